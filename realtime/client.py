@@ -1,0 +1,172 @@
+"""A client for programs: frames out, pictures in, over the WebSocket of docs/protocol.md.
+
+    async with connect("ws://127.0.0.1:8777/ws") as stream:
+        await stream.update(prompt="watercolor", strength=0.6)
+        picture = await stream.restyle(jpeg)
+
+Must not import the server, the engine or torch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as connect_websocket
+from websockets.typing import Subprotocol
+
+from . import protocol
+from .errors import RealtimeError
+from .frame import Format
+
+MAX_BYTES = 64 * 2**20
+
+
+class RefusedError(RealtimeError):
+    """The server answered a frame, patch or command with an error."""
+
+    def __init__(self, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A result.
+
+    Attributes:
+        seq: of the frame that it answers.
+        data: the encoded picture.
+        params_version: of the params that made it.
+        engine_us: from the frame's arrival at the server to the picture's leaving.
+        round_trip_us: from `captured_us` of the frame to the picture's arrival here, on this clock.
+    """
+
+    seq: int
+    format: Format
+    data: bytes
+    params_version: int
+    engine_us: int
+    round_trip_us: int
+
+
+def now_us() -> int:
+    """This client's clock, as in `captured_us`."""
+    return time.monotonic_ns() // 1000
+
+
+class Stream:
+    """One connection. `send` and `update` don't wait for answers; `pictures` and `on_message` bring them.
+
+    Args:
+        websocket: open.
+        ready: the server's `ready` message.
+    """
+
+    def __init__(self, websocket: ClientConnection, ready: dict[str, Any]) -> None:
+        self.ready = ready
+        self.params: dict[str, Any] = ready["params"]
+        self.on_message: Callable[[dict[str, Any]], None] = lambda message: None
+        self._websocket = websocket
+        self._seq = 0
+
+    async def send(self, data: bytes, *, captured_us: int | None = None) -> int:
+        """Send an encoded picture and return its seq.
+
+        Raises:
+            ValueError: no JPEG, PNG or WebP.
+        """
+        picture_format = protocol.sniff(data)
+        if picture_format is Format.NONE:
+            raise ValueError("a frame is a JPEG, PNG or WebP picture")
+        self._seq += 1
+        captured = now_us() if captured_us is None else captured_us
+        await self._websocket.send(
+            protocol.HEADER.pack(protocol.VERSION, picture_format, 0, self._seq, captured, 0, 0) + data
+        )
+        return self._seq
+
+    async def update(self, **patch: Any) -> None:
+        """Send a params patch; the answer is a `params` or an `error` message."""
+        await self._websocket.send(json.dumps({"type": "params", "params": patch}))
+
+    async def command(self, name: str) -> None:
+        """Send a command, for example `freeze`."""
+        await self._websocket.send(json.dumps({"type": "command", "command": name}))
+
+    async def pictures(self) -> AsyncIterator[Picture]:
+        """Every result as it comes; texts go to `on_message` on the way. Ends with the connection."""
+        async for message in self._websocket:
+            if isinstance(message, bytes):
+                yield _picture(message)
+            else:
+                self._on_text(json.loads(message))
+
+    def _on_text(self, message: dict[str, Any]) -> None:
+        if message["type"] == "params":
+            self.params = message["params"]
+        self.on_message(message)
+
+    async def restyle(self, data: bytes) -> Picture:
+        """Send one picture and wait for its answer: for scripts; streams use `send` and `pictures`.
+
+        Raises:
+            RefusedError: the server refused the frame.
+            ConnectionError: the connection ended first.
+        """
+        seq = await self.send(data)
+        while True:
+            try:
+                message = await self._websocket.recv()
+            except Exception as error:
+                raise ConnectionError(f"the connection ended before frame {seq} was answered") from error
+            if isinstance(message, bytes):
+                if (picture := _picture(message)).seq == seq:
+                    return picture
+                continue
+            fields = json.loads(message)
+            self._on_text(fields)
+            if fields["type"] == "error" and fields.get("seq") == seq:
+                raise RefusedError(fields["code"], fields["message"])
+
+
+def _picture(message: bytes) -> Picture:
+    _, picture_format, _, seq, captured_us, params_version, engine_us = protocol.HEADER.unpack_from(message)
+    data = message[protocol.HEADER.size :]
+    return Picture(seq, Format(picture_format), data, params_version, engine_us, now_us() - captured_us)
+
+
+@asynccontextmanager
+async def connect(
+    url: str, *, token: str | None = None, ready_timeout_s: float | None = None
+) -> AsyncIterator[Stream]:
+    """Connect and wait until frames are welcome.
+
+    Args:
+        url: `ws://host:port/ws`, with `?session=NAME` to come back to a session.
+        token: where the server wants one.
+        ready_timeout_s: how long a model may take to load; None waits.
+
+    Raises:
+        OSError, websockets.exceptions.WebSocketException: no connection, or refused.
+        TimeoutError: not ready in time.
+    """
+    headers = {"Authorization": f"Bearer {token}"} if token else None
+    async with connect_websocket(
+        url,
+        subprotocols=[Subprotocol(protocol.SUBPROTOCOL)],
+        compression=None,
+        max_size=MAX_BYTES,
+        additional_headers=headers,
+    ) as websocket:
+        async with asyncio.timeout(ready_timeout_s):
+            while (message := json.loads(await websocket.recv()))["type"] != "ready":
+                pass
+        yield Stream(websocket, message)

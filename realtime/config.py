@@ -1,0 +1,145 @@
+"""What cannot change while the process lives: flags over `REALTIME_*` environment over a TOML file over defaults.
+
+Must not know params (what a user may change between two frames) or import anything heavy.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from .errors import ConfigError
+
+
+class Device(StrEnum):
+    """Where the engine runs; `auto` takes CUDA, then Apple's MPS, then the CPU."""
+
+    AUTO = "auto"
+    CUDA = "cuda"
+    MPS = "mps"
+    CPU = "cpu"
+
+
+class Dtype(StrEnum):
+    """Number format of the weights; `auto` is float16 on CUDA and MPS, float32 on the CPU."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+
+
+class Accelerate(StrEnum):
+    """The rung of speed; `auto` takes the fastest that this machine and this model have."""
+
+    AUTO = "auto"
+    OFF = "off"
+    OPENVINO = "openvino"
+
+
+class Config(BaseSettings):
+    """Fixed while the process lives. Frozen; every field is a flag of `realtime serve` and a `REALTIME_*` variable."""
+
+    model_config = SettingsConfigDict(env_prefix="REALTIME_", frozen=True, extra="forbid", env_ignore_empty=True)
+
+    model: Annotated[str, Field(description="Preset name, hub id, folder, .safetensors file, or echo[:MS].")] = "tiny"
+    base: Annotated[
+        str | None, Field(description="For a single file: hub id or folder that has its configuration and tokenizer.")
+    ] = None
+    loras: Annotated[
+        tuple[str, ...], Field(description="LoRAs fused at load: preset, hub id or file, with :SCALE behind.")
+    ] = ()
+    vae: Annotated[
+        str | None, Field(description="Autoencoder: hub id or folder; `full` keeps the model's own. Default: TAESD.")
+    ] = None
+    device: Annotated[Device, Field(description="Where the engine runs.")] = Device.AUTO
+    dtype: Annotated[Dtype, Field(description="Number format of the weights.")] = Dtype.AUTO
+    accelerate: Annotated[Accelerate, Field(description="Rung of speed.")] = Accelerate.AUTO
+    sampler: Annotated[
+        str | None, Field(description="lcm, tcd, euler, euler_a or ddim; default: what the model's files name.")
+    ] = None
+
+    host: Annotated[str, Field(description="Address to listen on; other than loopback, a token is required.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Field(ge=0, le=65535, description="Port to listen on; 0 picks a free one.")] = 8777
+    token: Annotated[
+        SecretStr | None, Field(description="Access token; made and printed where one is needed and none is set.")
+    ] = None
+    allowed_origins: Annotated[
+        tuple[str, ...], Field(description="Further web origins that may connect, as https://host:port.")
+    ] = ()
+    allowed_hosts: Annotated[tuple[str, ...], Field(description="Further host names that this server answers to.")] = ()
+
+    max_sessions: Annotated[int, Field(ge=1, le=1000, description="Sessions at once.")] = 8
+    max_waiting: Annotated[
+        int, Field(ge=0, le=10_000, description="How many may wait in line when sessions run out; 0 refuses them.")
+    ] = 0
+    max_rows: Annotated[int, Field(ge=1, le=64, description="Rows of one tick: frames in flight in one UNet call.")] = 8
+    rows_per_session: Annotated[
+        int, Field(ge=1, le=8, description="1: lowest latency. Up to the step count: the stream batch, more fps.")
+    ] = 1
+    max_message_bytes: Annotated[int, Field(ge=1024, description="Largest message a client may send.")] = 4 * 2**20
+    max_pixels: Annotated[int, Field(ge=64, description="Largest picture a client may send, in pixels.")] = 2048 * 2048
+    max_output_pixels: Annotated[
+        int, Field(ge=64 * 64, description="Largest picture that params may ask for, in pixels.")
+    ] = 1024 * 1024
+    resume_s: Annotated[float, Field(ge=0, description="How long a session waits for its client after a cut.")] = 30.0
+    send_timeout_s: Annotated[float, Field(gt=0, description="A client that takes nothing for this long is cut.")] = 5.0
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags over environment over the TOML file (`toml_file` of the class's configuration)."""
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+
+def load_config(flags: dict[str, Any], toml_file: Path | None = None) -> Config:
+    """The configuration of this process.
+
+    Args:
+        flags: values given on the command line; None means not given.
+        toml_file: a TOML file of fields, or None.
+
+    Raises:
+        ConfigError: names the field and what is wrong with it.
+    """
+    if toml_file is not None and not toml_file.is_file():
+        raise ConfigError(f"there is no configuration file {toml_file}")
+
+    class FromFile(Config, toml_file=toml_file):
+        pass
+
+    try:
+        return FromFile(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ConfigError(f"{'.'.join(map(str, first['loc'])) or 'configuration'}: {first['msg']}") from None
+    except ValueError as error:
+        raise ConfigError(str(error)) from None

@@ -1,0 +1,135 @@
+"""Looks at the machine before anything is loaded. Must not import torch: it is for when that does not work."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import metadata, resources
+from pathlib import Path
+
+from .config import Config
+
+NEEDED = ("torch", "diffusers", "transformers", "peft", "safetensors", "opencv-python", "simplejpeg", "uvicorn", "fastapi")
+ROOMY_BYTES = 10 * 2**30
+
+
+class Verdict(StrEnum):
+    """How a finding stands."""
+
+    OK = "ok"
+    NOTE = "note"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        text: what was found, and what to do where it is not well.
+    """
+
+    verdict: Verdict
+    subject: str
+    text: str
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the server can't work with it."""
+        return self.verdict is Verdict.FAIL
+
+
+def examine() -> list[Finding]:
+    """Everything, in the order in which it matters."""
+    checks: tuple[Callable[[], Finding], ...] = (
+        python, packages, gpu, openvino, embedded_model, web_client, port, hub_cache,
+    )  # fmt: skip
+    return [check() for check in checks]
+
+
+def python() -> Finding:
+    """The interpreter."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    verdict = Verdict.OK if sys.version_info >= (3, 11) else Verdict.FAIL
+    return Finding(verdict, "python", version if verdict is Verdict.OK else f"{version}: 3.11 or newer is needed")
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def packages() -> Finding:
+    """The libraries."""
+    missing = [name for name in NEEDED if _installed(name) is None and _installed(f"{name}-headless") is None]
+    if missing:
+        return Finding(Verdict.FAIL, "packages", f"missing: {', '.join(missing)}; install the project again with pip")
+    return Finding(Verdict.OK, "packages", f"torch {_installed('torch')}, diffusers {_installed('diffusers')}")
+
+
+def gpu() -> Finding:
+    """What would run the model."""
+    if shutil.which("nvidia-smi") is None:
+        what = "Apple's GPU (mps) is used where torch has it" if sys.platform == "darwin" else "no NVIDIA driver"
+        return Finding(Verdict.NOTE, "gpu", f"{what}: the embedded model (--model tiny) is the one for the CPU")
+    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        found = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding(Verdict.NOTE, "gpu", f"nvidia-smi is there and does not answer: {error}")
+    if "+cpu" in (_installed("torch") or ""):
+        return Finding(Verdict.FAIL, "gpu", f"{found}, but torch is a CPU build: install a CUDA build of torch")
+    return Finding(Verdict.OK, "gpu", f"{found}: try --model sd-turbo")
+
+
+def openvino() -> Finding:
+    """What makes the CPU two to three times faster."""
+    version = _installed("openvino")
+    if version is None:
+        return Finding(Verdict.NOTE, "openvino", "not installed; on a CPU it is 2-3 times faster: pip install openvino")
+    return Finding(Verdict.OK, "openvino", version)
+
+
+def embedded_model() -> Finding:
+    """The weights that ship inside."""
+    if resources.files("realtime.engine").joinpath("tiny/unet/config.json").is_file():
+        return Finding(Verdict.OK, "embedded model", "here")
+    return Finding(Verdict.FAIL, "embedded model", "its files are not in this checkout; use another --model")
+
+
+def web_client() -> Finding:
+    """The page."""
+    if resources.files("realtime.server").joinpath("static/index.html").is_file():
+        return Finding(Verdict.OK, "web client", "built")
+    return Finding(Verdict.FAIL, "web client", "not built: run scripts/build")
+
+
+def port() -> Finding:
+    """The default port."""
+    number = Config.model_fields["port"].default
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", number))
+        except OSError:
+            return Finding(Verdict.NOTE, "port", f"{number} is in use: choose another with --port")
+    return Finding(Verdict.OK, "port", f"{number} is free")
+
+
+def hub_cache() -> Finding:
+    """Where downloaded models lie."""
+    home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
+    folder = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
+    offline = ", offline (HF_HUB_OFFLINE)" if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0") else ""
+    text = f"{folder}, {free / 2**30:.0f} GB free{offline}"
+    return Finding(Verdict.OK if free > ROOMY_BYTES else Verdict.NOTE, "model cache", text)

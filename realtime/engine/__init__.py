@@ -1,0 +1,123 @@
+"""What the scheduler needs of an engine, and how one is loaded.
+
+Must not import torch or diffusers: those live in the modules that `load_engine` imports when they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..frame import Failure, Job, Result
+
+if TYPE_CHECKING:
+    from ..config import Config
+
+#: Called with a stage's name and its percentage, or None where no percentage is known. May be called from any thread.
+Progress = Callable[[str, "float | None"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What a loaded engine is.
+
+    Attributes:
+        model: the name the user asked for.
+        family: the model family, for example `sd`, `sdxl`, `tiny`, `echo`.
+        device: where it runs, for people: `cpu`, `cuda (NVIDIA H100)`.
+        rung: which acceleration runs, and why, in one line.
+        defaults: params fields that this model wants other than the general defaults.
+        styles: what the model says about the words it knows, for the client; empty where it knows them all.
+        max_output_pixels: the largest picture it makes; None leaves the limit to the configuration.
+    """
+
+    model: str
+    family: str
+    device: str
+    rung: str
+    defaults: dict[str, Any] = field(default_factory=dict[str, Any])
+    styles: dict[str, Any] = field(default_factory=dict[str, Any])
+    max_output_pixels: int | None = None
+
+
+class Pending(Protocol):
+    """The outcome of one tick while the device still works on it."""
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """The jobs that leave with this tick: known at once, before their pictures are."""
+        ...
+
+    @property
+    def finished_ns(self) -> int:
+        """Monotonic nanoseconds when the device was done with the tick; only asked for after `collect`."""
+        ...
+
+    def ready(self) -> bool:
+        """Whether `collect` would return without waiting for the device."""
+        ...
+
+    def collect(self) -> list[Result | Failure]:
+        """Wait for the device and encode: one outcome for each of `jobs`. Called once.
+
+        Raises:
+            EngineError: the engine is broken. (Any other exception means the same to the scheduler.)
+        """
+        ...
+
+
+class Engine(Protocol):
+    """Rows and ticks. One thread, the scheduler's, calls everything; the engine never blocks it longer than it must."""
+
+    @property
+    def info(self) -> EngineInfo:
+        """What is loaded."""
+        ...
+
+    @property
+    def free_rows(self) -> int:
+        """How many jobs the next tick can admit."""
+        ...
+
+    @property
+    def busy_rows(self) -> int:
+        """How many rows have steps left to do: if any, the scheduler must tick again."""
+        ...
+
+    def tick(self, admitted: Sequence[Job]) -> Pending:
+        """Admit jobs, move every row one step on, and return at once where the device works on its own.
+
+        A job that can't be admitted (its picture can't be decoded) leaves with this tick as a `Failure`.
+
+        Args:
+            admitted: at most `free_rows` new jobs.
+
+        Raises:
+            EngineError: the engine is broken. (Any other exception means the same to the scheduler.)
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the device."""
+        ...
+
+
+def load_engine(config: Config, progress: Progress = lambda stage, percent: None) -> Engine:
+    """Load what `config.model` names.
+
+    Args:
+        config: the process's configuration.
+        progress: told about the stages of loading.
+
+    Raises:
+        ModelError: the model can't be found, read or trusted.
+        ConfigError: the model is there and the configuration does not fit it or this machine.
+    """
+    if config.model == "echo" or config.model.startswith("echo:"):
+        from .echo import EchoEngine
+
+        return EchoEngine.from_name(config.model, max_rows=config.max_rows, max_pixels=config.max_pixels)
+    from .diffusion import load_diffusion_engine
+
+    return load_diffusion_engine(config, progress)

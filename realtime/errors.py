@@ -1,0 +1,88 @@
+"""Every error that the program raises on purpose, and what each one costs whom.
+
+Knows close codes and nothing else of the wire; knows no session and no engine.
+
+    RealtimeError
+    ├── ConfigError          the process does not start; one line says what to change
+    ├── ModelError           a model can't be found or loaded; one line says what to do
+    ├── ProtocolError        the connection is closed with `close_code`
+    │   └── SessionLimitError    … with 1013: full, try later
+    ├── ParamsError          the patch is refused by field; the old params stay
+    ├── FrameError           one frame is dropped, counted and answered
+    └── EngineError          the engine is broken: everyone is closed with 1011 and the process ends
+
+Errors have three sizes: a bad frame, a bad connection, a broken engine. Nothing is caught wider than its size.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class CloseCode(IntEnum):
+    """WebSocket close codes used on the wire (RFC 6455 section 7.4.1 and the IANA registry)."""
+
+    DONE = 1000
+    GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
+    REFUSED = 1008
+    TOO_BIG = 1009
+    ENGINE_FAILED = 1011
+    TRY_LATER = 1013
+
+
+class RealtimeError(Exception):
+    """Base of all errors below."""
+
+
+class ConfigError(RealtimeError):
+    """The configuration can't work. The message is one line and says what to change."""
+
+
+class ModelError(RealtimeError):
+    """A model can't be found, read or trusted. The message is one line and says what to do."""
+
+
+class ProtocolError(RealtimeError):
+    """The other side does not speak the protocol; its connection is closed."""
+
+    def __init__(self, message: str, close_code: CloseCode = CloseCode.PROTOCOL_ERROR) -> None:
+        super().__init__(message)
+        self.close_code = close_code
+
+
+class SessionLimitError(ProtocolError):
+    """No session is free."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, CloseCode.TRY_LATER)
+
+
+class ParamsError(RealtimeError):
+    """A params patch is refused; the params in force stay as they were.
+
+    Args:
+        message: what is wrong with the value, for the person who sent it.
+        field: the params field at fault, or None where the patch as a whole is.
+    """
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class FrameError(RealtimeError):
+    """One frame can't be turned into a picture. Costs that frame and nothing else.
+
+    Args:
+        message: what is wrong, for the person who sent the frame.
+        code: short machine-readable name, as in the wire's `error` message.
+    """
+
+    def __init__(self, message: str, code: str = "invalid_frame") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class EngineError(RealtimeError):
+    """The engine can't go on."""

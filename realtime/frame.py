@@ -1,0 +1,118 @@
+"""What moves: a Frame comes in, becomes a Job of the engine, and leaves as a Result or a Failure.
+
+Plain frozen data, so that an engine may live in another process. Must not know sessions, sockets or tensors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from .errors import FrameError
+from .params import Params
+
+
+class Format(IntEnum):
+    """Picture encodings, numbered as on the wire."""
+
+    NONE = 0
+    JPEG = 1
+    PNG = 2
+    WEBP = 3
+
+    @property
+    def media_type(self) -> str:
+        """The MIME type, for example `image/jpeg`."""
+        return f"image/{self.name.lower()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One encoded picture as it came in.
+
+    Attributes:
+        seq: the client's number for it; rises within a connection.
+        format: how `data` is encoded.
+        data: the encoded picture; may be a view into the received message.
+        captured_us: the client's clock, echoed and never interpreted.
+        received_ns: our monotonic clock at arrival.
+    """
+
+    seq: int
+    format: Format
+    data: bytes | memoryview
+    captured_us: int
+    received_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A frame with the params in force when it was admitted.
+
+    Attributes:
+        session: an opaque name: rows with the same one belong together. The engine must not look into it.
+        admitted_ns: our monotonic clock when the scheduler picked the frame.
+        number: the scheduler's own, unique while the process lives.
+    """
+
+    frame: Frame
+    params: Params
+    session: str
+    admitted_ns: int
+    number: int = 0
+
+
+#: The stages of a frame in the order in which it passes them; see `Stamps`.
+STAGES = ("queue", "decode", "encode_latents", "denoise", "decode_latents", "encode")
+
+
+@dataclass(slots=True)
+class Stamps:
+    """When a frame left each stage, in monotonic nanoseconds.
+
+    Consecutive marks on one clock, so the stages add up to the whole by construction. A stage that a frame skipped
+    (a pass-through has no `denoise`) is left at 0 and lasts no time; time spent waiting counts to the stage that
+    the wait precedes.
+    """
+
+    received_ns: int
+    queue: int = 0
+    decode: int = 0
+    encode_latents: int = 0
+    denoise: int = 0
+    decode_latents: int = 0
+    encode: int = 0
+
+    def durations_ms(self) -> dict[str, float]:
+        """Milliseconds spent in each of `STAGES`; they sum to the time from arrival to the last mark."""
+        durations: dict[str, float] = {}
+        last = self.received_ns
+        for stage in STAGES:
+            mark: int = getattr(self, stage)
+            durations[stage] = (mark - last) / 1e6 if mark else 0.0
+            last = mark or last
+        return durations
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The picture that answers a job.
+
+    Attributes:
+        data: the encoded picture.
+        format: how it is encoded.
+        stamps: when it left each stage.
+    """
+
+    job: Job
+    data: bytes
+    format: Format
+    stamps: Stamps = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A job that got no picture: one frame is lost, nothing else."""
+
+    job: Job
+    error: FrameError

@@ -1,0 +1,178 @@
+"""What a user may change between two frames: validated, frozen, versioned, swapped whole.
+
+Must not know who the user is, how a patch arrived, or what a model does with the values.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import ParamsError
+
+PROMPT_MAX_CHARS = 2000
+PROMPTS_MAX = 8
+SIDE_MULTIPLE_PX = 8
+SIDE_MIN_PX = 64
+SIDE_MAX_PX = 2048
+
+
+class OutputFormat(StrEnum):
+    """Encodings of the pictures that the server sends. JPEG is the live one: WebP and PNG cost 13-130 times as much."""
+
+    JPEG = "jpeg"
+    WEBP = "webp"
+    PNG = "png"
+
+
+class WeightedPrompt(BaseModel):
+    """One prompt of a blend."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    text: Annotated[str, Field(max_length=PROMPT_MAX_CHARS)]
+    weight: Annotated[float, Field(ge=0, le=10)] = 1.0
+
+
+Side = Annotated[int, Field(ge=SIDE_MIN_PX, le=SIDE_MAX_PX, multiple_of=SIDE_MULTIPLE_PX)]
+
+
+class Params(BaseModel):
+    """All that a session may change while it runs. Immutable: a change is a new object with a higher version.
+
+    Frozen, so equal params hash alike and everything computed from them can be cached by value.
+    """
+
+    # Strict keeps "0.5", true and 3.7 from passing as numbers they are not; JSON arrays must still become tuples.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
+
+    prompt: Annotated[
+        Annotated[str, Field(max_length=PROMPT_MAX_CHARS)]
+        | Annotated[tuple[WeightedPrompt, ...], Field(min_length=1, max_length=PROMPTS_MAX, strict=False)],
+        Field(
+            title="Prompt",
+            description="What the picture should look like. (word:1.3) weighs a word; a list of {text, weight} blends.",
+            json_schema_extra={"x-control": "text"},
+        ),
+    ] = ""
+    negative_prompt: Annotated[
+        str,
+        Field(
+            title="Negative prompt",
+            max_length=PROMPT_MAX_CHARS,
+            description="What to keep out. Acts only where the model uses classifier-free guidance above 1.",
+            json_schema_extra={"x-control": "text"},
+        ),
+    ] = ""
+    strength: Annotated[
+        float,
+        Field(
+            title="Strength",
+            ge=0,
+            le=1,
+            description="How far the picture may leave the input, as a noise level; steps never change it. "
+            "Below 0.02 frames pass through.",
+            json_schema_extra={"x-control": "slider", "x-step": 0.01},
+        ),
+    ] = 0.5
+    num_inference_steps: Annotated[
+        int,
+        Field(
+            title="Steps",
+            ge=1,
+            le=8,
+            description="UNet calls a frame. More is finer and slower, at the same strength.",
+            json_schema_extra={"x-control": "slider"},
+        ),
+    ] = 1
+    guidance_scale: Annotated[
+        float,
+        Field(
+            title="Guidance scale",
+            ge=0,
+            le=20,
+            description="How hard the prompt pulls. 1 or less is off; above 1 costs a second UNet row on most models.",
+            json_schema_extra={"x-control": "slider", "x-step": 0.1},
+        ),
+    ] = 1.0
+    seed: Annotated[
+        int,
+        Field(
+            title="Seed",
+            ge=0,
+            le=2**32 - 1,
+            description="Which noise. It stays the same from frame to frame, so that pictures don't flicker.",
+            json_schema_extra={"x-control": "seed"},
+        ),
+    ] = 0
+    width: Annotated[Side, Field(title="Width", description="Pixels, a multiple of 8.")] = 512
+    height: Annotated[Side, Field(title="Height", description="Pixels, a multiple of 8.")] = 512
+    output_format: Annotated[
+        OutputFormat,
+        Field(
+            title="Output format",
+            strict=False,
+            description="JPEG is the fast one; WebP and PNG are many times slower to encode.",
+        ),
+    ] = OutputFormat.JPEG
+    output_quality: Annotated[
+        int,
+        Field(
+            title="Output quality",
+            ge=1,
+            le=100,
+            description="Of JPEG and WebP pictures.",
+            json_schema_extra={"x-control": "slider"},
+        ),
+    ] = 85
+    version: Annotated[
+        int,
+        Field(
+            title="Version",
+            ge=0,
+            description="Rises with every change; set by the server, ignored in a patch.",
+            json_schema_extra={"readOnly": True},
+        ),
+    ] = 0
+
+    def patched(self, patch: dict[str, Any], defaults: Params) -> Params:
+        """The params after a JSON merge patch (RFC 7396).
+
+        Args:
+            patch: fields to change; null puts a field back to its default; `version` is ignored.
+            defaults: where null leads to.
+
+        Returns:
+            New params, one version higher. `self` is untouched.
+
+        Raises:
+            ParamsError: a field is unknown or its value refused; names the field.
+        """
+        fields = type(self).model_fields
+        values = dict(self)
+        for name, value in patch.items():
+            if name not in fields:
+                raise ParamsError(f"there is no field {name[:64]!r}", name[:64])
+            values[name] = getattr(defaults, name) if value is None else value
+        values["version"] = self.version + 1
+        try:
+            return type(self).model_validate(values)
+        except ValidationError as error:
+            raise _params_error(error) from None
+
+    def wire(self) -> dict[str, Any]:
+        """The params as JSON-ready values, `version` among them."""
+        return self.model_dump(mode="json")
+
+
+def _params_error(error: ValidationError) -> ParamsError:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    field = str(first["loc"][0]) if first["loc"] else None
+    return ParamsError(f"{field}: {first['msg']}" if field else first["msg"], field)
+
+
+def params_schema() -> dict[str, Any]:
+    """JSON schema of the params, with titles, descriptions, bounds and defaults: the client draws its panel from it."""
+    return Params.model_json_schema()

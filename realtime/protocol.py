@@ -1,0 +1,218 @@
+"""The wire, version 1: bytes and JSON to messages and back. docs/protocol.md is this page in words.
+
+Pure: no I/O, no clock, no session. What comes in is untrusted; nothing but ProtocolError leaves the parsing functions.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, cast
+
+from .errors import CloseCode, ProtocolError
+from .frame import Format, Result
+
+VERSION = 1
+SUBPROTOCOL = "realtime.v1"
+TOKEN_SUBPROTOCOL_PREFIX = "token."
+WINDOW = 2
+"""Unsettled frames a client keeps out: 1 wastes a third of the rate on a slow uplink, 3 adds 64 ms (measured)."""
+TEXT_MAX_BYTES = 64 * 1024
+REPEAT = 1 << 0
+"""Result flag: the picture equals the last one sent; there is no payload."""
+
+# version u8, format u8, flags u16, seq u32, captured_us u64, params_version u32, engine_us u32
+HEADER = struct.Struct("<BBHIQII")
+U32_MAX = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class PictureMessage:
+    """One picture from a client.
+
+    Attributes:
+        seq: the client's number.
+        captured_us: the client's clock; 0 where the message had no header.
+        picture: the encoded bytes: a view into the message.
+    """
+
+    seq: int
+    format: Format
+    captured_us: int
+    picture: memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class ParamsMessage:
+    """A JSON merge patch of the params."""
+
+    patch: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandMessage:
+    """Something that happens once."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownMessage:
+    """A message of a later version: ignored. `problem` is set where a known type lacks what it needs."""
+
+    type: str
+    problem: str | None = None
+
+
+TextMessage = ParamsMessage | CommandMessage | UnknownMessage
+
+
+def sniff(data: bytes | memoryview) -> Format:
+    """The encoding that a picture's first bytes announce; `Format.NONE` where it is none that we take."""
+    head = bytes(data[:12])
+    if head.startswith(b"\xff\xd8\xff"):
+        return Format.JPEG
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return Format.PNG
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return Format.WEBP
+    return Format.NONE
+
+
+def parse_picture(message: bytes, previous_seq: int | None) -> PictureMessage:
+    """A client's binary message.
+
+    Args:
+        message: the whole message.
+        previous_seq: the seq of the connection's last picture, None before the first: a picture without a header
+            gets the next number (0 at first).
+
+    Raises:
+        ProtocolError: neither a version 1 header nor the signature of a picture.
+    """
+    bare = sniff(message)
+    if bare is not Format.NONE:
+        seq = 0 if previous_seq is None else (previous_seq + 1) & U32_MAX
+        return PictureMessage(seq, bare, 0, memoryview(message))
+    if len(message) < HEADER.size:
+        raise ProtocolError(f"a binary message has a header of {HEADER.size} bytes; this one has {len(message)} bytes")
+    version, format_number, _flags, seq, captured_us, _params_version, _engine_us = HEADER.unpack_from(message)
+    if version != VERSION:
+        raise ProtocolError(f"this server speaks version {VERSION} of the protocol, not {version}")
+    if format_number not in (Format.JPEG, Format.PNG, Format.WEBP):
+        raise ProtocolError(f"there is no picture format {format_number}; use 1 (JPEG), 2 (PNG) or 3 (WebP)")
+    return PictureMessage(seq, Format(format_number), captured_us, memoryview(message)[HEADER.size :])
+
+
+def pack_result(result: Result, engine_us: int) -> bytes:
+    """The binary message that carries a result.
+
+    Args:
+        engine_us: from arrival of the frame to this hand-over, microseconds; held at the header's 71 minutes.
+    """
+    frame = result.job.frame
+    return (
+        HEADER.pack(
+            VERSION,
+            result.format,
+            0 if result.data else REPEAT,
+            frame.seq,
+            frame.captured_us,
+            result.job.params.version,
+            min(engine_us, U32_MAX),
+        )
+        + result.data
+    )
+
+
+def parse_text(message: str) -> TextMessage:
+    """A client's text message.
+
+    Raises:
+        ProtocolError: too long, or no JSON object.
+    """
+    # A character is at most 4 bytes: the exact count is only made where it can matter.
+    if len(message) > TEXT_MAX_BYTES or len(message.encode("utf-8", "replace")) > TEXT_MAX_BYTES:
+        raise ProtocolError(f"a text message may have {TEXT_MAX_BYTES} bytes", CloseCode.TOO_BIG)
+    try:
+        value = json.loads(message, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise ProtocolError("a text message is a JSON object") from None
+    if not isinstance(value, dict):
+        raise ProtocolError("a text message is a JSON object")
+    return _message(cast("dict[str, Any]", value))
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _message(fields: dict[str, Any]) -> TextMessage:
+    kind = fields.get("type")
+    if not isinstance(kind, str):
+        return UnknownMessage("", "a message has a string `type`")
+    if kind == "params":
+        patch = fields.get("params")
+        if not isinstance(patch, dict):
+            return UnknownMessage(kind, "a `params` message has an object `params`")
+        return ParamsMessage(cast("dict[str, Any]", patch))
+    if kind == "command":
+        name = fields.get("command")
+        if not isinstance(name, str):
+            return UnknownMessage(kind, "a `command` message has a string `command`")
+        return CommandMessage(name)
+    return UnknownMessage(kind)
+
+
+def _text(kind: str, **fields: Any) -> str:
+    return json.dumps({"type": kind, **fields}, separators=(",", ":"))
+
+
+def ready_message(
+    *,
+    session: str,
+    model: str,
+    params: Mapping[str, Any],
+    limits: Mapping[str, int],
+    styles: Mapping[str, Any],
+) -> str:
+    """Frames are welcome. `styles` (our optional addition) names the words that a small model knows."""
+    fields: dict[str, Any] = {"session": session, "model": model, "params": params, "limits": limits, "window": WINDOW}
+    if styles:
+        fields["styles"] = styles
+    return _text("ready", protocol=VERSION, **fields)
+
+
+def loading_message(stage: str, percent: float | None) -> str:
+    """A model is being fetched, loaded or compiled. `percent` is None where it is unknown."""
+    return _text("loading", stage=stage, percent=percent)
+
+
+def queued_message(position: int, size: int) -> str:
+    """The server is full and the client stands in line; position 1 is next."""
+    return _text("queued", position=position, size=size)
+
+
+def params_message(params: Mapping[str, Any]) -> str:
+    """What is now in force."""
+    return _text("params", params=params)
+
+
+def error_message(code: str, message: str, *, field: str | None = None, seq: int | None = None) -> str:
+    """A refused patch, command or frame; the connection stays open."""
+    extra: dict[str, Any] = {"field": field} if field is not None else {}
+    if seq is not None:
+        extra["seq"] = seq
+    return _text("error", code=code, message=message, **extra)
+
+
+def dropped_message(seqs: Sequence[int], reason: str) -> str:
+    """Frames that will get no result."""
+    return _text("dropped", seqs=list(seqs), reason=reason)
+
+
+def stats_message(stats: Mapping[str, Any]) -> str:
+    """The numbers of the last second; see `stats.SessionStats.snapshot`."""
+    return _text("stats", **stats)

@@ -1,0 +1,167 @@
+"""Who may talk to this server: Host, Origin and token, checked before anything is accepted or read.
+
+Pure ASGI. Must not know routes beyond which of them are open.
+
+A page on another host or port can open a WebSocket to a server on this machine with no effort, and CORS does not
+stop it: hence the Origin check. A name that resolves to 127.0.0.1 makes a foreign page same-origin (DNS rebinding):
+hence the Host check.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import socket
+from collections.abc import Iterable
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..config import Config
+from ..protocol import TOKEN_SUBPROTOCOL_PREFIX
+
+COOKIE = "realtime_token"
+PAGES = ("/", "/overlay")
+"""Opened with ?token=T they set the cookie."""
+OPEN_PATHS = ("/healthz", "/readyz", "/favicon.ico", "/favicon.svg", *PAGES)
+OPEN_PREFIXES = ("/assets/",)
+"""Pages hold nothing secret: they may say in words that a token is missing."""
+
+SECURITY_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+        "media-src 'self' blob:; connect-src 'self' ws: wss:; worker-src 'self' blob:; manifest-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "permissions-policy": "camera=(self), display-capture=(self), midi=(self), microphone=(self)",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+def host_name(authority: str) -> str:
+    """The host of a Host header or an origin's authority, in lower case, without port and brackets."""
+    try:
+        return (urlsplit(f"//{authority}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+class Access:
+    """ASGI middleware: refuses what must not come in, and puts the security headers on what goes out.
+
+    Args:
+        app: what is protected.
+        config: hosts and origins that are allowed besides the server's own.
+        token: what every request to a route that is not open must bring; None where none is needed.
+    """
+
+    def __init__(self, app: ASGIApp, config: Config, token: str | None) -> None:
+        self._app = app
+        self._token = token
+        self._origins = {origin.rstrip("/").lower() for origin in config.allowed_origins}
+        machine = socket.gethostname().lower()
+        self._hosts = {"localhost", config.host.lower(), machine, f"{machine}.local"}
+        self._hosts |= {host.lower() for host in config.allowed_hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check, then pass on."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(scope)
+        if refusal is None:
+            await self._app(scope, receive, _with_headers(send))
+        elif scope["type"] == "http":
+            await refusal(scope, receive, _with_headers(send))
+        elif refusal.status_code == 401:
+            await receive()  # the connect event
+            # Accepted and closed, so that a browser can read the code; an unauthenticated peer gets nothing else.
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close", "code": 1008, "reason": "a token is needed"})
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})  # before accept: the server answers 403
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        name = host_name(headers.get("host", ""))
+        # An address can't be rebound; a name that we don't go by may have been.
+        if not (_is_address(name) or name in self._hosts):
+            return _problem(421, f"this server does not go by the name {name!r}; allow it with --allowed-hosts")
+        origin = headers.get("origin")
+        changes = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        if origin is not None and changes and not self._is_own(origin, headers.get("host", "")):
+            return _problem(403, f"the origin {origin!r} may not connect; allow it with --allowed-origins")
+        if self._token is None:
+            return None
+        path = scope["path"]
+        if scope["type"] == "http" and path in PAGES and (page := self._with_cookie(scope)) is not None:
+            return page
+        if path in OPEN_PATHS or path.startswith(OPEN_PREFIXES):
+            return None
+        if any(self._matches(given) for given in _given_tokens(scope, headers)):
+            return None
+        return _problem(401, "a token is needed: open the address that the server printed", {"WWW-Authenticate": "Bearer"})
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        parts = urlsplit(origin.lower())
+        return (parts.scheme in ("http", "https") and parts.netloc == host.lower()) or origin.lower() in self._origins
+
+    def _matches(self, given: str) -> bool:
+        return self._token is not None and hmac.compare_digest(given.encode(), self._token.encode())
+
+    def _with_cookie(self, scope: Scope) -> Response | None:
+        """The page's address without its token, and the cookie in its place; None where the token is none or wrong."""
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        if not any(name == "token" and self._matches(value) for name, value in query):
+            return None
+        rest = urlencode([(name, value) for name, value in query if name != "token"])
+        response = RedirectResponse(scope["path"] + (f"?{rest}" if rest else ""), 303)
+        secure = HTTPConnection(scope).url.scheme == "https"
+        response.set_cookie(COOKIE, self._token or "", httponly=True, samesite="strict", secure=secure)
+        return response
+
+
+def _given_tokens(scope: Scope, headers: Headers) -> Iterable[str]:
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        yield credentials.strip()
+    for offered in scope.get("subprotocols", ()):
+        if offered.startswith(TOKEN_SUBPROTOCOL_PREFIX):
+            yield offered.removeprefix(TOKEN_SUBPROTOCOL_PREFIX)
+    try:
+        cookies = SimpleCookie(headers.get("cookie", ""))
+    except CookieError:
+        return
+    if COOKIE in cookies:
+        yield cookies[COOKIE].value
+
+
+def _problem(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"detail": message}, status, headers)
+
+
+def _with_headers(send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            present = {name.lower() for name, _ in message["headers"]}
+            extra = [(k.encode(), v.encode()) for k, v in SECURITY_HEADERS.items() if k.encode() not in present]
+            message["headers"] = [*message["headers"], *extra]
+        await send(message)
+
+    return send_with_headers

@@ -1,0 +1,170 @@
+"""The server put together: app, lifespan, pages, and the process's life from bind to drain.
+
+The only module that knows all others of the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, PlainTextResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from .. import __version__
+from ..config import Config
+from ..engine import load_engine
+from ..errors import ConfigError
+from .access import Access
+from .engine_host import Load, State
+from .routes import router
+from .service import Service
+
+log = logging.getLogger(__name__)
+
+STATIC = Path(__file__).parent / "static"
+SEND_BUFFER_BYTES = 256 * 1024
+"""The kernel's default of 4 MB holds 2.7 s of stale video for a client that stops reading."""
+SWITCH_INTERVAL_S = 0.0005
+"""A Python-bound engine thread stalls the event loop 12-53 ms at p99 with the default 5 ms, 0.06-7 ms with this."""
+DRAIN_S = 4
+EXIT_OK, EXIT_ENGINE_FAILED, EXIT_CONFIG = 0, 1, 2
+
+
+def create_app(config: Config, load: Load = load_engine, token: str | None = None) -> FastAPI:
+    """The ASGI app; its lifespan loads the engine.
+
+    Args:
+        config: of the process.
+        load: makes the engine; tests bring their own.
+        token: what clients must bring; None where nobody needs one.
+    """
+    service = Service(config, load)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.host.start()
+        yield
+        await service.host.stop()
+
+    app = FastAPI(title="realtime", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.service = service
+    app.include_router(router)
+    _add_pages(app)
+    app.add_middleware(Access, config=config, token=token)
+    return app
+
+
+def _add_pages(app: FastAPI) -> None:
+    def page(name: str) -> Callable[[], Response]:
+        def get() -> Response:
+            file = STATIC / name
+            if not file.is_file():
+                return PlainTextResponse("The web client is not built: run scripts/build.\n", 503)
+            return FileResponse(file, headers={"cache-control": "no-cache"})
+
+        return get
+
+    for path, name in {"/": "index.html", "/overlay": "overlay.html", "/favicon.svg": "favicon.svg"}.items():
+        app.add_api_route(path, page(name), include_in_schema=False, response_class=Response)
+    app.mount("/assets", StaticFiles(directory=STATIC / "assets", check_dir=False), name="assets")
+
+
+class Server(uvicorn.Server):
+    """uvicorn, with our clients told before the sockets close, and an end when the engine fails."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    async def main_loop(self) -> None:
+        """Serve until a signal or until the engine fails."""
+        watch = asyncio.create_task(self._exit_when_engine_fails())
+        try:
+            await super().main_loop()
+        finally:
+            watch.cancel()
+
+    async def _exit_when_engine_fails(self) -> None:
+        host = self._service.host
+        while host.state is not State.FAILED:
+            await host.change()
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop the engine: every connection then says why and closes (uvicorn's own code would be 1012)."""
+        await self._service.host.stop()
+        for _ in range(20):
+            if not self._service.connected:
+                break
+            await asyncio.sleep(0.05)
+        await super().shutdown(sockets)
+
+
+def serve(config: Config, load: Load = load_engine, announce: Callable[[str], None] = print) -> int:
+    """Run the server until a signal comes or the engine fails.
+
+    Args:
+        announce: told the address, once it is listened on.
+
+    Returns:
+        The process's exit code.
+
+    Raises:
+        ConfigError: the address can't be listened on.
+    """
+    token = config.token.get_secret_value() if config.token else None
+    if token is None and not config.is_loopback:
+        token = secrets.token_urlsafe(24)
+    app = create_app(config, load, token)
+    listening = _listen(config)
+    announce(_address(config, listening.getsockname()[1], token))
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    server = Server(
+        uvicorn.Config(
+            app,
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,  # JPEG does not deflate: 13-50 times the CPU for nothing
+            ws_max_size=config.max_message_bytes,
+            ws_max_queue=4,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_S,
+        ),
+        app.state.service,
+    )
+    server.run(sockets=[listening])
+    return EXIT_ENGINE_FAILED if app.state.service.host.state is State.FAILED else EXIT_OK
+
+
+def _listen(config: Config) -> socket.socket:
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(
+            config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, number)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # accepted sockets inherit it
+        listening.bind(address)
+        listening.listen(128)
+        listening.setblocking(False)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise ConfigError(f"can't listen on {config.host}:{config.port}: {why}; choose another with --port") from None
+    return listening
+
+
+def _address(config: Config, port: int, token: str | None) -> str:
+    host = "127.0.0.1" if config.host in ("0.0.0.0", "::", "") else config.host
+    if ":" in host:
+        host = f"[{host}]"
+    return f"http://{host}:{port}/" + (f"?token={token}" if token else "")

@@ -1,0 +1,154 @@
+"""Who is in, who stands in line, who may still come back.
+
+Event loop only. Must not know sockets: whoever enters brings a callback for their place in the line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..errors import ProtocolError, SessionLimitError
+from ..scheduler import Scheduler
+from ..session import Channel, Session
+
+SESSION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    admitted: asyncio.Future[None]
+    on_position: Callable[[int, int], None]
+
+
+class Lobby:
+    """All sessions of the server.
+
+    Args:
+        max_sessions: connected at once.
+        max_waiting: in line at once.
+        resume_s: how long a session whose connection was cut is kept.
+        scheduler: serves the sessions.
+        new_session: makes one of a name.
+        on_end: told of every session that is forgotten.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_sessions: int,
+        max_waiting: int,
+        resume_s: float,
+        scheduler: Scheduler,
+        new_session: Callable[[str], Session],
+        on_end: Callable[[Session], None] = lambda session: None,
+    ) -> None:
+        self._max_sessions = max_sessions
+        self._max_waiting = max_waiting
+        self._resume_s = resume_s
+        self._scheduler = scheduler
+        self._new_session = new_session
+        self._on_end = on_end
+        self._sessions: dict[str, Session] = {}
+        self._expiry: dict[str, asyncio.TimerHandle] = {}  # sessions without a connection
+        self._line: list[_Waiting] = []
+        self._seats: set[str] = set()  # names of connected sessions
+
+    @property
+    def sessions(self) -> list[Session]:
+        """All sessions, those that wait for their client among them."""
+        return list(self._sessions.values())
+
+    @property
+    def connected(self) -> int:
+        """Sessions that have a connection."""
+        return len(self._seats)
+
+    def get(self, name: str) -> Session | None:
+        """The session of this name."""
+        return self._sessions.get(name)
+
+    async def enter(self, name: str | None, on_position: Callable[[int, int], None]) -> Session:
+        """A session for a new connection: the named one where it exists, else a new one, in line where it must be.
+
+        Args:
+            name: what the client asked for; None makes a name.
+            on_position: told the place in the line (1 is next) and its length whenever they change.
+
+        Raises:
+            ProtocolError: the name is none.
+            SessionLimitError: the server is full, and so is the line.
+        """
+        if name is not None and not SESSION_NAME.fullmatch(name):
+            raise ProtocolError("a session name has 1 to 64 letters, digits, - and _")
+        name = name or secrets.token_urlsafe(12)
+        if name not in self._seats:
+            if len(self._seats) >= self._max_sessions or self._line:
+                await self._stand_in_line(on_position)
+            self._seats.add(name)
+        if (timer := self._expiry.pop(name, None)) is not None:
+            timer.cancel()
+        session = self._sessions.get(name)
+        if session is None:
+            session = self._sessions[name] = self._new_session(name)
+            self._scheduler.add(session)
+        return session
+
+    async def _stand_in_line(self, on_position: Callable[[int, int], None]) -> None:
+        if len(self._line) >= self._max_waiting:
+            raise SessionLimitError(f"{len(self._seats)} of {self._max_sessions} sessions are taken; try again later")
+        waiting = _Waiting(asyncio.get_running_loop().create_future(), on_position)
+        self._line.append(waiting)
+        self._tell_line()
+        try:
+            await waiting.admitted
+        finally:
+            self._line.remove(waiting)
+            self._tell_line()
+
+    def _tell_line(self) -> None:
+        for index, waiting in enumerate(self._line):
+            waiting.on_position(index + 1, len(self._line))
+
+    def leave(self, session: Session, channel: Channel) -> None:
+        """A connection ended. Its session waits `resume_s` for the client, unless another connection has it by now."""
+        if session.channel is not channel:
+            return
+        session.detach(channel)
+        self._seats.discard(session.name)
+        if self._sessions.get(session.name) is session:
+            self._forget_oldest_lingering()
+            timer = asyncio.get_running_loop().call_later(self._resume_s, self.end, session)
+            self._expiry[session.name] = timer
+        self._admit_next()
+
+    def _forget_oldest_lingering(self) -> None:
+        # Names are the client's choice: without a bound, connecting under ever new ones would fill the memory.
+        while len(self._expiry) >= self._max_sessions:
+            self.end(self._sessions[next(iter(self._expiry))])
+
+    def end(self, session: Session) -> None:
+        """Forget a session without a connection: nobody can come back to it."""
+        if (timer := self._expiry.pop(session.name, None)) is not None:
+            timer.cancel()
+        if self._sessions.get(session.name) is session:
+            del self._sessions[session.name]
+            self._scheduler.remove(session)
+            self._on_end(session)
+
+    def dismiss(self, session: Session) -> None:
+        """End a session whether it has a connection or not; a connection notices and closes."""
+        if session.channel is not None:
+            session.detach(session.channel)
+            self._seats.discard(session.name)
+        self.end(session)
+        self._admit_next()
+
+    def _admit_next(self) -> None:
+        for waiting in self._line:
+            if len(self._seats) < self._max_sessions and not waiting.admitted.done():
+                waiting.admitted.set_result(None)
+                return

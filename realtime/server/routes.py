@@ -1,0 +1,220 @@
+"""The HTTP routes of docs/protocol.md, and the WebSocket's door.
+
+Knows sessions through the service. Must not know the engine's insides; everything that takes over a millisecond runs
+in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Request, WebSocket
+from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+
+from .. import __version__, protocol
+from ..errors import ParamsError
+from ..params import params_schema
+from ..session import Session
+from .engine_host import State
+from .service import Service
+from .snapshot import snapshot
+from .websocket import serve_websocket
+
+router = APIRouter()
+
+MJPEG_BOUNDARY = "frame"
+BODY_MAX_BYTES = protocol.TEXT_MAX_BYTES
+
+
+def service_of(request: Request) -> Service:
+    """The server's state."""
+    return request.app.state.service
+
+
+ServiceOf = Annotated[Service, Depends(service_of)]
+
+
+def session_of(session: str, service: ServiceOf) -> Session:
+    """The session that the path names, or 404."""
+    found = next((one for one in service.sessions if one.name == session), None)
+    if found is None:
+        raise HTTPException(404, f"there is no session {session[:64]!r}")
+    return found
+
+
+SessionOf = Annotated[Session, Depends(session_of)]
+
+
+@router.websocket("/ws")
+async def ws(websocket: WebSocket) -> None:
+    """Frames in, pictures out."""
+    offered = websocket.scope.get("subprotocols", [])
+    await websocket.accept(subprotocol=protocol.SUBPROTOCOL if protocol.SUBPROTOCOL in offered else None)
+    await serve_websocket(websocket, websocket.app.state.service, websocket.query_params.get("session"))
+
+
+@router.get("/api/config", summary="What a client needs to start")
+async def get_config(service: ServiceOf) -> dict[str, Any]:
+    """Model, limits, ICE servers, protocol and version."""
+    ready = service.host.state is State.READY
+    info = service.host.engine.info if ready else None
+    return {
+        "version": __version__,
+        "protocol": protocol.VERSION,
+        "model": info.model if info else service.config.model,
+        "ready": ready,
+        "rung": info.rung if info else None,
+        "styles": info.styles if info else {},
+        "limits": {**service.limits(), "max_output_pixels": service.max_output_pixels},
+        "window": protocol.WINDOW,
+        "ice_servers": [],
+    }
+
+
+@router.get("/api/params/schema", summary="JSON schema of the params")
+async def get_params_schema(service: ServiceOf) -> dict[str, Any]:
+    """Titles, descriptions, bounds and this server's defaults."""
+    schema = params_schema()
+    for name, value in service.defaults.wire().items():
+        schema["properties"][name]["default"] = value
+    return schema
+
+
+def _session_view(session: Session, service: Service) -> dict[str, Any]:
+    return {
+        "session": session.name,
+        "connected": session.channel is not None,
+        "frozen": session.frozen,
+        "params": session.params.wire(),
+        "stats": service.stats(session),
+    }
+
+
+@router.get("/api/sessions", summary="Who is on")
+async def get_sessions(service: ServiceOf) -> dict[str, Any]:
+    """All sessions, those that wait for their client among them."""
+    return {"sessions": [_session_view(session, service) for session in service.sessions]}
+
+
+@router.get("/api/sessions/{session}", summary="One session")
+async def get_session(session: SessionOf, service: ServiceOf) -> dict[str, Any]:
+    """Params in force and numbers of the last seconds."""
+    return _session_view(session, service)
+
+
+@router.patch("/api/sessions/{session}", summary="Change a session's params")
+async def patch_session(session: SessionOf, service: ServiceOf, request: Request) -> Any:
+    """Body: `{"params": {…}}`, a JSON merge patch. The connected client is told."""
+    body = await _json_object(request)
+    patch = body.get("params")
+    if not isinstance(patch, dict):
+        raise HTTPException(422, 'the body is {"params": {…}}')
+    try:
+        session.update(patch)
+    except ParamsError as error:
+        return JSONResponse({"detail": str(error), "code": "invalid_params", "field": error.field}, 422)
+    return _session_view(session, service)
+
+
+async def _json_object(request: Request) -> dict[str, Any]:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_MAX_BYTES:
+            raise HTTPException(413, f"the body may have {BODY_MAX_BYTES} bytes")
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        raise HTTPException(400, "the body is a JSON object") from None
+    if not isinstance(value, dict):
+        raise HTTPException(400, "the body is a JSON object")
+    return value
+
+
+@router.delete("/api/sessions/{session}", status_code=204, summary="End a session")
+async def delete_session(session: SessionOf, service: ServiceOf) -> None:
+    """Its connection is closed with 1000."""
+    service.lobby.dismiss(session)
+
+
+@router.get("/api/sessions/{session}/snapshot", response_class=Response, summary="The newest picture")
+async def get_snapshot(session: SessionOf, service: ServiceOf) -> Response:
+    """PNG; its iTXt chunk `realtime` holds the recipe as JSON."""
+    result = session.newest
+    if result is None:
+        raise HTTPException(404, "this session has no picture yet")
+    png = await asyncio.to_thread(snapshot, result, service.host.engine.info.model, service.config.max_pixels)
+    return Response(png, media_type="image/png", headers={"cache-control": "no-store"})
+
+
+@router.get("/api/sessions/{session}/stream.mjpg", response_class=Response, summary="The output as MJPEG")
+async def get_stream(session: SessionOf, service: ServiceOf) -> StreamingResponse:
+    """For anything that can show nothing else."""
+    return StreamingResponse(
+        _mjpeg(session, service),
+        media_type=f"multipart/x-mixed-replace; boundary={MJPEG_BOUNDARY}",
+        headers={"cache-control": "no-store"},
+    )
+
+
+async def _mjpeg(session: Session, service: Service) -> AsyncIterator[bytes]:
+    """The parts; each ends with the next one's boundary, or browsers would show every picture one frame late."""
+    loop = asyncio.get_running_loop()
+    bell = asyncio.Event()
+    viewer = session.watch(lambda: None if loop.is_closed() else loop.call_soon_threadsafe(bell.set) and None)
+    bell.set()
+    try:
+        yield f"--{MJPEG_BOUNDARY}\r\n".encode()
+        while service.host.state is State.READY and session in service.sessions:
+            try:
+                async with asyncio.timeout(1):
+                    await bell.wait()
+            except TimeoutError:
+                continue  # look whether the session is still there
+            bell.clear()
+            if (result := viewer.take()) is not None:
+                head = f"Content-Type: {result.format.media_type}\r\nContent-Length: {len(result.data)}\r\n\r\n"
+                yield head.encode() + result.data + f"\r\n--{MJPEG_BOUNDARY}\r\n".encode()
+    finally:
+        session.unwatch(viewer)
+
+
+@router.get("/healthz", response_class=Response, summary="Alive")
+async def healthz() -> Response:
+    """200 as long as the event loop answers."""
+    return Response("ok\n", media_type="text/plain")
+
+
+@router.get("/readyz", response_class=Response, summary="Ready for frames")
+async def readyz(service: ServiceOf) -> Response:
+    """200 where frames are welcome, 503 with what is going on where they are not."""
+    host = service.host
+    if host.state is State.READY:
+        return Response("ready\n", media_type="text/plain")
+    return Response(f"{host.state.name.lower()}: {host.stage.name}\n", 503, media_type="text/plain")
+
+
+@router.get("/metrics", response_class=Response, summary="Prometheus")
+async def metrics(service: ServiceOf) -> Response:
+    """Counters of all sessions together."""
+    return Response(service.metrics.exposition(), media_type="text/plain; version=0.0.4")
+
+
+@router.get("/docs", response_class=HTMLResponse, include_in_schema=False)
+async def docs(request: Request) -> HTMLResponse:
+    """The OpenAPI document as a page, without anything from elsewhere."""
+    rows = [
+        f"<tr><td><code>{method.upper()} {html.escape(path)}</code><td>{html.escape(operation.get('summary', ''))}"
+        f"<td>{html.escape(operation.get('description', ''))}"
+        for path, operations in request.app.openapi()["paths"].items()
+        for method, operation in operations.items()
+    ]
+    return HTMLResponse(
+        "<!doctype html><html lang=en><meta charset=utf-8><title>realtime: HTTP routes</title><h1>HTTP routes</h1>"
+        "<p>As JSON: <a href=/openapi.json>/openapi.json</a>. The WebSocket <code>/ws</code> is described in "
+        f"docs/protocol.md.</p><table><tr><th>Route<th>What<th>More{''.join(rows)}</table></html>"
+    )

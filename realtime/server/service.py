@@ -1,0 +1,113 @@
+"""What the routes and connections of one server share. Made once by the app; nothing here is global.
+
+Must not know sockets.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from pydantic import ValidationError
+
+from .. import protocol
+from ..config import Config
+from ..engine import load_engine
+from ..errors import ConfigError
+from ..params import Params
+from ..session import Session
+from .engine_host import EngineHost, Load, State
+from .lobby import Lobby
+from .metrics import Metrics
+
+
+class Service:
+    """One server's state.
+
+    Args:
+        config: of the process.
+        load: makes the engine; tests bring their own.
+    """
+
+    def __init__(self, config: Config, load: Load = load_engine) -> None:
+        self.config = config
+        self.metrics = Metrics(self)
+        self.host = EngineHost(config, load, self.metrics.observe_tick)
+        self._lobby: Lobby | None = None
+        self._defaults: Params | None = None
+
+    @property
+    def lobby(self) -> Lobby:
+        """Who is in. Only once the engine is ready."""
+        if self._lobby is None:
+            assert self.host.state is not State.LOADING
+            self._lobby = Lobby(
+                max_sessions=self.config.max_sessions,
+                max_waiting=self.config.max_waiting,
+                resume_s=self.config.resume_s,
+                scheduler=self.host.scheduler,
+                new_session=self._new_session,
+                on_end=self.metrics.keep,
+            )
+        return self._lobby
+
+    @property
+    def sessions(self) -> list[Session]:
+        """All sessions; none before the engine is ready."""
+        return self._lobby.sessions if self._lobby is not None else []
+
+    @property
+    def connected(self) -> int:
+        """Sessions with a connection."""
+        return self._lobby.connected if self._lobby is not None else 0
+
+    @property
+    def defaults(self) -> Params:
+        """The params that a session starts with: ours, with what the loaded model wants otherwise."""
+        if self.host.state is State.LOADING:
+            return Params()
+        if self._defaults is None:
+            try:
+                self._defaults = Params.model_validate({**dict(Params()), **self.host.engine.info.defaults})
+            except ValidationError as error:
+                raise ConfigError(f"the model's own defaults are no valid params: {error}") from None
+        return self._defaults
+
+    @property
+    def max_output_pixels(self) -> int:
+        """The smaller of the configuration's limit and the model's."""
+        limit = self.config.max_output_pixels
+        own = self.host.engine.info.max_output_pixels if self.host.state is State.READY else None
+        return min(limit, own) if own is not None else limit
+
+    def _new_session(self, name: str) -> Session:
+        return Session(name, self.defaults, self.max_output_pixels, self.host.scheduler.ring)
+
+    def limits(self) -> dict[str, int]:
+        """The `limits` of `ready` and of `/api/config`."""
+        config = self.config
+        return {
+            "max_message_bytes": config.max_message_bytes,
+            "max_pixels": config.max_pixels,
+            "max_sessions": config.max_sessions,
+        }
+
+    def ready_message(self, session: Session) -> str:
+        """What a client hears first."""
+        info = self.host.engine.info
+        return protocol.ready_message(
+            session=session.name,
+            model=info.model,
+            params=session.params.wire(),
+            styles=info.styles,
+            limits=self.limits(),
+        )
+
+    def stats(self, session: Session) -> dict[str, Any]:
+        """The `stats` of one session, with how busy the server is."""
+        return {
+            **session.stats.snapshot(time.monotonic_ns()),
+            "rows": self.host.scheduler.jobs,
+            "sessions": self.connected,
+            "rung": self.host.engine.info.rung,
+        }

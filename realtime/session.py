@@ -1,0 +1,203 @@
+"""One user's stream: params, the newest frame waiting, the newest picture to send, and what happened on the way.
+
+A Session outlives a connection (a client may come back to it); a Channel is one connection's side of it. Neither
+knows sockets, tensors or the engine.
+
+Threads: the event loop attaches, offers, patches and commands; the engine thread takes frames and delivers. They
+meet in mailboxes, in a lock around small notices, and in `params`, one reference that is swapped whole.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable
+from typing import Any
+
+from . import protocol
+from .errors import FrameError, ParamsError
+from .frame import Failure, Frame, Result
+from .mailbox import Mailbox
+from .params import Params
+from .stats import DropReason, SessionStats
+
+NOTICES_MAX = 64
+"""Frame errors and stats are left out while this many texts wait for a slow client; answers never are."""
+DROPS_MAX = 4096
+"""Dropped seqs kept for the next report; older ones are settled by any later result."""
+
+
+class Channel:
+    """One connection's mailboxes: the newest frame in, the newest picture out, texts in order.
+
+    Args:
+        bell: called, from any thread, when there is something to send; must not block.
+    """
+
+    def __init__(self, bell: Callable[[], None]) -> None:
+        self.inbox: Mailbox[Frame] = Mailbox()
+        self.outbox: Mailbox[Result] = Mailbox(bell)
+        self.last_delivered = -1
+        self._bell = bell
+        self._lock = threading.Lock()
+        self._texts: deque[str] = deque()
+        self._drops: defaultdict[DropReason, deque[int]] = defaultdict(lambda: deque(maxlen=DROPS_MAX))
+
+    def post(self, text: str, *, optional: bool = False) -> None:
+        """Queue a text message; an optional one is left out while a slow client has many waiting."""
+        with self._lock:
+            if optional and len(self._texts) >= NOTICES_MAX:
+                return
+            self._texts.append(text)
+        self._bell()
+
+    def take_texts(self) -> list[str]:
+        """All waiting texts, oldest first."""
+        with self._lock:
+            texts = list(self._texts)
+            self._texts.clear()
+        return texts
+
+    def note_drop(self, seq: int, reason: DropReason) -> None:
+        """Remember a dropped frame for the next report."""
+        with self._lock:
+            self._drops[reason].append(seq)
+
+    def post_drops(self) -> None:
+        """Queue one `dropped` message a reason for what was dropped since the last call."""
+        with self._lock:
+            drops, self._drops = self._drops, defaultdict(lambda: deque(maxlen=DROPS_MAX))
+        for reason, seqs in drops.items():
+            self.post(protocol.dropped_message(sorted(seqs), reason))
+
+
+class Session:
+    """A user's stream.
+
+    Args:
+        name: how the user, viewers and the log call it.
+        defaults: the params it starts with, and what null in a patch leads back to.
+        max_output_pixels: largest width times height that params may ask for.
+        ring: called when a frame waits in the inbox; wakes the scheduler.
+    """
+
+    def __init__(
+        self, name: str, defaults: Params, max_output_pixels: int, ring: Callable[[], None] = lambda: None
+    ) -> None:
+        self.name = name
+        self.params = defaults
+        self.stats = SessionStats()
+        self.channel: Channel | None = None
+        self.frozen = False
+        self.newest: Result | None = None
+        self._defaults = defaults
+        self._max_output_pixels = max_output_pixels
+        self._ring = ring
+        self._viewers: tuple[Mailbox[Result], ...] = ()
+
+    # -- the connection's side, on the event loop ---------------------------------------------------------------
+
+    def attach(self, bell: Callable[[], None]) -> Channel:
+        """Give the session a new connection; what is still under way for an older one will not be sent to it."""
+        self.channel = Channel(bell)
+        return self.channel
+
+    def detach(self, channel: Channel) -> None:
+        """The connection is gone; nothing happens if another has taken its place."""
+        if self.channel is channel:
+            self.channel = None
+
+    def offer(self, channel: Channel, frame: Frame) -> None:
+        """Take a frame in; it replaces one that still waits, which is dropped before any work was done on it."""
+        self.stats.count_received(frame.received_ns)
+        if self.frozen:
+            self._drop(channel, frame.seq, DropReason.PAUSED)
+            return
+        replaced = channel.inbox.put(frame)
+        if replaced is not None:
+            self._drop(channel, replaced.seq, DropReason.SUPERSEDED)
+        self._ring()
+
+    def refuse(self, channel: Channel, seq: int, error: FrameError) -> None:
+        """Answer a frame that gets no picture with an error, and count it."""
+        self._drop(channel, seq, DropReason.INVALID)
+        channel.post(protocol.error_message(error.code, str(error), seq=seq), optional=True)
+
+    def update(self, patch: dict[str, Any]) -> Params:
+        """Apply a merge patch and tell the connected client what is now in force.
+
+        Raises:
+            ParamsError: a field is unknown or refused; nothing has changed.
+        """
+        params = self.params.patched(patch, self._defaults)
+        if params.width * params.height > self._max_output_pixels:
+            field = "width" if "width" in patch else "height"
+            raise ParamsError(
+                f"{field}: {params.width} x {params.height} is more than the {self._max_output_pixels} pixels "
+                "that this server makes",
+                field,
+            )
+        self._set(params)
+        return params
+
+    def command(self, name: str) -> bool:
+        """Do something once: `freeze`, `unfreeze`, or `reset` to the default params and a running picture.
+
+        Returns:
+            Whether there is such a command.
+        """
+        if name not in ("freeze", "unfreeze", "reset"):
+            return False
+        self.frozen = name == "freeze"
+        if name == "reset":
+            self._set(self._defaults.model_copy(update={"version": self.params.version + 1}))
+        return True
+
+    def _set(self, params: Params) -> None:
+        self.params = params
+        if self.channel is not None:
+            self.channel.post(protocol.params_message(params.wire()))
+
+    def watch(self, bell: Callable[[], None]) -> Mailbox[Result]:
+        """A mailbox that gets every new picture, the newest one to begin with. Give it back to `unwatch`."""
+        viewer: Mailbox[Result] = Mailbox(bell)
+        if self.newest is not None:
+            viewer.put(self.newest)
+        self._viewers = (*self._viewers, viewer)
+        return viewer
+
+    def unwatch(self, viewer: Mailbox[Result]) -> None:
+        """No more pictures for this viewer."""
+        self._viewers = tuple(other for other in self._viewers if other is not viewer)
+
+    # -- the engine's side, on the engine thread ----------------------------------------------------------------
+
+    def deliver(self, channel: Channel, outcome: Result | Failure, now_ns: int) -> None:
+        """Hand over what became of a frame that was taken from `channel`."""
+        if channel is not self.channel:
+            return  # the client left, or came back on another connection
+        seq = outcome.job.frame.seq
+        if isinstance(outcome, Failure):
+            self.refuse(channel, seq, outcome.error)
+        elif self.frozen:
+            self._drop(channel, seq, DropReason.PAUSED)
+        elif seq <= channel.last_delivered:
+            # A stream batch whose step count fell: a younger frame was quicker.
+            self._drop(channel, seq, DropReason.SUPERSEDED)
+        else:
+            self._hand_over(channel, outcome, now_ns)
+
+    def _hand_over(self, channel: Channel, result: Result, now_ns: int) -> None:
+        channel.last_delivered = result.job.frame.seq
+        latency_ms = (now_ns - result.job.frame.received_ns) / 1e6
+        self.stats.count_delivered(now_ns, latency_ms, result.stamps.durations_ms())
+        self.newest = result
+        unsent = channel.outbox.put(result)
+        if unsent is not None:
+            self._drop(channel, unsent.job.frame.seq, DropReason.SUPERSEDED)
+        for viewer in self._viewers:
+            viewer.put(result)
+
+    def _drop(self, channel: Channel, seq: int, reason: DropReason) -> None:
+        self.stats.count_dropped(reason)
+        channel.note_drop(seq, reason)

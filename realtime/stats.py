@@ -1,0 +1,99 @@
+"""Counts and times of one session over the last seconds, and the numbers that are made of them.
+
+Must not know what a frame shows or who asks. Times come in as arguments: nothing here reads a clock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+from .frame import STAGES
+
+FPS_WINDOW_NS = 2_000_000_000
+"""Frame rates are means over this long: one second is jumpy at 10 fps."""
+LATENCY_SAMPLES = 300
+"""Percentiles and stage times are over this many newest results: 10 s at 30 fps."""
+
+
+class DropReason(StrEnum):
+    """Why a frame gets no result."""
+
+    SUPERSEDED = "superseded"
+    TOO_OLD = "too_old"
+    INVALID = "invalid"
+    PAUSED = "paused"
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """The value at `share` (0 to 1) of ascending values, nearest rank; 0 for none."""
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+
+class Rate:
+    """Events a second over the last `FPS_WINDOW_NS`."""
+
+    def __init__(self) -> None:
+        self._times_ns: deque[int] = deque(maxlen=2048)
+
+    def count(self, now_ns: int) -> None:
+        """One event happened."""
+        self._times_ns.append(now_ns)
+
+    def per_second(self, now_ns: int) -> float:
+        """Events a second up to `now_ns`."""
+        while self._times_ns and self._times_ns[0] < now_ns - FPS_WINDOW_NS:
+            self._times_ns.popleft()
+        return len(self._times_ns) / (FPS_WINDOW_NS / 1e9)
+
+
+class SessionStats:
+    """What happened to one session's frames. Thread-safe: the event loop counts arrivals, the engine thread results."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._received = Rate()
+        self._delivered = Rate()
+        self._latencies_ms: deque[float] = deque(maxlen=LATENCY_SAMPLES)
+        self._stages_ms: deque[dict[str, float]] = deque(maxlen=LATENCY_SAMPLES)
+        self.dropped: Counter[DropReason] = Counter()
+        self.received = 0
+        self.delivered = 0
+
+    def count_received(self, now_ns: int) -> None:
+        """A frame came in."""
+        with self._lock:
+            self.received += 1
+            self._received.count(now_ns)
+
+    def count_dropped(self, reason: DropReason) -> None:
+        """A frame will get no result."""
+        with self._lock:
+            self.dropped[reason] += 1
+
+    def count_delivered(self, now_ns: int, latency_ms: float, stages_ms: dict[str, float]) -> None:
+        """A picture was handed over, `latency_ms` after its frame arrived."""
+        with self._lock:
+            self.delivered += 1
+            self._delivered.count(now_ns)
+            self._latencies_ms.append(latency_ms)
+            self._stages_ms.append(stages_ms)
+
+    def snapshot(self, now_ns: int) -> dict[str, Any]:
+        """The session's part of a `stats` message: rates, latency percentiles, mean stage times, drops so far."""
+        with self._lock:
+            ordered = sorted(self._latencies_ms)
+            stages = list(self._stages_ms)
+            fps_in, fps_out = self._received.per_second(now_ns), self._delivered.per_second(now_ns)
+            dropped = {reason.value: count for reason, count in self.dropped.items()}
+        means = {stage: sum(s[stage] for s in stages) / len(stages) if stages else 0.0 for stage in STAGES}
+        return {
+            "fps_in": round(fps_in, 2),
+            "fps_out": round(fps_out, 2),
+            "latency_ms": {f"p{share}": round(percentile(ordered, share / 100), 3) for share in (50, 95, 99)},
+            "stage_ms": {stage: round(mean, 3) for stage, mean in means.items()},
+            "dropped": dropped,
+        }
