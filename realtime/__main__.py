@@ -177,14 +177,20 @@ def doctor() -> None:
 
 @bench_app.command("server")
 def bench_server(
-    tick_ms: Annotated[float, typer.Option(help="Milliseconds a tick of the echo engine.")] = 10.0,
-    seconds: Annotated[float, typer.Option(help="Length of each run, after the warm-up.")] = 10.0,
-    overload_seconds: Annotated[float, typer.Option(help="Length of the overload run.")] = 60.0,
+    tick_ms: Annotated[float, typer.Option(min=0.1, help="Milliseconds a tick of the echo engine.")] = 10.0,
+    seconds: Annotated[float, typer.Option(min=0.5, help="Length of each run, after the warm-up.")] = 10.0,
+    overload_seconds: Annotated[float, typer.Option(min=0.5, help="Length of the overload run.")] = 60.0,
+    model: Annotated[str | None, typer.Option(help="Measure this model and not the echo engine.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="A scenario; give it again for more. Default: all.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A file that gets the JSON object too.")] = None,
 ) -> None:
     """The server around an engine of known speed: what it delivers, what it adds, what it does when it is too much."""
     from .bench import server_bench
 
-    server_bench(tick_ms, seconds, overload_seconds)
+    try:
+        server_bench(tick_ms, seconds, overload_seconds, model=model, only=only or (), output=output)
+    except RealtimeError as error:
+        raise fail(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -135,6 +135,8 @@ class Stream:
             self._on_text(fields)
             if fields["type"] == "error" and fields.get("seq") == seq:
                 raise RefusedError(fields["code"], fields["message"])
+            if fields["type"] == "dropped" and seq in fields["seqs"]:
+                raise RefusedError(fields["reason"], f"the server dropped the frame: {fields['reason']}")
 
 
 def _picture(message: bytes) -> Picture:
@@ -146,7 +148,7 @@ def _picture(message: bytes) -> Picture:
 @asynccontextmanager
 async def connect(
     url: str, *, token: str | None = None, ready_timeout_s: float | None = None
-) -> AsyncIterator[Stream]:
+) -> AsyncGenerator[Stream]:
     """Connect and wait until frames are welcome.
 
     Args:

@@ -154,7 +154,8 @@ class Params(BaseModel):
         values = dict(self)
         for name, value in patch.items():
             if name not in fields:
-                raise ParamsError(f"there is no field {name[:64]!r}", name[:64])
+                shown = name[:64].encode(errors="replace").decode()  # a lone surrogate can't be sent back as UTF-8
+                raise ParamsError(f"there is no field {shown!r}", shown)
             values[name] = getattr(defaults, name) if value is None else value
         values["version"] = self.version + 1
         try:

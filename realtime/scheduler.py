@@ -18,6 +18,8 @@ from .session import Channel, Session
 
 ADMISSION_MARGIN_NS = 1_500_000
 """How long before the running tick's expected end the next frames are picked, beyond what launching takes."""
+READY_POLL_NS = 1_000_000
+"""How often a tick is asked whether it has ended before its time: the mean knows nothing of the one that runs."""
 SMOOTHING = 0.2
 """Weight of the newest tick in the means that predict the next one."""
 
@@ -125,7 +127,7 @@ class Scheduler:
             if running is None:
                 self._bell.wait()
             else:
-                self._stopping.wait(self._hold_ns(running) / 1e9)
+                self._hold(running)
                 if running.pending.ready():
                     # An engine that works inside `tick` is done already: its pictures must not wait for the next tick.
                     self._deliver(running)
@@ -140,8 +142,13 @@ class Scheduler:
         if running is not None:
             self._deliver(running)
 
+    def _hold(self, running: _Flight) -> None:
+        """Wait as long as the next admission can without leaving the device idle, or until the tick has ended."""
+        while not running.pending.ready() and (hold_ns := self._hold_ns(running)) > 0:
+            if self._stopping.wait(min(hold_ns, READY_POLL_NS) / 1e9):
+                return
+
     def _hold_ns(self, running: _Flight) -> float:
-        """How long the next admission can wait without leaving the device idle."""
         expected_end_ns = max(running.launched_ns, self._finished_ns) + self._tick_ns
         return max(0.0, expected_end_ns - self._launch_ns - ADMISSION_MARGIN_NS - self._clock())
 
@@ -151,7 +158,10 @@ class Scheduler:
     def _admit(self) -> list[Job]:
         sessions = self._sessions
         jobs: list[Job] = []
-        for session in pick(sessions, self._turn, self._engine.free_rows, self._has_room):
+        picked = pick(sessions, self._turn, self._engine.free_rows, self._has_room)
+        if picked:  # counting ticks instead would give an idle session's turns to its neighbour
+            self._turn = sessions.index(picked[-1]) + 1
+        for session in picked:
             channel = session.channel
             frame = channel.inbox.take() if channel is not None else None
             if channel is None or frame is None:
@@ -160,7 +170,6 @@ class Scheduler:
             self._under_way[job.number] = (session, channel)
             self._rows_of[session.name] += 1
             jobs.append(job)
-        self._turn += 1
         return jobs
 
     def _has_room(self, session: Session) -> bool:

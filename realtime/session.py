@@ -10,7 +10,7 @@ meet in mailboxes, in a lock around small notices, and in `params`, one referenc
 from __future__ import annotations
 
 import threading
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -41,7 +41,7 @@ class Channel:
         self._bell = bell
         self._lock = threading.Lock()
         self._texts: deque[str] = deque()
-        self._drops: defaultdict[DropReason, deque[int]] = defaultdict(lambda: deque(maxlen=DROPS_MAX))
+        self._drops: dict[DropReason, deque[int]] = {}
 
     def post(self, text: str, *, optional: bool = False) -> None:
         """Queue a text message; an optional one is left out while a slow client has many waiting."""
@@ -50,6 +50,11 @@ class Channel:
                 return
             self._texts.append(text)
         self._bell()
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so many texts wait that no more should be provoked."""
+        return len(self._texts) >= NOTICES_MAX
 
     def take_texts(self) -> list[str]:
         """All waiting texts, oldest first."""
@@ -61,12 +66,12 @@ class Channel:
     def note_drop(self, seq: int, reason: DropReason) -> None:
         """Remember a dropped frame for the next report."""
         with self._lock:
-            self._drops[reason].append(seq)
+            self._drops.setdefault(reason, deque(maxlen=DROPS_MAX)).append(seq)
 
     def post_drops(self) -> None:
         """Queue one `dropped` message a reason for what was dropped since the last call."""
         with self._lock:
-            drops, self._drops = self._drops, defaultdict(lambda: deque(maxlen=DROPS_MAX))
+            drops, self._drops = self._drops, {}
         for reason, seqs in drops.items():
             self.post(protocol.dropped_message(sorted(seqs), reason))
 
@@ -190,7 +195,7 @@ class Session:
     def _hand_over(self, channel: Channel, result: Result, now_ns: int) -> None:
         channel.last_delivered = result.job.frame.seq
         latency_ms = (now_ns - result.job.frame.received_ns) / 1e6
-        self.stats.count_delivered(now_ns, latency_ms, result.stamps.durations_ms())
+        self.stats.count_made(latency_ms, result.stamps.durations_ms())
         self.newest = result
         unsent = channel.outbox.put(result)
         if unsent is not None:

@@ -74,11 +74,15 @@ class SessionStats:
         with self._lock:
             self.dropped[reason] += 1
 
-    def count_delivered(self, now_ns: int, latency_ms: float, stages_ms: dict[str, float]) -> None:
-        """A picture was handed over, `latency_ms` after its frame arrived."""
+    def count_delivered(self, now_ns: int) -> None:
+        """A picture was sent."""
         with self._lock:
             self.delivered += 1
             self._delivered.count(now_ns)
+
+    def count_made(self, latency_ms: float, stages_ms: dict[str, float]) -> None:
+        """A picture was made, `latency_ms` after its frame arrived; a newer one may yet take its place."""
+        with self._lock:
             self._latencies_ms.append(latency_ms)
             self._stages_ms.append(stages_ms)
 

@@ -13,7 +13,6 @@ import hmac
 import ipaddress
 import socket
 from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers
@@ -22,7 +21,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..config import Config
-from ..protocol import TOKEN_SUBPROTOCOL_PREFIX
+from ..protocol import SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX
 
 COOKIE = "realtime_token"
 PAGES = ("/", "/overlay")
@@ -76,7 +75,7 @@ class Access:
         self._origins = {origin.rstrip("/").lower() for origin in config.allowed_origins}
         machine = socket.gethostname().lower()
         self._hosts = {"localhost", config.host.lower(), machine, f"{machine}.local"}
-        self._hosts |= {host.lower() for host in config.allowed_hosts}
+        self._hosts |= {host_name(host) for host in config.allowed_hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check, then pass on."""
@@ -91,7 +90,8 @@ class Access:
         elif refusal.status_code == 401:
             await receive()  # the connect event
             # Accepted and closed, so that a browser can read the code; an unauthenticated peer gets nothing else.
-            await send({"type": "websocket.accept"})
+            offered = scope.get("subprotocols", ())
+            await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None})
             await send({"type": "websocket.close", "code": 1008, "reason": "a token is needed"})
         else:
             await receive()
@@ -119,7 +119,10 @@ class Access:
         return _problem(401, "a token is needed: open the address that the server printed", {"WWW-Authenticate": "Bearer"})
 
     def _is_own(self, origin: str, host: str) -> bool:
-        parts = urlsplit(origin.lower())
+        try:
+            parts = urlsplit(origin.lower())
+        except ValueError:
+            return False
         return (parts.scheme in ("http", "https") and parts.netloc == host.lower()) or origin.lower() in self._origins
 
     def _matches(self, given: str) -> bool:
@@ -144,12 +147,9 @@ def _given_tokens(scope: Scope, headers: Headers) -> Iterable[str]:
     for offered in scope.get("subprotocols", ()):
         if offered.startswith(TOKEN_SUBPROTOCOL_PREFIX):
             yield offered.removeprefix(TOKEN_SUBPROTOCOL_PREFIX)
-    try:
-        cookies = SimpleCookie(headers.get("cookie", ""))
-    except CookieError:
-        return
-    if COOKIE in cookies:
-        yield cookies[COOKIE].value
+    # Every server on this host name shares its cookies, also those that the standard library's parser stops at.
+    if (cookie := HTTPConnection(scope).cookies.get(COOKIE)) is not None:
+        yield cookie
 
 
 def _problem(status: int, message: str, headers: dict[str, str] | None = None) -> Response:

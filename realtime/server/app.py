@@ -9,15 +9,18 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from .. import __version__
 from ..config import Config
@@ -50,7 +53,7 @@ def create_app(config: Config, load: Load = load_engine, token: str | None = Non
     service = Service(config, load)
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         service.host.start()
         yield
         await service.host.stop()
@@ -73,9 +76,19 @@ def _add_pages(app: FastAPI) -> None:
 
         return get
 
-    for path, name in {"/": "index.html", "/overlay": "overlay.html", "/favicon.svg": "favicon.svg"}.items():
+    for path, name in {"/": "index.html", "/overlay": "overlay.html"}.items():
         app.add_api_route(path, page(name), include_in_schema=False, response_class=Response)
     app.mount("/assets", StaticFiles(directory=STATIC / "assets", check_dir=False), name="assets")
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's, except that a client which takes nothing can't keep its connection from closing."""
+
+    async def run_asgi(self) -> None:
+        """Serve one connection and see to its end."""
+        await super().run_asgi()
+        # A transport that closes waits for its buffer to empty: for ever, where nobody reads.
+        self.loop.call_later(self.close_timeout + 1 if self.close_sent else 1, self.transport.abort)
 
 
 class Server(uvicorn.Server):
@@ -93,10 +106,15 @@ class Server(uvicorn.Server):
         finally:
             watch.cancel()
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal ends the main loop; uvicorn would raise it again at the end, and the exit code would not be ours."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
     async def _exit_when_engine_fails(self) -> None:
         host = self._service.host
         while host.state is not State.FAILED:
-            await host.change()
+            await host.changed.wait()
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -125,13 +143,20 @@ def serve(config: Config, load: Load = load_engine, announce: Callable[[str], No
     if token is None and not config.is_loopback:
         token = secrets.token_urlsafe(24)
     app = create_app(config, load, token)
-    listening = _listen(config)
+    listening = listen(config)
     announce(_address(config, listening.getsockname()[1], token))
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    server = Server(
+    server = make_server(app, config)
+    server.run(sockets=[listening])
+    return EXIT_ENGINE_FAILED if app.state.service.host.state is State.FAILED else EXIT_OK
+
+
+def make_server(app: FastAPI, config: Config) -> Server:
+    """The server of `create_app`'s app; `run` it with a listening socket."""
+    return Server(
         uvicorn.Config(
             app,
-            ws="websockets-sansio",
+            ws=WebSocketProtocol,
             ws_per_message_deflate=False,  # JPEG does not deflate: 13-50 times the CPU for nothing
             ws_max_size=config.max_message_bytes,
             ws_max_queue=4,
@@ -142,11 +167,14 @@ def serve(config: Config, load: Load = load_engine, announce: Callable[[str], No
         ),
         app.state.service,
     )
-    server.run(sockets=[listening])
-    return EXIT_ENGINE_FAILED if app.state.service.host.state is State.FAILED else EXIT_OK
 
 
-def _listen(config: Config) -> socket.socket:
+def listen(config: Config) -> socket.socket:
+    """A socket that listens where the configuration says.
+
+    Raises:
+        ConfigError: the address is taken or not this machine's.
+    """
     try:
         family, kind, number, _, address = socket.getaddrinfo(
             config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -6,6 +6,7 @@ Must not know connections or routes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -28,8 +29,8 @@ class State(Enum):
 
     LOADING = auto()
     READY = auto()
-    FAILED = auto()
     STOPPED = auto()
+    FAILED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,9 @@ class EngineHost:
         self._on_tick = on_tick
         self._engine: Engine | None = None
         self._scheduler: Scheduler | None = None
+        self._logged: tuple[str, int | None] = ("", None)
         self._changed = asyncio.Event()
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._live, name="engine", daemon=True)
 
     @property
@@ -83,12 +86,14 @@ class EngineHost:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    async def change(self) -> None:
-        """Wait until `state` or `stage` is another."""
-        await self._changed.wait()
+    @property
+    def changed(self) -> asyncio.Event:
+        """Set when `state` or `stage` is another; ask for it before looking at them, or a change may be missed."""
+        return self._changed
 
     async def stop(self) -> None:
         """Let the tick under way end, then free the device."""
+        self._stopping.set()
         if self._scheduler is not None:
             self._scheduler.stop()
             await asyncio.to_thread(self._thread.join, JOIN_TIMEOUT_S)
@@ -100,7 +105,10 @@ class EngineHost:
         try:
             self._engine = self._load(self._config, self._progress)
             self._scheduler = Scheduler(self._engine, self._config.rows_per_session, self._on_tick)
+            log.info("ready: %s on %s", self._engine.info.model, self._engine.info.rung)
             self._tell(state=State.READY)
+            if self._stopping.is_set():
+                self._scheduler.stop()  # `stop` came while there was nothing to stop
             self._scheduler.run()
             self._engine.close()
         except RealtimeError as error:
@@ -115,10 +123,14 @@ class EngineHost:
         self._tell(state=State.FAILED)
 
     def _progress(self, stage: str, percent: float | None) -> None:
+        tenth = None if percent is None else int(percent // 10)
+        if (stage, tenth) != self._logged:
+            self._logged = (stage, tenth)
+            log.info("%s", stage if percent is None else f"{stage}: {percent:.0f} %")
         self._tell(stage=Stage(stage, percent))
 
     def _tell(self, *, state: State | None = None, stage: Stage | None = None) -> None:
-        if not self._loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
             self._loop.call_soon_threadsafe(lambda: self._set(state=state, stage=stage))
 
     def _set(self, *, state: State | None = None, stage: Stage | None = None) -> None:

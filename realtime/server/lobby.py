@@ -86,7 +86,7 @@ class Lobby:
             raise ProtocolError("a session name has 1 to 64 letters, digits, - and _")
         name = name or secrets.token_urlsafe(12)
         if name not in self._seats:
-            if len(self._seats) >= self._max_sessions or self._line:
+            if self._free <= 0 or self._line:
                 await self._stand_in_line(on_position)
             self._seats.add(name)
         if (timer := self._expiry.pop(name, None)) is not None:
@@ -97,21 +97,32 @@ class Lobby:
             self._scheduler.add(session)
         return session
 
+    @property
+    def _free(self) -> int:
+        """Seats that nobody has: those who were let in and are still on their way from the line have one."""
+        return self._max_sessions - len(self._seats) - sum(waiting.admitted.done() for waiting in self._line)
+
     async def _stand_in_line(self, on_position: Callable[[int, int], None]) -> None:
         if len(self._line) >= self._max_waiting:
             raise SessionLimitError(f"{len(self._seats)} of {self._max_sessions} sessions are taken; try again later")
         waiting = _Waiting(asyncio.get_running_loop().create_future(), on_position)
         self._line.append(waiting)
+        self._admit_next()
         self._tell_line()
         try:
             await waiting.admitted
-        finally:
+        except asyncio.CancelledError:
             self._line.remove(waiting)
+            self._admit_next()  # a seat that was this one's is the next one's
             self._tell_line()
+            raise
+        self._line.remove(waiting)
+        self._tell_line()
 
     def _tell_line(self) -> None:
-        for index, waiting in enumerate(self._line):
-            waiting.on_position(index + 1, len(self._line))
+        line = [waiting for waiting in self._line if not waiting.admitted.done()]
+        for index, waiting in enumerate(line):
+            waiting.on_position(index + 1, len(line))
 
     def leave(self, session: Session, channel: Channel) -> None:
         """A connection ended. Its session waits `resume_s` for the client, unless another connection has it by now."""
@@ -149,6 +160,7 @@ class Lobby:
 
     def _admit_next(self) -> None:
         for waiting in self._line:
-            if len(self._seats) < self._max_sessions and not waiting.admitted.done():
-                waiting.admitted.set_result(None)
+            if self._free <= 0:
                 return
+            if not waiting.admitted.done():
+                waiting.admitted.set_result(None)

@@ -30,15 +30,15 @@ MJPEG_BOUNDARY = "frame"
 BODY_MAX_BYTES = protocol.TEXT_MAX_BYTES
 
 
-def service_of(request: Request) -> Service:
-    """The server's state."""
+async def service_of(request: Request) -> Service:
+    """The server's state. Async, as all of these: what is not runs in another thread."""
     return request.app.state.service
 
 
 ServiceOf = Annotated[Service, Depends(service_of)]
 
 
-def session_of(session: str, service: ServiceOf) -> Session:
+async def session_of(session: str, service: ServiceOf) -> Session:
     """The session that the path names, or 404."""
     found = next((one for one in service.sessions if one.name == session), None)
     if found is None:

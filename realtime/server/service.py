@@ -64,9 +64,9 @@ class Service:
     @property
     def defaults(self) -> Params:
         """The params that a session starts with: ours, with what the loaded model wants otherwise."""
-        if self.host.state is State.LOADING:
-            return Params()
         if self._defaults is None:
+            if self.host.state is not State.READY:
+                return Params()
             try:
                 self._defaults = Params.model_validate({**dict(Params()), **self.host.engine.info.defaults})
             except ValidationError as error:

@@ -65,13 +65,15 @@ async def serve_websocket(websocket: WebSocket, service: Service, session_name: 
         log.exception("a connection failed", exc_info=group)
         end = _Closed(CloseCode.ENGINE_FAILED, "the server failed")
     if not gone:
-        await close(websocket, end.code, str(end))
+        # The other side was first, or takes nothing.
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
+            async with asyncio.timeout(service.config.send_timeout_s):
+                await close(websocket, end.code, str(end))
 
 
 async def close(websocket: WebSocket, code: CloseCode, reason: str) -> None:
     """Close with a code and a reason, which is cut to the 123 bytes it may have (RFC 6455 section 5.5)."""
-    with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the other side was first
-        await websocket.close(code, reason.encode()[:120].decode(errors="ignore"))
+    await websocket.close(code, reason.encode()[:120].decode(errors="ignore"))
 
 
 def _first(group: BaseExceptionGroup[E]) -> E:
@@ -89,6 +91,7 @@ class _Connection:
         self._channel: Channel | None = None
         self._previous_seq: int | None = None
         self._something_to_send = asyncio.Event()
+        self._texts_sent = asyncio.Event()
         self._text_budget = float(TEXTS_PER_SECOND)
         self._text_budget_at = time.monotonic()
 
@@ -96,7 +99,7 @@ class _Connection:
         """Close when the server goes or the engine breaks."""
         host = self._service.host
         while host.state not in (State.FAILED, State.STOPPED):
-            await host.change()
+            await host.changed.wait()
         if host.state is State.FAILED:
             raise _Closed(CloseCode.ENGINE_FAILED, "the engine failed")
         raise _Closed(CloseCode.GOING_AWAY, "the server is going away")
@@ -121,6 +124,7 @@ class _Connection:
         if session is None or channel is None:
             return  # sent before `ready`: nobody asked for it
         if self._previous_seq is not None and message.seq <= self._previous_seq:
+            session.stats.count_received(now_ns)
             error = FrameError(f"seq rises with every frame; {message.seq} came after {self._previous_seq}", "bad_seq")
             session.refuse(channel, message.seq, error)
             return
@@ -158,6 +162,10 @@ class _Connection:
         self._text_budget_at = now
         if self._text_budget < 0:
             await asyncio.sleep(-self._text_budget / TEXTS_PER_SECOND)
+        while self._channel is not None and self._channel.is_crowded:
+            # It sends texts and takes no answers. `_send` goes on or gives it up.
+            self._texts_sent.clear()
+            await self._texts_sent.wait()
 
     # -- out --------------------------------------------------------------------------------------------------------
 
@@ -171,25 +179,29 @@ class _Connection:
             position[:] = [protocol.queued_message(place, size)]
             self._something_to_send.set()
 
-        async with asyncio.TaskGroup() as tasks:
-            teller = tasks.create_task(self._tell_position(position))
-            session = await lobby.enter(session_name, on_position)
-            teller.cancel()
-        channel = session.attach(self._ring_from_any_thread())
         try:
-            self._session, self._channel = session, channel
-            channel.post(self._service.ready_message(session))
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._send(channel))
+                teller = tasks.create_task(self._tell_position(position))
+                self._session = await lobby.enter(session_name, on_position)
+                # At once: a seat that is taken and has no channel would never be left.
+                self._channel = self._session.attach(self._ring_from_any_thread())
+                self._channel.post(self._service.ready_message(self._session))
+                teller.cancel()
+            session, channel = self._session, self._channel
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._send(session, channel))
                 tasks.create_task(self._report(session, channel))
         finally:
-            lobby.leave(session, channel)
+            if self._session is not None and self._channel is not None:
+                lobby.leave(self._session, self._channel)
 
     async def _wait_for_engine(self) -> None:
         host = self._service.host
+        changed = host.changed
         while host.state is State.LOADING:
             await self._websocket.send_text(protocol.loading_message(host.stage.name, host.stage.percent))
-            await host.change()
+            await changed.wait()
+            changed = host.changed
         if host.state is not State.READY:
             await asyncio.Event().wait()  # `end_with_server` closes
 
@@ -209,21 +221,23 @@ class _Connection:
 
         return ring
 
-    async def _send(self, channel: Channel) -> None:
+    async def _send(self, session: Session, channel: Channel) -> None:
         timeout_s = self._service.config.send_timeout_s
         while True:
-            await self._something_to_send.wait()
             self._something_to_send.clear()
             try:
                 async with asyncio.timeout(timeout_s):
                     for text in channel.take_texts():
                         await self._websocket.send_text(text)
+                    self._texts_sent.set()
                     if (result := channel.outbox.take()) is not None:
                         engine_us = (time.monotonic_ns() - result.job.frame.received_ns) // 1000
                         await self._websocket.send_bytes(protocol.pack_result(result, engine_us))
+                        session.stats.count_delivered(time.monotonic_ns())
             except TimeoutError:
                 # Nothing can be said to a client that takes nothing; its transport is dropped, not closed politely.
                 raise WebSocketDisconnect(CloseCode.REFUSED) from None
+            await self._something_to_send.wait()
 
     async def _report(self, session: Session, channel: Channel) -> None:
         """Drops every 250 ms, stats once a second; ends the connection that lost its session."""

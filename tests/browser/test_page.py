@@ -1,0 +1,186 @@
+"""The page as a person uses it: in Chromium, with a camera that shows a moving photograph."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from .driver import ServerProcess, opened, serving
+
+pytestmark = pytest.mark.browser
+
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+SOON_MS = 20_000
+
+
+def output(page: Page) -> Locator:
+    return page.get_by_label("Output", exact=True).locator("canvas")
+
+
+def shown(page: Page) -> np.ndarray:
+    """What the output shows, as float [H, W, 3]."""
+    picture = Image.open(io.BytesIO(output(page).screenshot())).convert("RGB").resize((64, 64))
+    return np.asarray(picture, np.float32)
+
+
+def start_camera(page: Page) -> None:
+    page.get_by_role("button", name="Camera").click()
+    expect(page.get_by_text("The restyled picture appears here.")).to_be_hidden(timeout=SOON_MS)
+
+
+def session_of(server: ServerProcess) -> dict[str, Any]:
+    """The connected session; those of pages that are closed wait to be resumed."""
+    with urlopen(server.url + "api/sessions") as answer:
+        return next(session for session in json.load(answer)["sessions"] if session["connected"])
+
+
+FIGURE = """(name) => [...document.querySelectorAll("dl > div")]
+    .find((one) => one.querySelector("dt").textContent === name)?.querySelector("dd").textContent.trim()"""
+
+
+def wait_for_figure(page: Page, name: str, condition: str) -> None:
+    """Wait until a number of the measurements below the stage is as wanted: JavaScript on `text`."""
+    page.wait_for_function(
+        f"(name) => {{ const text = ({FIGURE})(name); return text !== undefined && ({condition}); }}",
+        arg=name,
+        timeout=SOON_MS,
+    )
+
+
+@pytest.fixture(scope="module")
+def echo():
+    with serving("--model", "echo:20") as server:
+        yield server
+
+
+def test_camera_frames_come_back_and_nothing_is_asked_of_anywhere_else(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        start_camera(watched.page)
+        wait_for_figure(watched.page, "shown", "parseFloat(text) >= 10")
+        assert shown(watched.page).std() > 20, "the output shows a photograph, not a flat field"
+        assert watched.errors == []
+        assert watched.foreign_requests == []
+
+
+def test_pictures_move_as_the_camera_does(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        start_camera(watched.page)
+        first = shown(watched.page)
+        watched.page.wait_for_timeout(700)
+        assert np.abs(shown(watched.page) - first).mean() > 1
+
+
+def test_a_setting_changes_what_the_server_uses_and_the_page_shows_its_answer(
+    browser: Browser, echo: ServerProcess
+) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        start_camera(page)
+        page.get_by_label("Prompt", exact=True).fill("watercolor")
+        wait_for_figure(page, "settings", "text !== 'v0'")
+        assert session_of(echo)["params"]["prompt"] == "watercolor"
+        page.keyboard.press("Tab")
+        page.locator("body").press("]")
+        expect(page.get_by_role("slider", name="Strength")).not_to_have_value("0.5", timeout=SOON_MS)
+        assert watched.errors == []
+
+
+def test_a_drawing_comes_back(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        page.get_by_role("button", name="Draw").click()
+        expect(page.get_by_text("The restyled picture appears here.")).to_be_hidden(timeout=SOON_MS)
+        white = shown(page)
+        box = page.get_by_label("Drawing surface").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 60, box["y"] + 60)
+        page.mouse.down()
+        for step in range(1, 21):
+            page.mouse.move(box["x"] + 60 + 15 * step, box["y"] + 60 + 12 * step)
+        page.mouse.up()
+        page.wait_for_timeout(600)
+        drawn = shown(page)
+        assert white.mean() > 245
+        assert drawn.min() < 100, "the stroke is there"
+        page.get_by_role("button", name="Undo").click()
+        page.wait_for_timeout(600)
+        assert shown(page).min() > 200, "and gone again"
+        assert watched.errors == []
+
+
+def test_freeze_holds_the_picture(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        start_camera(page)
+        page.get_by_role("button", name="Freeze").click()
+        expect(page.get_by_text("Frozen", exact=True)).to_be_visible()
+        page.wait_for_timeout(500)
+        held = shown(page)
+        page.wait_for_timeout(700)
+        assert np.abs(shown(page) - held).mean() < 0.5
+        page.get_by_role("button", name="Unfreeze").click()
+        page.wait_for_timeout(900)
+        assert np.abs(shown(page) - held).mean() > 0.5
+
+
+def test_the_page_comes_back_by_itself_when_the_server_was_killed(browser: Browser) -> None:
+    with serving("--model", "echo:10") as first, opened(browser, first.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        start_camera(page)
+        first.kill()
+        expect(page.get_by_role("status").first).to_have_text("Reconnecting", timeout=SOON_MS)
+        with serving("--model", "echo:10", port=first.port):
+            expect(page.get_by_role("status").first).to_have_text("Live", timeout=SOON_MS)
+            wait_for_figure(page, "shown", "parseFloat(text) >= 5")
+
+
+def test_a_phone_shows_everything_without_sideways_scrolling(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=PHONE, has_touch=True) as watched:
+        start_camera(watched.page)
+        assert watched.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        expect(watched.page.get_by_label("Prompt", exact=True)).to_be_attached()
+
+
+def test_the_overlay_shows_the_picture_alone(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        start_camera(watched.page)
+        session = session_of(echo)["session"]
+        with opened(browser, f"{echo.url}overlay?session={session}", viewport=DESKTOP) as overlay:
+            # A canvas is 300 wide until something is drawn.
+            overlay.page.wait_for_function("document.querySelector('canvas').width === 512", timeout=SOON_MS)
+            assert overlay.page.locator("body").inner_text().strip() == ""
+            assert overlay.errors == []
+
+
+def test_a_token_is_asked_for_and_the_printed_address_has_it(browser: Browser) -> None:
+    with serving("--model", "echo", "--token", "secret-of-the-test") as server:
+        bare = server.url.split("?")[0]
+        with opened(browser, bare, viewport=DESKTOP) as watched:
+            expect(watched.page.get_by_text("This server needs its token")).to_be_visible(timeout=SOON_MS)
+        with opened(browser, server.url, viewport=DESKTOP) as watched:
+            start_camera(watched.page)
+            assert "token" not in watched.page.url
+
+
+def test_the_embedded_model_restyles_real_video(browser: Browser) -> None:
+    with serving() as server, opened(browser, server.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        expect(page.get_by_role("status").first).to_have_text("Live", timeout=60_000)
+        start_camera(page)
+        page.get_by_label("Prompt", exact=True).fill("neon lines")
+        page.wait_for_timeout(3000)
+        neon = shown(page)
+        page.get_by_label("Prompt", exact=True).fill("pencil sketch")
+        page.wait_for_timeout(3000)
+        pencil = shown(page)
+        assert np.abs(neon - pencil).mean() > 15, "two styles look different"
+        assert neon.std() > 5 and pencil.std() > 5
+        assert watched.errors == []

@@ -1,0 +1,206 @@
+/** Holds the one connection to the server: its state, its retries, its end. Knows neither pictures nor the page. */
+
+import { type Signal, signal } from "@preact/signals";
+import type { Clock } from "./clock";
+import type { Problems } from "./problems";
+import {
+  type ClientMessage,
+  CloseCode,
+  type Frame,
+  PROTOCOL_VERSION,
+  type Ready,
+  type ServerMessage,
+} from "./protocol";
+import type { ProblemKind } from "./strings";
+
+export type Status =
+  | { state: "idle" }
+  | { state: "connecting" }
+  | { state: "loading"; stage: string; percent: number | null }
+  | { state: "queued"; position: number; size: number }
+  | { state: "open" }
+  | { state: "retrying"; at_ms: number }
+  | { state: "closed" };
+
+/** One way to the server. WebSocket now; another transport fits behind the same few methods. */
+export interface Transport {
+  send(message: ClientMessage): void;
+  sendFrame(bytes: ArrayBuffer): void;
+  close(): void;
+}
+
+export interface TransportEvents {
+  message(message: ServerMessage): void;
+  frame(frame: Frame): void;
+  closed(code: number, reason: string): void;
+}
+
+export type Dial = (events: TransportEvents) => Transport;
+
+export interface ConnectionOptions {
+  dial: Dial;
+  clock: Clock;
+  problems: Problems;
+  /** A number in [0, 1): spreads the retries of many clients. */
+  random: () => number;
+  /** Asks by plain HTTP whether the server refuses us: browsers hide the status of a refused WebSocket. */
+  isRefused: () => Promise<boolean>;
+  onReady: (ready: Ready) => void;
+  onMessage: (message: Exclude<ServerMessage, Ready>) => void;
+  onFrame: (frame: Frame) => void;
+}
+
+const FIRST_MESSAGE_MS = 10_000;
+/** `stats` come once a second, so this much silence means a dead connection. */
+const SILENCE_MS = 15_000;
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 15_000;
+/** A connection that held this long was a good one: the next retries start from the shortest delay again. */
+const GOOD_AFTER_MS = 5_000;
+
+interface Ending {
+  problem: ProblemKind;
+  /** Shortest wait before the next try; null: trying again can't help. */
+  retry_ms: number | null;
+}
+
+const endings = new Map<number, Ending>([
+  [CloseCode.done, { problem: "ended", retry_ms: null }],
+  [CloseCode.goingAway, { problem: "goingAway", retry_ms: 0 }],
+  [CloseCode.protocol, { problem: "version", retry_ms: null }],
+  [CloseCode.refused, { problem: "refused", retry_ms: null }],
+  [CloseCode.tooBig, { problem: "tooBig", retry_ms: null }],
+  [CloseCode.engineFailed, { problem: "engineFailed", retry_ms: 3_000 }],
+  [CloseCode.full, { problem: "full", retry_ms: 5_000 }],
+]);
+
+export class Connection {
+  readonly status: Signal<Status> = signal({ state: "idle" });
+
+  readonly #options: ConnectionOptions;
+  #transport: Transport | null = null;
+  /** Counts the dials: late events of an older transport are told by it and ignored. */
+  #dials = 0;
+  #retries = 0;
+  #openedAt_ms: number | null = null;
+  #callOff: () => void = () => {};
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+  }
+
+  /** Connects, or tries again at once where a retry is waiting. Does nothing on a live connection. */
+  start(): void {
+    if (this.#transport) return;
+    this.#callOff();
+    this.status.value = { state: "connecting" };
+    const dial = ++this.#dials;
+    const current = (handle: () => void) => {
+      if (dial === this.#dials) handle();
+    };
+    this.#transport = this.#options.dial({
+      message: (message) => current(() => this.#receive(message)),
+      frame: (frame) =>
+        current(() => {
+          this.#expectWithin(SILENCE_MS);
+          this.#options.onFrame(frame);
+        }),
+      closed: (code, reason) => current(() => this.#closed(code, reason)),
+    });
+    this.#expectWithin(FIRST_MESSAGE_MS);
+  }
+
+  /** Ends the connection for good, until `start`. */
+  stop(): void {
+    this.#tearDown();
+    this.#options.problems.clear("connection");
+    this.status.value = { state: "idle" };
+  }
+
+  get isOpen(): boolean {
+    return this.status.peek().state === "open";
+  }
+
+  /** Returns whether the message went out; there is no queue for a closed connection. */
+  send(message: ClientMessage): boolean {
+    if (!this.isOpen) return false;
+    this.#transport?.send(message);
+    return true;
+  }
+
+  sendFrame(bytes: ArrayBuffer): void {
+    if (this.isOpen) this.#transport?.sendFrame(bytes);
+  }
+
+  #receive(message: ServerMessage): void {
+    if (message.type === "ready") {
+      this.#becomeOpen(message);
+    } else if (message.type === "loading") {
+      this.#callOff();
+      this.status.value = { state: "loading", stage: message.stage, percent: message.percent };
+    } else if (message.type === "queued") {
+      this.#callOff();
+      this.status.value = { state: "queued", position: message.position, size: message.size };
+    } else {
+      if (this.isOpen) this.#expectWithin(SILENCE_MS);
+      this.#options.onMessage(message);
+    }
+  }
+
+  #becomeOpen(ready: Ready): void {
+    if (ready.protocol !== PROTOCOL_VERSION) {
+      this.#fail({ problem: "version", retry_ms: null }, "");
+      return;
+    }
+    this.#openedAt_ms = this.#options.clock.now();
+    this.#options.problems.clear("connection");
+    this.#expectWithin(SILENCE_MS);
+    this.status.value = { state: "open" };
+    this.#options.onReady(ready);
+  }
+
+  #closed(code: number, reason: string): void {
+    const unheard = this.status.peek().state === "connecting";
+    this.#fail(endings.get(code) ?? { problem: unheard ? "unreachable" : "lost", retry_ms: 0 }, reason);
+    if (!endings.has(code) && unheard) void this.#askWhetherRefused();
+  }
+
+  /** Every failure of the connection ends here: tear down, say why, and schedule one retry or give up. */
+  #fail(ending: Ending, detail: string): void {
+    const { clock, problems, random } = this.#options;
+    const wasGood = this.#openedAt_ms !== null && clock.now() - this.#openedAt_ms >= GOOD_AFTER_MS;
+    this.#tearDown();
+    problems.report("connection", ending.problem, detail);
+    if (ending.retry_ms === null) {
+      this.status.value = { state: "closed" };
+      return;
+    }
+    this.#retries = wasGood ? 0 : this.#retries;
+    const backOff_ms = Math.min(FIRST_RETRY_MS * 2 ** this.#retries++, LAST_RETRY_MS) * (0.75 + random() / 2);
+    const wait_ms = Math.max(backOff_ms, ending.retry_ms);
+    this.status.value = { state: "retrying", at_ms: clock.now() + wait_ms };
+    this.#callOff = clock.after(wait_ms, () => this.start());
+  }
+
+  async #askWhetherRefused(): Promise<void> {
+    const dial = this.#dials;
+    const refused = await this.#options.isRefused();
+    if (refused && dial === this.#dials) this.#fail({ problem: "refused", retry_ms: null }, "");
+  }
+
+  #expectWithin(ms: number): void {
+    this.#callOff();
+    this.#callOff = this.#options.clock.after(ms, () => {
+      this.#fail({ problem: this.isOpen ? "lost" : "unreachable", retry_ms: 0 }, "");
+    });
+  }
+
+  #tearDown(): void {
+    this.#callOff();
+    this.#callOff = () => {};
+    this.#dials++;
+    this.#openedAt_ms = null;
+    this.#transport?.close();
+    this.#transport = null;
+  }
+}

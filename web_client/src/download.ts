@@ -1,0 +1,14 @@
+/** Hands a file to the browser's downloads. */
+
+import type { Clock } from "./clock";
+
+/** The download reads the address after the click has returned. */
+const ADDRESS_LIVES_MS = 10_000;
+
+export function download(blob: Blob, name: string, clock: Clock): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  clock.after(ADDRESS_LIVES_MS, () => URL.revokeObjectURL(link.href));
+}

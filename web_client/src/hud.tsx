@@ -1,0 +1,57 @@
+/** The measurements below the stage: our own, and what the server says of itself. */
+
+import type { Client } from "./client";
+import { strings } from "./strings";
+
+const words = strings.hud;
+
+export function Hud({ client }: { client: Client }) {
+  const { sent_fps, shown_fps, latency_p50_ms, latency_p95_ms } = client.meter.now.value;
+  const paramsVersion = client.meter.paramsVersion.value;
+  const stats = client.serverStats.value;
+  const dropped = Object.entries(stats?.dropped ?? {}).filter(([, count]) => count > 0);
+  const stages = Object.entries(stats?.stage_ms ?? {}).filter(([, ms]) => ms >= 0.05);
+  return (
+    <section class="hud" aria-label={words.title}>
+      <dl>
+        <Figure name={words.sent} value={sent_fps.toFixed(1)} unit={words.fps} />
+        <Figure name={words.shown} value={shown_fps.toFixed(1)} unit={words.fps} />
+        <Figure name={words.latency} value={latency_p50_ms?.toFixed(0) ?? "–"} unit={words.ms} />
+        <Figure name={words.p95} value={latency_p95_ms?.toFixed(0) ?? "–"} unit={words.ms} />
+        <Figure name={words.params} value={paramsVersion === null ? "–" : `v${paramsVersion}`} />
+        {stats && <Figure name={words.sessions} value={String(stats.sessions)} />}
+      </dl>
+      {stages.length > 0 && (
+        <p>
+          <span class="detail">{words.stages}</span>
+          {stages.map(([stage, ms]) => (
+            <span key={stage} class="pair">
+              {words.stage[stage] ?? stage} <b>{ms.toFixed(1)}</b>
+            </span>
+          ))}
+        </p>
+      )}
+      {dropped.length > 0 && (
+        <p>
+          <span class="detail">{words.dropped}</span>
+          {dropped.map(([reason, count]) => (
+            <span key={reason} class="pair">
+              {reason.replaceAll("_", " ")} <b>{count}</b>
+            </span>
+          ))}
+        </p>
+      )}
+    </section>
+  );
+}
+
+function Figure({ name, value, unit = "" }: { name: string; value: string; unit?: string }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>
+        {value} <small>{unit}</small>
+      </dd>
+    </div>
+  );
+}

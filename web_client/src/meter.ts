@@ -1,0 +1,54 @@
+/** The client's own measurements, read twice a second so that showing them costs nothing. */
+
+import { signal } from "@preact/signals";
+import type { Clock } from "./clock";
+import type { Frame } from "./protocol";
+import { Percentiles, Rate } from "./stats";
+
+export interface Measurements {
+  sent_fps: number;
+  shown_fps: number;
+  /** From capture to the screen, both by this page's clock; null while nothing arrives. */
+  latency_p50_ms: number | null;
+  latency_p95_ms: number | null;
+}
+
+const READ_EVERY_MS = 500;
+
+export class Meter {
+  readonly now = signal<Measurements>({ sent_fps: 0, shown_fps: 0, latency_p50_ms: null, latency_p95_ms: null });
+  /** The params that made the picture on the screen; null before the first. */
+  readonly paramsVersion = signal<number | null>(null);
+
+  readonly #clock: Clock;
+  readonly #sent = new Rate();
+  readonly #shown = new Rate();
+  readonly #latency = new Percentiles();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#read();
+  }
+
+  sent(): void {
+    this.#sent.tick(this.#clock.now());
+  }
+
+  shown(frame: Frame): void {
+    const now_ms = this.#clock.now();
+    this.#shown.tick(now_ms);
+    this.#latency.add(now_ms, now_ms - Number(frame.captured_us) / 1000);
+    this.paramsVersion.value = frame.params_version;
+  }
+
+  readonly #read = (): void => {
+    const now_ms = this.#clock.now();
+    this.now.value = {
+      sent_fps: this.#sent.fps(now_ms),
+      shown_fps: this.#shown.fps(now_ms),
+      latency_p50_ms: this.#latency.at(0.5, now_ms),
+      latency_p95_ms: this.#latency.at(0.95, now_ms),
+    };
+    this.#clock.after(READ_EVERY_MS, this.#read);
+  };
+}

@@ -1,0 +1,13 @@
+/** Puts an element that somebody else owns (a video, a canvas) into the page. */
+
+import { useLayoutEffect, useRef } from "preact/hooks";
+
+export function Mount({ element, label }: { element: HTMLElement; label: string }) {
+  const place = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    element.setAttribute("aria-label", label);
+    if (!(element instanceof HTMLVideoElement)) element.setAttribute("role", "img");
+    place.current?.replaceChildren(element);
+  }, [element, label]);
+  return <div class="mount" ref={place} />;
+}

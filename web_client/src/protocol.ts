@@ -1,0 +1,166 @@
+/** The wire, version 1: packs and parses messages. Knows no socket and no page. */
+
+export const PROTOCOL_VERSION = 1;
+export const HEADER_BYTES = 24;
+export const SUBPROTOCOL = "realtime.v1";
+
+export const Format = { none: 0, jpeg: 1, png: 2, webp: 3 } as const;
+export type Format = (typeof Format)[keyof typeof Format];
+
+export const Flag = { repeat: 1 } as const;
+
+export const CloseCode = {
+  done: 1000,
+  goingAway: 1001,
+  protocol: 1002,
+  refused: 1008,
+  tooBig: 1009,
+  engineFailed: 1011,
+  full: 1013,
+} as const;
+
+export const mimeTypes: Record<Format, string> = {
+  [Format.none]: "",
+  [Format.jpeg]: "image/jpeg",
+  [Format.png]: "image/png",
+  [Format.webp]: "image/webp",
+};
+
+export interface FrameHeader {
+  version: number;
+  format: Format;
+  flags: number;
+  seq: number;
+  /** A bigint because the field is a u64 that its sender alone understands. */
+  captured_us: bigint;
+  params_version: number;
+  engine_us: number;
+}
+
+export interface Frame extends FrameHeader {
+  payload: Uint8Array<ArrayBuffer>;
+}
+
+/** Raised for bytes or text that do not follow the wire; the connection can't go on. */
+export class ProtocolError extends Error {}
+
+export function packFrame(header: Omit<FrameHeader, "version">, payload: Uint8Array): ArrayBuffer {
+  const buffer = new ArrayBuffer(HEADER_BYTES + payload.byteLength);
+  const view = new DataView(buffer);
+  view.setUint8(0, PROTOCOL_VERSION);
+  view.setUint8(1, header.format);
+  view.setUint16(2, header.flags, true);
+  view.setUint32(4, header.seq, true);
+  view.setBigUint64(8, header.captured_us, true);
+  view.setUint32(16, header.params_version, true);
+  view.setUint32(20, header.engine_us, true);
+  new Uint8Array(buffer, HEADER_BYTES).set(payload);
+  return buffer;
+}
+
+/** Parses a binary message. The payload is a view into `buffer`, not a copy. */
+export function unpackFrame(buffer: ArrayBuffer): Frame {
+  if (buffer.byteLength < HEADER_BYTES) throw new ProtocolError("shorter than the header");
+  const view = new DataView(buffer);
+  const version = view.getUint8(0);
+  if (version !== PROTOCOL_VERSION) throw new ProtocolError(`unknown version ${version}`);
+  const format = view.getUint8(1);
+  if (!isFormat(format)) throw new ProtocolError(`unknown format ${format}`);
+  return {
+    version,
+    format,
+    flags: view.getUint16(2, true),
+    seq: view.getUint32(4, true),
+    captured_us: view.getBigUint64(8, true),
+    params_version: view.getUint32(16, true),
+    engine_us: view.getUint32(20, true),
+    payload: new Uint8Array(buffer, HEADER_BYTES),
+  };
+}
+
+function isFormat(value: number): value is Format {
+  return value <= Format.webp;
+}
+
+export interface WeightedPrompt {
+  text: string;
+  weight: number;
+}
+
+/** One params value, as JSON. */
+export type Value = string | number | boolean | null | WeightedPrompt[] | Value[] | { [key: string]: Value };
+
+/** All params in force. Only the fields that the client itself works with are named. */
+export interface Params {
+  version: number;
+  width: number;
+  height: number;
+  [field: string]: Value;
+}
+
+export interface Phrase {
+  name: string;
+  prompt: string;
+}
+
+export interface Styles {
+  styles?: Phrase[];
+  moods?: Phrase[];
+}
+
+export interface Limits {
+  max_message_bytes: number;
+  max_pixels: number;
+  max_sessions: number;
+}
+
+export interface Ready {
+  type: "ready";
+  protocol: number;
+  session: string;
+  model: string;
+  params: Params;
+  limits: Limits;
+  window: number;
+  styles?: Styles;
+}
+
+export interface Stats {
+  type: "stats";
+  fps_in: number;
+  fps_out: number;
+  latency_ms: Record<string, number>;
+  stage_ms: Record<string, number>;
+  dropped: Record<string, number>;
+  rows: number;
+  sessions: number;
+}
+
+export type ServerMessage =
+  | Ready
+  | { type: "loading"; stage: string; percent: number | null }
+  | { type: "queued"; position: number; size: number }
+  | { type: "params"; params: Params }
+  | { type: "error"; code: string; message: string; field?: string; seq?: number }
+  | { type: "dropped"; seqs: number[]; reason: string }
+  | Stats;
+
+export type ClientMessage =
+  { type: "params"; params: Record<string, Value> } | { type: "command"; command: string; [argument: string]: Value };
+
+const serverTypes = new Set(["ready", "loading", "queued", "params", "error", "dropped", "stats"]);
+
+/** Parses a text message. Returns null for a type that this version doesn't know: it is to be ignored. */
+export function parseMessage(text: string): ServerMessage | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new ProtocolError("text that is no JSON");
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new ProtocolError("text that is no JSON object");
+  }
+  const type = (value as { type?: unknown }).type;
+  return typeof type === "string" && serverTypes.has(type) ? (value as ServerMessage) : null;
+}

@@ -1,0 +1,144 @@
+/** Every word that the page shows. A language is one object of this shape. */
+
+const en = {
+  name: "realtime",
+  skip: "Skip to the settings",
+  state: {
+    idle: "Not connected",
+    connecting: "Connecting",
+    loading: "Loading",
+    queued: "Waiting in line",
+    open: "Live",
+    retrying: "Reconnecting",
+    closed: "Disconnected",
+  },
+  loading: (stage: string, percent: number | null) =>
+    percent === null ? `Getting ready: ${stage}` : `Getting ready: ${stage}, ${Math.round(percent)} %`,
+  queued: (position: number, size: number) => `The server is busy. You are number ${position} of ${size} in line.`,
+  retryIn: (seconds: number) => (seconds > 0 ? `Trying again in ${seconds} s.` : "Trying again now."),
+  connect: "Connect",
+  retryNow: "Try now",
+  dismiss: "Dismiss",
+  restore: "Use my settings again",
+  problems: {
+    ended: "The server ended this session. Press Connect to start again.",
+    goingAway: "The server is restarting. The page reconnects by itself.",
+    version:
+      "This page and the server don't speak the same version. Reload the page; if that doesn't help, update the server.",
+    refused: "This server needs its token: open the address that the server printed.",
+    tooBig: "A picture was too big for the server. Choose a smaller width and height, then press Connect.",
+    engineFailed: "The server's engine failed; its log says why. The page keeps trying.",
+    full: "The server is full. Close another window that uses it, or wait: the page keeps trying.",
+    unreachable: "The server can't be reached. Check that it is running; the page keeps trying.",
+    lost: "The connection was lost. The page reconnects by itself.",
+    cameraRefused: "The camera is blocked. Allow it in the browser's address bar, then choose Camera again.",
+    cameraMissing: "No camera was found. Plug one in and choose Camera again, or choose Draw.",
+    cameraBusy: "The camera can't be opened. Close other programs that use it, then choose Camera again.",
+    cameraInsecure:
+      "Browsers give the camera only to https:// or localhost addresses. Open the page there, or choose Draw.",
+    cameraLost: "The camera was unplugged or taken away. Choose Camera again.",
+    encoding: "This browser can't compress pictures for sending. Update it, or try another one.",
+    frameRefused: "The server could not use a picture from here.",
+    commandRefused: "The server refused that.",
+    paramsChanged: "The server came back with other settings than before. The ones shown are in force.",
+    noSchema: "The settings could not be loaded. Reload the page to try again.",
+    noSnapshot: "There is no picture to save yet. Choose Camera or Draw first.",
+  },
+  source: {
+    title: "Input",
+    choose: "What should be restyled?",
+    camera: "Camera",
+    cameraHint: "your webcam, live",
+    canvas: "Draw",
+    canvasHint: "sketch with pen, mouse or touch",
+    device: "Camera device",
+    unnamedDevice: (index: number) => `Camera ${index}`,
+    mirror: "Mirror",
+    drawingSurface: "Drawing surface",
+  },
+  tools: {
+    label: "Drawing tools",
+    brush: "Brush",
+    eraser: "Eraser",
+    colour: "Colour",
+    palette: ["Black", "White", "Red", "Orange", "Yellow", "Green", "Blue", "Brown"],
+    size: "Brush size",
+    undo: "Undo",
+    redo: "Redo",
+    clear: "Clear",
+  },
+  stage: {
+    output: "Output",
+    waiting: "The restyled picture appears here.",
+    frozen: "Frozen",
+    sideBySide: "Side by side",
+    outputOnly: "Output only",
+    layout: "Layout",
+  },
+  actions: {
+    label: "Output controls",
+    freeze: "Freeze",
+    unfreeze: "Unfreeze",
+    newSeed: "New seed",
+    snapshot: "Snapshot",
+    fullscreen: "Full screen",
+  },
+  panel: {
+    title: "Settings",
+    more: "More settings",
+    styles: "Styles",
+    moods: "Moods",
+    loading: "Waiting for the server's settings",
+    numberOf: (title: string) => `${title}, as a number`,
+    randomise: "Random seed",
+    weighted: "A blend of prompts is in force. Typing replaces it.",
+  },
+  hud: {
+    title: "Measurements",
+    sent: "sent",
+    shown: "shown",
+    fps: "fps",
+    latency: "latency",
+    p95: "p95",
+    stages: "server",
+    dropped: "dropped",
+    sessions: "sessions",
+    params: "settings",
+    ms: "ms",
+    stage: {
+      queue: "queue",
+      decode: "decode",
+      encode_latents: "VAE in",
+      denoise: "denoise",
+      decode_latents: "VAE out",
+      encode: "encode",
+    } as Record<string, string>,
+  },
+  keys: {
+    title: "Keys",
+    list: [
+      ["Space", "freeze"],
+      ["R", "new seed"],
+      ["[ ]", "strength"],
+      ["S", "snapshot"],
+      ["F", "full screen"],
+      ["H", "measurements"],
+    ] as [string, string][],
+  },
+};
+
+export type Strings = typeof en;
+export type ProblemKind = keyof Strings["problems"];
+
+const languages: Record<string, Strings> = { en };
+
+function choose(preferred: readonly string[]): { language: string; strings: Strings } {
+  for (const tag of preferred) {
+    const language = tag.split("-")[0] ?? "";
+    const found = languages[language];
+    if (found) return { language, strings: found };
+  }
+  return { language: "en", strings: en };
+}
+
+export const { language, strings } = choose(globalThis.navigator?.languages ?? []);
