@@ -20,6 +20,11 @@ from ..frame import Format
 from ..params import OutputFormat
 from ..protocol import sniff
 
+JPEG_SCANS_MAX = 32
+"""A progressive JPEG has about 10 scans; a forged one of 70 KB has 2,647 and takes 2.5 s to decode (measured)."""
+PNG_CHUNKS_MAX = 10_000
+"""A 4 MB file in chunks of 8 KB has 512; walking 350,000 empty ones would take longer than decoding does."""
+
 Pixels = npt.NDArray[np.uint8]
 Data = bytes | memoryview
 
@@ -59,7 +64,10 @@ def decode(data: Data, declared: Format, width: int, height: int, max_pixels: in
         FrameError: as `inspect`, or the picture can't be decoded.
     """
     inspect(data, declared, max_pixels)
-    picture = _decode_jpeg(data) if declared is Format.JPEG else _decode_other(data)
+    if declared is Format.JPEG:
+        picture = _decode_jpeg(data)
+    else:
+        picture = _decode_other(_plain_png(data) if declared is Format.PNG else data)
     return fit(picture, width, height)
 
 
@@ -99,10 +107,34 @@ def encode(picture: Pixels, output_format: OutputFormat, quality: int) -> tuple[
 
 
 def _decode_jpeg(data: Data) -> Pixels:
+    if bytes(data).count(b"\xff\xda") > JPEG_SCANS_MAX:  # no entropy-coded byte looks like a marker
+        raise FrameError(f"the JPEG has more than {JPEG_SCANS_MAX} scans")
     try:
         return simplejpeg.decode_jpeg(data, colorspace="RGB", fastdct=True, fastupsample=True)
     except ValueError as error:
         raise FrameError(f"the JPEG can't be decoded: {error}") from None
+
+
+def _plain_png(data: Data) -> bytes:
+    """The chunks that make the picture, whole, and no others. Source: PNG specification, sections 5.3 and 11.2.
+
+    OpenCV 5 allocates whatever the length of a chunk promises: 4 GB and 6 s for a file of 4 KB (measured).
+    """
+    kept: list[Data] = [data[:8]]
+    at = 8
+    for _ in range(PNG_CHUNKS_MAX):
+        if at + 12 > len(data):
+            break
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 12 + length
+        if end > len(data):
+            break
+        if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
+            kept.append(data[at:end])
+        if kind == b"IEND":
+            return b"".join(kept)
+        at = end
+    raise FrameError("the PNG is cut off")
 
 
 def _decode_other(data: Data) -> Pixels:
@@ -126,7 +158,7 @@ def _decode_other(data: Data) -> Pixels:
 
 def _jpeg_size(data: Data) -> tuple[int, int]:
     height, width, _, _ = simplejpeg.decode_jpeg_header(data)
-    return width, height
+    return int(width), int(height)
 
 
 def _png_size(data: Data) -> tuple[int, int]:

@@ -1,0 +1,182 @@
+"""The diffusion engine: admits jobs into rows, moves all rows one step on a tick, and lets finished ones leave.
+
+Must not know sessions, the scheduler or the wire.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from ..errors import EngineError, FrameError
+from ..frame import Format, Frame, Job, Stamps
+from ..params import OutputFormat, Params
+from . import EngineInfo, Progress, codec, rows
+from .accelerate import Backend, choose_backend
+from .pending import Clock, DiffusionPending
+from .recipe import Recipes
+from .rows import Mark, Row
+
+if TYPE_CHECKING:
+    from ..config import Config
+    from .models import Model
+
+
+def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine:
+    """Load the model that `config` names and make it ready for the first frame.
+
+    Raises:
+        ModelError, ConfigError: as `load_engine`.
+    """
+    from .models import load_model
+
+    model = load_model(config, progress)
+    backend = choose_backend(config.accelerate, model, progress)
+    engine = DiffusionEngine(model, backend, max_rows=config.max_rows, max_pixels=config.max_pixels)
+    engine.warm_up(progress)
+    return engine
+
+
+class DiffusionEngine:
+    """Implements `Engine` with a UNet and an autoencoder.
+
+    A tick makes one UNet call for each picture size in flight: as a rule there is one. Rows leave when they are done,
+    so a session that lowers its steps, or its strength to nothing, while it has several rows in flight may see a newer
+    frame overtake an older one; whoever delivers drops the older.
+
+    On CUDA `tick` only launches work. Elsewhere the work is done when it returns.
+
+    Args:
+        model: what `models.load_model` gives.
+        backend: answers the calls into the model's networks.
+        max_rows: frames in flight.
+        max_pixels: the largest picture that is decoded.
+        clock: monotonic nanoseconds.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        backend: Backend,
+        *,
+        max_rows: int = 8,
+        max_pixels: int = 2048 * 2048,
+        clock: Clock = time.monotonic_ns,
+    ) -> None:
+        self.backend = backend
+        self.recipes = Recipes(model)
+        self._model = model
+        self._max_rows = max_rows
+        self._max_pixels = max_pixels
+        self._clock = clock
+        self._rows: list[Row] = []
+
+    @property
+    def info(self) -> EngineInfo:
+        """What is loaded."""
+        model = self._model
+        device = model.device.type
+        if device == "cuda":
+            device = f"cuda ({torch.cuda.get_device_name(model.device)})"
+        return EngineInfo(
+            model.name,
+            model.family,
+            device,
+            self.backend.rung,
+            defaults=model.defaults,
+            styles=model.styles,
+            max_output_pixels=model.max_output_pixels,
+        )
+
+    @property
+    def free_rows(self) -> int:
+        """How many jobs the next tick can admit."""
+        return self._max_rows - len(self._rows)
+
+    @property
+    def busy_rows(self) -> int:
+        """How many rows have steps left to do."""
+        return len(self._rows)
+
+    def tick(self, admitted: Sequence[Job]) -> DiffusionPending:
+        """Admit jobs and move every row one step on; new rows do their first step at once.
+
+        Where the device's memory does not suffice, all rows fail and the engine lives.
+        """
+        if len(admitted) > self.free_rows:
+            raise EngineError(f"{len(admitted)} jobs for {self.free_rows} free rows")
+        self._rows += [Row(job, Stamps(job.frame.received_ns, queue=job.admitted_ns)) for job in admitted]
+        try:
+            with torch.inference_mode():
+                self._advance(self._rows[len(self._rows) - len(admitted) :])
+        except torch.OutOfMemoryError:
+            self._fail_all(FrameError("the device has too little memory for this picture size", "out_of_memory"))
+        leaving = [row for row in self._rows if row.is_done]
+        self._rows = [row for row in self._rows if not row.is_done]
+        return DiffusionPending(leaving, self._end_mark(), self._clock)
+
+    def _advance(self, new: Sequence[Row]) -> None:
+        for row in new:
+            self._open(row)
+        for group in rows.by_size(row for row in new if not row.is_done):
+            rows.encode_latents(group, self.backend, self._model.device)
+            self._mark(group, "encode_latents")
+        for group in rows.by_size(row for row in self._rows if not row.is_done):
+            rows.denoise(group, self.backend, self._model.concat_source)
+            self._mark(group, "denoise")
+        for group in rows.by_size(row for row in self._rows if row.is_done and row.x is not None):
+            rows.decode_latents(group, self.backend)
+            self._mark(group, "decode_latents")
+
+    def _open(self, row: Row) -> None:
+        """Decode the picture and find the recipe; a FrameError is this row's alone."""
+        params, frame = row.job.params, row.job.frame
+        try:
+            row.picture = codec.decode(frame.data, frame.format, params.width, params.height, self._max_pixels)
+            row.recipe = self.recipes.get(params)
+        except FrameError as error:
+            row.error = error
+        row.stamps.decode = self._clock()
+
+    def _fail_all(self, error: FrameError) -> None:
+        for row in self._rows:
+            if row.error is None:
+                row.error = error
+            row.x = row.source = None
+        if self._model.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _mark(self, group: Sequence[Row], stage: str) -> None:
+        mark = self._end_mark()
+        for row in group:
+            row.marks[stage] = mark
+
+    def _end_mark(self) -> Mark:
+        """This moment, in the order of the device's work."""
+        if self._model.device.type != "cuda":
+            return self._clock()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
+
+    def warm_up(self, progress: Progress = lambda stage, percent: None) -> None:
+        """Run one frame of the default size, so that the first user does not pay for what is done once."""
+        progress("warm up", None)
+        params = Params.model_validate({**dict(Params()), **self._model.defaults})
+        grey = np.full((params.height, params.width, 3), 128, np.uint8)
+        _, data = codec.encode(grey, OutputFormat.JPEG, 85)
+        job = Job(Frame(0, Format.JPEG, data, 0, self._clock()), params, "warm-up", self._clock())
+        pending = self.tick([job])
+        while self.busy_rows:
+            pending = self.tick([])
+        pending.collect()
+
+    def close(self) -> None:
+        """Drop the rows and give cached memory back."""
+        self._rows.clear()
+        if self._model.device.type == "cuda":
+            torch.cuda.empty_cache()

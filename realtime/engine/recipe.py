@@ -1,0 +1,180 @@
+"""Params compiled to tensors, once a version: coefficient table, prompt embeddings, guidance and noise.
+
+Must not know frames, rows or who asks: two sessions with equal params share a recipe.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from ..errors import FrameError, ParamsError
+from ..params import Params, WeightedPrompt
+from . import sampler
+from .models import Guidance
+
+if TYPE_CHECKING:
+    from .conditioning import Conditioning
+    from .models import Model
+
+#: Recipes and noise kept: enough for every session of a full server to move a slider back and forth.
+RECIPES_KEPT = 64
+NOISES_KEPT = 64
+
+#: Columns of `Recipe.steps`.
+T, KIN, KX, KM, KZ, GUIDANCE = range(6)
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """All that a row needs besides its picture. Tensors are on the model's device; immutable and shared by rows.
+
+    Attributes:
+        steps: float32 [n, 6]: a sampler's table and the guidance scale (1 where there is no second row).
+        start: float32 [2]: (ka, kb) of `sampler.Table`.
+        noise: float32 [n, C, h, w]: [0] starts, [i + 1] is added behind step i.
+        prompt: what is wanted.
+        negative: of the second row of classifier-free guidance; None where there is no second row.
+        timestep_cond: [1, time_cond_proj_dim] in the model's dtype, for embedded guidance; else None.
+        time_ids: [1, 6] in the model's dtype where the UNet wants the picture's size (SDXL); else None.
+    """
+
+    steps: torch.Tensor
+    start: torch.Tensor
+    noise: torch.Tensor
+    prompt: Conditioning
+    negative: Conditioning | None
+    timestep_cond: torch.Tensor | None
+    time_ids: torch.Tensor | None
+
+    @property
+    def step_count(self) -> int:
+        """UNet calls of a frame."""
+        return self.steps.shape[0]
+
+
+class RecipeKey(NamedTuple):
+    """The params that change a recipe, in the form in which they do."""
+
+    prompt: str | tuple[WeightedPrompt, ...]
+    negative_prompt: str | None
+    timesteps: tuple[int, ...]
+    guidance_scale: float
+    seed: int
+    width: int
+    height: int
+
+
+class Recipes:
+    """Makes recipes and keeps the last ones."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._compiled = lru_cache(RECIPES_KEPT)(self._compile)
+        self._noise = lru_cache(NOISES_KEPT)(self._make_noise)
+
+    def get(self, params: Params) -> Recipe | None:
+        """The recipe of these params; None where the frame is to pass through.
+
+        Raises:
+            FrameError: the prompt can't be encoded.
+        """
+        timesteps = sampler.timesteps(params.strength, params.num_inference_steps)
+        if not timesteps:
+            return None
+        guided = self._model.guidance is Guidance.CFG and params.guidance_scale > 1
+        embedded = self._model.guidance is Guidance.EMBEDDED
+        key = RecipeKey(
+            params.prompt,
+            params.negative_prompt if guided else None,
+            timesteps,
+            params.guidance_scale if guided or embedded else 1.0,
+            params.seed,
+            params.width,
+            params.height,
+        )
+        try:
+            return self._compiled(key)
+        except ParamsError as error:
+            raise FrameError(f"these params can't be used: {error}", "invalid_params") from error
+
+    def _compile(self, key: RecipeKey) -> Recipe:
+        model = self._model
+        table = sampler.table(model.sampler, model.schedule, key.timesteps)
+        encoder = model.prompt_encoder
+        prompt = encoder.encode(key.prompt)
+        negative = None if key.negative_prompt is None else encoder.encode_negative(key.negative_prompt)
+        guidance = torch.full((len(key.timesteps), 1), 1.0 if negative is None else key.guidance_scale)
+        steps = torch.cat([torch.from_numpy(table.steps).float(), guidance], 1)
+        return Recipe(
+            steps=to_device(steps, model.device),
+            start=to_device(torch.tensor(table.start, dtype=torch.float32), model.device),
+            noise=self._noise(key.seed, len(key.timesteps), key.width, key.height),
+            prompt=prompt,
+            negative=negative,
+            timestep_cond=self._timestep_cond(key.guidance_scale),
+            time_ids=None if prompt.pooled is None else self._time_ids(key.width, key.height),
+        )
+
+    def _timestep_cond(self, guidance_scale: float) -> torch.Tensor | None:
+        model = self._model
+        if model.guidance is not Guidance.EMBEDDED:
+            return None
+        embedding = guidance_embedding(guidance_scale - 1, int(model.unet.config["time_cond_proj_dim"]))
+        return to_device(embedding.to(model.dtype), model.device)
+
+    def _time_ids(self, width: int, height: int) -> torch.Tensor:
+        """SDXL's original size, crop and target size. Source: Podell et al. 2023, "SDXL", section 2.2."""
+        ids = torch.tensor([[height, width, 0, 0, height, width]], dtype=self._model.dtype)
+        return to_device(ids, self._model.device)
+
+    def _make_noise(self, seed: int, count: int, width: int, height: int) -> torch.Tensor:
+        scale = self._model.latent_scale_px
+        noise = make_noise(seed, count, (self._model.latent_channels, height // scale, width // scale))
+        return to_device(noise, self._model.device)
+
+
+def make_noise(seed: int, count: int, shape: tuple[int, int, int]) -> torch.Tensor:
+    """A session's fixed noise: the same on every device, and the first ones the same for every count.
+
+    Args:
+        seed: 0 to 2³² − 1.
+        shape: of the latents, [C, h, w].
+
+    Returns:
+        float32 [count, C, h, w] on the CPU, standard normal.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return torch.stack([torch.randn(shape, generator=generator) for _ in range(count)])
+
+
+def guidance_embedding(w: float, size: int) -> torch.Tensor:
+    """The sinusoidal embedding of a guidance weight that distilled UNets take beside the timestep.
+
+    All in float32 and in this order: the angles reach 10⁴, where rounding shows, and models were trained so.
+    Source: Meng et al. 2022, "On Distillation of Guided Diffusion Models"; diffusers'
+    `pipeline_latent_consistency_img2img.py` (`get_guidance_scale_embedding`).
+
+    Args:
+        w: guidance scale − 1.
+        size: the UNet's `time_cond_proj_dim`.
+
+    Returns:
+        float32 [1, size].
+    """
+    half = size // 2
+    frequencies = torch.exp(torch.arange(half, dtype=torch.float32) * -(math.log(10000.0) / (half - 1)))
+    angles = torch.tensor([[w]], dtype=torch.float32) * 1000.0 * frequencies
+    embedding = torch.cat([torch.sin(angles), torch.cos(angles)], 1)
+    return torch.nn.functional.pad(embedding, (0, size - 2 * half))
+
+
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy without waiting: from pageable memory the host would wait for all the work that CUDA has queued."""
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)

@@ -1,0 +1,336 @@
+"""Rows, ticks and failures of the diffusion engine."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from realtime.engine import codec
+from realtime.engine.models import Guidance
+from realtime.engine.recipe import make_noise
+from realtime.engine.sampler import PASS_THROUGH_STRENGTH, Sampler
+from realtime.errors import EngineError, ParamsError
+from realtime.frame import STAGES, Failure, Format, Result
+from realtime.params import OutputFormat, WeightedPrompt
+from tests.engine.tiny_models import (
+    make_engine,
+    make_job,
+    make_model,
+    make_params,
+    make_picture,
+    picture_of,
+    run,
+    ticks,
+)
+
+STRENGTHS = [*(round(0.05 * i, 2) for i in range(21)), 0.019, 0.02, 0.0204, 0.333, 0.5005, 0.9999]
+
+
+def failure_code(outcome: Result | Failure) -> str:
+    assert isinstance(outcome, Failure), outcome
+    return outcome.error.code
+
+
+@pytest.mark.parametrize("sampler", list(Sampler))
+@pytest.mark.parametrize("n", range(1, 9))
+def test_every_strength_and_step_count_runs_exactly_its_unet_calls(n: int, sampler: Sampler) -> None:
+    engine, backend = make_engine(make_model(sampler=sampler), max_rows=len(STRENGTHS))
+    jobs = [make_job(make_params(strength=s, num_inference_steps=n), i) for i, s in enumerate(STRENGTHS)]
+    denoised = [job for job in jobs if job.params.strength >= PASS_THROUGH_STRENGTH]
+    passed = [job for job in jobs if job not in denoised]
+
+    left = [pending.collect() for pending in ticks(engine, jobs)]
+
+    assert all(isinstance(outcome, Result) for outcomes in left for outcome in outcomes)
+    assert backend.rows_of_calls == [len(denoised)] * n
+    assert len(left) == n
+    if n > 1:
+        assert [outcome.job for outcome in left[0]] == passed
+        assert [outcome.job for outcome in left[-1]] == denoised
+
+
+def test_frame_below_the_threshold_passes_through_unchanged() -> None:
+    engine, _ = make_engine()
+
+    (outcome,) = run(engine, [make_job(make_params(strength=0.0), seed=4)])
+
+    np.testing.assert_array_equal(picture_of(outcome), make_picture(4))
+
+
+def test_new_jobs_do_their_first_step_in_the_tick_that_admits_them() -> None:
+    engine, backend = make_engine()
+
+    pending = engine.tick([make_job(make_params(num_inference_steps=1))])
+
+    assert backend.rows_of_calls == [1]
+    assert len(pending.jobs) == 1 and pending.ready() and engine.busy_rows == 0
+
+
+def test_rows_at_different_steps_share_one_unet_call() -> None:
+    engine, backend = make_engine(max_rows=4)
+    slow, quick = make_params(num_inference_steps=3), make_params(num_inference_steps=1, prompt="other", strength=0.9)
+
+    left = [
+        [job.frame.seq for job in engine.tick(jobs).jobs]
+        for jobs in ([make_job(slow, 0)], [make_job(quick, 1)], [make_job(quick, 2), make_job(slow, 3)], [])
+    ]
+
+    assert backend.rows_of_calls == [1, 2, 3, 1]
+    assert left == [[], [1], [0, 2], []]
+    assert engine.busy_rows == 1 and engine.free_rows == 3
+
+
+def test_guided_rows_add_one_row_each_to_the_same_call() -> None:
+    engine, backend = make_engine(make_model(guidance=Guidance.CFG))
+    guided, plain = make_params(guidance_scale=3.0), make_params(guidance_scale=1.0)
+
+    run(engine, [make_job(guided, 0), make_job(plain, 1), make_job(guided, 2)])
+
+    assert backend.rows_of_calls == [5]
+
+
+def test_different_sizes_take_one_call_each() -> None:
+    engine, backend = make_engine()
+    tall = make_params(width=64, height=128)
+
+    outcomes = run(engine, [make_job(make_params(), 0), make_job(tall, 1), make_job(make_params(), 2)])
+
+    assert backend.rows_of_calls == [2, 1]
+    assert [picture_of(outcome).shape[:2] for outcome in outcomes] == [(64, 64), (128, 64), (64, 64)]
+
+
+def test_rows_of_one_session_in_flight_together_leave_in_order() -> None:
+    """The stream batch: one frame enters and one leaves on every tick, n - 1 ticks later."""
+    engine, backend = make_engine(max_rows=3)
+    params = make_params(num_inference_steps=3)
+
+    left = [[job.frame.seq for job in engine.tick([make_job(params, seq)]).jobs] for seq in range(8)]
+
+    assert left == [[], [], [0], [1], [2], [3], [4], [5]]
+    assert backend.rows_of_calls == [1, 2, 3, 3, 3, 3, 3, 3]
+
+
+def test_more_jobs_than_free_rows_is_a_broken_caller() -> None:
+    engine, _ = make_engine(max_rows=1)
+
+    with pytest.raises(EngineError):
+        engine.tick([make_job(make_params(), seq) for seq in range(2)])
+
+
+def test_bad_frame_fails_alone_among_good_ones() -> None:
+    engine, backend = make_engine()
+    good = make_params()
+    broken = make_job(good, 1, data=b"\xff\xd8\xff\xe0 no picture behind this")
+
+    outcomes = run(engine, [make_job(good, 0), broken, make_job(good, 2)])
+
+    assert [type(outcome) for outcome in outcomes] == [Result, Failure, Result]
+    assert failure_code(outcomes[1]) == "invalid_frame"
+    assert backend.rows_of_calls == [2] and engine.busy_rows == 0
+
+
+def test_refused_prompt_fails_its_own_frame_only() -> None:
+    model = make_model()
+    encode = model.prompt_encoder.encode
+
+    def picky(prompt: Any) -> Any:
+        if prompt == "(":
+            raise ParamsError("a bracket is open", "prompt")
+        return encode(prompt)
+
+    model.prompt_encoder.encode = picky  # type: ignore[method-assign]
+    engine, _ = make_engine(model)
+
+    outcomes = run(engine, [make_job(make_params(prompt="("), 0), make_job(make_params(prompt="fox"), 1)])
+
+    assert [type(outcome) for outcome in outcomes] == [Failure, Result]
+
+
+@pytest.mark.parametrize("poison", [float("nan"), float("inf")])
+def test_result_that_is_no_number_fails_its_frame_and_the_next_is_fine(poison: float) -> None:
+    model = make_model()
+    engine, _ = make_engine(model)
+    weights = model.unet.conv_out.weight
+    saved = weights.clone()
+
+    weights.data[0] = poison
+    (first,) = run(engine, [make_job(make_params())])
+    weights.data.copy_(saved)
+    (second,) = run(engine, [make_job(make_params())])
+
+    assert failure_code(first) == "nan"
+    assert isinstance(second, Result)
+
+
+def test_one_broken_row_does_not_touch_its_neighbours() -> None:
+    model = make_model()
+    embeds = model.prompt_encoder.encode("broken").prompt_embeds
+    engine, _ = make_engine(model)
+    recipe = engine.recipes.get(make_params(prompt="broken"))
+    assert recipe is not None
+    recipe.prompt.prompt_embeds.copy_(torch.full_like(embeds, float("nan")))
+
+    outcomes = run(engine, [make_job(make_params(prompt=text), i) for i, text in enumerate(("fox", "broken", "snow"))])
+
+    assert [type(outcome) for outcome in outcomes] == [Result, Failure, Result]
+
+
+def test_black_result_of_a_picture_that_is_not_black_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, backend = make_engine()
+    monkeypatch.setattr(backend, "decode_latents", lambda latents: torch.full((len(latents), 3, 64, 64), -1.0))
+    _, black = codec.encode(np.zeros((64, 64, 3), np.uint8), OutputFormat.PNG, 100)
+
+    outcomes = run(engine, [make_job(make_params(), 0), make_job(make_params(), 1, data=black)])
+
+    assert failure_code(outcomes[0]) == "black"
+    assert isinstance(outcomes[1], Result)
+
+
+def test_out_of_memory_fails_all_rows_and_the_engine_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, backend = make_engine()
+    engine.tick([make_job(make_params(num_inference_steps=4), 0)])
+    answer = backend.unet
+
+    def too_much(*args: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(backend, "unet", too_much)
+    failed = engine.tick([make_job(make_params(), 1), make_job(make_params(strength=0.0), 2)]).collect()
+    monkeypatch.setattr(backend, "unet", answer)
+    (after,) = run(engine, [make_job(make_params(), 3)])
+
+    assert [outcome.job.frame.seq for outcome in failed] == [0, 1, 2]
+    assert {failure_code(outcome) for outcome in failed} == {"out_of_memory"}
+    assert isinstance(after, Result) and engine.free_rows == 8
+
+
+def test_any_other_error_of_a_tick_is_the_engines_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, backend = make_engine()
+
+    def broken(*args: Any) -> Any:
+        raise RuntimeError("device-side assert triggered")
+
+    monkeypatch.setattr(backend, "unet", broken)
+
+    with pytest.raises(RuntimeError, match="assert"):
+        engine.tick([make_job(make_params())])
+
+
+def test_result_carries_the_params_that_were_in_force_when_its_job_was_admitted() -> None:
+    engine, _ = make_engine()
+    first = make_params(num_inference_steps=2)
+    second = first.patched({"prompt": "new"}, first)
+
+    outcomes = run(engine, [make_job(first, 0), make_job(second, 1)])
+
+    assert [outcome.job.params.version for outcome in outcomes] == [0, 1]
+    assert (picture_of(outcomes[0]) != picture_of(outcomes[1])).any()
+
+
+def test_equal_seeds_give_equal_bits() -> None:
+    engine, _ = make_engine()
+    params = make_params(num_inference_steps=4, seed=11)
+
+    first, again, other = (
+        picture_of(run(engine, [make_job(p)])[0]) for p in (params, params, params.model_copy(update={"seed": 12}))
+    )
+
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompt": "b"},
+        {"prompt": (WeightedPrompt(text="a"), WeightedPrompt(text="b", weight=0.5))},
+        {"negative_prompt": "c"},
+        {"strength": 0.7},
+        {"num_inference_steps": 3},
+        {"guidance_scale": 4.0},
+        {"seed": 1},
+    ],
+)
+def test_every_param_that_should_matter_does(change: dict[str, Any]) -> None:
+    engine, _ = make_engine(make_model(guidance=Guidance.CFG))
+    base = make_params(prompt="a", num_inference_steps=2, guidance_scale=2.0)
+
+    before, after = (picture_of(run(engine, [make_job(p)])[0]) for p in (base, base.model_copy(update=change)))
+
+    assert np.abs(before.astype(int) - after).max() > 3
+
+
+def test_recipe_is_made_once_for_equal_params_and_not_again_for_a_new_version() -> None:
+    model = make_model()
+    engine, _ = make_engine(model)
+    first = make_params(prompt="fox")
+    second = first.patched({"output_quality": 50}, first)
+
+    recipes = [engine.recipes.get(params) for params in (first, second, make_params(prompt="fox", guidance_scale=5.0))]
+
+    assert recipes[0] is recipes[1] is recipes[2]
+    assert Counter(model.prompt_encoder.encoded) == {"fox": 1}  # type: ignore[attr-defined]
+
+
+def test_noise_depends_on_seed_and_step_only() -> None:
+    one, many = make_noise(3, 1, (4, 8, 8)), make_noise(3, 8, (4, 8, 8))
+
+    assert one.dtype == torch.float32
+    torch.testing.assert_close(one[0], many[0], atol=0, rtol=0)
+    assert abs(many.std() - 1) < 0.05 and (many[0] != many[1]).all()
+
+
+def test_stamps_are_consecutive_marks_of_the_clock() -> None:
+    clock = itertools.count(10).__next__
+    engine, _ = make_engine(clock=clock)
+
+    outcomes = run(engine, [make_job(make_params(num_inference_steps=2), 0), make_job(make_params(strength=0.0), 1)])
+
+    for outcome in outcomes:
+        assert isinstance(outcome, Result)
+        marks = [outcome.stamps.received_ns, *(getattr(outcome.stamps, stage) for stage in STAGES)]
+        passed = [mark for mark in marks if mark]
+        assert passed == sorted(passed)
+        assert len(passed) == (4 if outcome.job.params.strength == 0 else 7)
+        assert sum(outcome.stamps.durations_ms().values()) == pytest.approx((marks[-1] - marks[0]) / 1e6)
+
+
+def test_result_has_the_format_that_its_params_ask_for() -> None:
+    engine, _ = make_engine()
+
+    outcomes = run(engine, [make_job(make_params(output_format=kind), i) for i, kind in enumerate(OutputFormat)])
+
+    formats = [outcome.format for outcome in outcomes if isinstance(outcome, Result)]
+    assert formats == [Format.JPEG, Format.WEBP, Format.PNG]
+    assert all(codec.sniff(outcome.data) is outcome.format for outcome in outcomes if isinstance(outcome, Result))
+
+
+def test_warm_up_leaves_no_rows_and_reports_its_stage() -> None:
+    engine, _ = make_engine()
+    stages: list[str] = []
+
+    engine.warm_up(lambda stage, percent: stages.append(stage))
+
+    assert stages and engine.busy_rows == 0
+    assert engine.info.rung.startswith("eager: torch on cpu")
+
+
+def test_idle_tick_does_nothing() -> None:
+    engine, backend = make_engine()
+
+    assert engine.tick([]).collect() == []
+    assert backend.rows_of_calls == []
+
+
+def test_closed_engine_holds_no_rows() -> None:
+    engine, _ = make_engine()
+    next(iter(ticks(engine, [make_job(make_params(num_inference_steps=2))])))
+
+    engine.close()
+
+    assert engine.busy_rows == 0

@@ -1,0 +1,120 @@
+"""The engine without a model: it decodes, waits as a device does, and encodes."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from realtime.engine import codec
+from realtime.engine.echo import EchoEngine
+from realtime.errors import ConfigError, FrameError
+from realtime.frame import Failure, Format, Job, Result
+from realtime.params import OutputFormat, Params
+from tests.fakes import a_job, a_jpeg
+
+SMALL = Params(width=64, height=64)
+
+
+def only_result(outcomes: list[Result | Failure]) -> Result:
+    (outcome,) = outcomes
+    assert isinstance(outcome, Result)
+    return outcome
+
+
+@pytest.mark.parametrize(("name", "tick_ms"), [("echo", 0), ("echo:", 0), ("echo:10", 10), ("echo:2.5", 2.5)])
+def test_name_tells_the_milliseconds_of_a_tick(name: str, tick_ms: float) -> None:
+    engine = EchoEngine.from_name(name, max_rows=3)
+
+    assert (engine.tick_ms, engine.free_rows, engine.info.family) == (tick_ms, 3, "echo")
+
+
+@pytest.mark.parametrize("name", ["echo:x", "echo:-1", "echo:nan", "echo:inf", "echo:60001", "echo:1:2"])
+def test_name_without_a_number_is_one_line(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"^--model .*write echo:MS"):
+        EchoEngine.from_name(name, max_rows=1)
+
+
+def test_picture_comes_back_in_the_size_and_format_of_the_params() -> None:
+    params = Params(width=96, height=64, output_format=OutputFormat.PNG)
+
+    result = only_result(EchoEngine().tick([a_job(5, params, data=a_jpeg(96, 64))]).collect())
+
+    assert result.job.frame.seq == 5
+    assert result.format is Format.PNG
+    assert codec.inspect(result.data, Format.PNG, 2**20) == (96, 64)
+
+
+def test_outcomes_come_in_the_order_of_the_jobs() -> None:
+    pending = EchoEngine().tick([a_job(seq, SMALL, data=a_jpeg()) for seq in (3, 1, 2)])
+
+    assert [job.frame.seq for job in pending.jobs] == [3, 1, 2]
+    assert [outcome.job.frame.seq for outcome in pending.collect()] == [3, 1, 2]
+
+
+def test_bad_picture_leaves_with_the_tick_as_a_failure_of_its_own() -> None:
+    pending = EchoEngine().tick([a_job(1, SMALL, data=b"junk"), a_job(2, SMALL, data=a_jpeg())])
+
+    bad, good = pending.collect()
+
+    assert isinstance(bad, Failure)
+    assert isinstance(good, Result)
+
+
+def test_picture_of_more_pixels_than_it_takes_is_a_failure() -> None:
+    (outcome,) = EchoEngine(max_pixels=10).tick([a_job(1, SMALL, data=a_jpeg())]).collect()
+
+    assert isinstance(outcome, Failure)
+    assert outcome.error.code == "too_many_pixels"
+
+
+def test_tick_returns_at_once_and_ticks_run_one_after_another() -> None:
+    engine = EchoEngine(tick_ms=200)
+    begin = time.monotonic_ns()
+
+    first, second = engine.tick([]), engine.tick([])
+
+    assert time.monotonic_ns() - begin < 100e6
+    assert not first.ready()
+    assert second.finished_ns - first.finished_ns == 200_000_000
+
+
+def test_collect_waits_for_its_tick() -> None:
+    pending = EchoEngine(tick_ms=20).tick([a_job(1, SMALL, data=a_jpeg())])
+
+    result = only_result(pending.collect())
+
+    assert time.monotonic_ns() >= pending.finished_ns
+    assert pending.ready()
+    assert result.stamps.denoise >= pending.finished_ns
+
+
+def test_stages_add_up_to_the_time_from_arrival_to_the_last_mark() -> None:
+    begin = time.monotonic_ns()
+    result = only_result(EchoEngine().tick([a_job(1, SMALL, data=a_jpeg(), received_ns=begin)]).collect())
+
+    assert sum(result.stamps.durations_ms().values()) <= (time.monotonic_ns() - begin) / 1e6
+
+
+def test_fault_happens_to_the_frame_or_to_the_engine() -> None:
+    def fault(job: Job) -> None:
+        if job.frame.seq == 1:
+            raise FrameError("a bad frame", "nan")
+        if job.frame.seq == 2:
+            raise ZeroDivisionError
+
+    engine = EchoEngine(fault=fault)
+    (failure,) = engine.tick([a_job(1)]).collect()
+
+    assert isinstance(failure, Failure)
+    assert failure.error.code == "nan"
+    with pytest.raises(ZeroDivisionError):
+        engine.tick([a_job(2)])
+
+
+def test_nothing_stays_behind() -> None:
+    engine = EchoEngine(max_rows=2)
+    engine.tick([a_job(1, SMALL, data=a_jpeg())])
+
+    assert (engine.free_rows, engine.busy_rows) == (2, 0)
+    engine.close()

@@ -1,0 +1,213 @@
+"""Random models of real shapes and tiny widths, and what tests do with an engine that runs them."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
+
+from realtime.engine import codec
+from realtime.engine.accelerate import EagerBackend
+from realtime.engine.conditioning import Conditioning
+from realtime.engine.diffusion import DiffusionEngine, DiffusionPending
+from realtime.engine.models import Guidance, Model
+from realtime.engine.sampler import NoiseSchedule, Prediction, Sampler
+from realtime.frame import Failure, Frame, Job, Result
+from realtime.params import OutputFormat, Params, WeightedPrompt
+
+TOKENS, WIDTH = 7, 16
+SD_BETAS: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+SMALL: dict[str, Any] = {"width": 64, "height": 64, "output_format": OutputFormat.PNG}
+
+
+class Prompts:
+    """Stands for the prompt encoder: each text has its own random embeddings."""
+
+    def __init__(self, pooled: bool) -> None:
+        self._pooled = pooled
+        self.encoded: list[Any] = []
+
+    def encode(self, prompt: str | tuple[WeightedPrompt, ...]) -> Conditioning:
+        self.encoded.append(prompt)
+        generator = torch.Generator().manual_seed(zlib.crc32(repr(prompt).encode()))
+        embeds = torch.randn(1, TOKENS, WIDTH, generator=generator)
+        return Conditioning(embeds, torch.randn(1, WIDTH, generator=generator) if self._pooled else None)
+
+    def encode_negative(self, prompt: str) -> Conditioning:
+        return self.encode(f"not {prompt}")
+
+
+def make_model(
+    family: str = "sd",
+    *,
+    prediction: Prediction = Prediction.EPSILON,
+    sampler: Sampler = Sampler.LCM,
+    guidance: Guidance = Guidance.NONE,
+    concat_source: bool = False,
+    latent_channels: int = 4,
+    schedule: NoiseSchedule | None = None,
+) -> Model:
+    """A model of family `sd` or `sdxl`; `guidance` and `concat_source` shape its UNet."""
+    unet, vae = make_networks(family, concat_source, latent_channels, guidance is Guidance.EMBEDDED)
+    prompt_encoder: Any = Prompts(pooled=family == "sdxl")
+    return Model(
+        name=f"tiny random {family}",
+        family=family,
+        unet=unet,
+        vae=vae,
+        prompt_encoder=prompt_encoder,
+        latent_channels=latent_channels,
+        latent_scale_px=8,
+        concat_source=concat_source,
+        schedule=schedule or NoiseSchedule(sd_alphas_cumprod(), prediction),
+        sampler=sampler,
+        guidance=guidance,
+        device=torch.device("cpu"),
+        dtype=torch.float32,
+        defaults={"width": 64, "height": 64},
+    )
+
+
+def sd_alphas_cumprod() -> npt.NDArray[np.float64]:
+    """Stable Diffusion's noise levels."""
+    return DDIMScheduler(**SD_BETAS).alphas_cumprod.double().numpy()
+
+
+def make_networks(
+    family: str = "sd", concat_source: bool = False, latent_channels: int = 4, embedded_guidance: bool = False
+) -> tuple[UNet2DConditionModel, AutoencoderTiny]:
+    """New networks; equal arguments give equal weights."""
+    states = _states(family, concat_source, latent_channels, embedded_guidance)
+    unet, vae = _networks(family, concat_source, latent_channels, embedded_guidance)
+    for network, state in zip((unet, vae), states, strict=True):
+        network.load_state_dict(state)
+        network.eval().requires_grad_(False)
+    return unet, vae
+
+
+def _networks(
+    family: str, concat_source: bool, latent_channels: int, embedded_guidance: bool
+) -> tuple[UNet2DConditionModel, AutoencoderTiny]:
+    sdxl: dict[str, Any] = {
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 8,
+        "projection_class_embeddings_input_dim": 6 * 8 + WIDTH,
+        "transformer_layers_per_block": (1, 2),
+        "use_linear_projection": True,
+    }
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        in_channels=latent_channels * (2 if concat_source else 1),
+        out_channels=latent_channels,
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=WIDTH,
+        attention_head_dim=4,
+        norm_num_groups=8,
+        time_cond_proj_dim=16 if embedded_guidance else None,
+        **(sdxl if family == "sdxl" else {}),
+    )
+    vae = AutoencoderTiny(
+        encoder_block_out_channels=(8,) * 4,
+        decoder_block_out_channels=(8,) * 4,
+        num_encoder_blocks=(1,) * 4,
+        num_decoder_blocks=(1,) * 4,
+        latent_channels=latent_channels,
+    )
+    return unet, vae
+
+
+@lru_cache
+def _states(
+    family: str, concat_source: bool, latent_channels: int, embedded_guidance: bool
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Weights that keep the signal's size, so that pictures really follow the input, the prompt and the timestep."""
+    generator = torch.Generator().manual_seed(1)
+    unet, vae = _networks(family, concat_source, latent_channels, embedded_guidance)
+    for parameter in [*unet.parameters(), *vae.parameters()]:
+        if parameter.ndim > 1:
+            gain = 0.8 / parameter[0].numel() ** 0.5
+            parameter.data = gain * torch.randn(parameter.shape, generator=generator)
+        else:
+            parameter.data.round_()  # norms to weight 1, and biases to 0
+    last_encoder, last_decoder = (
+        [m for m in net.modules() if isinstance(m, torch.nn.Conv2d)][-1] for net in (vae.encoder, vae.decoder)
+    )
+    with torch.no_grad():
+        pixels = torch.randn(1, 3, 64, 64, generator=generator).clamp(-1, 1)
+        last_encoder.weight /= vae.encode(pixels).latents.std()
+        last_decoder.weight /= 3 * vae.decode(torch.randn(1, latent_channels, 8, 8, generator=generator)).sample.std()
+        last_decoder.bias += 0.5  # the decoder ends with 2·x - 1
+    return unet.state_dict(), vae.state_dict()
+
+
+class RecordingBackend(EagerBackend):
+    """Counts the UNet calls and their rows, and keeps what goes into and comes out of the decoder."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.rows_of_calls: list[int] = []
+        self.latents: list[torch.Tensor] = []
+        self.pixels: list[torch.Tensor] = []
+
+    def unet(self, sample: torch.Tensor, *conditions: Any) -> torch.Tensor:
+        self.rows_of_calls.append(sample.shape[0])
+        return super().unet(sample, *conditions)
+
+    def decode_latents(self, latents: torch.Tensor) -> torch.Tensor:
+        pixels = super().decode_latents(latents)
+        self.latents += latents.clone().unbind(0)
+        self.pixels += pixels.unbind(0)
+        return pixels
+
+
+def make_engine(model: Model | None = None, **options: Any) -> tuple[DiffusionEngine, RecordingBackend]:
+    """An engine and the backend that watches it."""
+    model = model or make_model()
+    backend = RecordingBackend(model)
+    return DiffusionEngine(model, backend, **options), backend
+
+
+def make_params(**fields: Any) -> Params:
+    """Params of a small PNG picture, so that no pixel is lost on the way."""
+    return Params(**{**SMALL, **fields})
+
+
+def make_picture(seed: int = 0, width: int = 64, height: int = 64) -> npt.NDArray[np.uint8]:
+    """A random picture with some structure, uint8 [H, W, 3]."""
+    blocks = np.random.default_rng(seed).integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
+    return blocks.repeat(8, 0).repeat(8, 1)
+
+
+def make_job(params: Params, seed: int = 0, session: str = "a", data: bytes | None = None) -> Job:
+    """A job whose seq is the picture's seed."""
+    if data is None:
+        _, data = codec.encode(make_picture(seed, params.width, params.height), OutputFormat.PNG, 100)
+    return Job(Frame(seed, codec.sniff(data), data, 0, received_ns=1), params, session, admitted_ns=2)
+
+
+def run(engine: DiffusionEngine, jobs: Sequence[Job]) -> list[Result | Failure]:
+    """Admit all jobs in one tick and tick until the engine is empty."""
+    return [outcome for pending in ticks(engine, jobs) for outcome in pending.collect()]
+
+
+def ticks(engine: DiffusionEngine, jobs: Sequence[Job]) -> Iterable[DiffusionPending]:
+    """The ticks of `run`."""
+    yield engine.tick(jobs)
+    while engine.busy_rows:
+        yield engine.tick([])
+
+
+def picture_of(outcome: Result | Failure) -> npt.NDArray[np.uint8]:
+    """The picture of a result in PNG."""
+    assert isinstance(outcome, Result), outcome
+    params = outcome.job.params
+    return codec.decode(outcome.data, outcome.format, params.width, params.height, 2**22)
