@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from .engine import Engine, Pending
 from .frame import Job
 from .session import Channel, Session
+from .tempo import Durations, Rhythm, pays
 
 ADMISSION_MARGIN_NS = 1_500_000
 """How long before the running tick's expected end the next frames are picked, beyond what launching takes."""
 READY_POLL_NS = 1_000_000
-"""How often a tick is asked whether it has ended before its time: the mean knows nothing of the one that runs."""
-SMOOTHING = 0.2
-"""Weight of the newest tick in the means that predict the next one."""
+"""How often a tick is asked whether it has ended before its time: what is expected is not what happens."""
 
 
 def pick(sessions: Sequence[Session], start: int, free: int, room: Callable[[Session], bool]) -> list[Session]:
@@ -52,6 +51,8 @@ class _Flight:
     """A tick that was launched and is not collected yet."""
 
     pending: Pending
+    rows: int
+    begun_ns: int
     launched_ns: int
 
 
@@ -60,7 +61,9 @@ class Scheduler:
 
     Two ticks are on their way at most: while the device works on one, the next is launched behind it and the one
     before is collected. A frame is picked as late as that allows (just before the running tick is expected to end),
-    so that it is as new as it can be and shares its tick with as many others as there are.
+    so that it is as new as it can be and shares its tick with as many others as there are. For another session's
+    frame that is about to come the tick even waits, where that saves more delay than it costs: as cameras have a
+    rhythm, ticks then fall into step with them, where ticks at full speed would beat against them.
 
     Args:
         engine: called by the thread that calls `run`, and by no other.
@@ -89,8 +92,9 @@ class Scheduler:
         self._under_way: dict[int, tuple[Session, Channel]] = {}  # job number -> where its picture goes
         self._rows_of: Counter[str] = Counter()  # rows in flight by session name
         self._finished_ns = 0  # when the device was done with the newest collected tick
-        self._tick_ns = 0.0
-        self._launch_ns = 0.0
+        self._tick_times = Durations()
+        self._launch_times = Durations()
+        self._rhythms: dict[str, Rhythm] = {}  # by session name
 
     @property
     def jobs(self) -> int:
@@ -105,11 +109,13 @@ class Scheduler:
         """Serve this session from now on. Any thread."""
         with self._lock:
             self._sessions = (*self._sessions, session)
+            self._rhythms[session.name] = Rhythm()
 
     def remove(self, session: Session) -> None:
         """Serve this session no more; its rows in flight run out. Any thread."""
         with self._lock:
             self._sessions = tuple(other for other in self._sessions if other is not session)
+            self._rhythms.pop(session.name, None)
 
     def stop(self) -> None:
         """Make `run` return after the tick under way. Any thread."""
@@ -128,10 +134,12 @@ class Scheduler:
                 self._bell.wait()
             else:
                 self._hold(running)
-                if running.pending.ready():
+                if running.pending.ready() or self._company_ns(self._expected_end_ns(running)) > 0:
                     # An engine that works inside `tick` is done already: its pictures must not wait for the next tick.
                     self._deliver(running)
                     running = None
+            if running is None:
+                self._wait_for_company()
             self._bell.clear()
             launched = self._tick(self._admit())
             if running is not None:
@@ -149,8 +157,40 @@ class Scheduler:
                 return
 
     def _hold_ns(self, running: _Flight) -> float:
-        expected_end_ns = max(running.launched_ns, self._finished_ns) + self._tick_ns
-        return max(0.0, expected_end_ns - self._launch_ns - ADMISSION_MARGIN_NS - self._clock())
+        lead_ns = self._launch_times.expected(self._ready()) + ADMISSION_MARGIN_NS
+        return max(0.0, self._expected_end_ns(running) - lead_ns - self._clock())
+
+    def _expected_end_ns(self, running: _Flight) -> int:
+        return max(running.launched_ns, self._finished_ns) + self._tick_times.expected(running.rows)
+
+    def _wait_for_company(self) -> None:
+        """With an idle device: wait for a frame that is about to come, if that is good for all."""
+        while (wait_ns := self._company_ns(self._clock())) > 0:
+            self._bell.clear()
+            if not self._bell.wait(wait_ns / 1e9) or self._stopping.is_set():
+                return
+
+    def _company_ns(self, free_ns: int) -> float:
+        """How long after `free_ns`, when the device is free, one more frame comes that is worth waiting for; else 0."""
+        ready = self._ready()
+        rows = ready + self._engine.busy_rows
+        now_ns, more_ns, alone_ns = (self._tick_times.known(number) for number in (rows, rows + 1, 1))
+        if not 0 < ready < self._engine.free_rows or now_ns is None or more_ns is None or alone_ns is None:
+            return 0.0
+        waits_ns = [
+            next_ns - free_ns
+            for session in self._sessions
+            if session.channel is not None and not self._is_ready(session) and self._has_room(session)
+            if (rhythm := self._rhythms.get(session.name)) and (next_ns := rhythm.next_ns()) and next_ns > free_ns
+        ]
+        first_ns = min(waits_ns, default=0.0)
+        return first_ns if first_ns and pays(first_ns, rows, now_ns, more_ns, alone_ns) else 0.0
+
+    def _is_ready(self, session: Session) -> bool:
+        return (channel := session.channel) is not None and channel.inbox.full and self._has_room(session)
+
+    def _ready(self) -> int:
+        return sum(map(self._is_ready, self._sessions))
 
     def _waiting(self) -> bool:
         return any((channel := s.channel) is not None and channel.inbox.full for s in self._sessions)
@@ -169,6 +209,8 @@ class Scheduler:
             job = Job(frame, session.params, session.name, self._clock(), next(self._numbers))
             self._under_way[job.number] = (session, channel)
             self._rows_of[session.name] += 1
+            if (rhythm := self._rhythms.get(session.name)) is not None:
+                rhythm.beat(frame.received_ns)
             jobs.append(job)
         return jobs
 
@@ -178,23 +220,26 @@ class Scheduler:
     def _tick(self, admitted: list[Job]) -> _Flight | None:
         if not admitted and not self._engine.busy_rows:
             return None
+        rows = len(admitted) + self._engine.busy_rows
         before_ns = self._clock()
         pending = self._engine.tick(admitted)
         launched_ns = self._clock()
-        self._launch_ns += SMOOTHING * (launched_ns - before_ns - self._launch_ns)
+        self._launch_times.note(len(admitted), launched_ns - before_ns)
         for job in pending.jobs:  # their rows are free for the next tick, though their pictures are still to come
             self._rows_of[job.session] -= 1
         self._rows_of += Counter()  # forgets the zeros
-        return _Flight(pending, launched_ns)
+        return _Flight(pending, rows, before_ns, launched_ns)
 
     def _deliver(self, flight: _Flight) -> None:
         outcomes = flight.pending.collect()
-        started_ns = max(flight.launched_ns, self._finished_ns)
-        self._finished_ns = flight.pending.finished_ns
-        duration_ns = max(0, self._finished_ns - started_ns)
-        self._tick_ns += SMOOTHING * (duration_ns - self._tick_ns)
+        finished_ns = flight.pending.finished_ns
+        # An engine that works inside `tick` was done before that returned.
+        launched_ns = flight.launched_ns if flight.launched_ns < finished_ns else flight.begun_ns
+        started_ns = max(launched_ns, self._finished_ns)
+        self._finished_ns = finished_ns
+        self._tick_times.note(flight.rows, max(0, finished_ns - started_ns))
         now_ns = self._clock()
         for outcome in outcomes:
             session, channel = self._under_way.pop(outcome.job.number)
             session.deliver(channel, outcome, now_ns)
-        self._on_tick((self._finished_ns - flight.launched_ns) / 1e9, len(outcomes))
+        self._on_tick((finished_ns - flight.begun_ns) / 1e9, len(outcomes))

@@ -26,7 +26,7 @@ from ..protocol import SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX
 COOKIE = "realtime_token"
 PAGES = ("/", "/overlay")
 """Opened with ?token=T they set the cookie."""
-OPEN_PATHS = ("/healthz", "/readyz", "/favicon.ico", "/favicon.svg", *PAGES)
+OPEN_PATHS = ("/healthz", "/readyz", *PAGES)
 OPEN_PREFIXES = ("/assets/",)
 """Pages hold nothing secret: they may say in words that a token is missing."""
 

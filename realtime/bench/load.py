@@ -1,0 +1,199 @@
+"""Cameras that don't wait: frames go out on a monotonic schedule, whatever comes back and when.
+
+Must not know what is measured with them, or how the server was started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from websockets.exceptions import WebSocketException
+
+from ..client import Picture, Stream, connect, now_us
+from ..errors import RealtimeError
+from ..protocol import WINDOW
+from .pacer import Camera, Pacer, quiet
+
+LEAD_S = 0.1
+"""Between the last client's connecting and the first frame."""
+DRAIN_S, DRAIN_LOOKS = 1.0, 50
+"""How long after the last frame answers may still come; drops are told every 250 ms."""
+
+
+class BenchError(RealtimeError):
+    """The measurement could not be made."""
+
+
+@dataclass(slots=True)
+class Log:
+    """What one client saw. Times are microseconds on this process's monotonic clock."""
+
+    sent: dict[int, int] = field(default_factory=dict[int, int])
+    arrived: list[Picture] = field(default_factory=list[Picture])
+    arrived_us: list[int] = field(default_factory=list[int])
+    dropped: dict[int, str] = field(default_factory=dict[int, str])
+    left_out: list[int] = field(default_factory=list[int])
+    errors: Counter[str] = field(default_factory=Counter[str])
+    stats: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of some cameras: what came of the frames that were due from `begin_us` to `end_us`.
+
+    Attributes:
+        late_us: how much later than due the frames were sent: what this machine did to the measurement.
+    """
+
+    logs: Sequence[Log]
+    begin_us: int
+    end_us: int
+    late_us: Sequence[int]
+
+
+class _Client:
+    def __init__(self, stream: Stream, camera: Camera, pictures: Sequence[bytes], first: int) -> None:
+        self.log = Log()
+        self.params_answered = asyncio.Event()
+        self._stream = stream
+        self._camera = camera
+        self._pictures = pictures
+        self._next = first
+        self._unsettled: set[int] = set()
+        self._sending: set[asyncio.Task[None]] = set()
+        stream.on_message = self._on_message
+
+    @property
+    def settled(self) -> bool:
+        return not self._unsettled and not self._sending
+
+    async def set_size(self, width: int, height: int) -> None:
+        await self._stream.update(width=width, height=height)
+        await self.params_answered.wait()
+
+    def fire(self) -> None:
+        """Send the next frame now."""
+        if self._camera.windowed and len(self._unsettled) + len(self._sending) >= WINDOW:
+            self.log.left_out.append(now_us())
+            return
+        picture = self._pictures[self._next % len(self._pictures)]
+        self._next += 1
+        task = asyncio.get_running_loop().create_task(self._send(picture))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _send(self, picture: bytes) -> None:
+        sent_us = now_us()
+        try:
+            seq = await self._stream.send(picture, captured_us=sent_us)
+        except WebSocketException:
+            return  # `receive` says why
+        self.log.sent[seq] = sent_us
+        if not self.log.arrived or self.log.arrived[-1].seq < seq:
+            self._unsettled.add(seq)
+
+    async def receive(self) -> None:
+        try:
+            async for picture in self._stream.pictures():
+                self.log.arrived_us.append(now_us())
+                self.log.arrived.append(picture)
+                self._unsettled = {seq for seq in self._unsettled if seq > picture.seq}
+        except (OSError, WebSocketException) as error:
+            raise BenchError(f"the connection broke: {error}") from error
+        raise BenchError("the server closed the connection")
+
+    def _on_message(self, message: dict[str, Any]) -> None:
+        match message["type"]:
+            case "params":
+                self.params_answered.set()
+            case "dropped":
+                self.log.dropped.update(dict.fromkeys(message["seqs"], message["reason"]))
+                self._unsettled.difference_update(message["seqs"])
+            case "stats":
+                self.log.stats = message
+            case "error":
+                self.log.errors[message["code"]] += 1
+            case _:
+                pass
+
+
+async def drive(
+    url: str,
+    cameras: Sequence[Camera],
+    pictures: Sequence[bytes],
+    *,
+    size: tuple[int, int],
+    warmup_s: float,
+    seconds: float,
+    ready_timeout_s: float = 60.0,
+    on_begin: Callable[[], None] = lambda: None,
+) -> Run:
+    """Connect a client for each camera, run them all, and wait for the last answers.
+
+    Args:
+        url: of the WebSocket.
+        cameras: one a client.
+        pictures: encoded; each client goes round them, from another one on.
+        size: width and height that the answers shall have.
+        warmup_s: frames of the first seconds are sent and not counted.
+        seconds: how long frames are counted.
+        on_begin: called when the warm-up ends.
+
+    Raises:
+        BenchError: no connection, or it ended early.
+    """
+    loop = asyncio.get_running_loop()
+    async with AsyncExitStack() as connections:
+        try:
+            streams = [
+                await connections.enter_async_context(connect(url, ready_timeout_s=ready_timeout_s)) for _ in cameras
+            ]
+        except (OSError, TimeoutError, WebSocketException) as error:
+            raise BenchError(f"can't connect to {url}: {error}") from error
+        clients = [
+            _Client(stream, camera, pictures, first)
+            for first, (stream, camera) in enumerate(zip(streams, cameras, strict=True))
+        ]
+        receivers = [asyncio.create_task(client.receive()) for client in clients]
+        try:
+            async with asyncio.timeout(10):
+                await _unless_ended(asyncio.gather(*(client.set_size(*size) for client in clients)), receivers)
+            start_ns = time.monotonic_ns() + int(LEAD_S * 1e9)
+            begin_ns = start_ns + int(warmup_s * 1e9)
+            end_ns = begin_ns + int(seconds * 1e9)
+            loop.call_at(loop.time() + LEAD_S + warmup_s, on_begin)
+            with quiet():
+                fires = [(camera, client.fire) for camera, client in zip(cameras, clients, strict=True)]
+                pacer = Pacer(loop, fires, start_ns, end_ns)
+                await _unless_ended(pacer.done, receivers)
+                await _unless_ended(_settle(clients), receivers)
+        finally:
+            for receiver in receivers:
+                receiver.cancel()
+            await asyncio.gather(*receivers, return_exceptions=True)
+    return Run([client.log for client in clients], begin_ns // 1000, end_ns // 1000, pacer.late_us)
+
+
+async def _unless_ended(awaitable: Any, receivers: Sequence[asyncio.Task[None]]) -> None:
+    """Wait, unless a connection ends before."""
+    wanted = asyncio.ensure_future(awaitable)
+    await asyncio.wait([wanted, *receivers], return_when=asyncio.FIRST_COMPLETED)
+    if not wanted.done():
+        wanted.cancel()
+    for receiver in receivers:
+        if receiver.done():
+            receiver.result()
+    await wanted
+
+
+async def _settle(clients: Sequence[_Client]) -> None:
+    for _ in range(DRAIN_LOOKS):
+        if all(client.settled for client in clients):
+            return
+        await asyncio.sleep(DRAIN_S / DRAIN_LOOKS)

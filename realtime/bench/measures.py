@@ -1,0 +1,99 @@
+"""A run's numbers: what its clients saw, and what the server's process used for it.
+
+Must not know what was wanted of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from . import numbers
+from .load import BenchError, Run
+from .servers import Process, cpu_s
+
+Measures = dict[str, Any]
+
+
+def measure(run: Run) -> Measures:
+    """The numbers of a run: of the frames sent after its warm-up, and of the pictures that came after it."""
+    sent = delivered = in_flight = left_out = 0
+    dropped: Counter[str] = Counter()
+    errors: Counter[str] = Counter()
+    latencies: list[tuple[float, float]] = []
+    server_ms: list[float] = []
+    gaps: list[list[float]] = []
+    rates: list[float] = []
+    seconds = (run.end_us - run.begin_us) / 1e6
+    for log in run.logs:
+        counted = {seq: sent_us for seq, sent_us in log.sent.items() if sent_us >= run.begin_us}
+        answers = [picture for picture in log.arrived if picture.seq in counted]
+        lost = {seq: log.dropped[seq] for seq in counted if seq in log.dropped}
+        sent += len(counted)
+        delivered += len(answers)
+        dropped.update(lost.values())
+        in_flight += len(counted.keys() - lost.keys() - {picture.seq for picture in answers})
+        left_out += sum(at_us >= run.begin_us for at_us in log.left_out)
+        errors.update(log.errors)
+        latencies += [((counted[p.seq] - run.begin_us) / 1e6, p.round_trip_us / 1000) for p in answers]
+        server_ms += [picture.engine_us / 1000 for picture in answers]
+        arrived_us = [at_us for at_us in log.arrived_us if run.begin_us <= at_us < run.end_us]
+        gaps.append([gap / 1000 for gap in numbers.intervals(arrived_us)])
+        rates.append(len(arrived_us) / seconds)
+    if not latencies:
+        raise BenchError("no picture came back")
+    every_gap = [gap for client in gaps for gap in client]
+    stages = [log.stats["stage_ms"] for log in run.logs if "stage_ms" in log.stats]
+    return {
+        "seconds": round(seconds, 3),
+        "clients": len(run.logs),
+        "sent": sent,
+        "delivered": delivered,
+        "dropped": dict(dropped),
+        "in_flight": in_flight,
+        "left_out": left_out,
+        "errors": dict(errors),
+        "fps": round(sum(rates), 2),
+        "fps_slowest_client": round(min(rates), 2),
+        "latency_ms": numbers.spread([latency for _, latency in latencies]),
+        "latency_slope_ms_per_s": round(numbers.slope(*zip(*latencies, strict=True)), 4),
+        "server_ms": numbers.spread(server_ms),
+        "interval_ms": {
+            # Of each client on its own: a viewer sees one stream. The worst of them counts.
+            "sd": round(max(numbers.deviation(client) for client in gaps), 3),
+            **numbers.spread(every_gap),
+        },
+        "stage_ms": stages[0] if stages else {},
+        "sent_late_ms": numbers.spread([late_us / 1000 for late_us in run.late_us]),
+    }
+
+
+class Usage:
+    """What the server's process used for a run: its processor time, and what its engine was busy with."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._ticks = self._metric_ticks()
+        self._pictures = process.metric("realtime_frames_delivered_total")
+        self._cpu_s: float | None = None
+
+    def _metric_ticks(self) -> float | None:
+        return self._process.metric("realtime_tick_seconds_count")
+
+    def begin(self) -> None:
+        """The warm-up is over."""
+        self._cpu_s = cpu_s(self._process.pid)
+
+    def end(self, sent: int, whole_s: float, tick_ms: float | None) -> Measures:
+        """The run is over; `whole_s` is its length with the warm-up."""
+        used: Measures = {}
+        now_s = cpu_s(self._process.pid)
+        if now_s is not None and self._cpu_s is not None and sent:
+            used["server_cpu_ms_per_frame"] = round((now_s - self._cpu_s) * 1000 / sent, 3)
+        ticks, pictures = self._metric_ticks(), self._process.metric("realtime_frames_delivered_total")
+        if ticks is None or pictures is None or self._ticks is None or self._pictures is None or ticks == self._ticks:
+            return used
+        used["rows_per_tick"] = round((pictures - self._pictures) / (ticks - self._ticks), 3)
+        if tick_ms is not None:
+            used["engine_busy"] = round((ticks - self._ticks) * tick_ms / 1000 / whole_s, 3)
+        return used

@@ -1,0 +1,99 @@
+"""What a measurement says: a table for people, one JSON object for programs.
+
+Must not measure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from .. import __version__
+
+
+def progress(text: str) -> None:
+    """Say on standard error what goes on."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def header(bench: str) -> dict[str, Any]:
+    """What was measured, of which version, on what."""
+    return {
+        "bench": bench,
+        "version": __version__,
+        "commit": _commit(),
+        "device": _device(),
+        "python": platform.python_version(),
+        "load_average": [round(load, 2) for load in os.getloadavg()] if hasattr(os, "getloadavg") else None,
+    }
+
+
+def _commit() -> str | None:
+    """The checkout's commit, with `-dirty` where files differ from it; None outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip() or None
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _device() -> str:
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        name = names[0] if names else name
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def show(answer: dict[str, Any]) -> None:
+    """Print the tables."""
+    # A pipe has no width; a table that is cut there helps nobody.
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    console.print(_scenarios(answer))
+    if answer["targets"]:
+        console.print(_targets(answer))
+
+
+def _scenarios(answer: dict[str, Any]) -> Table:
+    table = Table(title=f"{answer['model']} on {answer['device']}", title_justify="left")
+    table.add_column("run", no_wrap=True)
+    times = ("fps", "p50 ms", "p95", "p99", "max", "gap sd", "gap p99")
+    for column in (*times, "sent", "delivered", "superseded", "rows/tick", "sent late p99"):
+        table.add_column(column, justify="right")
+    for name, run in answer["scenarios"].items():
+        latency, gaps = run["latency_ms"], run["interval_ms"]
+        cells = [run["fps"], latency["p50"], latency["p95"], latency["p99"], latency["max"], gaps["sd"], gaps["p99"]]
+        counts = [run["sent"], run["delivered"], run["dropped"].get("superseded", 0)]
+        rows = f"{run['rows_per_tick']:.2f}" if "rows_per_tick" in run else ""
+        late = f"{run['sent_late_ms']['p99']:.1f}"
+        table.add_row(name, *(f"{cell:.1f}" for cell in cells), *(str(count) for count in counts), rows, late)
+    return table
+
+
+def _targets(answer: dict[str, Any]) -> Table:
+    table = Table(title="targets", title_justify="left")
+    table.add_column("what", no_wrap=True)
+    for column in ("measured", "wanted", "verdict"):
+        table.add_column(column, justify="right")
+    for name, target in answer["targets"].items():
+        table.add_row(
+            name, f"{target['value']:.3f}", f"{target['wanted']} {target['limit']:g}", "ok" if target["ok"] else "miss"
+        )
+    return table
+
+
+def put_out(answer: dict[str, Any], output: Path | None) -> None:
+    """Print the JSON object as the last line, and write it to a file where one is given."""
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(json.dumps(answer, indent=1) + "\n")
+    print(json.dumps(answer), flush=True)

@@ -1,0 +1,240 @@
+"""What is measured of a server, under which load, and what is wanted of it.
+
+Must not know how numbers are printed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import report
+from .load import BenchError, drive
+from .measures import Measures, Usage, measure
+from .pacer import Camera
+from .pictures import photo_jpegs
+from .servers import Process, floor_command, serve_command, start, watch_memory
+
+PICTURES = 8
+CAMERA_FPS = 30.0
+SEED = 7
+SCENARIOS = ("throughput", "one_client", "four_clients", "overload", "floor")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is wanted of a number."""
+
+    value: float
+    limit: float
+    at_least: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is met."""
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+    def wire(self) -> dict[str, float | bool | str]:
+        """As it stands in the JSON object."""
+        wanted = "at least" if self.at_least else "at most"
+        return {"value": round(self.value, 3), "wanted": wanted, "limit": self.limit, "ok": self.ok}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long each run takes."""
+
+    seconds: float
+    overload_seconds: float
+    warmup_s: float
+
+
+def server_bench(
+    tick_ms: float = 10.0,
+    seconds: float = 10.0,
+    overload_seconds: float = 60.0,
+    *,
+    model: str | None = None,
+    only: Sequence[str] = (),
+    output: Path | None = None,
+) -> Measures:
+    """Start servers, load them, and print a table and the JSON object.
+
+    Args:
+        tick_ms: of the echo engine.
+        seconds: length of each run after its warm-up.
+        overload_seconds: length of the overload run.
+        model: measure this model and not the echo engine; what it can do is measured first.
+        only: names out of `SCENARIOS`; none means all that the model has.
+        output: a file that gets the JSON object too.
+
+    Returns:
+        The JSON object.
+
+    Raises:
+        BenchError: it could not be measured. (A missed target is no error.)
+    """
+    unknown = sorted(set(only) - set(SCENARIOS))
+    if unknown:
+        raise BenchError(f"there is no scenario {unknown[0]!r}; there are {', '.join(SCENARIOS)}")
+    plan = Plan(seconds, overload_seconds, min(2.0, seconds / 2))
+    bench = _Bench(plan, photo_jpegs(PICTURES), tick_ms if model is None else None)
+    wanted = only or SCENARIOS
+    if model is None:
+        _measure_echo(bench, wanted, tick_ms)
+    else:
+        _measure_model(bench, wanted, model)
+    answer = report.header("server") | {
+        "model": model or f"echo:{tick_ms:g}",
+        "settings": {"tick_ms": tick_ms if model is None else None, "seconds": seconds, "warmup_s": plan.warmup_s},
+        "scenarios": bench.measured,
+        "targets": {name: target.wire() for name, target in bench.targets.items()},
+    }
+    report.show(answer)
+    report.put_out(answer, output)
+    return answer
+
+
+def _measure_echo(bench: _Bench, wanted: Sequence[str], tick_ms: float) -> None:
+    with _server(f"echo:{tick_ms:g}") as process:
+        if "throughput" in wanted:
+            bench.throughput(process, tick_ms, limit=0.95)
+        if "one_client" in wanted:
+            bench.one_client(process, tick_ms)
+        if "four_clients" in wanted:
+            bench.four_clients(process)
+        if "overload" in wanted:
+            bench.overload(process, 2 * 1000 / tick_ms)
+    if "throughput" in wanted:
+        with _server(f"echo:{tick_ms / 2:g}") as process:
+            bench.throughput(process, tick_ms / 2, limit=0.90)
+    if "floor" in wanted:
+        for name, with_codec in {"floor": False, "floor_with_codec": True}.items():
+            with start(*floor_command(tick_ms, with_codec=with_codec)) as process:
+                bench.run(name, process, [Camera(CAMERA_FPS)])
+
+
+def _measure_model(bench: _Bench, wanted: Sequence[str], model: str) -> None:
+    with _server(model) as process:
+        # A camera faster than anything, with a window: the server sets the pace, and nothing is sent in vain.
+        measures = bench.run("capacity", process, [Camera(240.0, windowed=True)])
+        capacity_fps = measures["fps"]
+        if "one_client" in wanted:
+            bench.run("one_client", process, [Camera(min(CAMERA_FPS, 0.8 * capacity_fps))])
+        if "four_clients" in wanted:
+            bench.run("four_clients", process, _staggered(4))
+        if "overload" in wanted:
+            bench.overload(process, 2 * capacity_fps)
+
+
+@contextmanager
+def _server(model: str) -> Generator[Process]:
+    report.progress(f"starting a server with --model {model}")
+    with start(*serve_command(model)) as process:
+        yield process
+
+
+def _staggered(clients: int) -> list[Camera]:
+    """Cameras whose frames come one after another, evenly."""
+    return [Camera(CAMERA_FPS, phase=index / clients) for index in range(clients)]
+
+
+def _unsynchronised(clients: int) -> list[Camera]:
+    """Cameras as they are: any phase, and clocks that differ by up to 1 %, so that the phases drift all the while."""
+    rng = random.Random(SEED)
+    return [Camera(CAMERA_FPS * rng.uniform(0.99, 1.01), phase=rng.random()) for _ in range(clients)]
+
+
+class _Bench:
+    """The runs made so far and the targets that they were held to.
+
+    Args:
+        plan: lengths.
+        pictures: what cameras send.
+        tick_ms: of the echo engine; None where another model is measured, whose numbers have no targets but flatness.
+    """
+
+    def __init__(self, plan: Plan, pictures: Sequence[bytes], tick_ms: float | None) -> None:
+        self.measured: dict[str, Measures] = {}
+        self.targets: dict[str, Target] = {}
+        self._plan = plan
+        self._pictures = pictures
+        self._tick_ms = tick_ms
+
+    def throughput(self, process: Process, tick_ms: float, limit: float) -> None:
+        """One client that offers more than the engine can do, and one that keeps to its window."""
+        capacity_fps = 1000 / tick_ms
+        for factor in (1.3, 2.0):
+            name = f"throughput_{factor:g}x_echo_{tick_ms:g}"
+            measures = self.run(name, process, [Camera(factor * capacity_fps)], tick_ms=tick_ms)
+            self._want(f"{name}_of_capacity", measures["fps"] / capacity_fps, limit, at_least=True)
+        self.run(f"window_echo_{tick_ms:g}", process, [Camera(2 * capacity_fps, windowed=True)], tick_ms=tick_ms)
+
+    def one_client(self, process: Process, tick_ms: float) -> None:
+        """A camera that the engine has ample time for: what the server adds."""
+        for side in (512, 256):
+            name = f"one_client_{side}"
+            measures = self.run(name, process, [Camera(CAMERA_FPS)], size=(side, side))
+            self._want(f"{name}_added_p50_ms", measures["latency_ms"]["p50"] - tick_ms, 3.5)
+
+    def four_clients(self, process: Process) -> None:
+        """More cameras than a row each would leave time for: ticks have to be shared."""
+        for name, cameras in {"staggered": _staggered(4), "unsynchronised": _unsynchronised(4)}.items():
+            measures = self.run(f"four_clients_{name}", process, cameras)
+            self._want(f"four_clients_{name}_p50_ms", measures["latency_ms"]["p50"], 35.0)
+            self._want(f"four_clients_{name}_interval_sd_ms", measures["interval_ms"]["sd"], 4.0)
+
+    def overload(self, process: Process, fps: float) -> None:
+        """A camera of twice the engine's rate, for long: neither latency nor memory may grow."""
+        with watch_memory(process.pid) as memory:
+            measures = self.run("overload", process, [Camera(fps)], seconds=self._plan.overload_seconds)
+        self._want("overload_latency_slope_ms_per_s", abs(measures["latency_slope_ms_per_s"]), 1.0)
+        growth_mb = memory.growth_mb()
+        measures["memory_mb"] = {
+            "first": round(memory.mb[0], 1) if memory.mb else None,
+            "last": round(memory.mb[-1], 1) if memory.mb else None,
+            "growth": round(growth_mb, 2) if growth_mb is not None else None,
+        }
+        if growth_mb is None:
+            report.progress("memory was not measured: no /proc here; install psutil for it")
+        else:
+            self._want("overload_memory_growth_mb", growth_mb, 4.0)
+
+    def run(
+        self,
+        name: str,
+        process: Process,
+        cameras: Sequence[Camera],
+        *,
+        size: tuple[int, int] = (512, 512),
+        seconds: float | None = None,
+        tick_ms: float | None = None,
+    ) -> Measures:
+        """One run, its numbers kept under this name."""
+        plan = self._plan
+        seconds = plan.seconds if seconds is None else seconds
+        tick_ms = self._tick_ms if tick_ms is None else tick_ms
+        report.progress(f"{name}: {len(cameras)} x {cameras[0].fps:.4g} fps for {seconds:g} s")
+        usage = Usage(process)
+        result = asyncio.run(
+            drive(
+                process.websocket_url,
+                cameras,
+                self._pictures,
+                size=size,
+                warmup_s=plan.warmup_s,
+                seconds=seconds,
+                on_begin=usage.begin,
+            )
+        )
+        measures = measure(result)
+        measures |= usage.end(measures["sent"], plan.warmup_s + seconds, tick_ms)
+        self.measured[name] = measures
+        return measures
+
+    def _want(self, name: str, value: float, limit: float, *, at_least: bool = False) -> None:
+        self.targets[name] = Target(value, limit, at_least)

@@ -1,0 +1,168 @@
+"""Processes to measure: the server itself, and the bare loop that it is compared with.
+
+Must not know what is measured.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .load import BenchError
+
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 10.0
+SAMPLE_EVERY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A server that listens.
+
+    Attributes:
+        pid: of its process.
+        url: of its page, with a slash at the end.
+    """
+
+    pid: int
+    url: str
+
+    @property
+    def websocket_url(self) -> str:
+        """Where frames go."""
+        return f"ws{self.url.removeprefix('http')}ws"
+
+    def metric(self, name: str) -> float | None:
+        """A number of `/metrics`; None where there is none."""
+        try:
+            with urllib.request.urlopen(f"{self.url}metrics", timeout=5) as answer:
+                found = re.search(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
+        except (OSError, urllib.error.URLError):
+            return None
+        return float(found[1]) if found else None
+
+
+@contextmanager
+def start(*command: str) -> Generator[Process]:
+    """Run a Python module that prints its address, and end it afterwards.
+
+    Args:
+        command: the module and its arguments.
+
+    Raises:
+        BenchError: it ended, or printed no address in time.
+    """
+    # What is set for a server of this machine's user must not change the one that is measured.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("REALTIME_")}
+    process = subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.PIPE, env=environment, text=True)
+    try:
+        yield Process(process.pid, _address(process))
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _address(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    timer = threading.Timer(START_TIMEOUT_S, process.kill)
+    timer.start()
+    try:
+        for line in process.stdout:
+            if (found := re.search(r"http://\S+", line)) is not None:
+                return found[0]
+    finally:
+        timer.cancel()
+    raise BenchError("the server did not start; what it said stands above")
+
+
+def serve_command(model: str) -> tuple[str, ...]:
+    """The server with this model, on a free port, forgetting its clients at once."""
+    return ("realtime", "serve", "--model", model, "--port", "0", "--resume-s", "0", "--log-level", "warning")
+
+
+def floor_command(tick_ms: float, *, with_codec: bool) -> tuple[str, ...]:
+    """The bare loop; see `floor`."""
+    return ("realtime.bench.floor", f"{tick_ms:g}", *(["--codec"] if with_codec else []))
+
+
+def resident_mb(pid: int) -> float | None:
+    """Memory of a process; None where this machine tells it neither by /proc nor by psutil."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    except OSError:
+        pass
+    try:
+        import psutil
+    except ImportError:
+        return None
+    return psutil.Process(pid).memory_info().rss / 2**20
+
+
+def cpu_s(pid: int) -> float | None:
+    """Processor seconds that a process has used; None where this machine does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except OSError:
+        pass
+    try:
+        import psutil
+    except ImportError:
+        return None
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
+
+
+@dataclass(slots=True)
+class MemoryLog:
+    """A process's memory over time."""
+
+    seconds: list[float] = field(default_factory=list[float])
+    mb: list[float] = field(default_factory=list[float])
+
+    def growth_mb(self) -> float | None:
+        """Mean of the last quarter less that of the second; the first is left out, buffers grow to their size in it."""
+        quarter = len(self.mb) // 4
+        if quarter == 0:
+            return None
+        return (sum(self.mb[-quarter:]) - sum(self.mb[quarter : 2 * quarter])) / quarter
+
+
+@contextmanager
+def watch_memory(pid: int) -> Generator[MemoryLog]:
+    """Look at a process's memory twice a second."""
+    log = MemoryLog()
+    ended = threading.Event()
+
+    def watch() -> None:
+        begin = time.monotonic()
+        while not ended.wait(SAMPLE_EVERY_S):
+            if (mb := resident_mb(pid)) is None:
+                return
+            log.seconds.append(time.monotonic() - begin)
+            log.mb.append(mb)
+
+    thread = threading.Thread(target=watch, name="memory", daemon=True)
+    thread.start()
+    try:
+        yield log
+    finally:
+        ended.set()
+        thread.join()

@@ -1,0 +1,265 @@
+"""What the tests step by hand: a clock, an engine that works when it is told to, pictures, and a server on real sockets."""
+
+from __future__ import annotations
+
+import io
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from fastapi import FastAPI
+from PIL import Image
+
+from realtime.config import Config
+from realtime.engine import Engine, EngineInfo, Progress
+from realtime.engine.echo import EchoEngine
+from realtime.errors import FrameError
+from realtime.frame import Failure, Format, Frame, Job, Result, Stamps
+from realtime.params import Params
+from realtime.protocol import HEADER, VERSION
+from realtime.server.app import Server, create_app, listen, make_server
+from realtime.server.engine_host import Load
+from realtime.server.service import Service
+
+PATIENCE_S = 20.0
+"""No test waits this long unless it fails; the machine may be busy."""
+
+
+class FakeClock:
+    """Monotonic nanoseconds that pass when the test says so."""
+
+    def __init__(self, now_ns: int = 1_000_000_000) -> None:
+        self.now_ns = now_ns
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+    def advance_ms(self, milliseconds: float) -> None:
+        self.now_ns += int(milliseconds * 1e6)
+
+
+@dataclass
+class ScriptedPending:
+    """A tick that ends when the test calls `ScriptedEngine.finish_next`."""
+
+    engine: ScriptedEngine
+    leaving: list[Job]
+    ended: threading.Event = field(default_factory=threading.Event)
+    finished_ns: int = 0
+    error: Exception | None = None
+    failures: frozenset[int] = frozenset()
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        return self.leaving
+
+    def ready(self) -> bool:
+        return self.ended.is_set()
+
+    def collect(self) -> list[Result | Failure]:
+        assert self.ended.wait(PATIENCE_S), "nobody finished this tick"
+        self.engine.note("collect")
+        if self.error is not None:
+            raise self.error
+        return [self._outcome(job) for job in self.leaving]
+
+    def _outcome(self, job: Job) -> Result | Failure:
+        if job.frame.seq in self.failures:
+            return Failure(job, FrameError("the script says so"))
+        return a_result(job)
+
+
+class ScriptedEngine:
+    """Implements `Engine`. Records what it is asked; `finish_next` ends the oldest tick under way.
+
+    Args:
+        steps: ticks that a job takes.
+        synchronous: a tick has ended when `tick` returns, as on a CPU.
+        clock: tells when ticks end.
+        failures: seqs of frames that get a Failure.
+    """
+
+    def __init__(
+        self,
+        max_rows: int = 8,
+        steps: int = 1,
+        synchronous: bool = False,
+        clock: Callable[[], int] = FakeClock(),
+        failures: frozenset[int] = frozenset(),
+        info: EngineInfo | None = None,
+    ) -> None:
+        self.info = info or EngineInfo("scripted", "echo", "none", "scripted")
+        self.ticks: list[list[Job]] = []
+        self.notes: list[str] = []
+        self.tick_error: Exception | None = None
+        self.tick_hook: Callable[[], object] = lambda: None
+        self.closed = threading.Event()
+        self._max_rows = max_rows
+        self._steps = steps
+        self._synchronous = synchronous
+        self._clock = clock
+        self._failures = failures
+        self._rows: list[tuple[Job, int]] = []
+        self._under_way: list[ScriptedPending] = []
+        self._changed = threading.Condition()
+
+    @property
+    def free_rows(self) -> int:
+        return self._max_rows - len(self._rows)
+
+    @property
+    def busy_rows(self) -> int:
+        return len(self._rows)
+
+    def tick(self, admitted: Sequence[Job]) -> ScriptedPending:
+        with self._changed:
+            if self.tick_error is not None:
+                raise self.tick_error
+            rows = [(job, left - 1) for job, left in [*self._rows, *((job, self._steps) for job in admitted)]]
+            self._rows = [row for row in rows if row[1]]
+            pending = ScriptedPending(self, [job for job, left in rows if not left], failures=self._failures)
+            self._under_way.append(pending)
+            self.ticks.append(list(admitted))
+            self.note("tick")
+            if self._synchronous:
+                self._finish()
+        self.tick_hook()
+        return pending
+
+    def close(self) -> None:
+        self.closed.set()
+
+    def note(self, what: str) -> None:
+        with self._changed:
+            self.notes.append(what)
+            self._changed.notify_all()
+
+    def wait_for(self, condition: Callable[[ScriptedEngine], bool]) -> None:
+        """Wait until something that was asked of the engine makes the condition true."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: condition(self), PATIENCE_S), f"only saw {self.notes}"
+
+    def wait_for_ticks(self, number: int) -> None:
+        self.wait_for(lambda engine: len(engine.ticks) >= number)
+
+    def finish_next(self, error: Exception | None = None) -> None:
+        """End the oldest tick under way, waiting until there is one."""
+        self.wait_for(lambda engine: bool(engine._under_way))
+        with self._changed:
+            self._finish(error)
+
+    def _finish(self, error: Exception | None = None) -> None:
+        pending = self._under_way.pop(0)
+        pending.error = error
+        pending.finished_ns = self._clock()
+        pending.ended.set()
+
+    def finish_all(self) -> None:
+        """End what is under way and every tick to come."""
+        with self._changed:
+            while self._under_way:
+                self._finish()
+            self._synchronous = True
+
+
+def a_frame(seq: int = 1, data: bytes = b"", received_ns: int = 0) -> Frame:
+    return Frame(seq, Format.JPEG, data, seq * 1000, received_ns)
+
+
+def a_job(seq: int = 1, params: Params | None = None, session: str = "s", **frame: Any) -> Job:
+    return Job(a_frame(seq, **frame), params or Params(), session, 0, seq)
+
+
+def a_result(job: Job | None = None, data: bytes = b"picture") -> Result:
+    job = job or a_job()
+    return Result(job, data, Format.JPEG, Stamps(job.frame.received_ns))
+
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def pixels(width: int = 64, height: int = 64, seed: int = 0) -> Pixels:
+    """A smooth RGB picture, so that lossy encodings stay close."""
+    random = np.random.default_rng(seed)
+    coarse = Image.fromarray(random.integers(30, 226, (4, 4, 3), np.uint8))
+    return np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def encoded(picture: Pixels | Image.Image, kind: str = "JPEG", **options: Any) -> bytes:
+    """A picture file, written by Pillow: not by the code under test."""
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def a_jpeg(width: int = 64, height: int = 64, seed: int = 0) -> bytes:
+    return encoded(pixels(width, height, seed), quality=90)
+
+
+def a_message(
+    seq: int, picture: bytes | None = None, *, captured_us: int = 0, version: int = VERSION, kind: int = 1
+) -> bytes:
+    """A client's binary message."""
+    return HEADER.pack(version, kind, 0, seq, captured_us, 0, 0) + (a_jpeg() if picture is None else picture)
+
+
+def a_config(**fields: Any) -> Config:
+    """The echo engine on a free port of this machine, forgetting sessions at once."""
+    return Config(**{"model": "echo", "port": 0, "resume_s": 0.0, **fields})
+
+
+def echo_load(**options: Any) -> Load:
+    """Loads an echo engine with these options."""
+
+    def load(config: Config, progress: Progress) -> Engine:
+        return EchoEngine(max_rows=config.max_rows, max_pixels=config.max_pixels, **options)
+
+    return load
+
+
+class RunningServer:
+    """The whole server in a thread of its own, on a real socket."""
+
+    def __init__(self, config: Config, load: Load, token: str | None = None) -> None:
+        self.app: FastAPI = create_app(config, load, token)
+        self.server: Server = make_server(self.app, config)
+        self._socket: socket.socket = listen(config)
+        self.port: int = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self.server.run, args=([self._socket],), name="server")
+
+    @property
+    def service(self) -> Service:
+        return self.app.state.service
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def websocket_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self._thread.join(PATIENCE_S)
+        assert not self._thread.is_alive(), "the server did not stop"
+
+
+@contextmanager
+def running(config: Config | None = None, load: Load | None = None, token: str | None = None) -> Iterator[RunningServer]:
+    """A server while the block runs."""
+    server = RunningServer(config or a_config(), load or echo_load(), token)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

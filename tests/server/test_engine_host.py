@@ -1,0 +1,147 @@
+"""The engine's life: loading with progress, running, failing, stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from realtime.config import Config
+from realtime.engine import Engine, Progress
+from realtime.errors import EngineError, ModelError
+from realtime.params import Params
+from realtime.server.engine_host import EngineHost, Load, Stage, State
+from realtime.session import Session
+from tests.fakes import PATIENCE_S, ScriptedEngine, a_config, a_frame
+
+
+async def until(host: EngineHost, condition: Callable[[EngineHost], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        changed = host.changed
+        while not condition(host):
+            await changed.wait()
+            changed = host.changed
+
+
+def loads(engine: Engine) -> Load:
+    return lambda config, progress: engine
+
+
+async def test_host_is_loading_until_the_engine_is_there() -> None:
+    engine, gate = ScriptedEngine(), threading.Event()
+
+    def load(config: Config, progress: Progress) -> Engine:
+        assert gate.wait(PATIENCE_S)
+        return engine
+
+    host = EngineHost(a_config(), load)
+    host.start()
+    assert host.state is State.LOADING
+    gate.set()
+    await until(host, lambda host: host.state is State.READY)
+
+    assert host.engine is engine
+    await host.stop()
+    assert host.state is State.STOPPED
+    assert engine.closed.is_set()
+
+
+async def test_stages_of_loading_are_told() -> None:
+    gate = threading.Event()
+
+    def load(config: Config, progress: Progress) -> Engine:
+        progress("fetch weights", 40.0)
+        assert gate.wait(PATIENCE_S)
+        return ScriptedEngine()
+
+    host = EngineHost(a_config(), load)
+    assert host.stage == Stage("starting", None)
+    host.start()
+    await until(host, lambda host: host.stage == Stage("fetch weights", 40.0))
+    gate.set()
+    await until(host, lambda host: host.state is State.READY)
+    await host.stop()
+
+
+async def test_change_between_a_look_and_the_wait_is_not_missed() -> None:
+    host = EngineHost(a_config(), loads(ScriptedEngine()))
+    host.start()
+    changed = host.changed
+    await until(host, lambda host: host.state is State.READY)
+
+    async with asyncio.timeout(PATIENCE_S):
+        await changed.wait()
+    await host.stop()
+
+
+async def test_model_that_cannot_be_loaded_fails_with_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    def load(config: Config, progress: Progress) -> Engine:
+        raise ModelError("there is no such model")
+
+    host = EngineHost(a_config(), load)
+    host.start()
+    await until(host, lambda host: host.state is State.FAILED)
+
+    assert isinstance(host.error, ModelError)
+    (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert (record.getMessage(), record.exc_info) == ("there is no such model", None)
+
+
+@pytest.mark.parametrize("error", [EngineError("broken"), ZeroDivisionError()])
+async def test_engine_that_breaks_while_running_fails_loudly(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = ScriptedEngine()
+    engine.tick_error = error
+    host = EngineHost(a_config(), loads(engine))
+    host.start()
+    await until(host, lambda host: host.state is State.READY)
+    session = Session("s", Params(), 2**22, host.scheduler.ring)
+    host.scheduler.add(session)
+
+    session.offer(session.attach(lambda: None), a_frame())
+    await until(host, lambda host: host.state is State.FAILED)
+
+    assert host.error is error
+    assert any(record.levelno == logging.ERROR for record in caplog.records)
+
+
+async def test_host_that_failed_stays_failed_when_it_is_stopped() -> None:
+    def load(config: Config, progress: Progress) -> Engine:
+        raise ModelError("no")
+
+    host = EngineHost(a_config(), load)
+    host.start()
+    await until(host, lambda host: host.state is State.FAILED)
+    await host.stop()
+
+    assert host.state is State.FAILED
+
+
+async def test_stop_ends_the_thread() -> None:
+    host = EngineHost(a_config(), loads(ScriptedEngine()))
+    host.start()
+    await until(host, lambda host: host.state is State.READY)
+
+    await host.stop()
+
+    assert not any(thread.name == "engine" and thread.is_alive() for thread in threading.enumerate())
+
+
+async def test_engine_that_is_loaded_after_the_stop_is_closed_and_not_run() -> None:
+    engine, gate = ScriptedEngine(), threading.Event()
+
+    def load(config: Config, progress: Progress) -> Engine:
+        assert gate.wait(PATIENCE_S)
+        return engine
+
+    host = EngineHost(a_config(), load)
+    host.start()
+    await host.stop()
+    gate.set()
+
+    assert await asyncio.to_thread(engine.closed.wait, PATIENCE_S)
+    assert host.state is State.STOPPED

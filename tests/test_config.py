@@ -1,0 +1,157 @@
+"""Config: flags over environment over file over defaults, and mistakes told in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from realtime.config import Accelerate, Config, Device, load_config
+from realtime.errors import ConfigError
+
+
+def toml(folder: Path, text: str) -> Path:
+    file = folder / "realtime.toml"
+    file.write_text(text)
+    return file
+
+
+def test_defaults_serve_the_embedded_model_on_loopback() -> None:
+    config = load_config({})
+
+    assert (config.model, config.host, config.port, config.token) == ("tiny", "127.0.0.1", 8777, None)
+    assert config.is_loopback
+
+
+def test_flags_win_over_environment_over_file_over_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = toml(tmp_path, 'port = 1\nmax_rows = 2\nmax_sessions = 3\nmodel = "from-file"')
+    monkeypatch.setenv("REALTIME_PORT", "11")
+    monkeypatch.setenv("REALTIME_MAX_ROWS", "12")
+
+    config = load_config({"port": 21}, file)
+
+    assert (config.port, config.max_rows, config.max_sessions, config.max_waiting) == (21, 12, 3, 0)
+    assert config.model == "from-file"
+
+
+def test_flag_that_was_not_given_leaves_the_word_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALTIME_HOST", "::1")
+
+    assert load_config({"host": None}).host == "::1"
+
+
+def test_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALTIME_PORT", "")
+
+    assert load_config({}).port == 8777
+
+
+def test_one_file_does_not_reach_the_next_configuration(tmp_path: Path) -> None:
+    load_config({}, toml(tmp_path, "port = 1"))
+
+    assert load_config({}).port == 8777
+
+
+def test_config_is_frozen() -> None:
+    with pytest.raises(ValidationError):
+        load_config({}).port = 1  # type: ignore[misc]
+
+
+def test_token_is_not_printed_with_the_configuration() -> None:
+    config = load_config({"token": "hush-hush"})
+
+    assert "hush-hush" not in repr(config) + str(config) + config.model_dump_json()
+
+
+def test_lists_come_as_json_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALTIME_ALLOWED_ORIGINS", '["https://a.example", "https://b.example"]')
+
+    assert load_config({}).allowed_origins == ("https://a.example", "https://b.example")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("port", -1),
+        ("port", 65536),
+        ("port", "http"),
+        ("device", "tpu"),
+        ("accelerate", "magic"),
+        ("max_rows", 0),
+        ("rows_per_session", 9),
+        ("max_sessions", 0),
+        ("max_message_bytes", 10),
+        ("resume_s", -1),
+        ("send_timeout_s", 0),
+        ("colour", "red"),
+    ],
+)
+def test_bad_value_is_one_line_that_names_the_field(field: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"^{field}: .+$") as caught:
+        load_config({field: value})
+
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["port =", 'port = "x"', "colour = 1", "[port]\na = 1"])
+def test_bad_file_is_one_line(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config({}, toml(tmp_path, text))
+
+    assert "\n" not in str(caught.value)
+
+
+def test_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "realtime.toml"
+    file.write_bytes(b"\xff\xfe\x00")
+
+    with pytest.raises(ConfigError) as caught:
+        load_config({}, file)
+
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"there is no configuration file .*none\.toml"):
+        load_config({}, tmp_path / "none.toml")
+
+
+def test_list_that_is_no_json_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALTIME_LORAS", "a,b")
+
+    with pytest.raises(ConfigError, match="loras") as caught:
+        load_config({})
+
+    assert "\n" not in str(caught.value)
+
+
+def test_choices_go_by_their_names() -> None:
+    config = load_config({"device": "cuda", "accelerate": "off"})
+
+    assert (config.device, config.accelerate) == (Device.CUDA, Accelerate.OFF)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.1.2.3"])
+def test_loopback_is_known(host: str) -> None:
+    assert load_config({"host": host}).is_loopback
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.168.1.5", "studio.local", "127.0.0.1.example"])
+def test_what_others_can_reach_is_not_loopback(host: str) -> None:
+    assert not load_config({"host": host}).is_loopback
+
+
+@given(st.dictionaries(st.sampled_from(list(Config.model_fields)), st.integers() | st.text(max_size=10), max_size=3))
+def test_any_flags_give_a_configuration_or_one_line(flags: dict[str, object]) -> None:
+    try:
+        load_config(flags)
+    except ConfigError as error:
+        assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("name", list(Config.model_fields))
+def test_every_field_says_what_it_is(name: str) -> None:
+    assert Config.model_fields[name].description

@@ -1,0 +1,54 @@
+"""What moves, and the times on it."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.frame import STAGES, Format, Stamps
+from tests.fakes import a_frame, a_job, a_result
+
+
+def test_formats_are_numbered_as_on_the_wire() -> None:
+    assert {f.name: f.value for f in Format} == {"NONE": 0, "JPEG": 1, "PNG": 2, "WEBP": 3}
+    assert Format.WEBP.media_type == "image/webp"
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=len(STAGES), max_size=len(STAGES)))
+def test_stages_add_up_to_the_whole(steps_ns: list[int]) -> None:
+    now, marks = 1, {}
+    for stage, step in zip(STAGES, steps_ns, strict=True):
+        now += step
+        marks[stage] = now
+
+    durations = Stamps(received_ns=1, **marks).durations_ms()
+
+    assert list(durations) == list(STAGES)
+    assert sum(durations.values()) == pytest.approx((now - 1) / 1e6)
+
+
+def test_skipped_stage_lasts_no_time_and_loses_none() -> None:
+    stamps = Stamps(received_ns=1_000_000, queue=3_000_000, decode=4_000_000, encode=9_000_000)
+
+    assert stamps.durations_ms() == {
+        "queue": 2.0,
+        "decode": 1.0,
+        "encode_latents": 0.0,
+        "denoise": 0.0,
+        "decode_latents": 0.0,
+        "encode": 5.0,
+    }
+
+
+def test_jobs_and_results_are_plain_data_that_can_go_to_another_process() -> None:
+    result = a_result(a_job(3))
+
+    assert pickle.loads(pickle.dumps(result)) == result
+
+
+def test_frames_are_frozen() -> None:
+    with pytest.raises(AttributeError):
+        a_frame().seq = 2  # type: ignore[misc]

@@ -1,0 +1,493 @@
+"""Admit, tick, deliver: turns, overlap, holding back, ends. The engine is stepped by hand."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.errors import EngineError
+from realtime.frame import Job
+from realtime.params import Params
+from realtime.scheduler import Scheduler, pick
+from realtime.session import Channel, Session
+from tests.fakes import PATIENCE_S, FakeClock, ScriptedEngine, a_frame
+
+
+class User:
+    """A session of the scheduler, its connection, and what has arrived there."""
+
+    def __init__(self, scheduler: Scheduler, name: str, *, joined: bool = True) -> None:
+        self.session = Session(name, Params(), 2**22, scheduler.ring)
+        self.arrived = threading.Event()
+        self.channel: Channel = self.session.attach(self.arrived.set)
+        self._seq = 0
+        if joined:
+            scheduler.add(self.session)
+
+    def send(self) -> int:
+        self._seq += 1
+        self.session.offer(self.channel, a_frame(self._seq))
+        return self._seq
+
+    def answer(self) -> int:
+        """The seq of the next picture, waiting for it."""
+        while (result := self.channel.outbox.take()) is None:
+            assert self.arrived.wait(PATIENCE_S), "no picture came"
+            self.arrived.clear()
+        return result.job.frame.seq
+
+
+class CountingClock(FakeClock):
+    """Lets a test wait until somebody has looked at the clock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+        self._looked = threading.Condition()
+
+    def __call__(self) -> int:
+        with self._looked:
+            self.looks += 1
+            self._looked.notify_all()
+            return self.now_ns
+
+    def wait_for_looks(self, more: int) -> None:
+        with self._looked:
+            wanted = self.looks + more
+            assert self._looked.wait_for(lambda: self.looks >= wanted, PATIENCE_S)
+
+
+class Life:
+    """How the engine thread ended."""
+
+    error: BaseException | None = None
+
+
+@contextmanager
+def running(scheduler: Scheduler, engine: ScriptedEngine) -> Iterator[Life]:
+    life = Life()
+
+    def run() -> None:
+        try:
+            scheduler.run()
+        except Exception as error:
+            life.error = error
+
+    thread = threading.Thread(target=run, name="engine")
+    thread.start()
+    try:
+        yield life
+    finally:
+        scheduler.stop()
+        engine.finish_all()
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
+
+
+def names(jobs: list[Job]) -> list[str]:
+    return [job.session for job in jobs]
+
+
+def seqs(jobs: list[Job]) -> list[int]:
+    return [job.frame.seq for job in jobs]
+
+
+# -- whose turn it is ----------------------------------------------------------------------------------------------
+
+
+def waiting_sessions(waiting: list[bool]) -> list[Session]:
+    sessions = []
+    for index, waits in enumerate(waiting):
+        session = Session(str(index), Params(), 2**22)
+        channel = session.attach(lambda: None)
+        if waits:
+            session.offer(channel, a_frame())
+        sessions.append(session)
+    return sessions
+
+
+def test_pick_begins_with_the_one_whose_turn_it_is_and_goes_round() -> None:
+    sessions = waiting_sessions([True, True, True])
+
+    picked = pick(sessions, 2, 2, lambda session: True)
+
+    assert [session.name for session in picked] == ["2", "0"]
+
+
+def test_pick_of_nobody_is_nobody() -> None:
+    assert pick([], 5, 8, lambda session: True) == []
+
+
+@given(st.lists(st.booleans(), max_size=8), st.integers(0, 20), st.integers(-1, 10), st.sets(st.integers(0, 7)))
+def test_pick_takes_as_many_as_are_free_of_those_that_wait_and_have_room(
+    waiting: list[bool], start: int, free: int, full: set[int]
+) -> None:
+    sessions = waiting_sessions(waiting)
+
+    picked = pick(sessions, start, free, lambda session: int(session.name) not in full)
+
+    could = [index for index, waits in enumerate(waiting) if waits and index not in full]
+    assert len(picked) == min(max(0, free), len(could))
+    assert len({session.name for session in picked}) == len(picked)
+    assert all(int(session.name) in could for session in picked)
+
+
+def test_session_that_has_left_its_connection_is_not_picked() -> None:
+    (session,) = waiting_sessions([True])
+    assert session.channel is not None
+    session.detach(session.channel)
+
+    assert pick([session], 0, 8, lambda session: True) == []
+
+
+def test_sessions_take_turns_and_an_idle_one_gives_its_turn_to_all_alike() -> None:
+    engine = ScriptedEngine(max_rows=1)
+    scheduler = Scheduler(engine)
+    users = {name: User(scheduler, name) for name in ("idle", "a", "b", "c")}
+    for name in ("a", "b", "c"):
+        users[name].send()
+
+    with running(scheduler, engine):
+        for number in range(9):
+            engine.wait_for_ticks(number + 1)
+            users[names(engine.ticks[number])[0]].send()
+            if number:
+                engine.finish_next()
+
+    assert [names(jobs) for jobs in engine.ticks[:9]] == [["a"], ["b"], ["c"]] * 3
+
+
+def test_frames_of_all_sessions_share_a_tick() -> None:
+    engine = ScriptedEngine()
+    scheduler = Scheduler(engine)
+    users = [User(scheduler, name) for name in "abc"]
+    for user in users:
+        user.send()
+
+    with running(scheduler, engine):
+        engine.finish_next()
+        answers = [user.answer() for user in users]
+
+    assert names(engine.ticks[0]) == ["a", "b", "c"]
+    assert answers == [1, 1, 1]
+
+
+def test_more_frames_than_rows_wait_for_the_next_tick() -> None:
+    engine = ScriptedEngine(max_rows=2)
+    scheduler = Scheduler(engine)
+    for user in [User(scheduler, name) for name in "abc"]:
+        user.send()
+
+    with running(scheduler, engine):
+        engine.wait_for_ticks(2)
+
+    assert [names(jobs) for jobs in engine.ticks] == [["a", "b"], ["c"]]
+
+
+# -- rows in flight ------------------------------------------------------------------------------------------------
+
+
+def test_session_has_one_row_in_flight_by_default() -> None:
+    engine = ScriptedEngine(steps=2, synchronous=True)
+    scheduler = Scheduler(engine)
+    user = User(scheduler, "a")
+    user.send()
+    engine.tick_hook = lambda: user.send() if len(engine.ticks) <= 2 else None
+
+    with running(scheduler, engine):
+        engine.wait_for_ticks(4)
+
+    assert [seqs(jobs) for jobs in engine.ticks] == [[1], [], [3], []]
+
+
+def test_stream_batch_has_as_many_rows_in_flight_as_it_may() -> None:
+    engine = ScriptedEngine(steps=2, synchronous=True)
+    scheduler = Scheduler(engine, rows_per_session=2)
+    user = User(scheduler, "a")
+    user.send()
+    engine.tick_hook = lambda: user.send() if len(engine.ticks) <= 3 else None
+
+    with running(scheduler, engine):
+        engine.wait_for_ticks(5)
+
+    assert [seqs(jobs) for jobs in engine.ticks] == [[1], [2], [3], [4], []]
+
+
+def test_engine_ticks_on_by_itself_while_rows_have_steps_left() -> None:
+    engine = ScriptedEngine(steps=4, synchronous=True)
+    scheduler = Scheduler(engine)
+    user = User(scheduler, "a")
+    user.send()
+
+    with running(scheduler, engine):
+        assert user.answer() == 1
+
+    assert [seqs(jobs) for jobs in engine.ticks] == [[1], [], [], []]
+    assert scheduler.jobs == 0
+
+
+def test_params_in_force_at_admission_go_with_the_frame() -> None:
+    engine = ScriptedEngine()
+    scheduler = Scheduler(engine)
+    user = User(scheduler, "a")
+    user.session.update({"prompt": "ink"})
+    user.send()
+
+    with running(scheduler, engine):
+        engine.finish_next()
+        user.answer()
+        user.session.update({"prompt": "oil"})
+        user.send()
+        engine.wait_for_ticks(2)
+
+    assert [jobs[0].params.prompt for jobs in engine.ticks] == ["ink", "oil"]
+    assert [jobs[0].params.version for jobs in engine.ticks] == [1, 2]
+
+
+# -- overlap and holding back --------------------------------------------------------------------------------------
+
+
+def test_next_tick_is_launched_before_the_running_one_is_collected() -> None:
+    engine = ScriptedEngine()
+    scheduler = Scheduler(engine)
+    user = User(scheduler, "a")
+
+    engine.tick_hook = lambda: user.send() if len(engine.ticks) == 1 else None
+
+    with running(scheduler, engine):
+        user.send()
+        engine.wait_for_ticks(2)
+        engine.finish_next()
+        assert user.answer() == 1
+        engine.finish_next()
+        assert user.answer() == 2
+
+    assert engine.notes == ["tick", "tick", "collect", "collect"]
+
+
+def test_pictures_of_an_engine_that_works_inside_tick_do_not_wait_for_the_next_tick() -> None:
+    engine = ScriptedEngine(max_rows=1, synchronous=True)
+    scheduler = Scheduler(engine)
+    users = [User(scheduler, name) for name in "ab"]
+    for user in users:
+        user.send()
+
+    with running(scheduler, engine):
+        assert [user.answer() for user in users] == [1, 1]
+
+    assert engine.notes == ["tick", "collect", "tick", "collect"]
+
+
+def learn_tick_of_20_ms(engine: ScriptedEngine, user: User, clock: FakeClock) -> None:
+    for _ in range(30):
+        user.send()
+        engine.wait_for_ticks(len(engine.notes) // 2 + 1)
+        clock.advance_ms(20)
+        engine.finish_next()
+        user.answer()
+
+
+def test_frame_is_picked_just_before_the_running_tick_ends_so_that_it_is_the_newest() -> None:
+    clock = CountingClock()
+    engine = ScriptedEngine(clock=clock)
+    scheduler = Scheduler(engine, clock=clock)
+    user = User(scheduler, "a")
+
+    with running(scheduler, engine):
+        learn_tick_of_20_ms(engine, user, clock)
+        before = len(engine.ticks)
+        user.send()
+        engine.wait_for_ticks(before + 1)
+        early = user.send()
+        clock.wait_for_looks(3)  # it looked, and it held back
+        late = user.send()
+        clock.advance_ms(20)
+        engine.wait_for_ticks(before + 2)
+
+    assert seqs(engine.ticks[before + 1]) == [late]
+    assert late == early + 1
+
+
+def test_tick_that_ends_sooner_than_expected_is_delivered_at_once() -> None:
+    clock = FakeClock()
+    engine = ScriptedEngine(clock=clock)
+    scheduler = Scheduler(engine, clock=clock)
+    user = User(scheduler, "a")
+
+    with running(scheduler, engine):
+        user.send()
+        engine.wait_for_ticks(1)
+        clock.advance_ms(100_000)  # the first tick compiles
+        engine.finish_next()
+        user.answer()
+        user.send()
+        engine.finish_next()
+        assert user.answer() == 2  # the clock stands still
+
+
+def test_ticks_are_told_with_their_duration_and_number_of_jobs() -> None:
+    clock = FakeClock()
+    engine = ScriptedEngine(clock=clock)
+    told: list[tuple[float, int]] = []
+    scheduler = Scheduler(engine, on_tick=lambda seconds, jobs: told.append((seconds, jobs)), clock=clock)
+    user = User(scheduler, "a")
+
+    with running(scheduler, engine):
+        user.send()
+        engine.wait_for_ticks(1)
+        clock.advance_ms(30)
+        engine.finish_next()
+        user.answer()
+
+    assert told == [(0.03, 1)]
+
+
+# -- comings and goings --------------------------------------------------------------------------------------------
+
+
+def test_session_added_while_running_is_served() -> None:
+    engine = ScriptedEngine(synchronous=True)
+    scheduler = Scheduler(engine)
+
+    with running(scheduler, engine):
+        user = User(scheduler, "a")
+        user.send()
+        assert user.answer() == 1
+
+
+def test_removed_session_is_served_no_more_and_others_are() -> None:
+    engine = ScriptedEngine(synchronous=True)
+    scheduler = Scheduler(engine)
+    gone, user = User(scheduler, "gone"), User(scheduler, "a")
+
+    with running(scheduler, engine):
+        scheduler.remove(gone.session)
+        gone.send()
+        user.send()
+        assert user.answer() == 1
+
+    assert [names(jobs) for jobs in engine.ticks] == [["a"]]
+
+
+def test_rows_of_a_removed_session_run_out_without_harm() -> None:
+    engine = ScriptedEngine()
+    scheduler = Scheduler(engine)
+    gone, user = User(scheduler, "gone"), User(scheduler, "a")
+
+    with running(scheduler, engine):
+        gone.send()
+        engine.wait_for_ticks(1)
+        gone.session.detach(gone.channel)
+        scheduler.remove(gone.session)
+        engine.finish_next()
+        user.send()
+        engine.finish_next()
+        assert user.answer() == 1
+
+    assert gone.channel.outbox.take() is None
+    assert scheduler.jobs == 0
+
+
+def test_frame_of_a_connection_that_was_replaced_is_not_answered_to_the_new_one() -> None:
+    engine = ScriptedEngine()
+    scheduler = Scheduler(engine)
+    user = User(scheduler, "a")
+
+    with running(scheduler, engine):
+        user.send()
+        engine.wait_for_ticks(1)
+        user.channel = user.session.attach(user.arrived.set)
+        user.send()
+        engine.finish_next()
+        engine.finish_next()
+        assert user.answer() == 2
+
+
+def test_waiting_frame_of_a_replaced_connection_is_not_admitted() -> None:
+    engine = ScriptedEngine(synchronous=True)
+    scheduler = Scheduler(engine)
+    user = User(scheduler, "a")
+    user.send()
+    user.channel = user.session.attach(user.arrived.set)
+    user.send()
+
+    with running(scheduler, engine):
+        assert user.answer() == 2
+
+    assert [seqs(jobs) for jobs in engine.ticks] == [[2]]
+
+
+def test_failed_frame_costs_that_frame_and_nothing_else() -> None:
+    engine = ScriptedEngine(synchronous=True, failures=frozenset({1}))
+    scheduler = Scheduler(engine)
+    user = User(scheduler, "a")
+
+    with running(scheduler, engine) as life:
+        user.send()
+        engine.wait_for_ticks(1)
+        engine.wait_for(lambda engine: "collect" in engine.notes)
+        user.send()
+        assert user.answer() == 2
+
+    assert life.error is None
+    assert user.session.stats.snapshot(0)["dropped"] == {"invalid": 1}
+
+
+# -- ends ----------------------------------------------------------------------------------------------------------
+
+
+def test_stop_delivers_what_is_under_way_and_returns() -> None:
+    engine = ScriptedEngine()
+    scheduler = Scheduler(engine)
+    user = User(scheduler, "a")
+
+    with running(scheduler, engine) as life:
+        user.send()
+        engine.wait_for_ticks(1)
+        scheduler.stop()
+        engine.finish_next()
+        assert user.answer() == 1
+
+    assert life.error is None
+    assert scheduler.jobs == 0
+
+
+def test_stop_before_run_returns_at_once() -> None:
+    scheduler = Scheduler(ScriptedEngine())
+    scheduler.stop()
+
+    scheduler.run()
+
+
+@pytest.mark.parametrize("error", [EngineError("broken"), ValueError("a bug"), MemoryError()])
+def test_engine_that_breaks_in_tick_ends_run_with_its_error(error: Exception) -> None:
+    engine = ScriptedEngine()
+    engine.tick_error = error
+    scheduler = Scheduler(engine)
+    user = User(scheduler, "a")
+    user.send()
+
+    with pytest.raises(type(error)) as caught:
+        scheduler.run()
+
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("error", [EngineError("broken"), ValueError("a bug")])
+def test_engine_that_breaks_in_collect_ends_run_with_its_error(error: Exception) -> None:
+    engine = ScriptedEngine()
+    scheduler = Scheduler(engine)
+    user = User(scheduler, "a")
+
+    with running(scheduler, engine) as life:
+        user.send()
+        engine.finish_next(error)
+        engine.wait_for(lambda engine: "collect" in engine.notes)
+
+    assert life.error is error
+

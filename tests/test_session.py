@@ -1,0 +1,356 @@
+"""A user's stream: newest wins, drops are reported, nothing old reaches a new connection."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.errors import FrameError, ParamsError
+from realtime.frame import Failure, Job
+from realtime.params import Params
+from realtime.session import DROPS_MAX, NOTICES_MAX, Channel, Session
+from tests.fakes import a_frame, a_job, a_result
+
+MAX_PIXELS = 1024 * 1024
+
+
+def silent() -> None:
+    pass
+
+
+def connected(**options: Any) -> tuple[Session, Channel]:
+    session = Session("s", Params(prompt="default"), MAX_PIXELS, **options)
+    return session, session.attach(silent)
+
+
+def texts(channel: Channel) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in channel.take_texts()]
+
+
+def drops(channel: Channel) -> dict[str, list[int]]:
+    channel.post_drops()
+    return {text["reason"]: text["seqs"] for text in texts(channel) if text["type"] == "dropped"}
+
+
+def deliver(session: Session, channel: Channel, seq: int) -> None:
+    session.deliver(channel, a_result(a_job(seq)), now_ns=1_000_000)
+
+
+# -- in ------------------------------------------------------------------------------------------------------------
+
+
+def test_newer_frame_replaces_waiting_frame_and_the_older_is_reported() -> None:
+    session, channel = connected()
+
+    for seq in (1, 2, 3):
+        session.offer(channel, a_frame(seq))
+
+    assert channel.inbox.take() == a_frame(3)
+    assert drops(channel) == {"superseded": [1, 2]}
+    assert session.stats.received == 3
+    assert session.stats.snapshot(0)["dropped"] == {"superseded": 2}
+
+
+def test_offered_frame_rings_when_it_is_there_to_be_picked() -> None:
+    rung: list[bool] = []
+    session = Session("s", Params(), MAX_PIXELS, ring=lambda: rung.append(channel.inbox.full))
+    channel = session.attach(silent)
+
+    session.offer(channel, a_frame())
+
+    assert rung == [True]
+
+
+def test_refused_frame_is_answered_counted_and_reported() -> None:
+    session, channel = connected()
+
+    session.refuse(channel, 5, FrameError("no picture"))
+
+    assert texts(channel) == [{"type": "error", "code": "invalid_frame", "message": "no picture", "seq": 5}]
+    assert drops(channel) == {"invalid": [5]}
+
+
+def test_dropped_seqs_rise_and_are_told_once() -> None:
+    session, channel = connected()
+    for seq in (1, 5, 9):
+        session.offer(channel, a_frame(seq))
+
+    assert drops(channel) == {"superseded": [1, 5]}
+    assert drops(channel) == {}
+
+
+def test_drops_that_nobody_reads_stay_bounded() -> None:
+    session, channel = connected()
+    for seq in range(DROPS_MAX + 100):
+        session.offer(channel, a_frame(seq))
+
+    told = drops(channel)["superseded"]
+
+    assert len(told) == DROPS_MAX
+    assert told[-1] == DROPS_MAX + 98
+
+
+# -- commands ------------------------------------------------------------------------------------------------------
+
+
+def test_frozen_session_drops_frames_as_paused_until_unfrozen() -> None:
+    session, channel = connected()
+
+    assert session.command("freeze")
+    session.offer(channel, a_frame(1))
+    assert not channel.inbox.full
+    assert session.command("unfreeze")
+    session.offer(channel, a_frame(2))
+
+    assert channel.inbox.take() == a_frame(2)
+    assert drops(channel) == {"paused": [1]}
+
+
+def test_picture_that_was_under_way_when_the_session_froze_is_not_shown() -> None:
+    session, channel = connected()
+    session.command("freeze")
+
+    deliver(session, channel, 1)
+
+    assert channel.outbox.take() is None
+    assert drops(channel) == {"paused": [1]}
+
+
+def test_reset_leads_back_to_the_defaults_with_a_new_version_and_unfreezes() -> None:
+    session, channel = connected()
+    session.update({"prompt": "ink", "seed": 4})
+    session.command("freeze")
+    channel.take_texts()
+
+    session.command("reset")
+
+    assert session.params == Params(prompt="default", version=2)
+    assert not session.frozen
+    assert texts(channel) == [{"type": "params", "params": session.params.wire()}]
+
+
+@pytest.mark.parametrize("name", ["", "FREEZE", "explode", "\ud800", "reset "])
+def test_unknown_command_does_nothing(name: str) -> None:
+    session, channel = connected()
+
+    assert not session.command(name)
+
+    assert texts(channel) == []
+
+
+# -- params --------------------------------------------------------------------------------------------------------
+
+
+def test_patch_is_in_force_at_once_and_the_client_is_told() -> None:
+    session, channel = connected()
+
+    session.update({"strength": 0.9})
+
+    assert session.params.strength == 0.9
+    assert texts(channel) == [{"type": "params", "params": session.params.wire()}]
+
+
+def test_refused_patch_changes_nothing_and_tells_nobody() -> None:
+    session, channel = connected()
+
+    with pytest.raises(ParamsError):
+        session.update({"strength": 0.9, "seed": -1})
+
+    assert session.params == Params(prompt="default")
+    assert texts(channel) == []
+
+
+@pytest.mark.parametrize(
+    ("patch", "field"), [({"width": 2048}, "width"), ({"height": 2048, "prompt": "a"}, "height")]
+)
+def test_more_pixels_than_the_server_makes_are_refused_by_field(patch: dict[str, Any], field: str) -> None:
+    session = Session("s", Params(width=1024, height=1024), MAX_PIXELS)
+
+    with pytest.raises(ParamsError) as caught:
+        session.update(patch)
+
+    assert caught.value.field == field
+    assert session.params.version == 0
+
+
+def test_null_leads_back_to_this_servers_defaults() -> None:
+    session, _ = connected()
+    session.update({"prompt": "ink"})
+
+    session.update({"prompt": None})
+
+    assert session.params.prompt == "default"
+
+
+def test_patch_without_a_connection_is_kept_for_the_client_that_comes_back() -> None:
+    session, channel = connected()
+    session.detach(channel)
+
+    session.update({"seed": 3})
+
+    assert session.params.seed == 3
+    assert texts(channel) == []
+
+
+# -- out -----------------------------------------------------------------------------------------------------------
+
+
+def test_result_lies_in_the_outbox_and_rings() -> None:
+    rung: list[bool] = []
+    session = Session("s", Params(), MAX_PIXELS)
+    channel = session.attach(lambda: rung.append(channel.outbox.full))
+
+    deliver(session, channel, 1)
+
+    assert rung == [True]
+    assert channel.outbox.take() == a_result(a_job(1))
+
+
+def test_result_that_a_slow_client_has_not_taken_is_replaced_and_reported() -> None:
+    session, channel = connected()
+
+    deliver(session, channel, 1)
+    deliver(session, channel, 2)
+
+    assert channel.outbox.take() == a_result(a_job(2))
+    assert drops(channel) == {"superseded": [1]}
+
+
+def test_result_older_than_the_last_one_is_dropped() -> None:
+    session, channel = connected()
+    deliver(session, channel, 5)
+    channel.outbox.take()
+
+    deliver(session, channel, 4)
+
+    assert channel.outbox.take() is None
+    assert drops(channel) == {"superseded": [4]}
+
+
+def test_failure_is_one_lost_frame_and_the_last_good_picture_stays() -> None:
+    session, channel = connected()
+    deliver(session, channel, 1)
+
+    session.deliver(channel, Failure(a_job(2), FrameError("black", "black")), 0)
+
+    assert session.newest == a_result(a_job(1))
+    assert texts(channel) == [{"type": "error", "code": "black", "message": "black", "seq": 2}]
+    assert drops(channel) == {"invalid": [2]}
+
+
+def test_outcome_for_an_older_connection_is_not_sent_to_the_newer() -> None:
+    session, old = connected()
+    new = session.attach(silent)
+
+    deliver(session, old, 7)
+    session.deliver(old, Failure(a_job(8), FrameError("no")), 0)
+
+    assert (old.outbox.take(), new.outbox.take(), session.newest) == (None, None, None)
+    assert texts(new) == []
+
+
+def test_seq_starts_anew_with_a_new_connection() -> None:
+    session, old = connected()
+    deliver(session, old, 100)
+    new = session.attach(silent)
+
+    deliver(session, new, 0)
+
+    assert new.outbox.take() == a_result(a_job(0))
+
+
+def test_connection_that_was_replaced_detaches_without_harm() -> None:
+    session, old = connected()
+    new = session.attach(silent)
+
+    session.detach(old)
+    assert session.channel is new
+    session.detach(new)
+    assert session.channel is None
+
+
+@given(st.lists(st.sampled_from(["offer", "take", "deliver", "send", "freeze", "unfreeze"]), max_size=60))
+def test_every_frame_is_delivered_dropped_or_under_way_exactly_once(actions: list[str]) -> None:
+    session, channel = connected()
+    under_way: list[Job] = []
+    delivered: list[int] = []
+    seq = 0
+    for action in actions:
+        if action == "offer":
+            seq += 1
+            session.offer(channel, a_frame(seq))
+        elif action == "take" and (frame := channel.inbox.take()) is not None:
+            under_way.append(a_job(frame.seq))
+        elif action == "deliver" and under_way:
+            session.deliver(channel, a_result(under_way.pop()), 0)  # the youngest first: rows may overtake
+        elif action == "send" and (result := channel.outbox.take()) is not None:
+            delivered.append(result.job.frame.seq)
+        elif action in ("freeze", "unfreeze"):
+            session.command(action)
+
+    told = [seq for seqs in drops(channel).values() for seq in seqs]
+    waiting = [frame.seq for frame in [channel.inbox.take()] if frame is not None]
+    unsent = [result.job.frame.seq for result in [channel.outbox.take()] if result is not None]
+
+    assert delivered == sorted(delivered)
+    assert sorted(delivered + told + waiting + unsent + [job.frame.seq for job in under_way]) == list(range(1, seq + 1))
+    assert sum(session.stats.dropped.values()) == len(told)
+
+
+# -- texts ---------------------------------------------------------------------------------------------------------
+
+
+def test_texts_come_in_the_order_in_which_they_were_posted() -> None:
+    rung: list[int] = []
+    channel = Channel(lambda: rung.append(1))
+
+    for text in ("a", "b", "c"):
+        channel.post(text)
+
+    assert channel.take_texts() == ["a", "b", "c"]
+    assert channel.take_texts() == []
+    assert len(rung) == 3
+
+
+def test_optional_texts_are_left_out_for_a_slow_client_and_answers_are_not() -> None:
+    channel = Channel(silent)
+    for _ in range(NOTICES_MAX):
+        channel.post("answer")
+    assert channel.is_crowded
+
+    channel.post("notice", optional=True)
+    channel.post("one more answer")
+
+    assert channel.take_texts() == ["answer"] * NOTICES_MAX + ["one more answer"]
+    assert not channel.is_crowded
+
+
+# -- viewers -------------------------------------------------------------------------------------------------------
+
+
+def test_viewer_begins_with_the_newest_picture_and_gets_every_new_one() -> None:
+    session, channel = connected()
+    deliver(session, channel, 1)
+    rung: list[int] = []
+
+    viewer = session.watch(lambda: rung.append(1))
+    first = viewer.take()
+    deliver(session, channel, 2)
+
+    assert (first, viewer.take()) == (a_result(a_job(1)), a_result(a_job(2)))
+    assert len(rung) == 2
+
+
+def test_viewer_that_left_gets_nothing_more() -> None:
+    session, channel = connected()
+    viewer, other = session.watch(silent), session.watch(silent)
+
+    session.unwatch(viewer)
+    deliver(session, channel, 1)
+
+    assert viewer.take() is None
+    assert other.take() == a_result(a_job(1))

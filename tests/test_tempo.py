@@ -1,0 +1,84 @@
+"""realtime.tempo: medians, rhythms, and what waiting pays."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.tempo import NEWEST, Durations, Rhythm, pays
+
+MS = 1_000_000
+
+
+def test_one_hiccup_changes_no_expectation() -> None:
+    durations = Durations()
+    for duration_ms in (10, 10, 500, 10, 10):
+        durations.note(1, duration_ms * MS)
+    assert durations.expected(1) == 10 * MS
+
+
+def test_a_lasting_change_shows_after_three_ticks() -> None:
+    durations = Durations()
+    for duration_ms in [10] * NEWEST + [20] * 3:
+        durations.note(1, duration_ms * MS)
+    assert durations.expected(1) == 20 * MS
+
+
+def test_an_unknown_number_of_rows_is_expected_as_the_nearest_known() -> None:
+    durations = Durations()
+    durations.note(1, 10)
+    durations.note(4, 40)
+    assert durations.expected(5) == 40
+    assert durations.known(5) is None
+
+
+def test_nothing_is_expected_of_nothing() -> None:
+    assert Durations().expected(1) == 0
+
+
+def test_a_steady_rhythm_tells_the_next_frame() -> None:
+    rhythm = Rhythm()
+    for beat in range(40):
+        rhythm.beat(beat * 33 * MS)
+    next_ns = rhythm.next_ns()
+    assert next_ns is not None
+    assert next_ns == pytest.approx(40 * 33 * MS, abs=0.1 * MS)
+
+
+def test_two_frames_are_no_rhythm_to_rely_on() -> None:
+    rhythm = Rhythm()
+    rhythm.beat(0)
+    assert rhythm.next_ns() is None
+    rhythm.beat(33 * MS)
+    next_ns = rhythm.next_ns()
+    assert next_ns is not None
+    assert next_ns >= 3 * 33 * MS
+
+
+def test_a_pause_starts_the_rhythm_anew() -> None:
+    rhythm = Rhythm()
+    for beat in range(40):
+        rhythm.beat(beat * 33 * MS)
+    rhythm.beat(60_000 * MS)
+    for beat in range(1, 40):
+        rhythm.beat((60_000 + beat * 50) * MS)
+    next_ns = rhythm.next_ns()
+    assert next_ns is not None
+    assert next_ns == pytest.approx((60_000 + 40 * 50) * MS, abs=1 * MS)
+
+
+def test_waiting_pays_where_a_second_row_is_free_and_the_frame_is_near() -> None:
+    assert pays(2 * MS, 1, 10 * MS, 10 * MS, 10 * MS)
+    assert not pays(5 * MS, 1, 10 * MS, 10 * MS, 10 * MS)
+
+
+@given(st.floats(0, 100), st.integers(1, 8), st.floats(0.1, 100))
+def test_waiting_never_pays_where_every_row_costs_the_same(wait: float, rows: int, row: float) -> None:
+    assert not pays(wait, rows, rows * row, (rows + 1) * row, row * 0.999)
+
+
+@given(st.floats(0.1, 100), st.integers(1, 7), st.floats(0.1, 100), st.floats(0.1, 100))
+def test_the_more_wait_the_less_it_pays_for(wait: float, rows: int, now: float, alone: float) -> None:
+    if pays(wait, rows + 1, now, now, alone):
+        assert pays(wait, rows, now, now, alone)
