@@ -1,0 +1,52 @@
+"""The whole recipe in one command, for one short slot on a GPU or a long one on a CPU.
+
+    python scripts/train_tiny/all.py --minutes 25 [--init realtime/engine/tiny] [--batch 512]
+
+Shares of the budget: autoencoder 28 %, text 2 %, UNet 70 %; building data, encoding and export come on top (4 minutes on
+16 cores). Every stage resumes from its own checkpoint, so running this again after an interruption goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from paths import PAIRS
+
+HERE = Path(__file__).parent
+
+
+def stage(name: str, *options: object) -> None:
+    command = [sys.executable, str(HERE / f"{name}.py"), *(str(option) for option in options)]
+    print("+", " ".join(command[1:]), flush=True)
+    subprocess.run(command, check=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, required=True, help="training minutes in all")
+    parser.add_argument("--init", type=Path, help="go on from this model folder; its autoencoder and tokenizer are kept")
+    parser.add_argument("--batch", type=int, default=48, help="16x16 latent crops a UNet step: 48 on a CPU, 512 or more on a GPU")
+    parser.add_argument("--evaluate", action="store_true")
+    args = parser.parse_args()
+    if not (PAIRS / "labels.json").exists():
+        stage("data", "--processes", os.cpu_count() or 2)
+    if args.init:
+        stage("autoencoder", "--init", args.init, "--minutes", 0)
+        stage("text", "--init", args.init, "--minutes", 0)
+        stage("unet", "--init", args.init, "--minutes", args.minutes, "--batch", args.batch)
+    else:
+        stage("autoencoder", "--minutes", args.minutes * 0.28, "--batch", max(16, args.batch // 3))
+        stage("text", "--minutes", args.minutes * 0.02)
+        stage("unet", "--minutes", args.minutes * 0.70, "--batch", args.batch)
+    stage("export")
+    stage("sheets")
+    if args.evaluate:
+        stage("evaluate")
+
+
+if __name__ == "__main__":
+    main()
