@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -58,9 +59,14 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def main(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
 ) -> None:
     """Real-time streaming image-to-image: live frames in, restyled frames out."""
+    # No telemetry: we have none, and libraries read these when they are imported, which is later.
+    for variable in ("HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
+        os.environ.setdefault(variable, "1")
 
 
 def _serve(**flags: Any) -> None:
@@ -94,7 +100,10 @@ def _announce(config: Config) -> Any:
 
 def _serve_signature() -> inspect.Signature:
     """Config's fields as options, so that an option is written once: in config.py."""
-    options = [_option(name, field.annotation, field.description or "", field.default) for name, field in Config.model_fields.items()]
+    options = [
+        _option(name, field.annotation, field.description or "", field.default)
+        for name, field in Config.model_fields.items()
+    ]
     options.append(
         inspect.Parameter(
             "config",
@@ -121,10 +130,9 @@ def _option(name: str, annotation: Any, text: str, default: Any) -> inspect.Para
     kinds = [kind for kind in get_args(annotation) if kind is not type(None)] or [annotation]
     kind = str if many or kinds[0] is SecretStr else kinds[0]
     wanted = list[kind] | None if many else kind | None  # type: ignore[valid-type]
-    option = typer.Option(f"--{name.replace('_', '-')}", help=text + shown, show_default=False)
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[wanted, option]
-    )
+    flag = name.removesuffix("s") if many else name
+    option = typer.Option(f"--{flag.replace('_', '-')}", help=text + shown, show_default=False)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[wanted, option])
 
 
 _serve.__signature__ = _serve_signature()  # type: ignore[attr-defined]
@@ -146,17 +154,18 @@ def models_list() -> None:
 
     from .engine.presets import is_cached, list_presets
 
-    table = Table("--model", "what", "licence", "download", "here")
+    table = Table("--model", "what", "licence of the weights", "download", "here")
     for preset in list_presets():
-        size = f"{preset.download_gb:.1f} GB" if preset.download_gb else "ships inside"
-        table.add_row(preset.name, preset.about, str(preset.licence), size, "yes" if is_cached(preset) else "no")
+        size = f"{preset.download_gb:.1f} GB" if preset.download_gb else "none"
+        licence = f"{preset.licence.name}: {preset.licence.note}"
+        table.add_row(preset.name, preset.title, licence, size, "yes" if is_cached(preset) else "no")
     Console().print(table)
 
 
 @models_app.command("pull")
 def models_pull(name: Annotated[str, typer.Argument(help="A preset or a hub id.")]) -> None:
     """Download a model without starting it."""
-    from .engine.models import pull
+    from .engine.presets import pull
 
     try:
         pull(name, lambda stage, percent: typer.echo(stage if percent is None else f"{stage}: {percent:.0f} %"))

@@ -15,7 +15,17 @@ from pathlib import Path
 
 from .config import Config
 
-NEEDED = ("torch", "diffusers", "transformers", "peft", "safetensors", "opencv-python", "simplejpeg", "uvicorn", "fastapi")
+NEEDED = (
+    "torch",
+    "diffusers",
+    "transformers",
+    "peft",
+    "safetensors",
+    "opencv-python",
+    "simplejpeg",
+    "uvicorn",
+    "fastapi",
+)
 ROOMY_BYTES = 10 * 2**30
 
 

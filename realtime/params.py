@@ -169,7 +169,9 @@ class Params(BaseModel):
 
 
 def _params_error(error: ValidationError) -> ParamsError:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    # The deepest: of a list of prompts, what is wrong in it, and not that it is no string.
+    first = max(errors, key=lambda one: len(one["loc"]))
     field = str(first["loc"][0]) if first["loc"] else None
     return ParamsError(f"{field}: {first['msg']}" if field else first["msg"], field)
 

@@ -136,13 +136,22 @@ def parse_text(message: str) -> TextMessage:
     # A character is at most 4 bytes: the exact count is only made where it can matter.
     if len(message) > TEXT_MAX_BYTES or len(message.encode("utf-8", "replace")) > TEXT_MAX_BYTES:
         raise ProtocolError(f"a text message may have {TEXT_MAX_BYTES} bytes", CloseCode.TOO_BIG)
+    return _message(parse_object(message))
+
+
+def parse_object(text: str | bytes) -> dict[str, Any]:
+    """A JSON object, without the NaN and Infinity that Python takes for JSON.
+
+    Raises:
+        ProtocolError: it is none.
+    """
     try:
-        value = json.loads(message, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        raise ProtocolError("a text message is a JSON object") from None
+        raise ProtocolError("this is no JSON object") from None
     if not isinstance(value, dict):
-        raise ProtocolError("a text message is a JSON object")
-    return _message(cast("dict[str, Any]", value))
+        raise ProtocolError("this is no JSON object")
+    return cast("dict[str, Any]", value)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -1,9 +1,14 @@
-"""What the tests step by hand: a clock, an engine that works when it is told to, pictures, and a server on real sockets."""
+"""What the tests step by hand: a clock, an engine that works when told to, pictures, servers on real sockets."""
 
 from __future__ import annotations
 
+import asyncio
 import io
+import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 from fastapi import FastAPI
 from PIL import Image
 
@@ -28,6 +34,13 @@ from realtime.server.service import Service
 
 PATIENCE_S = 20.0
 """No test waits this long unless it fails; the machine may be busy."""
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that nobody tells us of, such as a socket of another process that closes."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
 
 
 class FakeClock:
@@ -89,7 +102,7 @@ class ScriptedEngine:
         max_rows: int = 8,
         steps: int = 1,
         synchronous: bool = False,
-        clock: Callable[[], int] = FakeClock(),
+        clock: Callable[[], int] | None = None,
         failures: frozenset[int] = frozenset(),
         info: EngineInfo | None = None,
     ) -> None:
@@ -102,7 +115,7 @@ class ScriptedEngine:
         self._max_rows = max_rows
         self._steps = steps
         self._synchronous = synchronous
-        self._clock = clock
+        self._clock = clock or FakeClock()
         self._failures = failures
         self._rows: list[tuple[Job, int]] = []
         self._under_way: list[ScriptedPending] = []
@@ -223,6 +236,57 @@ def echo_load(**options: Any) -> Load:
     return load
 
 
+@dataclass
+class ServerProcess:
+    """`realtime serve` in a process of its own."""
+
+    process: subprocess.Popen[str]
+    url: str
+    said: str
+
+    @property
+    def websocket_url(self) -> str:
+        return re.sub(r"^http(.*/).*", r"ws\1ws", self.url)
+
+    @property
+    def memory(self) -> int:
+        return psutil.Process(self.process.pid).memory_info().rss
+
+    def stop(self, how: int = signal.SIGTERM) -> int:
+        """Send a signal and return the exit code."""
+        self.process.send_signal(how)
+        return self.process.wait(PATIENCE_S)
+
+    def errors(self) -> str:
+        """What it said on standard error; it must have ended."""
+        assert self.process.stderr is not None
+        return self.process.stderr.read()
+
+
+def command(*arguments: str) -> list[str]:
+    """The command line, run by this interpreter."""
+    return [sys.executable, "-m", "realtime", *arguments]
+
+
+@contextmanager
+def serving(*flags: str, model: str = "echo") -> Iterator[ServerProcess]:
+    """`realtime serve` while the block runs."""
+    arguments = command("serve", "--model", model, "--port", "0", *flags)
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        found = re.search(r"http://\S+", said)
+        assert found, said
+        yield ServerProcess(process, found[0], said)
+    finally:
+        process.kill()
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+
 class RunningServer:
     """The whole server in a thread of its own, on a real socket."""
 
@@ -255,7 +319,9 @@ class RunningServer:
 
 
 @contextmanager
-def running(config: Config | None = None, load: Load | None = None, token: str | None = None) -> Iterator[RunningServer]:
+def running(
+    config: Config | None = None, load: Load | None = None, token: str | None = None
+) -> Iterator[RunningServer]:
     """A server while the block runs."""
     server = RunningServer(config or a_config(), load or echo_load(), token)
     server.start()

@@ -159,6 +159,10 @@ def test_list_of_weighted_prompts_is_a_blend() -> None:
     assert after.prompt == (WeightedPrompt(text="ink", weight=2.0), WeightedPrompt(text="neon", weight=1.0))
 
 
+def test_mistake_inside_a_blend_is_told_and_not_that_it_is_no_string() -> None:
+    assert "greater than or equal to 0" in str(refusal({"prompt": [{"text": "a"}, {"text": "b", "weight": -1}]}))
+
+
 @pytest.mark.parametrize("name", ["jpeg", "webp", "png"])
 def test_output_formats_go_by_their_names(name: str) -> None:
     assert Params().patched({"output_format": name}, Params()).output_format is OutputFormat(name)

@@ -241,8 +241,10 @@ def test_unknown_fields_are_ignored() -> None:
     st.text(max_size=200)
     | st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(st.characters(), max_size=8) | st.just("params"),
-        lambda inner: st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["type", "params", "command", "x"]), inner, max_size=4),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["type", "params", "command", "x"]), inner, max_size=4)
+        ),
     ).map(json.dumps)
 )
 def test_any_text_is_a_message_or_a_protocol_error(text: str) -> None:

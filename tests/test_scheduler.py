@@ -490,4 +490,3 @@ def test_engine_that_breaks_in_collect_ends_run_with_its_error(error: Exception)
         engine.wait_for(lambda engine: "collect" in engine.notes)
 
     assert life.error is error
-

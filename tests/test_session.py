@@ -164,9 +164,7 @@ def test_refused_patch_changes_nothing_and_tells_nobody() -> None:
     assert texts(channel) == []
 
 
-@pytest.mark.parametrize(
-    ("patch", "field"), [({"width": 2048}, "width"), ({"height": 2048, "prompt": "a"}, "height")]
-)
+@pytest.mark.parametrize(("patch", "field"), [({"width": 2048}, "width"), ({"height": 2048, "prompt": "a"}, "height")])
 def test_more_pixels_than_the_server_makes_are_refused_by_field(patch: dict[str, Any], field: str) -> None:
     session = Session("s", Params(width=1024, height=1024), MAX_PIXELS)
 

@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime.params import Params
+from realtime.scheduler import Scheduler
+from realtime.session import Session
 from realtime.tempo import NEWEST, Durations, Rhythm, pays
+from tests.fakes import FakeClock, ScriptedEngine, a_frame
 
 MS = 1_000_000
 
@@ -82,3 +86,60 @@ def test_waiting_never_pays_where_every_row_costs_the_same(wait: float, rows: in
 def test_the_more_wait_the_less_it_pays_for(wait: float, rows: int, now: float, alone: float) -> None:
     if pays(wait, rows + 1, now, now, alone):
         assert pays(wait, rows, now, now, alone)
+
+
+# -- in the scheduler --------------------------------------------------------------------------------------------------
+
+
+def a_scheduler_that_knows(
+    clock: FakeClock, tick_ms: dict[int, int], next_ms: int
+) -> tuple[Scheduler, Session, Session]:
+    """Two sessions: a's frame is here, b's comes in `next_ms`; and how long ticks of so many rows take."""
+    scheduler = Scheduler(ScriptedEngine(clock=clock), clock=clock)
+    for rows, duration_ms in tick_ms.items():
+        scheduler._tick_times.note(rows, duration_ms * MS)
+    a, b = (Session(name, Params(), 2**22) for name in "ab")
+    for session in (a, b):
+        session.attach(lambda: None)
+        scheduler.add(session)
+    for beat in range(60):
+        scheduler._rhythms["b"].beat(clock() + (next_ms - 33 * (60 - beat)) * MS)
+    offer(a)
+    return scheduler, a, b
+
+
+def offer(session: Session) -> None:
+    assert session.channel is not None
+    session.offer(session.channel, a_frame())
+
+
+def test_a_tick_waits_for_a_frame_that_is_about_to_come() -> None:
+    clock = FakeClock()
+    scheduler, _, b = a_scheduler_that_knows(clock, {1: 10, 2: 10}, next_ms=2)
+    assert scheduler._company_at_ns(clock(), clock()) - clock() == pytest.approx(2 * MS, abs=0.1 * MS)
+
+    offer(b)
+    assert scheduler._company_at_ns(clock(), clock()) == 0
+
+
+@pytest.mark.parametrize(
+    ("tick_ms", "next_ms", "why"),
+    [
+        ({1: 10, 2: 10}, 6, "it comes too late to pay"),
+        ({1: 10, 2: 20}, 2, "a second row costs as much as the first"),
+        ({1: 10}, 2, "nobody knows what two rows cost"),
+        ({1: 10, 2: 10}, -1, "it should have come by now"),
+    ],
+)
+def test_a_tick_does_not_wait(tick_ms: dict[int, int], next_ms: int, why: str) -> None:
+    clock = FakeClock()
+    scheduler, _, _ = a_scheduler_that_knows(clock, tick_ms, next_ms)
+    assert scheduler._company_at_ns(clock(), clock()) == 0, why
+
+
+def test_nobody_waits_for_a_client_that_has_left() -> None:
+    clock = FakeClock()
+    scheduler, _, b = a_scheduler_that_knows(clock, {1: 10, 2: 10}, next_ms=2)
+    assert b.channel is not None
+    b.detach(b.channel)
+    assert scheduler._company_at_ns(clock(), clock()) == 0

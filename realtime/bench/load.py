@@ -22,8 +22,11 @@ from .pacer import Camera, Pacer, quiet
 
 LEAD_S = 0.1
 """Between the last client's connecting and the first frame."""
+ANSWER_TIMEOUT_S = 10.0
+TOLD_S = 0.35
+"""Drops are told every 250 ms: frames that a later answer settled long ago may wait for it."""
 DRAIN_S, DRAIN_LOOKS = 1.0, 50
-"""How long after the last frame answers may still come; drops are told every 250 ms."""
+"""How long after that answers may still come."""
 
 
 class BenchError(RealtimeError):
@@ -75,7 +78,11 @@ class _Client:
 
     async def set_size(self, width: int, height: int) -> None:
         await self._stream.update(width=width, height=height)
-        await self.params_answered.wait()
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                await self.params_answered.wait()
+        except TimeoutError:
+            raise BenchError(f"the server does not make pictures of {width} x {height}") from None
 
     def fire(self) -> None:
         """Send the next frame now."""
@@ -128,7 +135,7 @@ async def drive(
     cameras: Sequence[Camera],
     pictures: Sequence[bytes],
     *,
-    size: tuple[int, int],
+    size: tuple[int, int] | None,
     warmup_s: float,
     seconds: float,
     ready_timeout_s: float = 60.0,
@@ -140,7 +147,7 @@ async def drive(
         url: of the WebSocket.
         cameras: one a client.
         pictures: encoded; each client goes round them, from another one on.
-        size: width and height that the answers shall have.
+        size: width and height that the answers shall have; None leaves them to the server.
         warmup_s: frames of the first seconds are sent and not counted.
         seconds: how long frames are counted.
         on_begin: called when the warm-up ends.
@@ -162,7 +169,7 @@ async def drive(
         ]
         receivers = [asyncio.create_task(client.receive()) for client in clients]
         try:
-            async with asyncio.timeout(10):
+            if size is not None:
                 await _unless_ended(asyncio.gather(*(client.set_size(*size) for client in clients)), receivers)
             start_ns = time.monotonic_ns() + int(LEAD_S * 1e9)
             begin_ns = start_ns + int(warmup_s * 1e9)
@@ -193,6 +200,7 @@ async def _unless_ended(awaitable: Any, receivers: Sequence[asyncio.Task[None]])
 
 
 async def _settle(clients: Sequence[_Client]) -> None:
+    await asyncio.sleep(TOLD_S)
     for _ in range(DRAIN_LOOKS):
         if all(client.settled for client in clients):
             return

@@ -68,7 +68,7 @@ def server_bench(
         tick_ms: of the echo engine.
         seconds: length of each run after its warm-up.
         overload_seconds: length of the overload run.
-        model: measure this model and not the echo engine; what it can do is measured first.
+        model: measure this model and not the echo engine: at its own size, and against what it can do.
         only: names out of `SCENARIOS`; none means all that the model has.
         output: a file that gets the JSON object too.
 
@@ -210,11 +210,11 @@ class _Bench:
         process: Process,
         cameras: Sequence[Camera],
         *,
-        size: tuple[int, int] = (512, 512),
+        size: tuple[int, int] | None = (512, 512),
         seconds: float | None = None,
         tick_ms: float | None = None,
     ) -> Measures:
-        """One run, its numbers kept under this name."""
+        """One run, its numbers kept under this name. Models other than `echo` make pictures of their own size."""
         plan = self._plan
         seconds = plan.seconds if seconds is None else seconds
         tick_ms = self._tick_ms if tick_ms is None else tick_ms
@@ -225,7 +225,7 @@ class _Bench:
                 process.websocket_url,
                 cameras,
                 self._pictures,
-                size=size,
+                size=size if self._tick_ms is not None else None,
                 warmup_s=plan.warmup_s,
                 seconds=seconds,
                 on_begin=usage.begin,

@@ -30,6 +30,7 @@ class EngineInfo:
         defaults: params fields that this model wants other than the general defaults.
         styles: what the model says about the words it knows, for the client; empty where it knows them all.
         max_output_pixels: the largest picture it makes; None leaves the limit to the configuration.
+        notes: what the user should know about how it was loaded, one line each: a slower way, and why.
     """
 
     model: str
@@ -39,6 +40,7 @@ class EngineInfo:
     defaults: dict[str, Any] = field(default_factory=dict[str, Any])
     styles: dict[str, Any] = field(default_factory=dict[str, Any])
     max_output_pixels: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Pending(Protocol):

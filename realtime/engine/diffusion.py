@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..errors import EngineError, FrameError
-from ..frame import Format, Frame, Job, Stamps
+from ..errors import EngineError, FrameError, ModelError
+from ..frame import Failure, Format, Frame, Job, Stamps
 from ..params import OutputFormat, Params
 from . import EngineInfo, Progress, codec, rows
 from .accelerate import Backend, choose_backend
@@ -90,6 +90,7 @@ class DiffusionEngine:
             defaults=model.defaults,
             styles=model.styles,
             max_output_pixels=model.max_output_pixels,
+            notes=model.notes,
         )
 
     @property
@@ -164,7 +165,11 @@ class DiffusionEngine:
         return event
 
     def warm_up(self, progress: Progress = lambda stage, percent: None) -> None:
-        """Run one frame of the default size, so that the first user does not pay for what is done once."""
+        """Run one frame of the default size, so that the first user does not pay for what is done once.
+
+        Raises:
+            ModelError: it gave no picture, so none would.
+        """
         progress("warm up", None)
         params = Params.model_validate({**dict(Params()), **self._model.defaults})
         grey = np.full((params.height, params.width, 3), 128, np.uint8)
@@ -173,7 +178,12 @@ class DiffusionEngine:
         pending = self.tick([job])
         while self.busy_rows:
             pending = self.tick([])
-        pending.collect()
+        for outcome in pending.collect():
+            if isinstance(outcome, Failure):
+                advice = (
+                    "a smaller model" if outcome.error.code == "out_of_memory" else "--dtype float32 or another --vae"
+                )
+                raise ModelError(f"{self._model.name}: {outcome.error}: try {advice}")
 
     def close(self) -> None:
         """Drop the rows and give cached memory back."""

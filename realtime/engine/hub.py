@@ -148,9 +148,9 @@ def forwarding_tqdm(total_bytes: int, report: Callable[[float], None]) -> Any:
 
         def update(self, n: float | None = 1) -> bool | None:
             nonlocal best
-            shown = super().update(n or 0)
-            if self.unit == "B" and total_bytes:
-                with lock:
+            with lock:
+                shown = super().update(n or 0)
+                if self.unit == "B" and total_bytes:
                     percent = min(100, int(100 * self.n / total_bytes))
                     if percent > best:
                         best = percent

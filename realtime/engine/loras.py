@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from . import Progress
 
 _ADAPTER = "realtime"
+#: What stands behind a layer's name in all layouts: `.lora_A.weight`, `_lora.down.weight`, `.lora_linear_layer.up`…
+_LORA_PART = re.compile(r"[._]lora[._]")
 _SAMPLER_NAME = re.compile(r"(?:^|[^a-z])(lcm|tcd)(?:[^a-z]|$)", re.IGNORECASE)
 
 
@@ -113,7 +115,7 @@ def _fuse(parts: Parts, path: Path, scale: float) -> None:
             raise ModelError("it is made for a model of another family, or in a layout that can't be read") from error
         networks = [parts.unet, *parts.text_encoders]
         fitted = sum(_adapted(network) for network in networks)
-        wanted = len({key.rpartition(".lora")[0] for key in state if ".lora" in key})
+        wanted = len({_LORA_PART.split(key)[0] for key in state if _LORA_PART.search(key)})
         if fitted < wanted:
             raise ModelError(
                 f"it is made for another model: {wanted - fitted} of its {wanted} layers aren't in this one"

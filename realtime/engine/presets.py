@@ -48,7 +48,7 @@ _STABILITY = Licence(
 )
 _OPENRAIL = Licence("CreativeML OpenRAIL-M", "commercial use allowed, with use restrictions")
 _OPENRAIL_XL = Licence("CreativeML OpenRAIL++-M", "commercial use allowed, with use restrictions")
-_MIT = Licence("MIT", "commercial use allowed")
+_MIT = Licence("MIT", "commercial use allowed; the model it was distilled from is CreativeML OpenRAIL-M")
 _APACHE = Licence("Apache-2.0", "commercial use allowed")
 
 
@@ -99,15 +99,15 @@ def _params(side: int, steps: int, strength: float, guidance_scale: float = 1.0)
 
 _PRESETS = (
     Preset(
-        "tiny", "ships inside: 16 art styles and 5 moods, real time on a laptop's CPU", None, "tiny", _APACHE, 0.0,
-        has_guidance=False, defaults=_params(256, 2, 0.5),
+        "tiny", "ships inside: restyles by words for media and moods, in real time on a laptop's CPU", None, "tiny",
+        _APACHE, 0.0, has_guidance=False, defaults=_params(256, 2, 0.5),
     ),
     Preset(
         "sd-turbo", "one to four steps at 512: the first to try on a GPU", HubId("stabilityai/sd-turbo"), "sd2",
         _STABILITY, 2.5, has_guidance=False, defaults=_params(512, 2, 0.5),
     ),
     Preset(
-        "sdxl-turbo", "the big sister of sd-turbo: better pictures, about a third of the speed",
+        "sdxl-turbo", "the big sister of sd-turbo: better pictures, slower",
         HubId("stabilityai/sdxl-turbo"), "sdxl", _STABILITY, 6.9, has_guidance=False, defaults=_params(512, 2, 0.5),
     ),
     Preset(

@@ -43,6 +43,7 @@ class Source:
         base_given: whether the user chose `folder` for a single file.
         family: `tiny`, `sd`, `sd2` or `sdxl`.
         own_vae: class of the model's own autoencoder, None where it has none.
+        latent_channels: of the UNet's output.
         prefer_fp16: which weights to take where there are both.
     """
 
@@ -110,7 +111,7 @@ def _folder(folder: Path, name: str, prefer_fp16: bool, **more: Any) -> Source:
     unet = _config(folder, "unet")
     vae = folder / "vae" / "config.json"
     own_vae = str(read_json(vae).get("_class_name")) if vae.is_file() else None
-    channels = int(unet.get("out_channels", 4))
+    channels = _latent_channels(unet)
     if (folder / "realtime.json").is_file() or (own_vae == "AutoencoderTiny" and channels != 4):
         family = "tiny"
     elif unet.get("addition_embed_type") == "text_time":
@@ -129,7 +130,7 @@ def _single_file(file: SingleFile, name: str, base: str | None, progress: Progre
         raise ModelError(f"there is no base {base!r}: give a hub id or a diffusers folder")
     else:
         folder = hub.fetch(hub_id, config_files, progress)
-    channels = int(_config(folder, "unet").get("out_channels", 4))
+    channels = _latent_channels(_config(folder, "unet"))
     own_vae = "AutoencoderKL" if file.has_vae else None
     return Source(name, folder, file.family, own_vae, channels, prefer_fp16, file=file, base_given=base is not None)
 
@@ -154,6 +155,11 @@ def _config(folder: Path, component: str) -> dict[str, Any]:
     if not path.is_file():
         raise ModelError(f"{folder}: it has no {component}: this server runs SD 1.x, SD 2.x and SDXL models")
     return read_json(path)
+
+
+def _latent_channels(unet: dict[str, Any]) -> int:
+    channels = unet.get("out_channels", 4)
+    return channels if isinstance(channels, int) else 0  # what is none of ours is refused when it is loaded
 
 
 def find_vae(wanted: str | None, source: Source, progress: Progress) -> tuple[Path | None, tuple[str, ...]]:

@@ -102,11 +102,11 @@ class Access:
         name = host_name(headers.get("host", ""))
         # An address can't be rebound; a name that we don't go by may have been.
         if not (_is_address(name) or name in self._hosts):
-            return _problem(421, f"this server does not go by the name {name!r}; allow it with --allowed-hosts")
+            return _problem(421, f"this server does not go by the name {name!r}; allow it with --allowed-host")
         origin = headers.get("origin")
         changes = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS")
         if origin is not None and changes and not self._is_own(origin, headers.get("host", "")):
-            return _problem(403, f"the origin {origin!r} may not connect; allow it with --allowed-origins")
+            return _problem(403, f"the origin {origin!r} may not connect; allow it with --allowed-origin")
         if self._token is None:
             return None
         path = scope["path"]
@@ -116,7 +116,9 @@ class Access:
             return None
         if any(self._matches(given) for given in _given_tokens(scope, headers)):
             return None
-        return _problem(401, "a token is needed: open the address that the server printed", {"WWW-Authenticate": "Bearer"})
+        return _problem(
+            401, "a token is needed: open the address that the server printed", {"WWW-Authenticate": "Bearer"}
+        )
 
     def _is_own(self, origin: str, host: str) -> bool:
         try:

@@ -94,9 +94,15 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 class Server(uvicorn.Server):
     """uvicorn, with our clients told before the sockets close, and an end when the engine fails."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, on_start: Callable[[], None] = lambda: None) -> None:
         super().__init__(config)
         self._service = service
+        self._on_start = on_start
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept connections, and say so: from here on a signal ends the server in order."""
+        await super().startup(sockets)
+        self._on_start()
 
     async def main_loop(self) -> None:
         """Serve until a signal or until the engine fails."""
@@ -121,7 +127,7 @@ class Server(uvicorn.Server):
         """Stop the engine: every connection then says why and closes (uvicorn's own code would be 1012)."""
         await self._service.host.stop()
         for _ in range(20):
-            if not self._service.connected:
+            if not self.server_state.tasks:
                 break
             await asyncio.sleep(0.05)
         await super().shutdown(sockets)
@@ -131,10 +137,10 @@ def serve(config: Config, load: Load = load_engine, announce: Callable[[str], No
     """Run the server until a signal comes or the engine fails.
 
     Args:
-        announce: told the address, once it is listened on.
+        announce: told the address, once it answers.
 
     Returns:
-        The process's exit code.
+        The process's exit code: 0, 1 where the engine failed, 2 where the configuration does not fit the model.
 
     Raises:
         ConfigError: the address can't be listened on.
@@ -144,14 +150,16 @@ def serve(config: Config, load: Load = load_engine, announce: Callable[[str], No
         token = secrets.token_urlsafe(24)
     app = create_app(config, load, token)
     listening = listen(config)
-    announce(_address(config, listening.getsockname()[1], token))
+    address = _address(config, listening.getsockname()[1], token)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    server = make_server(app, config)
-    server.run(sockets=[listening])
-    return EXIT_ENGINE_FAILED if app.state.service.host.state is State.FAILED else EXIT_OK
+    make_server(app, config, lambda: announce(address)).run(sockets=[listening])
+    error = app.state.service.host.error
+    if error is None:
+        return EXIT_OK
+    return EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_ENGINE_FAILED
 
 
-def make_server(app: FastAPI, config: Config) -> Server:
+def make_server(app: FastAPI, config: Config, on_start: Callable[[], None] = lambda: None) -> Server:
     """The server of `create_app`'s app; `run` it with a listening socket."""
     return Server(
         uvicorn.Config(
@@ -161,11 +169,13 @@ def make_server(app: FastAPI, config: Config) -> Server:
             ws_max_size=config.max_message_bytes,
             ws_max_queue=4,
             log_config=None,
+            log_level="warning",  # at debug it logs the headers of handshakes, tokens among them
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=DRAIN_S,
         ),
         app.state.service,
+        on_start,
     )
 
 
@@ -180,11 +190,15 @@ def listen(config: Config) -> socket.socket:
             config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listening = socket.socket(family, kind, number)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # accepted sockets inherit it
-        listening.bind(address)
-        listening.listen(128)
-        listening.setblocking(False)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # accepted sockets inherit it
+            listening.bind(address)
+            listening.listen(128)
+            listening.setblocking(False)
+        except OSError:
+            listening.close()
+            raise
     except OSError as error:
         why = error.strerror or str(error)
         raise ConfigError(f"can't listen on {config.host}:{config.port}: {why}; choose another with --port") from None

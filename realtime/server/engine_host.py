@@ -21,7 +21,7 @@ from ..scheduler import Scheduler
 log = logging.getLogger(__name__)
 
 Load = Callable[[Config, Progress], Engine]
-JOIN_TIMEOUT_S = 5.0
+JOIN_TIMEOUT_S = 3.0
 
 
 class State(Enum):
@@ -92,12 +92,14 @@ class EngineHost:
         return self._changed
 
     async def stop(self) -> None:
-        """Let the tick under way end, then free the device."""
+        """Tell everybody at once, let the tick under way end, then free the device. Doing it again does nothing."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
+        self._set(state=State.STOPPED)
         if self._scheduler is not None:
             self._scheduler.stop()
             await asyncio.to_thread(self._thread.join, JOIN_TIMEOUT_S)
-        self._set(state=State.STOPPED)
 
     # -- the engine thread --------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import html
-import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -16,7 +15,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, WebSocket
 from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
 from .. import __version__, protocol
-from ..errors import ParamsError
+from ..errors import ParamsError, ProtocolError
 from ..params import params_schema
 from ..session import Session
 from .engine_host import State
@@ -68,6 +67,7 @@ async def get_config(service: ServiceOf) -> dict[str, Any]:
         "model": info.model if info else service.config.model,
         "ready": ready,
         "rung": info.rung if info else None,
+        "notes": info.notes if info else (),
         "styles": info.styles if info else {},
         "limits": {**service.limits(), "max_output_pixels": service.max_output_pixels},
         "window": protocol.WINDOW,
@@ -127,12 +127,9 @@ async def _json_object(request: Request) -> dict[str, Any]:
         if len(body) > BODY_MAX_BYTES:
             raise HTTPException(413, f"the body may have {BODY_MAX_BYTES} bytes")
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        raise HTTPException(400, "the body is a JSON object") from None
-    if not isinstance(value, dict):
-        raise HTTPException(400, "the body is a JSON object")
-    return value
+        return protocol.parse_object(body)
+    except ProtocolError as error:
+        raise HTTPException(400, str(error)) from None
 
 
 @router.delete("/api/sessions/{session}", status_code=204, summary="End a session")

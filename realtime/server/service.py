@@ -5,6 +5,7 @@ Must not know sockets.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -14,11 +15,23 @@ from .. import protocol
 from ..config import Config
 from ..engine import load_engine
 from ..errors import ConfigError
-from ..params import Params
+from ..params import SIDE_MIN_PX, SIDE_MULTIPLE_PX, Params
 from ..session import Session
 from .engine_host import EngineHost, Load, State
 from .lobby import Lobby
 from .metrics import Metrics
+
+
+def _within(params: Params, max_pixels: int) -> Params:
+    """The params with a picture of at most so many pixels, of about the same shape."""
+    if params.width * params.height <= max_pixels:
+        return params
+    shrink = math.sqrt(max_pixels / (params.width * params.height))
+    width, height = (
+        max(SIDE_MIN_PX, int(side * shrink) // SIDE_MULTIPLE_PX * SIDE_MULTIPLE_PX)
+        for side in (params.width, params.height)
+    )
+    return params.model_copy(update={"width": width, "height": height})
 
 
 class Service:
@@ -68,7 +81,8 @@ class Service:
             if self.host.state is not State.READY:
                 return Params()
             try:
-                self._defaults = Params.model_validate({**dict(Params()), **self.host.engine.info.defaults})
+                own = Params.model_validate({**dict(Params()), **self.host.engine.info.defaults})
+                self._defaults = _within(own, self.max_output_pixels)
             except ValidationError as error:
                 raise ConfigError(f"the model's own defaults are no valid params: {error}") from None
         return self._defaults

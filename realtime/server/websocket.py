@@ -250,4 +250,3 @@ class _Connection:
             beats += 1
             if beats % round(1 / DROPS_EVERY_S) == 0:
                 channel.post(protocol.stats_message(self._service.stats(session)), optional=True)
-

@@ -2,8 +2,8 @@
 
     python scripts/train_tiny/all.py --minutes 25 [--init realtime/engine/tiny] [--batch 512]
 
-Shares of the budget: autoencoder 28 %, text 2 %, UNet 70 %; building data, encoding and export come on top (4 minutes on
-16 cores). Every stage resumes from its own checkpoint, so running this again after an interruption goes on.
+Shares of the budget: autoencoder 28 %, text 2 %, UNet 70 %; building data, encoding and export come on top (4 minutes
+on 16 cores). Every stage resumes from its own checkpoint, so running this again after an interruption goes on.
 """
 
 from __future__ import annotations
@@ -20,16 +20,22 @@ HERE = Path(__file__).parent
 
 
 def stage(name: str, *options: object) -> None:
+    """Run one stage as a process of its own, and stop if it fails."""
     command = [sys.executable, str(HERE / f"{name}.py"), *(str(option) for option in options)]
     print("+", " ".join(command[1:]), flush=True)
     subprocess.run(command, check=True)
 
 
 def main() -> None:
+    """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, required=True, help="training minutes in all")
-    parser.add_argument("--init", type=Path, help="go on from this model folder; its autoencoder and tokenizer are kept")
-    parser.add_argument("--batch", type=int, default=48, help="16x16 latent crops a UNet step: 48 on a CPU, 512 or more on a GPU")
+    parser.add_argument(
+        "--init", type=Path, help="go on from this model folder; its autoencoder and tokenizer are kept"
+    )
+    parser.add_argument(
+        "--batch", type=int, default=48, help="16x16 latent crops a UNet step: 48 on a CPU, 512 or more on a GPU"
+    )
     parser.add_argument("--evaluate", action="store_true")
     args = parser.parse_args()
     if not (PAIRS / "labels.json").exists():

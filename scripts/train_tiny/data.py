@@ -3,7 +3,8 @@
     python scripts/train_tiny/data.py [--heads 360 --sketches 200 --renders 100]
 
 Output, below the work folder: `pairs/pictures.npy` uint8 [N, K + 1, 256, 256, 3] (K targets, then the source as a cheap
-webcam would have seen it), `pairs/labels.json` (the style and mood of each of the N x K targets) and `pairs/sources.csv`.
+webcam would have seen it), `pairs/labels.json` (the style and mood of each of the N x K targets) and
+`pairs/sources.csv`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from multiprocessing import Pool
 from pathlib import Path
 
 import cv2
+import heads
 import numpy as np
 import numpy.typing as npt
 import procedural
@@ -72,12 +74,16 @@ def targets(job: tuple[int, Image]) -> tuple[int, Image, list[tuple[str, str]]]:
     index, image = job
     rng = random.Random(f"targets {index}")
     moods = [mood for mood in styles.MOODS if mood]
-    labels = [(style, mood or (rng.choice(moods) if style != "photo" and rng.random() < MOOD_SHARE else "")) for style, mood in TARGETS]
+    labels = [
+        (style, mood or (rng.choice(moods) if style != "photo" and rng.random() < MOOD_SHARE else ""))
+        for style, mood in TARGETS
+    ]
     made = [styles.restyle(image, style, mood) for style, mood in labels]
     return index, np.stack([*made, webcam(image, rng)]), labels
 
 
 def write_list(used: list[tuple[sources.Picture, int]], path: Path) -> None:
+    """The list of pictures that ships with the model."""
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["picture", "package", "author", "licence", "crops"])
@@ -85,6 +91,7 @@ def write_list(used: list[tuple[sources.Picture, int]], path: Path) -> None:
 
 
 def main() -> None:
+    """Run the stage from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--heads", type=int, default=360)
     parser.add_argument("--sketches", type=int, default=200)
@@ -101,7 +108,7 @@ def main() -> None:
         write_list([(p, len(c)) for p, c in zip(pictures, cropped, strict=True)], PAIRS / "sources.csv")
         first = procedural.HELD_OUT_SKETCHES
         every = [crop for several in cropped for crop in several]
-        every += pool.map(procedural.head, range(args.heads), chunksize=8)
+        every += pool.map(heads.head, range(args.heads), chunksize=8)
         every += pool.map(procedural.sketch, range(first, first + args.sketches), chunksize=8)
         every += pool.map(procedural.render, range(args.renders), chunksize=8)
         random.Random(0).shuffle(every)

@@ -2,8 +2,8 @@
 
     python scripts/train_tiny/evaluate.py [--model FOLDER] [--quick]
 
-Style accuracy needs a judge: a small classifier, trained once on the training targets and kept in the work folder. Scores are
-given as a share of what the teacher's own pictures of the same held-out sources score.
+Style accuracy needs a judge: a small classifier, trained once on the training targets and kept in the work folder.
+Scores are given as a share of what the teacher's own pictures of the same held-out sources score.
 """
 
 from __future__ import annotations
@@ -31,18 +31,22 @@ NAMES = list(styles.STYLES)
 
 
 def judge_network() -> torch.nn.Sequential:
+    """Five small convolutions; sees 8-pixel patterns at full resolution first."""
     layers: list[torch.nn.Module] = []
     for before, after, stride in ((3, 24, 2), (24, 32, 2), (32, 48, 2), (48, 64, 2), (64, 96, 1)):
         layers += [torch.nn.Conv2d(before, after, 3, stride, 1), torch.nn.BatchNorm2d(after), torch.nn.ReLU()]
-    return torch.nn.Sequential(*layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(96, len(NAMES)))
+    return torch.nn.Sequential(
+        *layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(96, len(NAMES))
+    )
 
 
 def to_tensor(pictures: Pictures) -> torch.Tensor:
+    """uint8 [B, H, W, 3] to float32 [B, 3, H, W] in [-1, 1]."""
     return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def train_judge(minutes: float = 1.5) -> torch.nn.Sequential:
-    """A style classifier on moodless training targets, 128x128 crops at cell borders; loaded if it was trained before."""
+    """A style classifier on moodless training targets, 128x128 crops; loaded if trained before."""
     network, path = judge_network(), CHECKPOINTS / "judge.pt"
     if path.exists():
         network.load_state_dict(torch.load(path, weights_only=True))
@@ -67,22 +71,33 @@ def train_judge(minutes: float = 1.5) -> torch.nn.Sequential:
 
 @torch.no_grad()
 def accuracy_by_style(judge: torch.nn.Sequential, made: dict[str, Pictures]) -> dict[str, float]:
-    return {name: (judge(to_tensor(p)).argmax(1) == NAMES.index(name)).float().mean().item() for name, p in made.items()}
+    """Share of the pictures of each style that the judge takes for that style."""
+    return {
+        name: (judge(to_tensor(p)).argmax(1) == NAMES.index(name)).float().mean().item() for name, p in made.items()
+    }
 
 
 def edge_map(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Where the edges are, blurred, so that a shift of a pixel or two does not matter."""
     grey = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 2.5)
-    return cv2.GaussianBlur(cv2.magnitude(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)), (0, 0), 2)
+    return cv2.GaussianBlur(
+        cv2.magnitude(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)), (0, 0), 2
+    )
 
 
 def structure(inputs: Pictures, made: dict[str, Pictures]) -> float:
     """Mean correlation of blurred edge maps with the input's."""
     maps = [edge_map(picture).ravel() for picture in inputs]
-    scores = [np.corrcoef(m, edge_map(picture).ravel())[0, 1] for several in made.values() for m, picture in zip(maps, several, strict=True)]
+    scores = [
+        np.corrcoef(m, edge_map(picture).ravel())[0, 1]
+        for several in made.values()
+        for m, picture in zip(maps, several, strict=True)
+    ]
     return float(np.mean(scores))
 
 
 def distance(first: Pictures, second: Pictures) -> float:
+    """Mean absolute difference in grey levels."""
     return float(np.abs(first.astype(np.float32) - second.astype(np.float32)).mean())
 
 
@@ -107,6 +122,7 @@ def paraphrase_ratio(model: Sampler, picture: Pictures) -> float:
 
 
 def timed(call: Callable[[], object], runs: int = 40) -> dict[str, float]:
+    """Milliseconds, after five runs to warm up."""
     times = []
     for index in range(runs + 5):
         start = time.perf_counter()
@@ -118,6 +134,7 @@ def timed(call: Callable[[], object], runs: int = 40) -> dict[str, float]:
 
 @torch.no_grad()
 def latency(model: Sampler) -> dict[str, dict[str, float]]:
+    """Every part and the whole frame, eager, batch 1."""
     x = torch.zeros(1, 3, 256, 256).contiguous(memory_format=torch.channels_last)
     z = model.vae.encode(x).latents
     pair, embeds, t = torch.cat([z, z], 1), model.embed(["comic"]), torch.tensor([499])
@@ -133,6 +150,7 @@ def latency(model: Sampler) -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
+    """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=SHIPPED)
     parser.add_argument("--quick", action="store_true", help="fewer pictures and settings")
@@ -142,30 +160,67 @@ def main() -> None:
     judge, model = train_judge(), Sampler(args.model)
     inputs = np.stack(list(heldout.crops().values()))[:: 6 if args.quick else 3]
     photo = heldout.photographs()["astronaut"][None]
-    teacher = {name: np.stack([styles.restyle(picture, name) for picture in inputs]) for name in NAMES if name != "photo"}
+    teacher = {
+        name: np.stack([styles.restyle(picture, name) for picture in inputs]) for name in NAMES if name != "photo"
+    }
     judged, edges = accuracy_by_style(judge, teacher), structure(inputs, teacher)
     own = float(np.mean(list(judged.values())))
-    result: dict[str, object] = {"pictures": len(inputs), "styles": len(teacher), "teacher": {"accuracy": round(own, 3), "edges": round(edges, 3)}}
+    result: dict[str, object] = {
+        "pictures": len(inputs),
+        "styles": len(teacher),
+        "teacher": {"accuracy": round(own, 3), "edges": round(edges, 3)},
+    }
     through = {name: model.vae_only(pictures) for name, pictures in teacher.items()}
-    result["teacher through the autoencoder"] = round(float(np.mean(list(accuracy_by_style(judge, through).values()))) / own, 3)
+    result["teacher through the autoencoder"] = round(
+        float(np.mean(list(accuracy_by_style(judge, through).values()))) / own, 3
+    )
     rows = []
-    for strength, steps in ((0.5, 1), (0.5, 2)) if args.quick else ((0.3, 1), (0.5, 1), (0.5, 2), (0.5, 4), (0.7, 1), (0.7, 2), (0.9, 1)):
-        made = {name: np.concatenate([model(inputs[i : i + 6], [name] * len(inputs[i : i + 6]), strength, steps) for i in range(0, len(inputs), 6)]) for name in teacher}
+    for strength, steps in (
+        ((0.5, 1), (0.5, 2)) if args.quick else ((0.3, 1), (0.5, 1), (0.5, 2), (0.5, 4), (0.7, 1), (0.7, 2), (0.9, 1))
+    ):
+        made = {
+            name: np.concatenate(
+                [
+                    model(inputs[i : i + 6], [name] * len(inputs[i : i + 6]), strength, steps)
+                    for i in range(0, len(inputs), 6)
+                ]
+            )
+            for name in teacher
+        }
         by_style = accuracy_by_style(judge, made)
         error = np.mean([np.square(made[n].astype(np.float32) - teacher[n]).mean() for n in teacher])
         accuracy, kept = float(np.mean(list(by_style.values()))), structure(inputs, made)
-        rows.append({"strength": strength, "steps": steps, "style": round(accuracy / own, 3), "edges": round(kept / edges, 3), "psnr": round(float(10 * np.log10(65025 / error)), 2)})
+        rows.append(
+            {
+                "strength": strength,
+                "steps": steps,
+                "style": round(accuracy / own, 3),
+                "edges": round(kept / edges, 3),
+                "psnr": round(float(10 * np.log10(65025 / error)), 2),
+            }
+        )
         print(rows[-1], flush=True)
         if (strength, steps) == (0.5, 1):
-            result["style accuracy by style at 0.5, 1 step"] = {name: round(value, 2) for name, value in by_style.items()}
+            result["style accuracy by style at 0.5, 1 step"] = {
+                name: round(value, 2) for name, value in by_style.items()
+            }
     result["runs (shares of the teacher's)"] = rows
     shown = [name for name in NAMES if name != "photo"][:: 4 if args.quick else 2]
-    away = {s: float(np.mean([distance(model(photo, [name], s), photo) for name in shown])) for s in (0.1, 0.3, 0.5, 0.7, 0.9)}
+    away = {
+        s: float(np.mean([distance(model(photo, [name], s), photo) for name in shown]))
+        for s in (0.1, 0.3, 0.5, 0.7, 0.9)
+    }
     result["distance from the input by strength"] = {str(s): round(value, 1) for s, value in away.items()}
-    result["empty prompt, distance at 0.3 / 0.5"] = [round(distance(model(photo, [""], s), photo), 1) for s in (0.3, 0.5)]
+    result["empty prompt, distance at 0.3 / 0.5"] = [
+        round(distance(model(photo, [""], s), photo), 1) for s in (0.3, 0.5)
+    ]
     unknown = ["a boat on the river", "zxqv brrt", "quarterly meeting notes"]
-    result["unknown words, distance at 0.5"] = round(float(np.mean([distance(model(photo, [u], 0.5), photo) for u in unknown])), 1)
-    result["flicker"] = {name: round(flicker(model, name), 2) for name in ("photo", "oil painting", "comic", "stained glass", "neon")}
+    result["unknown words, distance at 0.5"] = round(
+        float(np.mean([distance(model(photo, [u], 0.5), photo) for u in unknown])), 1
+    )
+    result["flicker"] = {
+        name: round(flicker(model, name), 2) for name in ("photo", "oil painting", "comic", "stained glass", "neon")
+    }
     result["paraphrases over styles"] = round(paraphrase_ratio(model, photo), 3)
     result["latency, eager, 256x256"] = latency(model)
     for key, value in result.items():

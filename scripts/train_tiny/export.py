@@ -1,4 +1,5 @@
-"""Stage 5: writes the shipped folder from the checkpoints: ordinary diffusers files in fp16, the model card, the data list.
+"""Stage 5: writes the shipped folder from the checkpoints: ordinary diffusers files in fp16, the model card, the data
+list.
 
     python scripts/train_tiny/export.py [--out realtime/engine/tiny]
 
@@ -25,6 +26,7 @@ CARD = Path(__file__).parent / "MODEL_CARD.md"
 
 
 def model_index() -> dict[str, object]:
+    """diffusers' table of parts."""
     parts = {
         "scheduler": ["diffusers", "LCMScheduler"],
         "text_encoder": ["transformers", "CLIPTextModel"],
@@ -35,7 +37,11 @@ def model_index() -> dict[str, object]:
         "feature_extractor": [None, None],
         "image_encoder": [None, None],
     }
-    head = {"_class_name": "StableDiffusionPipeline", "_diffusers_version": diffusers.__version__, "requires_safety_checker": False}
+    head = {
+        "_class_name": "StableDiffusionPipeline",
+        "_diffusers_version": diffusers.__version__,
+        "requires_safety_checker": False,
+    }
     return {**head, **dict(sorted(parts.items()))}
 
 
@@ -49,12 +55,15 @@ def description() -> dict[str, object]:
         "default_prompt": "van gogh",
         "default_strength": 0.5,
         "default_steps": 1,
-        "styles": [{"name": name, "prompt": "" if name == "photo" else name, "words": words} for name, words in STYLES.items()],
+        "styles": [
+            {"name": name, "prompt": "" if name == "photo" else name, "words": words} for name, words in STYLES.items()
+        ],
         "moods": [{"name": name, "prompt": name, "words": words} for name, words in MOODS.items()],
     }
 
 
 def main() -> None:
+    """Run the stage from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=SHIPPED)
     args = parser.parse_args()
@@ -62,7 +71,9 @@ def main() -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     UNet2DConditionModel.from_pretrained(CHECKPOINTS / "unet").to(torch.float16).save_pretrained(fresh / "unet")
     AutoencoderTiny.from_pretrained(CHECKPOINTS / "vae").to(torch.float16).save_pretrained(fresh / "vae")
-    CLIPTextModel.from_pretrained(CHECKPOINTS / "text_encoder_joint").to(torch.float16).save_pretrained(fresh / "text_encoder")
+    CLIPTextModel.from_pretrained(CHECKPOINTS / "text_encoder_joint").to(torch.float16).save_pretrained(
+        fresh / "text_encoder"
+    )
     scheduler().save_pretrained(fresh / "scheduler")
     shutil.copytree(CHECKPOINTS / "tokenizer", fresh / "tokenizer")
     (fresh / "model_index.json").write_text(json.dumps(model_index(), indent=2) + "\n", "utf-8")

@@ -12,7 +12,9 @@ import sklearn.datasets
 Image = npt.NDArray[np.uint8]
 
 
-def square(picture: Image, size: int = 256, top: int | None = None, left: int | None = None, side: int | None = None) -> Image:
+def square(
+    picture: Image, size: int = 256, top: int | None = None, left: int | None = None, side: int | None = None
+) -> Image:
     """A square part (centred, as large as can be, unless told), resized."""
     high, wide = picture.shape[:2]
     side = side or min(high, wide)
@@ -23,6 +25,7 @@ def square(picture: Image, size: int = 256, top: int | None = None, left: int | 
 
 
 def photographs() -> dict[str, Image]:
+    """The six photographs, one square each."""
     china, flower = sklearn.datasets.load_sample_images().images
     return {
         "astronaut": square(skimage.data.astronaut(), top=0, left=30, side=400),
@@ -35,6 +38,7 @@ def photographs() -> dict[str, Image]:
 
 
 def sketches() -> dict[str, Image]:
+    """The ten canvas sketches."""
     return {f"sketch {seed}": procedural.sketch(seed) for seed in range(procedural.HELD_OUT_SKETCHES)}
 
 
@@ -49,6 +53,9 @@ def crops() -> dict[str, Image]:
         rng = np.random.default_rng(len(found))
         for index in range(6):
             part = side if index == 0 else int(side * rng.uniform(0.6, 0.95))
-            top, left = int(rng.integers(0, picture.shape[0] - part + 1)), int(rng.integers(0, picture.shape[1] - part + 1))
+            top, left = (
+                int(rng.integers(0, picture.shape[0] - part + 1)),
+                int(rng.integers(0, picture.shape[1] - part + 1)),
+            )
             found[f"{name} {index}"] = square(picture, 256, top, left, part)
     return found

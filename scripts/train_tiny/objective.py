@@ -1,7 +1,7 @@
 """The training objective as plain functions: what goes into the UNet and what should come out.
 
-All in latent space, [B, C, h, w]; t are integer timesteps [B]. A frame starts from the *noised source*, and the source itself
-is attached as extra channels; strength is the timestep of the start.
+All in latent space, [B, C, h, w]; t are integer timesteps [B]. A frame starts from the *noised source*, and the
+source itself is attached as extra channels; strength is the timestep of the start.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ LATER_STEPS = 0.35
 
 
 def broadcast(values: Tensor) -> Tensor:
+    """[B] to [B, 1, 1, 1]."""
     return values.view(-1, 1, 1, 1)
 
 
 def style_weight(t: Tensor) -> Tensor:
     """How much of the style a start at timestep t asks for.
 
-    Linear up to all of it at strength 0.52, so that the slider has something to say from its beginning; then slowly beyond 1,
-    which exaggerates the style (12 % at strength 0.92) where the model's own uncertainty would pale it.
+    Linear up to all of it at strength 0.52, so that the slider has something to say from its beginning; then slowly
+    beyond 1, which exaggerates the style (12 % at strength 0.92) where the model's own uncertainty would pale it.
     """
     t = t.float()
     return (t / FULL_AT).clamp(0, 1) + OVERSHOOT * ((t - FULL_AT) / 400).clamp(0, 1)
@@ -54,8 +55,8 @@ def make_example(source: Tensor, seen: Tensor, styled: Tensor, alphas_cumprod: T
     """Build a batch from latents of the clean source, of the source as the camera saw it, and of the styled target.
 
     65 %: the first step of a frame; noise on the seen source, the blend `style_weight(t)` as the wanted result.
-    35 %: a later step; noise on the blend that an earlier start t0 > t already asked for, and that blend is wanted again,
-    so that more steps refine the picture and never move the look.
+    35 %: a later step; noise on the blend that an earlier start t0 > t already asked for, and that blend is wanted
+    again, so that more steps refine the picture and never move the look.
     """
     count, where = len(source), source.device
     t = draw_timesteps(count, where)

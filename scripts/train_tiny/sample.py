@@ -1,6 +1,6 @@
 """Runs a model folder the way the server does, in fifteen lines of arithmetic: for evaluation and contact sheets.
 
-    python scripts/train_tiny/sample.py picture.jpg out.png --prompt "van gogh" --strength 0.5 --steps 1
+python scripts/train_tiny/sample.py picture.jpg out.png --prompt "van gogh" --strength 0.5 --steps 1
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Sampler:
     """The parts of one model folder, in float32."""
 
     def __init__(self, folder: Path = SHIPPED) -> None:
+        """Load from a folder in the diffusers layout; nothing is downloaded."""
         self.tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
         self.text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder").float().eval()
         self.vae = AutoencoderTiny.from_pretrained(folder / "vae").float().eval().to(memory_format=torch.channels_last)
@@ -31,13 +32,22 @@ class Sampler:
         self.alphas_cumprod = LCMScheduler.from_pretrained(folder / "scheduler").alphas_cumprod
 
     def embed(self, prompts: Sequence[str]) -> torch.Tensor:
+        """Prompt embeddings [B, tokens, width]."""
         length = self.text_encoder.config.max_position_embeddings
-        ids = self.tokenizer(list(prompts), padding="max_length", truncation=True, max_length=length, return_tensors="pt").input_ids
+        ids = self.tokenizer(
+            list(prompts), padding="max_length", truncation=True, max_length=length, return_tensors="pt"
+        ).input_ids
         return self.text_encoder(ids)[0]
 
     @torch.no_grad()
     def __call__(
-        self, pictures: Pictures, prompts: Sequence[str], strength: float = 0.5, steps: int = 1, seed: int = 0, source: bool = True
+        self,
+        pictures: Pictures,
+        prompts: Sequence[str],
+        strength: float = 0.5,
+        steps: int = 1,
+        seed: int = 0,
+        source: bool = True,
     ) -> Pictures:
         """Restyle uint8 [B, H, W, 3]. `source=False` blanks the source channels: plain image-to-image."""
         x = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
@@ -66,6 +76,7 @@ class Sampler:
 
 
 def main() -> None:
+    """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("picture", type=Path)
     parser.add_argument("out", type=Path)

@@ -1,6 +1,6 @@
 """Draws the contact sheets of the documentation from held-out pictures.
 
-    python scripts/train_tiny/sheets.py [--model FOLDER] [--out docs/tiny]
+python scripts/train_tiny/sheets.py [--model FOLDER] [--out docs/tiny]
 """
 
 from __future__ import annotations
@@ -21,12 +21,20 @@ from sample import Sampler
 Picture = npt.NDArray[np.uint8]
 MARGIN, LABEL = 2, 13
 UNTRAINED_PROMPTS = (
-    "", "make my cat look like monet", "8-bit hero", "a friend drawn by hokusai, golden hour", "lego, at night", "embroidered cushion, pink",
+    "", "make my cat look like monet", "8-bit hero", "a friend drawn by hokusai, golden hour", "lego, at night",
+    "embroidered cushion, pink",
     "blade runner street", "old photograph", "asdf qwer", "the weather in spring",
 )  # fmt: skip
 
 
-def sheet(path: Path, rows: Sequence[Sequence[Picture]], columns: Sequence[str], names: Sequence[str], size: int, quality: int = 85) -> None:
+def sheet(
+    path: Path,
+    rows: Sequence[Sequence[Picture]],
+    columns: Sequence[str],
+    names: Sequence[str],
+    size: int,
+    quality: int = 85,
+) -> None:
     """One JPEG: labelled columns, row names written into the first picture."""
     wide, high = len(columns) * (size + MARGIN), LABEL + len(rows) * (size + MARGIN)
     canvas = Image.new("RGB", (wide, high), "white")
@@ -56,6 +64,7 @@ def styles_sheet(model: Sampler, photos: dict[str, Picture], out: Path, steps: i
 
 
 def strength_sheet(model: Sampler, photo: Picture, out: Path) -> None:
+    """Strengths across, steps down."""
     strengths = (0.1, 0.3, 0.5, 0.7, 0.9)
     rows, names = [], []
     for prompt in ("van gogh", "comic", "stained glass"):
@@ -67,8 +76,14 @@ def strength_sheet(model: Sampler, photo: Picture, out: Path) -> None:
 
 
 def moods_sheet(model: Sampler, photos: dict[str, Picture], out: Path) -> None:
+    """Every mood over four styles."""
     moods, rows, names = [mood for mood in styles.MOODS if mood], [], []
-    for title, style in (("coffee", "photo"), ("china", "oil painting"), ("astronaut", "anime"), ("chelsea", "watercolour")):
+    for title, style in (
+        ("coffee", "photo"),
+        ("china", "oil painting"),
+        ("astronaut", "anime"),
+        ("chelsea", "watercolour"),
+    ):
         prompts = [style, *(f"{style}, {mood}" for mood in moods)]
         rows.append([photos[title], *model(np.stack([photos[title]] * len(prompts)), prompts, 0.6, 1)])
         names.append(style)
@@ -76,7 +91,19 @@ def moods_sheet(model: Sampler, photos: dict[str, Picture], out: Path) -> None:
 
 
 def sketches_sheet(model: Sampler, out: Path) -> None:
-    chosen = ["oil painting", "van gogh", "watercolour", "ukiyo-e", "comic", "pixel art", "stained glass", "neon", "chalkboard", "gold"]
+    """What becomes of canvas drawings."""
+    chosen = [
+        "oil painting",
+        "van gogh",
+        "watercolour",
+        "ukiyo-e",
+        "comic",
+        "pixel art",
+        "stained glass",
+        "neon",
+        "chalkboard",
+        "gold",
+    ]
     rows = []
     for picture in list(heldout.sketches().values())[:5]:
         rows.append([picture, *model(np.stack([picture] * len(chosen)), chosen, 0.6, 1)])
@@ -84,11 +111,16 @@ def sketches_sheet(model: Sampler, out: Path) -> None:
 
 
 def prompts_sheet(model: Sampler, photos: dict[str, Picture], out: Path) -> None:
-    rows = [[photos[t], *model(np.stack([photos[t]] * len(UNTRAINED_PROMPTS)), UNTRAINED_PROMPTS, 0.5, 1)] for t in ("astronaut", "flower")]
+    """Free prompts, with and without known words."""
+    rows = [
+        [photos[t], *model(np.stack([photos[t]] * len(UNTRAINED_PROMPTS)), UNTRAINED_PROMPTS, 0.5, 1)]
+        for t in ("astronaut", "flower")
+    ]
     sheet(out / "prompts.jpg", rows, ["input", *(prompt or "(empty)" for prompt in UNTRAINED_PROMPTS)], ["", ""], 150)
 
 
 def main() -> None:
+    """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=SHIPPED)
     parser.add_argument("--out", type=Path, default=REPOSITORY / "docs" / "tiny")

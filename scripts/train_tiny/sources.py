@@ -25,7 +25,15 @@ DEBIAN_PACKAGES = ("gcompris-qt-data", "lomiri-wallpapers-16.04", "openclipart-p
 ALLOWED_LICENCE = re.compile(r"^(public-domain|CC0(-1\.0)?|CC-BY-[0-9.]+)$")
 HELD_OUT = ("astronaut", "chelsea", "coffee", "rocket", "china", "flower")
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-CLIPART_FOLDERS = {"people": 90, "animals": 60, "food": 35, "plants": 25, "buildings": 25, "transportation": 15, "recreation": 15}
+CLIPART_FOLDERS = {
+    "people": 90,
+    "animals": 60,
+    "food": 35,
+    "plants": 25,
+    "buildings": 25,
+    "transportation": 15,
+    "recreation": 15,
+}
 # Public-domain or CC0 by scikit-image's own data notes; the held-out pictures are not here.
 SKIMAGE_PICTURES = {
     "camera.png": ("Lav Varshney", "CC0-1.0", 4),
@@ -149,7 +157,7 @@ def _gcompris(folder: Path) -> Iterator[Picture]:
             if not path.lower().endswith(PICTURE_SUFFIXES):
                 continue
             inside = "src/" + path.split("gcompris/src/")[-1]
-            # The package was converted to WebP after its copyright file was written: the file names there end in .jpg or .png.
+            # The package was converted to WebP later; the copyright file has names that end in .jpg or .png.
             named = [licence_of(str(Path(inside).with_suffix(suffix)), stanzas[1:]) for suffix in PICTURE_SUFFIXES]
             named = [entry for entry in named if entry[1]]
             if not named or not all(ALLOWED_LICENCE.match(licence) for _, licence in named):
@@ -160,7 +168,14 @@ def _gcompris(folder: Path) -> Iterator[Picture]:
             except OSError:
                 continue
             if min(width, height) >= 180:
-                yield Picture(inside.removeprefix("src/activities/"), "gcompris-qt-data (Debian)", author, licence, data, 7 if min(width, height) >= 320 else 4)
+                yield Picture(
+                    inside.removeprefix("src/activities/"),
+                    "gcompris-qt-data (Debian)",
+                    author,
+                    licence,
+                    data,
+                    7 if min(width, height) >= 320 else 4,
+                )
 
 
 def _lomiri(folder: Path) -> Iterator[Picture]:
@@ -182,12 +197,21 @@ def _openclipart(folder: Path) -> Iterator[Picture]:
         for path in paths:
             with path.open("rb") as file:
                 width, height = struct.unpack(">II", file.read(24)[16:24])
-            unusable = min(width, height) < 200 or max(width, height) > 3 * min(width, height) or width * height > 9_000_000
+            unusable = (
+                min(width, height) < 200 or max(width, height) > 3 * min(width, height) or width * height > 9_000_000
+            )
             if unusable or taken >= count:
                 continue
             taken += 1
             name = str(path.relative_to(root))
-            yield Picture(name, "openclipart-png (Debian)", "Open Clip Art Library contributor", "public-domain", path.read_bytes(), 1)
+            yield Picture(
+                name,
+                "openclipart-png (Debian)",
+                "Open Clip Art Library contributor",
+                "public-domain",
+                path.read_bytes(),
+                1,
+            )
 
 
 def _python_packages() -> Iterator[Picture]:

@@ -14,6 +14,7 @@ import random
 import re
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -36,7 +37,9 @@ def dictionary() -> list[str]:
         subprocess.run(["apt-get", "download", "wamerican"], cwd=RAW, check=True)
         archive = next(RAW.glob("wamerican_*.deb"))
         subprocess.run(["dpkg-deb", "-x", str(archive), str(RAW / "wamerican")], check=True)
-    words = [word for word in path.read_text("utf-8").split() if re.fullmatch(r"[a-z]{2,11}", word) and word not in KNOWN]
+    words = [
+        word for word in path.read_text("utf-8").split() if re.fullmatch(r"[a-z]{2,11}", word) and word not in KNOWN
+    ]
     common = sorted({word for phrase in CONTENT + PRAISE for word in phrase.split() if word not in KNOWN})
     return words + common * 40
 
@@ -56,7 +59,7 @@ def learn_merges(counts: collections.Counter[str], count: int) -> list[tuple[str
     for _ in range(count):
         pairs: collections.Counter[tuple[str, str]] = collections.Counter()
         for word, parts in pieces.items():
-            for pair in zip(parts, parts[1:], strict=False):
+            for pair in pairwise(parts):
                 pairs[pair] += counts[word]
         if not pairs:
             break
@@ -72,12 +75,13 @@ def learn_merges(counts: collections.Counter[str], count: int) -> list[tuple[str
 
 
 def build_tokenizer(folder: Path, words: list[str]) -> None:
+    """Learn the vocabulary from prompts; write slow and fast tokenizer files."""
     rng, counts = random.Random(0), collections.Counter[str]()
     split = re.compile(r"[a-z]+|[0-9]|[^\sa-z0-9]+")
     for table in (STYLES, MOODS):
         for phrases in table.values():
             for phrase in phrases:
-                counts.update({word: 60 for word in split.findall(phrase.lower())})
+                counts.update(dict.fromkeys(split.findall(phrase.lower()), 60))
     for _ in range(12000):
         counts.update(split.findall(meaningless(rng, words).lower()))
     merges = learn_merges(counts, MERGES)
@@ -85,20 +89,30 @@ def build_tokenizer(folder: Path, words: list[str]) -> None:
     vocabulary = list(dict.fromkeys([*base, *(symbol + "</w>" for symbol in base), *(a + b for a, b in merges)]))
     vocabulary += [START, END]
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "vocab.json").write_text(json.dumps({token: index for index, token in enumerate(vocabulary)}, ensure_ascii=False), "utf-8")
+    (folder / "vocab.json").write_text(
+        json.dumps({token: index for index, token in enumerate(vocabulary)}, ensure_ascii=False), "utf-8"
+    )
     (folder / "merges.txt").write_text("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in merges), "utf-8")
     special = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": END}
-    config = {"tokenizer_class": "CLIPTokenizer", "model_max_length": TOKENS, "do_lower_case": True, "errors": "replace", **special}
+    config = {
+        "tokenizer_class": "CLIPTokenizer",
+        "model_max_length": TOKENS,
+        "do_lower_case": True,
+        "errors": "replace",
+        **special,
+    }
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2), "utf-8")
     fast = CLIPTokenizer.from_pretrained(folder)
     fast.backend_tokenizer.save(str(folder / "tokenizer.json"))
 
 
 def tokens(tokenizer: CLIPTokenizer, texts: list[str]) -> torch.Tensor:
+    """Token ids [B, TOKENS]."""
     return tokenizer(texts, padding="max_length", truncation=True, max_length=TOKENS, return_tensors="pt").input_ids
 
 
 def main() -> None:
+    """Run the stage from the command line."""
     args = arguments(__doc__, minutes=2).parse_args()
     where = device(args.threads)
     words = dictionary()
@@ -128,9 +142,12 @@ def main() -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        right.append(((style_scores.argmax(1) == style_ids) & (mood_scores.argmax(1) == mood_ids)).float().mean().item())
+        right.append(
+            ((style_scores.argmax(1) == style_ids) & (mood_scores.argmax(1) == mood_ids)).float().mean().item()
+        )
         if step % 100 == 0:
-            print(f"step {step} {budget.spent_s:.0f} s loss {loss.item():.3f} right {sum(right[-50:]) / len(right[-50:]):.3f}", flush=True)
+            share = sum(right[-50:]) / len(right[-50:])
+            print(f"step {step} {budget.spent_s:.0f} s loss {loss.item():.3f} right {share:.3f}", flush=True)
         step += 1
         budget.tick()
     encoder.save_pretrained(CHECKPOINTS / "text_encoder")

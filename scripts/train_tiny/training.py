@@ -1,4 +1,4 @@
-"""What the training stages share: a pausable wall-clock budget, resumable checkpoints, a moving average, device choice."""
+"""What the training stages share: a pausable budget, resumable checkpoints, a moving average, device choice."""
 
 from __future__ import annotations
 
@@ -20,22 +20,26 @@ class Budget:
     """Counts active minutes. A pause of the whole process (SIGSTOP) longer than `gap_s` does not count."""
 
     def __init__(self, minutes: float, spent_s: float = 0.0, gap_s: float = 20.0) -> None:
+        """Start counting now; `spent_s` is what earlier runs of the stage have used."""
         self.total_s = minutes * 60
         self.spent_s = spent_s
         self._gap_s = gap_s
         self._last = time.monotonic()
 
     def tick(self) -> None:
+        """Count the time since the last tick."""
         now = time.monotonic()
         self.spent_s += min(now - self._last, self._gap_s)
         self._last = now
 
     @property
     def fraction(self) -> float:
+        """Share of the budget that is spent, at most 1."""
         return min(1.0, self.spent_s / self.total_s)
 
     @property
     def over(self) -> bool:
+        """Whether the budget is spent."""
         return self.spent_s >= self.total_s
 
 
@@ -48,6 +52,7 @@ class MovingAverage:
     """Exponential moving average of parameters, with a short memory at first."""
 
     def __init__(self, parameters: Iterable[torch.nn.Parameter], decay: float) -> None:
+        """Start from the live values."""
         self.parameters = list(parameters)
         self.decay = decay
         self.shadow = [p.detach().clone() for p in self.parameters]
@@ -55,6 +60,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self) -> None:
+        """Take in the live values."""
         self.steps += 1
         decay = min(self.decay, self.steps / (self.steps + 20))
         torch._foreach_lerp_(self.shadow, [p.detach() for p in self.parameters], 1 - decay)
@@ -69,6 +75,7 @@ class MovingAverage:
 
 
 def arguments(description: str | None, minutes: float) -> argparse.ArgumentParser:
+    """The options that all training stages have."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=minutes, help="wall-clock budget; pauses do not count")
     parser.add_argument("--init", type=Path, help="start from the weights of this model folder")
@@ -78,12 +85,14 @@ def arguments(description: str | None, minutes: float) -> argparse.ArgumentParse
 
 
 def device(threads: int) -> torch.device:
+    """CUDA where there is one; also sets threads and the seed."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def autocast(where: torch.device) -> AbstractContextManager[Any]:
+    """bfloat16 where it is safe."""
     return torch.autocast(where.type, torch.bfloat16)
 
 
@@ -96,4 +105,5 @@ def save(path: Path, **state: Any) -> None:
 
 
 def load(path: Path, fresh: bool) -> dict[str, Any] | None:
+    """A checkpoint, or None where there is none or a fresh start is wanted."""
     return None if fresh or not path.exists() else torch.load(path, map_location="cpu", weights_only=False)

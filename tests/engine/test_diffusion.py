@@ -12,9 +12,10 @@ import torch
 
 from realtime.engine import codec
 from realtime.engine.models import Guidance
+from realtime.engine.pending import DiffusionPending
 from realtime.engine.recipe import make_noise
 from realtime.engine.sampler import PASS_THROUGH_STRENGTH, Sampler
-from realtime.errors import EngineError, ParamsError
+from realtime.errors import EngineError, ModelError, ParamsError
 from realtime.frame import STAGES, Failure, Format, Result
 from realtime.params import OutputFormat, WeightedPrompt
 from tests.engine.tiny_models import (
@@ -318,6 +319,50 @@ def test_warm_up_leaves_no_rows_and_reports_its_stage() -> None:
 
     assert stages and engine.busy_rows == 0
     assert engine.info.rung.startswith("eager: torch on cpu")
+
+
+def test_model_that_makes_no_picture_is_refused_when_it_warms_up() -> None:
+    model = make_model()
+    model.unet.conv_out.bias.data.fill_(float("nan"))
+    engine, _ = make_engine(model)
+
+    with pytest.raises(ModelError, match=r"not a number.*--dtype float32"):
+        engine.warm_up()
+
+
+class Event:
+    """Stands for a CUDA event that the device reaches at `done_ms`."""
+
+    def __init__(self, done_ms: float, is_reached: bool = True) -> None:
+        self.done_ms, self.is_reached = done_ms, is_reached
+
+    def query(self) -> bool:
+        return self.is_reached
+
+    def synchronize(self) -> None:
+        self.is_reached = True
+
+    def elapsed_time(self, end: Event) -> float:
+        return end.done_ms - self.done_ms
+
+
+def test_on_cuda_the_stages_are_counted_back_from_the_last_event() -> None:
+    engine, _ = make_engine()
+    engine.tick([make_job(make_params(num_inference_steps=2))])
+    row = engine._rows[0]
+    engine.tick([])
+    end: Any = Event(6.0, is_reached=False)
+    marks: Any = {"encode_latents": Event(1.0), "denoise": Event(4.0), "decode_latents": Event(5.5)}
+    row.marks = marks
+    row.stamps.decode = 3_000_000
+    clock = iter([20_000_000, 21_000_000]).__next__
+
+    pending = DiffusionPending([row], end, clock)
+    was_ready = pending.ready()
+    (outcome,) = pending.collect()
+
+    assert not was_ready and isinstance(outcome, Result)
+    assert [getattr(outcome.stamps, stage) for stage in STAGES[2:]] == [15_000_000, 18_000_000, 19_500_000, 21_000_000]
 
 
 def test_idle_tick_does_nothing() -> None:

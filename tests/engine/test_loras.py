@@ -231,6 +231,16 @@ def test_lora_for_another_model_is_refused(
     assert changes(sd.unet, mine.unet) == {}
 
 
+def test_a_missing_unet_layer_is_not_made_up_for_by_text_layers(sd: Parts, tmp_path: Path) -> None:
+    names = ["lora_unet_" + TO_Q.replace(".", "_"), "lora_unet_" + TO_Q.replace("1", "7", 1).replace(".", "_")]
+    texts = [f"lora_te_text_model_{OUT.replace('.', '_').replace('0', str(layer))}" for layer in range(3)]
+    layers = ldm.lora_layers({**dict.fromkeys(names, (64, 64)), **dict.fromkeys(texts, (32, 32))})
+    path = ldm.save_kohya_lora(tmp_path / "wrong.safetensors", layers, alpha=1.0)
+
+    with pytest.raises(ModelError, match="1 of its 5 layers"):
+        fused(sd, str(path))
+
+
 def test_lora_with_nan_is_refused(sd: Parts, tmp_path: Path) -> None:
     layers = ldm.lora_layers({f"unet.{TO_Q}": (64, 64)})
     layers[f"unet.{TO_Q}"][0][0, 0] = float("nan")

@@ -404,6 +404,7 @@ DAMAGES: dict[str, tuple[Any, str]] = {
         lambda f: edit_json(f / "scheduler" / "scheduler_config.json", _class_name="FlowMatchEulerDiscreteScheduler"),
         "flow-matching",
     ),
+    "nonsense in a config": (lambda f: edit_json(f / "unet" / "config.json", out_channels="many"), "can't be loaded"),
     "other shapes": (lambda f: edit_json(f / "unet" / "config.json", block_out_channels=[32, 96]), "can't be loaded"),
     "no tokenizer": (lambda f: shutil.rmtree(f / "tokenizer"), "tokenizer is missing"),
     "a broken tokenizer": (lambda f: (f / "tokenizer" / "vocab.json").write_text("{"), "can't be loaded"),

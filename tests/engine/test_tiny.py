@@ -26,7 +26,9 @@ def picture() -> np.ndarray:
     image[:, rows > 0.7] *= np.where(np.sin(columns * 60) > 0, 1.0, 0.6)[rows > 0.7]
     x, y = (columns - 0.5) / 0.28, (rows - 0.5) / 0.28
     depth = np.sqrt(np.clip(1 - x * x - y * y, 0, 1))
-    ball = np.array([0.9, 0.3, 0.2], np.float32)[:, None, None] * (0.25 + 0.75 * np.clip(0.6 * depth - 0.4 * x - 0.5 * y, 0, 1))
+    ball = np.array([0.9, 0.3, 0.2], np.float32)[:, None, None] * (
+        0.25 + 0.75 * np.clip(0.6 * depth - 0.4 * x - 0.5 * y, 0, 1)
+    )
     image = np.where(depth > 0, ball, image)
     return (image * 2 - 1)[None].astype(np.float32)
 
@@ -92,7 +94,9 @@ def test_training_pictures_are_public_domain_or_cc0_or_cc_by() -> None:
     for row in rows:
         assert re.fullmatch(r"public-domain|CC0-1\.0|CC-BY-\d\.\d", row["licence"]), row
         assert row["author"] and row["package"], row
-    assert not {"astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "china.jpg", "flower.jpg"} & {row["picture"] for row in rows}
+    assert not {"astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "china.jpg", "flower.jpg"} & {
+        row["picture"] for row in rows
+    }
 
 
 def test_plain_slow_tokenizer_files_agree_with_the_fast_one() -> None:

@@ -86,7 +86,8 @@ async def test_addresses_and_own_names_are_answered(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example:8777", "localhost.evil.example", "", None, "[::1", "a b", "@", "[x]"]
+    "host",
+    ["evil.example", "127.0.0.1.evil.example:8777", "localhost.evil.example", "", None, "[::1", "a b", "@", "[x]"],
 )
 async def test_names_that_may_have_been_rebound_get_421(host: str | None) -> None:
     answer = await ask(host=host)
@@ -234,7 +235,17 @@ async def test_open_paths_need_no_token(path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/api/config", "/api/sessions", "/metrics", "/docs", "/openapi.json", "/healthz/", "/assets", "//", "/x/../assets/"],
+    [
+        "/api/config",
+        "/api/sessions",
+        "/metrics",
+        "/docs",
+        "/openapi.json",
+        "/healthz/",
+        "/assets",
+        "//",
+        "/x/../assets",
+    ],
 )
 async def test_all_other_paths_need_it(path: str) -> None:
     assert not (await ask(path, token=TOKEN)).reached

@@ -122,13 +122,14 @@ async def test_host_that_failed_stays_failed_when_it_is_stopped() -> None:
 
 
 async def test_stop_ends_the_thread() -> None:
+    before = set(threading.enumerate())
     host = EngineHost(a_config(), loads(ScriptedEngine()))
     host.start()
     await until(host, lambda host: host.state is State.READY)
 
     await host.stop()
 
-    assert not any(thread.name == "engine" and thread.is_alive() for thread in threading.enumerate())
+    assert not any(thread.name == "engine" for thread in set(threading.enumerate()) - before)
 
 
 async def test_engine_that_is_loaded_after_the_stop_is_closed_and_not_run() -> None:

@@ -12,7 +12,7 @@ from realtime.params import Params
 from realtime.scheduler import Scheduler
 from realtime.server.lobby import Lobby
 from realtime.session import Channel, Session
-from tests.fakes import PATIENCE_S, ScriptedEngine
+from tests.fakes import ScriptedEngine, until
 
 Seat = tuple[Session, Channel]
 
@@ -64,6 +64,11 @@ async def settle() -> None:
     """Let every task that can go on do so."""
     for _ in range(10):
         await asyncio.sleep(0)
+
+
+async def until_none_waits(house: House) -> None:
+    """Wait until every session that is left has a connection."""
+    await until(lambda: all(session.channel is not None for session in house.lobby.sessions))
 
 
 # -- names and limits ----------------------------------------------------------------------------------------------
@@ -250,23 +255,22 @@ async def test_session_that_nobody_comes_back_to_ends_after_resume_s() -> None:
     house.lobby.leave(*await house.enter("a"))
     assert len(house.lobby.sessions) == 1
 
-    async with asyncio.timeout(PATIENCE_S):
-        while house.lobby.sessions:
-            await asyncio.sleep(0.005)
+    await until_none_waits(house)
 
     assert house.ended == ["a"]
     assert (await house.enter("a"))[0].params.version == 0
 
 
 async def test_session_that_was_come_back_to_does_not_end() -> None:
-    house = House(resume_s=0.01)
+    house = House(seats=2, resume_s=0.01)
     session, channel = await house.enter("a")
     house.lobby.leave(session, channel)
     await house.enter("a")
+    house.lobby.leave(*await house.enter("ends-later-than-a-would-have"))
 
-    await asyncio.sleep(0.05)  # well past the time at which it would have ended
+    await until_none_waits(house)
 
-    assert house.lobby.get("a") is session
+    assert house.lobby.sessions == [session]
 
 
 async def test_second_connection_takes_the_session_over_without_a_second_seat() -> None:

@@ -1,0 +1,88 @@
+"""Which backend is chosen, and that they all give the same pictures."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from realtime.config import Accelerate
+from realtime.engine.accelerate import EagerBackend, choose_backend
+from realtime.engine.diffusion import DiffusionEngine
+from realtime.engine.models import Guidance, Model
+from realtime.errors import ConfigError
+from tests.engine.tiny_models import make_job, make_model, make_params, picture_of, run
+
+needs_openvino = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
+MODELS: dict[str, dict[str, Any]] = {
+    "embedded model": {"concat_source": True, "latent_channels": 8},
+    "sdxl with embedded guidance": {"family": "sdxl", "guidance": Guidance.EMBEDDED},
+}
+
+
+def quiet(stage: str, percent: float | None) -> None:
+    pass
+
+
+def without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+
+@needs_openvino
+@pytest.mark.parametrize("options", MODELS.values(), ids=MODELS.keys())
+def test_openvino_gives_the_same_pictures_for_any_batch_and_size(options: dict[str, Any]) -> None:
+    model = make_model(**options)
+    # 9 latents high: no multiple of what the UNet halves, so the eager way.
+    sizes = [(64, 64), (64, 64), (96, 64), (64, 72)]
+    jobs = [
+        make_job(make_params(width=width, height=height, guidance_scale=2.0, num_inference_steps=2, seed=i), i)
+        for i, (width, height) in enumerate(sizes)
+    ]
+    fast = choose_backend(Accelerate.AUTO, model, quiet)
+
+    theirs, ours = (run(DiffusionEngine(model, backend), jobs) for backend in (EagerBackend(model), fast))
+
+    assert fast.rung.startswith("openvino 20")
+    for mine, eager in zip(ours, theirs, strict=True):
+        # 1 of 255 where a value lies on the border of two.
+        np.testing.assert_allclose(picture_of(mine).astype(int), picture_of(eager), atol=1)
+
+
+@needs_openvino
+def test_openvino_whose_results_differ_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.engine.openvino_backend.TOLERANCE", -1.0)
+
+    backend = choose_backend(Accelerate.AUTO, make_model(), quiet)
+
+    assert "eager" in backend.rung and "openvino can't run this model" in backend.rung
+    with pytest.raises(ConfigError, match="differ"):
+        choose_backend(Accelerate.OPENVINO, make_model(), quiet)
+
+
+def test_without_openvino_the_log_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_openvino(monkeypatch)
+
+    backend = choose_backend(Accelerate.AUTO, make_model(), quiet)
+
+    assert "pip install 'realtime[openvino]'" in backend.rung
+    with pytest.raises(ConfigError, match="not installed"):
+        choose_backend(Accelerate.OPENVINO, make_model(), quiet)
+
+
+def test_off_is_eager_and_needs_no_reason() -> None:
+    assert choose_backend(Accelerate.OFF, make_model(), quiet).rung.endswith("threads")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [({"dtype": torch.bfloat16}, "float32"), ({"device": torch.device("meta")}, "runs on the CPU")],
+)
+def test_openvino_that_does_not_fit_the_model_is_refused(change: dict[str, Any], reason: str) -> None:
+    model: Model = replace(make_model(), **change)
+
+    with pytest.raises(ConfigError, match=reason):
+        choose_backend(Accelerate.OPENVINO, model, quiet)

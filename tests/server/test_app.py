@@ -1,0 +1,175 @@
+"""From bind to drain: addresses, tokens, exit codes. `serve` runs in a thread here; test_cli has the signals."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from realtime.config import Config
+from realtime.engine import Engine, Progress
+from realtime.engine.echo import EchoEngine
+from realtime.errors import ConfigError, ModelError
+from realtime.frame import Job
+from realtime.server.app import listen, serve
+from realtime.server.engine_host import Load
+from tests.fakes import PATIENCE_S, a_config, a_message, echo_load, running
+from tests.server.peer import connected, dialled
+
+TOKEN = "hush-hush-token"
+
+
+@pytest.fixture(autouse=True)
+def _switch_interval() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(before)
+
+
+class Served:
+    """`serve` in a thread: the address that it says, and the code that it ends with."""
+
+    def __init__(self, config: Config, load: Load) -> None:
+        self._said: queue.Queue[str] = queue.Queue()
+        self._codes: queue.Queue[int] = queue.Queue()
+        self.thread = threading.Thread(target=lambda: self._codes.put(serve(config, load, self._said.put)))
+        self.thread.start()
+        self.address = self._said.get(timeout=PATIENCE_S)
+
+    def code(self) -> int:
+        code = self._codes.get(timeout=PATIENCE_S)
+        self.thread.join(PATIENCE_S)
+        return code
+
+
+def breaks_on_the_first_frame(config: Config, progress: Progress) -> Engine:
+    def fault(job: Job) -> None:
+        raise ZeroDivisionError
+
+    return EchoEngine(fault=fault)
+
+
+async def test_engine_that_breaks_ends_the_process_with_exit_code_1(caplog: pytest.LogCaptureFixture) -> None:
+    served = Served(a_config(), breaks_on_the_first_frame)
+    async with connected(served.address.replace("http", "ws") + "ws") as peer:
+        await peer.websocket.send(a_message(1))
+        assert await peer.closed() == 1011
+
+    assert await asyncio.to_thread(served.code) == 1
+    assert "the engine is broken" in caplog.text
+
+
+def test_model_that_cannot_be_loaded_ends_the_process_with_exit_code_1_and_one_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def load(config: Config, progress: Progress) -> Engine:
+        raise ModelError("there is no model of this name")
+
+    assert Served(a_config(), load).code() == 1
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == [
+        "there is no model of this name"
+    ]
+
+
+async def test_address_that_is_announced_answers() -> None:
+    served = Served(a_config(), breaks_on_the_first_frame)
+
+    assert served.address.startswith("http://127.0.0.1:")
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        assert (await http.get(served.address + "healthz")).status_code == 200
+    async with connected(served.address.replace("http", "ws") + "ws") as peer:
+        await peer.websocket.send(a_message(1))
+        await peer.closed()
+    await asyncio.to_thread(served.code)
+
+
+async def test_binding_beyond_loopback_without_a_token_makes_one_and_says_it() -> None:
+    served = Served(a_config(host="0.0.0.0"), breaks_on_the_first_frame)
+
+    address, _, token = served.address.partition("/?token=")
+    assert len(token) >= 32
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        refused = await http.get(f"{address}/api/config")
+        page = await http.get(served.address)
+        allowed = await http.get(f"{address}/api/config", headers={"Authorization": f"Bearer {token}"})
+    assert (refused.status_code, allowed.status_code) == (401, 200)
+    assert page.status_code == 303
+    assert page.headers["location"] == "/"
+    async with connected(
+        address.replace("http", "ws") + "/ws", additional_headers={"Authorization": f"Bearer {token}"}
+    ) as peer:
+        await peer.websocket.send(a_message(1))
+        await peer.closed()
+    await asyncio.to_thread(served.code)
+
+
+async def test_token_opens_everything_and_never_shows_in_a_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG), running(token=TOKEN) as server:
+        async with dialled(server.websocket_url, subprotocols=["realtime.v1", "token.wrong"]) as peer:
+            assert peer.websocket.subprotocol == "realtime.v1"
+            assert await peer.closed() == 1008
+        async with connected(server.websocket_url, subprotocols=["realtime.v1", f"token.{TOKEN}"]) as peer:
+            assert peer.websocket.subprotocol == "realtime.v1"
+            await peer.restyle(1)
+        async with httpx2.AsyncClient(base_url=server.url, trust_env=False, follow_redirects=True) as http:
+            page = await http.get("/", params={"token": TOKEN})
+            assert TOKEN not in str(page.url)
+            assert (await http.get("/api/config")).status_code == 200  # the cookie
+            assert (
+                await http.get("/metrics", headers={"Authorization": "Bearer guess-of-somebody"})
+            ).status_code == 200
+
+    ours = [
+        record for record in caplog.records if record.name.split(".")[0] not in ("websockets", "httpx2", "httpcore2")
+    ]
+    logged = "\n".join(record.getMessage() for record in ours)
+    assert TOKEN not in logged
+    assert "guess-of-somebody" not in logged
+
+
+def test_address_in_use_is_one_line_that_says_what_to_do() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        with pytest.raises(ConfigError, match=rf"can't listen on 127\.0\.0\.1:{port}: .* choose another with --port"):
+            listen(a_config(port=port))
+
+
+@pytest.mark.parametrize("host", ["203.0.113.1", "no-such-host.invalid"])
+def test_address_of_another_machine_is_one_line(host: str) -> None:
+    with pytest.raises(ConfigError, match="can't listen on") as caught:
+        listen(a_config(host=host))
+
+    assert "\n" not in str(caught.value)
+
+
+def test_small_send_buffer_keeps_stale_video_out_of_the_kernel() -> None:
+    with listen(a_config()) as listening:
+        assert listening.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * 256 * 1024
+
+
+async def test_server_stops_quickly_with_clients_and_viewers_on_it() -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        with running(load=echo_load(tick_ms=20)) as server:
+            async with (
+                connected(server.websocket_url, session="s") as peer,
+                httpx2.AsyncClient(trust_env=False) as http,
+            ):
+                await peer.restyle(1)
+                async with http.stream("GET", f"{server.url}/api/sessions/s/stream.mjpg") as stream:
+                    await anext(stream.aiter_bytes())
+                    begin = asyncio.get_running_loop().time()
+                    await asyncio.to_thread(server.stop)
+                    took = asyncio.get_running_loop().time() - begin
+                    assert await peer.closed() == 1001
+
+    assert took < 4

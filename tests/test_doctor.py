@@ -1,0 +1,110 @@
+"""What is looked at before anything is loaded."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from importlib import metadata
+
+import pytest
+
+from realtime import doctor
+from realtime.doctor import Verdict
+
+
+def test_everything_is_looked_at_and_each_finding_is_one_line() -> None:
+    findings = doctor.examine()
+
+    subjects = [finding.subject for finding in findings]
+    assert len(set(subjects)) == len(subjects) >= 6
+    assert all(finding.text and "\n" not in finding.text for finding in findings)
+
+
+def test_only_a_failure_is_a_failure() -> None:
+    assert doctor.Finding(Verdict.FAIL, "a", "b").is_failure
+    assert not doctor.Finding(Verdict.NOTE, "a", "b").is_failure
+
+
+def test_old_python_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.sys, "version_info", (3, 10, 2, "final", 0))
+
+    finding = doctor.python()
+
+    assert finding.is_failure
+    assert "3.11" in finding.text
+
+
+def test_missing_package_fails_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        if "simplejpeg" in name:
+            raise metadata.PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(doctor.metadata, "version", version)
+
+    finding = doctor.packages()
+
+    assert finding.is_failure
+    assert "simplejpeg" in finding.text
+
+
+def test_machine_without_a_gpu_is_told_what_to_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
+
+    finding = doctor.gpu()
+
+    assert finding.verdict is Verdict.NOTE
+    assert "tiny" in finding.text
+
+
+def with_gpu(monkeypatch: pytest.MonkeyPatch, torch_version: str) -> None:
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
+    monkeypatch.setattr(
+        doctor.subprocess,
+        "run",
+        lambda *args, **kwargs: subprocess.CompletedProcess(args, 0, "NVIDIA H100, 81559 MiB\n"),
+    )
+    monkeypatch.setattr(doctor.metadata, "version", lambda name: torch_version)
+
+
+def test_gpu_is_told_with_a_model_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_gpu(monkeypatch, "2.13.0+cu130")
+
+    finding = doctor.gpu()
+
+    assert finding.verdict is Verdict.OK
+    assert "H100" in finding.text
+
+
+def test_gpu_that_torch_cannot_use_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_gpu(monkeypatch, "2.13.0+cpu")
+
+    assert doctor.gpu().is_failure
+
+
+def test_driver_that_does_not_answer_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*args: object, **kwargs: object) -> None:
+        raise subprocess.TimeoutExpired("nvidia-smi", 10)
+
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
+    monkeypatch.setattr(doctor.subprocess, "run", run)
+
+    assert doctor.gpu().verdict is Verdict.NOTE
+
+
+def test_port_in_use_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setattr(doctor.Config.model_fields["port"], "default", taken.getsockname()[1])
+
+        finding = doctor.port()
+
+    assert finding.verdict is Verdict.NOTE
+    assert "--port" in finding.text
+
+
+def test_offline_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+    assert "offline" in doctor.hub_cache().text

@@ -1,0 +1,93 @@
+"""The program as users start it, a camera that does not wait, and the client for programs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+
+import pytest
+
+from realtime.client import Picture, Stream, connect
+from realtime.frame import STAGES
+from tests.fakes import PATIENCE_S, a_jpeg, serving
+
+
+async def test_camera_faster_than_the_engine_stays_live() -> None:
+    """60 fps into an engine of 25 ms: latency does not grow, and every frame is answered or reported."""
+    frames, told = 120, set[int]()
+    pictures: list[Picture] = []
+    with serving(model="echo:25") as server:
+        async with connect(server.websocket_url) as stream:
+            await stream.update(width=64, height=64)
+            stream.on_message = lambda message: told.update(message.get("seqs", ()))
+
+            async def camera() -> None:
+                loop = asyncio.get_running_loop()
+                begin = loop.time()
+                for number in range(frames):
+                    await asyncio.sleep(begin + number / 60 - loop.time())
+                    await stream.send(a_jpeg())
+
+            async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
+                tasks.create_task(camera())
+                async for picture in stream.pictures():
+                    pictures.append(picture)
+                    if picture.seq == frames:
+                        break
+            while len(told) + len(pictures) < frames:
+                await asyncio.wait_for(receive_one(stream), PATIENCE_S)
+
+    seqs = [picture.seq for picture in pictures]
+    assert seqs == sorted(seqs)
+    assert told.isdisjoint(seqs)
+    assert told | set(seqs) == set(range(1, frames + 1))
+    latencies_ms = [picture.engine_us / 1000 for picture in pictures]
+    middle = sorted(latencies_ms[len(latencies_ms) // 2 :])[len(latencies_ms) // 4]
+    assert middle < 250  # two ticks and what a busy machine adds; a queue would be at a second by now
+
+
+async def receive_one(stream: Stream) -> None:
+    stream._on_text(json.loads(await stream._websocket.recv()))
+
+
+async def test_patch_from_another_controller_shows_in_the_picture_the_snapshot_and_the_numbers() -> None:
+    with serving() as server:
+        async with connect(f"{server.websocket_url}?session=show") as stream:
+            patch = json.dumps({"params": {"prompt": "neon", "width": 64, "height": 64}}).encode()
+            await asyncio.to_thread(fetch, f"{server.url}api/sessions/show", patch)
+            picture = await stream.restyle(a_jpeg())
+            sessions = json.loads(await asyncio.to_thread(fetch, f"{server.url}api/sessions"))["sessions"]
+            snapshot = await asyncio.to_thread(fetch, f"{server.url}api/sessions/show/snapshot")
+            metrics = (await asyncio.to_thread(fetch, f"{server.url}metrics")).decode()
+
+        assert picture.params_version == 1
+        assert stream.params["prompt"] == "neon"
+        assert sessions[0]["params"]["prompt"] == "neon"
+        assert set(sessions[0]["stats"]["stage_ms"]) == set(STAGES)
+        assert b'"prompt": "neon"' in snapshot
+        assert "realtime_frames_delivered_total 1.0" in metrics
+        assert server.stop() == 0
+
+
+def fetch(url: str, patch: bytes | None = None) -> bytes:
+    request = urllib.request.Request(url, data=patch, method="PATCH" if patch else "GET")
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=PATIENCE_S) as answer:
+        return answer.read()
+
+
+@pytest.mark.parametrize("sessions", [4])
+async def test_sessions_with_params_of_their_own_do_not_mix(sessions: int) -> None:
+    with serving(model="echo:5") as server:
+
+        async def user(number: int) -> None:
+            async with connect(server.websocket_url) as stream:
+                await stream.update(width=64 + 8 * number, height=64, output_format="png", seed=number)
+                for _ in range(20):
+                    picture = await stream.restyle(a_jpeg(seed=number))
+                    assert int.from_bytes(picture.data[16:20], "big") == 64 + 8 * number
+                assert stream.params["seed"] == number
+
+        async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
+            for number in range(sessions):
+                tasks.create_task(user(number))

@@ -1,0 +1,61 @@
+"""The walls of docs/architecture.md, checked by import-linter and by looking at what is imported."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "realtime"
+HEAVY = {"torch", "diffusers", "transformers", "peft", "safetensors", "openvino"}
+WEB = {"fastapi", "starlette", "uvicorn", "aiortc", "aiohttp"}
+
+
+def imported(file: Path) -> set[str]:
+    """Top-level names of all absolute imports of a module, wherever in it they stand."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+MODULES = [pytest.param(file, id=str(file.relative_to(PACKAGE))) for file in sorted(PACKAGE.rglob("*.py"))]
+
+
+def test_imports_go_down() -> None:
+    program = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
+
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("file", MODULES)
+def test_torch_is_imported_in_the_engine_only_and_the_web_in_the_server_only(file: Path) -> None:
+    place = file.relative_to(PACKAGE).parts
+    names = imported(file)
+
+    if place[0] != "engine" or file.name == "echo.py":
+        assert not names & HEAVY
+    if place[0] not in ("server", "bench"):
+        assert not names & WEB
+    if place[0] == "engine" or file.name == "protocol.py":
+        assert "asyncio" not in names
+
+
+@pytest.mark.parametrize(
+    "module", ["realtime", "realtime.engine", "realtime.engine.echo", "realtime.protocol", "realtime.scheduler"]
+)
+def test_importing_the_core_imports_neither_torch_nor_a_web_framework(module: str) -> None:
+    code = f"import sys, {module}\nfound = {HEAVY | WEB!r} & set(sys.modules)\nsys.exit(str(found) if found else 0)"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,48 @@
+"""What others may import. A change here is a change for them."""
+
+from __future__ import annotations
+
+import inspect
+
+import realtime
+from realtime import client, frame, protocol
+from realtime.engine import Engine, Pending
+
+
+def test_package_exports() -> None:
+    assert realtime.__all__ == ["Config", "Params", "__version__", "serve"]
+    assert all(hasattr(realtime, name) for name in realtime.__all__)
+
+
+def test_client_exports() -> None:
+    public = {name for name, value in vars(client).items() if getattr(value, "__module__", None) == client.__name__}
+
+    assert {name for name in public if not name.startswith("_")} == {
+        "Picture",
+        "RefusedError",
+        "Stream",
+        "connect",
+        "now_us",
+    }
+
+
+def test_what_moves_keeps_its_fields() -> None:
+    fields = {cls.__name__: list(inspect.signature(cls).parameters) for cls in (frame.Frame, frame.Job, frame.Result)}
+
+    assert fields == {
+        "Frame": ["seq", "format", "data", "captured_us", "received_ns"],
+        "Job": ["frame", "params", "session", "admitted_ns", "number"],
+        "Result": ["job", "data", "format", "stamps"],
+    }
+
+
+def test_engine_is_as_small_as_it_was() -> None:
+    def public(cls: type) -> set[str]:
+        return {name for name in vars(cls) if not name.startswith("_")}
+
+    assert public(Engine) == {"info", "free_rows", "busy_rows", "tick", "close"}
+    assert public(Pending) == {"jobs", "finished_ns", "ready", "collect"}
+
+
+def test_wire_is_version_1() -> None:
+    assert (protocol.VERSION, protocol.SUBPROTOCOL, protocol.WINDOW, protocol.HEADER.size) == (1, "realtime.v1", 2, 24)
