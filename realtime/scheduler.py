@@ -134,10 +134,8 @@ class Scheduler:
                 self._bell.wait()
             else:
                 self._hold(running)
-                end_ns = self._expected_end_ns(running)
-                if running.pending.ready() or self._company_at_ns(end_ns, end_ns):
-                    # An engine that works inside `tick` is done already: its pictures must not wait for the next tick,
-                    # and none for a frame that the next tick waits for.
+                if running.pending.ready() or self._company_ns(self._expected_end_ns(running)) > 0:
+                    # An engine that works inside `tick` is done already: its pictures must not wait for the next tick.
                     self._deliver(running)
                     running = None
             if running is None:
@@ -167,37 +165,26 @@ class Scheduler:
 
     def _wait_for_company(self) -> None:
         """With an idle device: wait for a frame that is about to come, if that is good for all."""
-        came = True
-        while came and not self._stopping.is_set():
-            now_ns = self._clock()
-            at_ns = self._company_at_ns(now_ns, now_ns + self._launch_times.expected(self._ready()))
-            if not at_ns:
-                return
+        while (wait_ns := self._company_ns(self._clock())) > 0:
             self._bell.clear()
-            came = self._bell.wait((at_ns - now_ns) / 1e9)
+            if not self._bell.wait(wait_ns / 1e9) or self._stopping.is_set():
+                return
 
-    def _company_at_ns(self, free_ns: int, start_ns: int) -> float:
-        """When one more frame should come that is worth waiting for; 0 where none is.
-
-        Args:
-            free_ns: when the device is free.
-            start_ns: when the device begins with what is here if nobody waits.
-        """
+    def _company_ns(self, free_ns: int) -> float:
+        """How long after `free_ns`, when the device is free, one more frame comes that is worth waiting for; else 0."""
         ready = self._ready()
         rows = ready + self._engine.busy_rows
         now_ns, more_ns, alone_ns = (self._tick_times.known(number) for number in (rows, rows + 1, 1))
         if not 0 < ready < self._engine.free_rows or now_ns is None or more_ns is None or alone_ns is None:
             return 0.0
-        comes_ns = [
-            next_ns
+        waits_ns = [
+            next_ns - free_ns
             for session in self._sessions
             if session.channel is not None and not self._is_ready(session) and self._has_room(session)
-            if (rhythm := self._rhythms.get(session.name)) and (next_ns := rhythm.next_ns())
+            if (rhythm := self._rhythms.get(session.name)) and (next_ns := rhythm.next_ns()) and next_ns > free_ns
         ]
-        first_ns = min((next_ns for next_ns in comes_ns if next_ns > free_ns), default=0.0)
-        # A launch behind a running tick is hidden by it; one that waits for a frame is not.
-        delay_ns = max(0.0, first_ns + self._launch_times.expected(ready + 1) - start_ns)
-        return first_ns if first_ns and pays(delay_ns, rows, now_ns, more_ns, alone_ns) else 0.0
+        first_ns = min(waits_ns, default=0.0)
+        return first_ns if first_ns and pays(first_ns, rows, now_ns, more_ns, alone_ns) else 0.0
 
     def _is_ready(self, session: Session) -> bool:
         return (channel := session.channel) is not None and channel.inbox.full and self._has_room(session)

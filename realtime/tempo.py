@@ -14,6 +14,9 @@ SMOOTHING = 0.2
 PAUSE = 4
 """A gap of so many intervals, or an interval of so many gaps, is no irregularity but a new rhythm."""
 
+HESITATION = 2.0
+"""A frame that is here loses for certain by waiting, one that is expected gains perhaps: the loss counts this much."""
+
 
 class Durations:
     """How long something takes that depends on a number of rows."""
@@ -66,19 +69,19 @@ class Rhythm:
         return self._last_ns + self._interval_ns + 2 * self._deviation_ns
 
 
-def pays(delay_ns: float, rows: int, now_ns: float, more_ns: float, alone_ns: float) -> bool:
+def pays(wait_ns: float, rows: int, now_ns: float, more_ns: float, alone_ns: float) -> bool:
     """Whether a tick had better wait for one more frame.
 
     Two frames in one tick take less than two ticks where the device is not filled by one. The frame that comes is
     done sooner if the tick waits for it than if it waits for the tick's end; those that are here are done later.
 
     Args:
-        delay_ns: how much later the tick begins.
+        wait_ns: until the frame comes.
         rows: that would go now.
         now_ns: how long a tick of these takes.
         more_ns: with one row more.
         alone_ns: with the one that comes on its own.
     """
-    gain_ns = now_ns + alone_ns - (delay_ns + more_ns)
-    loss_ns = rows * (delay_ns + more_ns - now_ns)
-    return gain_ns > loss_ns
+    gain_ns = now_ns + alone_ns - (wait_ns + more_ns)
+    loss_ns = rows * (wait_ns + more_ns - now_ns)
+    return gain_ns > HESITATION * loss_ns

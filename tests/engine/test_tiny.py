@@ -99,6 +99,15 @@ def test_training_pictures_are_public_domain_or_cc0_or_cc_by() -> None:
     }
 
 
+def test_the_server_takes_it_as_its_embedded_model() -> None:
+    from realtime.config import Config, Device
+    from realtime.engine.models import load_model
+
+    model = load_model(Config(model="tiny", device=Device.CPU), lambda *what: None)
+
+    assert model.name == "tiny"
+
+
 def test_plain_slow_tokenizer_files_agree_with_the_fast_one() -> None:
     fast = transformers.CLIPTokenizer.from_pretrained(MODEL / "tokenizer", local_files_only=True)
     vocabulary = json.loads((MODEL / "tokenizer" / "vocab.json").read_text("utf-8"))
