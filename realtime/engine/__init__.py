@@ -120,6 +120,9 @@ def load_engine(config: Config, progress: Progress = lambda stage, percent: None
         from .echo import EchoEngine
 
         return EchoEngine.from_name(config.model, max_rows=config.max_rows, max_pixels=config.max_pixels)
+    from .presets import check_name
+
+    check_name(config.model)
     from .diffusion import load_diffusion_engine
 
     return load_diffusion_engine(config, progress)

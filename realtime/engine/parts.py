@@ -185,7 +185,8 @@ def check_fit(name: str, parts: Parts, vae: Autoencoder) -> None:
         )
     if scale_px(vae) > SIDE_MULTIPLE_PX:
         raise ModelError(f"{name}: its autoencoder shrinks by {scale_px(vae)}, more than {SIDE_MULTIPLE_PX}")
-    is_known = config["addition_embed_type"] in (None, "text_time")
+    # "text" pools the prompt's embeddings by itself; "text_time" is SDXL's.
+    is_known = config["addition_embed_type"] in (None, "text", "text_time")
     if not is_known or config["class_embed_type"] or config["encoder_hid_dim"]:
         raise ModelError(f"{name}: its UNet takes inputs that this server does not have")
     if parts.is_sdxl != (len(parts.text_encoders) == 2):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelError
 from .hub import HubId, fetch, find_cached, parse_hub_id
-from .weights import autoencoder_files, needed_files
+from .weights import PICKLE_SUFFIXES, autoencoder_files, local_path, needed_files
 
 if TYPE_CHECKING:
     from . import Progress
@@ -235,6 +235,22 @@ def pull(name: str, progress: Progress, prefer_fp16: bool | None = None) -> None
         hub_id = parse_hub_id(LORAS[lora])
         assert hub_id is not None
         fetch(hub_id, choose_lora(hub_id), progress)
+
+
+def check_name(name: str) -> None:
+    """Refuse at once, before anything heavy is imported, what can't name a model.
+
+    Raises:
+        ModelError: it is no preset, nothing on this disk, no weights file's name and no hub id.
+    """
+    if find_preset(name) or local_path(name) or name.endswith((".safetensors", *PICKLE_SUFFIXES)):
+        return
+    hub_id = parse_hub_id(name)
+    if hub_id is None or hub_id.file:
+        raise ModelError(
+            f"there is no model {name!r}: give a preset ({preset_names()}), a hub id (org/name), "
+            "a diffusers folder or a .safetensors file"
+        )
 
 
 def preset_names() -> str:

@@ -81,6 +81,7 @@ def find_source(name: str, base: str | None, progress: Progress, prefer_fp16: bo
         ModelError: there is no such model, or it can't be had or trusted.
         ConfigError: a base is given for what needs none.
     """
+    presets.check_name(name)
     preset = presets.find_preset(name)
     path = local_path(name)
     if preset is None and (name.endswith((".safetensors", *PICKLE_SUFFIXES)) or (path and path.is_file())):
@@ -95,11 +96,7 @@ def find_source(name: str, base: str | None, progress: Progress, prefer_fp16: bo
     if preset is None and path:
         return _folder(path, name, prefer_fp16)
     hub_id = preset.source if preset else hub.parse_hub_id(name)
-    if hub_id is None or hub_id.file:
-        raise ModelError(
-            f"there is no model {name!r}: give a preset ({presets.preset_names()}), a hub id (org/name), "
-            "a diffusers folder or a .safetensors file"
-        )
+    assert hub_id is not None  # check_name has seen to it
     choose = partial(needed_files, prefer_fp16=prefer_fp16, with_vae=False)
     folder = hub.fetch(hub_id, choose, progress)
     return _folder(folder, name, prefer_fp16, preset=preset or presets.find_plain(hub_id), hub_id=hub_id)

@@ -18,6 +18,16 @@ from ..session import Channel, Session
 SESSION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
+def check_name(name: str | None) -> None:
+    """Refuse what can't name a session.
+
+    Raises:
+        ProtocolError: the name is none.
+    """
+    if name is not None and not SESSION_NAME.fullmatch(name):
+        raise ProtocolError("a session name has 1 to 64 letters, digits, - and _")
+
+
 @dataclass(eq=False, slots=True)
 class _Waiting:
     admitted: asyncio.Future[None]
@@ -82,8 +92,7 @@ class Lobby:
             ProtocolError: the name is none.
             SessionLimitError: the server is full, and so is the line.
         """
-        if name is not None and not SESSION_NAME.fullmatch(name):
-            raise ProtocolError("a session name has 1 to 64 letters, digits, - and _")
+        check_name(name)
         name = name or secrets.token_urlsafe(12)
         if name not in self._seats:
             if self._free <= 0 or self._line:

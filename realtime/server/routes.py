@@ -53,7 +53,7 @@ async def ws(websocket: WebSocket) -> None:
     """Frames in, pictures out."""
     offered = websocket.scope.get("subprotocols", [])
     await websocket.accept(subprotocol=protocol.SUBPROTOCOL if protocol.SUBPROTOCOL in offered else None)
-    await serve_websocket(websocket, websocket.app.state.service, websocket.query_params.get("session"))
+    await serve_websocket(websocket, websocket.app.state.service, websocket.query_params.get("session") or None)
 
 
 @router.get("/api/config", summary="What a client needs to start")

@@ -20,6 +20,7 @@ from ..errors import CloseCode, FrameError, ParamsError, ProtocolError
 from ..frame import Frame
 from ..session import Channel, Session
 from .engine_host import State
+from .lobby import check_name
 from .service import Service
 
 log = logging.getLogger(__name__)
@@ -140,8 +141,8 @@ class _Connection:
     def _on_text(self, text: str) -> None:
         message = protocol.parse_text(text)
         session, channel = self._session, self._channel
-        if session is None or channel is None:
-            return
+        if session is None or channel is None or session.channel is not channel:
+            return  # before `ready`, or another connection has the session by now
         match message:
             case protocol.ParamsMessage(patch):
                 try:
@@ -171,6 +172,7 @@ class _Connection:
 
     async def live(self, session_name: str | None) -> None:
         """Wait for the engine and a place, say `ready`, then send until the end."""
+        check_name(session_name)
         await self._wait_for_engine()
         position: list[str] = []
         lobby = self._service.lobby

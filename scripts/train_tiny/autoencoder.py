@@ -20,7 +20,7 @@ from paths import CHECKPOINTS, PAIRS
 from training import Budget, MovingAverage, Tensor, arguments, autocast, cosine, device, load, save
 
 # Fine regular patterns are the last thing the autoencoder learns; it sees them more often.
-PATTERNED = ("engraving", "comic", "pop art", "cross-stitch", "pencil sketch", "cyberpunk")
+PATTERNED = ("engraving", "comic", "pop art", "cross-stitch", "pencil sketch", "cyberpunk", "toy bricks", "matrix")
 
 
 def to_unit(pictures: np.ndarray, where: torch.device) -> Tensor:

@@ -63,7 +63,12 @@ async def test_session_gets_the_name_that_it_asks_for(server: RunningServer) -> 
         assert (await peer.text("ready"))["session"] == "my-own_1"
 
 
-@pytest.mark.parametrize("name", ["a%20b", "", "x" * 65, "%2e%2e"])
+async def test_empty_session_name_is_none(server: RunningServer) -> None:
+    async with dialled(server.websocket_url, session="") as peer:
+        assert (await peer.text("ready"))["session"]
+
+
+@pytest.mark.parametrize("name", ["a%20b", "x" * 65, "%2e%2e"])
 async def test_bad_session_name_closes_with_1002(server: RunningServer, name: str) -> None:
     async with dialled(server.websocket_url, session=name) as peer:
         assert await peer.closed() == 1002
