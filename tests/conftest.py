@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -11,7 +12,13 @@ settings.register_profile("default", deadline=None, derandomize=True)
 settings.load_profile("default")
 
 
+@pytest.fixture(scope="session")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def _no_settings_of_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_settings_of_the_users(monkeypatch: pytest.MonkeyPatch, cache_folder: Path) -> None:
     for name in [name for name in os.environ if name.startswith("REALTIME_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("REALTIME_CACHE", str(cache_folder))

@@ -8,9 +8,15 @@ Must not know rows, or when it is a good choice.
 
 from __future__ import annotations
 
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import openvino as ov
@@ -22,8 +28,13 @@ if TYPE_CHECKING:
     from . import Progress
     from .models import Model
 
+_log = logging.getLogger(__name__)
+
 #: A conversion whose results are further from PyTorch's than this is not used. Measured: 4e-6.
 TOLERANCE = 1e-3
+
+#: Conversions kept on disk, newest first: one is as large as its model in float32.
+CONVERSIONS_KEPT = 3
 
 #: Batch and side of the latents that the networks are traced with; both stay free in the result.
 TRACE_BATCH, TRACE_SIDE = 2, 32
@@ -54,11 +65,11 @@ class OpenVinoBackend:
         }
         calls: list[Call] = []
         networks = _networks(model)
-        for i, (network, example) in enumerate(networks):
-            progress("converting to openvino", 100 * i / len(networks))
-            converted = _convert(network, example)
+        for traced, converted in zip(
+            networks, _converted(core, _key(model, networks), networks, progress), strict=True
+        ):
             calls.append(_call(core.compile_model(converted, "CPU", options)))
-            _check(network, calls[-1], example)
+            _check(traced, calls[-1])
         self._encode, self._unet, self._decode = calls
         self._eager = EagerBackend(model)
         self._multiple = 2 ** int(model.unet.num_upsamplers)
@@ -139,8 +150,16 @@ class _Unet(torch.nn.Module):
         )[0]
 
 
-def _networks(model: Model) -> list[tuple[torch.nn.Module, tuple[torch.Tensor, ...]]]:
-    """Encoder, UNet and decoder, each with an input to trace it with."""
+class _Traced(NamedTuple):
+    """A network, and an input to trace it with."""
+
+    name: str
+    network: torch.nn.Module
+    example: tuple[torch.Tensor, ...]
+
+
+def _networks(model: Model) -> list[_Traced]:
+    """Encoder, UNet and decoder."""
     generator = torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> torch.Tensor:
@@ -159,10 +178,64 @@ def _networks(model: Model) -> list[tuple[torch.nn.Module, tuple[torch.Tensor, .
     if prompt.pooled is not None:
         inputs += [prompt.pooled.repeat(TRACE_BATCH, 1), torch.full((TRACE_BATCH, 6), 256.0)]
     return [
-        (_Encoder(model), (pixels,)),
-        (_Unet(model), tuple(inputs)),
-        (_Decoder(model), (normal(model.latent_channels, side, side),)),
+        _Traced("encoder", _Encoder(model), (pixels,)),
+        _Traced("unet", _Unet(model), tuple(inputs)),
+        _Traced("decoder", _Decoder(model), (normal(model.latent_channels, side, side),)),
     ]
+
+
+def cache_folder() -> Path:
+    """Where conversions are kept: `REALTIME_CACHE`, or `realtime` in the user's cache folder."""
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("REALTIME_CACHE") or user / "realtime") / "openvino"
+
+
+def _converted(core: ov.Core, key: str, networks: Sequence[_Traced], progress: Progress) -> list[ov.Model]:
+    """The networks in OpenVINO's form: read where they were converted before (0.1 s), else converted (5 s) and kept."""
+    folder = cache_folder() / key
+    progress("reading the openvino conversion", None)
+    try:
+        models = [core.read_model(folder / f"{traced.name}.xml") for traced in networks]
+        os.utime(folder)
+        return models
+    except (OSError, RuntimeError):  # not there, or damaged
+        shutil.rmtree(folder, ignore_errors=True)
+    models: list[ov.Model] = []
+    for i, traced in enumerate(networks):
+        progress("converting to openvino", 100 * i / len(networks))
+        models.append(_convert(traced.network, traced.example))
+    try:
+        _keep(folder, dict(zip((traced.name for traced in networks), models, strict=True)))
+    except (OSError, RuntimeError) as error:  # a full or read-only disk costs the next start 5 s
+        _log.warning("the openvino conversion can't be kept in %s: %s", folder.parent, error)
+    return models
+
+
+def _key(model: Model, networks: Sequence[_Traced]) -> str:
+    """A name that changes with the weights (LoRAs are fused into them), the networks' form and the converters."""
+    digest = hashlib.blake2b(digest_size=12)
+    configs: list[Any] = [model.unet.config, model.vae.config]
+    settings = [sorted((k, str(v)) for k, v in config.items() if not k.startswith("_")) for config in configs]
+    digest.update(f"{ov.__version__} {torch.__version__} {settings}".encode())
+    for _, network, _ in networks:
+        digest.update(str(network).encode())
+        for name, tensor in network.state_dict().items():
+            digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _keep(folder: Path, models: dict[str, ov.Model]) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent))
+    try:
+        for name, model in models.items():
+            ov.save_model(model, temporary / f"{name}.xml", compress_to_fp16=False)
+        temporary.rename(folder)  # whole or not at all; two servers may start at once
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    newest_first = sorted(folder.parent.iterdir(), key=lambda kept: kept.stat().st_mtime, reverse=True)
+    for old in newest_first[CONVERSIONS_KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _convert(network: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> ov.Model:
@@ -187,10 +260,10 @@ def _call(compiled: ov.CompiledModel) -> Call:
     return call
 
 
-def _check(network: torch.nn.Module, call: Call, example: tuple[torch.Tensor, ...]) -> None:
+def _check(traced: _Traced, call: Call) -> None:
     """Compare with PyTorch, on one row where two were traced."""
-    one = tuple(tensor[:1] for tensor in example)
+    one = tuple(tensor[:1] for tensor in traced.example)
     with torch.no_grad():
-        difference = float((call(one) - network(*one)).abs().max())
+        difference = float((call(one) - traced.network(*one)).abs().max())
     if not difference <= TOLERANCE:
         raise RuntimeError(f"results differ by {difference:.2g}")

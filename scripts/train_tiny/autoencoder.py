@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--crop", type=int, default=128, help="side of the crops in pixels, a multiple of 8")
-    parser.add_argument("--noise", type=float, default=0.15, help="most noise on latents; much of it hides faint patterns")
+    parser.add_argument("--noise", type=float, default=0.15, help="most noise on latents; much hides faint patterns")
     parser.add_argument("--patterns", type=float, default=0.3, help="extra share of the patterned styles")
     parser.add_argument("--every", type=int, default=1, help="train on every n-th source only, to save memory")
     parser.add_argument("--decoder-only", action="store_true", help="keep the latents as they are")
@@ -93,12 +93,15 @@ def main() -> None:
     args = parser.parse_args()
     where = device(args.threads)
     pictures = np.load(PAIRS / "pictures.npy", mmap_mode="r")
-    vae = AutoencoderTiny.from_pretrained(args.init / "vae").float() if args.init else autoencoder()
+    start = CHECKPOINTS if args.decoder_only else args.init
+    vae = AutoencoderTiny.from_pretrained(start / "vae").float() if start else autoencoder()
     vae = vae.to(where, memory_format=torch.channels_last)
+    vae.encoder.requires_grad_(not args.decoder_only)
     trained = list((vae.decoder if args.decoder_only else vae).parameters())
     optimizer = torch.optim.AdamW(trained, lr=args.rate, weight_decay=0.0, betas=(0.9, 0.99))
     average = MovingAverage(trained, 0.998)
-    path, step, budget = CHECKPOINTS / "autoencoder.pt", 0, Budget(args.minutes)
+    path = CHECKPOINTS / ("decoder.pt" if args.decoder_only else "autoencoder.pt")
+    step, budget = 0, Budget(args.minutes)
     if state := load(path, args.fresh or args.init is not None):
         vae.load_state_dict(state["vae"])
         optimizer.load_state_dict(state["optimizer"])
@@ -106,7 +109,7 @@ def main() -> None:
         budget = Budget(args.minutes, state["spent_s"])
     # Copied into memory: random reads of a mapped file crawl as soon as the system reclaims its pages.
     seen = pictures if budget.over else np.array(pictures[:: args.every])
-    rng, saved, gentle = np.random.default_rng(step), budget.spent_s, args.init is not None
+    rng, saved, gentle = np.random.default_rng(step), budget.spent_s, start is not None
     while not budget.over:
         fraction = budget.fraction
         for group in optimizer.param_groups:
@@ -138,7 +141,7 @@ def main() -> None:
     average.swap()
     vae.save_pretrained(CHECKPOINTS / "vae")
     print(f"{step} steps in {budget.spent_s / 60:.1f} minutes")
-    if args.encode != 0:
+    if args.encode != 0 and not args.decoder_only:
         encode(vae, pictures[: args.encode], where)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,45 @@ def test_openvino_gives_the_same_pictures_for_any_batch_and_size(options: dict[s
     for mine, eager in zip(ours, theirs, strict=True):
         # 1 of 255 where a value lies on the border of two.
         np.testing.assert_allclose(picture_of(mine).astype(int), picture_of(eager), atol=1)
+
+
+@needs_openvino
+def test_a_conversion_is_kept_and_never_taken_for_other_weights(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    converted: list[str] = []
+
+    def note(stage: str, percent: float | None) -> None:
+        if percent is not None:
+            converted.append(stage)
+
+    model = make_model()
+    first = choose_backend(Accelerate.OPENVINO, model, note)
+    assert len(converted) == 3
+    again = choose_backend(Accelerate.OPENVINO, model, note)
+    assert len(converted) == 3, "read, not converted"
+    pixels = torch.rand(1, 3, 64, 64) * 2 - 1
+    torch.testing.assert_close(again.encode_latents(pixels), first.encode_latents(pixels), atol=1e-6, rtol=0)
+
+    with torch.no_grad():
+        next(model.unet.parameters()).mul_(1.5)
+    choose_backend(Accelerate.OPENVINO, model, note)
+    assert len(converted) == 6, "other weights, another conversion"
+
+
+@needs_openvino
+def test_a_damaged_conversion_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    model = make_model()
+    choose_backend(Accelerate.OPENVINO, model, quiet)
+    for file in tmp_path.rglob("unet.xml"):
+        file.write_text("no network")
+
+    backend = choose_backend(Accelerate.OPENVINO, model, quiet)
+
+    assert backend.rung.startswith("openvino 20")
+    assert all(file.read_text() != "no network" for file in tmp_path.rglob("unet.xml"))
 
 
 @needs_openvino
