@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Threads of OpenMP wait for each other spinning: with two of them and any other load, seconds become minutes.
+# Before anything imports torch; the servers that tests start inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 settings.register_profile("default", deadline=None, derandomize=True)
 settings.load_profile("default")
 

@@ -45,9 +45,10 @@ def main() -> None:
         stage("text", "--init", args.init, "--minutes", 0)
         stage("unet", "--init", args.init, "--minutes", args.minutes, "--batch", args.batch)
     else:
-        stage("autoencoder", "--minutes", args.minutes * 0.28, "--batch", max(16, args.batch // 3))
+        stage("autoencoder", "--minutes", args.minutes * 0.28, "--batch", max(8, args.batch // 4))
         stage("text", "--minutes", args.minutes * 0.02)
         stage("unet", "--minutes", args.minutes * 0.70, "--batch", args.batch)
+    stage("robust")
     stage("export")
     stage("sheets")
     if args.evaluate:

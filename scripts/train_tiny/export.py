@@ -1,4 +1,4 @@
-"""Stage 5: writes the shipped folder from the checkpoints: ordinary diffusers files in fp16, the model card, the data
+"""Stage 6: writes the shipped folder from the checkpoints: ordinary diffusers files in fp16, the model card, the data
 list.
 
     python scripts/train_tiny/export.py [--out realtime/engine/tiny]
@@ -22,6 +22,7 @@ from prompts import MOODS, STYLES
 from transformers import CLIPTextModel
 
 LIMIT_BYTES = 20_000_000
+ENCODERS = ("text_encoder_final", "text_encoder_joint")
 CARD = Path(__file__).parent / "MODEL_CARD.md"
 
 
@@ -71,9 +72,8 @@ def main() -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     UNet2DConditionModel.from_pretrained(CHECKPOINTS / "unet").to(torch.float16).save_pretrained(fresh / "unet")
     AutoencoderTiny.from_pretrained(CHECKPOINTS / "vae").to(torch.float16).save_pretrained(fresh / "vae")
-    CLIPTextModel.from_pretrained(CHECKPOINTS / "text_encoder_joint").to(torch.float16).save_pretrained(
-        fresh / "text_encoder"
-    )
+    encoder = next(CHECKPOINTS / name for name in ENCODERS if (CHECKPOINTS / name).exists())
+    CLIPTextModel.from_pretrained(encoder).to(torch.float16).save_pretrained(fresh / "text_encoder")
     scheduler().save_pretrained(fresh / "scheduler")
     shutil.copytree(CHECKPOINTS / "tokenizer", fresh / "tokenizer")
     (fresh / "model_index.json").write_text(json.dumps(model_index(), indent=2) + "\n", "utf-8")

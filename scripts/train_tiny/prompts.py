@@ -33,6 +33,33 @@ def typo(text: str, rng: random.Random) -> str:
     return text[:at] + rng.choice("abcdefghijklmnopqrstuvwxyz") + text[at:]
 
 
+def decorate(text: str, rng: random.Random) -> str:
+    """The same words as people really type them: with punctuation, possessives, brackets, accents."""
+    words = text.split(" ")
+    for _ in range(rng.randint(1, 3)):
+        at, kind = rng.randrange(len(words)), rng.random()
+        if kind < 0.25 and words[at].isalpha():
+            words[at] += rng.choice(["'s", "’s", "s'"])
+        elif kind < 0.5:
+            words[at] += rng.choice([".", "!", "!!", "?", ";", ":", "...", " -", ","])
+        elif kind < 0.6:
+            words[at] = rng.choice(["({})", '"{}"', "[{}]", "'{}'", "*{}*"]).format(words[at])
+        elif kind < 0.75:
+            words[at] = words[at].translate(str.maketrans("aeiouc", rng.choice(["áéíóúç", "äëïöüc", "àèìòùç"])))
+        elif kind < 0.9:
+            words.insert(
+                at,
+                rng.choice(
+                    ["it's", "isn't", "I'm", "don't", "that's", "we're", "you", "please", "hello", "so", "very"]
+                ),
+            )
+        else:
+            words.insert(
+                at, rng.choice(["日本", "été", "für", "niño", "über", "кот", "🙂", "&", "/", "+", "#1", "2024"])
+            )
+    return " ".join(words)
+
+
 def meaningless(rng: random.Random, dictionary: list[str]) -> str:
     """Words with no style in them: dictionary words, things, or plain letters."""
     kind = rng.random()
