@@ -159,7 +159,7 @@ def test_a_short_bench_prints_one_json_object_last_and_its_counts_add_up(
         assert run["errors"] == {}
         assert 2.0 <= run["latency_ms"]["p50"] <= run["latency_ms"]["p99"] <= run["latency_ms"]["max"]
     assert runs["four_clients_staggered"]["clients"] == 4
-    assert runs["overload"]["sent"] == pytest.approx(1000, abs=200)
+    assert runs["overload"]["sent"] > runs["overload"]["delivered"]
     assert runs["overload"]["dropped"]["superseded"] > 0
     for target in answer["targets"].values():
         assert target.keys() == {"value", "wanted", "limit", "ok"}
