@@ -36,7 +36,8 @@ def camera_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+# Not for the session: Playwright keeps an event loop running, and tests with one of their own come after these.
+@pytest.fixture(scope="module")
 def browser(camera_file: Path) -> Iterator[Browser]:
     path = browser_path()
     if path is None:
