@@ -155,7 +155,7 @@ def test_the_overlay_shows_the_picture_alone(browser: Browser, echo: ServerProce
         session = session_of(echo)["session"]
         with opened(browser, f"{echo.url}overlay?session={session}", viewport=DESKTOP) as overlay:
             # A canvas is 300 wide until something is drawn.
-            overlay.page.wait_for_function("document.querySelector('canvas').width === 512", timeout=SOON_MS)
+            overlay.page.wait_for_function("() => document.querySelector('canvas').width === 512", timeout=SOON_MS)
             assert overlay.page.locator("body").inner_text().strip() == ""
             assert overlay.errors == []
 
