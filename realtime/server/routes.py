@@ -21,7 +21,7 @@ from ..session import Session
 from .engine_host import State
 from .service import Service
 from .snapshot import snapshot
-from .websocket import serve_websocket
+from .websocket import ring_from_any_thread, serve_websocket
 
 router = APIRouter()
 
@@ -39,7 +39,7 @@ ServiceOf = Annotated[Service, Depends(service_of)]
 
 async def session_of(session: str, service: ServiceOf) -> Session:
     """The session that the path names, or 404."""
-    found = next((one for one in service.sessions if one.name == session), None)
+    found = service.session(session)
     if found is None:
         raise HTTPException(404, f"there is no session {session[:64]!r}")
     return found
@@ -160,13 +160,12 @@ async def get_stream(session: SessionOf, service: ServiceOf) -> StreamingRespons
 
 async def _mjpeg(session: Session, service: Service) -> AsyncIterator[bytes]:
     """The parts; each ends with the next one's boundary, or browsers would show every picture one frame late."""
-    loop = asyncio.get_running_loop()
     bell = asyncio.Event()
-    viewer = session.watch(lambda: None if loop.is_closed() else loop.call_soon_threadsafe(bell.set) and None)
+    viewer = session.watch(ring_from_any_thread(bell))
     bell.set()
     try:
         yield f"--{MJPEG_BOUNDARY}\r\n".encode()
-        while service.host.state is State.READY and session in service.sessions:
+        while service.host.state is State.READY and service.session(session.name) is session:
             try:
                 async with asyncio.timeout(1):
                     await bell.wait()

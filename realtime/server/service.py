@@ -69,6 +69,10 @@ class Service:
         """All sessions; none before the engine is ready."""
         return self._lobby.sessions if self._lobby is not None else []
 
+    def session(self, name: str) -> Session | None:
+        """The session of this name."""
+        return self._lobby.get(name) if self._lobby is not None else None
+
     @property
     def connected(self) -> int:
         """Sessions with a connection."""

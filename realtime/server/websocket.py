@@ -77,6 +77,17 @@ async def close(websocket: WebSocket, code: CloseCode, reason: str) -> None:
     await websocket.close(code, reason.encode()[:120].decode(errors="ignore"))
 
 
+def ring_from_any_thread(event: asyncio.Event) -> Callable[[], None]:
+    """A mailbox's bell that sets an event of the running loop."""
+    loop = asyncio.get_running_loop()
+
+    def ring() -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(event.set)
+
+    return ring
+
+
 def _first(group: BaseExceptionGroup[E]) -> E:
     first = group.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
@@ -186,7 +197,7 @@ class _Connection:
                 teller = tasks.create_task(self._tell_position(position))
                 self._session = await lobby.enter(session_name, on_position)
                 # At once: a seat that is taken and has no channel would never be left.
-                self._channel = self._session.attach(self._ring_from_any_thread())
+                self._channel = self._session.attach(ring_from_any_thread(self._something_to_send))
                 self._channel.post(self._service.ready_message(self._session))
                 teller.cancel()
             session, channel = self._session, self._channel
@@ -213,15 +224,6 @@ class _Connection:
             self._something_to_send.clear()
             for text in position:
                 await self._websocket.send_text(text)
-
-    def _ring_from_any_thread(self) -> Callable[[], None]:
-        loop = asyncio.get_running_loop()
-
-        def ring() -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(self._something_to_send.set)
-
-        return ring
 
     async def _send(self, session: Session, channel: Channel) -> None:
         timeout_s = self._service.config.send_timeout_s
