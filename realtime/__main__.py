@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -130,8 +131,11 @@ def _option(name: str, annotation: Any, text: str, default: Any) -> inspect.Para
     kinds = [kind for kind in get_args(annotation) if kind is not type(None)] or [annotation]
     kind = str if many or kinds[0] is SecretStr else kinds[0]
     wanted = list[kind] | None if many else kind | None  # type: ignore[valid-type]
-    flag = name.removesuffix("s") if many else name
-    option = typer.Option(f"--{flag.replace('_', '-')}", help=text + shown, show_default=False)
+    flag = re.sub(r"(?<=ss)es$|s$", "", name) if many else name
+    spelling = f"--{flag.replace('_', '-')}"
+    if kinds[0] is bool:
+        spelling += f"/--no-{flag.replace('_', '-')}"
+    option = typer.Option(spelling, help=text + shown, show_default=False)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[wanted, option])
 
 
@@ -142,7 +146,7 @@ app.command("serve")(_serve)
 def _log_to_stderr(level: LogLevel) -> None:
     logging.basicConfig(level=level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     # These say a line for every start, request or candidate.
-    for name in ("uvicorn.error", "uvicorn.access", "httpx", "huggingface_hub"):
+    for name in ("uvicorn.error", "uvicorn.access", "httpx", "huggingface_hub", "aioice", "aiortc"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 

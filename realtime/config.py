@@ -6,11 +6,13 @@ Must not know params (what a user may change between two frames) or import anyth
 from __future__ import annotations
 
 import ipaddress
+import re
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -19,6 +21,39 @@ from pydantic_settings import (
 )
 
 from .errors import ConfigError
+
+_HOST = r"(?:[\w.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?"
+ICE_SERVER = re.compile(
+    rf"(?P<stun>stuns?:{_HOST})"
+    rf'|(?P<scheme>turns?:)(?P<username>[^\s:@"]+):(?P<credential>[^\s:@"]+)@(?P<host>{_HOST}(?:\?transport=(?:udp|tcp))?)'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """A STUN or TURN server, in the words of WebRTC's RTCIceServer."""
+
+    urls: str
+    username: str | None = None
+    credential: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> IceServer:
+        """Read `stun:HOST[:PORT]` or `turn:USER:PASSWORD@HOST[:PORT][?transport=udp|tcp]`.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        found = ICE_SERVER.fullmatch(text)
+        if found is None:
+            raise ValueError("write stun:HOST[:PORT] or turn:USER:PASSWORD@HOST[:PORT][?transport=udp|tcp]")
+        if found["stun"] is not None:
+            return cls(found["stun"])
+        return cls(found["scheme"] + found["host"], found["username"], found["credential"])
+
+    def wire(self) -> dict[str, str]:
+        """As a browser's RTCPeerConnection takes it."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class Device(StrEnum):
@@ -81,10 +116,24 @@ class Config(BaseSettings):
     ] = ()
     allowed_hosts: Annotated[tuple[str, ...], Field(description="Further host names that this server answers to.")] = ()
 
+    webrtc: Annotated[bool, Field(description="Serve /rtc, /whip and /whep, on UDP ports that the system picks.")] = (
+        True
+    )
+    ice_servers: Annotated[
+        tuple[str, ...],
+        Field(description="STUN and TURN servers: stun:HOST[:PORT], turn:USER:PASSWORD@HOST[:PORT][?transport=tcp]."),
+    ] = ()
+    ice_addresses: Annotated[
+        tuple[str, ...], Field(description="Addresses of this machine for WebRTC; default: all but loopback.")
+    ] = ()
+
     max_sessions: Annotated[int, Field(ge=1, le=1000, description="Sessions at once.")] = 8
     max_waiting: Annotated[
         int, Field(ge=0, le=10_000, description="How many may wait in line when sessions run out; 0 refuses them.")
     ] = 0
+    max_viewers: Annotated[
+        int, Field(ge=0, le=10_000, description="Who may watch sessions at once: WHEP, overlays, MJPEG.")
+    ] = 64
     max_rows: Annotated[int, Field(ge=1, le=64, description="Rows of one tick: frames in flight in one UNet call.")] = 8
     rows_per_session: Annotated[
         int, Field(ge=1, le=8, description="1: lowest latency. Up to the step count: the stream batch, more fps.")
@@ -96,6 +145,20 @@ class Config(BaseSettings):
     ] = 1024 * 1024
     resume_s: Annotated[float, Field(ge=0, description="How long a session waits for its client after a cut.")] = 30.0
     send_timeout_s: Annotated[float, Field(gt=0, description="A client that takes nothing for this long is cut.")] = 5.0
+
+    @field_validator("ice_servers")
+    @classmethod
+    def _check_ice_servers(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
+        for server in servers:
+            IceServer.parse(server)
+        return servers
+
+    @field_validator("ice_addresses")
+    @classmethod
+    def _check_ice_addresses(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        for address in addresses:
+            ipaddress.ip_address(address)
+        return addresses
 
     @property
     def is_loopback(self) -> bool:

@@ -6,19 +6,28 @@ Plain frozen data, so that an engine may live in another process. Must not know 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import Enum, IntEnum, auto
+from typing import TYPE_CHECKING
 
 from .errors import FrameError
 from .params import Params
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Pixels = npt.NDArray[np.uint8]
+
 
 class Format(IntEnum):
-    """Picture encodings, numbered as on the wire."""
+    """Picture encodings, numbered as on the wire. What a byte can't hold is never on it."""
 
     NONE = 0
     JPEG = 1
     PNG = 2
     WEBP = 3
+    PLANES = 256
+    """No encoding: `Planes`, as a video decoder gives them."""
 
     @property
     def media_type(self) -> str:
@@ -26,21 +35,46 @@ class Format(IntEnum):
         return f"image/{self.name.lower()}"
 
 
+class Matrix(Enum):
+    """How luma and chroma make colours. Source: ITU-R BT.601 and BT.709."""
+
+    BT601 = auto()
+    BT709 = auto()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planes:
+    """A picture in 4:2:0, not converted and not resized: a frame that is superseded must cost nothing.
+
+    Attributes:
+        y: luma, uint8 [H, W], both even; rows may be padded.
+        u, v: chroma, uint8 [H/2, W/2].
+        matrix: how they make RGB.
+        is_full_range: luma from 0 to 255 instead of 16 to 235.
+    """
+
+    y: Pixels
+    u: Pixels
+    v: Pixels
+    matrix: Matrix = Matrix.BT601
+    is_full_range: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One encoded picture as it came in.
+    """One picture as it came in.
 
     Attributes:
         seq: the client's number for it; rises within a connection.
         format: how `data` is encoded.
-        data: the encoded picture; may be a view into the received message.
+        data: the encoded picture, perhaps a view into the received message; `Planes` where a decoder was before us.
         captured_us: the client's clock, echoed and never interpreted.
         received_ns: our monotonic clock at arrival.
     """
 
     seq: int
     format: Format
-    data: bytes | memoryview
+    data: bytes | memoryview | Planes
     captured_us: int
     received_ns: int
 
@@ -53,6 +87,7 @@ class Job:
         session: an opaque name: rows with the same one belong together. The engine must not look into it.
         admitted_ns: our monotonic clock when the scheduler picked the frame.
         number: the scheduler's own, unique while the process lives.
+        encode: whether the result is wanted encoded; whoever sends video takes its pixels.
     """
 
     frame: Frame
@@ -60,6 +95,7 @@ class Job:
     session: str
     admitted_ns: int
     number: int = 0
+    encode: bool = True
 
 
 #: The stages of a frame in the order in which it passes them; see `Stamps`.
@@ -99,12 +135,14 @@ class Result:
     """The picture that answers a job.
 
     Attributes:
-        data: the encoded picture.
-        format: how it is encoded.
+        picture: uint8 [height, width, 3], RGB; shared, so nobody writes to it.
+        data: the same, encoded; empty where the job did not want that.
+        format: how it is encoded; NONE where it is not.
         stamps: when it left each stage.
     """
 
     job: Job
+    picture: Pixels = field(compare=False, repr=False)
     data: bytes
     format: Format
     stamps: Stamps = field(compare=False)

@@ -225,3 +225,8 @@ def dropped_message(seqs: Sequence[int], reason: str) -> str:
 def stats_message(stats: Mapping[str, Any]) -> str:
     """The numbers of the last second; see `stats.SessionStats.snapshot`."""
     return _text("stats", **stats)
+
+
+def closed_message(code: int, reason: str) -> str:
+    """The last message of a channel that has no close codes of its own."""
+    return _text("closed", code=code, reason=reason)

@@ -32,9 +32,11 @@ class Channel:
 
     Args:
         bell: called, from any thread, when there is something to send; must not block.
+        takes_encoded: whether the connection sends encoded pictures; one that sends video takes pixels.
     """
 
-    def __init__(self, bell: Callable[[], None]) -> None:
+    def __init__(self, bell: Callable[[], None], takes_encoded: bool = True) -> None:
+        self.takes_encoded = takes_encoded
         self.inbox: Mailbox[Frame] = Mailbox()
         self.outbox: Mailbox[Result] = Mailbox(bell)
         self.last_delivered = -1
@@ -67,6 +69,11 @@ class Channel:
         """Remember a dropped frame for the next report."""
         with self._lock:
             self._drops.setdefault(reason, deque(maxlen=DROPS_MAX)).append(seq)
+
+    def forget_drops(self) -> None:
+        """For a client that does not number its frames."""
+        with self._lock:
+            self._drops.clear()
 
     def post_drops(self) -> None:
         """Queue one `dropped` message a reason for what was dropped since the last call."""
@@ -102,9 +109,9 @@ class Session:
 
     # -- the connection's side, on the event loop ---------------------------------------------------------------
 
-    def attach(self, bell: Callable[[], None]) -> Channel:
+    def attach(self, bell: Callable[[], None], takes_encoded: bool = True) -> Channel:
         """Give the session a new connection; what is still under way for an older one will not be sent to it."""
-        self.channel = Channel(bell)
+        self.channel = Channel(bell, takes_encoded)
         return self.channel
 
     def detach(self, channel: Channel) -> None:
@@ -123,10 +130,11 @@ class Session:
             self._drop(channel, replaced.seq, DropReason.SUPERSEDED)
         self._ring()
 
-    def refuse(self, channel: Channel, seq: int, error: FrameError) -> None:
-        """Answer a frame that gets no picture with an error, and count it."""
+    def refuse(self, channel: Channel, seq: int, error: FrameError, *, is_told: bool = True) -> None:
+        """Count a frame that gets no picture, and answer it with an error unless the client need not be told again."""
         self._drop(channel, seq, DropReason.INVALID)
-        channel.post(protocol.error_message(error.code, str(error), seq=seq), optional=True)
+        if is_told:
+            channel.post(protocol.error_message(error.code, str(error), seq=seq), optional=True)
 
     def update(self, patch: dict[str, Any]) -> Params:
         """Apply a merge patch and tell the connected client what is now in force.

@@ -190,7 +190,8 @@ def a_job(seq: int = 1, params: Params | None = None, session: str = "s", **fram
 
 def a_result(job: Job | None = None, data: bytes = b"picture") -> Result:
     job = job or a_job()
-    return Result(job, data, Format.JPEG, Stamps(job.frame.received_ns))
+    picture = np.zeros((job.params.height, job.params.width, 3), np.uint8)
+    return Result(job, picture, data, Format.JPEG, Stamps(job.frame.received_ns))
 
 
 Pixels = npt.NDArray[np.uint8]

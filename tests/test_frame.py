@@ -13,7 +13,9 @@ from tests.fakes import a_frame, a_job, a_result
 
 
 def test_formats_are_numbered_as_on_the_wire() -> None:
-    assert {f.name: f.value for f in Format} == {"NONE": 0, "JPEG": 1, "PNG": 2, "WEBP": 3}
+    on_the_wire = {f.name: f.value for f in Format if f < 256}
+
+    assert on_the_wire == {"NONE": 0, "JPEG": 1, "PNG": 2, "WEBP": 3}
     assert Format.WEBP.media_type == "image/webp"
 
 

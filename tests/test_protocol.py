@@ -16,7 +16,7 @@ from realtime.errors import CloseCode, ProtocolError
 from realtime.frame import Format, Frame, Job, Result, Stamps
 from realtime.params import Params
 from realtime.protocol import CommandMessage, ParamsMessage, PictureMessage, UnknownMessage
-from tests.fakes import a_job, a_message
+from tests.fakes import a_job, a_message, pixels
 
 DATA = Path(__file__).parent / "data" / "protocol"
 FRAMES: dict[str, Any] = json.loads((DATA / "frames.json").read_text())
@@ -116,13 +116,13 @@ def test_golden_result_is_written(vector: dict[str, Any]) -> None:
     fields = vector["fields"]
     frame = Frame(fields["seq"], Format.JPEG, b"", int(fields["captured_us"]), 0)
     job = Job(frame, Params(version=fields["params_version"]), "s", 0)
-    result = Result(job, bytes.fromhex(vector["payload_hex"]), Format(fields["format"]), Stamps(0))
+    result = Result(job, pixels(), bytes.fromhex(vector["payload_hex"]), Format(fields["format"]), Stamps(0))
 
     assert protocol.pack_result(result, fields["engine_us"]).hex() == vector["hex"]
 
 
 def test_engine_us_is_held_at_what_the_field_takes() -> None:
-    result = Result(a_job(1), b"x", Format.JPEG, Stamps(0))
+    result = Result(a_job(1), pixels(), b"x", Format.JPEG, Stamps(0))
 
     assert protocol.HEADER.unpack_from(protocol.pack_result(result, 2**40))[6] == 2**32 - 1
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import simplejpeg
 
 from ..errors import FrameError
-from ..frame import Format
+from ..frame import Format, Job, Matrix, Planes
 from ..params import OutputFormat
 from ..protocol import sniff
 
@@ -28,21 +28,24 @@ PNG_CHUNKS_MAX = 10_000
 Pixels = npt.NDArray[np.uint8]
 Data = bytes | memoryview
 
+RGB_601 = np.array([[1.1644, 0, 1.5960], [1.1644, -0.3918, -0.8130], [1.1644, 2.0172, 0]])
+RGB_709 = np.array([[1.1644, 0, 1.7927], [1.1644, -0.2132, -0.5329], [1.1644, 2.1124, 0]])
+FROM_601_TO_709 = (RGB_709 @ np.linalg.inv(RGB_601)).astype(np.float32)
+"""What was converted by the one matrix, as the other would have. Source: ITU-R BT.601-7 and BT.709-6, limited range."""
+LUMA_TO_LIMITED = (16 + np.arange(256) * 219 / 255).round().astype(np.uint8)
+CHROMA_TO_LIMITED = (128 + (np.arange(256) - 128) * 224 / 255).round().astype(np.uint8)
 
-def inspect(data: Data, declared: Format, max_pixels: int) -> tuple[int, int]:
+
+def inspect(data: Data | Planes, declared: Format, max_pixels: int) -> tuple[int, int]:
     """Width and height from the header alone; microseconds, whatever the picture.
 
     Raises:
         FrameError: no picture, not of the declared format, a header that can't be read, or too many pixels.
     """
-    if sniff(data) is not declared:
-        found = sniff(data)
-        what = "no picture that this server reads" if found is Format.NONE else f"a {found.name} picture"
-        raise FrameError(f"the frame was sent as {declared.name} but holds {what}")
-    try:
-        width, height = _SIZES[declared](data)
-    except (ValueError, struct.error, IndexError):
-        raise FrameError(f"the {declared.name} header can't be read") from None
+    if isinstance(data, Planes):
+        height, width = data.y.shape
+    else:
+        width, height = _inspect_header(data, declared)
     if width < 1 or height < 1:
         raise FrameError(f"the picture has no pixels: {width} x {height}")
     if width * height > max_pixels:
@@ -52,7 +55,18 @@ def inspect(data: Data, declared: Format, max_pixels: int) -> tuple[int, int]:
     return width, height
 
 
-def decode(data: Data, declared: Format, width: int, height: int, max_pixels: int) -> Pixels:
+def _inspect_header(data: Data, declared: Format) -> tuple[int, int]:
+    if sniff(data) is not declared:
+        found = sniff(data)
+        what = "no picture that this server reads" if found is Format.NONE else f"a {found.name} picture"
+        raise FrameError(f"the frame was sent as {declared.name} but holds {what}")
+    try:
+        return _SIZES[declared](data)
+    except (ValueError, struct.error, IndexError):
+        raise FrameError(f"the {declared.name} header can't be read") from None
+
+
+def decode(data: Data | Planes, declared: Format, width: int, height: int, max_pixels: int) -> Pixels:
     """Decode, crop around the centre to the aspect ratio of width x height, and resize.
 
     Orientation is as stored (EXIF is not obeyed), grey and CMYK become RGB, transparency lies on white.
@@ -64,6 +78,8 @@ def decode(data: Data, declared: Format, width: int, height: int, max_pixels: in
         FrameError: as `inspect`, or the picture can't be decoded.
     """
     inspect(data, declared, max_pixels)
+    if isinstance(data, Planes):
+        return _convert(data, width, height)
     if declared is Format.JPEG:
         picture = _decode_jpeg(data)
     else:
@@ -72,7 +88,7 @@ def decode(data: Data, declared: Format, width: int, height: int, max_pixels: in
 
 
 def fit(picture: Pixels, width: int, height: int) -> Pixels:
-    """Crop [H, W, 3] around the centre to the aspect ratio of width x height and resize it to that."""
+    """Crop [H, W, 3] or [H, W] around the centre to the aspect ratio of width x height and resize it to that."""
     rows, columns = picture.shape[:2]
     if columns * height > rows * width:
         keep = max(1, round(rows * width / height))
@@ -88,6 +104,25 @@ def fit(picture: Pixels, width: int, height: int) -> Pixels:
     shrink = picture.shape[0] / height
     interpolation = cv2.INTER_AREA if shrink >= 2 else cv2.INTER_LINEAR
     return cast(Pixels, cv2.resize(picture, (width, height), interpolation=interpolation))
+
+
+def _convert(planes: Planes, width: int, height: int) -> Pixels:
+    """Planes to RGB; they are resized first, as they hold half as many values."""
+    y, u, v = fit(planes.y, width, height), *(fit(c, width // 2, height // 2) for c in (planes.u, planes.v))
+    if planes.is_full_range:
+        y, u, v = LUMA_TO_LIMITED[y], CHROMA_TO_LIMITED[u], CHROMA_TO_LIMITED[v]
+    i420 = np.concatenate([y.reshape(-1), u.reshape(-1), v.reshape(-1)]).reshape(height * 3 // 2, width)
+    picture = cast(Pixels, cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420))
+    if planes.matrix is Matrix.BT709:
+        picture = cast(Pixels, cv2.transform(picture, FROM_601_TO_709))
+    return picture
+
+
+def result_data(picture: Pixels, job: Job) -> tuple[Format, bytes]:
+    """What a job wants of its picture: its encoding by the job's params, or none and no bytes."""
+    if not job.encode:
+        return Format.NONE, b""
+    return encode(picture, job.params.output_format, job.params.output_quality)
 
 
 def encode(picture: Pixels, output_format: OutputFormat, quality: int) -> tuple[Format, bytes]:

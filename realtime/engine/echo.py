@@ -103,6 +103,6 @@ class EchoPending:
 
 def _encode(job: Job, picture: codec.Pixels, stamps: Stamps, denoised_ns: int) -> Result:
     stamps.denoise = denoised_ns
-    picture_format, data = codec.encode(picture, job.params.output_format, job.params.output_quality)
+    picture_format, data = codec.result_data(picture, job)
     stamps.encode = time.monotonic_ns()
-    return Result(job, data, picture_format, stamps)
+    return Result(job, picture, data, picture_format, stamps)

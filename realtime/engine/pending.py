@@ -62,9 +62,9 @@ class DiffusionPending:
             picture = _checked(row)
         except FrameError as error:
             return Failure(row.job, error)
-        picture_format, data = codec.encode(picture, row.job.params.output_format, row.job.params.output_quality)
+        picture_format, data = codec.result_data(picture, row.job)
         row.stamps.encode = self._clock()
-        return Result(row.job, data, picture_format, row.stamps)
+        return Result(row.job, picture, data, picture_format, row.stamps)
 
     def _moment(self, mark: Mark) -> int:
         """A mark on our clock: CUDA's events only know how far apart they are."""

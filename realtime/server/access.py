@@ -83,10 +83,11 @@ class Access:
             await self._app(scope, receive, send)
             return
         refusal = self._refusal(scope)
+        send_answer = _with_headers(send, self._cors_headers(Headers(scope=scope).get("origin")))
         if refusal is None:
-            await self._app(scope, receive, _with_headers(send))
+            await self._app(scope, receive, send_answer)
         elif scope["type"] == "http":
-            await refusal(scope, receive, _with_headers(send))
+            await refusal(scope, receive, send_answer)
         elif refusal.status_code == 401:
             await receive()  # the connect event
             # Accepted and closed, so that a browser can read the code; an unauthenticated peer gets nothing else.
@@ -114,11 +115,23 @@ class Access:
             return page
         if path in OPEN_PATHS or path.startswith(OPEN_PREFIXES):
             return None
+        if scope["type"] == "http" and scope["method"] == "OPTIONS":
+            return None  # a browser asks so before it sends a token, and never sends one with the question
         if any(self._matches(given) for given in _given_tokens(scope, headers)):
             return None
         return _problem(
             401, "a token is needed: open the address that the server printed", {"WWW-Authenticate": "Bearer"}
         )
+
+    def _cors_headers(self, origin: str | None) -> dict[str, str]:
+        """What lets a page of an allowed origin read our answers."""
+        if origin is None or origin.rstrip("/").lower() not in self._origins:
+            return {}
+        return {
+            "access-control-allow-origin": origin,
+            "access-control-expose-headers": "Location, ETag, Link, Retry-After",
+            "vary": "Origin",
+        }
 
     def _is_own(self, origin: str, host: str) -> bool:
         try:
@@ -158,11 +171,13 @@ def _problem(status: int, message: str, headers: dict[str, str] | None = None) -
     return JSONResponse({"detail": message}, status, headers)
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, more: dict[str, str]) -> Send:
+    wanted = {**SECURITY_HEADERS, **more}
+
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             present = {name.lower() for name, _ in message["headers"]}
-            extra = [(k.encode(), v.encode()) for k, v in SECURITY_HEADERS.items() if k.encode() not in present]
+            extra = [(k.encode(), v.encode()) for k, v in wanted.items() if k.encode() not in present]
             message["headers"] = [*message["headers"], *extra]
         await send(message)
 

@@ -17,19 +17,22 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
-from fastapi.responses import FileResponse, PlainTextResponse, Response
+from aiortc import RTCIceServer
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from .. import __version__
-from ..config import Config
+from ..config import Config, IceServer
 from ..engine import load_engine
-from ..errors import ConfigError
+from ..errors import ConfigError, SessionLimitError
 from .access import Access
 from .engine_host import Load, State
 from .routes import router
 from .service import Service
+from .webrtc.peers import Peers
+from .webrtc.routes import make_router
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,8 @@ SEND_BUFFER_BYTES = 256 * 1024
 SWITCH_INTERVAL_S = 0.0005
 """A Python-bound engine thread stalls the event loop 12-53 ms at p99 with the default 5 ms, 0.06-7 ms with this."""
 DRAIN_S = 4
+RETRY_AFTER_S = 5
+"""What who finds the server full is told to wait."""
 EXIT_OK, EXIT_ENGINE_FAILED, EXIT_CONFIG = 0, 1, 2
 
 
@@ -51,19 +56,29 @@ def create_app(config: Config, load: Load = load_engine, token: str | None = Non
         token: what clients must bring; None where nobody needs one.
     """
     service = Service(config, load)
+    ice_servers = [RTCIceServer(**IceServer.parse(server).wire()) for server in config.ice_servers]
+    peers = Peers(service, ice_servers)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        service.host.start()
-        yield
-        await service.host.stop()
+        async with peers.running():
+            service.host.start()
+            yield
+            await service.host.stop()
 
     app = FastAPI(title="realtime", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.state.service = service
+    app.state.service, app.state.peers = service, peers
     app.include_router(router)
+    if config.webrtc:
+        app.include_router(make_router(peers, ice_servers))
+    app.add_exception_handler(SessionLimitError, _full)
     _add_pages(app)
     app.add_middleware(Access, config=config, token=token)
     return app
+
+
+async def _full(request: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": str(error)}, 503, {"retry-after": str(RETRY_AFTER_S)})
 
 
 def _add_pages(app: FastAPI) -> None:

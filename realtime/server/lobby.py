@@ -1,4 +1,4 @@
-"""Who is in, who stands in line, who may still come back.
+"""Who is in, who stands in line, who may still come back, who watches.
 
 Event loop only. Must not know sockets: whoever enters brings a callback for their place in the line.
 """
@@ -6,9 +6,10 @@ Event loop only. Must not know sockets: whoever enters brings a callback for the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from ..errors import ProtocolError, SessionLimitError
@@ -81,6 +82,20 @@ class Lobby:
         """The session of this name."""
         return self._sessions.get(name)
 
+    def check_room(self, name: str | None, *, may_wait: bool) -> None:
+        """Refuse at once whoever `enter` would refuse, or could only let in later where they can't wait.
+
+        Raises:
+            SessionLimitError: the server is full.
+        """
+        if name in self._seats or (self._free > 0 and not self._line):
+            return
+        if not may_wait or len(self._line) >= self._max_waiting:
+            raise self._full()
+
+    def _full(self) -> SessionLimitError:
+        return SessionLimitError(f"{len(self._seats)} of {self._max_sessions} sessions are taken; try again later")
+
     async def enter(self, name: str | None, on_position: Callable[[int, int], None]) -> Session:
         """A session for a new connection: the named one where it exists, else a new one, in line where it must be.
 
@@ -113,7 +128,7 @@ class Lobby:
 
     async def _stand_in_line(self, on_position: Callable[[int, int], None]) -> None:
         if len(self._line) >= self._max_waiting:
-            raise SessionLimitError(f"{len(self._seats)} of {self._max_sessions} sessions are taken; try again later")
+            raise self._full()
         waiting = _Waiting(asyncio.get_running_loop().create_future(), on_position)
         self._line.append(waiting)
         self._admit_next()
@@ -173,3 +188,38 @@ class Lobby:
                 return
             if not waiting.admitted.done():
                 waiting.admitted.set_result(None)
+
+
+class Viewers:
+    """Counts those who watch, whatever way they watch.
+
+    Args:
+        most: at once.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.count = 0
+
+    def check(self) -> None:
+        """Refuse one more where there are enough.
+
+        Raises:
+            SessionLimitError: no viewer may come in.
+        """
+        if self.count >= self._most:
+            raise SessionLimitError(f"{self.count} of {self._most} viewers watch already; try again later")
+
+    @contextlib.contextmanager
+    def seat(self) -> Generator[None]:
+        """One viewer's place, while the block runs.
+
+        Raises:
+            SessionLimitError: there is none.
+        """
+        self.check()
+        self.count += 1
+        try:
+            yield
+        finally:
+            self.count -= 1

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import html
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request, WebSocket
 from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
 from .. import __version__, protocol
+from ..config import IceServer
 from ..errors import ParamsError, ProtocolError
 from ..params import params_schema
 from ..session import Session
 from .engine_host import State
 from .service import Service
 from .snapshot import snapshot
-from .websocket import ring_from_any_thread, serve_websocket
+from .viewers import MJPEG_BOUNDARY, mjpeg, serve_viewer
+from .websocket import serve_websocket
 
 router = APIRouter()
 
-MJPEG_BOUNDARY = "frame"
 BODY_MAX_BYTES = protocol.TEXT_MAX_BYTES
 
 
@@ -50,10 +50,14 @@ SessionOf = Annotated[Session, Depends(session_of)]
 
 @router.websocket("/ws")
 async def ws(websocket: WebSocket) -> None:
-    """Frames in, pictures out."""
+    """Frames in, pictures out; with `?watch=S` only the pictures of session S."""
     offered = websocket.scope.get("subprotocols", [])
     await websocket.accept(subprotocol=protocol.SUBPROTOCOL if protocol.SUBPROTOCOL in offered else None)
-    await serve_websocket(websocket, websocket.app.state.service, websocket.query_params.get("session") or None)
+    service, query = websocket.app.state.service, websocket.query_params
+    if watched := query.get("watch"):
+        await serve_viewer(websocket, service, watched)
+    else:
+        await serve_websocket(websocket, service, query.get("session") or None)
 
 
 @router.get("/api/config", summary="What a client needs to start")
@@ -71,7 +75,8 @@ async def get_config(service: ServiceOf) -> dict[str, Any]:
         "styles": info.styles if info else {},
         "limits": {**service.limits(), "max_output_pixels": service.max_output_pixels},
         "window": protocol.WINDOW,
-        "ice_servers": [],
+        "webrtc": service.config.webrtc,
+        "ice_servers": [IceServer.parse(server).wire() for server in service.config.ice_servers],
     }
 
 
@@ -144,39 +149,19 @@ async def get_snapshot(session: SessionOf, service: ServiceOf) -> Response:
     result = session.newest
     if result is None:
         raise HTTPException(404, "this session has no picture yet")
-    png = await asyncio.to_thread(snapshot, result, service.host.engine.info.model, service.config.max_pixels)
+    png = await asyncio.to_thread(snapshot, result, service.host.engine.info.model)
     return Response(png, media_type="image/png", headers={"cache-control": "no-store"})
 
 
 @router.get("/api/sessions/{session}/stream.mjpg", response_class=Response, summary="The output as MJPEG")
 async def get_stream(session: SessionOf, service: ServiceOf) -> StreamingResponse:
     """For anything that can show nothing else."""
+    service.viewers.check()
     return StreamingResponse(
-        _mjpeg(session, service),
+        mjpeg(session, service),
         media_type=f"multipart/x-mixed-replace; boundary={MJPEG_BOUNDARY}",
         headers={"cache-control": "no-store"},
     )
-
-
-async def _mjpeg(session: Session, service: Service) -> AsyncIterator[bytes]:
-    """The parts; each ends with the next one's boundary, or browsers would show every picture one frame late."""
-    bell = asyncio.Event()
-    viewer = session.watch(ring_from_any_thread(bell))
-    bell.set()
-    try:
-        yield f"--{MJPEG_BOUNDARY}\r\n".encode()
-        while service.host.state is State.READY and service.session(session.name) is session:
-            try:
-                async with asyncio.timeout(1):
-                    await bell.wait()
-            except TimeoutError:
-                continue  # look whether the session is still there
-            bell.clear()
-            if (result := viewer.take()) is not None:
-                head = f"Content-Type: {result.format.media_type}\r\nContent-Length: {len(result.data)}\r\n\r\n"
-                yield head.encode() + result.data + f"\r\n--{MJPEG_BOUNDARY}\r\n".encode()
-    finally:
-        session.unwatch(viewer)
 
 
 @router.get("/healthz", response_class=Response, summary="Alive")

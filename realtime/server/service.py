@@ -18,8 +18,9 @@ from ..errors import ConfigError
 from ..params import SIDE_MIN_PX, SIDE_MULTIPLE_PX, Params
 from ..session import Session
 from .engine_host import EngineHost, Load, State
-from .lobby import Lobby
+from .lobby import Lobby, Viewers
 from .metrics import Metrics
+from .pictures import Pictures
 
 
 def _within(params: Params, max_pixels: int) -> Params:
@@ -46,6 +47,8 @@ class Service:
         self.config = config
         self.metrics = Metrics(self)
         self.host = EngineHost(config, load, self.metrics.observe_tick)
+        self.viewers = Viewers(config.max_viewers)
+        self.pictures = Pictures()
         self._lobby: Lobby | None = None
         self._defaults: Params | None = None
 

@@ -18,17 +18,15 @@ KEYWORD = b"realtime"
 IEND_BYTES = 12
 
 
-def snapshot(result: Result, model: str, max_pixels: int) -> bytes:
+def snapshot(result: Result, model: str) -> bytes:
     """A result as PNG. Its iTXt chunk `realtime` holds {"model", "params", "seq"}.
 
     Takes tens of milliseconds: not for the event loop.
     """
     png = result.data
-    params = result.job.params
     if result.format is not Format.PNG:
-        picture = codec.decode(result.data, result.format, params.width, params.height, max_pixels)
-        _, png = codec.encode(picture, OutputFormat.PNG, 100)
-    recipe = {"model": model, "params": params.wire(), "seq": result.job.frame.seq}
+        _, png = codec.encode(result.picture, OutputFormat.PNG, 100)
+    recipe = {"model": model, "params": result.job.params.wire(), "seq": result.job.frame.seq}
     return with_text(png, json.dumps(recipe))
 
 

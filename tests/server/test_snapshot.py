@@ -19,15 +19,15 @@ PNG = encoded(pixels(), "PNG")
 
 
 def a_picture(kind: str, params: Params) -> Result:
-    data = encoded(pixels(96, 64), kind)
-    return Result(a_job(7, params), data, Format[kind], Stamps(0))
+    picture = pixels(96, 64)
+    return Result(a_job(7, params), picture, encoded(picture, kind), Format[kind], Stamps(0))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_snapshot_is_a_png_of_the_picture_with_its_recipe(kind: str) -> None:
     params = Params(prompt="ink, «soft» ☂", seed=3, width=96, height=64, version=5)
 
-    png = snapshot(a_picture(kind, params), "tiny", 2**22)
+    png = snapshot(a_picture(kind, params), "tiny")
 
     picture = np.asarray(Image.open(io.BytesIO(png)))
     assert np.abs(picture.astype(int) - pixels(96, 64)).mean() < 6
@@ -35,7 +35,7 @@ def test_snapshot_is_a_png_of_the_picture_with_its_recipe(kind: str) -> None:
 
 
 def test_other_programs_read_the_recipe() -> None:
-    png = snapshot(a_picture("PNG", Params(prompt="ink")), "tiny", 2**22)
+    png = snapshot(a_picture("PNG", Params(prompt="ink")), "tiny")
 
     image = Image.open(io.BytesIO(png))
     image.load()
@@ -46,7 +46,7 @@ def test_other_programs_read_the_recipe() -> None:
 def test_recipe_can_be_sent_back_as_a_patch() -> None:
     params = Params(prompt=(WeightedPrompt(text="a", weight=2.0),), width=96, height=64)
 
-    recipe = text_of(snapshot(a_picture("JPEG", params), "tiny", 2**22))
+    recipe = text_of(snapshot(a_picture("JPEG", params), "tiny"))
 
     assert Params().patched(recipe["params"], Params()) == params.model_copy(update={"version": 1})
 

@@ -1,0 +1,98 @@
+"""Those who only watch a session, by WebSocket or MJPEG.
+
+Must not know peer connections. A viewer costs its session nothing: it has a mailbox of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator
+
+from starlette.websockets import WebSocket
+
+from .. import protocol
+from ..errors import CloseCode
+from ..frame import Result
+from ..session import Session
+from .connection import REPORT_EVERY_S, STATS_EVERY, Closed, Gone, end_with_server, ring_from_any_thread
+from .engine_host import State
+from .service import Service
+from .websocket import closing, send_picture
+
+MJPEG_BOUNDARY = "frame"
+
+
+async def results(session: Session, service: Service) -> AsyncIterator[Result]:
+    """Every new picture of a session, the newest one to begin with, as fast as asked for; ends with the session."""
+    bell = asyncio.Event()
+    viewer = session.watch(ring_from_any_thread(bell))
+    bell.set()
+    try:
+        while service.host.state is State.READY and service.session(session.name) is session:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REPORT_EVERY_S):  # then look whether the session is still there
+                    await bell.wait()
+            bell.clear()
+            if (result := viewer.take()) is not None:
+                yield result
+    finally:
+        session.unwatch(viewer)
+
+
+async def mjpeg(session: Session, service: Service) -> AsyncIterator[bytes]:
+    """The parts of the stream; each ends with the next one's boundary, or browsers would show every picture late."""
+    with service.viewers.seat():
+        yield f"--{MJPEG_BOUNDARY}\r\n".encode()
+        async for result in results(session, service):
+            kind, data = await service.pictures.encoded(result)
+            head = f"Content-Type: {kind.media_type}\r\nContent-Length: {len(data)}\r\n\r\n"
+            yield head.encode() + data + f"\r\n--{MJPEG_BOUNDARY}\r\n".encode()
+
+
+async def serve_viewer(websocket: WebSocket, service: Service, session_name: str) -> None:
+    """The whole life of an accepted WebSocket that watches a session."""
+    async with closing(websocket, service.config.send_timeout_s), asyncio.TaskGroup() as tasks:
+        tasks.create_task(_receive(websocket))
+        tasks.create_task(end_with_server(service))
+        tasks.create_task(_show(websocket, service, session_name))
+
+
+async def _receive(websocket: WebSocket) -> None:
+    """A viewer has nothing to say; what it says all the same is not read into anything."""
+    while (await websocket.receive())["type"] != "websocket.disconnect":
+        pass
+    raise Gone
+
+
+async def _show(websocket: WebSocket, service: Service, session_name: str) -> None:
+    session = service.session(session_name)
+    if session is None:
+        raise Closed(CloseCode.TRY_LATER, f"there is no session {session_name[:64]!r} yet")
+    with service.viewers.seat():
+        await websocket.send_text(service.ready_message(session))
+        async with asyncio.TaskGroup() as tasks:
+            report = tasks.create_task(_report(websocket, session, service))
+            async for result in results(session, service):
+                kind, data = await service.pictures.encoded(result)
+                try:
+                    async with asyncio.timeout(service.config.send_timeout_s):
+                        await send_picture(websocket, dataclasses.replace(result, format=kind, data=data))
+                except TimeoutError:
+                    raise Gone from None
+            report.cancel()
+    raise Closed(CloseCode.DONE, "the session has ended")
+
+
+async def _report(websocket: WebSocket, session: Session, service: Service) -> None:
+    """New params within a quarter of a second, stats once a second."""
+    version, beats = session.params.version, 0
+    while True:
+        await asyncio.sleep(REPORT_EVERY_S)
+        if session.params.version != version:
+            version = session.params.version
+            await websocket.send_text(protocol.params_message(session.params.wire()))
+        beats += 1
+        if beats % STATS_EVERY == 0:
+            await websocket.send_text(protocol.stats_message(service.stats(session)))

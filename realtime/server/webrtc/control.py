@@ -1,0 +1,91 @@
+"""The data channel `control`: text messages both ways, with an end that says why, as a WebSocket has.
+
+Must not know what the messages mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from aiortc import RTCDataChannel
+from aiortc.exceptions import InvalidStateError
+
+from ... import protocol
+from ...errors import CloseCode, ProtocolError
+from ..connection import Closed, Gone
+
+LABEL = "control"
+WAITING_MAX = 256
+"""A data channel can't be read more slowly: a client that is this far ahead of us is refused."""
+BUFFERED_MAX_BYTES = 256 * 1024
+FLUSH_S = 0.5
+
+
+class Control:
+    """One peer's control channel, from before it is opened."""
+
+    def __init__(self) -> None:
+        self._opened: asyncio.Future[RTCDataChannel] = asyncio.get_running_loop().create_future()
+        self._texts: asyncio.Queue[str | bytes] = asyncio.Queue()
+        self._is_flooded = False
+        self._drained = asyncio.Event()
+
+    def adopt(self, channel: RTCDataChannel) -> None:
+        """Take a channel that the peer opened; others than the first with our label are left alone."""
+        if channel.label != LABEL or self._opened.done():
+            return
+        channel.bufferedAmountLowThreshold = BUFFERED_MAX_BYTES // 2
+        channel.on("message", self._on_message)
+        channel.on("bufferedamountlow", self._drained.set)
+        channel.on("close", self._drained.set)
+        self._opened.set_result(channel)
+
+    async def opened(self) -> None:
+        """Wait until the peer has opened it."""
+        await asyncio.shield(self._opened)
+
+    def _on_message(self, message: str | bytes) -> None:
+        self._is_flooded = self._is_flooded or self._texts.qsize() >= WAITING_MAX
+        if not self._is_flooded:
+            self._texts.put_nowait(message)
+
+    async def receive(self) -> str:
+        """The next text.
+
+        Raises:
+            ProtocolError: it is binary.
+            Closed: they come faster than they are read.
+        """
+        message = await self._texts.get()
+        if self._is_flooded:
+            raise Closed(CloseCode.REFUSED, "texts come faster than they can be read")
+        if isinstance(message, bytes):
+            raise ProtocolError("the control channel carries text messages only")
+        return message
+
+    async def send(self, text: str) -> None:
+        """Send a text, once the peer has taken most of those before.
+
+        Raises:
+            Gone: the channel is closed.
+        """
+        channel = await asyncio.shield(self._opened)
+        while channel.bufferedAmount > BUFFERED_MAX_BYTES and channel.readyState == "open":
+            self._drained.clear()
+            await self._drained.wait()
+        try:
+            channel.send(text)
+        except InvalidStateError:
+            raise Gone("the control channel is closed") from None
+
+    async def close(self, end: Closed) -> None:
+        """Say why this ends, and give it a moment to be heard."""
+        if not self._opened.done() or self._opened.cancelled():
+            return
+        channel = self._opened.result()
+        with contextlib.suppress(InvalidStateError, TimeoutError):
+            channel.send(protocol.closed_message(end.code, str(end)))
+            async with asyncio.timeout(FLUSH_S):
+                while channel.readyState == "open" and channel.bufferedAmount:  # noqa: ASYNC110 - aiortc tells nobody
+                    await asyncio.sleep(0.01)

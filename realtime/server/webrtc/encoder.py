@@ -1,0 +1,189 @@
+"""Pixels to video packets: one encoder of one stream, and the governor that keeps it affordable.
+
+Must not know peers. Runs in worker threads: one call at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, cast
+
+import av
+import cv2
+from av.video.frame import PictureType
+
+from ...engine.codec import Pixels
+
+if TYPE_CHECKING:
+    VideoPacket = av.Packet[Any]
+
+CLOCK_HZ = 90_000
+TIME_BASE = Fraction(1, CLOCK_HZ)
+EXPECTED_FPS = 30
+"""What rate control reckons with; at fewer frames a second the stream is thinner than it might be."""
+
+BITS_PER_PIXEL = 23.0
+"""Per second: 6 Mbit/s at 512 x 512. For restyled video bitrate decides quality, not effort: superfast at 6 Mbit/s is
+2 dB above aiortc's medium at its cap of 3, for an eighth of the time (docs/performance.md)."""
+BITRATE_MIN, BITRATE_MAX = 1_500_000, 8_000_000
+
+EFFORTS: dict[str, tuple[str, ...]] = {"H264": ("superfast", "ultrafast"), "VP8": ("-12", "-16")}
+"""Best first. x264's default, which aiortc leaves it at, is medium: 5 times superfast's time. libvpx below -12 costs
+up to twice as much for 0.2 dB."""
+
+
+def full_bitrate(width: int, height: int) -> int:
+    """Bits a second for pictures of this size, where nothing speaks for fewer."""
+    return round(min(max(BITS_PER_PIXEL * width * height, BITRATE_MIN), BITRATE_MAX))
+
+
+class Governor:
+    """Chooses the effort from how long encoding took of the time between frames.
+
+    Down at once where a second's encoding took more than `TOO_MUCH` of its time, up again after `CALM_S` below
+    `LITTLE`: every change costs a key frame, so it must not swing.
+
+    Args:
+        efforts: how many there are.
+    """
+
+    TOO_MUCH = 0.4
+    LITTLE = 0.1
+    CALM_S = 10.0
+
+    def __init__(self, efforts: int) -> None:
+        self.effort = 0
+        self._efforts = efforts
+        self._since: float | None = None
+        self._busy_s = 0.0
+        self._calm_s = 0.0
+
+    def note(self, now_s: float, spent_s: float) -> None:
+        """A frame was encoded in `spent_s`."""
+        if self._since is None:
+            self._since = now_s
+        self._busy_s += spent_s
+        elapsed_s = now_s - self._since
+        if elapsed_s < 1:
+            return
+        share = self._busy_s / elapsed_s
+        self._calm_s = self._calm_s + elapsed_s if share < self.LITTLE else 0.0
+        self._since, self._busy_s = now_s, 0.0
+        if share > self.TOO_MUCH and self.effort < self._efforts - 1:
+            self.effort += 1
+        elif self._calm_s >= self.CALM_S and self.effort > 0:
+            self.effort -= 1
+            self._calm_s = 0.0
+
+
+class VideoEncoder:
+    """Encodes one stream; sizes, bitrate and effort may change between any two frames, at the price of a key frame.
+
+    Args:
+        codec: `H264` or `VP8`.
+        share: of the bitrate that the pictures' size asks for.
+    """
+
+    def __init__(self, codec: str, share: float = 1.0) -> None:
+        self.codec = codec
+        self.share = share
+        self.governor = Governor(len(EFFORTS[codec]))
+        self._context: Any = None
+        self._made_for: tuple[int, int, int, int] | None = None
+        self._last_pts = -1
+
+    def encode(self, picture: Pixels, pts: int, key_frame: bool) -> list[VideoPacket]:
+        """Encode a picture.
+
+        Args:
+            picture: uint8 [H, W, 3], RGB, even sides.
+            pts: in units of 1/90000 s; one that does not rise is moved on.
+            key_frame: whether it must be one that decoding can begin with.
+
+        Returns:
+            Its packets: one, as a rule.
+        """
+        begun_s = time.monotonic()
+        height, width = picture.shape[:2]
+        wanted = (width, height, round(full_bitrate(width, height) * self.share), self.governor.effort)
+        if self._context is None or self._made_for != wanted:
+            self._context, self._made_for = _new_context(self.codec, *wanted), wanted
+        self._last_pts = max(pts, self._last_pts + 1)
+        frame = av.VideoFrame.from_ndarray(cast(Any, cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420)), format="yuv420p")
+        frame.pts, frame.time_base = self._last_pts, TIME_BASE
+        frame.pict_type = PictureType.I if key_frame else PictureType.NONE
+        packets: list[VideoPacket] = self._context.encode(frame)
+        now_s = time.monotonic()
+        self.governor.note(now_s, now_s - begun_s)
+        return packets
+
+
+def _new_context(codec: str, width: int, height: int, bitrate: int, effort: int) -> Any:
+    context: Any = av.CodecContext.create("libx264" if codec == "H264" else "libvpx", "w")
+    context.width, context.height = width, height
+    context.pix_fmt = "yuv420p"
+    context.bit_rate = bitrate
+    context.framerate = Fraction(EXPECTED_FPS, 1)
+    context.time_base = TIME_BASE
+    context.thread_count = 1  # the picture is done in 1-4 ms; sliced threads would cost other sessions their core
+    context.gop_size = 3000  # key frames are made where somebody needs one
+    chosen = EFFORTS[codec][effort]
+    if codec == "H264":
+        context.profile = "Baseline"
+        context.options = {"preset": chosen, "tune": "zerolatency"}
+    else:
+        context.qmin, context.qmax = 2, 56
+        context.options = {
+            "deadline": "realtime",
+            "cpu-used": chosen,
+            "lag-in-frames": "0",
+            # Equal rates are constant bitrate; the buffer is half a second of it.
+            "minrate": str(bitrate),
+            "maxrate": str(bitrate),
+            "bufsize": str(bitrate // 2),
+            "undershoot-pct": "100",
+            "overshoot-pct": "15",
+            "static-thresh": "1",
+        }
+    return context
+
+
+class BitrateSteps:
+    """Which share of the full bitrate a peer can take, from its own estimates (REMB).
+
+    An estimate is never far above what was sent: a quiet picture makes a low one. So only an estimate *below* what we
+    send speaks for less, and silence of that kind for some seconds for more.
+    """
+
+    SHARES = (1.0, 0.5, 0.25, 0.125)
+    DOWN_EVERY_S = 1.0
+    UP_AFTER_S = 8.0
+
+    def __init__(self) -> None:
+        self.step = 0
+        self._sent: deque[tuple[float, int]] = deque()
+        self._moved_s = float("-inf")
+        self._complained_s = float("-inf")
+
+    @property
+    def share(self) -> float:
+        """Of the full bitrate."""
+        return self.SHARES[self.step]
+
+    def sent(self, now_s: float, size: int) -> None:
+        """So many bytes went to the peer."""
+        self._sent.append((now_s, size))
+        while self._sent and self._sent[0][0] < now_s - 1:
+            self._sent.popleft()
+
+    def estimated(self, now_s: float, bitrate: int) -> None:
+        """The peer can take this many bits a second, it says."""
+        sending = 8 * sum(size for at_s, size in self._sent if at_s >= now_s - 1)
+        if bitrate < 0.85 * sending:
+            self._complained_s = now_s
+            if self.step < len(self.SHARES) - 1 and now_s - self._moved_s >= self.DOWN_EVERY_S:
+                self.step, self._moved_s = self.step + 1, now_s
+        elif self.step and now_s - max(self._moved_s, self._complained_s) >= self.UP_AFTER_S:
+            self.step, self._moved_s = self.step - 1, now_s

@@ -1,0 +1,175 @@
+"""One peer connection: from an offer to an answer, candidates as they trickle, whether the other side is still there.
+
+Knows aiortc; must not know sessions or HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+
+from aiortc import (
+    MediaStreamTrack,
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
+from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
+from aiortc.mediastreams import MediaStreamError
+from aiortc.sdp import candidate_from_sdp
+from aiortc.stats import RTCTransportStats
+
+from ..connection import Gone
+from . import seams
+from .broadcast import Outbound, Packetizer
+from .control import Control
+from .sdp import (
+    CANDIDATES_MAX,
+    Fragment,
+    OfferError,
+    Purpose,
+    answer_for_peer,
+    check_offer,
+    offer_for_aiortc,
+    video_codec,
+)
+
+CONNECT_S = 15.0
+"""A peer that has not connected by then never will: its NAT lets nothing through, or it has gone."""
+FAILED_S = 5.0
+"""aioice may say "failed" while a pair that it did not know of works: as long as packets come, nothing is torn down."""
+LOOK_EVERY_S = 0.5
+
+
+class Peer:
+    """A peer connection that answers one offer.
+
+    Args:
+        purpose: what the peer comes for.
+        ice_servers: STUN and TURN servers for our own candidates; none where the list is empty.
+    """
+
+    def __init__(self, purpose: Purpose, ice_servers: Sequence[RTCIceServer]) -> None:
+        self.purpose = purpose
+        self.video: MediaStreamTrack | None = None
+        self.audio: MediaStreamTrack | None = None
+        self.outbound: Outbound | None = None
+        self.control = Control()
+        # One transport for all: without this, one is made for each section and thrown away again. An empty list of
+        # servers must be said: aiortc's own default asks a public STUN server.
+        configuration = RTCConfiguration(list(ice_servers), bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+        self._connection = RTCPeerConnection(configuration)
+        self._connection.on("track", self._on_track)
+        self._connection.on("datachannel", self.control.adopt)
+        self._sender: RTCRtpSender | None = None
+        self._username_fragment: str | None = None
+        self._candidates = 0
+
+    async def answer(self, text: str) -> str:
+        """Take the offer.
+
+        Returns:
+            The answer, with all our candidates.
+
+        Raises:
+            OfferError: the offer is refused.
+        """
+        offer = check_offer(text, self.purpose)
+        ice = offer.media[0].ice
+        assert ice is not None
+        self._username_fragment = ice.usernameFragment
+        self._candidates = sum(len(media.ice_candidates) for media in offer.media)
+        connection = self._connection
+        try:
+            await connection.setRemoteDescription(RTCSessionDescription(offer_for_aiortc(text), "offer"))
+        except OperationError:
+            raise OfferError(422, "the offer has no codec, or no H.264 profile, that this server takes") from None
+        except (InvalidAccessError, InvalidStateError, ValueError, AssertionError, KeyError, AttributeError) as error:
+            raise OfferError(400, f"the offer can't be taken: {error}") from None
+        sender = self._prepare_transceivers()
+        await connection.setLocalDescription(await connection.createAnswer())
+        answer = answer_for_peer(connection.localDescription.sdp)
+        if self.outbound is not None and sender is not None:
+            self.outbound.codec = video_codec(answer)
+            seams.on_key_frame_request(sender, self.outbound.request_key_frame)
+            self._sender = sender
+        return answer
+
+    def _prepare_transceivers(self) -> RTCRtpSender | None:
+        video = next(t for t in self._connection.getTransceivers() if t.kind == "video")
+        seams.release_on_marker(video.receiver)
+        if self.purpose is Purpose.PUBLISH:
+            return None
+        self.outbound = Outbound()
+        return self._connection.addTrack(self.outbound)
+
+    def send_by(self, packetizer: Packetizer) -> None:
+        """Begin to send what the outbound track gives."""
+        assert self._sender is not None
+        seams.pack_with(self._sender, packetizer)
+
+    async def trickle(self, fragment: Fragment) -> None:
+        """Take further candidates.
+
+        Raises:
+            OfferError: they are too many, or they are of an ICE restart.
+        """
+        if fragment.username_fragment not in (None, self._username_fragment):
+            raise OfferError(422, "ICE restarts are not supported: send a new offer by POST")
+        self._candidates += len(fragment.candidates)
+        if self._candidates > CANDIDATES_MAX:
+            raise OfferError(422, f"more than {CANDIDATES_MAX} candidates")
+        for mid, line in fragment.candidates:
+            candidate = candidate_from_sdp(line.partition(":")[2])
+            candidate.sdpMid, candidate.sdpMLineIndex = (mid, None) if mid else (None, 0)
+            await self._connection.addIceCandidate(candidate)
+
+    async def watch(self) -> None:
+        """Wait until the other side is gone.
+
+        Raises:
+            Gone: always.
+        """
+        begun_s = heard_s = time.monotonic()
+        received, was_connected = 0, False
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            now_s, state = time.monotonic(), self._connection.connectionState
+            was_connected = was_connected or state == "connected"
+            if state == "failed":
+                if (newly := await self._packets_received()) != received:
+                    received, heard_s, was_connected = newly, now_s, True
+                if now_s - heard_s < FAILED_S:
+                    continue
+            if state in ("failed", "closed"):
+                raise Gone(f"the connection is {state}")
+            if state == "connected":
+                heard_s = now_s
+            elif not was_connected and now_s - begun_s > CONNECT_S:
+                raise Gone("it never connected")
+
+    async def _packets_received(self) -> int:
+        report = await self._connection.getStats()
+        return sum(stats.packetsReceived for stats in report.values() if isinstance(stats, RTCTransportStats))
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self._connection.close()
+
+    def _on_track(self, track: MediaStreamTrack) -> None:
+        if track.kind == "video":
+            self.video = track
+        else:
+            self.audio = track
+
+
+async def discard(track: MediaStreamTrack) -> None:
+    """Read a track to its end for nothing: aiortc queues what nobody reads without bound (13 MB/s for 640 x 480)."""
+    with contextlib.suppress(MediaStreamError):
+        while True:
+            await track.recv()
