@@ -52,6 +52,7 @@ def serving(*options: str, port: int = 0) -> Iterator[ServerProcess]:
         line = process.stdout.readline()
         address = re.search(r"http://\S+", line)
         assert address, f"the server did not start: {line!r}"
+        timer.cancel()
         yield ServerProcess(process, address[0])
     finally:
         timer.cancel()

@@ -271,3 +271,15 @@ def test_webrtc_by_hand_shows_the_problem_and_keeps_trying(browser: Browser, ech
         page.evaluate("() => unblock()")
         expect_transport(page, "WebRTC")
         expect(page.locator(".problem")).to_have_count(0)
+
+
+def test_a_server_without_webrtc_is_named_and_left_by_one_button(browser: Browser) -> None:
+    with serving("--model", "echo", "--no-webrtc") as server, opened(browser, server.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        choose(page, "WebRTC")
+        expect(page.get_by_text("WebRTC is switched off")).to_be_visible(timeout=SOON_MS)
+        page.get_by_role("button", name="Let the page choose").click()
+        expect_transport(page, "WebSocket")
+        expect(page.get_by_label("Connection")).to_have_value("automatic")
+        expect(page.locator(".problem")).to_have_count(0)
+        assert watched.errors == []
