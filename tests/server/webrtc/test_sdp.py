@@ -55,6 +55,7 @@ def candidate(address: str = "192.0.2.1", port: int = 5000, protocol: str = "udp
 
 
 SENDONLY = VIDEO.replace("sendrecv", "sendonly")
+BUNDLED_DATA = DATA.replace("m=application 9", "m=application 0") + "a=bundle-only\n"
 RECVONLY = VIDEO.replace("sendrecv", "recvonly")
 
 
@@ -62,6 +63,7 @@ RECVONLY = VIDEO.replace("sendrecv", "recvonly")
     ("purpose", "text"),
     [
         pytest.param(Purpose.DUPLEX, offer(VIDEO, DATA), id="a browser's"),
+        pytest.param(Purpose.DUPLEX, offer(VIDEO, BUNDLED_DATA), id="Firefox's: on the port of the first"),
         pytest.param(Purpose.DUPLEX, offer(AUDIO, VIDEO, DATA), id="with audio"),
         pytest.param(Purpose.PUBLISH, offer(AUDIO, SENDONLY), id="OBS's: audio first"),
         pytest.param(Purpose.PUBLISH, offer(VIDEO), id="both ways, as the RFC allows"),
