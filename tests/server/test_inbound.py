@@ -12,7 +12,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from realtime.engine import codec
 from realtime.errors import FrameError
 from realtime.frame import Format, Matrix
-from realtime.server.webrtc.inbound import planes_of
+from realtime.server.inbound import planes_of
 from tests.fakes import Pixels, pixels
 
 
