@@ -45,7 +45,7 @@ def to_tensor(pictures: Pictures) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def train_judge(minutes: float = 1.5) -> torch.nn.Sequential:
+def train_judge(minutes: float = 3.0) -> torch.nn.Sequential:
     """A style classifier on moodless training targets, 128x128 crops; loaded if trained before."""
     network, path = judge_network(), CHECKPOINTS / "judge.pt"
     if path.exists():
