@@ -110,7 +110,7 @@ def main() -> None:
     average = MovingAverage(trained, 0.998)
     path = CHECKPOINTS / ("decoder.pt" if args.decoder_only else "autoencoder.pt")
     step, budget = 0, Budget(args.minutes)
-    if state := load(path, args.fresh or args.init is not None):
+    if state := load(path, args.fresh):
         vae.load_state_dict(state["vae"])
         optimizer.load_state_dict(state["optimizer"])
         average.shadow, average.steps, step = state["average"], state["step"], state["step"]

@@ -115,7 +115,7 @@ def arguments(description: str | None, minutes: float) -> argparse.ArgumentParse
     """The options that all training stages have."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=minutes, help="wall-clock budget; pauses do not count")
-    parser.add_argument("--init", type=Path, help="start from the weights of this model folder")
+    parser.add_argument("--init", type=Path, help="start from this model folder, where the stage has no checkpoint yet")
     parser.add_argument("--fresh", action="store_true", help="ignore this stage's own checkpoint")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 2)
     return parser

@@ -133,7 +133,7 @@ def main() -> None:
     trained = [p for group in groups for p in group["params"]]
     average = MovingAverage(trained, 0.996)
     path, step, samples, budget = CHECKPOINTS / "unet.pt", 0, 0, Budget(args.minutes)
-    if state := load(path, args.fresh or args.init is not None):
+    if state := load(path, args.fresh):
         model.load_state_dict(state["unet"])
         encoder.load_state_dict(state["text_encoder"])
         optimizer.load_state_dict(state["optimizer"])
