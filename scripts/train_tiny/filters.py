@@ -109,7 +109,7 @@ def cells(image: Array, size: int = CELL) -> Array:
 @cache
 def brush_tile(seed: int, length: int, down: int, across: int) -> Array:
     """Brush relief of mean 0 and deviation 1: a tile of noise smeared in one direction, repeating every 32 pixels."""
-    noise = noise_tile(seed, 1.2)
+    noise = noise_tile(seed, 1.4)
     smeared = sum(np.roll(noise, (down * k, across * k), (0, 1)) for k in range(-length, length + 1))
     smeared = np.asarray(smeared, np.float32)
     return (smeared - smeared.mean()) / smeared.std()

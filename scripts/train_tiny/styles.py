@@ -49,7 +49,7 @@ def oil(image: Array) -> Array:
     base = contrast(saturate(kuwahara(image, 4), 1.35), 1.1)
     base = mix(base, base * np.array([1.06, 0.97, 0.84], np.float32), 0.9)
     relief = tiled(brush_tile(3, 5, 1, -1), base.shape)
-    return np.clip(base * (1 + 0.1 * relief)[..., None] + 0.012 * relief[..., None], 0, 1)
+    return np.clip(base * (1 + 0.115 * relief)[..., None] + 0.015 * relief[..., None], 0, 1)
 
 
 def monet(image: Array) -> Array:
@@ -77,8 +77,8 @@ def watercolour(image: Array) -> Array:
     edge = np.abs(luma(base) - luma(blur(base, 3)))
     base = base * (1 - 2.0 * np.clip(edge, 0, 0.2))[..., None]
     base = mix(base, (1.0, 0.99, 0.96), smoothstep(luma(base), 0.72, 0.98) * 0.85)
-    grain = tiled(noise_tile(11, 1.6), edge.shape) * 0.028 + tiled(brush_tile(12, 3, 0, 1), edge.shape) * 0.012
-    return np.clip(base + (grain * (1.25 - luma(base)))[..., None] * np.array([1.0, 1.0, 0.9], np.float32), 0, 1)
+    grain = tiled(noise_tile(11, 2.4), edge.shape) * (1.3 - luma(base))
+    return np.clip(base + (0.055 * grain)[..., None] * np.array([1.0, 1.0, 0.85], np.float32), 0, 1)
 
 
 def ukiyoe(image: Array) -> Array:
