@@ -212,8 +212,8 @@ def main() -> None:
             }
         )
         print(rows[-1], flush=True)
-        if (strength, steps) == (0.5, 1):
-            result["style accuracy by style at 0.5, 1 step"] = {
+        if strength == 0.5:
+            result[f"style accuracy by style at 0.5, steps: {steps}"] = {
                 name: round(value, 2) for name, value in by_style.items()
             }
     result["runs (shares of the teacher's)"] = rows
