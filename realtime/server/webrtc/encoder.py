@@ -132,7 +132,16 @@ def _new_context(codec: str, width: int, height: int, bitrate: int, effort: int)
     chosen = EFFORTS[codec][effort]
     if codec == "H264":
         context.profile = "Baseline"
-        context.options = {"preset": chosen, "tune": "zerolatency"}
+        context.options = {
+            "preset": chosen,
+            "tune": "zerolatency",
+            # Half of the usual strength: 0.2 to 0.7 dB more on four clips, at the same bitrate, time and SSIM (measured).
+            "aq-strength": "0.5",
+            # A quarter of a second: without it a key frame of a noisy webcam has 97 KB (67 at a quarter of the bitrate,
+            # now 26), which take 130 ms on a line of that rate; costs 0.1 dB.
+            "maxrate": str(bitrate),
+            "bufsize": str(bitrate // 4),
+        }
     else:
         context.qmin, context.qmax = 2, 56
         context.options = {
@@ -146,6 +155,8 @@ def _new_context(codec: str, width: int, height: int, bitrate: int, effort: int)
             "undershoot-pct": "100",
             "overshoot-pct": "15",
             "static-thresh": "1",
+            # Per cent of a frame's mean share: key frames of 30-48 KB instead of 49-75, and no less quality (measured).
+            "max-intra-rate": "300",
         }
     return context
 
