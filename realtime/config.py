@@ -29,6 +29,36 @@ ICE_SERVER = re.compile(
 )
 
 
+SESSION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class InputSource:
+    """Video that the server fetches: a camera, a file or a URL, and the session that it becomes."""
+
+    name: str
+    source: str
+
+    @classmethod
+    def parse_all(cls, texts: tuple[str, ...]) -> list[InputSource]:
+        """Read `[NAME=]SOURCE` each; without a name they are `input`, `input-2` and so on.
+
+        Raises:
+            ValueError: two have the same name, or one is empty.
+        """
+        sources: list[InputSource] = []
+        for number, text in enumerate(texts, 1):
+            name, equals, source = text.partition("=")
+            if not equals or not SESSION_NAME.fullmatch(name):
+                name, source = f"input-{number}" if number > 1 else "input", text
+            if not source:
+                raise ValueError("write [NAME=]SOURCE")
+            sources.append(cls(name, source))
+        if len({source.name for source in sources}) < len(sources):
+            raise ValueError("two inputs have the same name")
+        return sources
+
+
 @dataclass(frozen=True, slots=True)
 class IceServer:
     """A STUN or TURN server, in the words of WebRTC's RTCIceServer."""
@@ -116,6 +146,10 @@ class Config(BaseSettings):
     ] = ()
     allowed_hosts: Annotated[tuple[str, ...], Field(description="Further host names that this server answers to.")] = ()
 
+    inputs: Annotated[
+        tuple[str, ...],
+        Field(description="Video to fetch into a session: [NAME=]SOURCE, a file, camera:N or a URL (RTSP, RTMP)."),
+    ] = ()
     webrtc: Annotated[bool, Field(description="Serve /rtc, /whip and /whep, on UDP ports that the system picks.")] = (
         True
     )
@@ -145,6 +179,12 @@ class Config(BaseSettings):
     ] = 1024 * 1024
     resume_s: Annotated[float, Field(ge=0, description="How long a session waits for its client after a cut.")] = 30.0
     send_timeout_s: Annotated[float, Field(gt=0, description="A client that takes nothing for this long is cut.")] = 5.0
+
+    @field_validator("inputs")
+    @classmethod
+    def _check_inputs(cls, inputs: tuple[str, ...]) -> tuple[str, ...]:
+        InputSource.parse_all(inputs)
+        return inputs
 
     @field_validator("ice_servers")
     @classmethod

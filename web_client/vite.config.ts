@@ -17,6 +17,7 @@ export default defineConfig({
     // `npm run dev` beside a running server: `realtime serve --model echo:20`.
     proxy: {
       "/api": "http://127.0.0.1:8777",
+      "/rtc": "http://127.0.0.1:8777",
       "/ws": { target: "ws://127.0.0.1:8777", ws: true },
     },
   },

@@ -24,11 +24,12 @@ from starlette.staticfiles import StaticFiles
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from .. import __version__
-from ..config import Config, IceServer
+from ..config import Config, IceServer, InputSource
 from ..engine import load_engine
 from ..errors import ConfigError, SessionLimitError
 from .access import Access
 from .engine_host import Load, State
+from .ingest import Ingest
 from .routes import router
 from .service import Service
 from .webrtc.peers import Peers
@@ -58,12 +59,16 @@ def create_app(config: Config, load: Load = load_engine, token: str | None = Non
     service = Service(config, load)
     ice_servers = [RTCIceServer(**IceServer.parse(server).wire()) for server in config.ice_servers]
     peers = Peers(service, ice_servers)
+    ingests = [Ingest(service, source) for source in InputSource.parse_all(config.inputs)]
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        async with peers.running():
+        async with asyncio.TaskGroup() as tasks, peers.running():
             service.host.start()
+            fetching = [tasks.create_task(ingest.run()) for ingest in ingests]
             yield
+            for task in fetching:
+                task.cancel()
             await service.host.stop()
 
     app = FastAPI(title="realtime", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)

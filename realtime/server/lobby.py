@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import secrets
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
+from ..config import SESSION_NAME
 from ..errors import ProtocolError, SessionLimitError
 from ..scheduler import Scheduler
 from ..session import Channel, Session
-
-SESSION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def check_name(name: str | None) -> None:

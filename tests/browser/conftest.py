@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 PHOTO = Path(__file__).parent.parent / "data" / "frames" / "astronaut.jpg"
 CAMERA_WIDTH, CAMERA_HEIGHT, CAMERA_FRAMES = 320, 240, 60
+REMOTE_NAME = "realtime.test"
+"""Leads to this machine, and to a page looks like another."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -36,9 +39,16 @@ def camera_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def remote_port() -> int:
+    """A free port: the browser must know beforehand which insecure address it may trust with a camera."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
+
+
 # Not for the session: Playwright keeps an event loop running, and tests with one of their own come after these.
 @pytest.fixture(scope="module")
-def browser(camera_file: Path) -> Iterator[Browser]:
+def browser(camera_file: Path, remote_port: int) -> Iterator[Browser]:
     path = browser_path()
     if path is None:
         message = f"no Chromium found (looked for {', '.join(BROWSERS)})"
@@ -59,6 +69,9 @@ def browser(camera_file: Path) -> Iterator[Browser]:
                 "--use-fake-ui-for-media-stream",
                 "--use-fake-device-for-media-stream",
                 f"--use-file-for-fake-video-capture={camera_file}",
+                "--allow-loopback-in-peer-connection",
+                f"--host-resolver-rules=MAP {REMOTE_NAME} 127.0.0.1",
+                f"--unsafely-treat-insecure-origin-as-secure=http://{REMOTE_NAME}:{remote_port}",
             ],
         )
         yield chromium

@@ -1,7 +1,9 @@
-"""Starts servers and opens pages for the browser tests."""
+"""Starts servers, opens pages and looks at them for the browser tests."""
 
 from __future__ import annotations
 
+import io
+import json
 import re
 import signal
 import subprocess
@@ -11,10 +13,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.request import urlopen
 
-from playwright.sync_api import Browser, Page
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
 
 START_TIMEOUT_S = 60
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+SOON_MS = 20_000
 
 
 @dataclass
@@ -44,6 +52,7 @@ def serving(*options: str, port: int = 0) -> Iterator[ServerProcess]:
         line = process.stdout.readline()
         address = re.search(r"http://\S+", line)
         assert address, f"the server did not start: {line!r}"
+        timer.cancel()
         yield ServerProcess(process, address[0])
     finally:
         timer.cancel()
@@ -79,3 +88,37 @@ def opened(browser: Browser, url: str, **options: Any) -> Iterator[Watched]:
         yield watched
     finally:
         context.close()
+
+
+def output(page: Page) -> Locator:
+    return page.get_by_label("Output", exact=True).locator("canvas, video")
+
+
+def shown(page: Page) -> np.ndarray:
+    """What the output shows, as float [H, W, 3]."""
+    picture = Image.open(io.BytesIO(output(page).screenshot())).convert("RGB").resize((64, 64))
+    return np.asarray(picture, np.float32)
+
+
+def start_camera(page: Page) -> None:
+    page.get_by_role("button", name="Camera").click()
+    expect(page.get_by_text("The restyled picture appears here.")).to_be_hidden(timeout=SOON_MS)
+
+
+def session_of(server: ServerProcess) -> dict[str, Any]:
+    """The connected session; those of pages that are closed wait to be resumed."""
+    with urlopen(server.url + "api/sessions") as answer:
+        return next(session for session in json.load(answer)["sessions"] if session["connected"])
+
+
+FIGURE = """(name) => [...document.querySelectorAll("dl > div")]
+    .find((one) => one.querySelector("dt").textContent === name)?.querySelector("dd").textContent.trim()"""
+
+
+def wait_for_figure(page: Page, name: str, condition: str) -> None:
+    """Wait until a number of the measurements below the stage is as wanted: JavaScript on `text`."""
+    page.wait_for_function(
+        f"(name) => {{ const text = ({FIGURE})(name); return text !== undefined && ({condition}); }}",
+        arg=name,
+        timeout=SOON_MS,
+    )

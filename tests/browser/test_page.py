@@ -2,57 +2,24 @@
 
 from __future__ import annotations
 
-import io
-import json
-from typing import Any
-from urllib.request import urlopen
-
 import numpy as np
 import pytest
-from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, expect
 
-from .driver import ServerProcess, opened, serving
+from .driver import (
+    DESKTOP,
+    PHONE,
+    SOON_MS,
+    ServerProcess,
+    opened,
+    serving,
+    session_of,
+    shown,
+    start_camera,
+    wait_for_figure,
+)
 
 pytestmark = pytest.mark.browser
-
-DESKTOP = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 844}
-SOON_MS = 20_000
-
-
-def output(page: Page) -> Locator:
-    return page.get_by_label("Output", exact=True).locator("canvas")
-
-
-def shown(page: Page) -> np.ndarray:
-    """What the output shows, as float [H, W, 3]."""
-    picture = Image.open(io.BytesIO(output(page).screenshot())).convert("RGB").resize((64, 64))
-    return np.asarray(picture, np.float32)
-
-
-def start_camera(page: Page) -> None:
-    page.get_by_role("button", name="Camera").click()
-    expect(page.get_by_text("The restyled picture appears here.")).to_be_hidden(timeout=SOON_MS)
-
-
-def session_of(server: ServerProcess) -> dict[str, Any]:
-    """The connected session; those of pages that are closed wait to be resumed."""
-    with urlopen(server.url + "api/sessions") as answer:
-        return next(session for session in json.load(answer)["sessions"] if session["connected"])
-
-
-FIGURE = """(name) => [...document.querySelectorAll("dl > div")]
-    .find((one) => one.querySelector("dt").textContent === name)?.querySelector("dd").textContent.trim()"""
-
-
-def wait_for_figure(page: Page, name: str, condition: str) -> None:
-    """Wait until a number of the measurements below the stage is as wanted: JavaScript on `text`."""
-    page.wait_for_function(
-        f"(name) => {{ const text = ({FIGURE})(name); return text !== undefined && ({condition}); }}",
-        arg=name,
-        timeout=SOON_MS,
-    )
 
 
 @pytest.fixture(scope="module")

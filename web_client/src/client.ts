@@ -1,35 +1,40 @@
 /** Joins the parts: sources → sender → connection → player, and params → panel. The page only draws what is here. */
 
 import { computed, signal } from "@preact/signals";
+import { type Choice, isLoopback, keepChoice, keptChoice, type TransportKind } from "./choice";
 import { browserClock as clock } from "./clock";
 import { Connection } from "./connection";
+import { Dialer } from "./dialer";
 import { download } from "./download";
 import { createEncoder } from "./encoder";
+import { FrameSender } from "./frame_sender";
 import { Meter } from "./meter";
 import { moved, seedFrom } from "./numbers";
 import { differences, ParamsStore } from "./params";
 import { Player } from "./player";
 import { Problems } from "./problems";
-import type { Frame, Params, Ready, ServerMessage, Stats, Styles, Value } from "./protocol";
+import type { Closed, Frame, Params, Ready, ServerMessage, Stats, Styles, Value } from "./protocol";
 import { type Control, controlsFrom, type NumberControl, type Schema } from "./schema";
-import { FrameSender } from "./sender";
+import type { Sender } from "./sender";
 import { keepSessionName, sessionName } from "./session";
+import { httpSignaling } from "./signaling";
 import { Camera } from "./sources/camera";
 import { DrawingCanvas } from "./sources/canvas";
-import { type Source, SourceError } from "./sources/source";
-import type { ProblemKind } from "./strings";
+import { type Source, SourceError, type SourceKind } from "./sources/source";
+import type { NoteKind, ProblemKind } from "./strings";
+import { createTrackCanvas } from "./track_canvas";
+import { TrackSender } from "./track_sender";
+import { dialWebRtc } from "./webrtc";
 import { dialWebSocket, webSocketUrl } from "./websocket";
 
-export type SourceKind = "camera" | "canvas";
-
-/** `dropped: paused` still on its way when we unfreeze must not freeze us again. */
-const PAUSED_IS_OLD_MS = 1000;
+/** News of paused frames still on its way when we unfreeze must not freeze us again; `stats` come once a second. */
+const PAUSED_IS_OLD_MS = 2000;
 const MENTION_MS = 8000;
 
 export class Client {
   readonly problems = new Problems();
-  readonly meter = new Meter(clock);
-  readonly player = new Player();
+  readonly meter = new Meter(clock, () => this.connection.measure());
+  readonly player = new Player((pictures) => this.meter.played(pictures, this.params.inForce.peek()?.version ?? null));
   readonly camera = new Camera((problem) => {
     this.problems.report("source", problem);
     this.sourceKind.value = null;
@@ -39,8 +44,28 @@ export class Client {
     clock,
     send: (patch) => this.connection.send({ type: "params", params: patch }),
   });
+  readonly dialer = new Dialer({
+    clock,
+    dials: {
+      websocket: dialWebSocket(() => webSocketUrl(sessionName())),
+      webrtc: dialWebRtc({
+        clock,
+        signaling: httpSignaling(sessionName),
+        stream: () => this.#tracks.stream,
+        createPeer: "RTCPeerConnection" in window ? (configuration) => new RTCPeerConnection(configuration) : null,
+        codecs: () => RTCRtpReceiver.getCapabilities("video")?.codecs ?? [],
+        onLeave,
+      }),
+    },
+    choice: keptChoice(),
+    isLocal: isLoopback(location.hostname),
+    isVideo: () => this.#source(this.sourceKind.peek())?.isStill === false,
+    onFallBack: () => {
+      this.note.value = "fellBack";
+    },
+  });
   readonly connection = new Connection({
-    dial: dialWebSocket(() => webSocketUrl(sessionName())),
+    dial: this.dialer.dial,
     clock,
     problems: this.problems,
     random: Math.random,
@@ -48,10 +73,14 @@ export class Client {
     onReady: (ready) => this.#ready(ready),
     onMessage: (message) => this.#receive(message),
     onFrame: (frame) => void this.#show(frame),
+    onVideo: (stream) => this.player.play(stream),
+    onEnd: () => this.player.hold(),
   });
 
   readonly sourceKind = signal<SourceKind | null>(null);
   readonly isFrozen = signal(false);
+  /** Something worth knowing that is no problem; null where there is nothing. */
+  readonly note = signal<NoteKind | null>(null);
   readonly model = signal("");
   readonly styles = signal<Styles>({});
   readonly controls = signal<Control[]>([]);
@@ -64,14 +93,13 @@ export class Client {
     return { width, height };
   });
 
-  readonly #sender = new FrameSender({
-    clock,
+  readonly #frames = new FrameSender({
+    ...this.#sending("websocket"),
     encode: createEncoder(),
-    target: () => (this.connection.isOpen && !this.isFrozen.peek() ? this.params.inForce.peek() : null),
     send: (bytes) => this.connection.sendFrame(bytes),
-    onSent: () => this.meter.sent(),
-    onError: (error) => this.problems.report("source", "encoding", String(error)),
   });
+  readonly #tracks = new TrackSender({ ...this.#sending("webrtc"), createCanvas: createTrackCanvas });
+  readonly #senders: Record<TransportKind, Sender> = { websocket: this.#frames, webrtc: this.#tracks };
   #unfrozenAt_ms = -PAUSED_IS_OLD_MS;
 
   /** Switches the input; the connection stays as it is. */
@@ -80,8 +108,17 @@ export class Client {
     this.problems.clear("source");
     this.sourceKind.value = kind;
     const source = this.#source(kind);
-    this.#sender.use(source);
-    await this.#trySource(kind, () => source?.start(this.#sender.changed));
+    for (const sender of Object.values(this.#senders)) sender.use(source);
+    await this.#trySource(kind, () => source?.start(this.#changed));
+    // Not before it has started: a camera that is refused moves nothing.
+    if (this.sourceKind.peek() === kind && this.dialer.wanted !== this.dialer.inUse.peek()) this.connection.redial();
+  }
+
+  chooseTransport(choice: Choice): void {
+    keepChoice(choice);
+    this.dialer.choose(choice);
+    this.note.value = null;
+    if (this.dialer.wanted !== this.dialer.inUse.peek() || !this.connection.isOpen) this.connection.redial();
   }
 
   async useCameraDevice(deviceId: string): Promise<void> {
@@ -94,7 +131,7 @@ export class Client {
     this.isFrozen.value = isFrozen;
     if (isFrozen) return;
     this.#unfrozenAt_ms = clock.now();
-    this.#sender.changed();
+    this.#changed();
   }
 
   newSeed(): void {
@@ -136,31 +173,36 @@ export class Client {
       this.problems.report("params", "paramsChanged");
     }
     this.#confirm(ready.params);
-    this.params.flush();
-    this.#sender.connected(ready.window);
+    this.params.resend();
+    this.#senders[this.dialer.inUse.peek()].connected(ready.window);
     void this.#loadSchema();
   }
 
-  #receive(message: Exclude<ServerMessage, Ready>): void {
+  #receive(message: Exclude<ServerMessage, Ready | Closed>): void {
     switch (message.type) {
       case "params":
         this.#confirm(message.params);
         break;
       case "dropped":
-        if (message.reason === "paused" && clock.now() - this.#unfrozenAt_ms > PAUSED_IS_OLD_MS)
-          this.isFrozen.value = true;
-        this.#sender.credit.settle(message.seqs);
+        if (message.reason === "paused") this.#noticePause();
+        this.#frames.credit.settle(message.seqs);
         break;
       case "error":
-        if (message.seq !== undefined) this.#sender.credit.settle([message.seq]);
+        if (message.seq !== undefined) this.#frames.credit.settle([message.seq]);
         if (message.field !== undefined) this.params.refuse(message.field, message.message);
         else this.#mention(message.seq === undefined ? "commandRefused" : "frameRefused", message.message);
         break;
       case "stats":
+        // Where no `dropped` come, only the count tells that the session was frozen before this page was there.
+        if (pausedIn(message) > pausedIn(this.serverStats.peek() ?? message)) this.#noticePause();
         this.serverStats.value = message;
         break;
     }
-    void this.#sender.pump();
+    void this.#frames.pump();
+  }
+
+  #noticePause(): void {
+    if (clock.now() - this.#unfrozenAt_ms > PAUSED_IS_OLD_MS) this.isFrozen.value = true;
   }
 
   #confirm(params: Params): void {
@@ -169,12 +211,12 @@ export class Client {
     if (!isNew) return;
     this.canvas.resize(params.width, params.height);
     // A drawing doesn't change by itself: sent once more, it comes back with the new look.
-    if (this.sourceKind.peek() === "canvas") this.#sender.changed();
+    if (this.#source(this.sourceKind.peek())?.isStill) this.#changed();
   }
 
   async #show(frame: Frame): Promise<void> {
-    this.#sender.credit.settleUpTo(frame.seq);
-    void this.#sender.pump();
+    this.#frames.credit.settleUpTo(frame.seq);
+    void this.#frames.pump();
     if (!(await this.player.show(frame))) return;
     this.meter.shown(frame);
   }
@@ -206,6 +248,21 @@ export class Client {
     }
   }
 
+  /** What every sender is given; only the one of the transport in use has a target. */
+  #sending(kind: TransportKind) {
+    return {
+      clock,
+      target: () =>
+        this.connection.isOpen && this.dialer.inUse.peek() === kind && !this.isFrozen.peek()
+          ? this.params.inForce.peek()
+          : null,
+      onSent: () => this.meter.sent(),
+      onError: (error: unknown) => this.problems.report("source", "encoding", String(error)),
+    };
+  }
+
+  readonly #changed = (): void => this.#senders[this.dialer.inUse.peek()].changed();
+
   #source(kind: SourceKind | null): Source | null {
     return kind === "camera" ? this.camera : kind === "canvas" ? this.canvas : null;
   }
@@ -214,6 +271,15 @@ export class Client {
     return this.controls.peek().find((control) => control.kind === "number" && control.name === name) as
       NumberControl | undefined;
   }
+}
+
+function pausedIn({ dropped }: Stats): number {
+  return dropped.paused ?? 0;
+}
+
+function onLeave(action: () => void): () => void {
+  addEventListener("pagehide", action);
+  return () => removeEventListener("pagehide", action);
 }
 
 async function isRefused(): Promise<boolean> {

@@ -2,9 +2,11 @@
 
 import { type Signal, signal } from "@preact/signals";
 import type { Clock } from "./clock";
+import type { LinkMeasurements } from "./link";
 import type { Problems } from "./problems";
 import {
   type ClientMessage,
+  type Closed,
   CloseCode,
   type Frame,
   PROTOCOL_VERSION,
@@ -22,16 +24,20 @@ export type Status =
   | { state: "retrying"; at_ms: number }
   | { state: "closed" };
 
-/** One way to the server. WebSocket now; another transport fits behind the same few methods. */
+/** One way to the server. Pictures travel as frames, one message each, or as video whose track the dial was given. */
 export interface Transport {
   send(message: ClientMessage): void;
-  sendFrame(bytes: ArrayBuffer): void;
+  /** Only where pictures travel as frames. */
+  sendFrame?(bytes: ArrayBuffer): void;
+  /** Only where they travel as video: nothing in it tells how long it was under way. */
+  measure?(): Promise<LinkMeasurements | null>;
   close(): void;
 }
 
 export interface TransportEvents {
   message(message: ServerMessage): void;
   frame(frame: Frame): void;
+  video(stream: MediaStream): void;
   closed(code: number, reason: string): void;
 }
 
@@ -46,9 +52,22 @@ export interface ConnectionOptions {
   /** Asks by plain HTTP whether the server refuses us: browsers hide the status of a refused WebSocket. */
   isRefused: () => Promise<boolean>;
   onReady: (ready: Ready) => void;
-  onMessage: (message: Exclude<ServerMessage, Ready>) => void;
+  onMessage: (message: Exclude<ServerMessage, Ready | Closed>) => void;
   onFrame: (frame: Frame) => void;
+  onVideo: (stream: MediaStream) => void;
+  /** A transport is about to be closed: the last moment at which its video can be seen. */
+  onEnd: () => void;
 }
+
+/** What a transport says of its own end; no server sends these. */
+export const OwnCode = {
+  /** Nobody closed it; browsers give the same code for a WebSocket. */
+  lost: 1006,
+  /** The server answered, but nothing gets through between here and there. */
+  unconnected: 4003,
+  /** This server or this browser doesn't have this transport. */
+  unavailable: 4004,
+} as const;
 
 const FIRST_MESSAGE_MS = 10_000;
 /** `stats` come once a second, so this much silence means a dead connection. */
@@ -72,6 +91,8 @@ const endings = new Map<number, Ending>([
   [CloseCode.tooBig, { problem: "tooBig", retry_ms: null }],
   [CloseCode.engineFailed, { problem: "engineFailed", retry_ms: 3_000 }],
   [CloseCode.full, { problem: "full", retry_ms: 5_000 }],
+  [OwnCode.unconnected, { problem: "webrtcBlocked", retry_ms: 0 }],
+  [OwnCode.unavailable, { problem: "webrtcOff", retry_ms: 5_000 }],
 ]);
 
 export class Connection {
@@ -105,9 +126,19 @@ export class Connection {
           this.#expectWithin(SILENCE_MS);
           this.#options.onFrame(frame);
         }),
+      video: (stream) => current(() => this.#options.onVideo(stream)),
       closed: (code, reason) => current(() => this.#closed(code, reason)),
     });
     this.#expectWithin(FIRST_MESSAGE_MS);
+  }
+
+  /** Dials again where there is a connection or will be one: another transport is wanted, and nothing is wrong. */
+  redial(): void {
+    const { state } = this.status.peek();
+    if (state === "idle" || state === "closed") return;
+    this.stop();
+    this.#retries = 0;
+    this.start();
   }
 
   /** Ends the connection for good, until `start`. */
@@ -129,12 +160,19 @@ export class Connection {
   }
 
   sendFrame(bytes: ArrayBuffer): void {
-    if (this.isOpen) this.#transport?.sendFrame(bytes);
+    if (this.isOpen) this.#transport?.sendFrame?.(bytes);
+  }
+
+  /** What the transport knows of its link; null where every frame tells by itself. */
+  async measure(): Promise<LinkMeasurements | null> {
+    return (await this.#transport?.measure?.()) ?? null;
   }
 
   #receive(message: ServerMessage): void {
     if (message.type === "ready") {
       this.#becomeOpen(message);
+    } else if (message.type === "closed") {
+      this.#closed(message.code, message.reason);
     } else if (message.type === "loading") {
       this.#callOff();
       this.status.value = { state: "loading", stage: message.stage, percent: message.percent };
@@ -200,6 +238,7 @@ export class Connection {
     this.#callOff = () => {};
     this.#dials++;
     this.#openedAt_ms = null;
+    if (this.#transport) this.#options.onEnd();
     this.#transport?.close();
     this.#transport = null;
   }

@@ -1,6 +1,6 @@
 /** Crops, scales and compresses one picture at a time, away from the page's own thread. */
 
-import { centreCrop } from "./crop";
+import { drawFitted } from "./crop";
 import type { EncodeReply, EncodeRequest } from "./encoder";
 
 const scope = self as unknown as {
@@ -23,10 +23,7 @@ async function encode({ bitmap, width, height, mirrored, quality }: EncodeReques
   if (canvas?.width !== width || canvas.height !== height) canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { alpha: false });
   if (!context) throw new Error("no 2D context");
-  context.imageSmoothingQuality = "medium";
-  context.setTransform(mirrored ? -1 : 1, 0, 0, 1, mirrored ? width : 0, 0);
-  const crop = centreCrop(bitmap.width, bitmap.height, width, height);
-  context.drawImage(bitmap, crop.x, crop.y, crop.width, crop.height, 0, 0, width, height);
+  drawFitted(context, { image: bitmap, width: bitmap.width, height: bitmap.height, mirrored });
   bitmap.close();
   const blob = await canvas.convertToBlob({ type: "image/jpeg", quality });
   return blob.arrayBuffer();

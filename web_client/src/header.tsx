@@ -16,6 +16,7 @@ export function Header({ client, view }: { client: Client; view: View }) {
       <p class="state" data-state={state} role="status">
         {strings.state[state]}
       </p>
+      {state === "open" && <span class="transport">{strings.transport[client.dialer.inUse.value]}</span>}
       <div class="segmented" role="group" aria-label={strings.stage.layout}>
         {layouts.map((layout) => (
           <button

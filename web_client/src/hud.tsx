@@ -1,12 +1,13 @@
 /** The measurements below the stage: our own, and what the server says of itself. */
 
+import { choices } from "./choice";
 import type { Client } from "./client";
 import { strings } from "./strings";
 
 const words = strings.hud;
 
 export function Hud({ client }: { client: Client }) {
-  const { sent_fps, shown_fps, latency_p50_ms, latency_p95_ms } = client.meter.now.value;
+  const { sent_fps, shown_fps, latency_p50_ms, latency_p95_ms, link } = client.meter.now.value;
   const paramsVersion = client.meter.paramsVersion.value;
   const stats = client.serverStats.value;
   const dropped = Object.entries(stats?.dropped ?? {}).filter(([, count]) => count > 0);
@@ -16,11 +17,22 @@ export function Hud({ client }: { client: Client }) {
       <dl>
         <Figure name={words.sent} value={sent_fps.toFixed(1)} unit={words.fps} />
         <Figure name={words.shown} value={shown_fps.toFixed(1)} unit={words.fps} />
-        <Figure name={words.latency} value={latency_p50_ms?.toFixed(0) ?? "–"} unit={words.ms} />
-        <Figure name={words.p95} value={latency_p95_ms?.toFixed(0) ?? "–"} unit={words.ms} />
+        {link ? (
+          <>
+            <Figure name={words.roundTrip} value={link.roundTrip_ms?.toFixed(1) ?? "–"} unit={words.ms} />
+            <Figure name={words.jitterBuffer} value={link.jitterBuffer_ms?.toFixed(0) ?? "–"} unit={words.ms} />
+            <Figure name={words.codec} value={link.codec ?? "–"} />
+          </>
+        ) : (
+          <>
+            <Figure name={words.latency} value={latency_p50_ms?.toFixed(0) ?? "–"} unit={words.ms} />
+            <Figure name={words.p95} value={latency_p95_ms?.toFixed(0) ?? "–"} unit={words.ms} />
+          </>
+        )}
         <Figure name={words.params} value={paramsVersion === null ? "–" : `v${paramsVersion}`} />
         {stats && <Figure name={words.sessions} value={String(stats.sessions)} />}
       </dl>
+      <TransportChoice client={client} />
       {stages.length > 0 && (
         <p>
           <span class="detail">{words.stages}</span>
@@ -42,6 +54,28 @@ export function Hud({ client }: { client: Client }) {
         </p>
       )}
     </section>
+  );
+}
+
+function TransportChoice({ client }: { client: Client }) {
+  const words = strings.transport;
+  return (
+    <label class="inline transport">
+      <span>{words.title}</span>
+      <select
+        value={client.dialer.choice.value}
+        onChange={(event) => {
+          const chosen = choices[event.currentTarget.selectedIndex];
+          if (chosen) client.chooseTransport(chosen);
+        }}
+      >
+        {choices.map((choice) => (
+          <option key={choice} value={choice}>
+            {words[choice]}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 

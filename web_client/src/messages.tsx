@@ -5,13 +5,14 @@ import { useSignal } from "@preact/signals";
 import type { Client } from "./client";
 import type { Status } from "./connection";
 import type { Problem, Scope } from "./problems";
-import { strings } from "./strings";
+import { type NoteKind, strings } from "./strings";
 
 export function Messages({ client }: { client: Client }) {
   const problems = [...client.problems.current.value];
   return (
     <div class="messages" aria-live="polite">
       <Progress status={client.connection.status.value} />
+      {client.note.value && <NoteLine client={client} kind={client.note.value} />}
       {problems.map(([scope, problem]) => (
         <ProblemLine key={scope} client={client} scope={scope} problem={problem} />
       ))}
@@ -45,6 +46,23 @@ function Progress({ status }: { status: Status }) {
   return null;
 }
 
+function NoteLine({ client, kind }: { client: Client; kind: NoteKind }) {
+  return (
+    <div class="message">
+      <p>{strings.notes[kind]}</p>
+      <button
+        type="button"
+        class="quiet"
+        onClick={() => {
+          client.note.value = null;
+        }}
+      >
+        {strings.dismiss}
+      </button>
+    </div>
+  );
+}
+
 function ProblemLine({ client, scope, problem }: { client: Client; scope: Scope; problem: Problem }) {
   return (
     <div class="message problem">
@@ -53,6 +71,11 @@ function ProblemLine({ client, scope, problem }: { client: Client; scope: Scope;
         {problem.detail && <span class="detail"> ({problem.detail})</span>}
       </p>
       {scope === "connection" && <Reconnect client={client} />}
+      {(problem.kind === "webrtcBlocked" || problem.kind === "webrtcOff") && (
+        <button type="button" onClick={() => client.chooseTransport("automatic")}>
+          {strings.transport.leaveToPage}
+        </button>
+      )}
       {problem.kind === "paramsChanged" && (
         <button type="button" onClick={() => client.restoreParams()}>
           {strings.restore}

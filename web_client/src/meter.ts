@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type { Clock } from "./clock";
+import type { LinkMeasurements } from "./link";
 import type { Frame } from "./protocol";
 import { Percentiles, Rate } from "./stats";
 
@@ -11,23 +12,33 @@ export interface Measurements {
   /** From capture to the screen, both by this page's clock; null while nothing arrives. */
   latency_p50_ms: number | null;
   latency_p95_ms: number | null;
+  /** What a transport of video knows in place of the latency; null where frames carry their times. */
+  link: LinkMeasurements | null;
 }
 
 const READ_EVERY_MS = 500;
 
 export class Meter {
-  readonly now = signal<Measurements>({ sent_fps: 0, shown_fps: 0, latency_p50_ms: null, latency_p95_ms: null });
+  readonly now = signal<Measurements>({
+    sent_fps: 0,
+    shown_fps: 0,
+    latency_p50_ms: null,
+    latency_p95_ms: null,
+    link: null,
+  });
   /** The params that made the picture on the screen; null before the first. */
   readonly paramsVersion = signal<number | null>(null);
 
   readonly #clock: Clock;
+  readonly #measureLink: () => Promise<LinkMeasurements | null>;
   readonly #sent = new Rate();
   readonly #shown = new Rate();
   readonly #latency = new Percentiles();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, measureLink: () => Promise<LinkMeasurements | null>) {
     this.#clock = clock;
-    this.#read();
+    this.#measureLink = measureLink;
+    clock.after(READ_EVERY_MS, this.#read);
   }
 
   sent(): void {
@@ -41,13 +52,21 @@ export class Meter {
     this.paramsVersion.value = frame.params_version;
   }
 
-  readonly #read = (): void => {
+  /** Pictures of a video were on the screen; none says which params made it, so these are the ones in force. */
+  played(pictures: number, paramsVersion: number | null): void {
+    for (let picture = 0; picture < pictures; picture++) this.#shown.tick(this.#clock.now());
+    this.paramsVersion.value = paramsVersion;
+  }
+
+  readonly #read = async (): Promise<void> => {
+    const link = await this.#measureLink();
     const now_ms = this.#clock.now();
     this.now.value = {
       sent_fps: this.#sent.fps(now_ms),
       shown_fps: this.#shown.fps(now_ms),
       latency_p50_ms: this.#latency.at(0.5, now_ms),
       latency_p95_ms: this.#latency.at(0.95, now_ms),
+      link,
     };
     this.#clock.after(READ_EVERY_MS, this.#read);
   };

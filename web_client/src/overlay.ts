@@ -1,14 +1,16 @@
-/** The overlay page: nothing but the picture of one session, transparent until there is one. It reconnects by itself. */
+/** The overlay page: nothing but the picture of one session, transparent while there is none. It reconnects by itself. */
 
 import "./overlay.css";
+import { browserClock } from "./clock";
 import { boundaryOf, MultipartParser } from "./mjpeg";
+import { type Part, type StreamEvents, Viewer } from "./viewer";
 
-const RETRY_MS = 1000;
+const ANSWER_MS = 3_000;
 
 const canvas = document.createElement("canvas");
 document.body.append(canvas);
 
-async function draw(part: Uint8Array<ArrayBuffer>): Promise<void> {
+async function draw(part: Part): Promise<void> {
   const bitmap = await createImageBitmap(new Blob([part]));
   if (canvas.width !== bitmap.width) canvas.width = bitmap.width;
   if (canvas.height !== bitmap.height) canvas.height = bitmap.height;
@@ -16,31 +18,44 @@ async function draw(part: Uint8Array<ArrayBuffer>): Promise<void> {
   bitmap.close();
 }
 
-/** Shows the stream until it ends. Read by hand: an <img> doesn't tell when its stream has ended. */
-async function show(session: string): Promise<void> {
-  const address = `api/sessions/${encodeURIComponent(session)}/stream.mjpg`;
-  const response = await fetch(new URL(address, document.baseURI), { cache: "no-store" });
+function clear(): void {
+  canvas.getContext("2d")?.clearRect(0, 0, canvas.width, canvas.height);
+}
+
+/** Reads the stream by hand: an <img> doesn't tell when its stream has ended. */
+async function read(address: URL, events: StreamEvents, signal: AbortSignal): Promise<void> {
+  const response = await fetch(address, { cache: "no-store", signal });
   const boundary = boundaryOf(response.headers.get("content-type"));
   if (!response.ok || !boundary || !response.body) {
     await response.body?.cancel();
     return;
   }
+  events.open();
   const parser = new MultipartParser(boundary);
   const reader = response.body.getReader();
-  for (let read = await reader.read(); !read.done; read = await reader.read()) {
-    const newest = parser.push(read.value).at(-1);
-    if (newest) await draw(newest);
+  for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+    const newest = parser.push(chunk.value).at(-1);
+    if (newest) await events.picture(newest);
   }
 }
 
-async function showForEver(session: string): Promise<never> {
-  for (;;) {
-    // Whatever ends the stream, the last picture stays and the next try follows: nobody sits before this page.
-    await show(session).catch(() => {});
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+async function isThere(address: URL): Promise<boolean> {
+  try {
+    return (await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) })).ok;
+  } catch {
+    return false;
   }
 }
 
-const session = new URLSearchParams(location.search).get("session");
-if (session) void showForEver(session);
-else console.warn("Name a session: /overlay?session=NAME");
+const name = new URLSearchParams(location.search).get("session");
+if (name) {
+  const session = new URL(`api/sessions/${encodeURIComponent(name)}`, document.baseURI);
+  const viewer = new Viewer({
+    clock: browserClock,
+    read: (events, signal) => read(new URL(`${session.pathname}/stream.mjpg`, session), events, signal),
+    isThere: () => isThere(session),
+    draw,
+    clear,
+  });
+  void viewer.show();
+} else console.warn("Name a session: /overlay?session=NAME");

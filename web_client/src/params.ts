@@ -73,6 +73,16 @@ export class ParamsStore {
     clock.after(ANSWER_MS, () => this.#dropAnswered());
   };
 
+  /** There is a new connection: what the old one may have swallowed is sent again. A patch may arrive twice. */
+  resend(): void {
+    const drafts = new Map(this.#drafts.peek());
+    for (const [field, { value }] of drafts) {
+      if (!(field in this.errors.peek())) drafts.set(field, { value, sentAt_ms: null });
+    }
+    this.#drafts.value = drafts;
+    this.flush();
+  }
+
   /** The server says what is in force. Edits that it doesn't know of yet stay in view. */
   confirm(params: Params): void {
     this.inForce.value = params;

@@ -1,12 +1,32 @@
-/** Shows results on a canvas, the newest one only. */
+/** Shows results: single frames on a canvas, the newest one only, or live video. One of the two is in view. */
 
 import { signal } from "@preact/signals";
 import { Flag, Format, type Frame, mimeTypes } from "./protocol";
 
 export class Player {
-  readonly view = document.createElement("canvas");
   readonly hasPicture = signal(false);
+  readonly view;
+
+  readonly #onPlayed: (pictures: number) => void;
+  readonly #canvas: HTMLCanvasElement;
+  readonly #video: HTMLVideoElement;
   #shownSeq = -1;
+
+  /** @param onPlayed told how many more pictures of a video have been on the screen. */
+  constructor(
+    onPlayed: (pictures: number) => void,
+    canvas = document.createElement("canvas"),
+    video = document.createElement("video"),
+  ) {
+    this.#onPlayed = onPlayed;
+    this.#canvas = canvas;
+    this.#video = video;
+    this.view = signal<HTMLCanvasElement | HTMLVideoElement>(canvas);
+    video.muted = true;
+    video.playsInline = true;
+    video.autoplay = true;
+    video.addEventListener("loadeddata", () => this.#showVideo());
+  }
 
   /**
    * Decodes and draws a result.
@@ -24,24 +44,61 @@ export class Player {
     const isNewest = frame.seq > this.#shownSeq;
     if (isNewest) {
       this.#shownSeq = frame.seq;
-      this.#draw(bitmap);
+      this.#draw(bitmap, bitmap.width, bitmap.height);
     }
     bitmap.close();
     return isNewest;
   }
 
+  /** Shows live video from its first picture on; until then the last picture stays. */
+  play(stream: MediaStream): void {
+    this.#video.srcObject = stream;
+    // Rejects when the connection ends before the first picture; that is no failure.
+    void this.#video.play().catch(() => {});
+  }
+
+  /** The video ends: its last picture stays, as a still. */
+  hold(): void {
+    if (this.#video.srcObject === null) return;
+    this.#copyVideo();
+    this.view.value = this.#canvas;
+    this.#video.srcObject = null;
+  }
+
   /** The picture on the screen as a PNG; null where there is none yet. */
   async snapshot(): Promise<Blob | null> {
     if (!this.hasPicture.peek()) return null;
-    return new Promise((resolve) => this.view.toBlob(resolve, "image/png"));
+    this.#copyVideo();
+    return new Promise((resolve) => this.#canvas.toBlob(resolve, "image/png"));
   }
 
-  #draw(bitmap: ImageBitmap): void {
-    if (this.view.width !== bitmap.width || this.view.height !== bitmap.height) {
-      this.view.width = bitmap.width;
-      this.view.height = bitmap.height;
+  #showVideo(): void {
+    const stream = this.#video.srcObject;
+    if (stream === null) return;
+    this.view.value = this.#video;
+    this.hasPicture.value = true;
+    let presented = 0;
+    const onPicture = (_now: number, { presentedFrames }: VideoFrameCallbackMetadata) => {
+      if (this.#video.srcObject !== stream) return;
+      // A busy page is called for some of them only.
+      this.#onPlayed(presented > 0 ? presentedFrames - presented : 1);
+      presented = presentedFrames;
+      this.#video.requestVideoFrameCallback(onPicture);
+    };
+    this.#video.requestVideoFrameCallback(onPicture);
+  }
+
+  #copyVideo(): void {
+    const { videoWidth, videoHeight } = this.#video;
+    if (this.view.peek() === this.#video && videoWidth > 0) this.#draw(this.#video, videoWidth, videoHeight);
+  }
+
+  #draw(image: CanvasImageSource, width: number, height: number): void {
+    if (this.#canvas.width !== width || this.#canvas.height !== height) {
+      this.#canvas.width = width;
+      this.#canvas.height = height;
     }
-    this.view.getContext("2d", { alpha: false })?.drawImage(bitmap, 0, 0);
+    this.#canvas.getContext("2d", { alpha: false })?.drawImage(image, 0, 0);
     this.hasPicture.value = true;
   }
 }

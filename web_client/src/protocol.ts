@@ -136,8 +136,16 @@ export interface Stats {
   sessions: number;
 }
 
+/** The last message where the transport has no close codes of its own. */
+export interface Closed {
+  type: "closed";
+  code: number;
+  reason: string;
+}
+
 export type ServerMessage =
   | Ready
+  | Closed
   | { type: "loading"; stage: string; percent: number | null }
   | { type: "queued"; position: number; size: number }
   | { type: "params"; params: Params }
@@ -148,7 +156,7 @@ export type ServerMessage =
 export type ClientMessage =
   { type: "params"; params: Record<string, Value> } | { type: "command"; command: string; [argument: string]: Value };
 
-const serverTypes = new Set(["ready", "loading", "queued", "params", "error", "dropped", "stats"]);
+const serverTypes = new Set(["ready", "loading", "queued", "params", "error", "dropped", "stats", "closed"]);
 
 /** Parses a text message. Returns null for a type that this version doesn't know: it is to be ignored. */
 export function parseMessage(text: string): ServerMessage | null {

@@ -1,10 +1,11 @@
 /** The two panes: what goes in and what comes out, each with its tools below. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import type { Client, SourceKind } from "./client";
+import type { Client } from "./client";
 import { type IconName, Icon } from "./icons";
 import { Mount } from "./mount";
 import { CameraTools, CanvasTools } from "./source_tools";
+import type { SourceKind } from "./sources/source";
 import { strings } from "./strings";
 import type { View } from "./view";
 
@@ -93,7 +94,7 @@ function Output({ client, view }: { client: Client; view: View }) {
           view.outputPane = element;
         }}
       >
-        <Mount element={client.player.view} label={strings.stage.output} />
+        <Mount element={client.player.view.value} label={strings.stage.output} />
         {!client.player.hasPicture.value && <p class="waiting">{strings.stage.waiting}</p>}
         {isFrozen && <p class="badge">{strings.stage.frozen}</p>}
       </div>

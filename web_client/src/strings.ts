@@ -31,6 +31,9 @@ const en = {
     full: "The server is full. Close another window that uses it, or wait: the page keeps trying.",
     unreachable: "The server can't be reached. Check that it is running; the page keeps trying.",
     lost: "The connection was lost. The page reconnects by itself.",
+    webrtcBlocked:
+      "WebRTC gets no connection to the server: something between here and there may block it. The page keeps trying.",
+    webrtcOff: "WebRTC is switched off on the server or in this browser. The page keeps trying.",
     cameraRefused: "The camera is blocked. Allow it in the browser's address bar, then choose Camera again.",
     cameraMissing: "No camera was found. Plug one in and choose Camera again, or choose Draw.",
     cameraBusy: "The camera can't be opened. Close other programs that use it, then choose Camera again.",
@@ -43,6 +46,17 @@ const en = {
     paramsChanged: "The server came back with other settings than before. The ones shown are in force.",
     noSchema: "The settings could not be loaded. Reload the page to try again.",
     noSnapshot: "There is no picture to save yet. Choose Camera or Draw first.",
+  },
+  notes: {
+    fellBack:
+      "WebRTC did not get through to the server, so the pictures go over WebSocket now. Choose WebRTC to try it again.",
+  },
+  transport: {
+    title: "Connection",
+    automatic: "Automatic",
+    webrtc: "WebRTC",
+    websocket: "WebSocket",
+    leaveToPage: "Let the page choose",
   },
   source: {
     title: "Input",
@@ -100,6 +114,9 @@ const en = {
     fps: "fps",
     latency: "latency",
     p95: "p95",
+    roundTrip: "round trip",
+    jitterBuffer: "buffer",
+    codec: "codec",
     stages: "server",
     dropped: "dropped",
     sessions: "sessions",
@@ -129,6 +146,7 @@ const en = {
 
 export type Strings = typeof en;
 export type ProblemKind = keyof Strings["problems"];
+export type NoteKind = keyof Strings["notes"];
 
 const languages: Record<string, Strings> = { en };
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { Connection, type TransportEvents } from "../src/connection";
+import { Connection, OwnCode, type TransportEvents } from "../src/connection";
 import { Problems } from "../src/problems";
 import type { ClientMessage, Ready, ServerMessage } from "../src/protocol";
 import { FakeClock, settled } from "./fakes";
@@ -36,6 +36,8 @@ let problems: Problems;
 let sockets: FakeSocket[];
 let received: ServerMessage[];
 let isRefused: boolean;
+/** For each end, whether the socket was closed by then. */
+let ended: boolean[];
 let connection: Connection;
 
 beforeEach(() => {
@@ -44,6 +46,7 @@ beforeEach(() => {
   sockets = [];
   received = [];
   isRefused = false;
+  ended = [];
   connection = new Connection({
     dial(events) {
       const socket = new FakeSocket(events);
@@ -57,6 +60,8 @@ beforeEach(() => {
     onReady: (message) => received.push(message),
     onMessage: (message) => received.push(message),
     onFrame: () => {},
+    onVideo: () => {},
+    onEnd: () => ended.push(socket().isClosed),
   });
 });
 
@@ -136,11 +141,30 @@ describe("the way down", () => {
     [1009, "closed", "tooBig"],
     [1011, "retrying", "engineFailed"],
     [1013, "retrying", "full"],
+    [OwnCode.unconnected, "retrying", "webrtcBlocked"],
+    [OwnCode.unavailable, "retrying", "webrtcOff"],
   ])("close code %i leads to %s because of %s", (code, expected, kind) => {
     open();
     socket().events.closed(code, "why");
     expect(state()).toBe(expected);
     expect(problems.current.value.get("connection")).toEqual({ kind, detail: "why" });
+  });
+
+  test("a transport without close codes says the same in a message", () => {
+    open();
+    socket().events.message({ type: "closed", code: 1011, reason: "why" });
+    expect(state()).toBe("retrying");
+    expect(problems.current.value.get("connection")).toEqual({ kind: "engineFailed", detail: "why" });
+    expect(socket().isClosed).toBe(true);
+    expect(received).toEqual([ready]);
+  });
+
+  test("the last picture can be kept before the transport is closed", () => {
+    open();
+    socket().events.closed(1006, "");
+    expect(ended).toEqual([false]);
+    connection.stop();
+    expect(ended).toEqual([false]);
   });
 
   test("silence is a lost connection", () => {
@@ -237,5 +261,47 @@ describe("retries", () => {
     expect(problem()).toBeUndefined();
     clock.pass(9_000);
     expect(sockets).toHaveLength(2);
+  });
+});
+
+describe("another transport", () => {
+  test("is dialled at once, with nothing to report", () => {
+    open();
+    const old = socket();
+    connection.redial();
+    expect(old.isClosed).toBe(true);
+    expect(state()).toBe("connecting");
+    expect(problem()).toBeUndefined();
+    socket().events.message(ready);
+    expect(state()).toBe("open");
+    expect(sockets).toHaveLength(2);
+  });
+
+  test("takes the place of a retry that waits", () => {
+    open();
+    socket().events.closed(1013, "");
+    connection.redial();
+    expect(state()).toBe("connecting");
+    clock.pass(9_000);
+    expect(sockets).toHaveLength(2);
+  });
+
+  test("wakes no connection that has ended", () => {
+    connection.redial();
+    expect(state()).toBe("idle");
+    open();
+    socket().events.closed(1000, "");
+    connection.redial();
+    expect(state()).toBe("closed");
+    expect(sockets).toHaveLength(1);
+  });
+
+  test("may have no place for frames, and measures its link instead", async () => {
+    open();
+    expect(await connection.measure()).toBeNull();
+    const link = { roundTrip_ms: 1, jitterBuffer_ms: 2, codec: "VP8" };
+    Object.assign(socket(), { sendFrame: undefined, measure: async () => link });
+    connection.sendFrame(new ArrayBuffer(1));
+    expect(await connection.measure()).toEqual(link);
   });
 });

@@ -58,6 +58,19 @@ describe("sending", () => {
     params.flush();
     expect(sent).toEqual([{ strength: 0.9 }]);
   });
+
+  test("what a connection may have swallowed is sent again on the next, but not what was refused", () => {
+    params.edit("strength", 0.9, "sliding");
+    params.edit("seed", -1, "sliding");
+    clock.pass(16);
+    params.refuse("seed", "at least 0");
+    params.confirm(first);
+    params.resend();
+    expect(sent).toEqual([{ strength: 0.9, seed: -1 }, { strength: 0.9 }]);
+    params.confirm({ ...first, version: 2, strength: 0.9 });
+    params.resend();
+    expect(sent).toHaveLength(2);
+  });
 });
 
 describe("what is shown", () => {

@@ -38,6 +38,11 @@ describe("text messages", () => {
     expect(parseMessage(JSON.stringify(message))).toEqual(message);
   });
 
+  test("takes the last one of a transport without close codes", () => {
+    const message = { type: "closed", code: 1011, reason: "the engine failed" };
+    expect(parseMessage(JSON.stringify(message))).toEqual(message);
+  });
+
   test("passes over an unknown type", () => {
     expect(parseMessage('{"type":"tempo","bpm":120}')).toBeNull();
     expect(parseMessage('{"type":7}')).toBeNull();

@@ -19,7 +19,7 @@ LABEL = "control"
 WAITING_MAX = 256
 """A data channel can't be read more slowly: a client that is this far ahead of us is refused."""
 BUFFERED_MAX_BYTES = 256 * 1024
-FLUSH_S = 0.5
+FLUSH_S = 2.0
 
 
 class Control:
@@ -30,6 +30,7 @@ class Control:
         self._texts: asyncio.Queue[str | bytes] = asyncio.Queue()
         self._is_flooded = False
         self._drained = asyncio.Event()
+        self._closed = asyncio.Event()
 
     def adopt(self, channel: RTCDataChannel) -> None:
         """Take a channel that the peer opened; others than the first with our label are left alone."""
@@ -38,8 +39,12 @@ class Control:
         channel.bufferedAmountLowThreshold = BUFFERED_MAX_BYTES // 2
         channel.on("message", self._on_message)
         channel.on("bufferedamountlow", self._drained.set)
-        channel.on("close", self._drained.set)
+        channel.on("close", self._on_close)
         self._opened.set_result(channel)
+
+    def _on_close(self) -> None:
+        self._drained.set()
+        self._closed.set()
 
     async def opened(self) -> None:
         """Wait until the peer has opened it."""
@@ -80,12 +85,13 @@ class Control:
             raise Gone("the control channel is closed") from None
 
     async def close(self, end: Closed) -> None:
-        """Say why this ends, and give it a moment to be heard."""
-        if not self._opened.done() or self._opened.cancelled():
+        """Say why this ends, close the channel, and wait until the peer has heard it (or seems not to)."""
+        if not self._opened.done():
             return
         channel = self._opened.result()
         with contextlib.suppress(InvalidStateError, TimeoutError):
             channel.send(protocol.closed_message(end.code, str(end)))
+            # A channel is closed by both sides, and only after what was sent before (RFC 8831 section 6.7).
+            channel.close()
             async with asyncio.timeout(FLUSH_S):
-                while channel.readyState == "open" and channel.bufferedAmount:  # noqa: ASYNC110 - aiortc tells nobody
-                    await asyncio.sleep(0.01)
+                await self._closed.wait()

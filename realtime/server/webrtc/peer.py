@@ -92,6 +92,11 @@ class Peer:
         except (InvalidAccessError, InvalidStateError, ValueError, AssertionError, KeyError, AttributeError) as error:
             raise OfferError(400, f"the offer can't be taken: {error}") from None
         sender = self._prepare_transceivers()
+        transport = connection.getTransceivers()[0].receiver.transport
+        if any(media.dtls is not None and media.dtls.role == "server" for media in offer.media):
+            seams.say_hello_twice(transport)
+        if self.purpose is Purpose.PUBLISH:
+            seams.take_traffic_for_consent(transport)
         await connection.setLocalDescription(await connection.createAnswer())
         answer = answer_for_peer(connection.localDescription.sdp)
         if self.outbound is not None and sender is not None:

@@ -91,9 +91,21 @@ def _parse(text: str) -> SessionDescription:
     if not text.startswith("v=0"):
         raise OfferError(400, "the body is no session description: it must begin with v=0")
     try:
-        return SessionDescription.parse(text)
+        return SessionDescription.parse("\r\n".join(_with_ports(text.splitlines())) + "\r\n")
     except Exception:  # its parser raises whatever comes to hand, and knows only the text
         raise OfferError(400, "the session description can't be read") from None
+
+
+def _with_ports(lines: list[str]) -> list[str]:
+    """Sections that Firefox offers with port 0 and `bundle-only`: open, but on the first one's port (RFC 8843)."""
+    section = 0
+    ported = list(lines)
+    for index, line in enumerate(lines):
+        if line.startswith("m="):
+            section = index
+        elif line.strip() == "a=bundle-only":
+            ported[section] = re.sub(r"^(m=\w+) 0 ", r"\1 9 ", lines[section])
+    return ported
 
 
 def _check_section(media: MediaDescription) -> None:
@@ -130,7 +142,7 @@ def offer_for_aiortc(text: str) -> str:
       peer knows of may succeed a moment later. How long to wait is ours to say.
     """
     lines: list[str] = []
-    for line in text.splitlines():
+    for line in _with_ports(text.splitlines()):
         if line.startswith("a=end-of-candidates"):
             continue
         if line.startswith("a=candidate:") and not _is_usable_candidate(line):

@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import { type Picture, type Source, SourceError, type SourceProblem } from "./source";
 
 export class Camera implements Source {
+  readonly isStill = false;
   readonly view = document.createElement("video");
   readonly devices = signal<MediaDeviceInfo[]>([]);
   readonly deviceId = signal("");

@@ -13,6 +13,7 @@ const SHORTER_SIDE_PX = 1024;
 const PEN_ERASER_BUTTON = 32;
 
 export class DrawingCanvas implements Source {
+  readonly isStill = true;
   readonly view = document.createElement("canvas");
   readonly tool = signal<Tool>("brush");
   readonly colour = signal("#15161a");

@@ -7,7 +7,11 @@ export interface Picture {
   mirrored: boolean;
 }
 
+export type SourceKind = "camera" | "canvas";
+
 export interface Source {
+  /** Whether its picture mostly rests, and sharp edges matter more than even motion. */
+  readonly isStill: boolean;
   /** What the input pane shows. */
   readonly view: HTMLElement;
   /** Begins; `changed` is called whenever there is a new picture. Rejects with a SourceError. */

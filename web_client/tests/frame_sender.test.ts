@@ -1,11 +1,11 @@
 import { beforeEach, expect, test } from "vitest";
-import { FrameSender } from "../src/sender";
+import { FrameSender } from "../src/frame_sender";
 import type { Source } from "../src/sources/source";
 import { unpackFrame } from "../src/protocol";
 import { FakeClock, settled } from "./fakes";
 
 const picture = { image: {} as CanvasImageSource, width: 640, height: 480, mirrored: false };
-const source: Source = { view: {} as HTMLElement, start: async () => {}, stop() {}, picture: () => picture };
+const source: Source = { view: {} as HTMLElement, start: async () => {}, stop() {}, picture: () => picture, isStill: false };
 
 let clock: FakeClock;
 let sent: ArrayBuffer[];

@@ -1,0 +1,88 @@
+"""Decoded video frames to a session's inbox: always read, newest wins.
+
+Knows PyAV's frames; must not know where they come from.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, cast
+
+import av
+import numpy as np
+from av.video.plane import VideoPlane
+from av.video.reformatter import ColorRange, Colorspace
+
+from ..engine import codec
+from ..engine.codec import Pixels
+from ..errors import FrameError
+from ..frame import Format, Frame, Matrix, Planes, Result
+from ..session import Channel, Session
+from .connection import Connection
+from .service import Service
+
+REFUSED_EVERY_S = 1.0
+"""A camera that is too big is so thirty times a second; its owner is told once in a while."""
+
+
+def planes_of(frame: av.VideoFrame) -> Planes:
+    """A decoded frame as planes: views into it, without a copy, where it is 8-bit 4:2:0, as it is but for rarities.
+
+    Sides are cut to even numbers.
+    """
+    is_full_range = frame.format.name == "yuvj420p" or frame.color_range == ColorRange.JPEG
+    matrix = Matrix.BT709 if frame.colorspace == Colorspace.ITU709 else Matrix.BT601
+    if frame.format.name not in ("yuv420p", "yuvj420p"):
+        frame = frame.reformat(format="yuv420p")
+    width, height = frame.width // 2 * 2, frame.height // 2 * 2
+    y, u, v = (
+        _plane(plane, height // shrink, width // shrink) for plane, shrink in zip(frame.planes, (1, 2, 2), strict=True)
+    )
+    return Planes(y, u, v, matrix, is_full_range)
+
+
+def _plane(plane: VideoPlane, height: int, width: int) -> Pixels:
+    padded = np.frombuffer(cast(Any, plane), np.uint8).reshape(-1, plane.line_size)
+    return padded[:height, :width]
+
+
+class VideoConnection(Connection):
+    """A connection whose frames are a video's, and whose results are watched and not sent."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(service, takes_encoded=False)
+        self.frame_at_s = time.monotonic()
+        self._seq = 0
+        self._refused_at_s = float("-inf")
+
+    def offer(self, frame: av.VideoFrame) -> None:
+        """Take a decoded frame; before the session is ours it is nobody's."""
+        self.frame_at_s = time.monotonic()
+        if self.session is not None and self.channel is not None:
+            self._offer(self.session, self.channel, frame)
+
+    def _offer(self, session: Session, channel: Channel, frame: av.VideoFrame) -> None:
+        self._seq += 1
+        now_ns = time.monotonic_ns()
+        planes = planes_of(frame)
+        try:
+            codec.inspect(planes, Format.PLANES, self.service.config.max_pixels)
+        except FrameError as error:
+            session.stats.count_received(now_ns)
+            is_told = self.frame_at_s - self._refused_at_s > REFUSED_EVERY_S
+            if is_told:
+                self._refused_at_s = self.frame_at_s
+            session.refuse(channel, self._seq, error, is_told=is_told)
+            return
+        captured_us = max(0, int((frame.time or 0.0) * 1e6))
+        session.offer(channel, Frame(self._seq, Format.PLANES, planes, captured_us, now_ns))
+
+    async def send_text(self, text: str) -> None:
+        """Nobody hears it."""
+
+    async def send_result(self, session: Session, result: Result) -> None:
+        """Whoever wants to see it watches the session."""
+
+    def report_drops(self, channel: Channel) -> None:
+        """Our numbers of frames mean nothing to the other side; the stats have the counts."""
+        channel.forget_drops()

@@ -1,0 +1,44 @@
+"""The overlay page through what happens to a session: nobody sits before it to press a button."""
+
+from __future__ import annotations
+
+from urllib.request import Request, urlopen
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from .driver import DESKTOP, SOON_MS, opened, serving, session_of, start_camera
+
+pytestmark = pytest.mark.browser
+
+ALPHA = """() => {
+    const canvas = document.querySelector("canvas");
+    return canvas.getContext("2d").getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data[3];
+}"""
+
+
+def wait_for_alpha(page: Page, alpha: int) -> None:
+    page.wait_for_function(f"() => ({ALPHA})() === {alpha}", timeout=SOON_MS)
+
+
+def test_it_comes_back_with_the_server_and_is_transparent_without(browser: Browser) -> None:
+    with serving("--model", "echo:10") as first, opened(browser, first.url, viewport=DESKTOP) as watched:
+        start_camera(watched.page)
+        address = f"{first.url}overlay?session={session_of(first)['session']}"
+        with opened(browser, address) as overlay:
+            wait_for_alpha(overlay.page, 255)
+            first.kill()
+            wait_for_alpha(overlay.page, 0)
+            with serving("--model", "echo:10", port=first.port):
+                wait_for_alpha(overlay.page, 255)
+
+
+def test_it_is_transparent_until_the_session_begins_and_after_it_has_ended(browser: Browser) -> None:
+    with serving("--model", "echo:10") as server, opened(browser, server.url, viewport=DESKTOP) as watched:
+        name = watched.page.evaluate("() => sessionStorage.getItem('realtime.session')")
+        with opened(browser, f"{server.url}overlay?session={name}") as overlay:
+            assert overlay.page.evaluate(ALPHA) == 0
+            start_camera(watched.page)
+            wait_for_alpha(overlay.page, 255)
+            with urlopen(Request(f"{server.url}api/sessions/{name}", method="DELETE")):
+                wait_for_alpha(overlay.page, 0)

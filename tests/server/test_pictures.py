@@ -1,0 +1,69 @@
+"""Encodings that are made once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from realtime.engine import codec
+from realtime.frame import Format, Result, Stamps
+from realtime.params import OutputFormat, Params
+from realtime.protocol import sniff
+from realtime.server import pictures as pictures_module
+from realtime.server.pictures import KEPT, Pictures
+from tests.fakes import a_job, a_result, pixels
+
+
+def unencoded(number: int = 1, output_format: OutputFormat = OutputFormat.JPEG) -> Result:
+    params = Params(width=64, height=64, output_format=output_format)
+    return Result(a_job(number, params), pixels(), b"", Format.NONE, Stamps(0))
+
+
+async def test_what_the_engine_encoded_is_taken_as_it_is() -> None:
+    result = a_result(data=b"picture")
+
+    assert await Pictures().encoded(result) == (result.format, b"picture")
+
+
+@pytest.mark.parametrize("output_format", list(OutputFormat))
+async def test_pixels_are_encoded_as_their_params_want(output_format: OutputFormat) -> None:
+    kind, data = await Pictures().encoded(unencoded(output_format=output_format))
+
+    assert kind.name.lower() == output_format.value
+    assert sniff(data) is kind
+
+
+async def test_many_viewers_cost_one_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    encode, calls = codec.encode, []
+
+    def counted(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return encode(*arguments)
+
+    monkeypatch.setattr(pictures_module.codec, "encode", counted)
+    pictures, result = Pictures(), unencoded()
+
+    made = await asyncio.gather(*(pictures.encoded(result) for _ in range(10)))
+
+    assert len(calls) == 1
+    assert len(set(made)) == 1
+
+
+async def test_viewer_that_leaves_does_not_take_the_others_picture_along() -> None:
+    pictures, result = Pictures(), unencoded()
+    leaving = asyncio.create_task(pictures.encoded(result))
+    await asyncio.sleep(0)
+
+    leaving.cancel()
+
+    assert (await pictures.encoded(result))[0] is Format.JPEG
+
+
+async def test_old_results_are_forgotten() -> None:
+    pictures = Pictures()
+    for number in range(KEPT + 10):
+        await pictures.encoded(unencoded(number))
+
+    assert len(pictures._made) == KEPT

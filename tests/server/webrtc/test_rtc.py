@@ -1,0 +1,345 @@
+"""Peer connections from end to end: an unpatched aiortc client, a real server, real packets on loopback."""
+
+from __future__ import annotations
+
+import pytest
+from aiortc import RTCRtpSender
+
+from realtime.server.webrtc.peers import Peers
+from tests.fakes import RunningServer, a_config, echo_load, running, until
+from tests.server.peer import connected, dialled
+from tests.server.webrtc.conftest import LOOPBACK
+from tests.server.webrtc.rtc_peer import Camera, RtcPeer, Silence, dialled_rtc, rtc_peer, watching
+
+
+def peers_of(server: RunningServer) -> Peers:
+    return server.app.state.peers
+
+
+def prefer(peer: RtcPeer, codec: str) -> None:
+    wanted = [c for c in RTCRtpSender.getCapabilities("video").codecs if c.mimeType == f"video/{codec}"]
+    for transceiver in peer.connection.getTransceivers():
+        if transceiver.kind == "video":
+            transceiver.setCodecPreferences(wanted)
+
+
+# -- both ways -----------------------------------------------------------------------------------------------------
+
+
+async def test_pictures_come_back_in_the_size_of_the_params(server: RunningServer) -> None:
+    camera = Camera(160, 120, level=200)
+    async with dialled_rtc(server.url, camera=camera, width=192, height=64) as peer:
+        bright = await peer.picture(lambda picture: picture.shape == (64, 192, 3) and picture.mean() > 180)
+        camera.level = 60
+        dark = await peer.picture(lambda picture: picture.mean() < 90)
+
+    # Luma 200 and 60 of the limited range, 16 to 235.
+    assert abs(float(bright.mean()) - (200 - 16) * 255 / 219) < 6
+    assert abs(float(dark.mean()) - (60 - 16) * 255 / 219) < 6
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+async def test_both_codecs_go_both_ways(server: RunningServer, codec: str) -> None:
+    async with rtc_peer(server.url) as peer:
+        peer.connection.addTrack(Camera())
+        peer.open_control()
+        prefer(peer, codec)
+        await peer.dial("/rtc?session=s")
+        await peer.text("ready")
+        await peer.picture()
+
+        first = next(line for line in peer.response.text.splitlines() if line.startswith("a=rtpmap"))
+
+    assert codec in first
+    assert server.service.session("s").stats.received > 0
+
+
+async def test_text_messages_go_over_the_control_channel_as_over_a_websocket(server: RunningServer) -> None:
+    async with dialled_rtc(server.url) as peer:
+        peer.say(type="params", params={"prompt": "ink", "seed": 5})
+        confirmed = await peer.text("params")
+        peer.say(type="params", params={"strength": 7})
+        refused = await peer.text("error")
+        peer.say(type="command", command="explode")
+        unknown = await peer.text("error")
+        stats = await peer.text("stats")
+
+    assert (confirmed["params"]["prompt"], confirmed["params"]["seed"]) == ("ink", 5)
+    assert (refused["code"], refused["field"]) == ("invalid_params", "strength")
+    assert unknown["code"] == "unknown_command"
+    assert stats["sessions"] == 1
+    assert not [text for text in peer.texts if text["type"] == "dropped"]
+
+
+async def test_camera_may_change_its_size_between_two_frames(server: RunningServer) -> None:
+    camera = Camera(160, 120)
+    async with dialled_rtc(server.url, camera=camera) as peer:
+        await peer.picture()
+        camera.width, camera.height, camera.level = 322, 242, 220
+        picture = await peer.picture(lambda picture: picture.mean() > 200)
+
+    assert picture.shape == (96, 128, 3)
+
+
+async def test_too_many_pixels_are_refused_once_a_second_and_cost_nobody_anything() -> None:
+    with running(a_config(ice_addresses=LOOPBACK, max_pixels=64 * 64)) as server:
+        async with dialled_rtc(server.url, camera=Camera(128, 96)) as peer:
+            error = await peer.text("error")
+            await until(lambda: server.service.session("s").stats.dropped["invalid"] > 10)
+            more = [text for text in peer.texts if text["type"] == "error"]
+
+    assert error["code"] == "too_many_pixels"
+    assert len(more) <= 2
+
+
+async def test_freeze_holds_the_picture(server: RunningServer) -> None:
+    camera = Camera(level=60)
+    async with dialled_rtc(server.url, camera=camera) as peer:
+        await peer.picture(lambda picture: picture.mean() < 90)
+        peer.say(type="command", command="freeze")
+        await until(lambda: server.service.session("s").frozen)
+        camera.level = 220
+        await until(lambda: server.service.session("s").stats.dropped["paused"] > 20)
+        held = await peer.picture()
+
+    assert held.mean() < 90
+
+
+async def test_session_is_taken_over_between_transports_with_its_params(server: RunningServer) -> None:
+    async with connected(server.websocket_url, session="s") as websocket:
+        await websocket.patch(prompt="ink", width=96, height=64)
+        async with rtc_peer(server.url) as peer:
+            peer.connection.addTrack(Camera())
+            peer.open_control()
+            await peer.dial("/rtc?session=s")
+            ready = await peer.text("ready")
+            assert await websocket.closed() == 1000
+            picture = await peer.picture()
+
+            async with dialled(server.websocket_url, session="s") as back:
+                again = await back.text("ready")
+                end = await peer.text("closed")
+
+    assert ready["params"]["prompt"] == again["params"]["prompt"] == "ink"
+    assert picture.shape == (64, 96, 3)
+    assert end["code"] == 1000
+
+
+async def test_loading_is_told_over_the_control_channel() -> None:
+    import threading
+
+    go_on = threading.Event()
+
+    def load(config: object, progress: object) -> object:
+        progress("download", 40.0)  # type: ignore[operator]
+        assert go_on.wait(20)
+        return echo_load()(config, progress)  # type: ignore[arg-type]
+
+    with running(a_config(ice_addresses=LOOPBACK), load) as server:  # type: ignore[arg-type]
+        async with rtc_peer(server.url) as peer:
+            peer.connection.addTrack(Camera())
+            peer.open_control()
+            await peer.dial("/rtc")
+            loading = await peer.text("loading")
+            go_on.set()
+            await peer.text("ready")
+
+    assert (loading["stage"], loading["percent"]) == ("download", 40.0)
+
+
+async def test_full_server_lets_a_peer_wait_in_line_and_tells_its_place() -> None:
+    with running(a_config(ice_addresses=LOOPBACK, max_sessions=1, max_waiting=1)) as server:
+        async with dialled(server.websocket_url) as first, rtc_peer(server.url) as peer:
+            await first.text("ready")
+            peer.connection.addTrack(Camera())
+            peer.open_control()
+            await peer.dial("/rtc")
+            queued = await peer.text("queued")
+            await first.websocket.close()
+            await peer.text("ready")
+
+    assert (queued["position"], queued["size"]) == (1, 1)
+
+
+async def test_session_of_a_peer_that_left_waits_for_it(server: RunningServer) -> None:
+    async with dialled_rtc(server.url, prompt="kept"):
+        pass
+    await until(lambda: server.service.session("s").channel is None)
+
+    async with rtc_peer(server.url) as peer:
+        peer.connection.addTrack(Camera())
+        peer.open_control()
+        await peer.dial("/rtc?session=s")
+        ready = await peer.text("ready")
+
+    assert ready["params"]["prompt"] == "kept"
+
+
+async def test_engine_that_fails_is_the_reason_that_the_last_message_gives() -> None:
+    def fault(job: object) -> None:
+        raise RuntimeError("broken")
+
+    with running(a_config(ice_addresses=LOOPBACK), echo_load(fault=fault)) as server:
+        async with rtc_peer(server.url) as peer:
+            peer.connection.addTrack(Camera())
+            peer.open_control()
+            await peer.dial("/rtc")
+            end = await peer.text("closed")
+
+    assert end["code"] == 1011
+
+
+async def test_server_that_stops_says_so(server: RunningServer) -> None:
+    async with dialled_rtc(server.url) as peer:
+        server.server.should_exit = True
+        end = await peer.text("closed")
+
+    assert end["code"] == 1001
+
+
+@pytest.mark.parametrize(("message", "code"), [("no JSON", 1002), (b"binary", 1002)])
+async def test_control_message_that_is_none_ends_the_connection(
+    server: RunningServer, message: str | bytes, code: int
+) -> None:
+    async with dialled_rtc(server.url) as peer:
+        peer.control.send(message)  # type: ignore[union-attr]
+        end = await peer.text("closed")
+
+    assert end["code"] == code
+
+
+async def test_flood_of_texts_ends_the_connection_and_nobody_elses(server: RunningServer) -> None:
+    async with dialled_rtc(server.url, session="rude") as rude, dialled_rtc(server.url, session="other") as other:
+        for seed in range(1500):
+            rude.say(type="params", params={"seed": seed})
+        end = await rude.text("closed")
+        other.say(type="params", params={"prompt": "still here"})
+        confirmed = await other.text("params")
+
+    assert end["code"] == 1008
+    assert confirmed["params"]["prompt"] == "still here"
+
+
+# -- in ------------------------------------------------------------------------------------------------------------
+
+
+async def test_whip_publishes_to_an_ordinary_session_and_its_audio_is_thrown_away(server: RunningServer) -> None:
+    async with rtc_peer(server.url) as peer:
+        peer.connection.addTrack(Silence())
+        peer.connection.addTrack(Camera(level=200))
+        response = await peer.dial("/whip?session=obs")
+        assert response.status_code == 201, response.text
+        await until(lambda: (session := server.service.session("obs")) is not None and session.newest is not None)
+        session = server.service.session("obs")
+        session.update({"prompt": "by HTTP"})
+        await until(lambda: session.newest.job.params.prompt == "by HTTP")
+        resource = next(iter(peers_of(server)._resources.values()))
+        await until(lambda: session.stats.received > 40)
+        assert resource.peer.audio._queue.qsize() < 5  # type: ignore[union-attr]
+
+    assert "a=recvonly" in response.text
+    assert "a=sendrecv" not in response.text
+    assert abs(float(session.newest.picture.mean()) - (200 - 16) * 255 / 219) < 6
+
+
+async def test_second_publisher_of_a_session_is_refused_while_the_first_sends(server: RunningServer) -> None:
+    async with rtc_peer(server.url) as first, rtc_peer(server.url) as second:
+        for peer in (first, second):
+            peer.connection.addTrack(Camera())
+        await first.dial("/whip?session=obs")
+        await until(lambda: (session := server.service.session("obs")) is not None and session.stats.received > 5)
+        refused = await second.dial("/whip?session=obs")
+
+    assert refused.status_code == 409
+
+
+# -- out -----------------------------------------------------------------------------------------------------------
+
+
+async def test_whep_viewers_share_one_encoding_that_ends_with_the_last_of_them(server: RunningServer) -> None:
+    async with dialled_rtc(server.url) as publisher:
+        await publisher.picture()
+        async with watching(server.url) as one, watching(server.url) as two, watching(server.url) as three:
+            for viewer in (one, two, three):
+                await viewer.picture()
+            shared = peers_of(server).encodings
+            watched = server.service.viewers.count
+        await until(lambda: server.service.viewers.count == 0)
+
+    await until(lambda: peers_of(server).encodings == 0)
+    assert (shared, watched) == (1, 3)
+
+
+async def test_viewer_of_a_session_that_stands_still_sees_its_last_picture(server: RunningServer) -> None:
+    async with connected(server.websocket_url, session="s") as websocket:
+        await websocket.restyle(1)
+        async with watching(server.url) as viewer:
+            picture = await viewer.picture()
+
+    assert picture.shape[2] == 3
+
+
+async def test_viewer_leaves_when_the_session_ends(server: RunningServer) -> None:
+    async with connected(server.websocket_url, session="s") as websocket:
+        await websocket.restyle(1)
+        async with watching(server.url) as viewer:
+            await viewer.picture()
+            server.service.host._loop.call_soon_threadsafe(server.service.lobby.dismiss, server.service.session("s"))
+            await until(lambda: viewer.connection.connectionState == "closed")
+
+
+async def test_websocket_viewer_gets_the_pictures_of_a_video_session_encoded_once(server: RunningServer) -> None:
+    async with (
+        dialled_rtc(server.url, output_format="png") as publisher,
+        dialled(f"{server.websocket_url}?watch=s") as one,
+        dialled(f"{server.websocket_url}?watch=s") as two,
+    ):
+        await publisher.picture()
+        ready = await one.text("ready")
+        pictures = [await one.picture(), await two.picture()]
+        publisher.say(type="params", params={"prompt": "new"})
+        told = await one.text("params")
+        stats = await one.text("stats")
+
+    assert ready["session"] == "s"
+    assert {picture.format for picture in pictures} <= {1, 2}
+    assert told["params"]["prompt"] == "new"
+    assert stats["sessions"] == 1
+
+
+async def test_websocket_viewer_of_no_session_may_come_back_later(server: RunningServer) -> None:
+    async with dialled(f"{server.websocket_url}?watch=nobody") as viewer:
+        code = await viewer.closed()
+
+    assert code == 1013
+
+
+async def test_viewers_are_limited() -> None:
+    with running(a_config(ice_addresses=LOOPBACK, max_viewers=1)) as server:
+        async with connected(server.websocket_url, session="s") as websocket:
+            await websocket.restyle(1)
+            async with watching(server.url) as viewer, rtc_peer(server.url) as late:
+                await viewer.picture()
+                late.connection.addTransceiver("video", direction="recvonly")
+                refused = await late.dial("/whep?session=s")
+                async with dialled(f"{server.websocket_url}?watch=s") as second:
+                    code = await second.closed()
+            await until(lambda: server.service.viewers.count == 0)
+            async with dialled(f"{server.websocket_url}?watch=s") as third:
+                await third.text("ready")
+
+    assert (refused.status_code, code) == (503, 1013)
+    assert refused.headers["retry-after"]
+
+
+async def test_stops_leave_nothing_behind(server: RunningServer) -> None:
+    import threading
+
+    for _ in range(3):
+        async with dialled_rtc(server.url) as peer:
+            await peer.picture()
+        await until(lambda: peers_of(server).count == 0)
+    await until(lambda: not [t for t in threading.enumerate() if t.name == "video-decoder"])
+
+    assert peers_of(server).encodings == 0
+    assert server.service.viewers.count == 0

@@ -1,0 +1,33 @@
+/** Which of the browser's video codecs are offered, in which order, and how fast they begin. Pure. */
+
+export type Codec = Pick<RTCRtpCodec, "mimeType" | "sdpFmtpLine">;
+
+/** The server encodes H.264 several times as fast as VP8 at the same quality. It takes no others. */
+const PREFERRED = ["video/h264", "video/vp8", "video/rtx"];
+
+/** The codecs that the server takes, the best first. Browsers without H.264 are left with VP8. */
+export function offered<C extends Codec>(codecs: readonly C[]): C[] {
+  const rank = ({ mimeType }: C) => PREFERRED.indexOf(mimeType.toLowerCase());
+  return codecs.filter((codec) => rank(codec) >= 0 && !isUnfragmented(codec)).sort((a, b) => rank(a) - rank(b));
+}
+
+/** Mode 0 of H.264 can't cut a picture into packets: the server refuses it. */
+function isUnfragmented({ mimeType, sdpFmtpLine = "" }: Codec): boolean {
+  return mimeType.toLowerCase() === "video/h264" && !sdpFmtpLine.includes("packetization-mode=1");
+}
+
+/** Chromium would begin at 300 kbit/s and need half a minute for a picture that is worth restyling. */
+const START_KBPS = 3000;
+
+/** An answer that tells Chromium at which bitrate to begin; other browsers pass over it. */
+export function withStartBitrate(sdp: string): string {
+  const start = `x-google-start-bitrate=${START_KBPS}`;
+  const lines = sdp.split("\r\n");
+  for (const [, payloadType] of sdp.matchAll(/^a=rtpmap:(\d+) (?:H264|VP8)\//gm)) {
+    const parameters = lines.findIndex((line) => line.startsWith(`a=fmtp:${payloadType} `));
+    const name = lines.findIndex((line) => line.startsWith(`a=rtpmap:${payloadType} `));
+    if (parameters >= 0) lines[parameters] += `;${start}`;
+    else lines.splice(name + 1, 0, `a=fmtp:${payloadType} ${start}`);
+  }
+  return lines.join("\r\n");
+}
