@@ -60,14 +60,12 @@ def stock(codec: str, bitrate: int) -> Encode:
 
 @contextlib.contextmanager
 def _unbounded() -> Generator[None]:
-    bounds = [(module, module.MAX_BITRATE) for module in (h264, vpx)]
+    bounds = h264.MAX_BITRATE, vpx.MAX_BITRATE
+    h264.MAX_BITRATE = vpx.MAX_BITRATE = 10**9
     try:
-        for module, _ in bounds:
-            module.MAX_BITRATE = 10**9
         yield
     finally:
-        for module, bound in bounds:
-            module.MAX_BITRATE = bound
+        h264.MAX_BITRATE, vpx.MAX_BITRATE = bounds
 
 
 def efforts(codec: str) -> dict[str, int]:
@@ -97,7 +95,7 @@ def measure(codec: str, encode: Encode, pictures: Sequence[Pixels]) -> Numbers:
         times_ms.append(spent_s * 1000)
         cpu_s += spent_cpu_s
         sizes.append(sum(len(payload) for payload in payloads))
-        losses.append(_psnr(picture, cast(av.VideoFrame, decoded[0])))
+        losses.append(_psnr(picture, decoded[0]))
     spread = numbers.spread(times_ms)
     return {
         "p50_ms": spread["p50"],

@@ -15,7 +15,7 @@ def in_turns(arms: Mapping[str, Callable[[], Numbers]], repetitions: int) -> dic
     """Run all arms once, then all again, backwards: whatever else the machine does meets all of them alike."""
     runs: dict[str, list[Numbers]] = {name: [] for name in arms}
     for repetition in range(repetitions):
-        order = list(arms) if repetition % 2 == 0 else list(reversed(arms))
+        order = list(arms) if repetition % 2 == 0 else list(arms)[::-1]
         for name in order:
             runs[name].append(arms[name]())
     return runs

@@ -91,8 +91,12 @@ def _targets(answer: dict[str, Any]) -> Table:
     return table
 
 
+NOT_SHOWN = ("sent", "p99_ms", "in_p99_ms", "out_p99_ms", "in_delivered", "out_delivered", "server_cpu_ms_per_s")
+"""Numbers of a comparison that stand in the JSON object only."""
+
+
 def show_arms(answer: dict[str, Any]) -> None:
-    """Print a table of each comparison: medians over the runs, with the least and the most where they matter."""
+    """Print a table of each comparison: medians over the runs; the ratios with the least and the most."""
     console = Console(width=None if sys.stdout.isatty() else 150)
     for name, arms in answer["scenarios"].items():
         if name == "ratios":
@@ -100,7 +104,7 @@ def show_arms(answer: dict[str, Any]) -> None:
             continue
         table = Table(title=name, title_justify="left")
         table.add_column("arm", no_wrap=True)
-        columns = list(dict.fromkeys(number for arm in arms.values() for number in arm))
+        columns = [n for n in dict.fromkeys(number for arm in arms.values() for number in arm) if n not in NOT_SHOWN]
         for column in columns:
             table.add_column(column.replace("_", " "), justify="right")
         for arm, found in arms.items():

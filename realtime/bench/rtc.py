@@ -36,9 +36,9 @@ from aiortc.stats import RTCTransportStats
 
 from ..client import now_us
 from ..engine.codec import Pixels
+from ..server.inbound import planes_of
 from ..server.webrtc import seams
 from ..server.webrtc.encoder import CLOCK_HZ, VideoEncoder
-from ..server.webrtc.inbound import planes_of
 from .load import BenchError
 from .video import read_index, write_index
 
@@ -65,7 +65,7 @@ class CameraTrack(MediaStreamTrack):
         self.sent_us: list[int] = []
         self.skipped = 0
         self._pictures = pictures
-        self._waiting: av.VideoFrame | None = None
+        self._next_frame: av.VideoFrame | None = None
         self._arrived = asyncio.Event()
         self._begun_ns = time.monotonic_ns()
 
@@ -76,8 +76,8 @@ class CameraTrack(MediaStreamTrack):
         frame = av.VideoFrame.from_ndarray(cast(Any, picture), format="yuv420p")
         frame.time_base = Fraction(1, CLOCK_HZ)
         frame.pts = (time.monotonic_ns() - self._begun_ns) * CLOCK_HZ // 10**9
-        self.skipped += self._waiting is not None
-        self._waiting = frame
+        self.skipped += self._next_frame is not None
+        self._next_frame = frame
         self.sent_us.append(now_us())
         self._arrived.set()
 
@@ -85,7 +85,7 @@ class CameraTrack(MediaStreamTrack):
         """Called by the sender."""
         await self._arrived.wait()
         self._arrived.clear()
-        frame, self._waiting = self._waiting, None
+        frame, self._next_frame = self._next_frame, None
         if frame is None or self.readyState != "live":
             raise MediaStreamError
         return frame
@@ -140,6 +140,10 @@ class Call:
     counter: CountingBuffer | None = None
     texts: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue[dict[str, Any]])
 
+    def hear(self, text: str) -> None:
+        """A text came over the control channel."""
+        self.texts.put_nowait(json.loads(text))
+
     async def received_bytes(self) -> int:
         """All that came over the transport so far."""
         report = await self.connection.getStats()
@@ -188,7 +192,7 @@ async def connected(url: str, path: str, dial: Dial) -> AsyncGenerator[Call]:
         elif dial.marker:
             seams.release_on_marker(receiver)
         if dial.control:
-            connection.createDataChannel("control").on("message", lambda text: call.texts.put_nowait(json.loads(text)))
+            connection.createDataChannel("control").on("message", call.hear)
         await connection.setLocalDescription(await connection.createOffer())
         answer, location = await asyncio.to_thread(_post, url + path, connection.localDescription.sdp)
         await connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))

@@ -134,9 +134,11 @@ def echo(process: Process, load: Load, path: str, dial: Dial, *, split: bool = F
         camera = CameraTrack(load.pictures)
         name = next(_names)
         full_path = f"rtc?session={name}" if path == "rtc" else path
-        async with connected(process.url, full_path, replace(dial, camera=camera, control=path == "rtc")) as call:
-            async with _watching(process, name if split else None) as watched:
-                driven = await drive(camera, load, process, call)
+        async with (
+            connected(process.url, full_path, replace(dial, camera=camera, control=path == "rtc")) as call,
+            _watching(process, name if split else None) as watched,
+        ):
+            driven = await drive(camera, load, process, call)
         trips = latencies_ms(camera.sent_us, call.arrived, driven.begin_us)
         found = _times(trips, driven.sent) | driven.numbers()
         if split:
@@ -192,13 +194,13 @@ def overload(process: Process, load: Load, path: str) -> Numbers:
             for index, at_us in call.arrived
             if index < len(camera.sent_us) and driven.begin_us <= at_us < driven.end_us
         ]
-        thirds = [(at_s, late_ms) for at_s, late_ms in seen if at_s >= load.seconds / 7]
+        settled = [(at_s, late_ms) for at_s, late_ms in seen if at_s >= load.seconds / 7]
         last = [late_ms for at_s, late_ms in seen if at_s >= load.seconds * 6 / 7]
         if not last:
             raise BenchError("no picture came back")
         return {
             "last_p50_ms": numbers.spread(last)["p50"],
-            "slope_ms_per_s": round(numbers.slope(*zip(*thirds, strict=True)), 3),
+            "slope_ms_per_s": round(numbers.slope(*zip(*settled, strict=True)), 3),
             "fps": round(len(seen) / load.seconds, 2),
         } | driven.numbers()
 

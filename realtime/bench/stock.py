@@ -26,8 +26,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ..server.inbound import planes_of
 from ..server.webrtc import seams
-from ..server.webrtc.inbound import planes_of
 from .rtc import SDP_TYPE
 from .video import read_index
 
@@ -136,8 +136,8 @@ async def _discard(track: MediaStreamTrack) -> None:
 
 def pin_bitrate(bitrate: int) -> None:
     """Have aiortc encode at this bitrate instead of the one that it comes to between its bounds: what peers do."""
-    for module in (h264, vpx):
-        module.MIN_BITRATE = module.DEFAULT_BITRATE = module.MAX_BITRATE = bitrate
+    h264.MIN_BITRATE = h264.DEFAULT_BITRATE = h264.MAX_BITRATE = bitrate
+    vpx.MIN_BITRATE = vpx.DEFAULT_BITRATE = vpx.MAX_BITRATE = bitrate
 
 
 def main() -> None:

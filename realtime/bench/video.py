@@ -41,7 +41,7 @@ def webcam_like(count: int, width: int = 512, height: int = 512) -> list[Pixels]
     outline = np.zeros((height + 2 * MARGIN, width + 2 * MARGIN, 1), np.float32)
     middle, radii = (width // 2 + MARGIN, height * 5 // 8 + MARGIN), (width // 5, height // 3)
     cv2.ellipse(outline, middle, radii, 0, 0, 360, (1.0,), -1)
-    outline = cv2.GaussianBlur(outline, (0, 0), 2)
+    outline = cast(Floats, cv2.GaussianBlur(outline, (0, 0), 2))
     frames: list[Pixels] = []
     for number in range(count):
         seconds = number / CLIP_FPS

@@ -203,7 +203,7 @@ def _encoders(bench: _Bench) -> None:
             for bitrate in (AIORTC_CAP[codec], full):
                 at = f"{bitrate / 1e6:.1f} Mbit/s"
                 arms[f"{codec} stock, {at}"] = partial(measure, codec, bitrate, None)
-                for name, (_, effort) in encoders.efforts(codec).items():
+                for name, effort in encoders.efforts(codec).items():
                     arms[f"{codec} {name}, {at}"] = partial(measure, codec, bitrate, effort)
         with encoders.one_core():
             runs = bench.compare(f"encoders_{content}", arms)

@@ -135,7 +135,7 @@ def _new_context(codec: str, width: int, height: int, bitrate: int, effort: int)
         context.options = {
             "preset": chosen,
             "tune": "zerolatency",
-            # Half of the usual strength: 0.2 to 0.7 dB more on four clips, at the same bitrate, time and SSIM (measured).
+            # Half of the usual strength: 0.2 to 0.7 dB more on four clips; bitrate, time, SSIM are the same.
             "aq-strength": "0.5",
             # A quarter of a second: without it a key frame of a noisy webcam has 97 KB (67 at a quarter of the bitrate,
             # now 26), which take 130 ms on a line of that rate; costs 0.1 dB.
