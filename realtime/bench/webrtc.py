@@ -238,7 +238,7 @@ def _viewers(bench: _Bench) -> None:
             arms[f"ours_{count}"] = partial(rtc_runs.viewers, serve, load, count, ours=True)
             arms[f"stock_{count}"] = partial(rtc_runs.viewers, stock, load, count, ours=False)
         runs = bench.compare("viewers", arms)
-    first, last = VIEWERS[1], VIEWERS[-1]
+    first, last = 1, VIEWERS[-1]
     for side in ("ours", "stock"):
         pairs = zip(runs[f"{side}_{last}"], runs[f"{side}_{first}"], strict=True)
         added = [
