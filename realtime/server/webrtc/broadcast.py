@@ -135,6 +135,11 @@ class Encoding:
         self._key_frame_wanted = True
         self._key_frame_at_s = float("-inf")
 
+    @property
+    def bitrate(self) -> int:
+        """What the encoder aims at, bits a second."""
+        return self._encoder.bitrate
+
     def request_key_frame(self) -> None:
         """Make the next picture a key frame; and the last one again, where none comes."""
         self._key_frame_wanted = True
@@ -197,7 +202,8 @@ class Broadcaster:
 
         def on_estimate(bitrate: int) -> None:
             before = outbound.steps.share
-            outbound.steps.estimated(time.monotonic(), bitrate)
+            target = outbound.encoding.bitrate if outbound.encoding is not None else 0
+            outbound.steps.estimated(time.monotonic(), bitrate, target)
             if outbound.steps.share != before and outbound.encoding is not None:
                 log.info("a viewer of a session gets %.0f %% of the bitrate", 100 * outbound.steps.share)
                 self.remove(outbound)

@@ -85,12 +85,16 @@ class VideoEncoder:
     Args:
         codec: `H264` or `VP8`.
         share: of the bitrate that the pictures' size asks for.
+
+    Attributes:
+        bitrate: what it aims at, bits a second; 0 before the first picture.
     """
 
     def __init__(self, codec: str, share: float = 1.0) -> None:
         self.codec = codec
         self.share = share
         self.governor = Governor(len(EFFORTS[codec]))
+        self.bitrate = 0
         self._context: Any = None
         self._made_for: tuple[int, int, int, int] | None = None
         self._last_pts = -1
@@ -111,6 +115,7 @@ class VideoEncoder:
         wanted = (width, height, round(full_bitrate(width, height) * self.share), self.governor.effort)
         if self._context is None or self._made_for != wanted:
             self._context, self._made_for = _new_context(self.codec, *wanted), wanted
+            self.bitrate = wanted[2]
         self._last_pts = max(pts, self._last_pts + 1)
         frame = av.VideoFrame.from_ndarray(cast(Any, cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420)), format="yuv420p")
         frame.pts, frame.time_base = self._last_pts, TIME_BASE
@@ -165,13 +170,15 @@ def _new_context(codec: str, width: int, height: int, bitrate: int, effort: int)
 class BitrateSteps:
     """Which share of the full bitrate a peer can take, from its own estimates (REMB).
 
-    An estimate is never far above what was sent: a quiet picture makes a low one. So only an estimate *below* what we
-    send speaks for less, and silence of that kind for some seconds for more.
+    An estimate is never far above what was sent: a quiet picture makes a low one, and one that changes now and then (a
+    drawing) makes bursts above it. So only an estimate *below* what we send speaks for less, while we send about as
+    much as we may; and silence of that kind for some seconds speaks for more.
     """
 
     SHARES = (1.0, 0.5, 0.25, 0.125)
     DOWN_EVERY_S = 1.0
     UP_AFTER_S = 8.0
+    OVER_S = 2.0
 
     def __init__(self) -> None:
         self.step = 0
@@ -187,13 +194,14 @@ class BitrateSteps:
     def sent(self, now_s: float, size: int) -> None:
         """So many bytes went to the peer."""
         self._sent.append((now_s, size))
-        while self._sent and self._sent[0][0] < now_s - 1:
+        while self._sent and self._sent[0][0] < now_s - self.OVER_S:
             self._sent.popleft()
 
-    def estimated(self, now_s: float, bitrate: int) -> None:
-        """The peer can take this many bits a second, it says."""
-        sending = 8 * sum(size for at_s, size in self._sent if at_s >= now_s - 1)
-        if bitrate < 0.85 * sending:
+    def estimated(self, now_s: float, bitrate: int, target: int) -> None:
+        """The peer can take `bitrate` bits a second, it says, where the encoder may send `target`."""
+        recent = [size for at_s, size in self._sent if at_s >= now_s - self.OVER_S]
+        sending = 8 * sum(recent) / self.OVER_S
+        if sending > target / 2 and bitrate < 0.85 * sending:
             self._complained_s = now_s
             if self.step < len(self.SHARES) - 1 and now_s - self._moved_s >= self.DOWN_EVERY_S:
                 self.step, self._moved_s = self.step + 1, now_s

@@ -127,13 +127,15 @@ class Peers:
         """
         watched = self._check(purpose, session_name)
         peer = Peer(purpose, self._ice_servers)
+        resource = Resource(purpose, peer)
+        self._resources[resource.name] = resource  # counted before any work, which takes a while
         try:
             answer = await peer.answer(offer)
         except BaseException:
+            del self._resources[resource.name]
+            resource.ended.set()
             await peer.close()
             raise
-        resource = Resource(purpose, peer)
-        self._resources[resource.name] = resource
         assert self._tasks is not None and self._broadcaster is not None
         if watched is None:
             resource.publisher = Publisher(self._service, peer, self._broadcaster)
@@ -149,16 +151,17 @@ class Peers:
         service = self._service
         if purpose is not Purpose.DUPLEX and service.host.state is not State.READY:
             raise NotReady
+        config = service.config
+        seats = config.max_viewers if purpose is Purpose.PLAY else config.max_sessions + config.max_waiting
+        alike = sum((other.purpose is Purpose.PLAY) is (purpose is Purpose.PLAY) for other in self._resources.values())
+        if alike >= PEERS_PER_SEAT * seats:
+            raise SessionLimitError("too many peers are connecting; try again later")
         if purpose is Purpose.PLAY:
             service.viewers.check()
             session = service.session(session_name or "")
             if session is None:
                 raise LookupError(session_name)
             return session
-        config = service.config
-        publishers = sum(resource.publisher is not None for resource in self._resources.values())
-        if publishers >= PEERS_PER_SEAT * (config.max_sessions + config.max_waiting):
-            raise SessionLimitError("too many peers are connecting; try again later")
         if service.host.state is State.READY:
             service.lobby.check_room(session_name, may_wait=purpose is Purpose.DUPLEX)
         if purpose is Purpose.PUBLISH and session_name is not None:

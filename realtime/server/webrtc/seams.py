@@ -34,6 +34,7 @@ class MarkerJitterBuffer(JitterBuffer):
         super().__init__(capacity=JITTER_PACKETS, is_video=True)
 
     def _remove_frame(self, sequence_number: int) -> JitterFrame | None:
+        self._pass_over_padding()
         origin = self._origin
         assert origin is not None
         first = self._packets[origin % self._capacity]
@@ -49,6 +50,19 @@ class MarkerJitterBuffer(JitterBuffer):
                 self.remove(count + 1)
                 return JitterFrame(b"".join(parts), first.timestamp)
         return super()._remove_frame(sequence_number)
+
+    def _pass_over_padding(self) -> None:
+        """Leave out packets without a payload, with which browsers find out what the network takes.
+
+        They follow a frame and bear its timestamp. As a frame of their own they would be an empty packet to the
+        decoder, which is how one tells it that nothing more will come: it takes nothing ever after.
+        """
+        for _ in range(self._capacity):
+            assert self._origin is not None
+            packet = self._packets[self._origin % self._capacity]
+            if packet is None or cast(Any, packet)._data:
+                return
+            self.remove(1)
 
 
 def release_on_marker(receiver: RTCRtpReceiver) -> None:

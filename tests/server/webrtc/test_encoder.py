@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from itertools import pairwise
 
 import av
 import numpy as np
@@ -111,42 +111,54 @@ def test_effort_never_leaves_its_range() -> None:
 
 # -- bitrate steps -------------------------------------------------------------------------------------------------
 
+TARGET = 6_000_000
 
-def sending(
-    steps: BitrateSteps, begin_s: float, seconds: float, bitrate: float, estimate: Callable[[float], int]
-) -> None:
-    """Send at a rate and hear an estimate ten times a second."""
+
+def sending(steps: BitrateSteps, begin_s: float, seconds: float, bitrate: float, estimate: int) -> None:
+    """Send at a rate and hear an estimate, both ten times a second."""
     for tenth in range(int(seconds * 10)):
         now_s = begin_s + tenth / 10
         steps.sent(now_s, int(bitrate / 80))
-        steps.estimated(now_s, estimate(now_s))
+        steps.estimated(now_s, estimate, round(TARGET * steps.share))
 
 
 def test_low_estimate_of_a_quiet_picture_is_no_complaint() -> None:
     steps = BitrateSteps()
 
-    sending(steps, 0.0, 20, 300_000, lambda now_s: 450_000)
+    sending(steps, 0.0, 20, bitrate=300_000, estimate=200_000)
 
     assert steps.share == 1.0
 
 
-def test_estimate_below_what_is_sent_halves_the_rate_once_a_second() -> None:
+def test_bursts_of_a_drawing_above_the_estimate_are_no_complaint() -> None:
     steps = BitrateSteps()
 
-    sending(steps, 0.0, 1.0, 6e6, lambda now_s: 1_000_000)
-    after_one = steps.share
-    sending(steps, 1.0, 10, 6e6, lambda now_s: 1_000_000)
+    for second in range(30):  # a key frame of 100 kB, then nothing
+        steps.sent(second, 100_000)
+        steps.estimated(second + 0.1, 250_000, TARGET)
 
-    assert after_one == 0.5
-    assert steps.share == min(BitrateSteps.SHARES)
+    assert steps.share == 1.0
+
+
+def test_estimate_below_what_is_sent_lowers_the_rate_once_a_second() -> None:
+    steps = BitrateSteps()
+    shares = []
+
+    for second in range(12):
+        sending(steps, second, 1, bitrate=TARGET * steps.share, estimate=200_000)
+        shares.append(steps.share)
+
+    assert shares == sorted(shares, reverse=True)
+    assert all(later >= earlier / 2 for earlier, later in pairwise(shares))
+    assert shares[-1] == min(BitrateSteps.SHARES)
 
 
 def test_rate_comes_back_step_by_step_once_nothing_is_complained_of() -> None:
     steps = BitrateSteps()
-    sending(steps, 0.0, 3, 6e6, lambda now_s: 1_000_000)
+    sending(steps, 0.0, 8, bitrate=TARGET, estimate=200_000)
     low = steps.step
 
-    sending(steps, 3.0, 9, 1e6, lambda now_s: 2_000_000)
+    sending(steps, 8.0, 9, bitrate=TARGET * steps.share, estimate=2 * TARGET)
 
     assert low >= 2
     assert steps.step == low - 1
@@ -158,5 +170,5 @@ def test_share_is_always_one_of_the_steps(events: list[tuple[float, int, int]]) 
     for pause_s, estimate, size in events:
         now_s += pause_s
         steps.sent(now_s, size)
-        steps.estimated(now_s, estimate)
+        steps.estimated(now_s, estimate, TARGET)
         assert steps.share in BitrateSteps.SHARES

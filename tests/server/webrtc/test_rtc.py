@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from aiortc import RTCRtpSender
 
@@ -343,3 +345,17 @@ async def test_stops_leave_nothing_behind(server: RunningServer) -> None:
 
     assert peers_of(server).encodings == 0
     assert server.service.viewers.count == 0
+
+
+async def test_peer_that_answers_no_more_is_gone_within_ten_seconds(server: RunningServer) -> None:
+    async with dialled_rtc(server.url, "kept", prompt="ink") as peer:
+        await peer.picture()
+        for transport in peer.connection._RTCPeerConnection__iceTransports:  # type: ignore[attr-defined]
+            for protocol in transport._connection._protocols:
+                protocol.transport.abort()  # as a browser that was killed: nothing is said
+        died_s = time.monotonic()
+        await until(lambda: peers_of(server).count == 0)
+        took_s = time.monotonic() - died_s
+
+    assert took_s < 12  # it is 10, on a machine that has time
+    assert server.service.session("kept").params.prompt == "ink"

@@ -77,6 +77,38 @@ def test_lost_marker_falls_back_to_the_timestamp() -> None:
     assert frames_out(MarkerJitterBuffer(), packets)[0] == (0, b"[1][2]")
 
 
+def padding(number: int, timestamp: int) -> RtpPacket:
+    made = packet(number, timestamp)
+    made._data = b""  # type: ignore[attr-defined]
+    return made
+
+
+def test_padding_behind_a_frame_never_becomes_one_of_its_own() -> None:
+    """An empty frame would end the decoder for good."""
+    packets = [
+        packet(1, 0, True),
+        padding(2, 0),
+        padding(3, 0),
+        packet(4, 3000),
+        packet(5, 3000, True),
+        padding(6, 3000),
+    ]
+
+    assert frames_out(MarkerJitterBuffer(), packets) == [(0, b"[1]"), (3000, b"[4][5]")]
+
+
+def test_padding_at_the_beginning_and_in_a_frame_is_passed_over() -> None:
+    packets = [padding(1, 0), packet(2, 3000), padding(3, 3000), packet(4, 3000, True)]
+
+    assert frames_out(MarkerJitterBuffer(), packets) == [(3000, b"[2][4]")]
+
+
+def test_padding_that_comes_out_of_order_holds_nothing_up() -> None:
+    packets = [packet(1, 0, True), padding(3, 0), packet(4, 3000, True), padding(2, 0)]
+
+    assert frames_out(MarkerJitterBuffer(), packets) == [(0, b"[1]"), (3000, b"[4]")]
+
+
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=12), st.randoms(use_true_random=False), st.booleans())
 def test_every_frame_comes_out_once_whole_and_in_order(sizes: list[int], random: Any, shuffled: bool) -> None:
     packets: list[RtpPacket] = []
