@@ -206,5 +206,22 @@ def bench_server(
         raise fail(str(error)) from None
 
 
+@bench_app.command("webrtc")
+def bench_webrtc(
+    seconds: Annotated[float, typer.Option(min=0.5, help="Length of each run, after the warm-up.")] = 4.0,
+    overload_seconds: Annotated[float, typer.Option(min=0.5, help="Length of the overload runs.")] = 14.0,
+    repetitions: Annotated[int, typer.Option(min=1, help="Of every run.")] = 5,
+    only: Annotated[list[str] | None, typer.Option(help="A scenario; give it again for more. Default: all.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A file that gets the JSON object too.")] = None,
+) -> None:
+    """WebRTC beside aiortc as it ships: delays, overload, encoders, viewers, processor time."""
+    from .bench import webrtc_bench
+
+    try:
+        webrtc_bench(seconds, overload_seconds, repetitions, only=only or (), output=output)
+    except RealtimeError as error:
+        raise fail(str(error)) from None
+
+
 if __name__ == "__main__":
     app(prog_name="realtime")

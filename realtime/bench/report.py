@@ -91,6 +91,38 @@ def _targets(answer: dict[str, Any]) -> Table:
     return table
 
 
+NOT_SHOWN = ("sent", "p99_ms", "in_p99_ms", "out_p99_ms", "in_delivered", "out_delivered", "server_cpu_ms_per_s")
+"""Numbers of a comparison that stand in the JSON object only."""
+
+
+def show_arms(answer: dict[str, Any]) -> None:
+    """Print a table of each comparison: medians over the runs; the ratios with the least and the most."""
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    for name, arms in answer["scenarios"].items():
+        if name == "ratios":
+            console.print(_ratios(arms))
+            continue
+        table = Table(title=name, title_justify="left")
+        table.add_column("arm", no_wrap=True)
+        columns = [n for n in dict.fromkeys(number for arm in arms.values() for number in arm) if n not in NOT_SHOWN]
+        for column in columns:
+            table.add_column(column.replace("_", " "), justify="right")
+        for arm, found in arms.items():
+            table.add_row(arm, *(f"{found[column]['median']:.4g}" if column in found else "" for column in columns))
+        console.print(table)
+    if answer["targets"]:
+        console.print(_targets(answer))
+
+
+def _ratios(ratios: dict[str, dict[str, float]]) -> Table:
+    table = Table(title="ours over stock", title_justify="left")
+    for column in ("what", "median", "least", "most"):
+        table.add_column(column, justify="left" if column == "what" else "right")
+    for name, found in ratios.items():
+        table.add_row(name, *(f"{found[column]:.3f}" for column in ("median", "least", "most")))
+    return table
+
+
 def put_out(answer: dict[str, Any], output: Path | None) -> None:
     """Print the JSON object as the last line, and write it to a file where one is given."""
     if output is not None:

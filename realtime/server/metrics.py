@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -38,6 +38,10 @@ class Metrics(Collector):
     def observe_tick(self, seconds: float, jobs: int) -> None:
         """A tick ended. Engine thread."""
         self._tick.observe(seconds)
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """Show a number of what this module must not know; read when somebody asks."""
+        Gauge(name, text, registry=self._registry).set_function(read)
 
     def keep(self, session: Session) -> None:
         """Keep the counts of a session that ends, so that counters never fall."""

@@ -26,12 +26,13 @@ EXPECTED_FPS = 30
 
 BITS_PER_PIXEL = 23.0
 """Per second: 6 Mbit/s at 512 x 512. For restyled video bitrate decides quality, not effort: superfast at 6 Mbit/s is
-2 dB above aiortc's medium at its cap of 3, for an eighth of the time (docs/performance.md)."""
+5 dB above aiortc's medium at its cap of 3, for two fifths of the processor time (docs/performance.md)."""
 BITRATE_MIN, BITRATE_MAX = 1_500_000, 8_000_000
 
-EFFORTS: dict[str, tuple[str, ...]] = {"H264": ("superfast", "ultrafast"), "VP8": ("-12", "-16")}
-"""Best first. x264's default, which aiortc leaves it at, is medium: 5 times superfast's time. libvpx below -12 costs
-up to twice as much for 0.2 dB."""
+EFFORTS: dict[str, tuple[str, ...]] = {"H264": ("superfast", "ultrafast"), "VP8": ("-12", "-14")}
+"""Best first. x264's default, which aiortc leaves it at, is medium: 9 times superfast's time for a webcam's picture.
+libvpx's -6, as in aiortc, takes a quarter to a half more time than -12 for -0.3 to +1.2 dB; -16 saves a tenth of -14's
+and costs up to 5 dB (docs/performance.md)."""
 
 
 def full_bitrate(width: int, height: int) -> int:
@@ -137,7 +138,16 @@ def _new_context(codec: str, width: int, height: int, bitrate: int, effort: int)
     chosen = EFFORTS[codec][effort]
     if codec == "H264":
         context.profile = "Baseline"
-        context.options = {"preset": chosen, "tune": "zerolatency"}
+        context.options = {
+            "preset": chosen,
+            "tune": "zerolatency",
+            # Half of the usual strength: 0.1 to 0.8 dB more on four clips; bitrate, time, SSIM are the same.
+            "aq-strength": "0.5",
+            # A quarter of a second: without it a key frame of a noisy webcam has 97 KB (67 at a quarter of the bitrate,
+            # now 26), which take 130 ms on a line of that rate; costs 0.1 dB.
+            "maxrate": str(bitrate),
+            "bufsize": str(bitrate // 4),
+        }
     else:
         context.qmin, context.qmax = 2, 56
         context.options = {
@@ -151,6 +161,8 @@ def _new_context(codec: str, width: int, height: int, bitrate: int, effort: int)
             "undershoot-pct": "100",
             "overshoot-pct": "15",
             "static-thresh": "1",
+            # Per cent of a frame's mean share: key frames of 30-48 KB instead of 49-75, and no less quality (measured).
+            "max-intra-rate": "300",
         }
     return context
 

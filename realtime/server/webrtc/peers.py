@@ -75,6 +75,8 @@ class Peers:
         self._resources: dict[str, Resource] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._broadcaster: Broadcaster | None = None
+        service.metrics.gauge("realtime_peers", "WebRTC peers.", lambda: self.count)
+        service.metrics.gauge("realtime_video_encodings", "Video encodings that run.", lambda: self.encodings)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:

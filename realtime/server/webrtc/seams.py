@@ -67,7 +67,12 @@ class MarkerJitterBuffer(JitterBuffer):
 
 def release_on_marker(receiver: RTCRtpReceiver) -> None:
     """Give a video receiver a `MarkerJitterBuffer`; before its first packet."""
-    cast(Any, receiver)._RTCRtpReceiver__jitter_buffer = MarkerJitterBuffer()
+    use_jitter_buffer(receiver, MarkerJitterBuffer())
+
+
+def use_jitter_buffer(receiver: RTCRtpReceiver, jitter_buffer: JitterBuffer) -> None:
+    """Let a receiver put its packets together by this object; before its first packet."""
+    cast(Any, receiver)._RTCRtpReceiver__jitter_buffer = jitter_buffer
 
 
 def pack_with(sender: RTCRtpSender, encoder: Encoder) -> None:
