@@ -7,18 +7,22 @@ Knows neither sockets nor peer connections: those are subclasses. Event loop onl
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TypeVar
 
 from .. import protocol
-from ..errors import CloseCode, ParamsError
+from ..errors import CloseCode, ParamsError, ProtocolError
 from ..frame import Result
 from ..session import Channel, Session
 from .engine_host import State
 from .lobby import check_name
 from .service import Service
+
+log = logging.getLogger(__name__)
 
 E = TypeVar("E", bound=BaseException)
 
@@ -39,6 +43,32 @@ class Closed(Exception):
 
 class Gone(Exception):
     """The other side is not there any more, or takes nothing: nothing can be said to it."""
+
+
+@contextlib.asynccontextmanager
+async def ending(say: Callable[[Closed], Awaitable[None]], *gone: type[Exception]) -> AsyncGenerator[None]:
+    """Run a connection's tasks, and say why they ended to a client that is still there.
+
+    Args:
+        say: tells the client.
+        gone: what means, besides Gone, that it is not there.
+    """
+    end: Closed | None = Closed(CloseCode.DONE, "")
+    try:
+        yield
+    except* (Gone, *gone) as group:
+        log.debug("a client is gone: %s", first(group))
+        end = None
+    except* Closed as group:
+        end = first(group)
+    except* ProtocolError as group:
+        refused = first(group)
+        end = Closed(refused.close_code, str(refused))
+    except* Exception as group:
+        log.exception("a connection failed", exc_info=group)
+        end = Closed(CloseCode.ENGINE_FAILED, "the server failed")
+    if end is not None:
+        await say(end)
 
 
 def first(group: BaseExceptionGroup[E]) -> E:

@@ -18,6 +18,7 @@ from ..config import IceServer
 from ..errors import ParamsError, ProtocolError
 from ..params import params_schema
 from ..session import Session
+from .body import read_body
 from .engine_host import State
 from .service import Service
 from .snapshot import snapshot
@@ -126,11 +127,7 @@ async def patch_session(session: SessionOf, service: ServiceOf, request: Request
 
 
 async def _json_object(request: Request) -> dict[str, Any]:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_MAX_BYTES:
-            raise HTTPException(413, f"the body may have {BODY_MAX_BYTES} bytes")
+    body = await read_body(request, BODY_MAX_BYTES)
     try:
         return protocol.parse_object(body)
     except ProtocolError as error:

@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
-from collections.abc import AsyncGenerator
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .. import protocol
 from ..engine import codec
-from ..errors import CloseCode, FrameError, ProtocolError
+from ..errors import CloseCode, FrameError
 from ..frame import Frame, Result
 from ..session import Session
-from .connection import Closed, Connection, Gone, end_with_server, first
+from .connection import Closed, Connection, Gone, end_with_server, ending
 from .service import Service
-
-log = logging.getLogger(__name__)
 
 
 async def serve_websocket(websocket: WebSocket, service: Service, session_name: str | None) -> None:
@@ -38,28 +34,16 @@ async def serve_websocket(websocket: WebSocket, service: Service, session_name: 
         tasks.create_task(end_with_server(service))
 
 
-@contextlib.asynccontextmanager
-async def closing(websocket: WebSocket, timeout_s: float) -> AsyncGenerator[None]:
+def closing(websocket: WebSocket, timeout_s: float) -> contextlib.AbstractAsyncContextManager[None]:
     """Close the WebSocket with the code that what ended the block stands for."""
-    end = Closed(CloseCode.DONE, "")
-    gone = False
-    try:
-        yield
-    except* (WebSocketDisconnect, Gone):
-        gone = True
-    except* Closed as group:
-        end = first(group)
-    except* ProtocolError as group:
-        refused = first(group)
-        end = Closed(refused.close_code, str(refused))
-    except* Exception as group:
-        log.exception("a connection failed", exc_info=group)
-        end = Closed(CloseCode.ENGINE_FAILED, "the server failed")
-    if not gone:
-        # The other side was first, or takes nothing.
+
+    async def say(end: Closed) -> None:
+        # The other side may have been first, or takes nothing.
         with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await close(websocket, end.code, str(end))
+
+    return ending(say, WebSocketDisconnect)
 
 
 async def close(websocket: WebSocket, code: CloseCode, reason: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Sequence
 
@@ -38,6 +39,8 @@ from .sdp import (
     offer_for_aiortc,
     video_codec,
 )
+
+log = logging.getLogger(__name__)
 
 CONNECT_S = 15.0
 """A peer that has not connected by then never will: its NAT lets nothing through, or it has gone."""
@@ -156,6 +159,7 @@ class Peer:
             if state == "connected":
                 heard_s = now_s
             elif not was_connected and now_s - begun_s > CONNECT_S:
+                log.info("a peer never connected; across NATs --ice-server may help")
                 raise Gone("it never connected")
 
     async def _packets_received(self) -> int:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import secrets
 from collections.abc import AsyncGenerator, Coroutine
 from dataclasses import dataclass, field
@@ -15,9 +14,9 @@ from typing import Any
 
 from aiortc import RTCIceServer
 
-from ...errors import CloseCode, ProtocolError, SessionLimitError
+from ...errors import CloseCode, SessionLimitError
 from ...session import Session
-from ..connection import Closed, Gone, end_with_server, first
+from ..connection import Closed, end_with_server, ending
 from ..engine_host import State
 from ..lobby import check_name
 from ..service import Service
@@ -26,8 +25,6 @@ from .broadcast import Broadcaster
 from .peer import Peer, discard
 from .publisher import Publisher
 from .sdp import Purpose, parse_fragment
-
-log = logging.getLogger(__name__)
 
 PEERS_PER_SEAT = 2
 """A client that comes back has two peers for a while; beyond that offers are refused before any work is done."""
@@ -181,21 +178,10 @@ class Peers:
     # -- lives ------------------------------------------------------------------------------------------------------
 
     async def _live(self, resource: Resource, life: Coroutine[Any, Any, None]) -> None:
-        end = Closed(CloseCode.DONE, "")
         try:
-            await life
-        except* Gone as group:
-            log.info("a peer of %s is gone: %s", resource.purpose.name.lower(), first(group))
-        except* Closed as group:
-            end = first(group)
-        except* ProtocolError as group:
-            refused = first(group)
-            end = Closed(refused.close_code, str(refused))
-        except* Exception as group:
-            log.exception("a peer failed", exc_info=group)
-            end = Closed(CloseCode.ENGINE_FAILED, "the server failed")
+            async with ending(resource.peer.control.close):
+                await life
         finally:
-            await resource.peer.control.close(end)
             await resource.peer.close()
             del self._resources[resource.name]
             resource.ended.set()

@@ -10,6 +10,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from ...errors import ProtocolError, SessionLimitError
+from ..body import read_body
 from .peers import Conflict, NotReady, Peers, Resource
 from .sdp import SDP_MAX_BYTES, OfferError, Purpose
 
@@ -149,11 +150,7 @@ async def _body(request: Request, wanted: str) -> str:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != wanted:
         raise HTTPException(415, f"the body must be {wanted}, not {kind[:64] or 'nothing'}")
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > SDP_MAX_BYTES:
-            raise HTTPException(413, f"the body may have {SDP_MAX_BYTES} bytes")
+    body = await read_body(request, SDP_MAX_BYTES)
     try:
         return body.decode()
     except UnicodeDecodeError:
