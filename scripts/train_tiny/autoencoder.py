@@ -8,6 +8,7 @@ Output: `checkpoints/autoencoder.pt`, a diffusers folder `checkpoints/vae` and `
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -17,10 +18,11 @@ from data import TARGETS
 from diffusers import AutoencoderTiny
 from models import LATENT_CHANNELS, autoencoder
 from paths import CHECKPOINTS, PAIRS
-from training import Budget, MovingAverage, Tensor, arguments, autocast, cosine, device, load, save
+from training import Budget, MovingAverage, Team, Tensor, arguments, autocast, cosine, device, load, save
 
 # Fine regular patterns are the last thing the autoencoder learns; it sees them more often.
-PATTERNED = ("engraving", "comic", "pop art", "cross-stitch", "pencil sketch", "cyberpunk", "toy bricks", "matrix")
+PATTERNED = ("engraving", "pencil sketch", "cross-stitch", "blueprint", "van gogh", "comic", "matrix", "pixel art")
+PATTERNED += ("impressionist", "chalkboard", "ukiyo-e", "cyberpunk")
 
 
 def to_unit(pictures: np.ndarray, where: torch.device) -> Tensor:
@@ -63,20 +65,23 @@ def psnr(y: Tensor, x: Tensor) -> float:
 
 
 @torch.no_grad()
-def encode(vae: AutoencoderTiny, pictures: np.ndarray, where: torch.device) -> None:
+def encode(vae: AutoencoderTiny, pictures: np.ndarray, where: torch.device, team: Team) -> None:
     """Latents of these sources and all their targets, for the UNet stage."""
     vae.eval()
     count, kinds = pictures.shape[:2]
-    latents = np.lib.format.open_memmap(
-        PAIRS / "latents.npy", "w+", np.float16, (count, kinds, LATENT_CHANNELS, 32, 32)
-    )
-    for index in range(count):
+    path, shape = PAIRS / "latents.npy", (count, kinds, LATENT_CHANNELS, 32, 32)
+    if team.leads:
+        np.lib.format.open_memmap(path, "w+", np.float16, shape).flush()
+    team.wait()
+    latents = np.lib.format.open_memmap(path, "r+")
+    for index in range(team.rank, count, team.size):
         with autocast(where):
             z = vae.encode(to_unit(pictures[index], where)).latents
         latents[index] = z.float().cpu().numpy()
         if index % 200 == 0:
             print(f"encoded {index} of {count}", flush=True)
     latents.flush()
+    team.wait()
 
 
 def main() -> None:
@@ -87,29 +92,33 @@ def main() -> None:
     parser.add_argument("--crop", type=int, default=96, help="side of the crops in pixels, a multiple of 8")
     parser.add_argument("--noise", type=float, default=0.06, help="most noise on latents; much hides faint patterns")
     parser.add_argument("--patterns", type=float, default=0.45, help="extra share of the patterned styles")
+    parser.add_argument("--anchor", type=float, default=0.3, help="with --init: how firmly latents stay as they were")
     parser.add_argument("--every", type=int, default=1, help="train on every n-th source only, to save memory")
     parser.add_argument("--decoder-only", action="store_true", help="keep the latents as they are")
     parser.add_argument("--encode", type=int, help="sources to encode for the UNet; all unless told, 0 for none")
     args = parser.parse_args()
-    where = device(args.threads)
+    where, team = device(args.threads), Team()
     pictures = np.load(PAIRS / "pictures.npy", mmap_mode="r")
     start = CHECKPOINTS if args.decoder_only else args.init
     vae = AutoencoderTiny.from_pretrained(start / "vae").float() if start else autoencoder()
     vae = vae.to(where, memory_format=torch.channels_last)
     vae.encoder.requires_grad_(not args.decoder_only)
+    # Going on, the latents stay near those that the UNet already knows.
+    known = copy.deepcopy(vae.encoder).requires_grad_(False) if args.init else None
     trained = list((vae.decoder if args.decoder_only else vae).parameters())
     optimizer = torch.optim.AdamW(trained, lr=args.rate, weight_decay=0.0, betas=(0.9, 0.99))
     average = MovingAverage(trained, 0.998)
     path = CHECKPOINTS / ("decoder.pt" if args.decoder_only else "autoencoder.pt")
     step, budget = 0, Budget(args.minutes)
-    if state := load(path, args.fresh or args.init is not None):
+    if state := load(path, args.fresh):
         vae.load_state_dict(state["vae"])
         optimizer.load_state_dict(state["optimizer"])
         average.shadow, average.steps, step = state["average"], state["step"], state["step"]
         budget = Budget(args.minutes, state["spent_s"])
     # Copied into memory: random reads of a mapped file crawl as soon as the system reclaims its pages.
-    seen = pictures if budget.over else np.array(pictures[:: args.every])
-    rng, saved, gentle = np.random.default_rng(step), budget.spent_s, start is not None
+    seen = pictures if budget.over else np.array(pictures[team.rank :: args.every])
+    rng, saved, gentle = np.random.default_rng([step, team.rank]), budget.spent_s, start is not None
+    torch.manual_seed(step + team.rank)
     while not budget.over:
         fraction = budget.fraction
         for group in optimizer.param_groups:
@@ -122,27 +131,33 @@ def main() -> None:
         moments = z.mean((0, 2, 3)).square().mean() + (z.std((0, 2, 3)) - 1).square().mean()
         ramp = 0.25 * (1.0 if gentle else min(1.0, max(0.0, (fraction - 0.1) / 0.3)))
         loss = reconstruction_loss(y, x, ramp) + 0.05 * moments
+        if known is not None:
+            with torch.no_grad(), autocast(where):
+                before = known(x).float()
+            loss = loss + args.anchor * F.mse_loss(z, before)
         optimizer.zero_grad()
         loss.backward()
+        budget.tick()
+        team.share(trained, budget)
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         average.update()
-        if step % 100 == 0:
+        if step % 100 == 0 and team.leads:
             print(
                 f"step {step} {budget.spent_s:.0f} s loss {loss.item():.4f} psnr {psnr(y, x):.2f} std {z.std():.2f}",
                 flush=True,
             )
         step += 1
-        budget.tick()
-        if budget.spent_s - saved > 120 or budget.over:
+        if (budget.spent_s - saved > 120 or budget.over) and team.leads:
             saved = budget.spent_s
             state = {"vae": vae.state_dict(), "optimizer": optimizer.state_dict(), "average": average.shadow}
             save(path, **state, step=step, spent_s=budget.spent_s)
     average.swap()
-    vae.save_pretrained(CHECKPOINTS / "vae")
-    print(f"{step} steps in {budget.spent_s / 60:.1f} minutes")
+    if team.leads:
+        vae.save_pretrained(CHECKPOINTS / "vae")
+        print(f"{step} steps in {budget.spent_s / 60:.1f} minutes", flush=True)
     if args.encode != 0 and not args.decoder_only:
-        encode(vae, pictures[: args.encode], where)
+        encode(vae, pictures[: args.encode], where, team)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ Pictures are float32 RGB in [0, 1], shape [H, W, 3]; maps of one value are [H, W
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import cache
 
@@ -60,15 +59,6 @@ def ramp(value: Array, *stops: Sequence[float]) -> Array:
     return np.stack([np.interp(value, at, table[:, c]) for c in range(3)], -1).astype(np.float32)
 
 
-def lines(image: Array, sigma: float = 1.0, low: float = 0.02, high: float = 0.07) -> Array:
-    """Ink along edges and dark strokes, 0..1, from a difference of Gaussians and the gradient."""
-    grey = luma(image)
-    ridge = blur(grey, sigma * 1.8) - blur(grey, sigma)
-    soft = blur(grey, sigma)
-    slope = cv2.magnitude(cv2.Sobel(soft, cv2.CV_32F, 1, 0), cv2.Sobel(soft, cv2.CV_32F, 0, 1)) / 4
-    return np.maximum(smoothstep(ridge, low, high), smoothstep(slope, low * 2.2, high * 1.6)).astype(np.float32)
-
-
 def smooth(image: Array, rounds: int = 2, width: float = 0.12) -> Array:
     """Flat areas flatter, edges kept."""
     for _ in range(rounds):
@@ -116,29 +106,44 @@ def cells(image: Array, size: int = CELL) -> Array:
     return np.repeat(np.repeat(small, size, 0), size, 1).astype(np.float32)
 
 
-def strokes(image: Array, length: int, sigma: float, swirl: float, seed: int = 3) -> Array:
-    """Brush texture of mean 0 and deviation about 1: tile noise smeared along the picture's contours."""
+@cache
+def brush_tile(seed: int, length: int, down: int, across: int) -> Array:
+    """Brush relief of mean 0 and deviation 1: a tile of noise smeared in one direction, repeating every 32 pixels."""
+    noise = noise_tile(seed, 1.4)
+    smeared = sum(np.roll(noise, (down * k, across * k), (0, 1)) for k in range(-length, length + 1))
+    smeared = np.asarray(smeared, np.float32)
+    return (smeared - smeared.mean()) / smeared.std()
+
+
+def ink(image: Array, sigma: float = 1.6, low: float = 0.012, high: float = 0.04) -> Array:
+    """Bold contours, 0..1: the dark side of edges and dark strokes, never both sides of an edge."""
+    grey = luma(image)
+    return smoothstep(blur(grey, sigma * 1.8) - blur(grey, sigma), low, high)
+
+
+def waves(image: Array, bend: float = 3.0) -> Array:
+    """Brush strokes from -1 to 1, wavy and 8 pixels apart, in whichever of four directions the picture runs.
+
+    Each direction is a fixed pattern of the tile; the picture only chooses between them, which a small model learns.
+    """
     grey = blur(luma(image), 2.0)
     gx, gy = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
-    # Structure tensor; where the picture is flat a slow swirl of the tile's period gives the direction.
+    # Structure tensor; where the picture is flat, the strokes run across.
+    jxx, jyy, jxy = blur(gx * gx, 5), blur(gy * gy, 5) + 0.004, blur(gx * gy, 5)
+    along = 0.5 * np.arctan2(2 * jxy, jxx - jyy) + np.pi / 2
     rows, columns = grid(grey.shape)
-    angle = 0.6 + swirl * np.sin(2 * np.pi * rows / TILE) * np.cos(2 * np.pi * columns / TILE)
-    flat = 0.004
-    jxx = blur(gx * gx, 5) + flat * np.sin(angle) ** 2
-    jyy = blur(gy * gy, 5) + flat * np.cos(angle) ** 2
-    jxy = blur(gx * gy, 5) - flat * np.sin(angle) * np.cos(angle)
-    along = (0.5 * np.arctan2(2 * jxy, jxx - jyy) + np.pi / 2).astype(np.float32)
-    dx, dy = np.cos(along), np.sin(along)
-    noise = tiled(noise_tile(seed, sigma), grey.shape).astype(np.float32)
-    total = noise.copy()
-    for direction in (-1, 1):
-        x, y = columns - 0.5, rows - 0.5
-        for _ in range(length):
-            sx = cv2.remap(dx, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-            sy = cv2.remap(dy, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-            x, y = x + direction * sx * 1.5, y + direction * sy * 1.5
-            total += cv2.remap(noise, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-    return (total / math.sqrt(2 * length + 1) / 1.5).astype(np.float32)
+    total, weight = np.zeros_like(grey), np.zeros_like(grey)
+    turn = 2 * np.pi / TILE
+    for angle, phase, side in (
+        (0, rows, columns),
+        (np.pi / 2, columns, rows),
+        (np.pi / 4, rows - columns, rows + columns),
+        (-np.pi / 4, rows + columns, rows - columns),
+    ):
+        w = np.cos(along - angle) ** 16
+        total += w * np.cos(2 * np.pi * (phase + bend * np.sin(turn * side)) / CELL)
+        weight += w
+    return np.tanh(1.6 * total / weight).astype(np.float32)
 
 
 def posterise(value: Array, levels: int, hardness: float = 8) -> Array:

@@ -6,6 +6,7 @@ source itself is attached as extra channels; strength is the timestep of the sta
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -14,8 +15,9 @@ Tensor = torch.Tensor
 
 FULL_AT = 520.0
 OVERSHOOT = 0.12
-SOURCE_DROPPED = 0.15
+SOURCE_DROPPED = 0.04
 LATER_STEPS = 0.35
+OWN_ANSWER = 0.8
 
 
 def broadcast(values: Tensor) -> Tensor:
@@ -35,12 +37,18 @@ def style_weight(t: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Example:
-    """One batch: the UNet's input [B, 2C, h, w], its timesteps, and the wanted clean latents [B, C, h, w]."""
+    """One batch: the UNet's input [B, 2C, h, w], its timesteps, the wanted clean latents [B, C, h, w], and how much of
+    the style these have [B]."""
 
     model_input: Tensor
     noisy: Tensor
     t: Tensor
     target: Tensor
+    asked: Tensor
+
+
+# The UNet's own clean latents for noisy ones, given (noisy, condition, t, which rows of the batch); without gradients.
+Answer = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 def draw_timesteps(count: int, where: torch.device) -> Tensor:
@@ -51,26 +59,39 @@ def draw_timesteps(count: int, where: torch.device) -> Tensor:
     return (20 + chosen * 979).long()
 
 
-def make_example(source: Tensor, seen: Tensor, styled: Tensor, alphas_cumprod: Tensor) -> Example:
+def make_example(
+    source: Tensor, seen: Tensor, styled: Tensor, alphas_cumprod: Tensor, answer: Answer | None = None
+) -> Example:
     """Build a batch from latents of the clean source, of the source as the camera saw it, and of the styled target.
 
     65 %: the first step of a frame; noise on the seen source, the blend `style_weight(t)` as the wanted result.
-    35 %: a later step; noise on the blend that an earlier start t0 > t already asked for, and that blend is wanted
-    again, so that more steps refine the picture and never move the look.
+    35 %: a later step; noise on what an earlier start t0 > t gave, and the blend t0 asked for is wanted. Mostly that
+    is the UNet's own `answer`: a step that has only seen perfect blends takes blur for the truth and adds to it.
     """
     count, where = len(source), source.device
     t = draw_timesteps(count, where)
     later = torch.rand(count, device=where) < LATER_STEPS
-    ratios = torch.tensor([4 / 3, 1.5, 2.0, 3.0, 4.0], device=where)[torch.randint(0, 5, (count,), device=where)]
-    start_t = torch.where(later, (t * ratios).clamp(max=999), t.float())
-    target = source + broadcast(style_weight(start_t)) * (styled - source)
-    alpha = broadcast(alphas_cumprod[t])
-    base = torch.where(broadcast(later), target, seen)
-    noisy = alpha.sqrt() * base + (1 - alpha).sqrt() * torch.randn_like(base)
-    level = 0.35 * t / 1000 * torch.rand(count, device=where) * (torch.rand(count, device=where) < 0.5)
+    ratios = torch.tensor([4 / 3, 1.5, 2.0, 2.0, 3.0, 4.0], device=where)
+    ratios = ratios[torch.randint(0, len(ratios), (count,), device=where)]
+    start_t = torch.where(later, (t * ratios).clamp(max=999).long(), t)
+    asked = style_weight(start_t)
+    target = source + broadcast(asked) * (styled - source)
+    level = 0.35 * t / 1000 * torch.rand(count, device=where) * (torch.rand(count, device=where) < 0.2)
     condition = seen + broadcast(level) * torch.randn_like(seen)
     condition = condition * broadcast((torch.rand(count, device=where) >= SOURCE_DROPPED).float())
-    return Example(torch.cat([noisy, condition], 1), noisy, t, target)
+    base = torch.where(broadcast(later), target, seen)
+    own = (later & (torch.rand(count, device=where) < OWN_ANSWER)).nonzero().flatten()
+    if answer is not None and len(own):
+        begun = noised(seen[own], start_t[own], alphas_cumprod)
+        base[own] = answer(begun, condition[own], start_t[own], own)
+    noisy = noised(base, t, alphas_cumprod)
+    return Example(torch.cat([noisy, condition], 1), noisy, t, target, asked)
+
+
+def noised(clean: Tensor, t: Tensor, alphas_cumprod: Tensor) -> Tensor:
+    """Clean latents with the noise of timestep t."""
+    alpha = broadcast(alphas_cumprod[t])
+    return alpha.sqrt() * clean + (1 - alpha).sqrt() * torch.randn_like(clean)
 
 
 def denoised(noisy: Tensor, v: Tensor, t: Tensor, alphas_cumprod: Tensor) -> Tensor:

@@ -9,17 +9,32 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from filters import CELL, TILE, Array, blur, cells, contrast, grid, lines, luma, mix, ramp, saturate, smoothstep
+from filters import (
+    CELL,
+    TILE,
+    Array,
+    blur,
+    cells,
+    contrast,
+    grid,
+    ink,
+    luma,
+    mix,
+    posterise,
+    ramp,
+    relight,
+    saturate,
+    smoothstep,
+)
 
 
 def engraving(image: Array) -> Array:
     """Parallel lines that swell in the shadows."""
-    grey = contrast(blur(luma(image), 1.0), 1.15)
+    grey = contrast(blur(luma(image), 1.0), 1.3)
     rows, columns = grid(grey.shape)
     first = 0.5 + 0.5 * np.cos(2 * np.pi * (rows * 2 + columns) / CELL)
-    ink = smoothstep(first * 0.9 + 0.05 - grey, -0.1, 0.1)
-    ink = np.maximum(ink, lines(image, 1.0, 0.03, 0.07))
-    return ramp(1 - ink, (34, 22, 18), (246, 238, 218))
+    swollen = smoothstep(first * 0.9 + 0.05 - grey, -0.1, 0.1)
+    return ramp(1 - np.maximum(swollen, ink(image, 1.5)), (34, 22, 18), (246, 238, 218))
 
 
 def popart(image: Array) -> Array:
@@ -33,15 +48,36 @@ def popart(image: Array) -> Array:
 
 
 def pixel(image: Array) -> Array:
-    """Blocks of 8 pixels with few colours."""
-    block = contrast(saturate(cells(image), 1.5), 1.1)
-    step = np.round(block * 4) / 4
-    return step.astype(np.float32)
+    """Blocks of 8 pixels in few, strong colours, with the dark seams of an old screen."""
+    block = saturate(contrast(cells(image), 1.25), 1.7)
+    value = posterise(luma(block), 4, 12)
+    block = relight(block, value * 0.9 + 0.08)
+    rows, columns = grid(image.shape)
+    seam = (columns % CELL > CELL - 1) | (rows % CELL > CELL - 1)
+    return np.clip(block * (1 - 0.4 * seam)[..., None], 0, 1).astype(np.float32)
+
+
+@cache
+def _tints() -> Array:
+    """Sixteen pastel deviations, [4, 4, 3], of mean 0: one for each dab of a tile."""
+    tints = np.random.default_rng(5).normal(size=(4, 4, 3)).astype(np.float32)
+    tints -= tints.mean((0, 1))
+    return tints / np.abs(tints).max() * np.array([0.2, 0.13, 0.2], np.float32)
+
+
+def dabs(image: Array) -> Array:
+    """Slanted dabs of paint 8 pixels apart, each of a slightly other colour, on light ground."""
+    rows, columns = grid(image.shape)
+    shape = np.cos(2 * np.pi * (rows - columns) / CELL) * 0.5 + np.cos(2 * np.pi * (rows + columns) / (2 * CELL))
+    dab = smoothstep(np.abs(shape), 0.1, 0.8)
+    tints = np.repeat(np.repeat(_tints(), CELL, 0), CELL, 1)
+    tint = np.tile(tints, (image.shape[0] // TILE, image.shape[1] // TILE, 1))
+    return mix(image * 0.8 + 0.2, image + tint, dab)
 
 
 def bricks(image: Array) -> Array:
     """Studded blocks of 8 pixels."""
-    block = np.round(saturate(cells(image), 1.5) * 5) / 5
+    block = saturate(contrast(cells(image), 1.15), 1.5)
     rows, columns = grid(image.shape)
     y, x = (rows % CELL) - CELL / 2, (columns % CELL) - CELL / 2
     radius = np.sqrt(x * x + y * y)

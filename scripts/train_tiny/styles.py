@@ -19,10 +19,11 @@ from filters import (
     TILE,
     Array,
     blur,
+    brush_tile,
     contrast,
     grid,
+    ink,
     kuwahara,
-    lines,
     luma,
     mix,
     noise_tile,
@@ -32,10 +33,10 @@ from filters import (
     saturate,
     smooth,
     smoothstep,
-    strokes,
     tiled,
+    waves,
 )
-from patterns import bricks, crossstitch, engraving, matrix, pixel, popart, stainedglass
+from patterns import bricks, crossstitch, dabs, engraving, matrix, pixel, popart, stainedglass
 
 
 def photo(image: Array) -> Array:
@@ -44,46 +45,45 @@ def photo(image: Array) -> Array:
 
 
 def oil(image: Array) -> Array:
-    """Broad flat dabs in warm, full colours."""
-    base = contrast(saturate(kuwahara(image, 5), 1.55), 1.12)
-    base = mix(base, base * np.array([1.06, 0.98, 0.86], np.float32), 0.8)
-    return np.clip(base * (1 + 0.07 * strokes(base, 6, 0.9, 0.25))[..., None], 0, 1)
+    """Broad flat dabs in warm, full colours, the relief of one big brush."""
+    base = contrast(saturate(kuwahara(image, 4), 1.35), 1.1)
+    base = mix(base, base * np.array([1.06, 0.97, 0.84], np.float32), 0.9)
+    relief = tiled(brush_tile(3, 5, 1, -1), base.shape)
+    return np.clip(base * (1 + 0.115 * relief)[..., None] + 0.015 * relief[..., None], 0, 1)
 
 
 def monet(image: Array) -> Array:
-    """Pastel dabs, lilac shadows, creamy lights."""
-    base = saturate(kuwahara(image, 4), 1.3)
+    """Pastel dabs of colour side by side, lilac shadows, creamy lights."""
+    base = saturate(blur(image, 1.5), 1.4)
     grey = luma(base)
-    base = mix(base, (0.45, 0.42, 0.78), 0.5 * (1 - smoothstep(grey, 0.05, 0.5)))
-    base = mix(base, (1.0, 0.93, 0.74), 0.4 * smoothstep(grey, 0.5, 0.95)) * 0.86 + 0.13
-    first, second = strokes(image, 3, 1.3, 0.2, 5), strokes(image, 3, 1.3, 0.2, 6)
-    tint = np.stack([0.075 * first, 0.05 * second, 0.075 * -first + 0.04 * second], -1)
-    return np.clip(base + tint + 0.02, 0, 1).astype(np.float32)
+    base = mix(base, (0.42, 0.4, 0.8), 0.5 * (1 - smoothstep(grey, 0.05, 0.55)))
+    base = mix(base, (1.0, 0.92, 0.72), 0.35 * smoothstep(grey, 0.5, 0.95)) * 0.84 + 0.12
+    return np.clip(dabs(base), 0, 1).astype(np.float32)
 
 
 def vangogh(image: Array) -> Array:
-    """Blue and yellow in long strokes along the contours."""
-    base = kuwahara(image, 5)
-    grey = contrast(luma(base), 1.2)
-    palette = ramp(grey, (12, 20, 58), (24, 60, 132), (58, 116, 176), (150, 176, 140), (238, 200, 76), (255, 240, 170))
-    base = mix(palette, saturate(base, 1.6), 0.3)
-    return np.clip(base * (1 + 0.19 * strokes(image, 9, 1.0, 0.6))[..., None] + 0.0, 0, 1)
+    """Blue and yellow in long wavy strokes along the contours."""
+    grey = contrast(luma(kuwahara(image, 4)), 1.15)
+    stroke = waves(image)
+    value = np.clip(grey * 0.84 + 0.08 + 0.11 * stroke, 0, 1).astype(np.float32)
+    palette = ramp(value, (10, 16, 60), (22, 54, 136), (54, 116, 184), (146, 178, 140), (242, 200, 66), (255, 242, 172))
+    return np.clip(mix(palette, saturate(image, 1.6), 0.2) * (1 + 0.06 * stroke)[..., None], 0, 1)
 
 
 def watercolour(image: Array) -> Array:
-    """Thin colour on paper, darker where a wash ends."""
-    base = saturate(smooth(image, 3, 0.16), 1.25)
-    base = 1 - (1 - base) * 0.62
+    """Thin colour on grained paper, darker where a wash ends, white where the light is."""
+    base = saturate(smooth(blur(image, 1.0), 3, 0.16), 1.5)
+    base = 1 - (1 - base) * 0.66
     edge = np.abs(luma(base) - luma(blur(base, 3)))
-    base = base * (1 - 1.6 * np.clip(edge, 0, 0.25))[..., None]
-    bloom = tiled(noise_tile(11, 4.0), edge.shape) * 0.010 + tiled(noise_tile(12, 0.8), edge.shape) * 0.010
-    base = np.clip(base + bloom[..., None], 0, 1)
-    return mix(base, (0.99, 0.98, 0.95), smoothstep(luma(base), 0.8, 0.99) * 0.8)
+    base = base * (1 - 2.0 * np.clip(edge, 0, 0.2))[..., None]
+    base = mix(base, (1.0, 0.99, 0.96), smoothstep(luma(base), 0.72, 0.98) * 0.85)
+    grain = tiled(noise_tile(11, 2.4), edge.shape) * (1.3 - luma(base))
+    return np.clip(base + (0.055 * grain)[..., None] * np.array([1.0, 1.0, 0.85], np.float32), 0, 1)
 
 
 def ukiyoe(image: Array) -> Array:
-    """Flat steps of indigo, sand and vermilion with dark outlines."""
-    base = smooth(image, 2, 0.16)
+    """Flat steps of indigo, sand and vermilion with dark outlines, the grain of the block across."""
+    base = smooth(blur(image, 1.2), 2, 0.16)
     value = posterise(luma(base), 5)
     palette = ramp(
         value, (26, 30, 60), (40, 74, 116), (104, 136, 140), (206, 184, 140), (240, 226, 190), (246, 236, 206)
@@ -91,42 +91,45 @@ def ukiyoe(image: Array) -> Array:
     warm = smoothstep(base[..., 0] - base[..., 2], 0.12, 0.45)
     reds = ramp(value, (70, 24, 28), (150, 52, 40), (206, 96, 62), (232, 160, 104), (244, 212, 164))
     out = mix(palette, reds, warm * 0.85)
-    return mix(out, (0.09, 0.09, 0.14), lines(image, 1.1, 0.022, 0.06) * 0.95)
+    rows, columns = grid(value.shape)
+    wood = np.cos(2 * np.pi * (rows + 1.5 * np.sin(2 * np.pi * columns / TILE)) / CELL)
+    out = out * (1 + 0.07 * wood)[..., None]
+    return np.clip(mix(out, (0.08, 0.09, 0.17), ink(image, 1.7) * 0.95), 0, 1)
 
 
 def pencil(image: Array) -> Array:
-    """Lines and hatched shadows on white."""
-    grey = luma(image)
-    dodge = np.clip(grey / (blur(grey, 7) + 0.02), 0, 1)
-    sheet = smoothstep(dodge, 0.55, 1.0)
+    """Soft grey contours and two layers of slanted hatching on white."""
+    grey = contrast(blur(luma(image), 1.2), 1.1)
     rows, columns = grid(grey.shape)
-    hatch = 0.5 + 0.5 * np.cos(2 * np.pi * (rows + columns) / 4)
-    dark = 1 - smoothstep(blur(grey, 1.5), 0.08, 0.62)
-    sheet = sheet * (1 - dark * (0.30 + 0.42 * hatch))
-    sheet = sheet * (1 - 0.75 * lines(image, 1.0, 0.02, 0.08))
-    return ramp(np.clip(sheet, 0, 1), (40, 40, 44), (146, 146, 148), (250, 249, 245))
+    first = 0.5 + 0.5 * np.cos(2 * np.pi * (rows + columns) / CELL)
+    second = 0.5 + 0.5 * np.cos(2 * np.pi * (rows - columns) / CELL)
+    shade = 0.62 * first * (1 - smoothstep(grey, 0.3, 0.72)) + 0.5 * second * (1 - smoothstep(grey, 0.08, 0.36))
+    sheet = 1 - np.clip(shade + 0.12 * (1 - smoothstep(grey, 0.0, 0.6)), 0, 0.82)
+    sheet = sheet * (1 - 0.85 * ink(image, 1.5))
+    return ramp(np.clip(sheet, 0, 1), (44, 44, 50), (150, 150, 154), (252, 252, 250))
 
 
 def comic(image: Array) -> Array:
-    """Three bright tones, thick ink, dots in the shadows."""
-    base = saturate(smooth(image, 3, 0.18), 1.9)
-    value = posterise(np.clip(luma(base) * 1.15, 0, 1), 3)
-    base = relight(base, value * 0.94 + 0.06)
+    """Three flat bright tones, black contours, print dots in the half-shadows."""
+    base = saturate(smooth(blur(image, 1.0), 3, 0.18), 2.0)
+    grey = luma(base)
+    value = posterise(np.clip(grey * 1.1 + 0.08, 0, 1), 3)
+    base = relight(base, value * 0.8 + 0.2)
     rows, columns = grid(value.shape)
-    dots = np.cos(2 * np.pi * (rows + columns) / CELL) + np.cos(2 * np.pi * (rows - columns) / CELL)
-    shade = (1 - smoothstep(luma(image), 0.25, 0.6)) * smoothstep(dots, 0.1, 0.7)
-    base = mix(base, base * 0.5, shade)
-    return mix(base, (0.03, 0.03, 0.06), lines(image, 1.5, 0.018, 0.04))
+    dots = np.cos(2 * np.pi * rows / CELL) + np.cos(2 * np.pi * columns / CELL)
+    half = smoothstep(grey, 0.12, 0.24) * (1 - smoothstep(grey, 0.5, 0.6))
+    base = mix(base, base * np.array([0.45, 0.4, 0.55], np.float32), half * smoothstep(dots, 0.0, 0.7))
+    return mix(base, (0.02, 0.02, 0.05), ink(image, 1.8, 0.014, 0.032))
 
 
 def anime(image: Array) -> Array:
-    """Four soft tones, bluish shadows, thin lines."""
-    base = saturate(smooth(image, 3, 0.14), 1.5)
-    value = posterise(np.clip(luma(base) ** 0.8, 0, 1), 4, 10)
-    base = relight(base, 0.16 + value * 0.84)
-    base = mix(base, base * np.array([0.9, 0.92, 1.15], np.float32), 1 - smoothstep(value, 0.2, 0.6))
-    base = np.clip(base + 0.18 * blur(np.clip(base - 0.6, 0, 1).astype(np.float32), 6), 0, 1)
-    return mix(base, (0.22, 0.12, 0.16), lines(image, 0.9, 0.022, 0.06) * 0.9)
+    """Three clean tones of bright colour, violet shadows, sky-blue tint in the lights, fine plum lines."""
+    base = saturate(smooth(blur(image, 1.0), 3, 0.16), 1.7)
+    value = posterise(np.clip(luma(base) ** 0.75, 0, 1), 3, 10)
+    base = relight(base, 0.34 + value * 0.68)
+    base = mix(base, (0.45, 0.33, 0.78), 0.55 * (1 - smoothstep(value, 0.2, 0.62)))
+    base = mix(base, (0.86, 0.97, 1.0), 0.5 * smoothstep(value, 0.62, 0.98))
+    return np.clip(mix(base, (0.3, 0.1, 0.26), ink(image, 1.3) * 0.85), 0, 1)
 
 
 def neon(image: Array) -> Array:
@@ -142,15 +145,15 @@ def neon(image: Array) -> Array:
 
 
 def cyberpunk(image: Array) -> Array:
-    """Night blue to hot pink to cyan, with scan lines."""
-    grey = contrast(luma(image), 1.25, 0.45)
-    base = ramp(grey, (6, 6, 24), (34, 14, 74), (128, 20, 120), (240, 50, 140), (70, 210, 235), (220, 255, 255))
-    base = mix(base, saturate(image, 1.5) * 0.7, 0.22)
-    edge = lines(image, 1.2, 0.03, 0.08)
-    glow = blur(edge, 3)[..., None] * np.array([0.0, 0.35, 0.42], np.float32)
+    """Night blue to hot pink to cyan light, with scan lines."""
+    grey = contrast(blur(luma(image), 1.2), 1.2, 0.45)
+    base = ramp(grey, (4, 6, 30), (30, 16, 90), (120, 16, 140), (236, 30, 150), (255, 120, 190), (170, 240, 255))
     rows, _ = grid(grey.shape)
-    scan = 1 - 0.16 * (rows % 4 < 1.6)
-    return np.clip((base + glow) * scan[..., None], 0, 1).astype(np.float32)
+    scan = 0.5 + 0.5 * np.cos(2 * np.pi * rows / CELL)
+    base = base * (1 - 0.42 * scan)[..., None]
+    edge = blur(ink(-image, 1.5), 1.5)[..., None] * np.array([0.1, 0.85, 0.95], np.float32)
+    cyan = scan[..., None] * np.array([0.0, 0.16, 0.2], np.float32)
+    return np.clip(base + edge + cyan, 0, 1).astype(np.float32)
 
 
 def vaporwave(image: Array) -> Array:
@@ -162,24 +165,29 @@ def vaporwave(image: Array) -> Array:
 
 def blueprint(image: Array) -> Array:
     """White lines on gridded blue."""
-    edge = lines(image, 1.0, 0.015, 0.05)
+    edge = ink(image, 1.6, 0.010, 0.03)
     rows, columns = grid(edge.shape)
-    fine = (((rows % CELL) < 1) | ((columns % CELL) < 1)) * 0.09 + (((rows % TILE) < 1) | ((columns % TILE) < 1)) * 0.2
-    tone = 0.16 * smoothstep(luma(image), 0.35, 1.0)
-    return ramp(np.clip(np.maximum(edge, fine) + tone, 0, 1), (14, 48, 128), (70, 116, 190), (236, 244, 255))
+    fine = ((rows % CELL) < 1) | ((columns % CELL) < 1)
+    bold = ((rows % TILE) < 2) | ((columns % TILE) < 2)
+    tone = 0.2 * smoothstep(blur(luma(image), 1.2), 0.3, 1.0)
+    return ramp(
+        np.clip(np.maximum(edge, np.maximum(fine * 0.2, bold * 0.42) + tone), 0, 1),
+        (12, 44, 130),
+        (74, 122, 200),
+        (240, 247, 255),
+    )
 
 
 def chalk(image: Array) -> Array:
-    """Coloured chalk lines on a green board."""
-    edge = lines(image, 1.3, 0.015, 0.05)
-    grain = 0.84 + 0.2 * tiled(noise_tile(21, 0.8), edge.shape)
-    colour = mix(saturate(blur(image, 2), 1.6) * 0.5 + 0.5, (0.97, 0.97, 0.92), 0.45)
-    board = (
-        np.broadcast_to(np.array([0.09, 0.17, 0.14], np.float32), image.shape)
-        + 0.016 * tiled(noise_tile(22, 2.0), edge.shape)[..., None]
-    )
-    tone = 0.34 * smoothstep(luma(image), 0.45, 0.95)
-    return np.clip(mix(board, colour, np.clip((edge * 1.05 + tone) * grain, 0, 1)), 0, 1)
+    """Coloured chalk, slanted strokes and contours, on a green board."""
+    rows, columns = grid(image.shape)
+    rub = 0.5 + 0.5 * np.cos(2 * np.pi * (rows - 2 * columns) / (2 * CELL))
+    grain = 0.85 + 0.12 * tiled(noise_tile(21, 1.2), rub.shape)
+    colour = mix(saturate(blur(image, 2), 1.8) * 0.5 + 0.5, (0.97, 0.97, 0.92), 0.3)
+    board = np.broadcast_to(np.array([0.08, 0.19, 0.15], np.float32), image.shape)
+    tone = smoothstep(blur(luma(image), 1.5), 0.25, 0.9) * (0.25 + 0.6 * rub)
+    line = ink(1 - image, 1.8, 0.010, 0.03)
+    return np.clip(mix(board, colour, np.clip(np.maximum(tone, line) * grain, 0, 1)), 0, 1)
 
 
 def thermal(image: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What the training stages share: a pausable budget, resumable checkpoints, a moving average, device choice."""
+"""What the training stages share: a pausable budget, resumable checkpoints, a moving average, devices, teams."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 Tensor = torch.Tensor
 
@@ -74,11 +75,47 @@ class MovingAverage:
             mean.copy_(kept)
 
 
+class Team:
+    """One process alone, or several started by torchrun that average their gradients; every one sees other samples."""
+
+    def __init__(self) -> None:
+        """Join the team that torchrun's environment describes."""
+        self.size = int(os.environ.get("WORLD_SIZE", "1"))
+        if self.size > 1:
+            dist.init_process_group("gloo")
+        self.rank = dist.get_rank() if self.size > 1 else 0
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process prints and saves."""
+        return self.rank == 0
+
+    def wait(self) -> None:
+        """Until all are here."""
+        if self.size > 1:
+            dist.barrier()
+
+    @torch.no_grad()
+    def share(self, parameters: Iterable[torch.nn.Parameter], budget: Budget | None = None) -> None:
+        """Average gradients, and the time spent, so that all processes stay the same and stop together."""
+        if self.size == 1:
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        spent = torch.tensor([budget.spent_s if budget else 0.0], device=gradients[0].device)
+        flat = torch.cat([g.reshape(-1) for g in gradients] + [spent])
+        dist.all_reduce(flat)
+        flat /= self.size
+        parts = flat[:-1].split([g.numel() for g in gradients])
+        torch._foreach_copy_(gradients, [part.view_as(g) for part, g in zip(parts, gradients, strict=True)])
+        if budget:
+            budget.spent_s = flat[-1].item()
+
+
 def arguments(description: str | None, minutes: float) -> argparse.ArgumentParser:
     """The options that all training stages have."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=minutes, help="wall-clock budget; pauses do not count")
-    parser.add_argument("--init", type=Path, help="start from the weights of this model folder")
+    parser.add_argument("--init", type=Path, help="start from this model folder, where the stage has no checkpoint yet")
     parser.add_argument("--fresh", action="store_true", help="ignore this stage's own checkpoint")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 2)
     return parser

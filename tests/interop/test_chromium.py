@@ -17,7 +17,7 @@ from .driver import CLIENTS, FIGURES, LONG, TRIES, all_peers_gone, assert_quick,
 __all__ = ["browser", "camera_file", "remote_port"]
 pytestmark = [pytest.mark.interop, pytest.mark.browser]
 
-SCRIPT = (CLIENTS / "browser.js").read_text().split("\n", 2)[2].rstrip().rstrip(";")
+SCRIPT = (CLIENTS / "browser.js").read_text().split("\n", 2)[2].strip().removesuffix(";")
 GONE_S = 12
 """It is 10, on a machine that has time."""
 

@@ -1,9 +1,10 @@
 // One peer of /rtc in a browser, without our web client: from offer to connected, then what it sees in a second.
-// Runs in the page of the server. Options: session, codec (VP8 or H264), canvas (instead of the camera), seconds, stay.
+// Runs in the page of the server. Options: session, codec (VP8 or H264), canvas (instead of the camera), seconds, stay,
+// configuration (of the peer connection).
 async (options) => {
   const now = () => performance.now();
   const made = options.canvas ? drawn() : await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 } });
-  const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+  const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle", ...options.configuration });
   const ready = new Promise((resolve) => {
     peer.createDataChannel("control").onmessage = ({ data }) => JSON.parse(data).type === "ready" && resolve();
   });
