@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 
 import pytest
@@ -128,8 +130,6 @@ async def test_session_is_taken_over_between_transports_with_its_params(server: 
 
 
 async def test_loading_is_told_over_the_control_channel() -> None:
-    import threading
-
     go_on = threading.Event()
 
     def load(config: object, progress: object) -> object:
@@ -334,15 +334,24 @@ async def test_viewers_are_limited() -> None:
     assert refused.headers["retry-after"]
 
 
-async def test_stops_leave_nothing_behind(server: RunningServer) -> None:
-    import threading
+async def test_ends_leave_no_task_and_no_thread_behind(server: RunningServer) -> None:
+    def tasks() -> int:
+        return len(asyncio.all_tasks(server.service.host._loop))
 
-    for _ in range(3):
+    async def cycle() -> None:
         async with dialled_rtc(server.url) as peer:
             await peer.picture()
+            async with watching(server.url) as viewer:
+                await viewer.picture()
         await until(lambda: peers_of(server).count == 0)
-    await until(lambda: not [t for t in threading.enumerate() if t.name == "video-decoder"])
 
+    await cycle()
+    before = tasks()
+    for _ in range(4):
+        await cycle()
+
+    await until(lambda: tasks() <= before)
+    await until(lambda: not [thread for thread in threading.enumerate() if thread.name.endswith("-decoder")])
     assert peers_of(server).encodings == 0
     assert server.service.viewers.count == 0
 
