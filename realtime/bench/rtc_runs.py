@@ -28,7 +28,7 @@ from .video import read_index
 
 SETTLE_S = 0.4
 """For what is still under way when a run ends."""
-SESSION_TIMEOUT_S = 5.0
+READY_TIMEOUT_S = 10.0
 
 _names = (f"bench-{number}" for number in itertools.count())
 
@@ -217,7 +217,7 @@ def viewers(process: Process, load: Load, count: int, *, ours: bool) -> Numbers:
             dial = Dial(camera, back=False, cheap=0.25)
             publisher = await calls.enter_async_context(connected(process.url, paths[0], dial))
             if ours:
-                await _until_session(process)
+                await asyncio.to_thread(wait_until, process, "realtime_sessions")
             camera.fire()
             watching = [
                 await calls.enter_async_context(connected(process.url, paths[1], Dial(counts=True)))
@@ -242,7 +242,14 @@ def viewers(process: Process, load: Load, count: int, *, ours: bool) -> Numbers:
     return asyncio.run(run())
 
 
-async def _until_session(process: Process) -> None:
-    async with asyncio.timeout(SESSION_TIMEOUT_S):
-        while not await asyncio.to_thread(process.metric, "realtime_sessions"):  # noqa: ASYNC110 - another process
-            await asyncio.sleep(0.02)
+def wait_until(process: Process, metric: str) -> None:
+    """Wait until a number of our server's is not 0.
+
+    Raises:
+        BenchError: it does not come about.
+    """
+    end_s = time.monotonic() + READY_TIMEOUT_S
+    while not process.metric(metric):
+        if time.monotonic() > end_s:
+            raise BenchError(f"{metric} stays 0")
+        time.sleep(0.02)

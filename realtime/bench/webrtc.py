@@ -281,6 +281,7 @@ SCENARIOS: dict[str, Callable[[_Bench], None]] = {
 @contextmanager
 def _serve(model: str) -> Generator[Process]:
     with start(*serve_command(model), "--ice-address", LOOPBACK) as process:
+        rtc_runs.wait_until(process, "realtime_ready")
         yield process
 
 
