@@ -5,6 +5,7 @@ Knows PyAV's frames; must not know where they come from.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any, cast
 
@@ -25,20 +26,31 @@ REFUSED_EVERY_S = 1.0
 """A camera that is too big is so thirty times a second; its owner is told once in a while."""
 
 
-def planes_of(frame: av.VideoFrame) -> Planes:
-    """A decoded frame as planes: views into it, without a copy, where it is 8-bit 4:2:0, as it is but for rarities.
+def is_planar(frame: av.VideoFrame) -> bool:
+    """Whether a frame is 8-bit 4:2:0, as what browsers and encoders send is but for rarities."""
+    return frame.format.name in ("yuv420p", "yuvj420p")
 
-    Sides are cut to even numbers.
+
+def planes_of(frame: av.VideoFrame) -> Planes:
+    """A decoded frame as planes; sides are cut to even numbers.
+
+    Where it `is_planar` they are views into it, without a copy. Else it is converted, which takes milliseconds.
     """
-    is_full_range = frame.format.name == "yuvj420p" or frame.color_range == ColorRange.JPEG
     matrix = Matrix.BT709 if frame.colorspace == Colorspace.ITU709 else Matrix.BT601
-    if frame.format.name not in ("yuv420p", "yuvj420p"):
-        frame = frame.reformat(format="yuv420p")
+    if is_planar(frame):
+        is_full_range = frame.format.name == "yuvj420p" or frame.color_range == ColorRange.JPEG
+    else:
+        frame, is_full_range = frame.reformat(format="yuv420p", dst_color_range=ColorRange.MPEG), False
     width, height = frame.width // 2 * 2, frame.height // 2 * 2
     y, u, v = (
         _plane(plane, height // shrink, width // shrink) for plane, shrink in zip(frame.planes, (1, 2, 2), strict=True)
     )
     return Planes(y, u, v, matrix, is_full_range)
+
+
+def captured_us_of(frame: av.VideoFrame) -> int:
+    """Its own time in microseconds, 0 where it has none."""
+    return max(0, int((frame.time or 0.0) * 1e6))
 
 
 def _plane(plane: VideoPlane, height: int, width: int) -> Pixels:
@@ -51,20 +63,24 @@ class VideoConnection(Connection):
 
     def __init__(self, service: Service) -> None:
         super().__init__(service, takes_encoded=False)
+        self.entered = asyncio.Event()
         self.frame_at_s = time.monotonic()
         self._seq = 0
         self._refused_at_s = float("-inf")
 
-    def offer(self, frame: av.VideoFrame) -> None:
+    def attached(self, session: Session) -> None:
+        """Tell whoever waits to read."""
+        self.entered.set()
+
+    def offer(self, planes: Planes, captured_us: int) -> None:
         """Take a decoded frame; before the session is ours it is nobody's."""
         self.frame_at_s = time.monotonic()
         if self.session is not None and self.channel is not None:
-            self._offer(self.session, self.channel, frame)
+            self._offer(self.session, self.channel, planes, captured_us)
 
-    def _offer(self, session: Session, channel: Channel, frame: av.VideoFrame) -> None:
+    def _offer(self, session: Session, channel: Channel, planes: Planes, captured_us: int) -> None:
         self._seq += 1
         now_ns = time.monotonic_ns()
-        planes = planes_of(frame)
         try:
             codec.inspect(planes, Format.PLANES, self.service.config.max_pixels)
         except FrameError as error:
@@ -74,7 +90,6 @@ class VideoConnection(Connection):
                 self._refused_at_s = self.frame_at_s
             session.refuse(channel, self._seq, error, is_told=is_told)
             return
-        captured_us = max(0, int((frame.time or 0.0) * 1e6))
         session.offer(channel, Frame(self._seq, Format.PLANES, planes, captured_us, now_ns))
 
     async def send_text(self, text: str) -> None:

@@ -23,7 +23,7 @@ from av.error import FFmpegError
 from ..config import InputSource
 from ..errors import ConfigError, SessionLimitError
 from .connection import Closed, first
-from .inbound import VideoConnection
+from .inbound import VideoConnection, captured_us_of, planes_of
 from .service import Service
 
 log = logging.getLogger(__name__)
@@ -79,8 +79,11 @@ def opening_of(source: str, platform: str = sys.platform) -> Opening:
     return Opening(source, None, {}, False)
 
 
-def read(opening: Opening, on_frame: OnFrame, stopping: threading.Event) -> None:
+def read(opening: Opening, on_frame: OnFrame, stopping: threading.Event) -> int:
     """Decode until the source ends, in this thread; what has a length is played at its own pace.
+
+    Returns:
+        How many frames there were.
 
     Raises:
         FFmpegError: it can't be opened or read.
@@ -94,7 +97,7 @@ def read(opening: Opening, on_frame: OnFrame, stopping: threading.Event) -> None
         has_length = bool(container.duration)
         # Decoding a frame in slices adds no delay; several frames at once would.
         video.thread_type = "AUTO" if has_length else "SLICE"
-        begun_s = float("-inf")
+        begun_s, frames = float("-inf"), 0
         for frame in container.decode(video):
             if has_length and frame.pts is not None:
                 now_s = time.monotonic()
@@ -102,8 +105,10 @@ def read(opening: Opening, on_frame: OnFrame, stopping: threading.Event) -> None
                     begun_s = now_s - frame.time
                 stopping.wait(begun_s + frame.time - now_s)
             if stopping.is_set():
-                return
+                break
             on_frame(frame)
+            frames += 1
+        return frames
 
 
 class Ingest:
@@ -122,6 +127,7 @@ class Ingest:
 
     async def run(self) -> None:
         """Until cancelled."""
+        said = ""
         while True:
             connection = VideoConnection(self._service)
             try:
@@ -129,7 +135,9 @@ class Ingest:
                     tasks.create_task(connection.live(self._name))
                     tasks.create_task(self._read(connection))
             except* (Closed, SessionLimitError) as group:
-                log.info("input %s waits: %s", self._name, first(group))
+                if str(first(group)) != said:  # a full server says the same every second
+                    said = str(first(group))
+                    log.info("input %s waits: %s", self._name, said)
             except* Exception as group:
                 log.exception("input %s failed", self._name, exc_info=group)
             await self._until_free()
@@ -140,6 +148,7 @@ class Ingest:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _read(self, connection: VideoConnection) -> None:
+        await connection.entered.wait()  # a camera is not opened for nothing
         retry_s, said = FIRST_RETRY_S, ""
         while True:
             before_s = connection.frame_at_s
@@ -165,10 +174,14 @@ class Ingest:
             with contextlib.suppress(RuntimeError):  # the loop is closed: the server has ended
                 loop.call_soon_threadsafe(function, *arguments)
 
+        def take(frame: av.VideoFrame) -> None:
+            call(connection.offer, planes_of(frame), captured_us_of(frame))  # converted here, not on the event loop
+
         def work() -> None:
-            problem: str | None = None
+            problem: str | None
             try:
-                read(self._opening, lambda frame: call(connection.offer, frame), stopping)
+                frames = read(self._opening, take, stopping)
+                problem = None if frames else "it has no frames"
             except (FFmpegError, ValueError, OSError) as error:
                 problem = getattr(error, "strerror", None) or str(error)
             call(lambda: ended.done() or ended.set_result(problem))

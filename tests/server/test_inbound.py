@@ -12,8 +12,8 @@ from av.video.reformatter import ColorRange, Colorspace
 from realtime.engine import codec
 from realtime.errors import FrameError
 from realtime.frame import Format, Matrix
-from realtime.server.inbound import planes_of
-from tests.fakes import Pixels, pixels
+from realtime.server.inbound import is_planar, planes_of
+from tests.fakes import Pixels, encoded, pixels
 
 
 def a_video_frame(picture: Pixels, kind: str = "yuv420p", **how: Any) -> av.VideoFrame:
@@ -47,6 +47,18 @@ def test_colours_survive(how: dict[str, Any]) -> None:
     picture = pixels(128, 96, seed=3)
 
     assert distance(through(a_video_frame(picture, **how), 128, 96), picture) < 3
+
+
+def test_camera_that_sends_jpeg_keeps_its_colours() -> None:
+    """They have full range and chroma of 4:2:2."""
+    picture = pixels(64, 64)
+    decoder = av.CodecContext.create("mjpeg", "r")
+
+    (frame,) = decoder.decode(av.Packet(encoded(picture, quality=95, subsampling=1)))  # type: ignore[union-attr]
+
+    assert frame.format.name == "yuvj422p"
+    assert not is_planar(frame)
+    assert distance(through(frame, 64, 64), picture) < 3
 
 
 @pytest.mark.parametrize("kind", ["yuv422p", "yuv444p", "yuv420p10le", "nv12", "rgb24", "gray"])

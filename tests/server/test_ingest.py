@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +19,7 @@ from realtime.config import InputSource
 from realtime.errors import ConfigError
 from realtime.server import ingest
 from realtime.server.ingest import Opening, opening_of, read
-from tests.fakes import RunningServer, a_config, running, until
+from tests.fakes import PATIENCE_S, a_config, running, until
 from tests.server.peer import connected, dialled
 
 
@@ -34,6 +36,14 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return file
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """As `until`, for tests without a loop of their own."""
+    end_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end_s
+        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -191,7 +201,50 @@ def test_what_holds_no_video_says_so(tmp_path: Path) -> None:
         read(Opening(str(sound), None, {}, False), lambda frame: None, threading.Event())
 
 
+def test_file_without_frames_is_not_read_in_a_hurry(
+    tmp_path: Path, quick: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    readings: list[Opening] = []
+
+    def no_frames(opening: Opening, on_frame: object, stopping: object) -> int:
+        readings.append(opening)
+        return 0
+
+    monkeypatch.setattr(ingest, "read", no_frames)
+    monkeypatch.setattr(ingest, "FIRST_RETRY_S", 60.0)
+    file = tmp_path / "empty.mp4"
+    file.touch()
+    with running(a_config(inputs=(str(file),))) as server:
+        wait_for(lambda: "no frames" in caplog.text)
+        assert server.service.session("input") is not None
+
+    assert len(readings) == 1
+
+
+def test_source_is_not_opened_while_the_server_has_no_place_for_it(
+    clip: Path, quick: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    readings: list[Opening] = []
+    monkeypatch.setattr(
+        ingest, "read", lambda opening, on_frame, stopping: readings.append(opening) or stopping.wait(9)
+    )
+    with running(a_config(inputs=(f"one={clip}", f"two={clip}"), max_sessions=1)):
+        wait_for(lambda: "waits: 1 of 1" in caplog.text)
+        time.sleep(0.2)  # ten more tries
+
+    assert len(readings) == 1
+    assert caplog.text.count("waits: 1 of 1") == 1
+
+
 def test_server_with_an_input_that_hangs_still_stops(quick: None) -> None:
     """Its thread is a daemon, and nothing waits for it."""
-    with running(a_config(inputs=("http://127.0.0.1:9/nothing",))) as server:
-        assert isinstance(server, RunningServer)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/nothing"
+        with running(a_config(inputs=(url,))) as server:
+            wait_for(lambda: any(thread.name == "input-input" for thread in threading.enumerate()))
+            begun_s = time.monotonic()
+            server.stop()
+            took_s = time.monotonic() - begun_s
+
+    assert took_s < ingest.OPEN_TIMEOUT_S / 2

@@ -90,7 +90,6 @@ class WebRtcTransport implements Transport {
     const { ice_servers, webrtc = true } = await signaling.config();
     if (!webrtc || !createPeer) throw new SignalingError(OwnCode.unavailable, "");
     if (this.#isOver) return;
-    if (this.#isOver) return;
     const peer = createPeer({ iceServers: ice_servers, bundlePolicy: "max-bundle" });
     const transceiver = this.#prepare(peer);
     await peer.setLocalDescription();

@@ -97,7 +97,8 @@ class Packetizer(Encoder):
     """What aiortc's sender takes for its encoder: cuts packets up, and passes the peer's bandwidth estimates on.
 
     Args:
-        outbound: whose packets and estimates they are.
+        outbound: whose packets they are.
+        on_estimate: told of each estimate, bits a second.
     """
 
     def __init__(self, outbound: Outbound, on_estimate: Callable[[int], None]) -> None:

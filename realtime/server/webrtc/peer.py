@@ -94,7 +94,7 @@ class Peer:
             raise OfferError(422, "the offer has no codec, or no H.264 profile, that this server takes") from None
         except (InvalidAccessError, InvalidStateError, ValueError, AssertionError, KeyError, AttributeError) as error:
             raise OfferError(400, f"the offer can't be taken: {error}") from None
-        sender = self._prepare_transceivers()
+        self._prepare_transceivers()
         transport = connection.getTransceivers()[0].receiver.transport
         if any(media.dtls is not None and media.dtls.role == "server" for media in offer.media):
             seams.say_hello_twice(transport)
@@ -102,19 +102,17 @@ class Peer:
             seams.take_traffic_for_consent(transport)
         await connection.setLocalDescription(await connection.createAnswer())
         answer = answer_for_peer(connection.localDescription.sdp)
-        if self.outbound is not None and sender is not None:
+        if self.outbound is not None:
             self.outbound.codec = video_codec(answer)
-            seams.on_key_frame_request(sender, self.outbound.request_key_frame)
-            self._sender = sender
         return answer
 
-    def _prepare_transceivers(self) -> RTCRtpSender | None:
+    def _prepare_transceivers(self) -> None:
         video = next(t for t in self._connection.getTransceivers() if t.kind == "video")
         seams.release_on_marker(video.receiver)
-        if self.purpose is Purpose.PUBLISH:
-            return None
-        self.outbound = Outbound()
-        return self._connection.addTrack(self.outbound)
+        if self.purpose is not Purpose.PUBLISH:
+            self.outbound = Outbound()
+            self._sender = self._connection.addTrack(self.outbound)
+            seams.on_key_frame_request(self._sender, self.outbound.request_key_frame)
 
     def send_by(self, packetizer: Packetizer) -> None:
         """Begin to send what the outbound track gives."""

@@ -5,6 +5,7 @@ Knows sessions through Connection; must not know HTTP.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from typing import cast
@@ -13,7 +14,7 @@ import av
 from aiortc.mediastreams import MediaStreamError
 
 from ...session import Session
-from ..inbound import VideoConnection
+from ..inbound import VideoConnection, captured_us_of, is_planar, planes_of
 from ..service import Service
 from .broadcast import Broadcaster
 from .peer import Peer
@@ -52,6 +53,7 @@ class Publisher(VideoConnection):
 
     def attached(self, session: Session) -> None:
         """Send the session's pictures back."""
+        super().attached(session)
         if self._peer.outbound is not None:
             self._peer.send_by(self._broadcaster.add(session, self._peer.outbound))
 
@@ -62,7 +64,9 @@ class Publisher(VideoConnection):
             return
         with contextlib.suppress(MediaStreamError):
             while True:
-                self.offer(cast(av.VideoFrame, await track.recv()))
+                frame = cast(av.VideoFrame, await track.recv())
+                planes = planes_of(frame) if is_planar(frame) else await asyncio.to_thread(planes_of, frame)
+                self.offer(planes, captured_us_of(frame))
 
     async def read_control(self) -> None:
         """Take text messages as they come.

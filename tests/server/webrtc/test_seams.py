@@ -8,7 +8,7 @@ from typing import Any
 
 import aioice.ice
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection, rtcrtpreceiver, rtcrtpsender
+from aiortc import RTCConfiguration, RTCDtlsTransport, RTCPeerConnection, rtcrtpreceiver, rtcrtpsender
 from aiortc.jitterbuffer import JitterBuffer
 from aiortc.rtp import RtpPacket
 from hypothesis import given
@@ -158,6 +158,21 @@ async def test_sender_keeps_its_encoder_and_key_frame_request_where_we_put_ours(
     assert "self.__encoder.pack(data)" in source
     assert "self.__encoder.target_bitrate = bitrate" in source
     assert "self._send_keyframe()" in source
+    await connection.close()
+
+
+async def test_what_a_publisher_sends_and_is_sent_passes_where_we_look_at_it() -> None:
+    connection, receiver, _ = await connection_parts()
+    ice = receiver.transport.transport
+    agent = ice._connection
+
+    assert ice._send == agent.send
+    assert "self.transport._send" in inspect.getsource(RTCDtlsTransport)
+    assert isinstance(agent._nominated, dict)
+    assert agent._query_consent_task is None
+    assert "self.query_consent()" in inspect.getsource(agent.connect)
+    assert "receiver.data_received(" in inspect.getsource(aioice.ice.StunProtocol)
+    assert list(inspect.signature(agent.build_request).parameters) == ["pair", "nominate"]
     await connection.close()
 
 
