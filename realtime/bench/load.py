@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +31,18 @@ DRAIN_S, DRAIN_LOOKS = 1.0, 50
 
 class BenchError(RealtimeError):
     """The measurement could not be made."""
+
+
+def check_names(wanted: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse names of scenarios that there are not.
+
+    Raises:
+        BenchError: there is one.
+    """
+    scenarios = list(known)
+    for name in wanted:
+        if name not in scenarios:
+            raise BenchError(f"there is no scenario {name!r}; there are {', '.join(scenarios)}")
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import report
-from .load import BenchError, drive
+from .load import check_names, drive
 from .measures import Measures, Usage, measure
 from .pacer import Camera
 from .pictures import photo_jpegs
@@ -78,9 +78,7 @@ def server_bench(
     Raises:
         BenchError: it could not be measured. (A missed target is no error.)
     """
-    unknown = sorted(set(only) - set(SCENARIOS))
-    if unknown:
-        raise BenchError(f"there is no scenario {unknown[0]!r}; there are {', '.join(SCENARIOS)}")
+    check_names(only, SCENARIOS)
     plan = Plan(seconds, overload_seconds, min(2.0, seconds / 2))
     bench = _Bench(plan, photo_jpegs(PICTURES), tick_ms if model is None else None)
     wanted = only or SCENARIOS

@@ -14,7 +14,7 @@ from pathlib import Path
 from ..server.webrtc import seams
 from ..server.webrtc.encoder import full_bitrate
 from . import encoders, report, rtc_runs
-from .load import BenchError
+from .load import check_names
 from .measures import Measures
 from .repeats import Numbers, in_turns, ratio, together
 from .rtc import Dial
@@ -60,9 +60,7 @@ def webrtc_bench(
     Raises:
         BenchError: it could not be measured. (A missed target is no error.)
     """
-    unknown = sorted(set(only) - set(SCENARIOS))
-    if unknown:
-        raise BenchError(f"there is no scenario {unknown[0]!r}; there are {', '.join(SCENARIOS)}")
+    check_names(only, SCENARIOS)
     seams.offer_addresses([LOOPBACK])
     try:
         bench = _Bench(seconds, overload_seconds, repetitions)
