@@ -127,6 +127,53 @@ class Params(BaseModel):
             json_schema_extra={"x-control": "slider"},
         ),
     ] = 85
+    latency_ms: Annotated[
+        Annotated[float, Field(ge=10, le=10_000)] | None,
+        Field(
+            title="Latency target",
+            description="Milliseconds that the server may take for a picture. To keep to it, steps, size and quality "
+            "fall as far as their lower limits allow, and rise again when there is room. Empty: no target.",
+            json_schema_extra={"x-control": "number", "x-step": 10},
+        ),
+    ] = None
+    min_fps: Annotated[
+        Annotated[float, Field(ge=1, le=120)] | None,
+        Field(
+            title="Frame rate target",
+            description="Pictures a second, where frames come in that fast; kept to as the latency is. Empty: none.",
+            json_schema_extra={"x-control": "number", "x-step": 1},
+        ),
+    ] = None
+    min_steps: Annotated[
+        int,
+        Field(
+            title="Fewest steps",
+            ge=1,
+            le=8,
+            description="How far a target may lower the steps.",
+            json_schema_extra={"x-control": "slider"},
+        ),
+    ] = 1
+    min_scale: Annotated[
+        float,
+        Field(
+            title="Smallest scale",
+            ge=0.25,
+            le=1,
+            description="How far a target may shrink width and height, as a share of them. 1 keeps the size.",
+            json_schema_extra={"x-control": "slider", "x-step": 0.05},
+        ),
+    ] = 0.5
+    min_quality: Annotated[
+        int,
+        Field(
+            title="Lowest quality",
+            ge=1,
+            le=100,
+            description="How far a target may lower the output quality, where sending is what takes too long.",
+            json_schema_extra={"x-control": "slider"},
+        ),
+    ] = 50
     version: Annotated[
         int,
         Field(

@@ -209,6 +209,11 @@ def params_message(params: Mapping[str, Any]) -> str:
     return _text("params", params=params)
 
 
+def governor_message(choice: Mapping[str, Any]) -> str:
+    """What the server chose to keep to a session's targets, and why; see `governor.Choice.wire`."""
+    return _text("governor", **choice)
+
+
 def error_message(code: str, message: str, *, field: str | None = None, seq: int | None = None) -> str:
     """A refused patch, command or frame; the connection stays open."""
     extra: dict[str, Any] = {"field": field} if field is not None else {}

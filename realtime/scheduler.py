@@ -206,7 +206,9 @@ class Scheduler:
             frame = channel.inbox.take() if channel is not None else None
             if channel is None or frame is None:
                 continue  # the client left between the look and the take
-            job = Job(frame, session.params, session.name, self._clock(), next(self._numbers), channel.takes_encoded)
+            now_ns = self._clock()
+            params = session.job_params(channel, now_ns)
+            job = Job(frame, params, session.name, now_ns, next(self._numbers), channel.takes_encoded)
             self._under_way[job.number] = (session, channel)
             self._rows_of[session.name] += 1
             if (rhythm := self._rhythms.get(session.name)) is not None:

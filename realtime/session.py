@@ -17,6 +17,7 @@ from typing import Any
 from . import protocol
 from .errors import FrameError, ParamsError
 from .frame import Failure, Frame, Result
+from .governor import Governor
 from .mailbox import Mailbox
 from .params import Params
 from .stats import DropReason, SessionStats
@@ -102,6 +103,9 @@ class Session:
         self.channel: Channel | None = None
         self.frozen = False
         self.newest: Result | None = None
+        self.governor = Governor()
+        self.in_use = defaults
+        self._superseded = 0
         self._defaults = defaults
         self._max_output_pixels = max_output_pixels
         self._ring = ring
@@ -113,6 +117,11 @@ class Session:
         """Give the session a new connection; what is still under way for an older one will not be sent to it."""
         self.channel = Channel(bell, takes_encoded)
         return self.channel
+
+    def tell_choice(self, channel: Channel) -> None:
+        """Tell a new connection what the governor has chosen before."""
+        if (choice := self.governor.choice) is not None:
+            channel.post(protocol.governor_message(choice.wire()))
 
     def detach(self, channel: Channel) -> None:
         """The connection is gone; nothing happens if another has taken its place."""
@@ -127,6 +136,8 @@ class Session:
             return
         replaced = channel.inbox.put(frame)
         if replaced is not None:
+            self._superseded += 1
+            self.stats.count_wanted(frame.received_ns)
             self._drop(channel, replaced.seq, DropReason.SUPERSEDED)
         self._ring()
 
@@ -185,6 +196,16 @@ class Session:
 
     # -- the engine's side, on the engine thread ----------------------------------------------------------------
 
+    def job_params(self, channel: Channel, now_ns: int) -> Params:
+        """The params that a frame of this channel is admitted with: where there is a target, what the governor makes
+        of them. Their version is that of the user's own.
+        """
+        self.stats.count_wanted(now_ns)
+        self.in_use = self.governor.params(self.params, self._superseded, now_ns)
+        if (news := self.governor.take_news()) is not None:
+            channel.post(protocol.governor_message(news.wire()), optional=True)
+        return self.in_use
+
     def deliver(self, channel: Channel, outcome: Result | Failure, now_ns: int) -> None:
         """Hand over what became of a frame that was taken from `channel`."""
         if channel is not self.channel:
@@ -203,9 +224,11 @@ class Session:
     def _hand_over(self, channel: Channel, result: Result, now_ns: int) -> None:
         channel.last_delivered = result.job.frame.seq
         latency_ms = (now_ns - result.job.frame.received_ns) / 1e6
-        self.stats.count_made(latency_ms, result.stamps.durations_ms())
+        stages_ms = result.stamps.durations_ms()
+        self.stats.count_made(latency_ms, stages_ms)
         self.newest = result
         unsent = channel.outbox.put(result)
+        self.governor.note(result.job.params, latency_ms, stages_ms, unsent is not None, now_ns)
         if unsent is not None:
             self._drop(channel, unsent.job.frame.seq, DropReason.SUPERSEDED)
         for viewer in self._viewers:

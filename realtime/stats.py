@@ -57,6 +57,7 @@ class SessionStats:
         self._lock = threading.Lock()
         self._received = Rate()
         self._delivered = Rate()
+        self._wanted = Rate()
         self._latencies_ms: deque[float] = deque(maxlen=LATENCY_SAMPLES)
         self._stages_ms: deque[dict[str, float]] = deque(maxlen=LATENCY_SAMPLES)
         self.dropped: Counter[DropReason] = Counter()
@@ -68,6 +69,16 @@ class SessionStats:
         with self._lock:
             self.received += 1
             self._received.count(now_ns)
+
+    def count_wanted(self, now_ns: int) -> None:
+        """A frame was admitted to the engine, or superseded while it waited for that."""
+        with self._lock:
+            self._wanted.count(now_ns)
+
+    def wanted_fps(self, now_ns: int) -> float:
+        """Frames a second that the engine would have had to do: not those that were paused or answered without it."""
+        with self._lock:
+            return self._wanted.per_second(now_ns)
 
     def count_dropped(self, reason: DropReason) -> None:
         """A frame will get no result."""

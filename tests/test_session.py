@@ -352,3 +352,56 @@ def test_viewer_that_left_gets_nothing_more() -> None:
 
     assert viewer.take() is None
     assert other.take() == a_result(a_job(1))
+
+
+# -- targets -------------------------------------------------------------------------------------------------------
+
+
+def test_frame_is_admitted_with_the_sessions_own_params_where_there_is_no_target() -> None:
+    session, channel = connected()
+
+    assert session.job_params(channel, 0) is session.params
+    assert session.in_use is session.params
+    assert texts(channel) == []
+
+
+def test_session_with_a_target_is_told_what_is_chosen_and_its_params_stay() -> None:
+    session, channel = connected()
+    session.update({"latency_ms": 50, "num_inference_steps": 4})
+    channel.take_texts()
+
+    for second in range(5):
+        params = session.job_params(channel, second * 1_000_000_000)
+        for seq in range(20 * second, 20 * second + 20):
+            result = a_result(a_job(seq, params))
+            result.stamps.queue, result.stamps.denoise, result.stamps.encode = 1, 160_000_000, 200_000_000
+            session.deliver(channel, result, now_ns=200_000_000)
+
+    first, *later = texts(channel)
+    assert (first["type"], first["steps"], first["latency_ms"]) == ("governor", 4, None)
+    assert later[0]["steps"] == 1
+    assert session.in_use.num_inference_steps == 1
+    assert session.in_use.version == session.params.version == 1
+    assert session.params.num_inference_steps == 4
+
+
+def test_choice_is_told_to_who_comes_back() -> None:
+    session, channel = connected()
+    session.update({"min_fps": 10})
+    session.job_params(channel, 0)
+    again = session.attach(silent)
+
+    session.tell_choice(again)
+
+    assert [text["type"] for text in texts(again)] == ["governor"]
+
+
+def test_only_frames_that_the_engine_would_have_to_do_are_wanted() -> None:
+    session, channel = connected()
+    for seq in range(1, 4):
+        session.offer(channel, a_frame(seq, received_ns=1))
+    session.command("freeze")
+    session.offer(channel, a_frame(9, received_ns=1))
+    session.job_params(channel, 1)
+
+    assert session.stats.wanted_fps(1) == 1.5  # two superseded and one admitted, over two seconds

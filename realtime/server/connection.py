@@ -194,6 +194,7 @@ class Connection(ABC):
                     ring_from_any_thread(self._something_to_send), takes_encoded=self._takes_encoded
                 )
                 self.channel.post(self.service.ready_message(self.session))
+                self.session.tell_choice(self.channel)
                 self.attached(self.session)
                 teller.cancel()
             session, channel = self.session, self.channel

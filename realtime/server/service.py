@@ -125,9 +125,11 @@ class Service:
         )
 
     def stats(self, session: Session) -> dict[str, Any]:
-        """The `stats` of one session, with how busy the server is."""
+        """The `stats` of one session, with what its governor chose and how busy the server is."""
+        choice = session.governor.choice
         return {
             **session.stats.snapshot(time.monotonic_ns()),
+            **({"governor": choice.wire()} if choice is not None else {}),
             "rows": self.host.scheduler.jobs,
             "sessions": self.connected,
             "rung": self.host.engine.info.rung,
