@@ -8,13 +8,15 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from .engine import Engine, Pending
 from .frame import Job
+from .params import Params
 from .session import Channel, Session
+from .shares import Shares, TickCosts
 from .tempo import Durations, Rhythm, pays
 
 ADMISSION_MARGIN_NS = 1_000_000
@@ -23,27 +25,31 @@ READY_POLL_NS = 1_000_000
 """How often a tick is asked whether it has ended before its time: what is expected is not what happens."""
 
 
-def pick(sessions: Sequence[Session], start: int, free: int, room: Callable[[Session], bool]) -> list[Session]:
-    """Whose waiting frame is admitted: round robin, so that nobody starves.
+def pick(
+    sessions: Sequence[Session], shares: Shares, running: Collection[str], free: int, room: Callable[[Session], bool]
+) -> list[Session]:
+    """Whose waiting frame is admitted: theirs first who had least of the engine's time.
 
     Args:
-        sessions: all of them, in a stable order.
-        start: index of the session whose turn comes first.
+        sessions: all of them.
+        running: names of those with rows in flight.
         free: how many rows can be given away.
         room: whether a session may have one more row in flight.
 
     Returns:
-        At most `free` sessions that have a frame waiting, each once, in the order of their turns.
+        At most `free` sessions that have a frame waiting, each once; see `Shares.order`.
     """
-    picked: list[Session] = []
-    for offset in range(len(sessions)):
-        if len(picked) >= free:
-            break
-        session = sessions[(start + offset) % len(sessions)]
-        channel = session.channel
-        if channel is not None and channel.inbox.full and room(session):
-            picked.append(session)
-    return picked
+    waiting = {
+        session.name: session
+        for session in sessions
+        if (channel := session.channel) is not None and channel.inbox.full and room(session)
+    }
+    return [waiting[name] for name in shares.order(list(waiting), running)][: max(0, free)]
+
+
+def _work(params: Params) -> int:
+    """Pixels of a row: twice where guidance may take a second one."""
+    return params.width * params.height * (2 if params.guidance_scale > 1 else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,8 @@ class _Flight:
 
     pending: Pending
     rows: int
+    works: Mapping[str, int]  # by session name
+    charged_ns: Mapping[str, float]
     begun_ns: int
     launched_ns: int
 
@@ -87,7 +95,9 @@ class Scheduler:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._sessions: tuple[Session, ...] = ()
-        self._turn = 0
+        self._shares = Shares()
+        self._costs = TickCosts()
+        self._works: dict[int, tuple[str, int]] = {}  # job number -> session name and work, of rows in flight
         self._numbers = itertools.count(1)
         self._under_way: dict[int, tuple[Session, Channel]] = {}  # job number -> where its picture goes
         self._rows_of: Counter[str] = Counter()  # rows in flight by session name
@@ -95,6 +105,7 @@ class Scheduler:
         self._tick_times = Durations()
         self._launch_times = Durations()
         self._rhythms: dict[str, Rhythm] = {}  # by session name
+        self._gone: deque[str] = deque()  # names that the engine thread has to forget
 
     @property
     def jobs(self) -> int:
@@ -116,6 +127,7 @@ class Scheduler:
         with self._lock:
             self._sessions = tuple(other for other in self._sessions if other is not session)
             self._rhythms.pop(session.name, None)
+            self._gone.append(session.name)
 
     def stop(self) -> None:
         """Make `run` return after the tick under way. Any thread."""
@@ -197,11 +209,10 @@ class Scheduler:
 
     def _admit(self) -> list[Job]:
         sessions = self._sessions
+        while self._gone:
+            self._shares.forget(self._gone.popleft())
         jobs: list[Job] = []
-        picked = pick(sessions, self._turn, self._engine.free_rows, self._has_room)
-        if picked:  # counting ticks instead would give an idle session's turns to its neighbour
-            self._turn = sessions.index(picked[-1]) + 1
-        for session in picked:
+        for session in pick(sessions, self._shares, self._rows_of.keys(), self._engine.free_rows, self._has_room):
             channel = session.channel
             frame = channel.inbox.take() if channel is not None else None
             if channel is None or frame is None:
@@ -211,6 +222,8 @@ class Scheduler:
             job = Job(frame, params, session.name, now_ns, next(self._numbers), channel.takes_encoded)
             self._under_way[job.number] = (session, channel)
             self._rows_of[session.name] += 1
+            self._shares.admit(session.name)
+            self._works[job.number] = (session.name, _work(params))
             if (rhythm := self._rhythms.get(session.name)) is not None:
                 rhythm.beat(frame.received_ns)
             jobs.append(job)
@@ -223,14 +236,25 @@ class Scheduler:
         if not admitted and not self._engine.busy_rows:
             return None
         rows = len(admitted) + self._engine.busy_rows
+        works: Counter[str] = Counter()
+        for name, work in self._works.values():
+            works[name] += work
+        # By what is expected: the next frames are picked before it is known. `_deliver` corrects it.
+        charged_ns = self._costs.split(works, self._costs.expected(works.total()))
+        self._charge(charged_ns)
         before_ns = self._clock()
         pending = self._engine.tick(admitted)
         launched_ns = self._clock()
         self._launch_times.note(len(admitted), launched_ns - before_ns)
         for job in pending.jobs:  # their rows are free for the next tick, though their pictures are still to come
             self._rows_of[job.session] -= 1
+            del self._works[job.number]
         self._rows_of += Counter()  # forgets the zeros
-        return _Flight(pending, rows, before_ns, launched_ns)
+        return _Flight(pending, rows, works, charged_ns, before_ns, launched_ns)
+
+    def _charge(self, costs_ns: Mapping[str, float], sign: int = 1) -> None:
+        for name, cost_ns in costs_ns.items():
+            self._shares.charge(name, sign * cost_ns)
 
     def _deliver(self, flight: _Flight) -> None:
         outcomes = flight.pending.collect()
@@ -239,7 +263,11 @@ class Scheduler:
         launched_ns = flight.launched_ns if flight.launched_ns < finished_ns else flight.begun_ns
         started_ns = max(launched_ns, self._finished_ns)
         self._finished_ns = finished_ns
-        self._tick_times.note(flight.rows, max(0, finished_ns - started_ns))
+        duration_ns = max(0, finished_ns - started_ns)
+        self._tick_times.note(flight.rows, duration_ns)
+        self._costs.note(sum(flight.works.values()), duration_ns)
+        self._charge(self._costs.split(flight.works, duration_ns))
+        self._charge(flight.charged_ns, -1)
         now_ns = self._clock()
         for outcome in outcomes:
             session, channel = self._under_way.pop(outcome.job.number)

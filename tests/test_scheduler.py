@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,7 @@ from realtime.frame import Job
 from realtime.params import Params
 from realtime.scheduler import Scheduler, pick
 from realtime.session import Channel, Session
+from realtime.shares import Shares
 from tests.fakes import PATIENCE_S, FakeClock, ScriptedEngine, a_frame
 
 
@@ -111,25 +113,32 @@ def waiting_sessions(waiting: list[bool]) -> list[Session]:
     return sessions
 
 
-def test_pick_begins_with_the_one_whose_turn_it_is_and_goes_round() -> None:
+def picked(sessions: list[Session], shares: Shares, free: int = 8) -> list[str]:
+    return [session.name for session in pick(sessions, shares, (), free, lambda session: True)]
+
+
+def test_pick_begins_with_the_one_who_had_least() -> None:
     sessions = waiting_sessions([True, True, True])
+    shares = Shares()
+    assert picked(sessions, shares) == ["0", "1", "2"]
+    for name in "01":
+        shares.admit(name)
+        shares.charge(name, 5.0)
 
-    picked = pick(sessions, 2, 2, lambda session: True)
-
-    assert [session.name for session in picked] == ["2", "0"]
+    assert picked(sessions, shares, free=2) == ["2", "0"]
 
 
 def test_pick_of_nobody_is_nobody() -> None:
-    assert pick([], 5, 8, lambda session: True) == []
+    assert picked([], Shares()) == []
 
 
-@given(st.lists(st.booleans(), max_size=8), st.integers(0, 20), st.integers(-1, 10), st.sets(st.integers(0, 7)))
+@given(st.lists(st.booleans(), max_size=8), st.integers(-1, 10), st.sets(st.integers(0, 7)))
 def test_pick_takes_as_many_as_are_free_of_those_that_wait_and_have_room(
-    waiting: list[bool], start: int, free: int, full: set[int]
+    waiting: list[bool], free: int, full: set[int]
 ) -> None:
     sessions = waiting_sessions(waiting)
 
-    picked = pick(sessions, start, free, lambda session: int(session.name) not in full)
+    picked = pick(sessions, Shares(), (), free, lambda session: int(session.name) not in full)
 
     could = [index for index, waits in enumerate(waiting) if waits and index not in full]
     assert len(picked) == min(max(0, free), len(could))
@@ -142,7 +151,7 @@ def test_session_that_has_left_its_connection_is_not_picked() -> None:
     assert session.channel is not None
     session.detach(session.channel)
 
-    assert pick([session], 0, 8, lambda session: True) == []
+    assert picked([session], Shares()) == []
 
 
 def test_sessions_take_turns_and_an_idle_one_gives_its_turn_to_all_alike() -> None:
@@ -187,6 +196,61 @@ def test_more_frames_than_rows_wait_for_the_next_tick() -> None:
         engine.wait_for_ticks(2)
 
     assert [names(jobs) for jobs in engine.ticks] == [["a", "b"], ["c"]]
+
+
+class WorkingEngine(ScriptedEngine):
+    """Works inside `tick`: 10 ms for each 256x256 pixels in it."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.times_ms: Counter[str] = Counter()
+
+        def work() -> int:
+            for job in self.ticks[-1]:
+                cost_ms = 10 * job.params.width * job.params.height // 256**2
+                self.times_ms[job.session] += cost_ms
+                clock.advance_ms(cost_ms)
+            return clock()
+
+        super().__init__(synchronous=True, clock=work)
+
+
+@pytest.mark.parametrize("light", [1, 3])
+def test_heavy_session_slows_light_ones_to_their_share_and_not_to_its_own_pace(light: int) -> None:
+    clock = FakeClock()
+    engine = WorkingEngine(clock)
+    scheduler = Scheduler(engine, clock=clock)
+    users = [User(scheduler, name) for name in ("heavy", "a", "b", "c")[: light + 1]]
+    users[0].session.update({"width": 1024, "height": 1024})
+    for user in users[1:]:
+        user.session.update({"width": 256, "height": 256})
+    engine.tick_hook = lambda: [user.send() for user in users]
+
+    with running(scheduler, engine):
+        users[0].send()
+        engine.wait_for_ticks(400)
+        engine.tick_hook = lambda: None
+
+    times_ms = dict(engine.times_ms)
+    fair_ms = sum(times_ms.values()) / len(users)
+    assert all(abs(time_ms - fair_ms) <= 2 * 160 for time_ms in times_ms.values()), times_ms
+
+
+def test_sessions_alike_share_every_tick_although_one_came_first() -> None:
+    clock = FakeClock()
+    engine = WorkingEngine(clock)
+    scheduler = Scheduler(engine, clock=clock)
+    users = [User(scheduler, name) for name in "ab"]
+    for user in users:
+        user.session.update({"width": 256, "height": 256})
+    engine.tick_hook = lambda: [user.send() for user in (users if len(engine.ticks) > 9 else users[:1])]
+
+    with running(scheduler, engine):
+        users[0].send()
+        engine.wait_for_ticks(60)
+        engine.tick_hook = lambda: None
+
+    assert {len(jobs) for jobs in engine.ticks[:10]} == {1}
+    assert {len(jobs) for jobs in engine.ticks[11:60]} == {2}
 
 
 # -- rows in flight ------------------------------------------------------------------------------------------------
