@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from .capacity import MOST_FPS, Demand, rate_for_all
 from .engine import Engine, Pending
 from .frame import Job
 from .params import Params
@@ -21,6 +22,8 @@ from .tempo import Durations, Rhythm, pays
 
 ADMISSION_MARGIN_NS = 1_000_000
 """How long before the running tick's expected end the next frames are picked, beyond what launching takes."""
+NEW_NS = 5_000_000_000
+"""For so long a session counts as one that sends as much as it can."""
 READY_POLL_NS = 1_000_000
 """How often a tick is asked whether it has ended before its time: what is expected is not what happens."""
 
@@ -105,6 +108,8 @@ class Scheduler:
         self._tick_times = Durations()
         self._launch_times = Durations()
         self._rhythms: dict[str, Rhythm] = {}  # by session name
+        self._joined_ns: dict[str, int] = {}  # by session name
+        self._max_rows = max(1, engine.free_rows)
         self._gone: deque[str] = deque()  # names that the engine thread has to forget
 
     @property
@@ -121,13 +126,29 @@ class Scheduler:
         with self._lock:
             self._sessions = (*self._sessions, session)
             self._rhythms[session.name] = Rhythm()
+            self._joined_ns[session.name] = self._clock()
 
     def remove(self, session: Session) -> None:
         """Serve this session no more; its rows in flight run out. Any thread."""
         with self._lock:
             self._sessions = tuple(other for other in self._sessions if other is not session)
             self._rhythms.pop(session.name, None)
+            self._joined_ns.pop(session.name, None)
             self._gone.append(session.name)
+
+    def rate_with(self, newcomers: Sequence[Params]) -> float:
+        """Pictures a second that everyone could have if these came too and sent as many. Any thread.
+
+        Who has been here for less than `NEW_NS` counts as a newcomer: what it will send is not known yet.
+        """
+        now_ns = self._clock()
+        demands = [Demand(MOST_FPS, params.num_inference_steps, _work(params)) for params in newcomers]
+        for session in self._sessions:
+            is_new = now_ns - self._joined_ns.get(session.name, now_ns) < NEW_NS
+            fps = MOST_FPS if is_new else session.stats.wanted_fps(now_ns)
+            if session.channel is not None:
+                demands.append(Demand(fps, session.in_use.num_inference_steps, _work(session.in_use)))
+        return rate_for_all(demands, self._costs.line, self._max_rows)
 
     def stop(self) -> None:
         """Make `run` return after the tick under way. Any thread."""

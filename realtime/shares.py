@@ -13,6 +13,8 @@ COMPOSITIONS_KEPT = 16
 """Different ticks whose durations are remembered, newest first: what a machine once took says little."""
 NEWEST = 5
 """Durations of each that count, by their median: as in `tempo`."""
+MEASURED = 3
+"""Durations from which on a kind of tick counts: the first ones may have compiled something."""
 LEAST_NS = 1.0
 """Nobody's row is for nothing, or two users of an engine whose speed is unknown would not take turns."""
 
@@ -25,7 +27,7 @@ class TickCosts:
 
     def __init__(self) -> None:
         self._durations: dict[int, deque[int]] = {}
-        self.line: tuple[float, float] | None = None
+        self.line: tuple[float, float] | None = None  # of the fixed part and of one pixel, nanoseconds
 
     def note(self, work: int, duration_ns: int) -> None:
         """A tick took this long.
@@ -38,7 +40,9 @@ class TickCosts:
         self._durations[work] = newest
         if len(self._durations) > COMPOSITIONS_KEPT:
             del self._durations[next(iter(self._durations))]
-        self.line = _line({work: sorted(d)[len(d) // 2] for work, d in self._durations.items() if work})
+        self.line = _line(
+            {work: sorted(d)[len(d) // 2] for work, d in self._durations.items() if work and len(d) >= MEASURED}
+        )
 
     def split(self, works: Mapping[str, int], duration_ns: float) -> dict[str, float]:
         """A tick's duration, divided among those in it: the fixed part alike, the rest by their work."""

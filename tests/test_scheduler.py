@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime.capacity import MOST_FPS
 from realtime.errors import EngineError
 from realtime.frame import Job
 from realtime.params import Params
-from realtime.scheduler import Scheduler, pick
+from realtime.scheduler import NEW_NS, Scheduler, pick
 from realtime.session import Channel, Session
 from realtime.shares import Shares
 from tests.fakes import PATIENCE_S, FakeClock, ScriptedEngine, a_frame
@@ -251,6 +252,27 @@ def test_sessions_alike_share_every_tick_although_one_came_first() -> None:
 
     assert {len(jobs) for jobs in engine.ticks[:10]} == {1}
     assert {len(jobs) for jobs in engine.ticks[11:60]} == {2}
+
+
+def test_rate_with_one_more_stands_on_what_was_measured_and_on_what_is_sent() -> None:
+    clock = FakeClock()
+    engine = WorkingEngine(clock)
+    scheduler = Scheduler(engine, clock=clock)
+    newcomer = [Params(width=256, height=256)]
+    assert scheduler.rate_with(newcomer) == MOST_FPS
+    user = User(scheduler, "a")
+    user.session.update({"width": 256, "height": 256})
+    engine.tick_hook = user.send
+
+    with running(scheduler, engine):
+        user.send()
+        engine.wait_for_ticks(NEW_NS // 10_000_000 + 10)
+        engine.tick_hook = lambda: None
+        engine.wait_for(lambda engine: engine.notes.count("collect") == engine.notes.count("tick"))
+
+    assert scheduler.rate_with(newcomer) == pytest.approx(45, abs=1)
+    clock.advance_ms(60_000)  # the other is idle now
+    assert scheduler.rate_with(newcomer) == pytest.approx(90, abs=1)
 
 
 # -- rows in flight ------------------------------------------------------------------------------------------------

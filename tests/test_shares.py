@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.shares import NEWEST, Shares, TickCosts
+from realtime.shares import MEASURED, NEWEST, Shares, TickCosts
 
 
 @dataclass
@@ -137,7 +137,7 @@ def test_forgotten_user_leaves_nothing_and_comes_back_as_a_new_one() -> None:
 
 def test_cost_of_ticks_is_a_line_through_what_was_measured() -> None:
     costs = TickCosts()
-    for work in (100, 200, 400):
+    for work in (100, 200, 400) * MEASURED:
         costs.note(work, 1000 + 5 * work)
 
     assert costs.line == pytest.approx((1000, 5))
@@ -146,15 +146,25 @@ def test_cost_of_ticks_is_a_line_through_what_was_measured() -> None:
 
 def test_one_kind_of_tick_says_nothing_of_the_fixed_part() -> None:
     costs = TickCosts()
-    costs.note(100, 500)
+    for _ in range(MEASURED):
+        costs.note(100, 500)
 
     assert costs.line == (0.0, 5.0)
+
+
+def test_first_ticks_say_nothing_yet() -> None:
+    costs = TickCosts()
+    for _ in range(MEASURED - 1):
+        costs.note(100, 900_000)
+
+    assert costs.line is None
+    assert costs.expected(100) == 0
 
 
 @given(st.lists(st.tuples(st.integers(1, 1000), st.integers(0, 10**9)), min_size=1, max_size=60))
 def test_neither_part_of_a_cost_is_negative(ticks: list[tuple[int, int]]) -> None:
     costs = TickCosts()
-    for work, duration in ticks:
+    for work, duration in ticks * MEASURED:
         costs.note(work, duration)
 
     assert costs.line is not None
@@ -173,7 +183,7 @@ def test_one_hiccup_moves_no_line() -> None:
 @given(st.dictionaries(st.text(max_size=3), st.integers(1, 10**7), min_size=1, max_size=8), st.integers(1000, 10**9))
 def test_what_is_charged_is_what_was_spent(works: dict[str, int], duration: int) -> None:
     costs = TickCosts()
-    costs.note(1000, 700)
-    costs.note(2000, 900)
+    for work in (1000, 2000) * MEASURED:
+        costs.note(work, 500 + work // 5)
 
     assert sum(costs.split(works, duration).values()) == pytest.approx(duration, abs=len(works))

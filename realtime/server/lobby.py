@@ -27,6 +27,10 @@ def check_name(name: str | None) -> None:
         raise ProtocolError("a session name has 1 to 64 letters, digits, - and _")
 
 
+LOOK_AGAIN_S = 1.0
+"""How often the rate is looked at while somebody waits for it."""
+
+
 @dataclass(eq=False, slots=True)
 class _Waiting:
     admitted: asyncio.Future[None]
@@ -43,6 +47,8 @@ class Lobby:
         scheduler: serves the sessions.
         new_session: makes one of a name.
         on_end: told of every session that is forgotten.
+        rate_with: pictures a second that everyone could have with so many sessions more.
+        min_fps: nobody is let in where that would be less; 0 lets in whoever finds a seat.
     """
 
     def __init__(
@@ -54,6 +60,8 @@ class Lobby:
         scheduler: Scheduler,
         new_session: Callable[[str], Session],
         on_end: Callable[[Session], None] = lambda session: None,
+        rate_with: Callable[[int], float] = lambda newcomers: float("inf"),
+        min_fps: float = 0.0,
     ) -> None:
         self._max_sessions = max_sessions
         self._max_waiting = max_waiting
@@ -61,6 +69,9 @@ class Lobby:
         self._scheduler = scheduler
         self._new_session = new_session
         self._on_end = on_end
+        self._rate_with = rate_with
+        self._min_fps = min_fps
+        self._look_again: asyncio.TimerHandle | None = None
         self._sessions: dict[str, Session] = {}
         self._expiry: dict[str, asyncio.TimerHandle] = {}  # sessions without a connection
         self._line: list[_Waiting] = []
@@ -86,12 +97,17 @@ class Lobby:
         Raises:
             SessionLimitError: the server is full.
         """
-        if name in self._seats or (self._free > 0 and not self._line):
+        if name in self._seats or (not self._line and self._has_room):
             return
         if not may_wait or len(self._line) >= self._max_waiting:
             raise self._full()
 
     def _full(self) -> SessionLimitError:
+        if self._free > 0 and (rate := self._rate_with(1 + self._on_their_way)) < self._min_fps:
+            return SessionLimitError(
+                f"this machine is busy: with one session more each would get {rate:.1f} pictures a second, and "
+                f"{self._min_fps:g} are the least; try again later"
+            )
         return SessionLimitError(f"{len(self._seats)} of {self._max_sessions} sessions are taken; try again later")
 
     async def enter(self, name: str | None, on_position: Callable[[int, int], None]) -> Session:
@@ -108,7 +124,7 @@ class Lobby:
         check_name(name)
         name = name or secrets.token_urlsafe(12)
         if name not in self._seats:
-            if self._free <= 0 or self._line:
+            if self._line or not self._has_room:
                 await self._stand_in_line(on_position)
             self._seats.add(name)
         if (timer := self._expiry.pop(name, None)) is not None:
@@ -122,7 +138,20 @@ class Lobby:
     @property
     def _free(self) -> int:
         """Seats that nobody has: those who were let in and are still on their way from the line have one."""
-        return self._max_sessions - len(self._seats) - sum(waiting.admitted.done() for waiting in self._line)
+        return self._max_sessions - len(self._seats) - self._on_their_way
+
+    @property
+    def _on_their_way(self) -> int:
+        """Those who were let in from the line and have not taken their seats yet."""
+        return sum(waiting.admitted.done() for waiting in self._line)
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether there is a seat, and the engine can do with one session more. The first always gets in."""
+        inside = len(self._seats) + self._on_their_way
+        return self._free > 0 and (
+            inside == 0 or self._min_fps <= 0 or self._rate_with(1 + self._on_their_way) >= self._min_fps
+        )
 
     async def _stand_in_line(self, on_position: Callable[[int, int], None]) -> None:
         if len(self._line) >= self._max_waiting:
@@ -182,10 +211,23 @@ class Lobby:
 
     def _admit_next(self) -> None:
         for waiting in self._line:
-            if self._free <= 0:
-                return
             if not waiting.admitted.done():
+                if not self._has_room:
+                    self._look_again_later()
+                    return
                 waiting.admitted.set_result(None)
+
+    def _look_again_later(self) -> None:
+        """Nobody tells when the engine has less to do."""
+        if self._min_fps > 0 and self._look_again is None:
+            self._look_again = asyncio.get_running_loop().call_later(LOOK_AGAIN_S, self._look)
+
+    def _look(self) -> None:
+        self._look_again = None
+        before = self._on_their_way
+        self._admit_next()
+        if self._on_their_way != before:
+            self._tell_line()
 
 
 class Viewers:

@@ -67,6 +67,12 @@ class Metrics(Collector):
         yield dropped
         yield GaugeMetricFamily("realtime_sessions", "Connected sessions.", service.connected)
         ready = service.host.state is State.READY
+        if ready:
+            yield GaugeMetricFamily(
+                "realtime_capacity_fps",
+                "Pictures a second that everyone could have with one more session (120 at most).",
+                service.rate_with(1),
+            )
         yield GaugeMetricFamily("realtime_ready", "1 where frames are welcome.", int(ready))
         yield GaugeMetricFamily(
             "realtime_rows", "Frames that the engine is at.", service.host.scheduler.jobs if ready else 0

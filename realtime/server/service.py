@@ -64,6 +64,8 @@ class Service:
                 scheduler=self.host.scheduler,
                 new_session=self._new_session,
                 on_end=self.metrics.keep,
+                rate_with=self.rate_with,
+                min_fps=self.config.min_session_fps,
             )
         return self._lobby
 
@@ -103,6 +105,10 @@ class Service:
 
     def _new_session(self, name: str) -> Session:
         return Session(name, self.defaults, self.max_output_pixels, self.host.scheduler.ring)
+
+    def rate_with(self, newcomers: int) -> float:
+        """Pictures a second that everyone could have with so many more sessions, as measured so far."""
+        return self.host.scheduler.rate_with([self.defaults] * newcomers)
 
     def limits(self) -> dict[str, int]:
         """The `limits` of `ready` and of `/api/config`."""

@@ -24,8 +24,9 @@ def nothing(*args: Any) -> None:
 class House:
     """A lobby and what it told."""
 
-    def __init__(self, *, seats: int = 1, line: int = 0, resume_s: float = 3600.0) -> None:
+    def __init__(self, *, seats: int = 1, line: int = 0, resume_s: float = 3600.0, min_fps: float = 0.0) -> None:
         self.ended: list[str] = []
+        self.fps_for_one = 1000.0
         self.lobby = Lobby(
             max_sessions=seats,
             max_waiting=line,
@@ -33,6 +34,8 @@ class House:
             scheduler=Scheduler(ScriptedEngine()),
             new_session=lambda name: Session(name, Params(), 2**22),
             on_end=lambda session: self.ended.append(session.name),
+            rate_with=lambda newcomers: self.fps_for_one / (self.lobby.connected + newcomers),
+            min_fps=min_fps,
         )
 
     async def enter(self, name: str | None = None) -> Seat:
@@ -232,6 +235,76 @@ async def test_line_never_lets_in_more_than_there_are_seats() -> None:
 
     assert most == 2
     assert all(visitor.task.done() for visitor in visitors)
+
+
+# -- what the engine can do ----------------------------------------------------------------------------------------
+
+
+async def test_first_session_enters_however_slow_the_engine_is() -> None:
+    house = House(seats=8, min_fps=5)
+    house.fps_for_one = 0.5
+
+    await house.enter()
+
+    assert house.lobby.connected == 1
+
+
+async def test_session_that_would_make_all_too_slow_is_refused_and_told_the_rate() -> None:
+    house = House(seats=8, min_fps=5)
+    house.fps_for_one = 14.0
+    await house.enter()
+    await house.enter()
+
+    with pytest.raises(SessionLimitError, match=r"busy: .* 4\.7 pictures a second, and 5 are the least") as caught:
+        await house.enter()
+
+    assert caught.value.close_code == CloseCode.TRY_LATER
+    with pytest.raises(SessionLimitError):
+        house.lobby.check_room(None, may_wait=False)
+    assert house.lobby.connected == 2
+
+
+async def test_seats_are_all_that_counts_where_no_rate_is_asked_for() -> None:
+    house = House(seats=2)
+    house.fps_for_one = 0.0
+
+    await house.enter()
+    await house.enter()
+
+    assert house.lobby.connected == 2
+
+
+async def test_line_moves_when_the_engine_has_less_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.server.lobby.LOOK_AGAIN_S", 0.001)
+    house = House(seats=8, line=4, min_fps=5)
+    house.fps_for_one = 9.0
+    await house.enter()
+    b, c = Visitor(house, "b"), Visitor(house, "c")
+    await settle()
+    assert (b.positions[-1], c.positions[-1]) == ((1, 2), (2, 2))
+
+    house.fps_for_one = 14.0
+    await until(lambda: b.is_in)
+    await settle()
+
+    assert not c.is_in
+    assert c.positions[-1] == (1, 1)
+    await c.leave()
+
+
+async def test_those_on_their_way_from_the_line_are_counted() -> None:
+    house = House(seats=8, line=4, min_fps=5)
+    house.fps_for_one = 9.0
+    seat = await house.enter()
+    visitors = [Visitor(house, name) for name in "bcd"]
+    await settle()
+
+    house.lobby.leave(*seat)
+    await settle()
+
+    assert [visitor.is_in for visitor in visitors] == [True, False, False]
+    for visitor in visitors[1:]:
+        await visitor.leave()
 
 
 # -- coming back ---------------------------------------------------------------------------------------------------
