@@ -47,6 +47,7 @@ class Picture:
         params_version: of the params that made it.
         engine_us: from the frame's arrival at the server to the picture's leaving.
         round_trip_us: from `captured_us` of the frame to the picture's arrival here, on this clock.
+        is_repeat: whether the frame showed nothing new: format and data are those of the picture before.
     """
 
     seq: int
@@ -55,6 +56,7 @@ class Picture:
     params_version: int
     engine_us: int
     round_trip_us: int
+    is_repeat: bool = False
 
 
 def now_us() -> int:
@@ -76,6 +78,7 @@ class Stream:
         self.on_message: Callable[[dict[str, Any]], None] = lambda message: None
         self._websocket = websocket
         self._seq = 0
+        self._newest: tuple[Format, bytes] = (Format.NONE, b"")
 
     async def send(self, data: bytes, *, captured_us: int | None = None) -> int:
         """Send an encoded picture and return its seq.
@@ -105,9 +108,17 @@ class Stream:
         """Every result as it comes; texts go to `on_message` on the way. Ends with the connection."""
         async for message in self._websocket:
             if isinstance(message, bytes):
-                yield _picture(message)
+                yield self._picture(message)
             else:
                 self._on_text(json.loads(message))
+
+    def _picture(self, message: bytes) -> Picture:
+        _, number, flags, seq, captured_us, params_version, engine_us = protocol.HEADER.unpack_from(message)
+        is_repeat = bool(flags & protocol.REPEAT)
+        if not is_repeat:
+            self._newest = (Format(number), message[protocol.HEADER.size :])
+        picture_format, data = self._newest
+        return Picture(seq, picture_format, data, params_version, engine_us, now_us() - captured_us, is_repeat)
 
     def _on_text(self, message: dict[str, Any]) -> None:
         if message["type"] == "params":
@@ -128,7 +139,7 @@ class Stream:
             except Exception as error:
                 raise ConnectionError(f"the connection ended before frame {seq} was answered") from error
             if isinstance(message, bytes):
-                if (picture := _picture(message)).seq == seq:
+                if (picture := self._picture(message)).seq == seq:
                     return picture
                 continue
             fields = json.loads(message)
@@ -137,12 +148,6 @@ class Stream:
                 raise RefusedError(fields["code"], fields["message"])
             if fields["type"] == "dropped" and seq in fields["seqs"]:
                 raise RefusedError(fields["reason"], f"the server dropped the frame: {fields['reason']}")
-
-
-def _picture(message: bytes) -> Picture:
-    _, picture_format, _, seq, captured_us, params_version, engine_us = protocol.HEADER.unpack_from(message)
-    data = message[protocol.HEADER.size :]
-    return Picture(seq, Format(picture_format), data, params_version, engine_us, now_us() - captured_us)
 
 
 @asynccontextmanager

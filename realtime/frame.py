@@ -1,11 +1,11 @@
-"""What moves: a Frame comes in, becomes a Job of the engine, and leaves as a Result or a Failure.
+"""What moves: a Frame comes in, is taken on as an Order, opened into a Job of the engine, and answered by an Outcome.
 
 Plain frozen data, so that an engine may live in another process. Must not know sessions, sockets or tensors.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum, auto
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Pixels = npt.NDArray[np.uint8]
+    Thumbnail = npt.NDArray[np.float32]
 
 
 class Format(IntEnum):
@@ -80,8 +81,8 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A frame with the params in force when it was admitted.
+class Order:
+    """A frame with the params in force when it was picked.
 
     Attributes:
         session: an opaque name: rows with the same one belong together. The engine must not look into it.
@@ -96,6 +97,21 @@ class Job:
     admitted_ns: int
     number: int = 0
     encode: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job(Order):
+    """An opened order: what an engine is given.
+
+    Attributes:
+        picture: uint8 [height, width, 3] of the params' size, RGB, contiguous; shared, so nobody writes to it.
+        thumbnail: float32 [32, 32, 3], see `stillness`; None where the params want every frame run.
+        opened_ns: our monotonic clock when it was decoded.
+    """
+
+    picture: Pixels = field(compare=False, repr=False)
+    thumbnail: Thumbnail | None = field(default=None, compare=False, repr=False)
+    opened_ns: int = 0
 
 
 #: The stages of a frame in the order in which it passes them; see `Stamps`.
@@ -136,21 +152,35 @@ class Result:
 
     Attributes:
         picture: uint8 [height, width, 3], RGB; shared, so nobody writes to it.
-        data: the same, encoded; empty where the job did not want that.
-        format: how it is encoded; NONE where it is not.
         stamps: when it left each stage.
+        data: the same, encoded, once it is sealed; empty where the job did not want that.
+        format: how it is encoded; NONE where it is not.
     """
 
     job: Job
     picture: Pixels = field(compare=False, repr=False)
-    data: bytes
-    format: Format
     stamps: Stamps = field(compare=False)
+    data: bytes = b""
+    format: Format = Format.NONE
+
+    def answering(self, frame: Frame) -> Result:
+        """The same picture as the answer to another frame, which shows the same."""
+        return replace(self, job=replace(self.job, frame=frame))
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """The answer to a frame that shows what the one before showed: the picture that the client has is its picture."""
+
+    job: Order
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A job that got no picture: one frame is lost, nothing else."""
+    """A frame that got no picture: it is lost, nothing else. Its picture may not even have been one."""
 
-    job: Job
+    job: Order
     error: FrameError
+
+
+Outcome = Result | Repeat | Failure

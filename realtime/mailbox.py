@@ -33,6 +33,14 @@ class Mailbox(Generic[T]):
         self._bell()
         return replaced
 
+    def put_back(self, item: T) -> bool:
+        """Put an item that was taken back, without a bell; False where a newer one has come by now and stays."""
+        with self._lock:
+            if self._item is not None:
+                return False
+            self._item = item
+        return True
+
     def take(self) -> T | None:
         """The item, leaving the slot empty; None where there is none."""
         with self._lock:

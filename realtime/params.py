@@ -127,6 +127,14 @@ class Params(BaseModel):
             json_schema_extra={"x-control": "slider"},
         ),
     ] = 85
+    skip_unchanged: Annotated[
+        bool,
+        Field(
+            title="Skip unchanged frames",
+            description="Frames that show what the last one showed are answered at once, without the model. "
+            "Noise of a camera is no change; a new prompt is.",
+        ),
+    ] = True
     latency_ms: Annotated[
         Annotated[float, Field(ge=10, le=10_000)] | None,
         Field(

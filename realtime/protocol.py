@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 
 from .errors import CloseCode, ProtocolError
-from .frame import Format, Result
+from .frame import Format, Repeat, Result
 
 VERSION = 1
 SUBPROTOCOL = "realtime.v1"
@@ -106,24 +106,20 @@ def parse_picture(message: bytes, previous_seq: int | None) -> PictureMessage:
     return PictureMessage(seq, Format(format_number), captured_us, memoryview(message)[HEADER.size :])
 
 
-def pack_result(result: Result, engine_us: int) -> bytes:
-    """The binary message that carries a result.
+def pack_result(result: Result | Repeat, engine_us: int) -> bytes:
+    """The binary message that carries a result, or says that it is the last one again.
 
     Args:
         engine_us: from arrival of the frame to this hand-over, microseconds; held at the header's 71 minutes.
     """
     frame = result.job.frame
+    picture_format, flags, data = (Format.NONE, REPEAT, b"")
+    if isinstance(result, Result):
+        picture_format, flags, data = (result.format, 0, result.data)
+    version = result.job.params.version
     return (
-        HEADER.pack(
-            VERSION,
-            result.format,
-            0 if result.data else REPEAT,
-            frame.seq,
-            frame.captured_us,
-            result.job.params.version,
-            min(engine_us, U32_MAX),
-        )
-        + result.data
+        HEADER.pack(VERSION, picture_format, flags, frame.seq, frame.captured_us, version, min(engine_us, U32_MAX))
+        + data
     )
 
 

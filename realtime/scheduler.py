@@ -1,6 +1,7 @@
 """Admit, tick, deliver: whose frame is next, and the engine thread's loop.
 
-The only place where sessions meet the engine. Holds no tensor and no socket.
+A frame that is picked is opened first: only one that shows something new needs a row of the engine. The only place
+where sessions meet the engine. Holds no tensor and no socket.
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ import itertools
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .capacity import MOST_FPS, Demand, rate_for_all
 from .engine import Engine, Pending
-from .frame import Job
+from .frame import Failure, Job, Order, Repeat, Result
 from .params import Params
 from .session import Channel, Session
 from .shares import Shares, TickCosts
+from .stages import Stages
 from .tempo import Durations, Rhythm, pays
 
 ADMISSION_MARGIN_NS = 1_000_000
@@ -76,11 +78,15 @@ class Scheduler:
     frame that is about to come the tick even waits, where that saves more delay than it costs: as cameras have a
     rhythm, ticks then fall into step with them, where ticks at full speed would beat against them.
 
+    A frame that shows what the newest one that was run shows gets no row: its answer is that one's picture, which the
+    client has, or will get when that tick ends. Frames of a session that is still are looked at as soon as they come.
+
     Args:
         engine: called by the thread that calls `run`, and by no other.
         rows_per_session: frames a session may have in flight: 1 is the lowest latency, more the stream batch.
         on_tick: told the duration of each tick in seconds and its number of leaving jobs.
         clock: monotonic nanoseconds.
+        stages: opens frames and seals results; closed when `run` ends.
     """
 
     def __init__(
@@ -89,8 +95,11 @@ class Scheduler:
         rows_per_session: int = 1,
         on_tick: Callable[[float, int], None] = lambda seconds, jobs: None,
         clock: Callable[[], int] = time.monotonic_ns,
+        *,
+        stages: Stages | None = None,
     ) -> None:
         self._engine = engine
+        self._stages = stages or Stages(clock=clock)
         self._rows_per_session = rows_per_session
         self._on_tick = on_tick
         self._clock = clock
@@ -103,6 +112,7 @@ class Scheduler:
         self._works: dict[int, tuple[str, int]] = {}  # job number -> session name and work, of rows in flight
         self._numbers = itertools.count(1)
         self._under_way: dict[int, tuple[Session, Channel]] = {}  # job number -> where its picture goes
+        self._followers: dict[int, Job] = {}  # job number -> the newest unchanged frame since
         self._rows_of: Counter[str] = Counter()  # rows in flight by session name
         self._finished_ns = 0  # when the device was done with the newest collected tick
         self._tick_times = Durations()
@@ -161,6 +171,12 @@ class Scheduler:
         Raises:
             Exception: whatever the engine raised; it is broken and nothing more will come of it.
         """
+        try:
+            self._run()
+        finally:
+            self._stages.close()
+
+    def _run(self) -> None:
         running: _Flight | None = None
         while not self._stopping.is_set():
             if running is None:
@@ -174,7 +190,8 @@ class Scheduler:
             if running is None:
                 self._wait_for_company()
             self._bell.clear()
-            launched = self._tick(self._admit())
+            picked_ns = self._clock()
+            launched = self._tick(self._admit(), picked_ns)
             if running is not None:
                 self._deliver(running)
             running = launched
@@ -186,6 +203,7 @@ class Scheduler:
     def _hold(self, running: _Flight) -> None:
         """Wait as long as the next admission can without leaving the device idle, or until the tick has ended."""
         while not running.pending.ready() and (hold_ns := self._hold_ns(running)) > 0:
+            self._answer_still()
             if self._stopping.wait(min(hold_ns, READY_POLL_NS) / 1e9):
                 return
 
@@ -198,10 +216,12 @@ class Scheduler:
 
     def _wait_for_company(self) -> None:
         """With an idle device: wait for a frame that is about to come, if that is good for all."""
+        self._answer_still()
         while (wait_ns := self._company_ns(self._clock())) > 0:
             self._bell.clear()
             if not self._bell.wait(wait_ns / 1e9) or self._stopping.is_set():
                 return
+            self._answer_still()
 
     def _company_ns(self, free_ns: int) -> float:
         """How long after `free_ns`, when the device is free, one more frame comes that is worth waiting for; else 0."""
@@ -228,32 +248,86 @@ class Scheduler:
     def _waiting(self) -> bool:
         return any((channel := s.channel) is not None and channel.inbox.full for s in self._sessions)
 
+    def _answer_still(self) -> None:
+        """Look at frames of sessions that are still: an unchanged one needs no row, and waits for no tick.
+
+        As many as can be opened at once: the next admission must not be late.
+        """
+        still = (s for s in self._sessions if (c := s.channel) is not None and c.is_still and c.inbox.full)
+        for session, channel, job in self._open(list(itertools.islice(still, self._stages.width))):
+            session.give_back(channel, job.frame)  # something moves: its turn is another matter
+
     def _admit(self) -> list[Job]:
+        """Jobs for all free rows, as far as there are changed frames; each session's frame is looked at once."""
         sessions = self._sessions
         while self._gone:
             self._shares.forget(self._gone.popleft())
         jobs: list[Job] = []
-        for session in pick(sessions, self._shares, self._rows_of.keys(), self._engine.free_rows, self._has_room):
+        seen: set[Session] = set()
+
+        def has_room(session: Session) -> bool:
+            return session not in seen and self._has_room(session)
+
+        while picked := pick(
+            sessions, self._shares, self._rows_of.keys(), self._engine.free_rows - len(jobs), has_room
+        ):
+            seen.update(picked)
+            for session, channel, job in self._open(picked):
+                self._begin(session, channel, job)
+                jobs.append(job)
+        return jobs
+
+    def _begin(self, session: Session, channel: Channel, job: Job) -> None:
+        """A frame gets a row."""
+        self._under_way[job.number] = (session, channel)
+        self._rows_of[session.name] += 1
+        self._shares.admit(session.name)
+        self._works[job.number] = (session.name, _work(job.params))
+        channel.reference = job
+        session.stats.count_wanted(job.admitted_ns)
+        if (rhythm := self._rhythms.get(session.name)) is not None:
+            rhythm.beat(job.frame.received_ns)
+
+    def _open(self, sessions: Sequence[Session]) -> Iterator[tuple[Session, Channel, Job]]:
+        """Take and open the sessions' frames, answer what can be answered without a row, and give the others."""
+        orders: list[Order] = []
+        takers: list[tuple[Session, Channel]] = []
+        for session in sessions:
             channel = session.channel
             frame = channel.inbox.take() if channel is not None else None
             if channel is None or frame is None:
                 continue  # the client left between the look and the take
             now_ns = self._clock()
             params = session.job_params(channel, now_ns)
-            job = Job(frame, params, session.name, now_ns, next(self._numbers), channel.takes_encoded)
-            self._under_way[job.number] = (session, channel)
-            self._rows_of[session.name] += 1
-            self._shares.admit(session.name)
-            self._works[job.number] = (session.name, _work(params))
-            if (rhythm := self._rhythms.get(session.name)) is not None:
-                rhythm.beat(frame.received_ns)
-            jobs.append(job)
-        return jobs
+            orders.append(Order(frame, params, session.name, now_ns, next(self._numbers), channel.takes_encoded))
+            takers.append((session, channel))
+        for (session, channel), opened in zip(takers, self._stages.open(orders), strict=True):
+            if isinstance(opened, Failure):
+                session.deliver(channel, opened, self._clock())
+                continue
+            channel.is_still = _is_still(channel, opened)
+            if opened.thumbnail is not None:
+                channel.stillness.learn(opened.thumbnail)
+            if channel.is_still:
+                self._repeat(session, channel, opened)
+            else:
+                yield session, channel, opened
+
+    def _repeat(self, session: Session, channel: Channel, job: Job) -> None:
+        """Answer an unchanged frame: now, or where the picture it repeats is still to come, behind that."""
+        reference = channel.reference
+        if reference is not None and reference.number in self._under_way:
+            superseded = self._followers.get(reference.number)
+            self._followers[reference.number] = job
+            if superseded is not None:
+                session.supersede(channel, superseded.frame)
+        else:
+            session.deliver(channel, Repeat(job), self._clock())
 
     def _has_room(self, session: Session) -> bool:
         return self._rows_of[session.name] < self._rows_per_session
 
-    def _tick(self, admitted: list[Job]) -> _Flight | None:
+    def _tick(self, admitted: list[Job], picked_ns: int) -> _Flight | None:
         if not admitted and not self._engine.busy_rows:
             return None
         rows = len(admitted) + self._engine.busy_rows
@@ -266,7 +340,7 @@ class Scheduler:
         before_ns = self._clock()
         pending = self._engine.tick(admitted)
         launched_ns = self._clock()
-        self._launch_times.note(len(admitted), launched_ns - before_ns)
+        self._launch_times.note(len(admitted), launched_ns - picked_ns)  # with the opening
         for job in pending.jobs:  # their rows are free for the next tick, though their pictures are still to come
             self._rows_of[job.session] -= 1
             del self._works[job.number]
@@ -289,8 +363,27 @@ class Scheduler:
         self._costs.note(sum(flight.works.values()), duration_ns)
         self._charge(self._costs.split(flight.works, duration_ns))
         self._charge(flight.charged_ns, -1)
-        now_ns = self._clock()
-        for outcome in outcomes:
-            session, channel = self._under_way.pop(outcome.job.number)
-            session.deliver(channel, outcome, now_ns)
+        for outcome in self._stages.seal(outcomes):
+            self._answer(outcome)
         self._on_tick((finished_ns - flight.begun_ns) / 1e9, len(outcomes))
+
+    def _answer(self, outcome: Result | Failure) -> None:
+        number = outcome.job.number
+        session, channel = self._under_way.pop(number)
+        follower = self._followers.pop(number, None)
+        now_ns = self._clock()
+        is_answered = session.deliver(channel, outcome, now_ns)
+        if not is_answered and channel.reference is not None and channel.reference.number == number:
+            channel.reference = None  # the client never gets its picture
+        if follower is not None and is_answered:
+            session.deliver(channel, Repeat(follower), now_ns)
+        elif follower is not None:
+            session.give_back(channel, follower.frame)
+
+
+def _is_still(channel: Channel, job: Job) -> bool:
+    """Whether a job's answer is the picture of the newest one that was run: the same in, by the same params."""
+    run = channel.reference
+    if run is None or run.thumbnail is None or job.thumbnail is None or run.params != job.params:
+        return False
+    return channel.stillness.is_unchanged(job.thumbnail, run.thumbnail)

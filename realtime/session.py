@@ -16,11 +16,12 @@ from typing import Any
 
 from . import protocol
 from .errors import FrameError, ParamsError
-from .frame import Failure, Frame, Result
+from .frame import Failure, Frame, Job, Outcome, Repeat, Result
 from .governor import Governor
 from .mailbox import Mailbox
 from .params import Params
 from .stats import DropReason, SessionStats
+from .stillness import Stillness
 
 NOTICES_MAX = 64
 """Frame errors and stats are left out while this many texts wait for a slow client; answers never are."""
@@ -34,13 +35,21 @@ class Channel:
     Args:
         bell: called, from any thread, when there is something to send; must not block.
         takes_encoded: whether the connection sends encoded pictures; one that sends video takes pixels.
+
+    Attributes, of the engine thread alone:
+        reference: the newest job that was run, as long as its picture is one that the client has or will get.
+        is_still: whether the newest frame that was looked at showed what that one did.
+        stillness: what is known of the source's noise.
     """
 
     def __init__(self, bell: Callable[[], None], takes_encoded: bool = True) -> None:
         self.takes_encoded = takes_encoded
         self.inbox: Mailbox[Frame] = Mailbox()
-        self.outbox: Mailbox[Result] = Mailbox(bell)
+        self.outbox: Mailbox[Result | Repeat] = Mailbox(bell)
         self.last_delivered = -1
+        self.reference: Job | None = None
+        self.is_still = False
+        self.stillness = Stillness()
         self._bell = bell
         self._lock = threading.Lock()
         self._texts: deque[str] = deque()
@@ -200,16 +209,28 @@ class Session:
         """The params that a frame of this channel is admitted with: where there is a target, what the governor makes
         of them. Their version is that of the user's own.
         """
-        self.stats.count_wanted(now_ns)
         self.in_use = self.governor.params(self.params, self._superseded, now_ns)
         if (news := self.governor.take_news()) is not None:
             channel.post(protocol.governor_message(news.wire()), optional=True)
         return self.in_use
 
-    def deliver(self, channel: Channel, outcome: Result | Failure, now_ns: int) -> None:
-        """Hand over what became of a frame that was taken from `channel`."""
+    def give_back(self, channel: Channel, frame: Frame) -> None:
+        """Let a frame that was taken wait again, unless a newer one does by now."""
+        if not channel.inbox.put_back(frame):
+            self.supersede(channel, frame)
+
+    def supersede(self, channel: Channel, frame: Frame) -> None:
+        """A newer frame has come before this one, which was taken, was answered."""
+        self._drop(channel, frame.seq, DropReason.SUPERSEDED)
+
+    def deliver(self, channel: Channel, outcome: Outcome, now_ns: int) -> bool:
+        """Hand over what became of a frame that was taken from `channel`.
+
+        Returns:
+            Whether the client gets it, or what is newer; False for a failure too.
+        """
         if channel is not self.channel:
-            return  # the client left, or came back on another connection
+            return False  # the client left, or came back on another connection
         seq = outcome.job.frame.seq
         if isinstance(outcome, Failure):
             self.refuse(channel, seq, outcome.error)
@@ -219,10 +240,23 @@ class Session:
             # A stream batch whose step count fell: a younger frame was quicker.
             self._drop(channel, seq, DropReason.SUPERSEDED)
         else:
-            self._hand_over(channel, outcome, now_ns)
+            channel.last_delivered = seq
+            if isinstance(outcome, Repeat):
+                self._repeat(channel, outcome)
+            else:
+                self._hand_over(channel, outcome, now_ns)
+            return True
+        return False
+
+    def _repeat(self, channel: Channel, repeat: Repeat) -> None:
+        self.stats.count_repeated()
+        unsent = channel.outbox.take()
+        if unsent is not None:
+            self._drop(channel, unsent.job.frame.seq, DropReason.SUPERSEDED)
+        # A picture that still waits to be sent answers this frame as well; without it the client could repeat nothing.
+        channel.outbox.put(unsent.answering(repeat.job.frame) if isinstance(unsent, Result) else repeat)
 
     def _hand_over(self, channel: Channel, result: Result, now_ns: int) -> None:
-        channel.last_delivered = result.job.frame.seq
         latency_ms = (now_ns - result.job.frame.received_ns) / 1e6
         stages_ms = result.stamps.durations_ms()
         self.stats.count_made(latency_ms, stages_ms)

@@ -63,6 +63,7 @@ class SessionStats:
         self.dropped: Counter[DropReason] = Counter()
         self.received = 0
         self.delivered = 0
+        self.repeated = 0
 
     def count_received(self, now_ns: int) -> None:
         """A frame came in."""
@@ -86,10 +87,15 @@ class SessionStats:
             self.dropped[reason] += 1
 
     def count_delivered(self, now_ns: int) -> None:
-        """A picture was sent."""
+        """An answer was sent: a picture, or that it is the last one again."""
         with self._lock:
             self.delivered += 1
             self._delivered.count(now_ns)
+
+    def count_repeated(self) -> None:
+        """A frame was answered without the model. It says nothing of how long pictures take."""
+        with self._lock:
+            self.repeated += 1
 
     def count_made(self, latency_ms: float, stages_ms: dict[str, float]) -> None:
         """A picture was made, `latency_ms` after its frame arrived; a newer one may yet take its place."""
@@ -111,4 +117,5 @@ class SessionStats:
             "latency_ms": {f"p{share}": round(percentile(ordered, share / 100), 3) for share in (50, 95, 99)},
             "stage_ms": {stage: round(mean, 3) for stage, mean in means.items()},
             "dropped": dropped,
+            "repeated": self.repeated,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import io
 import re
 import signal
@@ -31,6 +32,8 @@ from realtime.protocol import HEADER, VERSION
 from realtime.server.app import Server, create_app, listen, make_server
 from realtime.server.engine_host import Load
 from realtime.server.service import Service
+
+Pixels = npt.NDArray[np.uint8]
 
 PATIENCE_S = 20.0
 """No test waits this long unless it fails; the machine may be busy."""
@@ -180,21 +183,29 @@ class ScriptedEngine:
             self._synchronous = True
 
 
-def a_frame(seq: int = 1, data: bytes = b"", received_ns: int = 0) -> Frame:
-    return Frame(seq, Format.JPEG, data, seq * 1000, received_ns)
+def a_frame(seq: int = 1, data: bytes | None = None, received_ns: int = 0) -> Frame:
+    """A small picture that is unlike those of the seqs beside it."""
+    return Frame(seq, Format.JPEG, a_plain_jpeg(seq * 97 % 256) if data is None else data, seq * 1000, received_ns)
 
 
-def a_job(seq: int = 1, params: Params | None = None, session: str = "s", **frame: Any) -> Job:
-    return Job(a_frame(seq, **frame), params or Params(), session, 0, seq)
+@functools.cache
+def a_plain_jpeg(level: int) -> bytes:
+    return encoded(np.full((8, 8, 3), level, np.uint8))
+
+
+def a_job(
+    seq: int = 1, params: Params | None = None, session: str = "s", picture: Pixels | None = None, **frame: Any
+) -> Job:
+    params = params or Params()
+    if picture is None:
+        picture = np.full((params.height, params.width, 3), 128, np.uint8)
+    return Job(a_frame(seq, **frame), params, session, 0, seq, picture=picture)
 
 
 def a_result(job: Job | None = None, data: bytes = b"picture") -> Result:
     job = job or a_job()
     picture = np.zeros((job.params.height, job.params.width, 3), np.uint8)
-    return Result(job, picture, data, Format.JPEG, Stamps(job.frame.received_ns))
-
-
-Pixels = npt.NDArray[np.uint8]
+    return Result(job, picture, Stamps(job.frame.received_ns), data, Format.JPEG)
 
 
 def pixels(width: int = 64, height: int = 64, seed: int = 0) -> Pixels:
@@ -212,6 +223,7 @@ def encoded(picture: Pixels | Image.Image, kind: str = "JPEG", **options: Any) -
     return file.getvalue()
 
 
+@functools.cache
 def a_jpeg(width: int = 64, height: int = 64, seed: int = 0) -> bytes:
     return encoded(pixels(width, height, seed), quality=90)
 
@@ -219,8 +231,9 @@ def a_jpeg(width: int = 64, height: int = 64, seed: int = 0) -> bytes:
 def a_message(
     seq: int, picture: bytes | None = None, *, captured_us: int = 0, version: int = VERSION, kind: int = 1
 ) -> bytes:
-    """A client's binary message."""
-    return HEADER.pack(version, kind, 0, seq, captured_us, 0, 0) + (a_jpeg() if picture is None else picture)
+    """A client's binary message; without a picture of its own it has one that is unlike those beside it."""
+    picture = a_jpeg(seed=seq % 64) if picture is None else picture
+    return HEADER.pack(version, kind, 0, seq, captured_us, 0, 0) + picture
 
 
 def a_config(**fields: Any) -> Config:
@@ -232,7 +245,7 @@ def echo_load(**options: Any) -> Load:
     """Loads an echo engine with these options."""
 
     def load(config: Config, progress: Progress) -> Engine:
-        return EchoEngine(max_rows=config.max_rows, max_pixels=config.max_pixels, **options)
+        return EchoEngine(max_rows=config.max_rows, **options)
 
     return load
 

@@ -27,7 +27,7 @@ async def test_camera_faster_than_the_engine_stays_live() -> None:
                 begin = loop.time()
                 for number in range(frames):
                     await asyncio.sleep(begin + number / 60 - loop.time())
-                    await stream.send(a_jpeg())
+                    await stream.send(a_jpeg(seed=number))
 
             async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
                 tasks.create_task(camera())

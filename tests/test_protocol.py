@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from realtime import protocol
 from realtime.errors import CloseCode, ProtocolError
-from realtime.frame import Format, Frame, Job, Result, Stamps
+from realtime.frame import Format, Frame, Job, Repeat, Result, Stamps
 from realtime.params import Params
 from realtime.protocol import CommandMessage, ParamsMessage, PictureMessage, UnknownMessage
 from tests.fakes import a_job, a_message, pixels
@@ -115,14 +115,15 @@ def test_header_round_trips(picture_format: Format, seq: int, captured_us: int, 
 def test_golden_result_is_written(vector: dict[str, Any]) -> None:
     fields = vector["fields"]
     frame = Frame(fields["seq"], Format.JPEG, b"", int(fields["captured_us"]), 0)
-    job = Job(frame, Params(version=fields["params_version"]), "s", 0)
-    result = Result(job, pixels(), bytes.fromhex(vector["payload_hex"]), Format(fields["format"]), Stamps(0))
+    job = Job(frame, Params(version=fields["params_version"]), "s", 0, picture=pixels())
+    payload = bytes.fromhex(vector["payload_hex"])
+    result = Repeat(job) if fields["flags"] & 1 else Result(job, pixels(), Stamps(0), payload, Format(fields["format"]))
 
     assert protocol.pack_result(result, fields["engine_us"]).hex() == vector["hex"]
 
 
 def test_engine_us_is_held_at_what_the_field_takes() -> None:
-    result = Result(a_job(1), pixels(), b"x", Format.JPEG, Stamps(0))
+    result = Result(a_job(1), pixels(), Stamps(0), b"x", Format.JPEG)
 
     assert protocol.HEADER.unpack_from(protocol.pack_result(result, 2**40))[6] == 2**32 - 1
 

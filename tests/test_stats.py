@@ -52,6 +52,7 @@ def test_snapshot_of_a_new_session_is_all_zeros() -> None:
         "latency_ms": {"p50": 0.0, "p95": 0.0, "p99": 0.0},
         "stage_ms": dict.fromkeys(STAGES, 0.0),
         "dropped": {},
+        "repeated": 0,
     }
 
 

@@ -89,7 +89,8 @@ class _Client:
         return not self._unsettled and not self._sending
 
     async def set_size(self, width: int, height: int) -> None:
-        await self._stream.update(width=width, height=height)
+        # What is measured is frames that are run, however alike a scenario's pictures should be.
+        await self._stream.update(width=width, height=height, skip_unchanged=False)
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 await self.params_answered.wait()

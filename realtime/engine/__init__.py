@@ -61,7 +61,7 @@ class Pending(Protocol):
         ...
 
     def collect(self) -> list[Result | Failure]:
-        """Wait for the device and encode: one outcome for each of `jobs`. Called once.
+        """Wait for the device: one outcome for each of `jobs`, in their order, none of them encoded. Called once.
 
         Raises:
             EngineError: the engine is broken. (Any other exception means the same to the scheduler.)
@@ -90,7 +90,7 @@ class Engine(Protocol):
     def tick(self, admitted: Sequence[Job]) -> Pending:
         """Admit jobs, move every row one step on, and return at once where the device works on its own.
 
-        A job that can't be admitted (its picture can't be decoded) leaves with this tick as a `Failure`.
+        A job that can't be admitted (the model can't use its params) leaves with this tick as a `Failure`.
 
         Args:
             admitted: at most `free_rows` new jobs.
@@ -119,7 +119,7 @@ def load_engine(config: Config, progress: Progress = lambda stage, percent: None
     if config.model == "echo" or config.model.startswith("echo:"):
         from .echo import EchoEngine
 
-        return EchoEngine.from_name(config.model, max_rows=config.max_rows, max_pixels=config.max_pixels)
+        return EchoEngine.from_name(config.model, max_rows=config.max_rows)
     from .presets import check_name
 
     check_name(config.model)

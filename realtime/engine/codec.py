@@ -16,7 +16,7 @@ import numpy.typing as npt
 import simplejpeg
 
 from ..errors import FrameError
-from ..frame import Format, Job, Matrix, Planes
+from ..frame import Format, Matrix, Planes
 from ..params import OutputFormat
 from ..protocol import sniff
 
@@ -116,13 +116,6 @@ def _convert(planes: Planes, width: int, height: int) -> Pixels:
     if planes.matrix is Matrix.BT709:
         picture = cast(Pixels, cv2.transform(picture, FROM_601_TO_709))
     return picture
-
-
-def result_data(picture: Pixels, job: Job) -> tuple[Format, bytes]:
-    """What a job wants of its picture: its encoding by the job's params, or none and no bytes."""
-    if not job.encode:
-        return Format.NONE, b""
-    return encode(picture, job.params.output_format, job.params.output_quality)
 
 
 def encode(picture: Pixels, output_format: OutputFormat, quality: int) -> tuple[Format, bytes]:

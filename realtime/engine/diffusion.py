@@ -14,8 +14,8 @@ import torch
 
 from ..errors import EngineError, FrameError, ModelError
 from ..frame import Failure, Format, Frame, Job, Stamps
-from ..params import OutputFormat, Params
-from . import EngineInfo, Progress, codec, rows
+from ..params import Params
+from . import EngineInfo, Progress, rows
 from .accelerate import Backend, choose_backend
 from .pending import Clock, DiffusionPending
 from .recipe import Recipes
@@ -36,7 +36,7 @@ def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine
 
     model = load_model(config, progress)
     backend = choose_backend(config.accelerate, model, progress)
-    engine = DiffusionEngine(model, backend, max_rows=config.max_rows, max_pixels=config.max_pixels)
+    engine = DiffusionEngine(model, backend, max_rows=config.max_rows)
     engine.warm_up(progress)
     return engine
 
@@ -54,7 +54,6 @@ class DiffusionEngine:
         model: what `models.load_model` gives.
         backend: answers the calls into the model's networks.
         max_rows: frames in flight.
-        max_pixels: the largest picture that is decoded.
         clock: monotonic nanoseconds.
     """
 
@@ -64,14 +63,12 @@ class DiffusionEngine:
         backend: Backend,
         *,
         max_rows: int = 8,
-        max_pixels: int = 2048 * 2048,
         clock: Clock = time.monotonic_ns,
     ) -> None:
         self.backend = backend
         self.recipes = Recipes(model)
         self._model = model
         self._max_rows = max_rows
-        self._max_pixels = max_pixels
         self._clock = clock
         self._rows: list[Row] = []
 
@@ -110,7 +107,7 @@ class DiffusionEngine:
         """
         if len(admitted) > self.free_rows:
             raise EngineError(f"{len(admitted)} jobs for {self.free_rows} free rows")
-        self._rows += [Row(job, Stamps(job.frame.received_ns, queue=job.admitted_ns)) for job in admitted]
+        self._rows += [Row(job, _stamps(job)) for job in admitted]
         try:
             with torch.inference_mode():
                 self._advance(self._rows[len(self._rows) - len(admitted) :])
@@ -134,14 +131,11 @@ class DiffusionEngine:
             self._mark(group, "decode_latents")
 
     def _open(self, row: Row) -> None:
-        """Decode the picture and find the recipe; a FrameError is this row's alone."""
-        params, frame = row.job.params, row.job.frame
+        """Find the recipe; a FrameError is this row's alone."""
         try:
-            row.picture = codec.decode(frame.data, frame.format, params.width, params.height, self._max_pixels)
-            row.recipe = self.recipes.get(params)
+            row.recipe = self.recipes.get(row.job.params)
         except FrameError as error:
             row.error = error
-        row.stamps.decode = self._clock()
 
     def _fail_all(self, error: FrameError) -> None:
         for row in self._rows:
@@ -173,8 +167,8 @@ class DiffusionEngine:
         progress("warm up", None)
         params = Params.model_validate({**dict(Params()), **self._model.defaults})
         grey = np.full((params.height, params.width, 3), 128, np.uint8)
-        _, data = codec.encode(grey, OutputFormat.JPEG, 85)
-        job = Job(Frame(0, Format.JPEG, data, 0, self._clock()), params, "warm-up", self._clock())
+        frame = Frame(0, Format.NONE, b"", 0, self._clock())
+        job = Job(frame, params, "warm-up", self._clock(), picture=grey)
         pending = self.tick([job])
         while self.busy_rows:
             pending = self.tick([])
@@ -190,3 +184,7 @@ class DiffusionEngine:
         self._rows.clear()
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _stamps(job: Job) -> Stamps:
+    return Stamps(job.frame.received_ns, queue=job.admitted_ns, decode=job.opened_ns)

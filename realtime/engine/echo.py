@@ -1,4 +1,4 @@
-"""An engine without a model: it decodes, waits as a device would, and encodes what came in.
+"""An engine without a model: it waits as a device would and gives back what came in.
 
 Load tests, tests and client work stand on it, so it ships. Must not import torch.
 """
@@ -10,9 +10,7 @@ from collections.abc import Callable, Sequence
 
 from ..errors import ConfigError, FrameError
 from ..frame import Failure, Job, Result, Stamps
-from . import EngineInfo, codec
-
-Outcome = tuple[Job, codec.Pixels, Stamps] | Failure
+from . import EngineInfo
 
 
 class EchoEngine:
@@ -24,7 +22,6 @@ class EchoEngine:
     Args:
         tick_ms: how long the pretended device works on a tick, whatever its number of rows.
         max_rows: jobs of one tick.
-        max_pixels: the largest picture it decodes.
         fault: called with each admitted job; what it raises happens: a FrameError to that frame, anything else to
             the engine.
     """
@@ -33,19 +30,17 @@ class EchoEngine:
         self,
         tick_ms: float = 0.0,
         max_rows: int = 8,
-        max_pixels: int = 2048 * 2048,
         fault: Callable[[Job], None] = lambda job: None,
     ) -> None:
         self.tick_ms = tick_ms
         self.free_rows = max_rows
         self.busy_rows = 0  # every job is done after one tick
         self.info = EngineInfo("echo", "echo", "none", f"echo: pictures come back as they are, {tick_ms:g} ms a tick")
-        self._max_pixels = max_pixels
         self._fault = fault
         self._device_free_ns = 0
 
     @classmethod
-    def from_name(cls, name: str, *, max_rows: int, max_pixels: int = 2048 * 2048) -> EchoEngine:
+    def from_name(cls, name: str, *, max_rows: int) -> EchoEngine:
         """The engine that `echo` or `echo:MS` names.
 
         Raises:
@@ -58,24 +53,20 @@ class EchoEngine:
             tick_ms = -1.0
         if not 0 <= tick_ms <= 60_000:
             raise ConfigError(f"--model {name}: write echo:MS with MS from 0 to 60000 milliseconds")
-        return cls(tick_ms, max_rows, max_pixels)
+        return cls(tick_ms, max_rows)
 
     def tick(self, admitted: Sequence[Job]) -> EchoPending:
-        """Decode now; the pretended device starts as soon as it is free."""
+        """The pretended device starts as soon as it is free."""
         outcomes = [self._admit(job) for job in admitted]
         self._device_free_ns = max(time.monotonic_ns(), self._device_free_ns) + int(self.tick_ms * 1e6)
-        return EchoPending(outcomes, self._device_free_ns)
+        return EchoPending(admitted, outcomes, self._device_free_ns)
 
-    def _admit(self, job: Job) -> Outcome:
-        stamps = Stamps(job.frame.received_ns, queue=job.admitted_ns)
+    def _admit(self, job: Job) -> Result | Failure:
         try:
             self._fault(job)
-            params, frame = job.params, job.frame
-            picture = codec.decode(frame.data, frame.format, params.width, params.height, self._max_pixels)
         except FrameError as error:
             return Failure(job, error)
-        stamps.decode = time.monotonic_ns()
-        return job, picture, stamps
+        return Result(job, job.picture, Stamps(job.frame.received_ns, queue=job.admitted_ns, decode=job.opened_ns))
 
     def close(self) -> None:
         """Nothing to free."""
@@ -84,8 +75,8 @@ class EchoEngine:
 class EchoPending:
     """A tick of the pretended device."""
 
-    def __init__(self, outcomes: list[Outcome], finished_ns: int) -> None:
-        self.jobs = [outcome.job if isinstance(outcome, Failure) else outcome[0] for outcome in outcomes]
+    def __init__(self, jobs: Sequence[Job], outcomes: list[Result | Failure], finished_ns: int) -> None:
+        self.jobs = jobs
         self._outcomes = outcomes
         self.finished_ns = finished_ns
 
@@ -94,15 +85,11 @@ class EchoPending:
         return time.monotonic_ns() >= self.finished_ns
 
     def collect(self) -> list[Result | Failure]:
-        """Wait for the pretended device, then encode."""
+        """Wait for the pretended device."""
         while (rest_ns := self.finished_ns - time.monotonic_ns()) > 0:
             time.sleep(rest_ns / 1e9)
         denoised_ns = time.monotonic_ns()
-        return [o if isinstance(o, Failure) else _encode(*o, denoised_ns) for o in self._outcomes]
-
-
-def _encode(job: Job, picture: codec.Pixels, stamps: Stamps, denoised_ns: int) -> Result:
-    stamps.denoise = denoised_ns
-    picture_format, data = codec.result_data(picture, job)
-    stamps.encode = time.monotonic_ns()
-    return Result(job, picture, data, picture_format, stamps)
+        for outcome in self._outcomes:
+            if isinstance(outcome, Result):
+                outcome.stamps.denoise = denoised_ns
+        return self._outcomes

@@ -1,4 +1,4 @@
-"""What leaves with a tick: waits for the device, looks at the pictures, encodes them.
+"""What leaves with a tick: waits for the device, looks at the pictures.
 
 Must not know models or the rows that stay.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from ..errors import FrameError
 from ..frame import Failure, Job, Result
-from . import codec
+from .codec import Pixels
 from .rows import Mark, Row
 
 Clock = Callable[[], int]
@@ -46,7 +46,7 @@ class DiffusionPending:
         return self._end_ns != 0
 
     def collect(self) -> list[Result | Failure]:
-        """Wait for the device, look at the pictures and encode them."""
+        """Wait for the device and look at the pictures."""
         if not self.ready() and not isinstance(self._end, int):
             self._end.synchronize()
             self._end_ns = self._clock()
@@ -62,9 +62,7 @@ class DiffusionPending:
             picture = _checked(row)
         except FrameError as error:
             return Failure(row.job, error)
-        picture_format, data = codec.result_data(picture, row.job)
-        row.stamps.encode = self._clock()
-        return Result(row.job, picture, data, picture_format, row.stamps)
+        return Result(row.job, picture, row.stamps)
 
     def _moment(self, mark: Mark) -> int:
         """A mark on our clock: CUDA's events only know how far apart they are."""
@@ -73,18 +71,17 @@ class DiffusionPending:
         return self._end_ns - round(mark.elapsed_time(self._end) * 1e6)
 
 
-def _checked(row: Row) -> codec.Pixels:
+def _checked(row: Row) -> Pixels:
     """The row's picture.
 
     Raises:
         FrameError: it is broken: not a number somewhere, or black though the input was not.
     """
-    assert row.picture is not None
     if row.output is None or row.finite is None:
-        return row.picture
+        return row.job.picture
     if not row.finite:
         raise FrameError("the model's result is not a number", "nan")
-    picture: codec.Pixels = row.output.numpy()
-    if picture.max() <= BLACK_MAX and row.picture.max() > INPUT_NOT_BLACK:
+    picture: Pixels = row.output.numpy()
+    if picture.max() <= BLACK_MAX and row.job.picture.max() > INPUT_NOT_BLACK:
         raise FrameError("the model's result is black", "black")
     return picture

@@ -16,7 +16,6 @@ import torch
 from ..errors import FrameError
 from ..frame import Job, Stamps
 from .accelerate import Backend
-from .codec import Pixels
 from .recipe import GUIDANCE, KIN, KM, KX, KZ, Recipe, T, to_device
 
 V = TypeVar("V")
@@ -30,7 +29,6 @@ class Row:
     """One frame in flight. Owned by the engine's thread.
 
     Attributes:
-        picture: the decoded input, uint8 [H, W, 3]; None where it could not be decoded.
         recipe: None where the frame passes through.
         error: why this frame gets no picture.
         step: steps done.
@@ -43,7 +41,6 @@ class Row:
 
     job: Job
     stamps: Stamps
-    picture: Pixels | None = None
     recipe: Recipe | None = None
     error: FrameError | None = None
     step: int = 0
@@ -69,7 +66,7 @@ def by_size(rows: Iterable[Row]) -> list[list[Row]]:
 
 def encode_latents(rows: Sequence[Row], backend: Backend, device: torch.device) -> None:
     """Pictures to noisy latents: `x0 = ka·latents + kb·noise`, for new rows of one size."""
-    pictures = torch.from_numpy(np.stack([_of(row.picture) for row in rows]))
+    pictures = torch.from_numpy(np.stack([row.job.picture for row in rows]))
     latents = backend.encode_latents(to_pixels(to_device(pictures, device))).float()
     start = torch.stack([_of(row.recipe).start for row in rows])[:, :, None, None, None]
     noise = torch.stack([_of(row.recipe).noise[0] for row in rows])

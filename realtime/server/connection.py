@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from .. import protocol
 from ..errors import CloseCode, ParamsError, ProtocolError
-from ..frame import Result
+from ..frame import Repeat, Result
 from ..session import Channel, Session
 from .engine_host import State
 from .lobby import check_name
@@ -125,8 +125,8 @@ class Connection(ABC):
         """Carry a text message to the client. May be cut off by a time-out."""
 
     @abstractmethod
-    async def send_result(self, session: Session, result: Result) -> None:
-        """Carry a picture to the client. May be cut off by a time-out."""
+    async def send_result(self, session: Session, result: Result | Repeat) -> None:
+        """Carry a picture to the client, or that it is the last one again. May be cut off by a time-out."""
 
     def attached(self, session: Session) -> None:  # noqa: B027 - what a subclass may have to begin
         """The session is ours from here on."""

@@ -17,6 +17,7 @@ from ..config import Config
 from ..engine import Engine, Progress, load_engine
 from ..errors import RealtimeError
 from ..scheduler import Scheduler
+from ..stages import Stages
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,8 @@ class EngineHost:
     def _live(self) -> None:
         try:
             self._engine = self._load(self._config, self._progress)
-            self._scheduler = Scheduler(self._engine, self._config.rows_per_session, self._on_tick)
+            stages = Stages(self._config.max_pixels)
+            self._scheduler = Scheduler(self._engine, self._config.rows_per_session, self._on_tick, stages=stages)
             log.info("ready: %s on %s", self._engine.info.model, self._engine.info.rung)
             self._tell(state=State.READY)
             if self._stopping.is_set():

@@ -17,7 +17,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from ..engine import codec
 from ..engine.codec import Pixels
 from ..errors import FrameError
-from ..frame import Format, Frame, Matrix, Planes, Result
+from ..frame import Format, Frame, Matrix, Planes, Repeat, Result
 from ..session import Channel, Session
 from .connection import Connection
 from .service import Service
@@ -95,7 +95,7 @@ class VideoConnection(Connection):
     async def send_text(self, text: str) -> None:
         """Nobody hears it."""
 
-    async def send_result(self, session: Session, result: Result) -> None:
+    async def send_result(self, session: Session, result: Result | Repeat) -> None:
         """Whoever wants to see it watches the session."""
 
     def report_drops(self, channel: Channel) -> None:

@@ -60,7 +60,12 @@ class Metrics(Collector):
             for name, count in _counts(session).items():
                 totals[name] = totals.get(name, 0) + count
         yield CounterMetricFamily("realtime_frames_received", "Frames in.", totals.get("received", 0))
-        yield CounterMetricFamily("realtime_frames_delivered", "Pictures out.", totals.get("delivered", 0))
+        yield CounterMetricFamily(
+            "realtime_frames_delivered", "Answers out, repeats among them.", totals.get("delivered", 0)
+        )
+        yield CounterMetricFamily(
+            "realtime_frames_repeated", "Frames answered without the model.", totals.get("repeated", 0)
+        )
         dropped = CounterMetricFamily("realtime_frames_dropped", "Frames without a picture.", labels=["reason"])
         for reason in DropReason:
             dropped.add_metric([reason.value], totals.get(reason.value, 0))
@@ -82,4 +87,4 @@ class Metrics(Collector):
 def _counts(session: Session) -> dict[str, int]:
     stats = session.stats
     counts = {reason.value: stats.dropped[reason] for reason in DropReason}
-    return {**counts, "received": stats.received, "delivered": stats.delivered}
+    return {**counts, "received": stats.received, "delivered": stats.delivered, "repeated": stats.repeated}

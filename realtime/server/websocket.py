@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from .. import protocol
 from ..engine import codec
 from ..errors import CloseCode, FrameError
-from ..frame import Frame, Result
+from ..frame import Frame, Repeat, Result
 from ..session import Session
 from .connection import Closed, Connection, Gone, end_with_server, ending
 from .service import Service
@@ -51,7 +51,7 @@ async def close(websocket: WebSocket, code: CloseCode, reason: str) -> None:
     await websocket.close(code, reason.encode()[:120].decode(errors="ignore"))
 
 
-async def send_picture(websocket: WebSocket, result: Result) -> None:
+async def send_picture(websocket: WebSocket, result: Result | Repeat) -> None:
     """Send a result as one binary message."""
     engine_us = (time.monotonic_ns() - result.job.frame.received_ns) // 1000
     await websocket.send_bytes(protocol.pack_result(result, engine_us))
@@ -99,6 +99,6 @@ class _WebSocketConnection(Connection):
         """As a text message."""
         await self._websocket.send_text(text)
 
-    async def send_result(self, session: Session, result: Result) -> None:
+    async def send_result(self, session: Session, result: Result | Repeat) -> None:
         """As a binary message."""
         await send_picture(self._websocket, result)

@@ -10,14 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from realtime.engine import codec
 from realtime.engine.models import Guidance
 from realtime.engine.pending import DiffusionPending
 from realtime.engine.recipe import make_noise
 from realtime.engine.sampler import PASS_THROUGH_STRENGTH, Sampler
 from realtime.errors import EngineError, ModelError, ParamsError
-from realtime.frame import STAGES, Failure, Format, Result
-from realtime.params import OutputFormat, WeightedPrompt
+from realtime.frame import STAGES, Failure, Result
+from realtime.params import WeightedPrompt
 from tests.engine.tiny_models import (
     make_engine,
     make_job,
@@ -123,18 +122,6 @@ def test_more_jobs_than_free_rows_is_a_broken_caller() -> None:
         engine.tick([make_job(make_params(), seq) for seq in range(2)])
 
 
-def test_bad_frame_fails_alone_among_good_ones() -> None:
-    engine, backend = make_engine()
-    good = make_params()
-    broken = make_job(good, 1, data=b"\xff\xd8\xff\xe0 no picture behind this")
-
-    outcomes = run(engine, [make_job(good, 0), broken, make_job(good, 2)])
-
-    assert [type(outcome) for outcome in outcomes] == [Result, Failure, Result]
-    assert failure_code(outcomes[1]) == "invalid_frame"
-    assert backend.rows_of_calls == [2] and engine.busy_rows == 0
-
-
 def test_refused_prompt_fails_its_own_frame_only() -> None:
     model = make_model()
     encode = model.prompt_encoder.encode
@@ -184,9 +171,9 @@ def test_one_broken_row_does_not_touch_its_neighbours() -> None:
 def test_black_result_of_a_picture_that_is_not_black_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, backend = make_engine()
     monkeypatch.setattr(backend, "decode_latents", lambda latents: torch.full((len(latents), 3, 64, 64), -1.0))
-    _, black = codec.encode(np.zeros((64, 64, 3), np.uint8), OutputFormat.PNG, 100)
+    black = np.zeros((64, 64, 3), np.uint8)
 
-    outcomes = run(engine, [make_job(make_params(), 0), make_job(make_params(), 1, data=black)])
+    outcomes = run(engine, [make_job(make_params(), 0), make_job(make_params(), 1, picture=black)])
 
     assert failure_code(outcomes[0]) == "black"
     assert isinstance(outcomes[1], Result)
@@ -297,18 +284,8 @@ def test_stamps_are_consecutive_marks_of_the_clock() -> None:
         marks = [outcome.stamps.received_ns, *(getattr(outcome.stamps, stage) for stage in STAGES)]
         passed = [mark for mark in marks if mark]
         assert passed == sorted(passed)
-        assert len(passed) == (4 if outcome.job.params.strength == 0 else 7)
-        assert sum(outcome.stamps.durations_ms().values()) == pytest.approx((marks[-1] - marks[0]) / 1e6)
-
-
-def test_result_has_the_format_that_its_params_ask_for() -> None:
-    engine, _ = make_engine()
-
-    outcomes = run(engine, [make_job(make_params(output_format=kind), i) for i, kind in enumerate(OutputFormat)])
-
-    formats = [outcome.format for outcome in outcomes if isinstance(outcome, Result)]
-    assert formats == [Format.JPEG, Format.WEBP, Format.PNG]
-    assert all(codec.sniff(outcome.data) is outcome.format for outcome in outcomes if isinstance(outcome, Result))
+        assert len(passed) == (3 if outcome.job.params.strength == 0 else 6)
+        assert sum(outcome.stamps.durations_ms().values()) == pytest.approx((passed[-1] - passed[0]) / 1e6)
 
 
 def test_warm_up_leaves_no_rows_and_reports_its_stage() -> None:
@@ -355,14 +332,14 @@ def test_on_cuda_the_stages_are_counted_back_from_the_last_event() -> None:
     marks: Any = {"encode_latents": Event(1.0), "denoise": Event(4.0), "decode_latents": Event(5.5)}
     row.marks = marks
     row.stamps.decode = 3_000_000
-    clock = iter([20_000_000, 21_000_000]).__next__
+    clock = iter([20_000_000]).__next__
 
     pending = DiffusionPending([row], end, clock)
     was_ready = pending.ready()
     (outcome,) = pending.collect()
 
     assert not was_ready and isinstance(outcome, Result)
-    assert [getattr(outcome.stamps, stage) for stage in STAGES[2:]] == [15_000_000, 18_000_000, 19_500_000, 21_000_000]
+    assert [getattr(outcome.stamps, stage) for stage in STAGES[2:5]] == [15_000_000, 18_000_000, 19_500_000]
 
 
 def test_idle_tick_does_nothing() -> None:

@@ -12,13 +12,12 @@ import numpy.typing as npt
 import torch
 from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 
-from realtime.engine import codec
 from realtime.engine.accelerate import EagerBackend
 from realtime.engine.conditioning import Conditioning
 from realtime.engine.diffusion import DiffusionEngine, DiffusionPending
 from realtime.engine.models import Guidance, Model
 from realtime.engine.sampler import NoiseSchedule, Prediction, Sampler
-from realtime.frame import Failure, Frame, Job, Result
+from realtime.frame import Failure, Format, Frame, Job, Result
 from realtime.params import OutputFormat, Params, WeightedPrompt
 
 TOKENS, WIDTH = 7, 16
@@ -187,11 +186,12 @@ def make_picture(seed: int = 0, width: int = 64, height: int = 64) -> npt.NDArra
     return blocks.repeat(8, 0).repeat(8, 1)
 
 
-def make_job(params: Params, seed: int = 0, session: str = "a", data: bytes | None = None) -> Job:
+def make_job(params: Params, seed: int = 0, session: str = "a", picture: npt.NDArray[np.uint8] | None = None) -> Job:
     """A job whose seq is the picture's seed."""
-    if data is None:
-        _, data = codec.encode(make_picture(seed, params.width, params.height), OutputFormat.PNG, 100)
-    return Job(Frame(seed, codec.sniff(data), data, 0, received_ns=1), params, session, admitted_ns=2)
+    if picture is None:
+        picture = make_picture(seed, params.width, params.height)
+    frame = Frame(seed, Format.NONE, b"", 0, received_ns=1)
+    return Job(frame, params, session, admitted_ns=2, picture=picture, opened_ns=3)
 
 
 def run(engine: DiffusionEngine, jobs: Sequence[Job]) -> list[Result | Failure]:
@@ -207,7 +207,6 @@ def ticks(engine: DiffusionEngine, jobs: Sequence[Job]) -> Iterable[DiffusionPen
 
 
 def picture_of(outcome: Result | Failure) -> npt.NDArray[np.uint8]:
-    """The picture of a result in PNG."""
+    """The picture of a result."""
     assert isinstance(outcome, Result), outcome
-    params = outcome.job.params
-    return codec.decode(outcome.data, outcome.format, params.width, params.height, 2**22)
+    return outcome.picture

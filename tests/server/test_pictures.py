@@ -18,7 +18,7 @@ from tests.fakes import a_job, a_result, pixels
 
 def unencoded(number: int = 1, output_format: OutputFormat = OutputFormat.JPEG) -> Result:
     params = Params(width=64, height=64, output_format=output_format)
-    return Result(a_job(number, params), pixels(), b"", Format.NONE, Stamps(0))
+    return Result(a_job(number, params), pixels(), Stamps(0))
 
 
 async def test_what_the_engine_encoded_is_taken_as_it_is() -> None:

@@ -20,7 +20,7 @@ PNG = encoded(pixels(), "PNG")
 
 def a_picture(kind: str, params: Params) -> Result:
     picture = pixels(96, 64)
-    return Result(a_job(7, params), picture, encoded(picture, kind), Format[kind], Stamps(0))
+    return Result(a_job(7, params), picture, Stamps(0), encoded(picture, kind), Format[kind])
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])

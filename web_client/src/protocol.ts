@@ -132,6 +132,8 @@ export interface Stats {
   latency_ms: Record<string, number>;
   stage_ms: Record<string, number>;
   dropped: Record<string, number>;
+  /** Frames so far that showed nothing new. */
+  repeated?: number;
   rows: number;
   sessions: number;
 }
