@@ -51,6 +51,18 @@ async def test_pictures_come_while_frames_go_out(server: RunningServer) -> None:
     assert picture.round_trip_us <= now_us() - captured_us
 
 
+async def test_repeat_has_the_picture_before_and_says_so(server: RunningServer) -> None:
+    async with connect(server.websocket_url) as stream:
+        await stream.update(width=64, height=64)
+        first, again = await stream.restyle(a_jpeg()), await stream.restyle(a_jpeg())
+        await stream.update(seed=1)
+        anew = await stream.restyle(a_jpeg())
+
+    assert [picture.is_repeat for picture in (first, again, anew)] == [False, True, False]
+    assert (again.seq, again.format, again.data) == (2, first.format, first.data)
+    assert (again.params_version, anew.params_version) == (1, 2)
+
+
 async def test_pictures_end_with_the_connection(server: RunningServer) -> None:
     async with connect(f"{server.websocket_url}?session=short") as stream:
         session = next(one for one in server.service.sessions if one.name == "short")

@@ -73,3 +73,13 @@ def test_between_two_threads_every_item_is_taken_or_replaced_exactly_once_and_in
 
     assert taken == sorted(taken)
     assert sorted(taken + replaced) == list(range(1, last + 1))
+
+
+def test_item_that_was_taken_waits_again_unless_a_newer_one_has_come() -> None:
+    rung: list[int] = []
+    mailbox: Mailbox[int] = Mailbox(lambda: rung.append(1))
+
+    assert mailbox.put_back(1)
+    assert not mailbox.put_back(0)
+    assert mailbox.take() == 1
+    assert rung == []

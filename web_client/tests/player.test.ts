@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { Player } from "../src/player";
-import { Format, type Frame } from "../src/protocol";
+import { Flag, Format, type Frame } from "../src/protocol";
 
 class FakeCanvas {
   width = 300;
@@ -119,4 +119,14 @@ test("a snapshot is of what is in view", async () => {
   playFirst();
   await player.snapshot();
   expect(canvas.drawn.at(-1)).toBe(video);
+});
+
+test("a repeat keeps the picture, counts as shown, and does not hold up one that is still being decoded", async () => {
+  const repeat: Frame = { ...frame(3), format: Format.none, flags: Flag.repeat, payload: new Uint8Array() };
+  expect(await player.show(repeat)).toBe(false);
+  await player.show(frame(1));
+  const decoding = player.show(frame(2));
+  expect(await player.show(repeat)).toBe(true);
+  expect(await decoding).toBe(true);
+  expect(canvas.drawn).toHaveLength(2);
 });
