@@ -109,6 +109,7 @@ class Accelerate(StrEnum):
 
     AUTO = "auto"
     OFF = "off"
+    GRAPHS = "graphs"
     OPENVINO = "openvino"
 
 

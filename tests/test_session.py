@@ -403,4 +403,4 @@ def test_only_frames_that_the_engine_would_have_to_do_are_wanted() -> None:
     session.command("freeze")
     session.offer(channel, a_frame(9, received_ns=1))
 
-    assert session.stats.wanted_fps(1) == 1.0  # two superseded, over two seconds; those that get a row are the scheduler's
+    assert session.stats.wanted_fps(1) == 1.0  # two superseded, over two seconds

@@ -5,7 +5,9 @@ Must not know sessions, the scheduler or the wire.
 
 from __future__ import annotations
 
+import logging
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ import numpy as np
 import torch
 
 from ..errors import EngineError, FrameError, ModelError
-from ..frame import Failure, Format, Frame, Job, Stamps
+from ..frame import Failure, Format, Frame, Job, Result, Stamps
 from ..params import Params
 from . import EngineInfo, Progress, rows
 from .accelerate import Backend, choose_backend
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from ..config import Config
     from .models import Model
 
+_log = logging.getLogger(__name__)
+
 
 def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine:
     """Load the model that `config` names and make it ready for the first frame.
@@ -35,7 +39,7 @@ def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine
     from .models import load_model
 
     model = load_model(config, progress)
-    backend = choose_backend(config.accelerate, model, progress)
+    backend = choose_backend(config.accelerate, model, progress, config.max_rows)
     engine = DiffusionEngine(model, backend, max_rows=config.max_rows)
     engine.warm_up(progress)
     return engine
@@ -52,7 +56,7 @@ class DiffusionEngine:
 
     Args:
         model: what `models.load_model` gives.
-        backend: answers the calls into the model's networks.
+        backend: runs the model's regions; `adopt` puts another one in its place.
         max_rows: frames in flight.
         clock: monotonic nanoseconds.
     """
@@ -71,6 +75,7 @@ class DiffusionEngine:
         self._max_rows = max_rows
         self._clock = clock
         self._rows: list[Row] = []
+        self._adopted: deque[Backend] = deque()
 
     @property
     def info(self) -> EngineInfo:
@@ -100,6 +105,19 @@ class DiffusionEngine:
         """How many rows have steps left to do."""
         return len(self._rows)
 
+    def adopt(self, backend: Backend) -> None:
+        """Let another backend of the same model run the regions from the next tick on. Any thread.
+
+        Rows in flight go on where they are: latents are the same on all rungs. The old backend is closed.
+        """
+        self._adopted.append(backend)
+
+    def _take_adopted(self) -> None:
+        while self._adopted:
+            old, self.backend = self.backend, self._adopted.popleft()
+            old.close()
+            _log.info("now runs on %s", self.backend.rung)
+
     def tick(self, admitted: Sequence[Job]) -> DiffusionPending:
         """Admit jobs and move every row one step on; new rows do their first step at once.
 
@@ -107,6 +125,7 @@ class DiffusionEngine:
         """
         if len(admitted) > self.free_rows:
             raise EngineError(f"{len(admitted)} jobs for {self.free_rows} free rows")
+        self._take_adopted()
         self._rows += [Row(job, _stamps(job)) for job in admitted]
         try:
             with torch.inference_mode():
@@ -121,10 +140,10 @@ class DiffusionEngine:
         for row in new:
             self._open(row)
         for group in rows.by_size(row for row in new if not row.is_done):
-            rows.encode_latents(group, self.backend, self._model.device)
+            rows.encode_latents(group, self.backend)
             self._mark(group, "encode_latents")
         for group in rows.by_size(row for row in self._rows if not row.is_done):
-            rows.denoise(group, self.backend, self._model.concat_source)
+            rows.denoise(group, self.backend)
             self._mark(group, "denoise")
         for group in rows.by_size(row for row in self._rows if row.is_done and row.x is not None):
             rows.decode_latents(group, self.backend)
@@ -159,29 +178,39 @@ class DiffusionEngine:
         return event
 
     def warm_up(self, progress: Progress = lambda stage, percent: None) -> None:
-        """Run one frame of the default size, so that the first user does not pay for what is done once.
+        """Run frames of the default size, so that the first users do not pay for what is done once.
 
         Raises:
-            ModelError: it gave no picture, so none would.
+            ModelError: one frame alone gave no picture, so none would.
         """
-        progress("warm up", None)
+        batches = self.backend.warm_up_batches
+        for i, batch in enumerate(batches):
+            progress("warm up", 100 * i / len(batches) if len(batches) > 1 else None)
+            failures = [outcome for outcome in self._run_grey(batch) if isinstance(outcome, Failure)]
+            if not failures:
+                continue
+            error = failures[0].error
+            if batch > 1:
+                _log.warning("%d frames at once: %s", batch, error)
+                return
+            advice = "a smaller model" if error.code == "out_of_memory" else "--dtype float32 or another --vae"
+            raise ModelError(f"{self._model.name}: {error}: try {advice}")
+
+    def _run_grey(self, count: int) -> list[Result | Failure]:
+        """So many grey frames in one batch."""
         params = Params.model_validate({**dict(Params()), **self._model.defaults})
         grey = np.full((params.height, params.width, 3), 128, np.uint8)
-        frame = Frame(0, Format.NONE, b"", 0, self._clock())
-        job = Job(frame, params, "warm-up", self._clock(), picture=grey)
-        pending = self.tick([job])
+        frame, now_ns = Frame(0, Format.NONE, b"", 0, self._clock()), self._clock()
+        job = Job(frame, params, "warm-up", now_ns, picture=grey)
+        outcomes = self.tick([job] * count).collect()
         while self.busy_rows:
-            pending = self.tick([])
-        for outcome in pending.collect():
-            if isinstance(outcome, Failure):
-                advice = (
-                    "a smaller model" if outcome.error.code == "out_of_memory" else "--dtype float32 or another --vae"
-                )
-                raise ModelError(f"{self._model.name}: {outcome.error}: try {advice}")
+            outcomes += self.tick([]).collect()
+        return outcomes
 
     def close(self) -> None:
         """Drop the rows and give cached memory back."""
         self._rows.clear()
+        self.backend.close()
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
 

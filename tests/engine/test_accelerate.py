@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from realtime.config import Accelerate
-from realtime.engine.accelerate import EagerBackend, choose_backend
+from realtime.engine.accelerate import EagerBackend, Rung, choose_backend
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.models import Guidance, Model
 from realtime.errors import ConfigError
@@ -69,8 +69,9 @@ def test_a_conversion_is_kept_and_never_taken_for_other_weights(
     assert len(converted) == 3
     again = choose_backend(Accelerate.OPENVINO, model, note)
     assert len(converted) == 3, "read, not converted"
-    pixels = torch.rand(1, 3, 64, 64) * 2 - 1
-    torch.testing.assert_close(again.encode_latents(pixels), first.encode_latents(pixels), atol=1e-6, rtol=0)
+    jobs = [make_job(make_params())]
+    ours, theirs = (picture_of(run(DiffusionEngine(model, backend), jobs)[0]) for backend in (again, first))
+    np.testing.assert_array_equal(ours, theirs)
 
     with torch.no_grad():
         next(model.unet.parameters()).mul_(1.5)
@@ -117,9 +118,35 @@ def test_off_is_eager_and_needs_no_reason() -> None:
     assert choose_backend(Accelerate.OFF, make_model(), quiet).rung.endswith("threads")
 
 
+def test_graphs_without_cuda_are_refused_and_never_chosen() -> None:
+    with pytest.raises(ConfigError, match="accelerate graphs: it runs on cuda, the model is on cpu"):
+        choose_backend(Accelerate.GRAPHS, make_model(), quiet)
+    assert "graphs" not in choose_backend(Accelerate.AUTO, make_model(), quiet).rung
+
+
+def test_auto_takes_the_first_rung_of_the_models_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model()
+    tried: list[str] = []
+
+    def rung(accelerate: Accelerate, device: str, obstacle: str = "") -> Rung:
+        def build(model: Model, max_rows: int, progress: Any) -> EagerBackend:
+            tried.append(f"{device} {max_rows}")
+            return EagerBackend(model, "built")
+
+        return Rung(accelerate, device, lambda model: obstacle, build)
+
+    rungs = rung(Accelerate.OPENVINO, "cpu", "too old"), rung(Accelerate.GRAPHS, "cuda"), rung(Accelerate.GRAPHS, "cpu")
+    monkeypatch.setattr("realtime.engine.accelerate.RUNGS", rungs)
+
+    assert "built" in choose_backend(Accelerate.AUTO, model, quiet, 6).rung
+    assert tried == ["cpu 6"]
+    monkeypatch.setattr("realtime.engine.accelerate.RUNGS", rungs[:2])
+    assert "(too old)" in choose_backend(Accelerate.AUTO, model, quiet).rung
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [({"dtype": torch.bfloat16}, "float32"), ({"device": torch.device("meta")}, "runs on the CPU")],
+    [({"dtype": torch.bfloat16}, "float32"), ({"device": torch.device("meta")}, "runs on cpu")],
 )
 def test_openvino_that_does_not_fit_the_model_is_refused(change: dict[str, Any], reason: str) -> None:
     model: Model = replace(make_model(), **change)

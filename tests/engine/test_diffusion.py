@@ -13,11 +13,13 @@ import torch
 from realtime.engine.models import Guidance
 from realtime.engine.pending import DiffusionPending
 from realtime.engine.recipe import make_noise
+from realtime.engine.regions import Call, Kind, Outputs
 from realtime.engine.sampler import PASS_THROUGH_STRENGTH, Sampler
 from realtime.errors import EngineError, ModelError, ParamsError
 from realtime.frame import STAGES, Failure, Result
 from realtime.params import WeightedPrompt
 from tests.engine.tiny_models import (
+    RecordingBackend,
     make_engine,
     make_job,
     make_model,
@@ -170,7 +172,13 @@ def test_one_broken_row_does_not_touch_its_neighbours() -> None:
 
 def test_black_result_of_a_picture_that_is_not_black_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, backend = make_engine()
-    monkeypatch.setattr(backend, "decode_latents", lambda latents: torch.full((len(latents), 3, 64, 64), -1.0))
+    run_region = backend.run
+
+    def black_pictures(call: Call) -> Outputs:
+        outputs = run_region(call)
+        return (torch.zeros_like(outputs[0]), outputs[1]) if call.kind is Kind.CLOSE else outputs
+
+    monkeypatch.setattr(backend, "run", black_pictures)
     black = np.zeros((64, 64, 3), np.uint8)
 
     outcomes = run(engine, [make_job(make_params(), 0), make_job(make_params(), 1, picture=black)])
@@ -182,14 +190,14 @@ def test_black_result_of_a_picture_that_is_not_black_is_a_failure(monkeypatch: p
 def test_out_of_memory_fails_all_rows_and_the_engine_lives(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, backend = make_engine()
     engine.tick([make_job(make_params(num_inference_steps=4), 0)])
-    answer = backend.unet
+    answer = backend.run
 
-    def too_much(*args: Any) -> Any:
+    def too_much(call: Call) -> Outputs:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(backend, "unet", too_much)
+    monkeypatch.setattr(backend, "run", too_much)
     failed = engine.tick([make_job(make_params(), 1), make_job(make_params(strength=0.0), 2)]).collect()
-    monkeypatch.setattr(backend, "unet", answer)
+    monkeypatch.setattr(backend, "run", answer)
     (after,) = run(engine, [make_job(make_params(), 3)])
 
     assert [outcome.job.frame.seq for outcome in failed] == [0, 1, 2]
@@ -200,10 +208,10 @@ def test_out_of_memory_fails_all_rows_and_the_engine_lives(monkeypatch: pytest.M
 def test_any_other_error_of_a_tick_is_the_engines_end(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, backend = make_engine()
 
-    def broken(*args: Any) -> Any:
+    def broken(call: Call) -> Outputs:
         raise RuntimeError("device-side assert triggered")
 
-    monkeypatch.setattr(backend, "unet", broken)
+    monkeypatch.setattr(backend, "run", broken)
 
     with pytest.raises(RuntimeError, match="assert"):
         engine.tick([make_job(make_params())])
@@ -340,6 +348,41 @@ def test_on_cuda_the_stages_are_counted_back_from_the_last_event() -> None:
 
     assert not was_ready and isinstance(outcome, Result)
     assert [getattr(outcome.stamps, stage) for stage in STAGES[2:5]] == [15_000_000, 18_000_000, 19_500_000]
+
+
+def test_adopted_backend_goes_on_with_the_rows_in_flight() -> None:
+    model = make_model()
+    engine, first = make_engine(model, max_rows=4)
+    jobs = [make_job(make_params(num_inference_steps=4, prompt=str(i)), i) for i in range(2)]
+    expected = [picture_of(outcome) for outcome in run(engine, jobs)]
+    first.rows_of_calls.clear()
+    second = RecordingBackend(model)
+    second.rung = "another"
+
+    engine.tick(jobs[:1])
+    engine.tick(jobs[1:])
+    engine.adopt(second)
+    rung_before = engine.info.rung
+    outcomes = [outcome for _ in range(3) for outcome in engine.tick([]).collect()]
+
+    assert first.rows_of_calls == [1, 2] and second.rows_of_calls == [2, 2, 1]
+    assert rung_before.startswith("eager") and engine.info.rung == "another"
+    assert [outcome.job for outcome in outcomes] == jobs, "none was dropped"
+    for outcome, picture in zip(outcomes, expected, strict=True):
+        np.testing.assert_allclose(picture_of(outcome).astype(int), picture, atol=1)
+
+
+def test_backend_is_closed_when_another_is_adopted(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model()
+    engine, first = make_engine(model)
+    closed: list[str] = []
+    monkeypatch.setattr(first, "close", lambda: closed.append("first"))
+
+    engine.adopt(RecordingBackend(model))
+    assert not closed, "the engine's thread may be at work with it"
+    engine.tick([])
+
+    assert closed == ["first"]
 
 
 def test_idle_tick_does_nothing() -> None:
