@@ -20,7 +20,7 @@ import { keepSessionName, sessionName } from "./session";
 import { httpSignaling } from "./signaling";
 import { Camera } from "./sources/camera";
 import { DrawingCanvas } from "./sources/canvas";
-import { type Source, SourceError, type SourceKind } from "./sources/source";
+import { type Picture, type Source, SourceError, type SourceKind } from "./sources/source";
 import type { NoteKind, ProblemKind } from "./strings";
 import { createTrackCanvas } from "./track_canvas";
 import { TrackSender } from "./track_sender";
@@ -30,11 +30,16 @@ import { dialWebSocket, webSocketUrl } from "./websocket";
 /** News of paused frames still on its way when we unfreeze must not freeze us again; `stats` come once a second. */
 const PAUSED_IS_OLD_MS = 2000;
 const MENTION_MS = 8000;
+/** More than sliders make in the half minute that can be rewound. */
+const KEPT_VERSIONS = 4000;
 
 export class Client {
   readonly problems = new Problems();
   readonly meter = new Meter(clock, () => this.connection.measure());
-  readonly player = new Player((pictures) => this.meter.played(pictures, this.params.inForce.peek()?.version ?? null));
+  readonly player = new Player((pictures) => {
+    this.meter.played(pictures, this.params.inForce.peek()?.version ?? null);
+    this.#tell(this.onOutput, null);
+  });
   readonly camera = new Camera((problem) => {
     this.problems.report("source", problem);
     this.sourceKind.value = null;
@@ -77,6 +82,11 @@ export class Client {
     onEnd: () => this.player.hold(),
   });
 
+  /** Called when a picture came onto the screen: with its frame, or null where it is one of a video. */
+  readonly onOutput = new Set<(frame: Frame | null) => void>();
+  /** Called when the source has a new picture. */
+  readonly onInput = new Set<() => void>();
+
   readonly sourceKind = signal<SourceKind | null>(null);
   readonly isFrozen = signal(false);
   /** Something worth knowing that is no problem; null where there is nothing. */
@@ -101,6 +111,8 @@ export class Client {
   readonly #tracks = new TrackSender({ ...this.#sending("webrtc"), createCanvas: createTrackCanvas });
   readonly #senders: Record<TransportKind, Sender> = { websocket: this.#frames, webrtc: this.#tracks };
   #unfrozenAt_ms = -PAUSED_IS_OLD_MS;
+  /** The params of the last versions: a picture names the version that made it. */
+  readonly #versions = new Map<number, Params>();
 
   /** Switches the input; the connection stays as it is. */
   async useSource(kind: SourceKind): Promise<void> {
@@ -158,8 +170,18 @@ export class Client {
 
   async saveSnapshot(): Promise<void> {
     const blob = await this.player.snapshot();
-    if (!blob) this.#mention("noSnapshot");
+    if (!blob) this.mention("noSnapshot");
     else download(blob, `realtime-${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}.png`, clock);
+  }
+
+  /** The newest picture of the source; null while there is none. */
+  input(): Picture | null {
+    return this.#source(this.sourceKind.peek())?.picture() ?? null;
+  }
+
+  /** The params of a version; of one that is not known (or was made by a video) those in force. */
+  paramsOf(version: number | null): Params | null {
+    return this.#versions.get(version ?? -1) ?? this.params.inForce.peek();
   }
 
   #ready(ready: Ready): void {
@@ -190,7 +212,7 @@ export class Client {
       case "error":
         if (message.seq !== undefined) this.#frames.credit.settle([message.seq]);
         if (message.field !== undefined) this.params.refuse(message.field, message.message);
-        else this.#mention(message.seq === undefined ? "commandRefused" : "frameRefused", message.message);
+        else this.mention(message.seq === undefined ? "commandRefused" : "frameRefused", message.message);
         break;
       case "stats":
         // Where no `dropped` come, only the count tells that the session was frozen before this page was there.
@@ -209,6 +231,8 @@ export class Client {
     const isNew = params.version !== this.params.inForce.peek()?.version;
     this.params.confirm(params);
     if (!isNew) return;
+    this.#versions.set(params.version, params);
+    if (this.#versions.size > KEPT_VERSIONS) this.#versions.delete(this.#versions.keys().next().value ?? 0);
     this.canvas.resize(params.width, params.height);
     // A drawing doesn't change by itself: sent once more, it comes back with the new look.
     if (this.#source(this.sourceKind.peek())?.isStill) this.#changed();
@@ -219,10 +243,15 @@ export class Client {
     void this.#frames.pump();
     if (!(await this.player.show(frame))) return;
     this.meter.shown(frame);
+    this.#tell(this.onOutput, frame);
+  }
+
+  #tell<T extends unknown[]>(listeners: ReadonlySet<(...news: T) => void>, ...news: T): void {
+    for (const listener of listeners) listener(...news);
   }
 
   /** Something that was refused once: said, and after a while forgotten. */
-  #mention(kind: ProblemKind, detail = ""): void {
+  mention(kind: ProblemKind, detail = ""): void {
     this.problems.report("output", kind, detail);
     clock.after(MENTION_MS, () => this.problems.clear("output"));
   }
@@ -261,7 +290,10 @@ export class Client {
     };
   }
 
-  readonly #changed = (): void => this.#senders[this.dialer.inUse.peek()].changed();
+  readonly #changed = (): void => {
+    this.#senders[this.dialer.inUse.peek()].changed();
+    this.#tell(this.onInput);
+  };
 
   #source(kind: SourceKind | null): Source | null {
     return kind === "camera" ? this.camera : kind === "canvas" ? this.canvas : null;

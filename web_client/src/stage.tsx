@@ -1,27 +1,32 @@
-/** The two panes: what goes in and what comes out, each with its tools below. */
+/** The two panes, and of them the input: what goes in, with its tools below. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Client } from "./client";
 import { type IconName, Icon } from "./icons";
 import { Mount } from "./mount";
+import { Output } from "./output";
 import { CameraTools, CanvasTools } from "./source_tools";
 import type { SourceKind } from "./sources/source";
 import { strings } from "./strings";
-import type { View } from "./view";
+import type { Studio } from "./studio";
 
 const kinds: SourceKind[] = ["camera", "canvas"];
 const icons: Record<SourceKind, IconName> = { camera: "camera", canvas: "brush" };
 
-export function Stage({ client, view }: { client: Client; view: View }) {
+export function Stage({ studio }: { studio: Studio }) {
+  const { client, view } = studio;
   const { width, height } = client.shape.value;
   return (
     <div
       class="stage"
       data-layout={view.layout.value}
       style={{ "--shape": `${width} / ${height}`, "--ratio": `${width / height}` }}
+      ref={(element: HTMLElement | null) => {
+        view.stage = element;
+      }}
     >
       <Input client={client} />
-      <Output client={client} view={view} />
+      <Output studio={studio} />
     </div>
   );
 }
@@ -78,44 +83,5 @@ function Chooser({ client }: { client: Client }) {
         </button>
       ))}
     </div>
-  );
-}
-
-function Output({ client, view }: { client: Client; view: View }) {
-  const isFrozen = client.isFrozen.value;
-  return (
-    <section class="pane" aria-labelledby="output-title">
-      <div class="pane-head">
-        <h2 id="output-title">{strings.stage.output}</h2>
-      </div>
-      <div
-        class="picture output"
-        ref={(element: HTMLElement | null) => {
-          view.outputPane = element;
-        }}
-      >
-        <Mount element={client.player.view.value} label={strings.stage.output} />
-        {!client.player.hasPicture.value && <p class="waiting">{strings.stage.waiting}</p>}
-        {isFrozen && <p class="badge">{strings.stage.frozen}</p>}
-      </div>
-      <div class="tools" role="group" aria-label={strings.actions.label}>
-        <button type="button" aria-pressed={isFrozen} onClick={() => client.setFrozen(!isFrozen)}>
-          <Icon name={isFrozen ? "play" : "freeze"} />
-          {isFrozen ? strings.actions.unfreeze : strings.actions.freeze}
-        </button>
-        <button type="button" onClick={() => client.newSeed()}>
-          <Icon name="dice" />
-          {strings.actions.newSeed}
-        </button>
-        <button type="button" onClick={() => void client.saveSnapshot()}>
-          <Icon name="snapshot" />
-          {strings.actions.snapshot}
-        </button>
-        <button type="button" onClick={() => view.toggleFullscreen()}>
-          <Icon name="fullscreen" />
-          {strings.actions.fullscreen}
-        </button>
-      </div>
-    </section>
   );
 }

@@ -1,6 +1,6 @@
-/** Every word that the page shows. A language is one object of this shape. */
+/** Every word that the page shows, in English. Another language is an object of the same shape. */
 
-const en = {
+export const english = {
   name: "realtime",
   skip: "Skip to the settings",
   state: {
@@ -19,6 +19,7 @@ const en = {
   connect: "Connect",
   retryNow: "Try now",
   dismiss: "Dismiss",
+  close: "Close",
   restore: "Use my settings again",
   problems: {
     ended: "The server ended this session. Press Connect to start again.",
@@ -45,6 +46,8 @@ const en = {
     commandRefused: "The server refused that.",
     paramsChanged: "The server came back with other settings than before. The ones shown are in force.",
     noSchema: "The settings could not be loaded. Reload the page to try again.",
+    windowRefused: "The browser blocked the output window. Allow pop-ups for this page, then try again.",
+    pictureInPictureRefused: "The browser refused picture in picture. Try again, or open an output window.",
     noSnapshot: "There is no picture to save yet. Choose Camera or Draw first.",
   },
   notes: {
@@ -85,17 +88,34 @@ const en = {
     output: "Output",
     waiting: "The restyled picture appears here.",
     frozen: "Frozen",
+    bypassed: "Bypass: the input is on air",
+    panicked: "Panic: press P to go back on air",
     sideBySide: "Side by side",
+    over: "Over the input",
     outputOnly: "Output only",
     layout: "Layout",
+    blend: "How the output lies over the input",
+    blends: { wipe: "Wipe", opacity: "Opacity" },
   },
   actions: {
     label: "Output controls",
     freeze: "Freeze",
     unfreeze: "Unfreeze",
+    bypass: "Bypass",
+    panic: "Panic",
     newSeed: "New seed",
     snapshot: "Snapshot",
     fullscreen: "Full screen",
+    window: "Output window",
+    pictureInPicture: "Picture in picture",
+  },
+  options: {
+    title: "Options",
+    language: "Language",
+    theme: "Colours",
+    themes: { automatic: "As the system", dark: "Dark", light: "Light" },
+    refuge: "Panic shows",
+    refuges: { black: "Black", camera: "The input" },
   },
   panel: {
     title: "Settings",
@@ -134,30 +154,40 @@ const en = {
   },
   keys: {
     title: "Keys",
-    list: [
-      ["Space", "freeze"],
-      ["R", "new seed"],
-      ["[ ]", "strength"],
-      ["S", "snapshot"],
-      ["F", "full screen"],
-      ["H", "measurements"],
-    ] as [string, string][],
+    space: "Space",
+    groups: [
+      [
+        "On air",
+        [
+          ["Space", "freeze, go on"],
+          ["B", "bypass: show the input"],
+          ["P", "panic: show black, or the input"],
+          ["F", "full screen"],
+          ["O", "output window"],
+          ["L", "next layout"],
+          ["< >", "move the wipe or the opacity"],
+          ["H", "measurements"],
+        ],
+      ],
+      [
+        "Look",
+        [
+          ["R", "new seed"],
+          ["[ ]", "less, more strength"],
+          ["S", "snapshot"],
+        ],
+      ],
+    ] as [string, [string, string][]][],
   },
 };
 
-export type Strings = typeof en;
+export type Strings = typeof english;
 export type ProblemKind = keyof Strings["problems"];
 export type NoteKind = keyof Strings["notes"];
 
-const languages: Record<string, Strings> = { en };
+/** The words in use. Read them while drawing, not before: they change with the language. */
+export let strings: Strings = english;
 
-function choose(preferred: readonly string[]): { language: string; strings: Strings } {
-  for (const tag of preferred) {
-    const language = tag.split("-")[0] ?? "";
-    const found = languages[language];
-    if (found) return { language, strings: found };
-  }
-  return { language: "en", strings: en };
+export function useStrings(spoken: Strings): void {
+  strings = spoken;
 }
-
-export const { language, strings } = choose(globalThis.navigator?.languages ?? []);
