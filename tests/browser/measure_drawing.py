@@ -1,4 +1,6 @@
-"""How long the pen waits for its picture, and whether drawing gathers memory: `python -m tests.browser.measure_drawing`.
+"""How long the pen waits for its picture, and whether drawing gathers memory.
+
+`python -m tests.browser.measure_drawing`
 
 Draws in a real Chromium on a real server of `--model echo` on this machine. A movement's time is the browser's own
 stamp on the pointer event; its picture is the first that was captured after it, and counts when it has been drawn on
@@ -111,7 +113,9 @@ def held_bytes(cdp: CDPSession) -> int:
 
 def measure(page: Page, cdp: CDPSession, seconds: float) -> dict[str, Any]:
     draw(page, 2)
-    page.evaluate("() => { measured.waits.length = 0; for (const part of Object.values(measured.parts)) part.length = 0 }")
+    page.evaluate(
+        "() => { measured.waits.length = 0; for (const part of Object.values(measured.parts)) part.length = 0 }"
+    )
     held: list[int] = []
     part_s = seconds / 4
     for _ in range(4):
