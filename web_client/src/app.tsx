@@ -1,29 +1,31 @@
 /** The page's frame: header, messages, stage and settings. */
 
-import type { Client } from "./client";
+import { Dialogs } from "./dialogs";
 import { Header } from "./header";
 import { Hud } from "./hud";
 import { Messages } from "./messages";
 import { Panel } from "./panel";
 import { Stage } from "./stage";
 import { strings } from "./strings";
-import type { View } from "./view";
+import type { Studio } from "./studio";
 
-export function App({ client, view }: { client: Client; view: View }) {
+export function App({ studio }: { studio: Studio }) {
+  const { client, view } = studio;
   return (
     <>
       <a class="skip" href="#settings">
         {strings.skip}
       </a>
-      <Header client={client} view={view} />
+      <Header studio={studio} />
       <Messages client={client} />
       <main>
         <div class="workspace">
-          <Stage client={client} view={view} />
+          <Stage studio={studio} />
           {view.showsHud.value && <Hud client={client} />}
         </div>
         <Panel client={client} />
       </main>
+      <Dialogs studio={studio} />
     </>
   );
 }

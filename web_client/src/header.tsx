@@ -1,13 +1,12 @@
-/** The top line: name, model, connection state, layout. */
+/** The top line: name, model, connection state, layout, options and help. */
 
-import type { Client } from "./client";
-import { Icon } from "./icons";
+import { Icon, type IconName } from "./icons";
+import { layouts } from "./program/mix";
 import { strings } from "./strings";
-import type { Layout, View } from "./view";
+import type { Studio } from "./studio";
+import type { Dialog } from "./view";
 
-const layouts: Layout[] = ["sideBySide", "outputOnly"];
-
-export function Header({ client, view }: { client: Client; view: View }) {
+export function Header({ studio: { client, view } }: { studio: Studio }) {
   const { state } = client.connection.status.value;
   return (
     <header>
@@ -17,13 +16,13 @@ export function Header({ client, view }: { client: Client; view: View }) {
         {strings.state[state]}
       </p>
       {state === "open" && <span class="transport">{strings.transport[client.dialer.inUse.value]}</span>}
-      <div class="segmented" role="group" aria-label={strings.stage.layout}>
+      <div class="segmented layouts" role="group" aria-label={strings.stage.layout}>
         {layouts.map((layout) => (
           <button
             key={layout}
             type="button"
             aria-pressed={view.layout.value === layout}
-            title={strings.stage[layout]}
+            title={`${strings.stage[layout]} (L)`}
             onClick={() => {
               view.layout.value = layout;
             }}
@@ -33,6 +32,28 @@ export function Header({ client, view }: { client: Client; view: View }) {
           </button>
         ))}
       </div>
+      <div class="segmented">
+        {dialogs.map(([dialog, icon, name]) => (
+          <button
+            key={dialog}
+            type="button"
+            class="icon-only"
+            aria-haspopup="dialog"
+            aria-label={name()}
+            title={name()}
+            onClick={() => {
+              view.dialog.value = dialog;
+            }}
+          >
+            <Icon name={icon} />
+          </button>
+        ))}
+      </div>
     </header>
   );
 }
+
+const dialogs: [Dialog, IconName, () => string][] = [
+  ["options", "options", () => strings.options.title],
+  ["help", "help", () => `${strings.keys.title} (?)`],
+];

@@ -4,9 +4,8 @@ import { choices } from "./choice";
 import type { Client } from "./client";
 import { strings } from "./strings";
 
-const words = strings.hud;
-
 export function Hud({ client }: { client: Client }) {
+  const words = strings.hud;
   const { sent_fps, shown_fps, latency_p50_ms, latency_p95_ms, link } = client.meter.now.value;
   const paramsVersion = client.meter.paramsVersion.value;
   const stats = client.serverStats.value;

@@ -3,20 +3,31 @@
 import "./style.css";
 import "./controls.css";
 import "./stage.css";
+import "./studio.css";
+import "./draw.css";
+import { effect } from "@preact/signals";
 import { render } from "preact";
 import { App } from "./app";
 import { Client } from "./client";
+import { bindIntake } from "./intake";
 import { bindKeys } from "./keys";
-import { language } from "./strings";
+import { language, speakChosen } from "./language";
+import { Studio } from "./studio";
 import { View } from "./view";
 
 const client = new Client();
 const view = new View();
+const studio = new Studio(client, view);
 
-document.documentElement.lang = language;
-render(<App client={client} view={view} />, document.body);
-bindKeys(client, view);
+effect(() => {
+  document.documentElement.dataset.theme = view.theme.value;
+});
+bindKeys(studio, document);
+bindIntake((file) => void client.openFile(file));
 client.connection.start();
+await speakChosen();
+// Anew for each language: whoever reads the words reads them all again.
+language.subscribe((spoken) => render(<App key={spoken} studio={studio} />, document.body));
 
 /** A network that comes back, or a user, is worth a try at once, not after the back-off. */
 function retryAtOnce(): void {

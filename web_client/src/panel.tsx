@@ -36,16 +36,6 @@ export function Panel({ client }: { client: Client }) {
           </details>
         )}
       </form>
-      <dl class="keys" aria-label={strings.keys.title}>
-        {strings.keys.list.map(([key, meaning]) => (
-          <div key={key}>
-            <dt>
-              <kbd>{key}</kbd>
-            </dt>
-            <dd>{meaning}</dd>
-          </div>
-        ))}
-      </dl>
     </section>
   );
 }

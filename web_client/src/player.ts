@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { Flag, Format, type Frame, mimeTypes } from "./protocol";
+import type { Picture } from "./sources/source";
 
 export class Player {
   readonly hasPicture = signal(false);
@@ -63,6 +64,16 @@ export class Player {
     this.#copyVideo();
     this.view.value = this.#canvas;
     this.#video.srcObject = null;
+  }
+
+  /** The picture on the screen, as something to draw; null where there is none yet. */
+  picture(): Picture | null {
+    if (!this.hasPicture.peek()) return null;
+    const isVideo = this.view.peek() === this.#video && this.#video.videoWidth > 0;
+    const image = isVideo ? this.#video : this.#canvas;
+    const width = isVideo ? this.#video.videoWidth : this.#canvas.width;
+    const height = isVideo ? this.#video.videoHeight : this.#canvas.height;
+    return { image, width, height, mirrored: false };
   }
 
   /** The picture on the screen as a PNG; null where there is none yet. */

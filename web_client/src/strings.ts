@@ -1,6 +1,6 @@
-/** Every word that the page shows. A language is one object of this shape. */
+/** Every word that the page shows, in English. Another language is an object of the same shape. */
 
-const en = {
+export const english = {
   name: "realtime",
   skip: "Skip to the settings",
   state: {
@@ -19,6 +19,7 @@ const en = {
   connect: "Connect",
   retryNow: "Try now",
   dismiss: "Dismiss",
+  close: "Close",
   restore: "Use my settings again",
   problems: {
     ended: "The server ended this session. Press Connect to start again.",
@@ -40,11 +41,22 @@ const en = {
     cameraInsecure:
       "Browsers give the camera only to https:// or localhost addresses. Open the page there, or choose Draw.",
     cameraLost: "The camera was unplugged or taken away. Choose Camera again.",
+    screenRefused:
+      "Nothing was chosen, or this browser may not record the screen. Choose Screen again; on a Mac, allow it in the system's privacy settings.",
+    screenInsecure:
+      "Browsers give the screen only to https:// or localhost addresses. Open the page there, or choose another input.",
+    screenMissing: "This browser can't share a screen, as on most phones. Choose Camera, File or Draw.",
+    screenBusy: "The screen can't be recorded. Choose Screen again and pick another window.",
+    screenEnded: "The screen is no longer shared. Choose Screen again.",
+    fileUnreadable: "This browser can't show that file. Try a JPEG, PNG or WebP picture, or an MP4 or WebM video.",
+    layersFull: "The drawing has all the layers it can have. Delete one, then add the picture again.",
     encoding: "This browser can't compress pictures for sending. Update it, or try another one.",
     frameRefused: "The server could not use a picture from here.",
     commandRefused: "The server refused that.",
     paramsChanged: "The server came back with other settings than before. The ones shown are in force.",
     noSchema: "The settings could not be loaded. Reload the page to try again.",
+    windowRefused: "The browser blocked the output window. Allow pop-ups for this page, then try again.",
+    pictureInPictureRefused: "The browser refused picture in picture. Try again, or open an output window.",
     noSnapshot: "There is no picture to save yet. Choose Camera or Draw first.",
   },
   notes: {
@@ -68,6 +80,18 @@ const en = {
     device: "Camera device",
     unnamedDevice: (index: number) => `Camera ${index}`,
     mirror: "Mirror",
+    screen: "Screen",
+    screenHint: "a screen, a window or a tab",
+    file: "File",
+    fileHint: "a picture or video: choose, drop or paste it",
+    open: "Open…",
+    play: "Play",
+    pause: "Pause",
+    position: "Position in the video",
+    otherScreen: "Share something else",
+    cropped: "Only what is inside the frame is sent",
+    atWork: "Lights up while the server works",
+    pauseHidden: "Pause while this tab is hidden",
     drawingSurface: "Drawing surface",
   },
   tools: {
@@ -76,26 +100,73 @@ const en = {
     eraser: "Eraser",
     colour: "Colour",
     palette: ["Black", "White", "Red", "Orange", "Yellow", "Green", "Blue", "Brown"],
+    fill: "Fill",
+    line: "Line",
+    rectangle: "Rectangle",
+    ellipse: "Ellipse",
+    pick: "Pick a colour",
+    hand: "Move the view",
+    recent: "Used before:",
     size: "Brush size",
+    opacity: "Opacity",
+    tolerance: "Tolerance",
+    filled: "Filled",
     undo: "Undo",
+    undoKeys: "Ctrl Z",
     redo: "Redo",
-    clear: "Clear",
+    redoKeys: "Ctrl Shift Z",
+    clear: "Clear the layer",
+    clearKey: "Del",
+    fit: "Show all of it",
+    zoomed: (percent: number) => `${percent} %, show all`,
+    refine: "Refine when the pen rests",
+    refineHint: "One step while the pen moves, your own number of steps when it rests. Set two or more steps to use it.",
+    fingerDraws: "Fingers draw too",
+  },
+  layers: {
+    title: (count: number) => `Layers (${count})`,
+    name: (kind: "drawing" | "picture", number: number) => `${kind === "drawing" ? "Layer" : "Picture"} ${number}`,
+    add: "New layer",
+    import: "Add a picture",
+    importHint: "Under the layer you draw on. You can drop or paste one, too.",
+    visible: (name: string) => `Show ${name}`,
+    opacity: (name: string) => `Opacity of ${name}`,
+    up: (name: string) => `Move ${name} up`,
+    down: (name: string) => `Move ${name} down`,
+    remove: (name: string) => `Delete ${name}`,
   },
   stage: {
     output: "Output",
     waiting: "The restyled picture appears here.",
     frozen: "Frozen",
+    bypassed: "Bypass: the input is on air",
+    panicked: "Panic: press P to go back on air",
     sideBySide: "Side by side",
+    over: "Over the input",
     outputOnly: "Output only",
     layout: "Layout",
+    blend: "How the output lies over the input",
+    blends: { wipe: "Wipe", opacity: "Opacity" },
   },
   actions: {
     label: "Output controls",
     freeze: "Freeze",
     unfreeze: "Unfreeze",
+    bypass: "Bypass",
+    panic: "Panic",
     newSeed: "New seed",
     snapshot: "Snapshot",
     fullscreen: "Full screen",
+    window: "Output window",
+    pictureInPicture: "Picture in picture",
+  },
+  options: {
+    title: "Options",
+    language: "Language",
+    theme: "Colours",
+    themes: { automatic: "As the system", dark: "Dark", light: "Light" },
+    refuge: "Panic shows",
+    refuges: { black: "Black", camera: "The input" },
   },
   panel: {
     title: "Settings",
@@ -134,30 +205,59 @@ const en = {
   },
   keys: {
     title: "Keys",
-    list: [
-      ["Space", "freeze"],
-      ["R", "new seed"],
-      ["[ ]", "strength"],
-      ["S", "snapshot"],
-      ["F", "full screen"],
-      ["H", "measurements"],
-    ] as [string, string][],
+    space: "Space",
+    groups: [
+      [
+        "On air",
+        [
+          ["Space", "freeze, go on"],
+          ["B", "bypass: show the input"],
+          ["P", "panic: show black, or the input"],
+          ["F", "full screen"],
+          ["O", "output window"],
+          ["L", "next layout"],
+          ["< >", "move the wipe or the opacity"],
+          ["H", "measurements"],
+        ],
+      ],
+      [
+        "Look",
+        [
+          ["R", "new seed"],
+          ["[ ]", "less, more strength"],
+          ["S", "snapshot"],
+        ],
+      ],
+      [
+        "Drawing, with the pointer or the focus on it",
+        [
+          ["B E G", "brush, eraser, fill"],
+          ["L U O", "line, rectangle, ellipse; Shift keeps them regular"],
+          ["I, Alt", "pick a colour"],
+          ["M, Space", "move the view"],
+          [", .", "thinner, thicker"],
+          ["; :", "fainter, stronger"],
+          ["+ - 0", "zoom in, out, show all"],
+          ["Ctrl Z", "undo; with Shift redo"],
+          ["Del", "clear the layer; with Shift delete it"],
+          ["N V", "new layer; hide or show the layer"],
+          ["Page ↑↓", "layer above, below; with Shift move it there"],
+          ["Arrows", "move the cross; with Shift faster"],
+          ["Enter", "pen down at the cross, pen up"],
+          ["Esc", "take back what is being drawn"],
+        ],
+      ],
+    ] as [string, [string, string][]][],
   },
 };
 
-export type Strings = typeof en;
+export type Strings = typeof english;
 export type ProblemKind = keyof Strings["problems"];
 export type NoteKind = keyof Strings["notes"];
 
-const languages: Record<string, Strings> = { en };
+/** The words in use. Read them while drawing, not before: they change with the language. */
+export let strings: Strings = english;
 
-function choose(preferred: readonly string[]): { language: string; strings: Strings } {
-  for (const tag of preferred) {
-    const language = tag.split("-")[0] ?? "";
-    const found = languages[language];
-    if (found) return { language, strings: found };
-  }
-  return { language: "en", strings: en };
+export function useStrings(spoken: Strings): void {
+  strings = spoken;
 }
-
-export const { language, strings } = choose(globalThis.navigator?.languages ?? []);

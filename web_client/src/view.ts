@@ -1,18 +1,62 @@
 /** What this page shows and how: nothing here concerns the server. */
 
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
+import { flag, kept, oneOf } from "./kept";
+import { blends, layersOf, layouts, type Mix, refuges } from "./program/mix";
 
-export type Layout = "sideBySide" | "outputOnly";
+export const themes = ["automatic", "dark", "light"] as const;
+export type Theme = (typeof themes)[number];
+
+export type Dialog = "help" | "options";
+export const tabs = ["look", "show"] as const;
+export type Tab = (typeof tabs)[number];
+
+/** One step of the wipe or the opacity by keyboard. */
+const MIX_STEP = 0.05;
 
 export class View {
-  readonly layout = signal<Layout>("sideBySide");
-  readonly showsHud = signal(true);
+  readonly layout = kept("layout", oneOf(layouts), "sideBySide");
+  readonly blend = kept("blend", oneOf(blends), "wipe");
+  readonly opacity = signal(0.5);
+  readonly wipe = signal(0.5);
+  readonly isBypassed = signal(false);
+  readonly isPanicked = signal(false);
+  readonly refuge = kept("refuge", oneOf(refuges), "black");
+  readonly showsHud = kept("hud", flag, true);
+  readonly theme = kept("theme", oneOf(themes), "automatic");
+  readonly tab = signal<Tab>("look");
+  /** The dialog that is open; null where none is. */
+  readonly dialog = signal<Dialog | null>(null);
+
+  readonly mix = computed<Mix>(() => ({
+    layout: this.layout.value,
+    blend: this.blend.value,
+    opacity: this.opacity.value,
+    wipe: this.wipe.value,
+    isBypassed: this.isBypassed.value,
+    isPanicked: this.isPanicked.value,
+    refuge: this.refuge.value,
+  }));
+  readonly layers = computed(() => layersOf(this.mix.value));
+  /** Whether something else than the output is to be seen in its place. */
+  readonly isCut = computed(() => this.isBypassed.value || this.isPanicked.value);
+
   /** The element that goes full screen. */
-  outputPane: HTMLElement | null = null;
+  stage: HTMLElement | null = null;
+
+  /** Moves the wipe or the opacity, whichever is in use, by steps. */
+  mixBy(steps: number): void {
+    const amount = this.blend.peek() === "wipe" ? this.wipe : this.opacity;
+    amount.value = Math.min(1, Math.max(0, Number((amount.peek() + steps * MIX_STEP).toFixed(4))));
+  }
 
   toggleFullscreen(): void {
     if (document.fullscreenElement) void document.exitFullscreen();
     // Refused where the browser or an embedding page forbids it; then nothing happens, as the user sees.
-    else void this.outputPane?.requestFullscreen?.().catch(() => {});
+    else void this.stage?.requestFullscreen?.().catch(() => {});
+  }
+
+  nextLayout(): void {
+    this.layout.value = layouts[(layouts.indexOf(this.layout.peek()) + 1) % layouts.length] ?? "sideBySide";
   }
 }

@@ -1,0 +1,41 @@
+/** What is on air: which pictures lie over which, for the page, the second screen and recordings alike. Pure. */
+
+export const layouts = ["sideBySide", "over", "outputOnly"] as const;
+export type Layout = (typeof layouts)[number];
+
+export const blends = ["wipe", "opacity"] as const;
+/** How the output lies over the input. */
+export type Blend = (typeof blends)[number];
+
+export const refuges = ["black", "camera"] as const;
+/** What panic shows. */
+export type Refuge = (typeof refuges)[number];
+
+export interface Mix {
+  layout: Layout;
+  blend: Blend;
+  /** Of the output over the input, 0–1. */
+  opacity: number;
+  /** Where the input ends and the output begins, 0–1 of the width. */
+  wipe: number;
+  isBypassed: boolean;
+  isPanicked: boolean;
+  refuge: Refuge;
+}
+
+export interface Layer {
+  what: "input" | "output";
+  opacity: number;
+  /** The shown part begins here, 0–1 of the width, and goes on to the right edge. */
+  from: number;
+}
+
+/** The layers, lowest first; none is black. Panic goes before bypass, and both before the layout. */
+export function layersOf({ layout, blend, opacity, wipe, isBypassed, isPanicked, refuge }: Mix): Layer[] {
+  if (isPanicked && refuge === "black") return [];
+  const input: Layer = { what: "input", opacity: 1, from: 0 };
+  if (isPanicked || isBypassed) return [input];
+  const output: Layer = { what: "output", opacity: 1, from: 0 };
+  if (layout !== "over") return [output];
+  return [input, blend === "wipe" ? { ...output, from: wipe } : { ...output, opacity }];
+}
