@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Collection, Mapping, Sequence
 
-COMPOSITIONS_KEPT = 16
+COMPOSITIONS_KEPT = 32
 """Different ticks whose durations are remembered, newest first: what a machine once took says little."""
 NEWEST = 5
 """Durations of each that count, by their median: as in `tempo`."""

@@ -99,6 +99,28 @@ async def test_loading_is_told_until_ready() -> None:
             assert (await peer.restyle(1)).seq == 1
 
 
+async def test_machine_that_is_too_slow_for_one_more_closes_with_1013_and_the_one_inside_stays() -> None:
+    with running(a_config(min_session_fps=30), echo_load(tick_ms=50)) as server:
+        async with connected(server.websocket_url) as inside, asyncio.timeout(PATIENCE_S):
+            for seq in range(1, 6):
+                await inside.restyle(seq)
+            async with dialled(server.websocket_url) as other:
+                assert await other.closed() == 1013
+            assert (await inside.restyle(6)).seq == 6
+
+
+async def test_session_with_a_target_is_told_what_was_chosen_also_when_it_comes_back(server: RunningServer) -> None:
+    async with connected(server.websocket_url, session="hurried", size=None) as peer:
+        await peer.patch(latency_ms=10_000, num_inference_steps=3)
+        await peer.restyle(1)
+        told = next(text for text in peer.texts if text["type"] == "governor")
+    async with connected(server.websocket_url, session="hurried", size=None) as peer:
+        again = await peer.text("governor")
+
+    assert (told["steps"], told["width"], told["quality"]) == (3, 512, 85)
+    assert {name: again[name] for name in ("steps", "reason")} == {name: told[name] for name in ("steps", "reason")}
+
+
 async def test_full_server_closes_with_1013() -> None:
     with running(a_config(max_sessions=1)) as server:
         async with connected(server.websocket_url), dialled(server.websocket_url) as other:
