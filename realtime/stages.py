@@ -7,6 +7,7 @@ is asked for, without a hop. Must not know whose frames they are or when their t
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -64,17 +65,14 @@ class Stages:
             self._pool.shutdown()
 
     def _spread(self, work: Callable[[A], B], items: Sequence[A]) -> Iterator[B]:
-        """The first is done here while the others are done there."""
+        """What no thread has begun by its turn is done here: a busy machine may have none to spare."""
         if not items:
             return
         pool = self._pool
-        others = [pool.submit(work, item) for item in items[1:]] if pool is not None else None
+        others = [pool.submit(work, item) for item in items[1:]] if pool is not None else []
         yield work(items[0])
-        if others is not None:
-            for other in others:
-                yield other.result()
-        else:
-            yield from map(work, items[1:])
+        for item, other in itertools.zip_longest(items[1:], others):
+            yield work(item) if other is None or other.cancel() else other.result()
 
     def _open(self, order: Order) -> Job | Failure:
         params, frame = order.params, order.frame
