@@ -35,7 +35,7 @@ def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine
     from .models import load_model
 
     model = load_model(config, progress)
-    backend = choose_backend(config.accelerate, model, progress)
+    backend = choose_backend(config.accelerate, model, progress, config.dtype)
     engine = DiffusionEngine(model, backend, max_rows=config.max_rows, max_pixels=config.max_pixels)
     engine.warm_up(progress)
     return engine
