@@ -35,7 +35,7 @@ def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine
     from .models import load_model
 
     model = load_model(config, progress)
-    backend = choose_backend(config.accelerate, model, progress, config.dtype)
+    backend = choose_backend(config.accelerate, model, progress)
     engine = DiffusionEngine(model, backend, max_rows=config.max_rows, max_pixels=config.max_pixels)
     engine.warm_up(progress)
     return engine
@@ -124,10 +124,10 @@ class DiffusionEngine:
         for row in new:
             self._open(row)
         for group in rows.by_size(row for row in new if not row.is_done):
-            rows.encode_latents(group, self.backend, self._model.device)
+            rows.encode_latents(group, self.backend)
             self._mark(group, "encode_latents")
         for group in rows.by_size(row for row in self._rows if not row.is_done):
-            rows.denoise(group, self.backend, self._model.concat_source)
+            rows.denoise(group, self.backend)
             self._mark(group, "denoise")
         for group in rows.by_size(row for row in self._rows if row.is_done and row.x is not None):
             rows.decode_latents(group, self.backend)
