@@ -23,6 +23,7 @@ import openvino as ov
 import torch
 import torch.nn.functional as F
 
+from . import regions
 from .accelerate import PlainBackend
 from .regions import (
     Call,
@@ -192,7 +193,8 @@ def _networks(model: Model, networks: TorchNetworks) -> list[_Traced]:
 
     side = TRACE_SIDE * model.latent_scale_px
     smooth = F.interpolate(normal(3, 8, 8), (side, side), mode="bilinear")
-    pictures = to_pictures((0.6 * smooth + 0.03 * normal(3, side, side)).clamp(-1, 1))
+    # As rich in contrast as a photograph: the encoder's error in bfloat16 is 0.008 there, 0.009 here, 0.012 on flat ones.
+    pictures = to_pictures((smooth + 0.03 * normal(3, side, side)).clamp(-1, 1))
     start, noise = torch.full((TRACE_BATCH, 2), 0.7), normal(model.latent_channels, TRACE_SIDE, TRACE_SIDE)
     opens = OpenRegion(networks.encode_latents)
     with torch.no_grad():
@@ -247,6 +249,7 @@ def _key(model: Model, networks: Sequence[_Traced]) -> str:
     configs: list[Any] = [model.unet.config, model.vae.config]
     settings = [sorted((k, str(v)) for k, v in config.items() if not k.startswith("_")) for config in configs]
     digest.update(f"{ov.__version__} {torch.__version__} {TRACE_SIDE} {settings}".encode())
+    digest.update(Path(regions.__file__).read_bytes())
     for _, network, _ in networks:
         digest.update(str(network).encode())
         for name, tensor in network.state_dict().items():
