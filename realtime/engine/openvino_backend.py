@@ -193,7 +193,8 @@ def _networks(model: Model, networks: TorchNetworks) -> list[_Traced]:
 
     side = TRACE_SIDE * model.latent_scale_px
     smooth = F.interpolate(normal(3, 8, 8), (side, side), mode="bilinear")
-    # As rich in contrast as a photograph: the encoder's error in bfloat16 is 0.008 there, 0.009 here, 0.012 on flat ones.
+    # As rich in contrast as a photograph: the encoder's error in bfloat16 is 0.008 there, 0.009 here, 0.012 on flat
+    # pictures.
     pictures = to_pictures((smooth + 0.03 * normal(3, side, side)).clamp(-1, 1))
     start, noise = torch.full((TRACE_BATCH, 2), 0.7), normal(model.latent_channels, TRACE_SIDE, TRACE_SIDE)
     opens = OpenRegion(networks.encode_latents)
