@@ -5,7 +5,7 @@ Must not know frames, rows or sessions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
 
@@ -66,6 +66,7 @@ class Model:
         styles: what the model says about the words it knows; empty where it knows them all.
         max_output_pixels: the largest picture it makes; None leaves the limit to the configuration.
         notes: what the user should know about how it was loaded, one line each.
+        exact: `dtype` was asked for, so no rung may calculate in less.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Model:
     styles: dict[str, Any] = field(default_factory=dict[str, Any])
     max_output_pixels: int | None = None
     notes: tuple[str, ...] = ()
+    exact: bool = False
 
     def encode_latents(self, pixels: torch.Tensor) -> torch.Tensor:
         """Pictures to latents in the UNet's scale. Deterministic: the posterior's mode, not a sample.
@@ -148,7 +150,8 @@ def load_model(config: Config, progress: Progress = lambda stage, percent: None)
             _freeze(network, device, dtype)
         _freeze(vae, device, _vae_dtype(vae, parts.is_sdxl, dtype))
     sampler = named or _own_sampler(source, parts, loras)
-    return _assemble(config.model, source, parts, vae, schedule=schedule, sampler=sampler, notes=notes)
+    model = _assemble(config.model, source, parts, vae, schedule=schedule, sampler=sampler, notes=notes)
+    return replace(model, exact=config.dtype is not Dtype.AUTO)
 
 
 def _assemble(

@@ -280,7 +280,8 @@ def takes_timestep_cond(model: Model) -> bool:
 
 def to_pixels(pictures: torch.Tensor) -> torch.Tensor:
     """uint8 [B, H, W, 3] to float32 [B, 3, H, W] in [-1, 1]."""
-    return pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
+    # In this order the difference is exact in bfloat16 too, which a rung may calculate in.
+    return (pictures.permute(0, 3, 1, 2).float() - 127.5) / 127.5
 
 
 def to_pictures(pixels: torch.Tensor) -> torch.Tensor:

@@ -36,8 +36,8 @@ def without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
 @needs_openvino
 @pytest.mark.parametrize("options", MODELS.values(), ids=MODELS.keys())
 def test_openvino_gives_the_same_pictures_for_any_batch_and_size(options: dict[str, Any]) -> None:
-    model = make_model(**options)
-    # 9 latents high: no multiple of what the UNet halves, so the eager way.
+    model = replace(make_model(**options), exact=True)
+    # 9 latents high: no multiple of what the UNet halves.
     sizes = [(64, 64), (64, 64), (96, 64), (64, 72)]
     jobs = [
         make_job(make_params(width=width, height=height, guidance_scale=2.0, num_inference_steps=2, seed=i), i)
@@ -47,7 +47,7 @@ def test_openvino_gives_the_same_pictures_for_any_batch_and_size(options: dict[s
 
     theirs, ours = (run(DiffusionEngine(model, backend), jobs) for backend in (EagerBackend(model), fast))
 
-    assert fast.rung.startswith("openvino 20")
+    assert fast.rung.startswith("openvino 20") and fast.rung.endswith("float32 as asked for")
     for mine, eager in zip(ours, theirs, strict=True):
         # 1 of 255 where a value lies on the border of two.
         np.testing.assert_allclose(picture_of(mine).astype(int), picture_of(eager), atol=1)
@@ -93,9 +93,68 @@ def test_a_damaged_conversion_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_
     assert all(file.read_text() != "no network" for file in tmp_path.rglob("unet.xml"))
 
 
+def limits(half: float, single: float) -> dict[str, float]:
+    return {"f32": single, "bf16": half, "f16": half}
+
+
 @needs_openvino
-def test_openvino_whose_results_differ_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime.engine.openvino_backend.TOLERANCE", -1.0)
+def test_half_precision_gives_nearly_the_same_pictures_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    monkeypatch.setattr("realtime.engine.openvino_backend.native_precision", lambda core: "bf16")
+    # OpenVINO calculates bfloat16 on every CPU that has AVX-512; elsewhere it takes float32, which is as good here.
+    monkeypatch.setattr("realtime.engine.openvino_backend.TOLERANCE", limits(half=0.05, single=1e-4))
+    model = make_model(concat_source=True, latent_channels=8)
+    jobs = [make_job(make_params(width=64, height=64, num_inference_steps=2, seed=i), i) for i in range(3)]
+
+    fast = choose_backend(Accelerate.AUTO, model, quiet)
+
+    assert "bfloat16, which this CPU has" in fast.rung
+    theirs, ours = (run(DiffusionEngine(model, backend), jobs) for backend in (EagerBackend(model), fast))
+    for mine, eager in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(picture_of(mine).astype(int), picture_of(eager), atol=12)
+
+
+@needs_openvino
+def test_a_network_that_half_precision_harms_stays_in_float32(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    monkeypatch.setattr("realtime.engine.openvino_backend.native_precision", lambda core: "bf16")
+    monkeypatch.setattr("realtime.engine.openvino_backend.TOLERANCE", limits(half=-1.0, single=1e-4))
+
+    backend = choose_backend(Accelerate.AUTO, make_model(), quiet)
+
+    assert backend.rung.endswith("float32: bfloat16 would change the pictures")
+
+
+@needs_openvino
+def test_results_are_compared_once_for_a_conversion_and_a_precision(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    model = replace(make_model(), exact=True)
+    choose_backend(Accelerate.OPENVINO, model, quiet)
+    monkeypatch.setattr("realtime.engine.openvino_backend.TOLERANCE", limits(half=-1.0, single=-1.0))
+
+    assert choose_backend(Accelerate.OPENVINO, model, quiet).rung.endswith("float32 as asked for")
+
+    for file in tmp_path.rglob("checked.json"):
+        file.write_text("[]")
+    with pytest.raises(ConfigError, match="differ"):
+        choose_backend(Accelerate.OPENVINO, model, quiet)
+
+
+@needs_openvino
+def test_a_cpu_without_half_precision_runs_float32_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.engine.openvino_backend.native_precision", lambda core: "f32")
+
+    assert choose_backend(Accelerate.AUTO, make_model(), quiet).rung.endswith("this CPU has no half precision")
+
+
+@needs_openvino
+def test_openvino_whose_results_differ_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    monkeypatch.setattr("realtime.engine.openvino_backend.TOLERANCE", limits(half=-1.0, single=-1.0))
 
     backend = choose_backend(Accelerate.AUTO, make_model(), quiet)
 
