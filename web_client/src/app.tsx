@@ -4,7 +4,7 @@ import { Dialogs } from "./dialogs";
 import { Header } from "./header";
 import { Hud } from "./hud";
 import { Messages } from "./messages";
-import { Panel } from "./panel";
+import { Side } from "./side";
 import { Stage } from "./stage";
 import { strings } from "./strings";
 import type { Studio } from "./studio";
@@ -23,7 +23,7 @@ export function App({ studio }: { studio: Studio }) {
           <Stage studio={studio} />
           {view.showsHud.value && <Hud client={client} />}
         </div>
-        <Panel client={client} />
+        <Side studio={studio} />
       </main>
       <Dialogs studio={studio} />
     </>

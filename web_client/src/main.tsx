@@ -4,6 +4,7 @@ import "./style.css";
 import "./controls.css";
 import "./stage.css";
 import "./studio.css";
+import "./panel.css";
 import { effect } from "@preact/signals";
 import { render } from "preact";
 import { App } from "./app";
