@@ -21,7 +21,7 @@ export function App({ studio }: { studio: Studio }) {
       <main>
         <div class="workspace">
           <Stage studio={studio} />
-          {view.showsHud.value && <Hud client={client} />}
+          {view.showsHud.value && <Hud studio={studio} />}
         </div>
         <Side studio={studio} />
       </main>

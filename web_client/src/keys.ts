@@ -31,7 +31,7 @@ export function bindKeys(studio: Studio, there: Document): void {
       return;
     }
     // A dialog has the keyboard to itself, apart from the key that closes it again.
-    if (studio.view.dialog.peek() !== null && event.key !== "?") return;
+    if (document.querySelector("dialog[open]") && event.key !== "?") return;
     if (press(event, studio)) event.preventDefault();
   });
 }

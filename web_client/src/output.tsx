@@ -129,8 +129,7 @@ function Tools({ studio }: { studio: Studio }) {
           view.isPanicked.value = !view.isPanicked.value;
         }}
       />
-      <Tool icon="dice" name={words.newSeed} shortcut="R" press={() => studio.newSeed()} />
-      <Tool icon="snapshot" name={words.snapshot} shortcut="S" press={() => void studio.keep.saveSnapshot()} />
+            <Tool icon="snapshot" name={words.snapshot} shortcut="S" press={() => void studio.keep.saveSnapshot()} />
       <RecordingTools studio={studio} />
       <Tool
         icon="rewind"
@@ -140,6 +139,7 @@ function Tools({ studio }: { studio: Studio }) {
         press={() => studio.keep.toggleRewind()}
       />
       <span class="spacer" />
+      <Tool isSmall icon="dice" name={words.newSeed} shortcut="R" press={() => studio.newSeed()} />
       <Tool isSmall icon="fullscreen" name={words.fullscreen} shortcut="F" press={() => view.toggleFullscreen()} />
       <Tool
         isSmall

@@ -236,6 +236,14 @@ export const english = {
     },
   },
   hud: {
+    plot: "Latency over the last minute",
+    repeats: "repeated",
+    reasons: {
+      superseded: "superseded",
+      too_old: "too old",
+      invalid: "invalid",
+      paused: "paused",
+    } as Record<string, string>,
     title: "Measurements",
     transport: "transport",
     sent: "sent",

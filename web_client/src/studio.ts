@@ -14,6 +14,7 @@ import { Looks } from "./looks/looks";
 import { lookOf } from "./looks/look";
 import { previewStrengths } from "./looks/preview";
 import type { Preset } from "./looks/presets";
+import { type Point, withPoint } from "./plot_data";
 import { OutputWindow } from "./program/output_window";
 import { PictureInPicture } from "./program/picture_in_picture";
 import { Program } from "./program/program";
@@ -34,6 +35,8 @@ export class Studio {
   readonly program: Program;
   readonly window: OutputWindow;
   readonly pictureInPicture: PictureInPicture;
+  /** The last minute of measurements. */
+  readonly points = signal<Point[]>([]);
   /** The show and its controls, which are loaded when they are first wanted: most people never play one. */
   readonly show = signal<{ show: Show; Panel: typeof ShowPanel } | null>(null);
   /** What the page shows in the output's place while something else is on air. */
@@ -71,6 +74,10 @@ export class Studio {
     this.#takeFromAddress();
     client.onInput.add(() => this.program.changed("input"));
     client.onOutput.add(() => this.program.changed("output"));
+    client.serverStats.subscribe((stats) => {
+      if (!stats) return;
+      this.points.value = withPoint(this.points.peek(), browserClock.now(), stats, client.meter.now.peek());
+    });
     effect(() => {
       view.layers.value;
       client.shape.value;

@@ -23,6 +23,7 @@ export class View {
   readonly isPanicked = signal(false);
   readonly refuge = kept("refuge", oneOf(refuges), "black");
   readonly showsHud = kept("hud", flag, true);
+  readonly showsPlot = kept("plot", flag, false);
   readonly theme = kept("theme", oneOf(themes), "automatic");
   /** Whether a recording has the input beside the output. */
   readonly recordsBoth = kept("recordsBoth", flag, false);

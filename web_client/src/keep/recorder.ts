@@ -7,6 +7,7 @@ import type { Program } from "../program/program";
 import { type RecordingType, recordingTypes } from "./recording_types";
 
 const PIECE_MS = 1000;
+const TELL_MS = 500;
 const BITS_PER_SECOND = 8_000_000;
 
 export interface RecorderOptions {
@@ -44,7 +45,6 @@ export class Recorder {
     recorder.addEventListener("dataavailable", ({ data }) => {
       pieces.push(data);
       bytes += data.size;
-      if (this.#recorder === recorder) this.progress.value = { ms: clock.now() - startedAt_ms, bytes };
     });
     recorder.addEventListener("error", (event) => onError(String((event as ErrorEvent).error ?? event.type)));
     recorder.addEventListener("stop", () => {
@@ -53,8 +53,14 @@ export class Recorder {
     });
     this.#recorder = recorder;
     this.#drawn = drawn;
-    this.progress.value = { ms: 0, bytes: 0 };
     recorder.start(PIECE_MS);
+    // By the clock: some browsers hand over their pieces late.
+    const tell = () => {
+      if (this.#recorder !== recorder) return;
+      this.progress.value = { ms: clock.now() - startedAt_ms, bytes };
+      clock.after(TELL_MS, tell);
+    };
+    tell();
   }
 
   /** Ends the recording; the file comes when the browser has written the last piece. */

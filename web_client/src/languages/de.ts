@@ -260,6 +260,9 @@ export const german: Strings = {
     },
   },
   hud: {
+    plot: "Latenz der letzten Minute",
+    repeats: "wiederholt",
+    reasons: { superseded: "überholt", too_old: "zu alt", invalid: "ungültig", paused: "angehalten" },
     title: "Messwerte",
     transport: "Weg",
     sent: "gesendet",

@@ -262,6 +262,9 @@ export const french: Strings = {
     },
   },
   hud: {
+    plot: "Latence de la dernière minute",
+    repeats: "répétées",
+    reasons: { superseded: "dépassées", too_old: "trop vieilles", invalid: "invalides", paused: "figées" },
     title: "Mesures",
     transport: "voie",
     sent: "envoyé",
