@@ -291,6 +291,6 @@ def test_the_latency_is_plotted(browser: Browser, echo: ServerProcess) -> None:
 @pytest.mark.parametrize(("locale", "word"), [("de-DE", "Einstellungen"), ("fr-FR", "Réglages"), ("ja", "Settings")])
 def test_the_page_speaks_the_browsers_language(browser: Browser, echo: ServerProcess, locale: str, word: str) -> None:
     with opened(browser, echo.url, viewport=DESKTOP, locale=locale) as watched:
-        expect(watched.page.get_by_role("region", name=word)).to_be_visible(timeout=SOON_MS)
+        expect(watched.page.get_by_role("region", name=word, exact=True)).to_be_visible(timeout=SOON_MS)
         assert watched.page.evaluate("document.documentElement.lang") == (locale[:2] if locale != "ja" else "en")
         assert watched.errors == []
