@@ -5,12 +5,14 @@ import { type Choice, isLoopback, keepChoice, keptChoice, type TransportKind } f
 import { browserClock as clock } from "./clock";
 import { Connection } from "./connection";
 import { Dialer } from "./dialer";
+import { flag, kept } from "./kept";
 import { createEncoder } from "./encoder";
 import { FrameSender } from "./frame_sender";
 import { Meter } from "./meter";
 import { moved, seedFrom } from "./numbers";
 import { differences, ParamsStore } from "./params";
 import { Player } from "./player";
+import { Refiner } from "./refine";
 import { Problems } from "./problems";
 import type { Closed, Frame, Governor, Guidance, Params, Ready, ServerMessage, Stats, Styles, Value } from "./protocol";
 import { type Control, controlsFrom, type NumberControl, type Schema } from "./schema";
@@ -19,7 +21,9 @@ import { keepSessionName, sessionName } from "./session";
 import { httpSignaling } from "./signaling";
 import { Camera } from "./sources/camera";
 import { DrawingCanvas } from "./sources/canvas";
-import { type Picture, type Source, SourceError, type SourceKind } from "./sources/source";
+import { FileSource } from "./sources/file";
+import { Screen } from "./sources/screen";
+import { type Picture, type Source, SourceError, type SourceKind, type SourceProblem } from "./sources/source";
 import type { NoteKind, ProblemKind } from "./strings";
 import { createTrackCanvas } from "./track_canvas";
 import { TrackSender } from "./track_sender";
@@ -29,6 +33,7 @@ import { dialWebSocket, webSocketUrl } from "./websocket";
 /** News of paused frames still on its way when we unfreeze must not freeze us again; `stats` come once a second. */
 const PAUSED_IS_OLD_MS = 2000;
 const MENTION_MS = 8000;
+const STEPS = "num_inference_steps";
 /** More than sliders make in the half minute that can be rewound. */
 const KEPT_VERSIONS = 4000;
 
@@ -39,10 +44,9 @@ export class Client {
     this.meter.played(pictures, this.params.inForce.peek()?.version ?? null);
     this.#tell(this.onOutput, null);
   });
-  readonly camera = new Camera((problem) => {
-    this.problems.report("source", problem);
-    this.sourceKind.value = null;
-  });
+  readonly camera = new Camera((problem) => this.#lost(problem));
+  readonly screen = new Screen((problem) => this.#lost(problem));
+  readonly file = new FileSource();
   readonly canvas = new DrawingCanvas();
   readonly params = new ParamsStore({
     clock,
@@ -87,6 +91,12 @@ export class Client {
   readonly onInput = new Set<() => void>();
 
   readonly sourceKind = signal<SourceKind | null>(null);
+  /** Whether the server owes an answer. */
+  readonly isAtWork = signal(false);
+  /** Whether nothing is sent while the tab is hidden. */
+  readonly pausesHidden = kept("pausesHidden", flag, false);
+  /** Whether a drawing gets few steps while the pen moves. */
+  readonly refines = kept("refines", flag, false);
   readonly isFrozen = signal(false);
   /** Something worth knowing that is no problem; null where there is nothing. */
   readonly note = signal<NoteKind | null>(null);
@@ -113,9 +123,22 @@ export class Client {
   });
   readonly #tracks = new TrackSender({ ...this.#sending("webrtc"), createCanvas: createTrackCanvas });
   readonly #senders: Record<TransportKind, Sender> = { websocket: this.#frames, webrtc: this.#tracks };
+  readonly #refiner = new Refiner({
+    clock,
+    isWanted: () => this.refines.peek(),
+    lend: () => this.params.lend(STEPS, this.#number(STEPS)?.min ?? 1),
+    giveBack: () => this.params.giveBack(STEPS),
+  });
   #unfrozenAt_ms = -PAUSED_IS_OLD_MS;
   /** The params of the last versions: a picture names the version that made it. */
   readonly #versions = new Map<number, Params>();
+
+  constructor() {
+    this.canvas.onPen = this.#refiner.moved;
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.#changed();
+    });
+  }
 
   /** Switches the input; the connection stays as it is. */
   async useSource(kind: SourceKind): Promise<void> {
@@ -126,7 +149,23 @@ export class Client {
     for (const sender of Object.values(this.#senders)) sender.use(source);
     await this.#trySource(kind, () => source?.start(this.#changed));
     // Not before it has started: a camera that is refused moves nothing.
-    if (this.sourceKind.peek() === kind && this.dialer.wanted !== this.dialer.inUse.peek()) this.connection.redial();
+    if (this.sourceKind.peek() === kind) this.#redialIfBetter();
+  }
+
+  /** Takes a picture or a video from the user: under a drawing, or as the source. */
+  async openFile(file: File): Promise<void> {
+    this.problems.clear("source");
+    try {
+      if (this.sourceKind.peek() === "canvas" && file.type.startsWith("image/")) return await this.canvas.addPicture(file);
+      await this.file.open(file);
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+      this.problems.report("source", error.kind);
+      return;
+    }
+    if (this.sourceKind.peek() !== "file") await this.useSource("file");
+    // From a still to a video, say.
+    else this.#redialIfBetter();
   }
 
   chooseTransport(choice: Choice): void {
@@ -139,6 +178,11 @@ export class Client {
   async useCameraDevice(deviceId: string): Promise<void> {
     this.problems.clear("source");
     await this.#trySource("camera", () => this.camera.choose(deviceId));
+  }
+
+  async useOtherScreen(): Promise<void> {
+    this.problems.clear("source");
+    await this.#trySource("screen", () => this.screen.choose());
   }
 
   setFrozen(isFrozen: boolean): void {
@@ -223,6 +267,7 @@ export class Client {
         break;
     }
     void this.#frames.pump();
+    this.#noteWork();
   }
 
   #noticePause(): void {
@@ -243,6 +288,7 @@ export class Client {
   async #show(frame: Frame): Promise<void> {
     this.#frames.credit.settleUpTo(frame.seq);
     void this.#frames.pump();
+    this.#noteWork();
     if (!(await this.player.show(frame))) return;
     this.meter.shown(frame);
     this.#tell(this.onOutput, frame);
@@ -284,10 +330,11 @@ export class Client {
     return {
       clock,
       target: () =>
-        this.connection.isOpen && this.dialer.inUse.peek() === kind && !this.isFrozen.peek()
-          ? this.params.inForce.peek()
-          : null,
-      onSent: () => this.meter.sent(),
+        this.connection.isOpen && this.dialer.inUse.peek() === kind && !this.#isPaused ? this.params.inForce.peek() : null,
+      onSent: () => {
+        this.meter.sent();
+        this.#noteWork();
+      },
       onError: (error: unknown) => this.problems.report("source", "encoding", String(error)),
     };
   }
@@ -297,8 +344,26 @@ export class Client {
     this.#tell(this.onInput);
   };
 
+  get #isPaused(): boolean {
+    return this.isFrozen.peek() || (document.hidden && this.pausesHidden.peek());
+  }
+
+  #noteWork(): void {
+    this.isAtWork.value = this.#frames.credit.unsettled > 0;
+  }
+
+  #lost(problem: SourceProblem): void {
+    this.problems.report("source", problem);
+    this.sourceKind.value = null;
+  }
+
+  #redialIfBetter(): void {
+    if (this.dialer.wanted !== this.dialer.inUse.peek()) this.connection.redial();
+  }
+
   #source(kind: SourceKind | null): Source | null {
-    return kind === "camera" ? this.camera : kind === "canvas" ? this.canvas : null;
+    const { camera, screen, file, canvas } = this;
+    return kind && { camera, screen, file, canvas }[kind];
   }
 
   #number(name: string): NumberControl | undefined {

@@ -1,4 +1,4 @@
-/** The line icons of the buttons, each as one path on a 24×24 grid. Always beside a label, never instead of one. */
+/** The line icons of the buttons, each as one path on a 24×24 grid. Beside a label, or on a button that has one for those who don't see it. */
 
 const paths = {
   camera: "M3 8a2 2 0 0 1 2-2h9a2 2 0 0 1 2 2v8a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2zM16 11l5-3v8l-5-3",
@@ -32,6 +32,17 @@ const paths = {
   close: "M6 6l12 12M18 6 6 18",
   share: "M12 15V4M8 8l4-4 4 4M5 12v8h14v-8",
   open: "M3 7h6l2 2h10v10H3zM3 7v12",
+  screen: "M3 5h18v12H3zM9 21h6M12 17v4",
+  file: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15.5 9h.01",
+  fill: "M5 12l7-7 7 7-7 7zM5 12h14M9 8 6 5M21 16c1 1.5 1.5 2.3 1.5 3a1.5 1.5 0 0 1-3 0c0-.7.5-1.5 1.5-3z",
+  line: "M5 19 19 5",
+  rectangle: "M4 6h16v12H4z",
+  ellipse: "M12 6c5 0 8 2.7 8 6s-3 6-8 6-8-2.7-8-6 3-6 8-6z",
+  pick: "M4 20l1-4 8-8 3 3-8 8zM12 6l6 6M14 8l3-3a2.1 2.1 0 0 1 3 3l-3 3",
+  hand: "M8 13V6a1.5 1.5 0 0 1 3 0v5M11 11V4.5a1.5 1.5 0 0 1 3 0V11M14 11V6a1.5 1.5 0 0 1 3 0v8a7 7 0 0 1-7 7c-3 0-4-2-6-6a1.5 1.5 0 0 1 2.6-1.5L8 15",
+  down: "M6 10l6 6 6-6",
+  shown: "M3 12c2.5-4 5.5-6 9-6s6.5 2 9 6c-2.5 4-5.5 6-9 6s-6.5-2-9-6zM12 9.5a2.5 2.5 0 1 0 0 5a2.5 2.5 0 1 0 0-5z",
+  unseen: "M4 10c2.3 3 5 4.5 8 4.5s5.7-1.5 8-4.5M6 15l1.5-2.5M12 17.5v-3M18 15l-1.5-2.5",
   pencil: "M4 20l1-4L16 5l3 3L8 19zM14 7l3 3",
 };
 

@@ -5,10 +5,12 @@ import "./controls.css";
 import "./stage.css";
 import "./studio.css";
 import "./panel.css";
+import "./draw.css";
 import { effect } from "@preact/signals";
 import { render } from "preact";
 import { App } from "./app";
 import { Client } from "./client";
+import { bindIntake } from "./intake";
 import { bindKeys } from "./keys";
 import { language, speakChosen } from "./language";
 import { Studio } from "./studio";
@@ -22,6 +24,7 @@ effect(() => {
   document.documentElement.dataset.theme = view.theme.value;
 });
 bindKeys(studio, document);
+bindIntake((file) => void studio.take(file));
 client.connection.start();
 await speakChosen();
 // Anew for each language: whoever reads the words reads them all again.

@@ -6,7 +6,8 @@ export function Mount({ element, label }: { element: HTMLElement; label: string 
   const place = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     element.setAttribute("aria-label", label);
-    if (!(element instanceof HTMLVideoElement)) element.setAttribute("role", "img");
+    const isPicture = !(element instanceof HTMLVideoElement) && !element.hasAttribute("role");
+    if (isPicture) element.setAttribute("role", "img");
     place.current?.replaceChildren(element);
   }, [element, label]);
   return <div class="mount" ref={place} />;

@@ -25,12 +25,6 @@ export function Output({ studio }: { studio: Studio }) {
         data-over={isOver ? view.blend.value : "none"}
         data-cut={view.isCut.value}
         style={{ "--wipe": view.wipe.value, "--opacity": view.opacity.value }}
-        onDragOver={(event) => event.preventDefault()}
-        onDrop={(event) => {
-          event.preventDefault();
-          const file = event.dataTransfer?.files[0];
-          if (file) void studio.open(file);
-        }}
       >
         <Mount element={shown} label={strings.stage.output} />
         {!client.player.hasPicture.value && !view.isCut.value && <p class="waiting">{strings.stage.waiting}</p>}

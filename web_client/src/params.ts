@@ -11,6 +11,12 @@ const TYPING_MS = 80;
 /** How long an edit may stand against what the server says: long enough for the answer of a slow line. */
 const ANSWER_MS = 2000;
 
+/** A value that is in force for a while in place of the user's own. */
+interface Loan {
+  own: Value;
+  lent: Value;
+}
+
 interface Draft {
   value: Value;
   sentAt_ms: number | null;
@@ -30,12 +36,14 @@ export class ParamsStore {
   /** What to show: the edits over what is in force. */
   readonly shown = computed<Readonly<Record<string, Value>>>(() => {
     const shown: Record<string, Value> = { ...this.inForce.value };
+    for (const [field, { own }] of this.#loans.value) shown[field] = own;
     for (const [field, draft] of this.#drafts.value) shown[field] = draft.value;
     return shown;
   });
 
   readonly #options: ParamsStoreOptions;
   readonly #drafts = signal<ReadonlyMap<string, Draft>>(new Map());
+  readonly #loans = signal<ReadonlyMap<string, Loan>>(new Map());
   #callOff: () => void = () => {};
   #isSliding = false;
 
@@ -44,6 +52,7 @@ export class ParamsStore {
   }
 
   edit(field: string, value: Value, pace: Pace): void {
+    this.#endLoan(field);
     this.#drafts.value = new Map(this.#drafts.peek()).set(field, { value, sentAt_ms: null });
     this.#forgetError(field);
     const { clock } = this.#options;
@@ -73,6 +82,22 @@ export class ParamsStore {
     clock.after(ANSWER_MS, () => this.#dropAnswered());
   };
 
+  /** Puts a value in force without making it the user's: theirs stays in view, and comes back with `giveBack`. */
+  lend(field: string, lent: Value): void {
+    const own = this.shown.peek()[field];
+    const isBusy = this.#drafts.peek().has(field) || this.#loans.peek().has(field);
+    if (isBusy || own === undefined || isSame(own, lent) || !this.#options.send({ [field]: lent })) return;
+    this.#loans.value = new Map(this.#loans.peek()).set(field, { own, lent });
+  }
+
+  /** The user's own value again, unless they or somebody else have chosen another meanwhile. */
+  giveBack(field: string): void {
+    const loan = this.#loans.peek().get(field);
+    if (!loan) return;
+    this.edit(field, loan.own, "sliding");
+    this.flush();
+  }
+
   /** There is a new connection: what the old one may have swallowed is sent again. A patch may arrive twice. */
   resend(): void {
     const drafts = new Map(this.#drafts.peek());
@@ -86,6 +111,10 @@ export class ParamsStore {
   /** The server says what is in force. Edits that it doesn't know of yet stay in view. */
   confirm(params: Params): void {
     this.inForce.value = params;
+    for (const [field, { own, lent }] of this.#loans.peek()) {
+      const value = params[field] as Value | undefined;
+      if (!isSame(value, own) && !isSame(value, lent)) this.#endLoan(field);
+    }
     this.#dropAnswered();
   }
 
@@ -100,6 +129,11 @@ export class ParamsStore {
     if (!(field in this.errors.peek())) return;
     this.#drop((name) => name === field);
     this.#forgetError(field);
+  }
+
+  #endLoan(field: string): void {
+    const loans = new Map(this.#loans.peek());
+    if (loans.delete(field)) this.#loans.value = loans;
   }
 
   #dropAnswered(): void {

@@ -1,13 +1,11 @@
-/** The tools below the input: the camera's device and mirror, the drawing's brush and colours. */
+/** The tools below a camera, a screen or a file. Those of the drawing are in `draw_tools`. */
 
+import type { Client } from "./client";
+import { FileButton } from "./file_button";
 import { Icon } from "./icons";
 import type { Camera } from "./sources/camera";
-import type { DrawingCanvas, Tool } from "./sources/canvas";
+import type { FileSource } from "./sources/file";
 import { strings } from "./strings";
-
-const COLOURS = ["#15161a", "#ffffff", "#d8322a", "#ee8a1d", "#f4cf3a", "#2f9e5b", "#2f6fd6", "#7a4a2b"];
-const TOOLS: Tool[] = ["brush", "eraser"];
-const MAX_SIZE_PERCENT = 20;
 
 export function CameraTools({ camera, choose }: { camera: Camera; choose: (deviceId: string) => void }) {
   const words = strings.source;
@@ -37,94 +35,66 @@ export function CameraTools({ camera, choose }: { camera: Camera; choose: (devic
   );
 }
 
-export function CanvasTools({ canvas }: { canvas: DrawingCanvas }) {
-  const words = strings.tools;
-  const pick = (colour: string) => {
-    canvas.colour.value = colour;
-    canvas.tool.value = "brush";
-  };
+export function ScreenTools({ choose }: { choose: () => void }) {
   return (
-    <div class="tools" role="group" aria-label={words.label}>
-      <div class="segmented">
-        {TOOLS.map((tool) => (
-          <button
-            key={tool}
-            type="button"
-            aria-pressed={canvas.tool.value === tool}
-            onClick={() => {
-              canvas.tool.value = tool;
-            }}
-          >
-            <Icon name={tool} />
-            {words[tool]}
-          </button>
-        ))}
-      </div>
-      <div class="palette">
-        {COLOURS.map((colour, index) => (
-          <button
-            key={colour}
-            type="button"
-            class="swatch"
-            style={{ "--colour": colour }}
-            aria-label={words.palette[index]}
-            title={words.palette[index]}
-            aria-pressed={canvas.tool.value === "brush" && canvas.colour.value === colour}
-            onClick={() => pick(colour)}
-          />
-        ))}
-        <input
-          type="color"
-          aria-label={words.colour}
-          title={words.colour}
-          value={canvas.colour.value}
-          onInput={(event) => pick(event.currentTarget.value)}
-        />
-      </div>
-      <label class="inline grow">
-        <span>{words.size}</span>
-        <input
-          type="range"
-          min={0.5}
-          max={MAX_SIZE_PERCENT}
-          step={0.5}
-          value={canvas.size.value}
-          onInput={(event) => {
-            canvas.size.value = event.currentTarget.valueAsNumber;
-          }}
-        />
-      </label>
-      <div class="segmented">
-        <button
-          type="button"
-          class="icon-only"
-          aria-label={words.undo}
-          title={words.undo}
-          disabled={!canvas.canUndo.value}
-          onClick={() => canvas.undo()}
-        >
-          <Icon name="undo" />
-        </button>
-        <button
-          type="button"
-          class="icon-only"
-          aria-label={words.redo}
-          title={words.redo}
-          disabled={!canvas.canRedo.value}
-          onClick={() => canvas.redo()}
-        >
-          <Icon name="redo" />
-        </button>
-        <button
-          type="button"
-          class="icon-only"
-          aria-label={words.clear}
-          title={words.clear}
-          onClick={() => canvas.clear()}
-        >
-          <Icon name="clear" />
-        </button>
-      </div>
+    <div class="tools">
+      <button type="button" onClick={choose}>
+        <Icon name="screen" />
+        {strings.source.otherScreen}
+      </button>
     </div>
+  );
+}
+
+export function FileTools({ source, accept, take }: { source: FileSource; accept: string; take: (file: File) => void }) {
+  const words = strings.source;
+  const isPlaying = source.isPlaying.value;
+  return (
+    <div class="tools">
+      <FileButton accept={accept} take={take}>
+        <Icon name="file" />
+        {words.open}
+      </FileButton>
+      {source.hasVideo.value ? (
+        <>
+          <button
+            type="button"
+            class="icon-only"
+            aria-label={isPlaying ? words.pause : words.play}
+            title={isPlaying ? words.pause : words.play}
+            onClick={() => source.togglePlay()}
+          >
+            <Icon name={isPlaying ? "freeze" : "play"} />
+          </button>
+          <input
+            class="grow"
+            type="range"
+            aria-label={words.position}
+            min={0}
+            max={source.duration_s.value}
+            step={0.1}
+            value={source.position_s.value}
+            onInput={(event) => source.seek(event.currentTarget.valueAsNumber)}
+          />
+        </>
+      ) : (
+        <span class="detail file-name">{source.name.value}</span>
+      )}
+    </div>
+  );
+}
+
+export function HiddenTab({ client }: { client: Client }) {
+  return (
+    <label class="inline detail">
+      <input
+        type="checkbox"
+        checked={client.pausesHidden.value}
+        onChange={(event) => {
+          client.pausesHidden.value = event.currentTarget.checked;
+        }}
+      />
+      {strings.source.pauseHidden}
+    </label>
   );
 }

@@ -109,13 +109,23 @@ export class Studio {
     else this.client.newSeed();
   }
 
-  /** Takes the look of a snapshot, or the presets of an exported file. */
+  /** A file that was dropped or pasted: our own have a look or presets in them, others are pictures to restyle. */
+  async take(file: File): Promise<void> {
+    const isOwn = file.type === "image/png" || file.name.endsWith(".json");
+    if (!isOwn || !(await this.#restore(file))) await this.client.openFile(file);
+  }
+
+  /** A file that was chosen for its look or its presets. */
   async open(file: File): Promise<void> {
+    if (!(await this.#restore(file))) this.client.mention("noLook");
+  }
+
+  async #restore(file: File): Promise<boolean> {
     const bytes = new Uint8Array(await file.arrayBuffer());
     const look = lookIn(bytes);
     const isTaken = look ? this.looks.apply(look) : this.looks.import(new TextDecoder().decode(bytes));
     if (isTaken) this.client.note.value = look ? "lookRestored" : "presetsImported";
-    else this.client.mention("noLook");
+    return isTaken;
   }
 
   /** Has this moment's picture made at several strengths. */

@@ -1,31 +1,54 @@
 import { expect, test } from "vitest";
-import { emptyHistory, type History, push, redo, undo } from "../src/sources/history";
+import { amend, emptyHistory, type History, push, redo, undo } from "../src/draw/history";
 
-const of = (...items: string[]): History<string> => items.reduce(push<string>, emptyHistory<string>());
+const BUDGET_BYTES = 100;
+
+interface Done {
+  name: string;
+  bytes: number;
+}
+
+const done = (name: string, bytes = 1): Done => ({ name, bytes });
+const of = (...items: Done[]): History<Done> =>
+  items.reduce((history, item) => push(history, item, BUDGET_BYTES), emptyHistory<Done>());
+const names = (history: History<Done>): string => history.done.map(({ name }) => name).join("");
 
 test("undo takes the last back, redo brings it again", () => {
-  const once = undo(of("a", "b"));
-  expect(once).toEqual({ done: ["a"], undone: ["b"] });
-  expect(redo(once)).toEqual(of("a", "b"));
+  const once = undo(of(done("a"), done("b")));
+  expect(once).toEqual({ done: [done("a")], undone: [done("b")] });
+  expect(redo(once)).toEqual(of(done("a"), done("b")));
 });
 
 test("several undos are redone in their order", () => {
-  const empty = undo(undo(undo(of("a", "b", "c"))));
+  const empty = undo(undo(undo(of(done("a"), done("b"), done("c")))));
   expect(empty.done).toEqual([]);
-  expect(redo(redo(redo(empty))).done).toEqual(["a", "b", "c"]);
+  expect(names(redo(redo(redo(empty))))).toBe("abc");
 });
 
 test("with nothing to undo or redo nothing changes", () => {
   expect(undo(emptyHistory())).toEqual(emptyHistory());
-  expect(redo(of("a"))).toEqual(of("a"));
+  expect(redo(of(done("a")))).toEqual(of(done("a")));
 });
 
 test("something new forgets what was undone", () => {
-  expect(push(undo(of("a", "b")), "c")).toEqual(of("a", "c"));
+  expect(push(undo(of(done("a"), done("b"))), done("c"), BUDGET_BYTES)).toEqual(of(done("a"), done("c")));
 });
 
-test("null is an item like any other, as the canvas uses it for a cleared sheet", () => {
-  const cleared = push(push(emptyHistory<string | null>(), "a"), null);
-  expect(undo(cleared).done).toEqual(["a"]);
-  expect(redo(undo(cleared)).done).toEqual(["a", null]);
+test("what no longer fits is forgotten, the oldest first", () => {
+  expect(names(of(done("a", 50), done("b", 30), done("c", 30)))).toBe("bc");
+  expect(names(of(done("a", 50), done("b", 30), done("c", 20)))).toBe("abc");
+});
+
+test("the newest is kept whatever it weighs", () => {
+  expect(names(of(done("a"), done("b", 1000)))).toBe("b");
+});
+
+test("a thousand things never weigh more than the budget", () => {
+  let history = emptyHistory<Done>();
+  for (let index = 0; index < 1000; index++) history = push(history, done("x", 7), BUDGET_BYTES);
+  expect(history.done.length).toBe(14);
+});
+
+test("a thing that goes on stays one thing", () => {
+  expect(names(amend(of(done("a"), done("b")), done("c")))).toBe("ac");
 });

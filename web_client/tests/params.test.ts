@@ -129,3 +129,52 @@ test("differences name what was lost, not the version", () => {
   expect(differences({ ...first, prompt: "oil" }, { ...first, version: 9, seed: 1 })).toEqual({ prompt: "oil" });
   expect(differences(first, { ...first, version: 2 })).toEqual({});
 });
+
+describe("lending", () => {
+  test("a lent value is in force, and the user's own stays in view", () => {
+    params.lend("strength", 0.1);
+    params.confirm({ ...first, version: 2, strength: 0.1 });
+    expect(sent).toEqual([{ strength: 0.1 }]);
+    expect(params.shown.value.strength).toBe(0.5);
+  });
+
+  test("giving back sends the user's own again", () => {
+    params.lend("strength", 0.1);
+    params.confirm({ ...first, version: 2, strength: 0.1 });
+    params.giveBack("strength");
+    expect(sent.at(-1)).toEqual({ strength: 0.5 });
+    expect(params.shown.value.strength).toBe(0.5);
+  });
+
+  test("what the user chooses meanwhile is theirs, and stays", () => {
+    params.lend("strength", 0.1);
+    params.edit("strength", 0.8, "sliding");
+    clock.pass(16);
+    params.giveBack("strength");
+    expect(sent).toEqual([{ strength: 0.1 }, { strength: 0.8 }]);
+    expect(params.shown.value.strength).toBe(0.8);
+  });
+
+  test("what another controller chooses meanwhile stays too", () => {
+    params.lend("strength", 0.1);
+    params.confirm({ ...first, version: 2, strength: 0.9 });
+    params.giveBack("strength");
+    expect(sent).toEqual([{ strength: 0.1 }]);
+    expect(params.shown.value.strength).toBe(0.9);
+  });
+
+  test("nothing is lent that is in force already, or that the user is just changing", () => {
+    params.lend("strength", 0.5);
+    params.edit("prompt", "oil", "typing");
+    params.lend("prompt", "lead");
+    expect(sent).toEqual([]);
+  });
+
+  test("without a connection nothing is lent", () => {
+    isConnected = false;
+    params.lend("strength", 0.1);
+    isConnected = true;
+    params.giveBack("strength");
+    expect(sent).toEqual([]);
+  });
+});

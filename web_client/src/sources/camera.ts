@@ -1,15 +1,18 @@
 /** The webcam as a source: opens it, lists the others, names what went wrong. */
 
 import { signal } from "@preact/signals";
-import { type Picture, type Source, SourceError, type SourceProblem } from "./source";
+import { MovingPicture, stopTracks } from "./moving";
+import { type CroppedSource, type Picture, SourceError, type SourceProblem } from "./source";
 
-export class Camera implements Source {
+export class Camera implements CroppedSource {
   readonly isStill = false;
-  readonly view = document.createElement("video");
   readonly devices = signal<MediaDeviceInfo[]>([]);
   readonly deviceId = signal("");
   readonly mirrored = signal(true);
 
+  readonly #moving = new MovingPicture();
+  readonly view = this.#moving.view;
+  readonly shape = this.#moving.shape;
   readonly #onLost: (problem: SourceProblem) => void;
   #stream: MediaStream | null = null;
   #changed: () => void = () => {};
@@ -18,8 +21,6 @@ export class Camera implements Source {
 
   constructor(onLost: (problem: SourceProblem) => void) {
     this.#onLost = onLost;
-    this.view.muted = true;
-    this.view.playsInline = true;
   }
 
   async start(changed: () => void): Promise<void> {
@@ -39,13 +40,7 @@ export class Camera implements Source {
   }
 
   picture(): Picture | null {
-    if (!this.#stream || this.view.videoWidth === 0) return null;
-    return {
-      image: this.view,
-      width: this.view.videoWidth,
-      height: this.view.videoHeight,
-      mirrored: this.mirrored.peek(),
-    };
+    return this.#moving.picture(this.mirrored.peek());
   }
 
   async #open(deviceId: string): Promise<void> {
@@ -66,18 +61,9 @@ export class Camera implements Source {
       this.#release();
       this.#onLost("cameraLost");
     });
-    this.view.srcObject = stream;
-    // Rejects when the source is switched away before the first picture; that is no failure.
-    await this.view.play().catch(() => {});
-    this.view.requestVideoFrameCallback(this.#onVideoFrame);
+    await this.#moving.show(stream, this.#changed);
     await this.#listDevices();
   }
-
-  readonly #onVideoFrame = (): void => {
-    if (!this.#stream) return;
-    this.#changed();
-    this.view.requestVideoFrameCallback(this.#onVideoFrame);
-  };
 
   readonly #listDevices = async (): Promise<void> => {
     const devices = await navigator.mediaDevices.enumerateDevices();
@@ -87,7 +73,7 @@ export class Camera implements Source {
   #release(): void {
     if (this.#stream) stopTracks(this.#stream);
     this.#stream = null;
-    this.view.srcObject = null;
+    this.#moving.clear();
   }
 }
 
@@ -117,8 +103,4 @@ function problemOf(error: unknown): SourceProblem {
     default:
       return "cameraBusy";
   }
-}
-
-function stopTracks(stream: MediaStream): void {
-  for (const track of stream.getTracks()) track.stop();
 }

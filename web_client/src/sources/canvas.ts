@@ -1,41 +1,82 @@
-/** The drawing surface as a source: pressure strokes on white. Says so only when something changed. */
+/** The drawing surface as a source: pointers and keys become marks. Says so only when something changed. */
 
-import { computed, signal } from "@preact/signals";
-import { emptyHistory, push, redo, undo } from "./history";
-import type { Picture, Source } from "./source";
-import { paint, type Point, type Stroke } from "./stroke";
+import { effect, signal } from "@preact/signals";
+import { hex, parseRecent, used } from "../draw/colours";
+import { Drawing } from "../draw/drawing";
+import { boxAround, type Point, SHORTER_SIDE_PX } from "../draw/geometry";
+import { Gestures, type Pointer } from "../draw/gestures";
+import { activate, neighbour } from "../draw/layers";
+import { type Brush, fillArea, type Mark, type Scratch, ShapeMark, StrokeMark } from "../draw/marks";
+import { magnify, pan, type Place, reveal, WHOLE } from "../draw/place";
+import { type PenPoint, Speed } from "../draw/stroke";
+import { type Picture, type Source, SourceError } from "./source";
 
-export type Tool = "brush" | "eraser";
+export const tools = ["brush", "eraser", "fill", "line", "rectangle", "ellipse", "pick", "hand"] as const;
+export type Tool = (typeof tools)[number];
 
-const PAPER = "#ffffff";
-/** Drawn larger than it is sent, so that a 256-pixel picture still feels like paper. */
-const SHORTER_SIDE_PX = 1024;
+export const SIZE_PERCENT = { min: 0.5, max: 25, step: 0.5 };
+
 const PEN_ERASER_BUTTON = 32;
+const MIDDLE_BUTTON = 1;
+/** Mice that report a thousand times a second aren't painted that often. */
+const SHORTEST_PAINT_MS = 4;
+const RECENT_KEY = "realtime.colours";
 
 export class DrawingCanvas implements Source {
+  // First: the drawing calls it as soon as there is one.
+  #changed: () => void = () => {};
   readonly isStill = true;
-  readonly view = document.createElement("canvas");
+  readonly view = document.createElement("div");
   readonly tool = signal<Tool>("brush");
   readonly colour = signal("#15161a");
+  readonly recent = signal(parseRecent(localStorage.getItem(RECENT_KEY)));
   /** In percent of the picture's shorter side. */
   readonly size = signal(3);
-  readonly canUndo = computed(() => this.#history.value.done.length > 0);
-  readonly canRedo = computed(() => this.#history.value.undone.length > 0);
+  /** In percent. */
+  readonly opacity = signal(100);
+  /** How far a colour may be off to be filled too, in percent. */
+  readonly tolerance = signal(12);
+  readonly fillsShapes = signal(false);
+  readonly place = signal<Place>(WHOLE);
+  /** Where the keyboard's cross is; null until it is used. */
+  readonly cross = signal<Point | null>(null);
+  /** Whether a pen was seen, and fingers can be given back their right to draw. */
+  readonly hasPen = signal(false);
+  readonly fingerDraws = signal(true);
+  readonly drawing = new Drawing(() => this.#changed());
+  /** Held down, the pointer moves the picture. */
+  holdsHand = false;
+  isHovered = false;
+  /** Told whenever the pen draws. */
+  onPen: () => void = () => {};
 
-  /** null stands for a cleared sheet, so that clearing can be undone too. */
-  readonly #history = signal(emptyHistory<Stroke | null>());
-  /** The finished strokes, so that a new one costs the same on a full sheet as on an empty one. */
-  readonly #sheet = document.createElement("canvas");
-  #stroke: Stroke | null = null;
-  #pointer: number | null = null;
-  #changed: () => void = () => {};
+  readonly #ring = document.createElement("div");
+  readonly #crossMark = document.createElement("div");
+  readonly #gestures: Gestures;
+  #scratch: Scratch | null = null;
+  #mark: Mark | null = null;
+  #speed = new Speed();
+  #event: PointerEvent | null = null;
+  #waiting: PenPoint[] = [];
+  #paintedAt_ms = 0;
+  #painting = 0;
 
   constructor() {
-    this.view.tabIndex = -1;
-    this.view.addEventListener("pointerdown", this.#onDown);
-    this.view.addEventListener("pointermove", this.#onMove);
-    this.view.addEventListener("pointerup", this.#onUp);
-    this.view.addEventListener("pointercancel", this.#onUp);
+    const { view } = this;
+    view.className = "drawing";
+    view.tabIndex = 0;
+    view.setAttribute("role", "application");
+    this.#ring.className = "brush-ring";
+    this.#crossMark.className = "cross";
+    view.append(this.drawing.canvas, this.#ring, this.#crossMark);
+    this.#gestures = new Gestures({
+      begin: () => this.#begin(),
+      end: () => this.#end(),
+      cancel: () => this.cancel(),
+      move: (factor, x, y, dx, dy) => this.#move(factor, x, y, dx, dy),
+    });
+    this.#listen();
+    effect(() => this.#showPlace());
     this.resize(512, 512);
   }
 
@@ -46,117 +87,276 @@ export class DrawingCanvas implements Source {
 
   stop(): void {
     this.#changed = () => {};
-    this.#finishStroke();
+    this.#end();
   }
 
   picture(): Picture {
-    return { image: this.view, width: this.view.width, height: this.view.height, mirrored: false };
+    const { canvas } = this.drawing;
+    return { image: canvas, width: canvas.width, height: canvas.height, mirrored: false };
   }
 
   /** Takes the shape of the picture that the server makes. */
   resize(width: number, height: number): void {
-    const scale = SHORTER_SIDE_PX / Math.min(width, height);
-    const [width_px, height_px] = [Math.round(width * scale), Math.round(height * scale)];
-    if (this.view.width === width_px && this.view.height === height_px) return;
-    for (const canvas of [this.view, this.#sheet]) {
-      canvas.width = width_px;
-      canvas.height = height_px;
-    }
-    this.#redraw();
+    const { canvas } = this.drawing;
+    const [before_width, before_height] = [canvas.width, canvas.height];
+    this.drawing.resize(width, height);
+    if (canvas.width === before_width && canvas.height === before_height) return;
+    this.cancel();
+    this.#scratch = null;
   }
 
   undo(): void {
-    this.#history.value = undo(this.#history.peek());
-    this.#redraw();
+    if (!this.#mark) this.drawing.undo();
   }
 
   redo(): void {
-    this.#history.value = redo(this.#history.peek());
-    this.#redraw();
+    if (!this.#mark) this.drawing.redo();
   }
 
-  clear(): void {
-    if (this.#history.peek().done.at(-1)) this.#history.value = push(this.#history.peek(), null);
-    this.#redraw();
+  pickColour(colour: string): void {
+    this.colour.value = colour;
+    if (this.tool.peek() === "eraser" || this.tool.peek() === "pick") this.tool.value = "brush";
+  }
+
+  letFingersDraw(may: boolean): void {
+    this.fingerDraws.value = this.#gestures.fingerDraws = may;
+  }
+
+  scaleSize(factor: number): void {
+    const { min, max, step } = SIZE_PERCENT;
+    const size = Math.round((this.size.peek() * factor) / step) * step;
+    // At least a step: a small size times a factor may round to itself.
+    const moved = size === this.size.peek() ? size + (factor > 1 ? step : -step) : size;
+    this.size.value = Math.min(max, Math.max(min, moved));
+  }
+
+  selectNeighbour(by: 1 | -1): void {
+    const layers = this.drawing.layers.peek();
+    this.drawing.select(activate(layers, neighbour(layers, by)));
+  }
+
+  /** Puts a picture under the active layer. Rejects with a SourceError. */
+  async addPicture(file: Blob): Promise<void> {
+    let bitmap: ImageBitmap;
+    try {
+      bitmap = await createImageBitmap(file);
+    } catch (error) {
+      throw new SourceError("fileUnreadable", error);
+    }
+    const hasRoom = this.drawing.addPicture(bitmap, bitmap.width, bitmap.height);
+    bitmap.close();
+    if (!hasRoom) throw new SourceError("layersFull");
+  }
+
+  zoomBy(factor: number): void {
+    this.place.value = magnify(this.place.peek(), factor, { x: 0.5, y: 0.5 });
+  }
+
+  /** Moves the keyboard's cross by shares of what is seen. With the pen down it draws. */
+  moveCross(dx: number, dy: number): void {
+    const { width, height } = this.drawing.canvas;
+    const step = Math.min(width, height) / this.place.peek().zoom;
+    const from = this.cross.peek() ?? { x: 0, y: 0 };
+    const keep = (at: number, side: number) => Math.min(side / 2 - 1, Math.max(-side / 2, at));
+    const to = { x: keep(from.x + dx * step, width), y: keep(from.y + dy * step, height) };
+    this.cross.value = to;
+    this.place.value = reveal(this.place.peek(), to.x / width + 0.5, to.y / height + 0.5);
+    if (this.#mark) this.#paint([{ ...to, pressure: 0.5 }], false);
+  }
+
+  /** Puts the pen down at the keyboard's cross, or lifts it. */
+  pressCross(): void {
+    if (this.#mark) return this.#end();
+    const at = this.cross.peek() ?? { x: 0, y: 0 };
+    this.cross.value = at;
+    this.#use(this.tool.peek(), { ...at, pressure: 0.5 });
+  }
+
+  /** Takes back what is being drawn. */
+  cancel(): void {
+    cancelAnimationFrame(this.#painting);
+    this.#waiting = [];
+    this.#mark?.cancel();
+    this.#mark = null;
+  }
+
+  #listen(): void {
+    const { view } = this;
+    const on = <K extends keyof HTMLElementEventMap>(kind: K, action: (event: HTMLElementEventMap[K]) => void) =>
+      view.addEventListener(kind, action, { passive: false });
+    // Raw updates come at once, others with the next repaint. Insecure pages have only the others.
+    const moved = "onpointerrawupdate" in view ? "pointerrawupdate" : "pointermove";
+    view.addEventListener(moved, (event) => this.#onMove(event as PointerEvent));
+    on("pointerdown", this.#onDown);
+    on("pointerup", (event) => this.#gestures.up(pointerOf(event)));
+    on("pointercancel", (event) => this.#gestures.cancel(event.pointerId));
+    on("pointerenter", () => {
+      this.isHovered = true;
+    });
+    on("pointerleave", () => {
+      this.isHovered = false;
+      this.#ring.hidden = true;
+    });
+    on("mousedown", (event) => {
+      // Or else the browser scrolls by itself.
+      if (event.button === MIDDLE_BUTTON) event.preventDefault();
+    });
+    on("contextmenu", (event) => event.preventDefault());
+    on("wheel", this.#onWheel);
   }
 
   readonly #onDown = (event: PointerEvent): void => {
-    if (this.#pointer !== null || (event.button > 0 && !(event.buttons & PEN_ERASER_BUTTON))) return;
-    this.#pointer = event.pointerId;
+    if (event.button === 2) return;
+    this.#event = event;
+    this.view.focus({ preventScroll: true });
     this.view.setPointerCapture(event.pointerId);
-    const erases = this.tool.peek() === "eraser" || (event.buttons & PEN_ERASER_BUTTON) !== 0;
-    this.#stroke = {
-      points: [this.#pointOf(event)],
-      colour: erases ? PAPER : this.colour.peek(),
-      size: (this.size.peek() / 100) * (erases ? 2 : 1),
-      hasPressure: event.pointerType === "pen",
-    };
-    this.#show();
+    this.cross.value = null;
+    if (event.pointerType === "pen") this.hasPen.value = true;
+    const moves = this.holdsHand || event.button === MIDDLE_BUTTON || this.tool.peek() === "hand";
+    this.#gestures.down(pointerOf(event), moves);
+    this.fingerDraws.value = this.#gestures.fingerDraws;
   };
 
   readonly #onMove = (event: PointerEvent): void => {
-    if (event.pointerId !== this.#pointer || !this.#stroke) return;
-    // One event may carry several positions of a fast pen.
+    this.#showRing(event);
+    this.#event = event;
+    if (!this.#gestures.moved(pointerOf(event))) return;
     const events = event.getCoalescedEvents?.() ?? [];
-    for (const each of events.length > 0 ? events : [event]) this.#stroke.points.push(this.#pointOf(each));
-    this.#show();
+    for (const each of events.length > 0 ? events : [event]) this.#waiting.push(this.#pointOf(each));
+    if (!this.#mark) return this.#pickAlong();
+    if (event.timeStamp - this.#paintedAt_ms >= SHORTEST_PAINT_MS) return this.#paintWaiting();
+    cancelAnimationFrame(this.#painting);
+    this.#painting = requestAnimationFrame(this.#paintWaiting);
   };
 
-  readonly #onUp = (event: PointerEvent): void => {
-    if (event.pointerId === this.#pointer) this.#finishStroke();
-  };
-
-  #finishStroke(): void {
-    this.#pointer = null;
-    const stroke = this.#stroke;
-    if (!stroke) return;
-    this.#stroke = null;
-    this.#history.value = push(this.#history.peek(), stroke);
-    paint(this.#context(this.#sheet), stroke, true);
-    this.#show();
-  }
-
-  #pointOf(event: PointerEvent): Point {
+  readonly #onWheel = (event: WheelEvent): void => {
+    const { zoom } = this.place.peek();
+    const isPinch = event.ctrlKey;
+    // All is seen already: the page may scroll.
+    if (zoom === 1 && event.deltaY > 0 && !isPinch) return;
+    event.preventDefault();
     const box = this.view.getBoundingClientRect();
-    const unit = Math.min(box.width, box.height);
-    return [
-      (event.clientX - box.left - box.width / 2) / unit,
-      (event.clientY - box.top - box.height / 2) / unit,
-      event.pressure,
-    ];
+    if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+      const along = event.deltaX || event.deltaY;
+      this.place.value = pan(this.place.peek(), -along / box.width, 0);
+      return;
+    }
+    const delta_px = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1);
+    this.#move(Math.exp(-delta_px * (isPinch ? 0.01 : 0.002)), event.clientX, event.clientY, 0, 0);
+  };
+
+  #begin(): void {
+    const event = this.#event;
+    if (!event) return;
+    this.#speed = new Speed();
+    const isEraser = (event.buttons & PEN_ERASER_BUTTON) !== 0;
+    const tool = isEraser ? "eraser" : event.altKey ? "pick" : this.tool.peek();
+    this.#use(tool, this.#pointOf(event));
   }
 
-  #redraw(): void {
-    const context = this.#context(this.#sheet);
-    const { done } = this.#history.peek();
-    this.#wipe(context);
-    for (const stroke of done.slice(done.lastIndexOf(null) + 1)) if (stroke) paint(context, stroke, true);
-    this.#show();
+  #use(tool: Tool, at: PenPoint): void {
+    if (tool === "hand") return;
+    if (tool === "pick") return this.#pick(at);
+    if (tool !== "eraser") this.#noteColour();
+    this.drawing.showActive();
+    const scratch = (this.#scratch ??= { settled: this.drawing.newSurface(), whole: this.drawing.newSurface() });
+    const brush = this.#brush(tool);
+    if (tool === "fill") {
+      fillArea(this.drawing, scratch, brush, at, Math.round(this.tolerance.peek() * 2.55));
+      return;
+    }
+    const isStroke = tool === "brush" || tool === "eraser";
+    this.#mark = isStroke
+      ? new StrokeMark(this.drawing, scratch, brush)
+      : new ShapeMark(this.drawing, scratch, brush, tool, this.fillsShapes.peek());
+    this.#paint([at], false);
   }
 
-  #show(): void {
-    const context = this.#context(this.view);
-    context.save();
-    context.resetTransform();
-    context.drawImage(this.#sheet, 0, 0);
-    context.restore();
-    if (this.#stroke) paint(context, this.#stroke, false);
-    this.#changed();
+  #end(): void {
+    this.#paintWaiting();
+    this.#mark?.end();
+    this.#mark = null;
   }
 
-  #wipe(context: CanvasRenderingContext2D): void {
-    context.save();
-    context.resetTransform();
-    context.fillStyle = PAPER;
-    context.fillRect(0, 0, context.canvas.width, context.canvas.height);
-    context.restore();
+  readonly #paintWaiting = (): void => {
+    cancelAnimationFrame(this.#painting);
+    const points = this.#waiting;
+    this.#waiting = [];
+    if (points.length > 0) this.#paint(points, this.#event?.shiftKey ?? false);
+  };
+
+  #paint(points: readonly PenPoint[], isRegular: boolean): void {
+    this.#paintedAt_ms = performance.now();
+    this.onPen();
+    this.#mark?.move(points, isRegular);
   }
 
-  #context(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
-    const context = canvas.getContext("2d", { alpha: false });
-    if (!context) throw new Error("this browser has no 2D canvas");
-    const unit = Math.min(canvas.width, canvas.height);
-    context.setTransform(unit, 0, 0, unit, canvas.width / 2, canvas.height / 2);
-    return context;
+  #brush(tool: Tool): Brush {
+    const erases = tool === "eraser";
+    const size_px = (this.size.peek() / 100) * SHORTER_SIDE_PX * (erases ? 2 : 1);
+    return { colour: this.colour.peek(), size_px, ink: { opacity: this.opacity.peek() / 100, erases } };
   }
+
+  #pickAlong(): void {
+    const at = this.#waiting.at(-1);
+    this.#waiting = [];
+    if (at && (this.tool.peek() === "pick" || this.#event?.altKey)) this.#pick(at);
+  }
+
+  #pick(at: Point): void {
+    const box = boxAround([at], 0);
+    const [red = 0, green = 0, blue = 0, alpha = 0] = this.drawing.read({ ...box, right: box.left + 1, bottom: box.top + 1 }).data;
+    if (alpha > 0) this.colour.value = hex(red, green, blue);
+  }
+
+  #noteColour(): void {
+    const recent = used(this.recent.peek(), this.colour.peek());
+    if (recent === this.recent.peek()) return;
+    this.recent.value = recent;
+    localStorage.setItem(RECENT_KEY, JSON.stringify(recent));
+  }
+
+  #pointOf(event: PointerEvent): PenPoint {
+    const { canvas } = this.drawing;
+    const box = canvas.getBoundingClientRect();
+    const x = ((event.clientX - box.left) / box.width - 0.5) * canvas.width;
+    const y = ((event.clientY - box.top) / box.height - 0.5) * canvas.height;
+    const pressure =
+      event.pointerType === "pen" ? event.pressure : this.#speed.pressureAt(x, y, event.timeStamp, SHORTER_SIDE_PX);
+    return { x, y, pressure };
+  }
+
+  #move(factor: number, x: number, y: number, dx: number, dy: number): void {
+    const box = this.view.getBoundingClientRect();
+    const at = { x: (x - box.left) / box.width, y: (y - box.top) / box.height };
+    this.place.value = magnify(this.place.peek(), factor, at, dx / box.width, dy / box.height);
+  }
+
+  #showPlace(): void {
+    const { zoom, x, y } = this.place.value;
+    const { canvas } = this.drawing;
+    canvas.style.transform = zoom === 1 ? "" : `translate(${x * 100}%, ${y * 100}%) scale(${zoom})`;
+    const cross = this.cross.value;
+    this.#crossMark.hidden = cross === null;
+    if (!cross) return;
+    this.#crossMark.style.left = `${(x + (cross.x / canvas.width + 0.5) * zoom) * 100}%`;
+    this.#crossMark.style.top = `${(y + (cross.y / canvas.height + 0.5) * zoom) * 100}%`;
+  }
+
+  /** As large as the brush, so that one sees what it will cover. */
+  #showRing(event: PointerEvent): void {
+    const tool = this.tool.peek();
+    this.#ring.hidden = event.pointerType === "touch" || tool === "pick" || tool === "fill" || tool === "hand";
+    if (this.#ring.hidden) return;
+    const box = this.view.getBoundingClientRect();
+    const share = (this.size.peek() / 100) * (tool === "eraser" ? 2 : 1);
+    const diameter_px = Math.max(4, share * Math.min(box.width, box.height) * this.place.peek().zoom);
+    const { style } = this.#ring;
+    style.width = style.height = `${diameter_px}px`;
+    style.transform = `translate(${event.clientX - box.left - diameter_px / 2}px, ${event.clientY - box.top - diameter_px / 2}px)`;
+  }
+}
+
+function pointerOf(event: PointerEvent): Pointer {
+  return { id: event.pointerId, type: event.pointerType, x: event.clientX, y: event.clientY, at_ms: event.timeStamp };
 }

@@ -1,5 +1,7 @@
 /** What every input is to the rest of the client. A source knows neither the connection nor the wire. */
 
+import type { Signal } from "@preact/signals";
+
 export interface Picture {
   image: CanvasImageSource;
   width: number;
@@ -7,7 +9,9 @@ export interface Picture {
   mirrored: boolean;
 }
 
-export type SourceKind = "camera" | "canvas";
+/** In the order in which they are offered. */
+export const sourceKinds = ["camera", "screen", "file", "canvas"] as const;
+export type SourceKind = (typeof sourceKinds)[number];
 
 export interface Source {
   /** Whether its picture mostly rests, and sharp edges matter more than even motion. */
@@ -21,7 +25,25 @@ export interface Source {
   picture(): Picture | null;
 }
 
-export type SourceProblem = "cameraRefused" | "cameraMissing" | "cameraBusy" | "cameraInsecure" | "cameraLost";
+/** A source whose pictures have a shape of their own, and are cropped to that of the picture that is made. */
+export interface CroppedSource extends Source {
+  /** Width by height of its pictures; null while there is none. */
+  readonly shape: Signal<{ width: number; height: number } | null>;
+}
+
+export type SourceProblem =
+  | "cameraRefused"
+  | "cameraMissing"
+  | "cameraBusy"
+  | "cameraInsecure"
+  | "cameraLost"
+  | "screenRefused"
+  | "screenInsecure"
+  | "screenMissing"
+  | "screenBusy"
+  | "screenEnded"
+  | "fileUnreadable"
+  | "layersFull";
 
 export class SourceError extends Error {
   readonly kind: SourceProblem;

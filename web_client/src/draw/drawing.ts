@@ -1,0 +1,240 @@
+/** The drawing itself: layers and their pixels, what is seen of them, and the way back. Knows no pointer and no tool. */
+
+import { computed, signal } from "@preact/signals";
+import { type Box, centredBox, clip, sheetSize, union } from "./geometry";
+import { amend, emptyHistory, push, redo, undo } from "./history";
+import { activeLayer, addAbove, addBelow, change, isFull, type Layer, type Layers, oneLayer } from "./layers";
+import { Surface } from "./surface";
+import { TILE_BYTES, tilesIn, wholeTiles } from "./tiles";
+
+/** What undo may hold: hundreds of strokes, or a dozen fills of the whole sheet. */
+const HISTORY_BYTES = 64 * 1024 * 1024;
+const PAPER = "#ffffff";
+
+/** How a mark becomes part of a layer. */
+export interface Ink {
+  readonly opacity: number;
+  readonly erases: boolean;
+}
+
+/** Pixels of one layer as they were; undoing it puts the ones that are now in their place. */
+interface PixelEdit {
+  readonly kind: "pixels";
+  readonly layerId: number;
+  readonly tiles: Map<number, ImageData | null>;
+  readonly bytes: number;
+}
+
+interface LayerEdit {
+  readonly kind: "layers";
+  readonly before: Layers;
+  readonly after: Layers;
+  /** Edits in a row of the same thing, as by a slider, are one. */
+  readonly what: string;
+  readonly bytes: number;
+}
+
+export class Drawing {
+  readonly layers = signal<Layers>(oneLayer(1));
+  readonly canUndo = computed(() => this.#history.value.done.length > 0);
+  readonly canRedo = computed(() => this.#history.value.undone.length > 0);
+
+  /** What is seen, and sent. Desynchronized where the browser can: strokes show without waiting for the page. */
+  readonly #view = new Surface(1, 1, { alpha: false, desynchronized: true });
+  readonly #sheets = new Map<number, Surface>();
+  /** The active layer with an unfinished mark on it. */
+  readonly #preview = new Surface(1, 1);
+  readonly #history = signal(emptyHistory<PixelEdit | LayerEdit>());
+  readonly #onChange: () => void;
+  #lastId = 1;
+
+  constructor(onChange: () => void) {
+    this.#onChange = onChange;
+    this.resize(1, 1);
+  }
+
+  get canvas(): HTMLCanvasElement {
+    return this.#view.canvas;
+  }
+
+  /** What is seen, from the centre. */
+  get box(): Box {
+    return this.#view.box;
+  }
+
+  /** The pixels that are seen. */
+  read(box = this.box): ImageData {
+    return this.#view.read(box);
+  }
+
+  /** Takes a picture's shape. What lies outside of it is kept, out of sight. */
+  resize(width: number, height: number): void {
+    const size = sheetSize(width, height);
+    if (this.canvas.width === size.width && this.canvas.height === size.height) return;
+    this.#view.resize(size.width, size.height);
+    const sheetWidth = Math.max(wholeTiles(size.width), this.#preview.canvas.width);
+    const sheetHeight = Math.max(wholeTiles(size.height), this.#preview.canvas.height);
+    this.#preview.resize(sheetWidth, sheetHeight);
+    for (const [id, old] of this.#sheets) {
+      const sheet = this.newSurface();
+      sheet.blit(old, old.box);
+      this.#sheets.set(id, sheet);
+    }
+    this.#compose(this.box);
+  }
+
+  /** A surface as large as a layer. */
+  newSurface(): Surface {
+    return new Surface(this.#preview.canvas.width, this.#preview.canvas.height);
+  }
+
+  /** Shows a mark on the active layer before it is finished. */
+  preview(mark: Surface, ink: Ink, box: Box): void {
+    const part = clip(box, this.box);
+    if (!part) return;
+    this.#preview.clear(part);
+    this.#preview.blit(this.#sheet(this.layers.peek().activeId), part);
+    this.#preview.blit(mark, part, ink.opacity, ink.erases ? "destination-out" : "source-over");
+    this.#compose(part, this.#preview);
+  }
+
+  /** Makes a mark part of the active layer. `boxes` together hold all of it, the tighter the less undo has to keep. */
+  commit(mark: Surface, ink: Ink, boxes: readonly Box[]): void {
+    const layerId = this.layers.peek().activeId;
+    const sheet = this.#sheet(layerId);
+    const parts = boxes.flatMap((box) => clip(box, sheet.box) ?? []);
+    if (parts.length === 0) return;
+    this.#remember(layerId, new Set(parts.flatMap(tilesIn)));
+    const whole = parts.reduce<Box | null>(union, null) as Box;
+    sheet.blit(mark, whole, ink.opacity, ink.erases ? "destination-out" : "source-over");
+    this.#compose(whole);
+  }
+
+  /** Shows everything as it is: an unfinished mark is gone. */
+  refresh(): void {
+    this.#compose(this.box);
+  }
+
+  clearLayer(): void {
+    const { activeId } = this.layers.peek();
+    const sheet = this.#sheet(activeId);
+    const used = tilesIn(sheet.box).filter((tile) => sheet.readTile(tile) !== null);
+    if (used.length === 0) return;
+    this.#remember(activeId, used);
+    sheet.clear(sheet.box);
+    this.refresh();
+  }
+
+  addLayer(): void {
+    if (isFull(this.layers.peek())) return;
+    this.arrange("add", (layers) => addAbove(layers, ++this.#lastId));
+  }
+
+  /** @returns whether there was room for one more layer. */
+  addPicture(image: CanvasImageSource, width: number, height: number): boolean {
+    if (isFull(this.layers.peek())) return false;
+    const id = ++this.#lastId;
+    const sheet = this.newSurface();
+    sheet.cover(image, width, height, centredBox(this.canvas.width, this.canvas.height));
+    this.#sheets.set(id, sheet);
+    this.arrange("picture", (layers) => addBelow(layers, id));
+    return true;
+  }
+
+  /** Changes the stack of layers in a way that can be undone. */
+  arrange(what: string, rearrange: (layers: Layers) => Layers): void {
+    const before = this.layers.peek();
+    const after = rearrange(before);
+    if (after === before) return;
+    const gone = before.stack.length !== after.stack.length ? this.#bytesOfSheet() : 0;
+    const last = this.#history.peek().done.at(-1);
+    const goesOn = last?.kind === "layers" && last.what === what && what.startsWith("slide");
+    if (goesOn) this.#history.value = amend(this.#history.peek(), { ...last, after });
+    else this.#push({ kind: "layers", before, after, what, bytes: gone });
+    this.layers.value = after;
+    this.refresh();
+  }
+
+  /** Choosing the layer to draw on is nothing to undo. */
+  select(layers: Layers): void {
+    this.layers.value = layers;
+  }
+
+  /** What is drawn on a hidden layer would not be seen. */
+  showActive(): void {
+    const { id, isVisible } = activeLayer(this.layers.peek());
+    if (!isVisible) this.arrange("show", (layers) => change(layers, id, { isVisible: true }));
+  }
+
+  undo(): void {
+    const edit = this.#history.peek().done.at(-1);
+    if (!edit) return;
+    this.#history.value = undo(this.#history.peek());
+    this.#apply(edit, "before");
+  }
+
+  redo(): void {
+    const edit = this.#history.peek().undone.at(-1);
+    if (!edit) return;
+    this.#history.value = redo(this.#history.peek());
+    this.#apply(edit, "after");
+  }
+
+  #apply(edit: PixelEdit | LayerEdit, state: "before" | "after"): void {
+    if (edit.kind === "layers") this.layers.value = edit[state];
+    else {
+      const sheet = this.#sheet(edit.layerId);
+      for (const [tile, pixels] of edit.tiles) {
+        edit.tiles.set(tile, sheet.readTile(tile));
+        sheet.writeTile(tile, pixels);
+      }
+    }
+    this.refresh();
+  }
+
+  #remember(layerId: number, numbers: Iterable<number>): void {
+    const sheet = this.#sheet(layerId);
+    const tiles = new Map([...numbers].map((tile) => [tile, sheet.readTile(tile)]));
+    // Weighed as if full: undoing puts in them what is there now.
+    this.#push({ kind: "pixels", layerId, tiles, bytes: tiles.size * TILE_BYTES });
+  }
+
+  #push(edit: PixelEdit | LayerEdit): void {
+    this.#history.value = push(this.#history.peek(), edit, HISTORY_BYTES);
+    this.#forgetSheets();
+  }
+
+  /** The pixels of layers that no undo brings back. */
+  #forgetSheets(): void {
+    const { done } = this.#history.peek();
+    const reachable = done.flatMap((edit) => (edit.kind === "layers" ? [edit.before, edit.after] : []));
+    const ids = new Set([this.layers.peek(), ...reachable].flatMap(({ stack }) => stack.map(({ id }) => id)));
+    for (const id of this.#sheets.keys()) if (!ids.has(id)) this.#sheets.delete(id);
+  }
+
+  #bytesOfSheet(): number {
+    return this.#preview.canvas.width * this.#preview.canvas.height * 4;
+  }
+
+  /** Made when it is first needed: an empty layer costs nothing. */
+  #sheet(id: number): Surface {
+    let sheet = this.#sheets.get(id);
+    if (!sheet) this.#sheets.set(id, (sheet = this.newSurface()));
+    return sheet;
+  }
+
+  #compose(box: Box, active: Surface | null = null): void {
+    const part = clip(box, this.box);
+    if (part) {
+      this.#view.fillBox(part, PAPER);
+      const { stack, activeId } = this.layers.peek();
+      for (const layer of stack) this.#lay(layer, part, layer.id === activeId ? active : null);
+    }
+    this.#onChange();
+  }
+
+  #lay({ id, isVisible, opacity }: Layer, part: Box, instead: Surface | null): void {
+    const surface = instead ?? this.#sheets.get(id);
+    if (isVisible && surface) this.#view.blit(surface, part, opacity);
+  }
+}

@@ -1,0 +1,82 @@
+/** Points, boxes and shapes on the sheet, in its pixels from the picture's centre. Pure. */
+
+/** The picture's shorter side, in pixels: drawn larger than it is sent, so that a 256-pixel picture still feels like paper. */
+export const SHORTER_SIDE_PX = 1024;
+
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** A rectangle of whole pixels; right and bottom are just outside. */
+export interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+export type ShapeKind = "line" | "rectangle" | "ellipse";
+
+/** Width and height of the sheet's visible part for a picture's shape. Even, so that the centre lies between pixels. */
+export function sheetSize(width: number, height: number): { width: number; height: number } {
+  const scale = SHORTER_SIDE_PX / Math.min(width, height);
+  const even = (length: number) => Math.round((length * scale) / 2) * 2;
+  return { width: even(width), height: even(height) };
+}
+
+export function centredBox(width: number, height: number): Box {
+  return { left: -width / 2, top: -height / 2, right: width / 2, bottom: height / 2 };
+}
+
+/** The smallest box around all points, `margin` wider on each side. */
+export function boxAround(points: readonly Point[], margin: number): Box {
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const { x, y } of points) {
+    left = Math.min(left, x);
+    top = Math.min(top, y);
+    right = Math.max(right, x);
+    bottom = Math.max(bottom, y);
+  }
+  return {
+    left: Math.floor(left - margin),
+    top: Math.floor(top - margin),
+    right: Math.ceil(right + margin),
+    bottom: Math.ceil(bottom + margin),
+  };
+}
+
+export function union(a: Box | null, b: Box): Box {
+  if (!a) return b;
+  return {
+    left: Math.min(a.left, b.left),
+    top: Math.min(a.top, b.top),
+    right: Math.max(a.right, b.right),
+    bottom: Math.max(a.bottom, b.bottom),
+  };
+}
+
+/** The part of a box inside another; null where they don't meet. */
+export function clip(box: Box, within: Box): Box | null {
+  const clipped = {
+    left: Math.max(box.left, within.left),
+    top: Math.max(box.top, within.top),
+    right: Math.min(box.right, within.right),
+    bottom: Math.min(box.bottom, within.bottom),
+  };
+  return clipped.left < clipped.right && clipped.top < clipped.bottom ? clipped : null;
+}
+
+const EIGHTH_TURN = Math.PI / 4;
+
+/** Where a shape ends when it is held regular: lines to eighths of a turn, the others as wide as high. */
+export function regular(kind: ShapeKind, from: Point, to: Point): Point {
+  const [dx, dy] = [to.x - from.x, to.y - from.y];
+  if (kind === "line") {
+    const angle = Math.round(Math.atan2(dy, dx) / EIGHTH_TURN) * EIGHTH_TURN;
+    const length = dx * Math.cos(angle) + dy * Math.sin(angle);
+    return { x: from.x + length * Math.cos(angle), y: from.y + length * Math.sin(angle) };
+  }
+  const side = Math.max(Math.abs(dx), Math.abs(dy));
+  return { x: from.x + side * (dx < 0 ? -1 : 1), y: from.y + side * (dy < 0 ? -1 : 1) };
+}

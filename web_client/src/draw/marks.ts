@@ -1,0 +1,199 @@
+/** What a tool makes while the pen is down: a stroke, a shape, a filled area. Each becomes part of the layer at its end. */
+
+import type { Drawing, Ink } from "./drawing";
+import { flood, widen } from "./flood";
+import { type Box, boxAround, clip, type Point, regular, type ShapeKind, union } from "./geometry";
+import { boxOfOutline, pathOf, type PenPoint, Stroke } from "./stroke";
+import type { Surface } from "./surface";
+
+/** Something being drawn. */
+export interface Mark {
+  /** @param isRegular whether shapes are held square, round, or to eighths of a turn. */
+  move(points: readonly PenPoint[], isRegular: boolean): void;
+  end(): void;
+  /** Leaves nothing behind. */
+  cancel(): void;
+}
+
+export interface Brush {
+  readonly colour: string;
+  readonly size_px: number;
+  readonly ink: Ink;
+}
+
+/** The surfaces on which marks are made before they belong to a layer; used again for each. */
+export interface Scratch {
+  /** What of a stroke won't change any more. */
+  readonly settled: Surface;
+  /** All of the mark, in full strength: overlaps don't show in a faint one. */
+  readonly whole: Surface;
+}
+
+export class StrokeMark implements Mark {
+  readonly #drawing: Drawing;
+  readonly #scratch: Scratch;
+  readonly #brush: Brush;
+  readonly #stroke: Stroke;
+  /** Where it is, piece by piece; the last is the one that still grows. */
+  readonly #boxes: Box[] = [];
+  #live: Box | null = null;
+
+  constructor(drawing: Drawing, scratch: Scratch, brush: Brush) {
+    this.#drawing = drawing;
+    this.#scratch = scratch;
+    this.#brush = brush;
+    this.#stroke = new Stroke(brush.size_px);
+  }
+
+  move(points: readonly PenPoint[]): void {
+    let hasGrown = false;
+    for (const point of points) hasGrown = this.#stroke.add(point) || hasGrown;
+    if (!hasGrown) return;
+    const piece = this.#stroke.settle();
+    if (piece) this.#keep(piece);
+    this.#show(this.#stroke.live(false));
+  }
+
+  end(): void {
+    this.#show(this.#stroke.live(true));
+    if (this.#live) this.#boxes.push(this.#live);
+    this.#drawing.commit(this.#scratch.whole, this.#brush.ink, this.#boxes);
+    this.#wipe();
+  }
+
+  cancel(): void {
+    this.#wipe();
+    this.#drawing.refresh();
+  }
+
+  #keep(outline: Point[]): void {
+    const box = boxOfOutline(outline);
+    if (!box) return;
+    this.#scratch.settled.fill(pathOf(outline), this.#brush.colour);
+    this.#boxes.push(box);
+  }
+
+  #show(outline: Point[]): void {
+    const { settled, whole } = this.#scratch;
+    const box = boxOfOutline(outline);
+    if (!box) return;
+    // Also where it was before: the end of a stroke draws back a little as it grows.
+    const changed = clip(union(this.#live, box), whole.box);
+    this.#live = box;
+    if (!changed) return;
+    whole.clear(changed);
+    whole.blit(settled, changed);
+    whole.fill(pathOf(outline), this.#brush.colour);
+    this.#drawing.preview(whole, this.#brush.ink, changed);
+  }
+
+  #wipe(): void {
+    for (const surface of [this.#scratch.settled, this.#scratch.whole]) {
+      for (const box of this.#live ? [...this.#boxes, this.#live] : this.#boxes) surface.clear(box);
+    }
+  }
+}
+
+export class ShapeMark implements Mark {
+  readonly #drawing: Drawing;
+  readonly #whole: Surface;
+  readonly #brush: Brush;
+  readonly #kind: ShapeKind;
+  readonly #isFilled: boolean;
+  #from: Point | null = null;
+  #box: Box | null = null;
+
+  constructor(drawing: Drawing, { whole }: Scratch, brush: Brush, kind: ShapeKind, isFilled: boolean) {
+    this.#drawing = drawing;
+    this.#whole = whole;
+    this.#brush = brush;
+    this.#kind = kind;
+    this.#isFilled = isFilled && kind !== "line";
+  }
+
+  move(points: readonly PenPoint[], isRegular: boolean): void {
+    const point = points.at(-1);
+    if (!point) return;
+    this.#from ??= point;
+    const to = isRegular ? regular(this.#kind, this.#from, point) : point;
+    const before = this.#box;
+    if (before) this.#whole.clear(before);
+    this.#box = boxAround([this.#from, to], this.#isFilled ? 2 : this.#brush.size_px / 2 + 2);
+    this.#paint(this.#from, to);
+    this.#drawing.preview(this.#whole, this.#brush.ink, union(before, this.#box));
+  }
+
+  end(): void {
+    if (this.#box) this.#drawing.commit(this.#whole, this.#brush.ink, [this.#box]);
+    this.#wipe();
+  }
+
+  cancel(): void {
+    this.#wipe();
+    this.#drawing.refresh();
+  }
+
+  #paint(from: Point, to: Point): void {
+    const path = shapePath(this.#kind, from, to);
+    if (this.#isFilled) this.#whole.fill(path, this.#brush.colour);
+    else this.#whole.stroke(path, this.#brush.colour, this.#brush.size_px);
+  }
+
+  #wipe(): void {
+    if (this.#box) this.#whole.clear(this.#box);
+  }
+}
+
+function shapePath(kind: ShapeKind, from: Point, to: Point): Path2D {
+  const path = new Path2D();
+  const [width, height] = [to.x - from.x, to.y - from.y];
+  if (kind === "line") {
+    path.moveTo(from.x, from.y);
+    path.lineTo(to.x, to.y);
+  } else if (kind === "rectangle") path.rect(from.x, from.y, width, height);
+  else {
+    const [radiusX, radiusY] = [Math.abs(width) / 2, Math.abs(height) / 2];
+    path.ellipse(from.x + width / 2, from.y + height / 2, radiusX, radiusY, 0, 0, 2 * Math.PI);
+  }
+  return path;
+}
+
+/**
+ * Fills what hangs together in the picture as it is seen, on the active layer.
+ *
+ * @param tolerance 0 to 255 in each of red, green and blue.
+ */
+export function fillArea(drawing: Drawing, { whole }: Scratch, brush: Brush, at: Point, tolerance: number): void {
+  const { box } = drawing;
+  const [x, y] = [Math.floor(at.x - box.left), Math.floor(at.y - box.top)];
+  const seen = drawing.read();
+  if (x < 0 || y < 0 || x >= seen.width || y >= seen.height) return;
+  const area = widen(
+    flood(new Uint32Array(seen.data.buffer), seen.width, x, y, tolerance),
+    seen.width,
+    seen.height,
+  );
+  const part = {
+    left: area.box.left + box.left,
+    top: area.box.top + box.top,
+    right: area.box.right + box.left,
+    bottom: area.box.bottom + box.top,
+  };
+  whole.write(coloured(area.mask, area.box, seen.width, brush.colour), part);
+  drawing.commit(whole, brush.ink, [part]);
+  whole.clear(part);
+}
+
+function coloured(mask: Uint8Array, box: Box, stride: number, colour: string): ImageData {
+  const [width, height] = [box.right - box.left, box.bottom - box.top];
+  const image = new ImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer);
+  const rgb = Number.parseInt(colour.slice(1), 16);
+  // Little-endian, as every machine with a browser is: red comes first in memory.
+  const pixel = (0xff000000 | ((rgb & 0xff) << 16) | (rgb & 0xff00) | (rgb >>> 16)) >>> 0;
+  for (let y = 0; y < height; y++) {
+    const from = (y + box.top) * stride + box.left;
+    for (let x = 0; x < width; x++) if (mask[from + x]) pixels[y * width + x] = pixel;
+  }
+  return image;
+}

@@ -1,0 +1,99 @@
+/** A canvas with its origin at the centre. Knows neither layers nor tools. */
+
+import type { Box } from "./geometry";
+import { boxOfTile, isBlank } from "./tiles";
+
+export class Surface {
+  readonly canvas = document.createElement("canvas");
+  #context: CanvasRenderingContext2D;
+  readonly #settings: CanvasRenderingContext2DSettings;
+
+  /**
+   * Its pixels are kept where the processor reads them: undo, fill and the frames that are sent need them there, and a
+   * graphics card would have to give them back each time.
+   */
+  constructor(width: number, height: number, settings: CanvasRenderingContext2DSettings = {}) {
+    this.#settings = { willReadFrequently: true, ...settings };
+    this.#context = this.resize(width, height);
+  }
+
+  /** Empties it. */
+  resize(width: number, height: number): CanvasRenderingContext2D {
+    this.canvas.width = width;
+    this.canvas.height = height;
+    const context = this.canvas.getContext("2d", this.#settings);
+    if (!context) throw new Error("this browser has no 2D canvas");
+    context.translate(width / 2, height / 2);
+    this.#context = context;
+    return context;
+  }
+
+  get box(): Box {
+    const { width, height } = this.canvas;
+    return { left: -width / 2, top: -height / 2, right: width / 2, bottom: height / 2 };
+  }
+
+  clear({ left, top, right, bottom }: Box): void {
+    this.#context.clearRect(left, top, right - left, bottom - top);
+  }
+
+  fillBox({ left, top, right, bottom }: Box, colour: string): void {
+    this.#context.fillStyle = colour;
+    this.#context.fillRect(left, top, right - left, bottom - top);
+  }
+
+  fill(path: Path2D, colour: string): void {
+    this.#context.fillStyle = colour;
+    this.#context.fill(path);
+  }
+
+  stroke(path: Path2D, colour: string, width: number): void {
+    this.#context.strokeStyle = colour;
+    this.#context.lineWidth = width;
+    this.#context.lineCap = this.#context.lineJoin = "round";
+    this.#context.stroke(path);
+  }
+
+  /** Puts a part of another surface here, at the same distance from the centre. The part must be inside both. */
+  blit(from: Surface, box: Box, opacity = 1, operation: GlobalCompositeOperation = "source-over"): void {
+    const { left, top } = box;
+    const [width, height] = [box.right - box.left, box.bottom - box.top];
+    const { width: fromWidth, height: fromHeight } = from.canvas;
+    const context = this.#context;
+    context.globalAlpha = opacity;
+    context.globalCompositeOperation = operation;
+    context.drawImage(from.canvas, left + fromWidth / 2, top + fromHeight / 2, width, height, left, top, width, height);
+    context.globalAlpha = 1;
+    context.globalCompositeOperation = "source-over";
+  }
+
+  /** Draws a picture over all of a box, which it covers; what sticks out is cut off. */
+  cover(image: CanvasImageSource, width: number, height: number, box: Box): void {
+    const scale = Math.max((box.right - box.left) / width, (box.bottom - box.top) / height);
+    this.#context.imageSmoothingQuality = "high";
+    this.#context.drawImage(image, (-width * scale) / 2, (-height * scale) / 2, width * scale, height * scale);
+  }
+
+  read({ left, top, right, bottom }: Box): ImageData {
+    const { width, height } = this.canvas;
+    return this.#context.getImageData(left + width / 2, top + height / 2, right - left, bottom - top);
+  }
+
+  write(pixels: ImageData, { left, top }: Pick<Box, "left" | "top">): void {
+    const { width, height } = this.canvas;
+    this.#context.putImageData(pixels, left + width / 2, top + height / 2);
+  }
+
+  /** The pixels of a tile; null where there is nothing on it. */
+  readTile(tile: number): ImageData | null {
+    const pixels = this.read(boxOfTile(tile));
+    return isBlank(pixels.data) ? null : pixels;
+  }
+
+  writeTile(tile: number, pixels: ImageData | null): void {
+    const box = boxOfTile(tile);
+    if (pixels) this.write(pixels, box);
+    else this.clear(box);
+  }
+}
+

@@ -1,0 +1,34 @@
+/** The grid of small squares by which a sheet remembers what it was: a thin stroke keeps no whole picture. Pure. */
+
+import type { Box } from "./geometry";
+
+export const TILE_PX = 128;
+export const TILE_BYTES = TILE_PX * TILE_PX * 4;
+/** More columns than any sheet has, so that a tile's place fits in one number. */
+const COLUMNS = 1024;
+
+/** The length of a sheet that shows `length_px`: whole tiles on both sides of its centre. */
+export function wholeTiles(length_px: number): number {
+  return Math.ceil(length_px / 2 / TILE_PX) * 2 * TILE_PX;
+}
+
+/** The tiles that a box touches, by number. Tiles are counted from the centre, so a sheet that grows keeps them. */
+export function tilesIn(box: Box): number[] {
+  const tiles: number[] = [];
+  const [firstX, lastX] = [Math.floor(box.left / TILE_PX), Math.ceil(box.right / TILE_PX)];
+  const [firstY, lastY] = [Math.floor(box.top / TILE_PX), Math.ceil(box.bottom / TILE_PX)];
+  for (let y = firstY; y < lastY; y++) {
+    for (let x = firstX; x < lastX; x++) tiles.push((y + COLUMNS / 2) * COLUMNS + x + COLUMNS / 2);
+  }
+  return tiles;
+}
+
+export function boxOfTile(tile: number): Box {
+  const left = ((tile % COLUMNS) - COLUMNS / 2) * TILE_PX;
+  const top = (Math.floor(tile / COLUMNS) - COLUMNS / 2) * TILE_PX;
+  return { left, top, right: left + TILE_PX, bottom: top + TILE_PX };
+}
+
+export function isBlank(pixels: Uint8ClampedArray): boolean {
+  return new Uint32Array(pixels.buffer, pixels.byteOffset, pixels.byteLength / 4).every((pixel) => pixel === 0);
+}

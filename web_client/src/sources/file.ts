@@ -1,0 +1,131 @@
+/** A picture or a video of the user's own as a source. A video plays over and over. */
+
+import { signal } from "@preact/signals";
+import { MovingPicture } from "./moving";
+import { type CroppedSource, type Picture, SourceError } from "./source";
+
+/** A video element that can't play a file may also say nothing. */
+const LOAD_TIMEOUT_MS = 10_000;
+
+export class FileSource implements CroppedSource {
+  readonly shape = signal<{ width: number; height: number } | null>(null);
+  readonly name = signal("");
+  readonly hasVideo = signal(false);
+  readonly isPlaying = signal(false);
+  /** Where the video is, and how long it is, in seconds. */
+  readonly position_s = signal(0);
+  readonly duration_s = signal(0);
+  /** Holds what is in use, a video or a still: they change without a new mount. */
+  readonly view = document.createElement("div");
+
+  readonly #moving = new MovingPicture();
+  readonly #still = document.createElement("img");
+  #url = "";
+  #changed: (() => void) | null = null;
+
+  constructor() {
+    this.view.className = "file-view";
+    const video = this.#moving.view;
+    video.loop = true;
+    for (const kind of ["play", "pause"]) video.addEventListener(kind, () => (this.isPlaying.value = !video.paused));
+    for (const kind of ["timeupdate", "seeked", "durationchange"]) video.addEventListener(kind, this.#readPosition);
+    video.addEventListener("resize", () => {
+      if (this.hasVideo.peek()) this.shape.value = { width: video.videoWidth, height: video.videoHeight };
+    });
+  }
+
+  get isStill(): boolean {
+    return !this.hasVideo.peek();
+  }
+
+  get isEmpty(): boolean {
+    return this.#url === "";
+  }
+
+  /** Shows what was opened before, if anything. */
+  async start(changed: () => void): Promise<void> {
+    this.#changed = changed;
+    if (this.hasVideo.peek()) await this.#moving.showFile(this.#url, changed);
+    else if (this.#url) changed();
+  }
+
+  stop(): void {
+    this.#changed = null;
+    this.#moving.clear();
+  }
+
+  /** Takes another file. Rejects with a SourceError where this browser can't show it; the one before then stays. */
+  async open(file: File): Promise<void> {
+    const url = URL.createObjectURL(file);
+    const isVideo = file.type.startsWith("video/");
+    try {
+      await (isVideo ? probeVideo(url) : probePicture(url));
+    } catch (error) {
+      URL.revokeObjectURL(url);
+      throw new SourceError("fileUnreadable", error);
+    }
+    URL.revokeObjectURL(this.#url);
+    this.#url = url;
+    this.name.value = file.name;
+    this.hasVideo.value = isVideo;
+    this.#moving.clear();
+    if (isVideo) this.view.replaceChildren(this.#moving.view);
+    else await this.#showStill(url);
+    if (this.#changed) await this.start(this.#changed);
+  }
+
+  picture(): Picture | null {
+    if (this.hasVideo.peek()) return this.#moving.picture(false);
+    const shape = this.shape.peek();
+    return shape && { image: this.#still, ...shape, mirrored: false };
+  }
+
+  togglePlay(): void {
+    const video = this.#moving.view;
+    // Rejects when it is paused again before it begins; that is no failure.
+    if (video.paused) void video.play().catch(() => {});
+    else video.pause();
+  }
+
+  seek(to_s: number): void {
+    this.#moving.view.currentTime = to_s;
+  }
+
+  async #showStill(url: string): Promise<void> {
+    this.#still.src = url;
+    await this.#still.decode();
+    this.shape.value = { width: this.#still.naturalWidth, height: this.#still.naturalHeight };
+    this.view.replaceChildren(this.#still);
+  }
+
+  readonly #readPosition = (): void => {
+    const { currentTime, duration } = this.#moving.view;
+    this.position_s.value = currentTime;
+    this.duration_s.value = Number.isFinite(duration) ? duration : 0;
+  };
+}
+
+async function probePicture(url: string): Promise<void> {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+}
+
+async function probeVideo(url: string): Promise<void> {
+  const video = document.createElement("video");
+  video.muted = true;
+  video.src = url;
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error("no picture in time")), LOAD_TIMEOUT_MS);
+    video.onloadeddata = () => {
+      clearTimeout(timer);
+      if (video.videoWidth > 0) resolve();
+      else reject(new Error("no picture in it"));
+    };
+    video.onerror = () => {
+      clearTimeout(timer);
+      reject(new Error(video.error?.message ?? "unreadable"));
+    };
+  });
+  video.removeAttribute("src");
+}
