@@ -32,7 +32,11 @@ export function Field(props: FieldProps) {
       <label for={id} title={control.description}>
         {control.title}
       </label>
-      {inputFor(control, { ...props, control }, { id, "aria-invalid": error !== undefined, "aria-describedby": `${id}-note` })}
+      {inputFor(
+        control,
+        { ...props, control },
+        { id, "aria-invalid": error !== undefined, "aria-describedby": `${id}-note` },
+      )}
       <p
         id={`${id}-note`}
         class={error !== undefined ? "error" : noEffect === null ? "hidden" : "detail"}

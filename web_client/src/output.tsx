@@ -123,7 +123,7 @@ function Tools({ studio }: { studio: Studio }) {
           view.isPanicked.value = !view.isPanicked.value;
         }}
       />
-            <Tool icon="snapshot" name={words.snapshot} shortcut="S" press={() => void studio.keep.saveSnapshot()} />
+      <Tool icon="snapshot" name={words.snapshot} shortcut="S" press={() => void studio.keep.saveSnapshot()} />
       <RecordingTools studio={studio} />
       <Tool
         icon="rewind"

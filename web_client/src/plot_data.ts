@@ -1,4 +1,4 @@
-/** The last minute of latency for the plot: the server's stages on top of each other, and what this page measured. Pure. */
+/** The last minute of latency for the plot: the server's stages stacked, and what this page measured. Pure. */
 
 import type { Measurements } from "./meter";
 import type { Stats } from "./protocol";

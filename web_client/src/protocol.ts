@@ -175,7 +175,17 @@ export type ServerMessage =
 export type ClientMessage =
   { type: "params"; params: Record<string, Value> } | { type: "command"; command: string; [argument: string]: Value };
 
-const serverTypes = new Set(["ready", "loading", "queued", "params", "error", "dropped", "governor", "stats", "closed"]);
+const serverTypes = new Set([
+  "ready",
+  "loading",
+  "queued",
+  "params",
+  "error",
+  "dropped",
+  "governor",
+  "stats",
+  "closed",
+]);
 
 /** Parses a text message. Returns null for a type that this version doesn't know: it is to be ignored. */
 export function parseMessage(text: string): ServerMessage | null {

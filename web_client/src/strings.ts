@@ -130,7 +130,8 @@ export const english = {
     fit: "Show all of it",
     zoomed: (percent: number) => `${percent} %, show all`,
     refine: "Refine when the pen rests",
-    refineHint: "One step while the pen moves, your own number of steps when it rests. Set two or more steps to use it.",
+    refineHint:
+      "One step while the pen moves, your own number of steps when it rests. Set two or more steps to use it.",
     fingerDraws: "Fingers draw too",
   },
   layers: {

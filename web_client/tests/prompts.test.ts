@@ -8,7 +8,10 @@ describe("history", () => {
   });
 
   test("forgets the oldest beyond its bound", () => {
-    const many = Array.from({ length: 60 }, (_, index) => `prompt ${index}`).reduce(remembered, [] as readonly string[]);
+    const many = Array.from({ length: 60 }, (_, index) => `prompt ${index}`).reduce(
+      remembered,
+      [] as readonly string[],
+    );
     expect([many.length, many[0], many.at(-1)]).toEqual([MAX_PROMPTS, "prompt 10", "prompt 59"]);
   });
 
@@ -62,7 +65,12 @@ describe("a blend", () => {
   test("has a slider between two", () => {
     expect(blend.balanceOf(two)).toBe(0.75);
     expect(blend.balanced(two, 0.1).map(({ weight }) => weight)).toEqual([0.9, 0.1]);
-    expect(blend.balanceOf([{ text: "a", weight: 0 }, { text: "b", weight: 0 }])).toBe(0.5);
+    expect(
+      blend.balanceOf([
+        { text: "a", weight: 0 },
+        { text: "b", weight: 0 },
+      ]),
+    ).toBe(0.5);
   });
 
   test("changes one text or one weight", () => {

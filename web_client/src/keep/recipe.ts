@@ -44,7 +44,7 @@ function recipeText(png: Uint8Array): string | null {
   if (!SIGNATURE.every((byte, index) => png[index] === byte)) return null;
   const view = new DataView(png.buffer, png.byteOffset, png.byteLength);
   const latin = new TextDecoder("latin1");
-  for (let at = 8; at + IEND_BYTES <= png.length; ) {
+  for (let at = 8; at + IEND_BYTES <= png.length;) {
     const length = view.getUint32(at);
     const data = png.subarray(at + 8, at + 8 + length);
     const begin = `${KEYWORD}\0\0\0\0\0`;

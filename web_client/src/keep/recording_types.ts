@@ -16,7 +16,8 @@ const wanted: RecordingType[] = [
 /** One for each kind of file; empty where nothing can be recorded. */
 export function recordingTypes(isSupported: (mimeType: string) => boolean): RecordingType[] {
   const found = new Map<string, RecordingType>();
-  for (const type of wanted) if (!found.has(type.extension) && isSupported(type.mimeType)) found.set(type.extension, type);
+  for (const type of wanted)
+    if (!found.has(type.extension) && isSupported(type.mimeType)) found.set(type.extension, type);
   return [...found.values()];
 }
 

@@ -30,7 +30,8 @@ export const german: Strings = {
       "Diese Seite und der Server sprechen nicht dieselbe Version. Lade die Seite neu; hilft das nicht, aktualisiere den Server.",
     refused: "Dieser Server verlangt sein Token: Öffne die Adresse, die der Server ausgegeben hat.",
     tooBig: "Ein Bild war dem Server zu groß. Wähle eine kleinere Breite und Höhe und drücke dann Verbinden.",
-    engineFailed: "Die Bildberechnung auf dem Server ist ausgefallen; sein Protokoll sagt, warum. Die Seite versucht es weiter.",
+    engineFailed:
+      "Die Bildberechnung auf dem Server ist ausgefallen; sein Protokoll sagt, warum. Die Seite versucht es weiter.",
     full: "Der Server ist voll. Schließe ein anderes Fenster, das ihn nutzt, oder warte: Die Seite versucht es weiter.",
     unreachable: "Der Server ist nicht erreichbar. Prüfe, ob er läuft; die Seite versucht es weiter.",
     lost: "Die Verbindung ist abgerissen. Die Seite verbindet sich von selbst wieder.",
@@ -54,13 +55,15 @@ export const german: Strings = {
     screenEnded: "Der Bildschirm wird nicht mehr geteilt. Wähle Bildschirm noch einmal.",
     fileUnreadable:
       "Dieser Browser kann die Datei nicht zeigen. Versuche ein Bild als JPEG, PNG oder WebP, oder ein Video als MP4 oder WebM.",
-    layersFull: "Die Zeichnung hat so viele Ebenen, wie sie haben kann. Lösche eine und füge das Bild dann noch einmal hinzu.",
+    layersFull:
+      "Die Zeichnung hat so viele Ebenen, wie sie haben kann. Lösche eine und füge das Bild dann noch einmal hinzu.",
     encoding: "Dieser Browser kann keine Bilder zum Senden komprimieren. Aktualisiere ihn oder nimm einen anderen.",
     frameRefused: "Der Server konnte ein Bild von hier nicht verwenden.",
     commandRefused: "Der Server hat das abgelehnt.",
     paramsChanged: "Der Server kam mit anderen Einstellungen zurück. Es gelten die angezeigten.",
     noSchema: "Die Einstellungen konnten nicht geladen werden. Lade die Seite neu, um es noch einmal zu versuchen.",
-    windowRefused: "Der Browser hat das Ausgabefenster blockiert. Erlaube Pop-ups für diese Seite und versuche es noch einmal.",
+    windowRefused:
+      "Der Browser hat das Ausgabefenster blockiert. Erlaube Pop-ups für diese Seite und versuche es noch einmal.",
     pictureInPictureRefused:
       "Der Browser hat Bild-im-Bild abgelehnt. Versuche es noch einmal, oder öffne ein Ausgabefenster.",
     noLook:
@@ -68,7 +71,8 @@ export const german: Strings = {
     seedLocked: "Der Seed ist gesperrt. Entsperre ihn, um einen anderen zu versuchen.",
     noRewind: "Es gibt noch nichts zum Zurückspulen. Wähle zuerst Kamera oder Zeichnen.",
     recordingFailed: "Die Aufnahme brach ab; was davon da war, ist gespeichert.",
-    previewFailed: "Die Vorschau kam nicht zustande: Der Server hat keinen Platz oder ist zu langsam. Versuche es später.",
+    previewFailed:
+      "Die Vorschau kam nicht zustande: Der Server hat keinen Platz oder ist zu langsam. Versuche es später.",
     noPreview: "Es gibt noch kein Bild, um Stärken zu probieren. Wähle zuerst Kamera oder Zeichnen.",
     noSnapshot: "Es gibt noch kein Bild zum Speichern. Wähle zuerst Kamera oder Zeichnen.",
   },
@@ -197,8 +201,7 @@ export const german: Strings = {
     lockSeed: "Diesen Seed behalten",
     none: "keins",
     automatic: "Automatische Qualität",
-    governed: (steps, width, height, quality) =>
-      `Jetzt ${steps} Schritte, ${width}×${height}, Qualität ${quality}.`,
+    governed: (steps, width, height, quality) => `Jetzt ${steps} Schritte, ${width}×${height}, Qualität ${quality}.`,
   },
   tabs: { look: "Aussehen", show: "Show" },
   fields: {
@@ -289,7 +292,8 @@ export const german: Strings = {
     useMidi: "MIDI-Geräte verwenden",
     midiProblems: {
       refused: "MIDI ist gesperrt. Erlaube es in der Adresszeile und drücke den Knopf noch einmal.",
-      missing: "Dieser Browser hat kein MIDI. Nimm Chrome, Edge oder Firefox an einer https://- oder localhost-Adresse.",
+      missing:
+        "Dieser Browser hat kein MIDI. Nimm Chrome, Edge oder Firefox an einer https://- oder localhost-Adresse.",
     },
     learn: (title) => `${title} lernen`,
     learnShort: "Lernen",

@@ -63,10 +63,8 @@ export const french: Strings = {
     noSchema: "Les réglages n’ont pas pu être chargés. Rechargez la page pour réessayer.",
     windowRefused:
       "Le navigateur a bloqué la fenêtre de sortie. Autorisez les pop-ups pour cette page, puis réessayez.",
-    pictureInPictureRefused:
-      "Le navigateur a refusé l’incrustation. Réessayez, ou ouvrez une fenêtre de sortie.",
-    noLook:
-      "Ce fichier ne contient ni aspect ni préréglages. Ouvrez une photo de cette page ou un fichier exporté.",
+    pictureInPictureRefused: "Le navigateur a refusé l’incrustation. Réessayez, ou ouvrez une fenêtre de sortie.",
+    noLook: "Ce fichier ne contient ni aspect ni préréglages. Ouvrez une photo de cette page ou un fichier exporté.",
     seedLocked: "La graine est verrouillée. Déverrouillez-la pour en essayer une autre.",
     noRewind: "Il n’y a encore rien à rembobiner. Choisissez d’abord Caméra ou Dessin.",
     recordingFailed: "L’enregistrement s’est interrompu ; ce qu’il y en avait est sauvegardé.",

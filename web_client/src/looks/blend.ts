@@ -52,8 +52,7 @@ export function crossfaded(from: Value | undefined, to: Value | undefined, share
   const weights = new Map<string, number>();
   const add = (prompts: WeightedPrompt[], part: number) => {
     const total = prompts.reduce((sum, { weight }) => sum + weight, 0) || 1;
-    for (const { text, weight } of prompts)
-      weights.set(text, (weights.get(text) ?? 0) + (part * weight) / total);
+    for (const { text, weight } of prompts) weights.set(text, (weights.get(text) ?? 0) + (part * weight) / total);
   };
   add(asBlend(from), 1 - share);
   add(asBlend(to), share);

@@ -56,8 +56,9 @@ export class Show {
 
   get numbers(): NumberControl[] {
     const controls = this.#studio.client.controls.value;
-    return controls.filter((control) => control.kind === "number" && control.min !== null && control.max !== null) as
-      NumberControl[];
+    return controls.filter(
+      (control) => control.kind === "number" && control.min !== null && control.max !== null,
+    ) as NumberControl[];
   }
 
   tap(): void {
@@ -88,7 +89,8 @@ export class Show {
     try {
       const access = await navigator.requestMIDIAccess();
       const listen = () => {
-        for (const input of access.inputs.values()) input.onmidimessage = ({ data }) => data && this.#hear(midiEvent(data));
+        for (const input of access.inputs.values())
+          input.onmidimessage = ({ data }) => data && this.#hear(midiEvent(data));
       };
       access.onstatechange = listen;
       listen();
