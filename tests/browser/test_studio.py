@@ -19,6 +19,11 @@ from .driver import DESKTOP, SOON_MS, ServerProcess, opened, serving, session_of
 
 pytestmark = pytest.mark.browser
 
+DROP = """(bytes) => {
+    const files = new DataTransfer();
+    files.items.add(new File([Uint8Array.from(bytes)], "snapshot.png", { type: "image/png" }));
+    dispatchEvent(new DragEvent("drop", { dataTransfer: files, cancelable: true }));
+}"""
 FAKE_MIDI = """
 const input = { onmidimessage: null };
 navigator.requestMIDIAccess = async () => ({ inputs: new Map([["1", input]]), onstatechange: null });
@@ -95,7 +100,7 @@ def test_presets_go_through_a_file_and_an_address(browser: Browser, echo: Server
         expect(prompt(other.page)).to_have_value("oil painting", timeout=SOON_MS)
         assert "#" not in other.page.url
         other.page.get_by_text("Manage presets").click()
-        other.page.locator("input[type=file]").first.set_input_files(tmp_path / "presets.json")
+        other.page.locator(".preset-files input[type=file]").set_input_files(tmp_path / "presets.json")
         expect(other.page.locator(".preset-keys").get_by_role("button", name="oil painting")).to_be_visible()
         assert other.errors == []
 
@@ -168,6 +173,10 @@ def test_a_snapshot_brings_its_look_back(browser: Browser, echo: ServerProcess, 
         wait_for_param(page, echo, "prompt", "something else")
         page.get_by_text("Manage presets").click()
         page.locator(".preset-files input[type=file]").set_input_files(file)
+        wait_for_param(page, echo, "prompt", "gouache")
+        prompt(page).fill("and again")
+        wait_for_param(page, echo, "prompt", "and again")
+        page.evaluate(DROP, list(file.read_bytes()))
         wait_for_param(page, echo, "prompt", "gouache")
 
 
