@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
 
 from realtime.server.snapshot import text_of
 
@@ -303,3 +303,34 @@ def test_the_page_speaks_the_browsers_language(browser: Browser, echo: ServerPro
         expect(watched.page.get_by_role("region", name=word, exact=True)).to_be_visible(timeout=SOON_MS)
         assert watched.page.evaluate("document.documentElement.lang") == (locale[:2] if locale != "ja" else "en")
         assert watched.errors == []
+
+
+def test_targets_and_what_was_chosen_for_them_are_shown(browser: Browser, echo: ServerProcess) -> None:
+    """With a server that has targets: this one's answers are put in its mouth."""
+    target = {
+        "anyOf": [{"type": "number", "minimum": 10, "maximum": 10_000}, {"type": "null"}],
+        "title": "Latency target",
+    }
+    choice = {"steps": 1, "width": 256, "height": 256, "quality": 70, "latency_ms": 90, "fps": 20}
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+
+        def talk(socket: WebSocketRoute) -> None:
+            server = socket.connect_to_server()
+            server.on_message(socket.send)
+            socket.on_message(server.send)
+            governor = {"type": "governor", **choice, "reason": "Four steps took 180 ms."}
+            page.expose_function("govern", lambda: socket.send(json.dumps(governor)))
+
+        def describe(route: Route) -> None:
+            schema = route.fetch().json()
+            schema["properties"]["latency_ms"] = target
+            route.fulfill(json=schema)
+
+        page.route_web_socket("**/ws*", talk)
+        page.route("**/api/params/schema", describe)
+        page.reload()
+        page.get_by_text("Automatic quality").click()
+        expect(page.get_by_label("Latency target")).to_have_attribute("placeholder", "none")
+        page.evaluate("govern()")
+        expect(page.get_by_text("Now 1 steps, 256×256, quality 70. Four steps took 180 ms.")).to_be_visible()

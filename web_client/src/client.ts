@@ -264,6 +264,7 @@ export class Client {
         // Where no `dropped` come, only the count tells that the session was frozen before this page was there.
         if (pausedIn(message) > pausedIn(this.serverStats.peek() ?? message)) this.#noticePause();
         this.serverStats.value = message;
+        if (message.governor) this.governor.value = message.governor;
         break;
     }
     void this.#frames.pump();
@@ -278,6 +279,7 @@ export class Client {
     const isNew = params.version !== this.params.inForce.peek()?.version;
     this.params.confirm(params);
     if (!isNew) return;
+    if (!hasTarget(params)) this.governor.value = null;
     this.#versions.set(params.version, params);
     if (this.#versions.size > KEPT_VERSIONS) this.#versions.delete(this.#versions.keys().next().value ?? 0);
     this.canvas.resize(params.width, params.height);
@@ -370,6 +372,10 @@ export class Client {
     return this.controls.peek().find((control) => control.kind === "number" && control.name === name) as
       NumberControl | undefined;
   }
+}
+
+function hasTarget({ latency_ms = null, min_fps = null }: Params): boolean {
+  return latency_ms !== null || min_fps !== null;
 }
 
 function pausedIn({ dropped }: Stats): number {

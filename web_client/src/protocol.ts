@@ -131,7 +131,6 @@ export interface Ready {
 
 /** What the server chose to keep to a target of latency or frame rate, and why. */
 export interface Governor {
-  type: "governor";
   steps: number;
   width: number;
   height: number;
@@ -152,6 +151,8 @@ export interface Stats {
   sessions: number;
   /** Which acceleration runs, for people. */
   rung?: string;
+  /** Where the session has a target. */
+  governor?: Governor;
 }
 
 /** The last message where the transport has no close codes of its own. */
@@ -169,7 +170,7 @@ export type ServerMessage =
   | { type: "params"; params: Params }
   | { type: "error"; code: string; message: string; field?: string; seq?: number }
   | { type: "dropped"; seqs: number[]; reason: string }
-  | Governor
+  | ({ type: "governor" } & Governor)
   | Stats;
 
 export type ClientMessage =
