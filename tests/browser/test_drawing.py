@@ -385,3 +385,28 @@ def test_a_drawing_keeps_what_lies_outside_when_its_shape_changes(browser: Brows
         expect_colour(page, 0.1, 0.5, WHITE)
         set_width(page, echo, 768)
         expect_colour(page, 0.1, 0.5, RED)
+
+
+def test_escape_takes_back_what_is_being_drawn(browser: Browser, echo: ServerProcess) -> None:
+    with drawing(browser, echo) as watched:
+        page = watched.page
+        page.mouse.move(*at(page, 0.2, 0.5))
+        page.mouse.down()
+        page.mouse.move(*at(page, 0.8, 0.5), steps=10)
+        expect_colour(page, 0.5, 0.5, BLACK)
+        page.keyboard.press("Escape")
+        expect_colour(page, 0.5, 0.5, WHITE)
+        page.mouse.up()
+        expect(page.get_by_role("button", name="Undo", exact=True)).to_be_disabled()
+
+
+def test_the_drawings_keys_leave_a_dialog_alone(browser: Browser, echo: ServerProcess) -> None:
+    with drawing(browser, echo) as watched:
+        page = watched.page
+        page.mouse.move(*at(page, 0.5, 0.5))
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog")).to_be_visible()
+        page.keyboard.press("g")
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_be_hidden()
+        expect(page.get_by_role("button", name="Brush", exact=True)).to_have_attribute("aria-pressed", "true")

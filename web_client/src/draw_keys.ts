@@ -42,7 +42,6 @@ const actions: Record<string, Action> = {
   pageup: (canvas) => canvas.selectNeighbour(1),
   pagedown: (canvas) => canvas.selectNeighbour(-1),
   delete: ({ drawing }) => drawing.clearLayer(),
-  escape: (canvas) => canvas.cancel(),
 };
 
 const shifted: Record<string, Action> = {
@@ -73,7 +72,7 @@ function fade(canvas: DrawingCanvas, by: number): void {
 export function bindDrawKeys(canvas: DrawingCanvas, pane: HTMLElement): () => void {
   const down = (event: KeyboardEvent) => {
     const target = event.target as HTMLElement;
-    const isOurs = canvas.isHovered || pane.contains(target);
+    const isOurs = pane.contains(target) || (canvas.isHovered && !target.closest("dialog"));
     if (!isOurs || event.altKey || target.matches("select, textarea, input:not([type=range], [type=checkbox])")) return;
     if (!press(event, canvas, target)) return;
     event.preventDefault();
@@ -102,6 +101,8 @@ function press(event: KeyboardEvent, canvas: DrawingCanvas, target: HTMLElement)
     else canvas.undo();
     return true;
   }
+  // While nothing is being drawn, it leaves full screen and the like.
+  if (key === "escape") return canvas.cancel();
   const isOnSurface = target === canvas.view;
   if (key === " ") {
     if (!isOnSurface && !(canvas.isHovered && !target.matches("button, summary, a, input"))) return false;

@@ -55,21 +55,21 @@ test("a point out of view is brought to the edge, one in view moves nothing", ()
 });
 
 test("tiles cover a box, and are found again by their number", () => {
-  const tiles = tilesIn({ left: -10, top: 5, right: 130, bottom: 6 });
+  const tiles = tilesIn({ left: -10, top: 5, right: 70, bottom: 6 });
   expect(tiles.map(boxOfTile).map(({ left, top }) => [left, top])).toEqual([
-    [-128, 0],
+    [-64, 0],
     [0, 0],
-    [128, 0],
+    [64, 0],
   ]);
 });
 
 test("a box that ends where a tile begins doesn't touch it", () => {
-  expect(tilesIn({ left: 0, top: 0, right: 128, bottom: 128 })).toHaveLength(1);
+  expect(tilesIn({ left: 0, top: 0, right: 64, bottom: 64 })).toHaveLength(1);
 });
 
 test("a sheet has whole tiles on both sides of its centre", () => {
   expect(wholeTiles(1024)).toBe(1024);
-  expect(wholeTiles(1026)).toBe(1280);
+  expect(wholeTiles(1026)).toBe(1152);
 });
 
 test("a tile is blank only without a trace", () => {

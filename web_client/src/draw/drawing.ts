@@ -7,8 +7,8 @@ import { activeLayer, addAbove, addBelow, change, isFull, type Layer, type Layer
 import { Surface } from "./surface";
 import { TILE_BYTES, tilesIn, wholeTiles } from "./tiles";
 
-/** What undo may hold: hundreds of strokes, or a dozen fills of the whole sheet. */
-const HISTORY_BYTES = 64 * 1024 * 1024;
+/** What undo may hold: hundreds of strokes, or eight fills of a whole square sheet. */
+const HISTORY_BYTES = 32 * 1024 * 1024;
 const PAPER = "#ffffff";
 
 /** How a mark becomes part of a layer. */
@@ -98,13 +98,14 @@ export class Drawing {
     this.#compose(part, this.#preview);
   }
 
-  /** Makes a mark part of the active layer. `boxes` together hold all of it, the tighter the less undo has to keep. */
+  /** Makes a mark part of the active layer. `boxes` together hold all of it; undo keeps what it really touches. */
   commit(mark: Surface, ink: Ink, boxes: readonly Box[]): void {
     const layerId = this.layers.peek().activeId;
     const sheet = this.#sheet(layerId);
     const parts = boxes.flatMap((box) => clip(box, sheet.box) ?? []);
-    if (parts.length === 0) return;
-    this.#remember(layerId, new Set(parts.flatMap(tilesIn)));
+    const tiles = [...new Set(parts.flatMap(tilesIn))].filter((tile) => mark.readTile(tile) !== null);
+    if (tiles.length === 0) return;
+    this.#remember(layerId, tiles);
     const whole = parts.reduce<Box | null>(union, null) as Box;
     sheet.blit(mark, whole, ink.opacity, ink.erases ? "destination-out" : "source-over");
     this.#compose(whole);

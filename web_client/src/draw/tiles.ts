@@ -2,7 +2,7 @@
 
 import type { Box } from "./geometry";
 
-export const TILE_PX = 128;
+export const TILE_PX = 64;
 export const TILE_BYTES = TILE_PX * TILE_PX * 4;
 /** More columns than any sheet has, so that a tile's place fits in one number. */
 const COLUMNS = 1024;

@@ -172,12 +172,14 @@ export class DrawingCanvas implements Source {
     this.#use(this.tool.peek(), { ...at, pressure: 0.5 });
   }
 
-  /** Takes back what is being drawn. */
-  cancel(): void {
+  /** Takes back what is being drawn; returns whether anything was. */
+  cancel(): boolean {
     cancelAnimationFrame(this.#painting);
     this.#waiting = [];
-    this.#mark?.cancel();
+    const mark = this.#mark;
+    mark?.cancel();
     this.#mark = null;
+    return mark !== null;
   }
 
   #listen(): void {
