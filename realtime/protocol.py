@@ -182,11 +182,18 @@ def ready_message(
     params: Mapping[str, Any],
     limits: Mapping[str, int],
     styles: Mapping[str, Any],
+    guidance: str | None = None,
 ) -> str:
-    """Frames are welcome. `styles` (our optional addition) names the words that a small model knows."""
+    """Frames are welcome.
+
+    Two optional additions of ours: `styles` names the words that a small model knows, `guidance` how the model hears
+    `guidance_scale`, so that a client can tell which fields do nothing.
+    """
     fields: dict[str, Any] = {"session": session, "model": model, "params": params, "limits": limits, "window": WINDOW}
     if styles:
         fields["styles"] = styles
+    if guidance is not None:
+        fields["guidance"] = guidance
     return _text("ready", protocol=VERSION, **fields)
 
 

@@ -289,6 +289,14 @@ def test_ready_names_the_styles_of_a_model_that_has_some() -> None:
     assert message["styles"] == styles
 
 
+def test_ready_says_how_the_model_hears_guidance_where_that_is_known() -> None:
+    message = json.loads(
+        protocol.ready_message(session="s", model="m", params={}, limits={}, styles={}, guidance="embedded")
+    )
+
+    assert message["guidance"] == "embedded"
+
+
 @pytest.mark.parametrize(
     ("text", "fields"),
     [

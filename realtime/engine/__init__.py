@@ -29,6 +29,8 @@ class EngineInfo:
         rung: which acceleration runs, and why, in one line.
         defaults: params fields that this model wants other than the general defaults.
         styles: what the model says about the words it knows, for the client; empty where it knows them all.
+        guidance: how it hears `guidance_scale`: `none` (not at all), `embedded` (beside the timestep) or `cfg`
+            (classifier-free: above 1 a second row, which alone hears the negative prompt).
         max_output_pixels: the largest picture it makes; None leaves the limit to the configuration.
         notes: what the user should know about how it was loaded, one line each: a slower way, and why.
     """
@@ -39,6 +41,7 @@ class EngineInfo:
     rung: str
     defaults: dict[str, Any] = field(default_factory=dict[str, Any])
     styles: dict[str, Any] = field(default_factory=dict[str, Any])
+    guidance: str = "none"
     max_output_pixels: int | None = None
     notes: tuple[str, ...] = ()
 

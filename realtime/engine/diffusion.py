@@ -91,6 +91,7 @@ class DiffusionEngine:
             self.backend.rung,
             defaults=model.defaults,
             styles=model.styles,
+            guidance=model.guidance.value,
             max_output_pixels=model.max_output_pixels,
             notes=model.notes,
         )

@@ -74,6 +74,7 @@ async def get_config(service: ServiceOf) -> dict[str, Any]:
         "rung": info.rung if info else None,
         "notes": info.notes if info else (),
         "styles": info.styles if info else {},
+        "guidance": info.guidance if info else None,
         "limits": {**service.limits(), "max_output_pixels": service.max_output_pixels},
         "window": protocol.WINDOW,
         "webrtc": service.config.webrtc,

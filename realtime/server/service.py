@@ -127,6 +127,7 @@ class Service:
             model=info.model,
             params=session.params.wire(),
             styles=info.styles,
+            guidance=info.guidance,
             limits=self.limits(),
         )
 

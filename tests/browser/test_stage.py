@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from .driver import DESKTOP, ServerProcess, opened, serving, shown, start_camera
+from .driver import DESKTOP, PHONE, ServerProcess, opened, serving, shown, start_camera
 
 pytestmark = pytest.mark.browser
 
@@ -137,3 +137,14 @@ def test_the_keys_are_shown_and_closed_by_keyboard(browser: Browser, echo: Serve
         expect(page.get_by_text("Panic: press P")).to_be_hidden()
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+
+
+def test_on_a_phone_too_the_output_lies_over_the_input(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=PHONE, has_touch=True) as watched:
+        page = watched.page
+        start_camera(page)
+        page.get_by_role("button", name="Over the input").click()
+        input_box, output_box = (picture.bounding_box() for picture in page.locator(".picture").all())
+        assert input_box == output_box
+        expect(page.get_by_role("button", name="Opacity")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

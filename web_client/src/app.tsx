@@ -4,7 +4,7 @@ import { Dialogs } from "./dialogs";
 import { Header } from "./header";
 import { Hud } from "./hud";
 import { Messages } from "./messages";
-import { Panel } from "./panel";
+import { Side } from "./side";
 import { Stage } from "./stage";
 import { strings } from "./strings";
 import type { Studio } from "./studio";
@@ -21,9 +21,9 @@ export function App({ studio }: { studio: Studio }) {
       <main>
         <div class="workspace">
           <Stage studio={studio} />
-          {view.showsHud.value && <Hud client={client} />}
+          {view.showsHud.value && <Hud studio={studio} />}
         </div>
-        <Panel client={client} />
+        <Side studio={studio} />
       </main>
       <Dialogs studio={studio} />
     </>

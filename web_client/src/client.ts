@@ -5,7 +5,6 @@ import { type Choice, isLoopback, keepChoice, keptChoice, type TransportKind } f
 import { browserClock as clock } from "./clock";
 import { Connection } from "./connection";
 import { Dialer } from "./dialer";
-import { download } from "./download";
 import { flag, kept } from "./kept";
 import { createEncoder } from "./encoder";
 import { FrameSender } from "./frame_sender";
@@ -15,7 +14,7 @@ import { differences, ParamsStore } from "./params";
 import { Player } from "./player";
 import { Refiner } from "./refine";
 import { Problems } from "./problems";
-import type { Closed, Frame, Params, Ready, ServerMessage, Stats, Styles, Value } from "./protocol";
+import type { Closed, Frame, Governor, Guidance, Params, Ready, ServerMessage, Stats, Styles, Value } from "./protocol";
 import { type Control, controlsFrom, type NumberControl, type Schema } from "./schema";
 import type { Sender } from "./sender";
 import { keepSessionName, sessionName } from "./session";
@@ -104,6 +103,10 @@ export class Client {
   readonly model = signal("");
   readonly styles = signal<Styles>({});
   readonly controls = signal<Control[]>([]);
+  /** How the model hears guidance; null where the server doesn't say. */
+  readonly guidance = signal<Guidance | null>(null);
+  /** What the server chose to keep to a target; null where it governs nothing. */
+  readonly governor = signal<Governor | null>(null);
   readonly serverStats = signal<Stats | null>(null);
   /** The params that a restarted server has lost; null where there is nothing to restore. */
   readonly lostParams = signal<Record<string, Value> | null>(null);
@@ -212,12 +215,6 @@ export class Client {
     this.problems.clear("params");
   }
 
-  async saveSnapshot(): Promise<void> {
-    const blob = await this.player.snapshot();
-    if (!blob) this.mention("noSnapshot");
-    else download(blob, `realtime-${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}.png`, clock);
-  }
-
   /** The newest picture of the source; null while there is none. */
   input(): Picture | null {
     return this.#source(this.sourceKind.peek())?.picture() ?? null;
@@ -232,6 +229,8 @@ export class Client {
     keepSessionName(ready.session);
     this.model.value = ready.model;
     this.styles.value = ready.styles ?? {};
+    this.guidance.value = ready.guidance ?? null;
+    this.governor.value = null;
     const before = this.params.inForce.peek();
     const lost = before ? differences(before, ready.params) : {};
     if (Object.keys(lost).length > 0) {
@@ -258,10 +257,14 @@ export class Client {
         if (message.field !== undefined) this.params.refuse(message.field, message.message);
         else this.mention(message.seq === undefined ? "commandRefused" : "frameRefused", message.message);
         break;
+      case "governor":
+        this.governor.value = message;
+        break;
       case "stats":
         // Where no `dropped` come, only the count tells that the session was frozen before this page was there.
         if (pausedIn(message) > pausedIn(this.serverStats.peek() ?? message)) this.#noticePause();
         this.serverStats.value = message;
+        if (message.governor) this.governor.value = message.governor;
         break;
     }
     void this.#frames.pump();
@@ -276,6 +279,7 @@ export class Client {
     const isNew = params.version !== this.params.inForce.peek()?.version;
     this.params.confirm(params);
     if (!isNew) return;
+    if (!hasTarget(params)) this.governor.value = null;
     this.#versions.set(params.version, params);
     if (this.#versions.size > KEPT_VERSIONS) this.#versions.delete(this.#versions.keys().next().value ?? 0);
     this.canvas.resize(params.width, params.height);
@@ -368,6 +372,10 @@ export class Client {
     return this.controls.peek().find((control) => control.kind === "number" && control.name === name) as
       NumberControl | undefined;
   }
+}
+
+function hasTarget({ latency_ms = null, min_fps = null }: Params): boolean {
+  return latency_ms !== null || min_fps !== null;
 }
 
 function pausedIn({ dropped }: Stats): number {

@@ -1,12 +1,13 @@
 /** One native, labelled control for each kind of field. */
 
-import { useLayoutEffect, useRef } from "preact/hooks";
+import type { Signal } from "@preact/signals";
 import { Icon } from "./icons";
 import type { Pace } from "./params";
 import type { Value } from "./protocol";
 import type { ChoiceControl, Control, NumberControl, TextControl, ToggleControl } from "./schema";
 import { strings } from "./strings";
 import { promptText } from "./styles";
+import { useTextOf } from "./text_of";
 
 interface FieldProps<C extends Control = Control> {
   control: C;
@@ -17,23 +18,31 @@ interface FieldProps<C extends Control = Control> {
   edit: (value: Value, pace: Pace) => void;
   leave: () => void;
   randomise: () => void;
+  seedLock: Signal<boolean>;
+  /** Why this field does nothing now; null where it does something. */
+  noEffect: string | null;
 }
 
 export function Field(props: FieldProps) {
-  const { control, error } = props;
+  const { error, noEffect } = props;
+  const control = { ...props.control, ...strings.fields[props.control.name] };
   const id = `field-${control.name}`;
   return (
-    <div class="field" data-kind={control.kind} data-invalid={error !== undefined}>
+    <div class="field" data-kind={control.kind} data-invalid={error !== undefined} data-idle={noEffect !== null}>
       <label for={id} title={control.description}>
         {control.title}
       </label>
-      {inputFor(control, props, { id, "aria-invalid": error !== undefined, "aria-describedby": `${id}-note` })}
+      {inputFor(
+        control,
+        { ...props, control },
+        { id, "aria-invalid": error !== undefined, "aria-describedby": `${id}-note` },
+      )}
       <p
         id={`${id}-note`}
-        class={error === undefined ? "hidden" : "error"}
+        class={error !== undefined ? "error" : noEffect === null ? "hidden" : "detail"}
         role={error === undefined ? undefined : "alert"}
       >
-        {error ?? control.description}
+        {error ?? noEffect ?? control.description}
       </p>
     </div>
   );
@@ -58,49 +67,18 @@ function inputFor(control: Control, props: FieldProps, naming: Naming) {
   }
 }
 
-/**
- * Writes `shown` into an input, but leaves alone what is being typed until the focus goes. What somebody else changed
- * (another controller, a server that came back without our settings) is written under the focus too: else it would lie.
- */
-function useTextOf<E extends HTMLInputElement | HTMLTextAreaElement>(
-  shown: string,
-  inForce: string,
-  leave: () => void,
-) {
-  const ref = useRef<E>(null);
-  const lastInForce = useRef(inForce);
-  const write = (isForced: boolean) => {
-    const element = ref.current;
-    if (!element || element.value === shown) return;
-    if (isForced || document.activeElement !== element) element.value = shown;
-  };
-  useLayoutEffect(() => {
-    const hasChanged = lastInForce.current !== inForce;
-    lastInForce.current = inForce;
-    write(hasChanged && shown === inForce);
-  });
-  const onBlur = () => {
-    leave();
-    write(false);
-  };
-  return { ref, onBlur };
-}
-
 function TextInput({ control, value, inForce, edit, leave, naming }: FieldProps<TextControl> & { naming: Naming }) {
   const text = useTextOf<HTMLInputElement & HTMLTextAreaElement>(promptText(value), promptText(inForce), leave);
   const Tag = control.isMultiline ? "textarea" : "input";
   return (
-    <>
-      <Tag
-        {...naming}
-        {...text}
-        rows={control.name === "prompt" ? 3 : 2}
-        maxLength={control.maxLength ?? undefined}
-        spellcheck={false}
-        onInput={(event) => edit(event.currentTarget.value, "typing")}
-      />
-      {Array.isArray(value) && <p class="detail">{strings.panel.weighted}</p>}
-    </>
+    <Tag
+      {...naming}
+      {...text}
+      rows={2}
+      maxLength={control.maxLength ?? undefined}
+      spellcheck={false}
+      onInput={(event) => edit(event.currentTarget.value, "typing")}
+    />
   );
 }
 
@@ -111,15 +89,18 @@ function NumberInput({
   edit,
   leave,
   randomise,
+  seedLock,
   naming,
 }: FieldProps<NumberControl> & { naming: Naming }) {
-  const { title, min, max, step, hasSlider, isSettled, isSeed } = control;
+  const { title, min, max, step, hasSlider, isSettled, isSeed, isOptional } = control;
   const number = typeof value === "number" ? value : (min ?? 0);
-  const text = useTextOf<HTMLInputElement>(numberText(number), numberText(inForce), leave);
+  const shown = isOptional && value === null ? "" : numberText(number);
+  const text = useTextOf<HTMLInputElement>(shown, numberText(inForce), leave);
   const bounds = { min: min ?? undefined, max: max ?? undefined, step };
   const take = (pace: Pace) => (event: { currentTarget: HTMLInputElement }) => {
     const typed = event.currentTarget.valueAsNumber;
     if (!Number.isNaN(typed)) edit(typed, pace);
+    else if (isOptional && event.currentTarget.value === "") edit(null, pace);
   };
   const box = hasSlider
     ? { "aria-label": strings.panel.numberOf(title), "aria-invalid": naming["aria-invalid"] }
@@ -132,6 +113,7 @@ function NumberInput({
         {...box}
         {...bounds}
         {...text}
+        placeholder={isOptional ? strings.panel.none : undefined}
         {...(isSettled ? { onChange: take("sliding") } : { onInput: take("typing") })}
       />
       {isSeed && (
@@ -139,10 +121,25 @@ function NumberInput({
           type="button"
           class="icon-only"
           aria-label={strings.panel.randomise}
-          title={strings.panel.randomise}
+          title={`${strings.panel.randomise} (R)`}
+          disabled={seedLock.value}
           onClick={randomise}
         >
           <Icon name="dice" />
+        </button>
+      )}
+      {isSeed && (
+        <button
+          type="button"
+          class="icon-only"
+          aria-label={strings.panel.lockSeed}
+          title={strings.panel.lockSeed}
+          aria-pressed={seedLock.value}
+          onClick={() => {
+            seedLock.value = !seedLock.value;
+          }}
+        >
+          <Icon name={seedLock.value ? "lock" : "unlock"} />
         </button>
       )}
     </div>

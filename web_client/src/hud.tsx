@@ -2,13 +2,17 @@
 
 import { choices } from "./choice";
 import type { Client } from "./client";
+import { LatencyPlot } from "./latency_plot";
 import { strings } from "./strings";
+import type { Studio } from "./studio";
 
-export function Hud({ client }: { client: Client }) {
+export function Hud({ studio }: { studio: Studio }) {
+  const { client } = studio;
   const words = strings.hud;
   const { sent_fps, shown_fps, latency_p50_ms, latency_p95_ms, link } = client.meter.now.value;
   const paramsVersion = client.meter.paramsVersion.value;
   const stats = client.serverStats.value;
+  const repeats = client.meter.repeats.value;
   const dropped = Object.entries(stats?.dropped ?? {}).filter(([, count]) => count > 0);
   const stages = Object.entries(stats?.stage_ms ?? {}).filter(([, ms]) => ms >= 0.05);
   return (
@@ -43,16 +47,26 @@ export function Hud({ client }: { client: Client }) {
           ))}
         </p>
       )}
+      {repeats > 0 && (
+        <p>
+          <span class="detail">{words.repeats}</span>
+          <span class="pair">
+            <b>{repeats}</b>
+          </span>
+        </p>
+      )}
       {dropped.length > 0 && (
         <p>
           <span class="detail">{words.dropped}</span>
           {dropped.map(([reason, count]) => (
             <span key={reason} class="pair">
-              {reason.replaceAll("_", " ")} <b>{count}</b>
+              {words.reasons[reason] ?? reason.replaceAll("_", " ")} <b>{count}</b>
             </span>
           ))}
         </p>
       )}
+      {stats?.rung && <p class="detail">{stats.rung}</p>}
+      <LatencyPlot studio={studio} />
     </section>
   );
 }

@@ -31,7 +31,7 @@ export function bindKeys(studio: Studio, there: Document): void {
       return;
     }
     // A dialog has the keyboard to itself, apart from the key that closes it again.
-    if (studio.view.dialog.peek() !== null && event.key !== "?") return;
+    if (document.querySelector("dialog[open]") && event.key !== "?") return;
     if (press(event, studio)) event.preventDefault();
   });
 }
@@ -48,7 +48,10 @@ const once: Record<string, (studio: Studio) => void> = {
   " ": ({ client }) => client.setFrozen(!client.isFrozen.peek()),
   b: ({ view }) => toggle(view.isBypassed),
   p: ({ view }) => toggle(view.isPanicked),
-  s: ({ client }) => void client.saveSnapshot(),
+  s: ({ keep }) => void keep.saveSnapshot(),
+  z: ({ keep }) => keep.toggleRewind(),
+  t: (studio) => void studio.tap(),
+  v: (studio) => studio.toggleRecording(),
   f: ({ view }) => view.toggleFullscreen(),
   h: ({ view }) => toggle(view.showsHud),
   l: ({ view }) => view.nextLayout(),
@@ -60,7 +63,7 @@ const once: Record<string, (studio: Studio) => void> = {
 
 /** What a key does again and again while it is held. */
 const repeated: Record<string, (studio: Studio) => void> = {
-  r: ({ client }) => client.newSeed(),
+  r: (studio) => studio.newSeed(),
   "[": ({ client }) => client.nudge("strength", -STRENGTH_SHARE),
   "]": ({ client }) => client.nudge("strength", STRENGTH_SHARE),
   "<": ({ view }) => view.mixBy(-1),
@@ -71,6 +74,10 @@ const repeated: Record<string, (studio: Studio) => void> = {
 function press(event: KeyboardEvent, studio: Studio): boolean {
   const key = event.key.toLowerCase();
   if (key === " " && takesSpace(event.target)) return false;
+  if (/^[1-9]$/.test(key)) {
+    if (!event.repeat) studio.looks.call(Number(key) - 1);
+    return true;
+  }
   const action = once[key] ?? repeated[key];
   if (!action) return false;
   if (!event.repeat || key in repeated) action(studio);

@@ -4,6 +4,7 @@ import "./style.css";
 import "./controls.css";
 import "./stage.css";
 import "./studio.css";
+import "./panel.css";
 import "./draw.css";
 import { effect } from "@preact/signals";
 import { render } from "preact";
@@ -23,7 +24,7 @@ effect(() => {
   document.documentElement.dataset.theme = view.theme.value;
 });
 bindKeys(studio, document);
-bindIntake((file) => void client.openFile(file));
+bindIntake((file) => void studio.take(file));
 client.connection.start();
 await speakChosen();
 // Anew for each language: whoever reads the words reads them all again.

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import type { Clock } from "./clock";
 import type { LinkMeasurements } from "./link";
-import type { Frame } from "./protocol";
+import { Flag, type Frame } from "./protocol";
 import { Percentiles, Rate } from "./stats";
 
 export interface Measurements {
@@ -29,6 +29,9 @@ export class Meter {
   /** The params that made the picture on the screen; null before the first. */
   readonly paramsVersion = signal<number | null>(null);
 
+  /** How often the server said that nothing had changed. */
+  readonly repeats = signal(0);
+
   readonly #clock: Clock;
   readonly #measureLink: () => Promise<LinkMeasurements | null>;
   readonly #sent = new Rate();
@@ -50,6 +53,7 @@ export class Meter {
     this.#shown.tick(now_ms);
     this.#latency.add(now_ms, now_ms - Number(frame.captured_us) / 1000);
     this.paramsVersion.value = frame.params_version;
+    if (frame.flags & Flag.repeat) this.repeats.value++;
   }
 
   /** Pictures of a video were on the screen; none says which params made it, so these are the ones in force. */

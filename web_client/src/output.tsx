@@ -1,6 +1,7 @@
 /** The pane of the output: what comes out, over the input or beside it, with its tools below. */
 
 import { Icon, type IconName } from "./icons";
+import { RecordingTools, RewindStrip } from "./keep/keep_tools";
 import { Mount } from "./mount";
 import { blends } from "./program/mix";
 import { strings } from "./strings";
@@ -10,6 +11,8 @@ import type { View } from "./view";
 export function Output({ studio }: { studio: Studio }) {
   const { client, view } = studio;
   const isOver = view.layout.value === "over" && !view.isCut.value;
+  const isPast = studio.keep.moments.value !== null;
+  const shown = view.isCut.value ? studio.cut : isPast ? studio.keep.past : client.player.view.value;
   const wipes = view.blend.value === "wipe";
   return (
     <section class="pane" aria-labelledby="output-title">
@@ -23,22 +26,25 @@ export function Output({ studio }: { studio: Studio }) {
         data-cut={view.isCut.value}
         style={{ "--wipe": view.wipe.value, "--opacity": view.opacity.value }}
       >
-        <Mount element={view.isCut.value ? studio.cut : client.player.view.value} label={strings.stage.output} />
+        <Mount element={shown} label={strings.stage.output} />
         {!client.player.hasPicture.value && !view.isCut.value && <p class="waiting">{strings.stage.waiting}</p>}
         {isOver && wipes && <Amount view={view} class="wipe" />}
         <Badges studio={studio} />
       </div>
+      <RewindStrip studio={studio} />
       <Tools studio={studio} />
     </section>
   );
 }
 
 /** Says aloud what is not as usual on the screen. */
-function Badges({ studio: { client, view } }: { studio: Studio }) {
+function Badges({ studio }: { studio: Studio }) {
+  const { client, view } = studio;
   return (
     <div class="badges">
       {view.isPanicked.value && <p class="badge danger">{strings.stage.panicked}</p>}
       {view.isBypassed.value && <p class="badge">{strings.stage.bypassed}</p>}
+      {studio.keep.moments.value && <p class="badge">{strings.keep.past}</p>}
       {client.isFrozen.value && <p class="badge">{strings.stage.frozen}</p>}
     </div>
   );
@@ -117,9 +123,17 @@ function Tools({ studio }: { studio: Studio }) {
           view.isPanicked.value = !view.isPanicked.value;
         }}
       />
-      <Tool icon="dice" name={words.newSeed} shortcut="R" press={() => client.newSeed()} />
-      <Tool icon="snapshot" name={words.snapshot} shortcut="S" press={() => void client.saveSnapshot()} />
+      <Tool icon="snapshot" name={words.snapshot} shortcut="S" press={() => void studio.keep.saveSnapshot()} />
+      <RecordingTools studio={studio} />
+      <Tool
+        icon="rewind"
+        name={strings.keep.rewind}
+        shortcut="Z"
+        isOn={studio.keep.moments.value !== null}
+        press={() => studio.keep.toggleRewind()}
+      />
       <span class="spacer" />
+      <Tool isSmall icon="dice" name={words.newSeed} shortcut="R" press={() => studio.newSeed()} />
       <Tool isSmall icon="fullscreen" name={words.fullscreen} shortcut="F" press={() => view.toggleFullscreen()} />
       <Tool
         isSmall

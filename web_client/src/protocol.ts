@@ -108,6 +108,9 @@ export interface Styles {
   moods?: Phrase[];
 }
 
+/** How a model hears `guidance_scale`: not at all, beside the timestep, or with a second, negative prompt. */
+export type Guidance = "none" | "embedded" | "cfg";
+
 export interface Limits {
   max_message_bytes: number;
   max_pixels: number;
@@ -123,6 +126,18 @@ export interface Ready {
   limits: Limits;
   window: number;
   styles?: Styles;
+  guidance?: Guidance;
+}
+
+/** What the server chose to keep to a target of latency or frame rate, and why. */
+export interface Governor {
+  steps: number;
+  width: number;
+  height: number;
+  quality: number;
+  reason: string;
+  latency_ms: number | null;
+  fps: number | null;
 }
 
 export interface Stats {
@@ -136,6 +151,10 @@ export interface Stats {
   repeated?: number;
   rows: number;
   sessions: number;
+  /** Which acceleration runs, for people. */
+  rung?: string;
+  /** Where the session has a target. */
+  governor?: Governor;
 }
 
 /** The last message where the transport has no close codes of its own. */
@@ -153,12 +172,23 @@ export type ServerMessage =
   | { type: "params"; params: Params }
   | { type: "error"; code: string; message: string; field?: string; seq?: number }
   | { type: "dropped"; seqs: number[]; reason: string }
+  | ({ type: "governor" } & Governor)
   | Stats;
 
 export type ClientMessage =
   { type: "params"; params: Record<string, Value> } | { type: "command"; command: string; [argument: string]: Value };
 
-const serverTypes = new Set(["ready", "loading", "queued", "params", "error", "dropped", "stats", "closed"]);
+const serverTypes = new Set([
+  "ready",
+  "loading",
+  "queued",
+  "params",
+  "error",
+  "dropped",
+  "governor",
+  "stats",
+  "closed",
+]);
 
 /** Parses a text message. Returns null for a type that this version doesn't know: it is to be ignored. */
 export function parseMessage(text: string): ServerMessage | null {

@@ -17,6 +17,8 @@ export interface NumberControl extends ControlBase {
   /** Sent when the control is left, not while typing: a size is costly to change, and half of one is wrong. */
   isSettled: boolean;
   isSeed: boolean;
+  /** May be left empty: null. */
+  isOptional: boolean;
 }
 
 export interface TextControl extends ControlBase {
@@ -90,7 +92,7 @@ function controlFrom(name: string, property: Schema, root: Schema): Control | nu
   switch (schema.type) {
     case "integer":
     case "number":
-      return numberControl(base, schema);
+      return numberControl(base, schema, isNullable(property));
     case "string": {
       const maxLength = schema.maxLength ?? null;
       const isMultiline = hint === "textarea" || name === "prompt" || (maxLength ?? 0) > MAX_LINE_LENGTH;
@@ -103,7 +105,11 @@ function controlFrom(name: string, property: Schema, root: Schema): Control | nu
   }
 }
 
-function numberControl(base: ControlBase, schema: Schema): NumberControl {
+function isNullable({ anyOf = [], oneOf = [] }: Schema): boolean {
+  return [...anyOf, ...oneOf].some(({ type }) => type === "null");
+}
+
+function numberControl(base: ControlBase, schema: Schema, isOptional: boolean): NumberControl {
   const isInteger = schema.type === "integer";
   const step = schema["x-step"] ?? schema.multipleOf ?? (isInteger ? 1 : 0.01);
   const min = schema.minimum ?? schema.exclusiveMinimum ?? null;
@@ -112,8 +118,9 @@ function numberControl(base: ControlBase, schema: Schema): NumberControl {
   const isSeed = hint === "seed" || base.name === "seed";
   const fits = min !== null && max !== null && (max - min) / step <= MAX_SLIDER_POSITIONS;
   const isSettled = isInteger && step > 1;
-  const hasSlider = fits && !isSeed && !isSettled && hint !== "number";
-  return { ...base, kind: "number", min, max, step, hasSlider, isSettled, isSeed };
+  // A slider has no place for "none".
+  const hasSlider = fits && !isSeed && !isSettled && !isOptional && hint !== "number";
+  return { ...base, kind: "number", min, max, step, hasSlider, isSettled, isSeed, isOptional };
 }
 
 /** Follows local references, and takes of several alternatives the first that a control can show. */

@@ -1,26 +1,56 @@
 /** Joins the client with what is done here with its pictures and settings. The page draws from it. */
 
-import { effect } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import type { Client } from "./client";
+import { browserClock } from "./clock";
 import { bindKeys } from "./keys";
+import { download } from "./download";
+import { drawFitted } from "./crop";
+import { Keep } from "./keep/keep";
+import { lookIn } from "./keep/recipe";
+import { Recorder } from "./keep/recorder";
+import { presetIn } from "./looks/fragment";
+import { Looks } from "./looks/looks";
+import { lookOf } from "./looks/look";
+import { previewStrengths } from "./looks/preview";
+import type { Preset } from "./looks/presets";
+import { type Point, withPoint } from "./plot_data";
 import { OutputWindow } from "./program/output_window";
 import { PictureInPicture } from "./program/picture_in_picture";
 import { Program } from "./program/program";
+import type { Frame } from "./protocol";
+import type { Picture } from "./sources/source";
 import { strings } from "./strings";
 import type { View } from "./view";
+import { dialWebSocket, webSocketUrl } from "./websocket";
+import type { Show } from "./vj/show";
+import type { ShowPanel } from "./vj/show_panel";
 
 export class Studio {
   readonly client: Client;
+  readonly looks: Looks;
+  readonly keep: Keep;
+  readonly recorder: Recorder;
   readonly view: View;
   readonly program: Program;
   readonly window: OutputWindow;
   readonly pictureInPicture: PictureInPicture;
+  /** The last minute of measurements. */
+  readonly points = signal<Point[]>([]);
+  /** The show and its controls, which are loaded when they are first wanted: most people never play one. */
+  readonly show = signal<{ show: Show; Panel: typeof ShowPanel } | null>(null);
   /** What the page shows in the output's place while something else is on air. */
   readonly cut = document.createElement("canvas");
 
   constructor(client: Client, view: View) {
     this.client = client;
     this.view = view;
+    this.looks = new Looks({
+      params: () => client.params.inForce.peek(),
+      shown: () => client.params.shown.peek(),
+      edit: (field, value, pace) => client.params.edit(field, value, pace),
+      unnamed: () => strings.presets.unnamed,
+    });
     this.program = new Program({
       layers: () => view.layers.peek(),
       input: () => client.input(),
@@ -33,9 +63,21 @@ export class Studio {
       title: () => `${strings.name}: ${strings.stage.output}`,
       bindKeys: (there) => bindKeys(this, there),
     });
+    this.keep = new Keep(client, browserClock);
+    this.recorder = new Recorder({
+      program: this.program,
+      clock: browserClock,
+      save: (video, extension) => this.keep.save(video, extension),
+      onError: (error) => client.mention("recordingFailed", error),
+    });
     this.pictureInPicture = new PictureInPicture(this.program);
+    this.#takeFromAddress();
     client.onInput.add(() => this.program.changed("input"));
     client.onOutput.add(() => this.program.changed("output"));
+    client.serverStats.subscribe((stats) => {
+      if (!stats) return;
+      this.points.value = withPoint(this.points.peek(), browserClock.now(), stats, client.meter.now.peek());
+    });
     effect(() => {
       view.layers.value;
       client.shape.value;
@@ -55,4 +97,109 @@ export class Studio {
   async togglePictureInPicture(): Promise<void> {
     if (!(await this.pictureInPicture.toggle())) this.client.mention("pictureInPictureRefused");
   }
+
+  toggleRecording(): void {
+    const type = this.recorder.types[0];
+    if (this.recorder.progress.peek()) this.recorder.stop();
+    else if (type) this.recorder.start(type, this.view.recordsBoth.peek());
+  }
+
+  newSeed(): void {
+    if (this.looks.isSeedLocked.peek()) this.client.mention("seedLocked");
+    else this.client.newSeed();
+  }
+
+  /** A file that was dropped or pasted: our own have a look or presets in them, others are pictures to restyle. */
+  async take(file: File): Promise<void> {
+    const isOwn = file.type === "image/png" || file.name.endsWith(".json");
+    if (!isOwn || !(await this.#restore(file))) await this.client.openFile(file);
+  }
+
+  /** A file that was chosen for its look or its presets. */
+  async open(file: File): Promise<void> {
+    if (!(await this.#restore(file))) this.client.mention("noLook");
+  }
+
+  async #restore(file: File): Promise<boolean> {
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const look = lookIn(bytes);
+    const isTaken = look ? this.looks.apply(look) : this.looks.import(new TextDecoder().decode(bytes));
+    if (isTaken) this.client.note.value = look ? "lookRestored" : "presetsImported";
+    return isTaken;
+  }
+
+  /** Has this moment's picture made at several strengths. */
+  async preview(onPicture: (index: number, frame: Frame) => void): Promise<void> {
+    const { client } = this;
+    const [picture, params] = [client.input(), client.params.inForce.peek()];
+    if (!picture || !params) {
+      client.mention("noPreview");
+      return;
+    }
+    try {
+      await previewStrengths({
+        // Without a name: the server gives the session one of its own.
+        dial: dialWebSocket(() => webSocketUrl("")),
+        after: (ms, action) => browserClock.after(ms, action),
+        jpeg: await jpegOf(picture, params.width, params.height),
+        params: { ...lookOf(params), width: params.width, height: params.height },
+        onPicture,
+        onOver: (session) => void fetch(new URL(`api/sessions/${session}`, document.baseURI), { method: "DELETE" }),
+      });
+    } catch (error) {
+      client.mention("previewFailed", (error as Error).message);
+    }
+  }
+
+  async openShow(): Promise<Show> {
+    const [{ Show: Playing }, { ShowPanel: Panel }] = await Promise.all([
+      import("./vj/show"),
+      import("./vj/show_panel"),
+    ]);
+    this.show.value ??= { show: new Playing(this), Panel };
+    return this.show.value.show;
+  }
+
+  async tap(): Promise<void> {
+    (this.show.peek()?.show ?? (await this.openShow())).tap();
+  }
+
+  exportPresets(): void {
+    download(this.looks.export(), "realtime-presets.json", browserClock);
+  }
+
+  /** Copies the address that has a preset in it. */
+  async share(preset: Preset): Promise<void> {
+    const address = this.looks.address(preset);
+    try {
+      await navigator.clipboard.writeText(address);
+      this.client.note.value = "addressCopied";
+    } catch {
+      // Not allowed, or no secure page: then it stands where it can be copied by hand.
+      history.replaceState(null, "", address);
+      this.client.note.value = "addressInBar";
+    }
+  }
+
+  /** A preset in the address is taken once there are params to set, and then no more: a reload keeps what came after. */
+  #takeFromAddress(): void {
+    const preset = presetIn(location.hash);
+    if (!preset) return;
+    const stop = effect(() => {
+      if (this.client.params.inForce.value === null) return;
+      queueMicrotask(() => {
+        stop();
+        this.looks.apply(preset.look);
+        history.replaceState(null, "", location.href.replace(/#.*$/, ""));
+      });
+    });
+  }
+}
+
+async function jpegOf(picture: Picture, width: number, height: number): Promise<Uint8Array> {
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d", { alpha: false });
+  if (!context) throw new Error("this browser has no 2D canvas");
+  drawFitted(context, picture);
+  return new Uint8Array(await (await canvas.convertToBlob({ type: "image/jpeg" })).arrayBuffer());
 }

@@ -23,7 +23,10 @@ export class View {
   readonly isPanicked = signal(false);
   readonly refuge = kept("refuge", oneOf(refuges), "black");
   readonly showsHud = kept("hud", flag, true);
+  readonly showsPlot = kept("plot", flag, false);
   readonly theme = kept("theme", oneOf(themes), "automatic");
+  /** Whether a recording has the input beside the output. */
+  readonly recordsBoth = kept("recordsBoth", flag, false);
   readonly tab = signal<Tab>("look");
   /** The dialog that is open; null where none is. */
   readonly dialog = signal<Dialog | null>(null);

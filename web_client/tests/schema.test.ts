@@ -26,6 +26,11 @@ describe("order", () => {
 });
 
 describe("numbers", () => {
+  test("that may be null can be left empty, and have no slider", () => {
+    const latency = { anyOf: [{ type: "number", minimum: 10, maximum: 1000 }, { type: "null" }] };
+    expect(only(latency)).toMatchObject({ kind: "number", isOptional: true, hasSlider: false, min: 10, max: 1000 });
+  });
+
   test("with both bounds get a slider", () => {
     expect(
       only({ type: "number", minimum: 0, maximum: 1, title: "Strength", description: "How far." }, "strength"),
@@ -35,6 +40,7 @@ describe("numbers", () => {
       title: "Strength",
       description: "How far.",
       isPrimary: true,
+      isOptional: false,
       min: 0,
       max: 1,
       step: 0.01,

@@ -1,0 +1,121 @@
+"""Whoever comes: axe's rules in every state of the page, and a walk by keyboard alone as docs/studio.md has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from .driver import DESKTOP, PHONE, SOON_MS, ServerProcess, opened, serving, session_of, start_camera
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parents[2] / "web_client" / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.fixture(scope="module")
+def echo():
+    with serving("--model", "echo:20") as server:
+        yield server
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds, from `serious` up."""
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: npm ci in web_client")
+    page.evaluate(AXE.read_text())
+    found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")
+    return [
+        f"{one['id']}: {node['html'][:160]} {[check['message'] for check in node['any']]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_axe_finds_nothing_serious(
+    browser: Browser, echo: ServerProcess, scheme: str, viewport: dict[str, int]
+) -> None:
+    with opened(browser, echo.url, viewport=viewport, color_scheme=scheme) as watched:
+        page = watched.page
+        assert violations(page) == []
+        start_camera(page)
+        page.get_by_role("button", name="Save this look").click()
+        page.get_by_role("button", name="Blend").click()
+        for fold in page.locator("summary").all():
+            fold.click()
+        page.get_by_role("button", name="Over the input").click()
+        page.get_by_role("button", name="Rewind").click()
+        assert violations(page) == []
+        page.get_by_role("tab", name="Show").click()
+        page.get_by_role("button", name="Add the prompt").click()
+        assert violations(page) == []
+        page.get_by_role("button", name="Options").click()
+        assert violations(page) == []
+        page.keyboard.press("Escape")
+        page.locator("body").press("?")
+        assert violations(page) == []
+        assert watched.errors == []
+
+
+def test_an_unreachable_server_and_its_message_pass_too(browser: Browser) -> None:
+    with serving("--model", "echo") as server, opened(browser, server.url, viewport=DESKTOP) as watched:
+        expect(watched.page.get_by_role("status").first).to_have_text("Live", timeout=SOON_MS)
+        server.kill()
+        expect(watched.page.get_by_role("status").first).to_have_text("Reconnecting", timeout=SOON_MS)
+        assert violations(watched.page) == []
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Presses Tab until the focus is on what is called `name`; never more often than the page has stops."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(
+            """() => { const at = document.activeElement;
+                return at.getAttribute("aria-label") ?? at.labels?.[0]?.textContent ?? at.textContent; }"""
+        )
+        if name in focused:
+            return
+    pytest.fail(f"the keyboard does not reach {name!r}")
+
+
+def test_the_walk_by_keyboard_alone(browser: Browser, echo: ServerProcess) -> None:
+    """The steps of docs/studio.md, "By keyboard alone"."""
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        tab_to(page, "Camera")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("The restyled picture appears here.")).to_be_hidden(timeout=SOON_MS)
+        tab_to(page, "Prompt")
+        page.keyboard.type("ink drawing")
+        page.keyboard.press("Enter")
+        tab_to(page, "Save this look")
+        page.keyboard.press("Enter")
+        tab_to(page, "Strength")
+        page.keyboard.press("End")
+        page.wait_for_function("() => document.activeElement.value === '1'")
+        page.keyboard.press("1")
+        expect(page.get_by_role("slider", name="Strength")).to_have_value("0.5", timeout=SOON_MS)
+        page.keyboard.press("l")
+        page.keyboard.press(">")
+        expect(page.get_by_role("slider", name="Wipe")).to_have_value("0.55")
+        page.keyboard.press("p")
+        expect(page.get_by_text("Panic: press P")).to_be_visible()
+        page.keyboard.press("p")
+        page.keyboard.press("z")
+        tab_to(page, "Moment")
+        page.keyboard.press("Home")
+        page.keyboard.press("z")
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+        with page.expect_download() as download:
+            page.keyboard.press("s")
+        assert download.value.suggested_filename.endswith(".png")
+        assert session_of(echo)["params"]["prompt"] == "ink drawing"
+        assert watched.errors == []

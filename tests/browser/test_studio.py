@@ -1,0 +1,336 @@
+"""Looks, keeping and the show: what is made of the pictures and settings on the page."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
+
+from realtime.server.snapshot import text_of
+
+from .driver import DESKTOP, SOON_MS, ServerProcess, opened, serving, session_of, shown, start_camera
+
+pytestmark = pytest.mark.browser
+
+DROP = """(bytes) => {
+    const files = new DataTransfer();
+    files.items.add(new File([Uint8Array.from(bytes)], "snapshot.png", { type: "image/png" }));
+    dispatchEvent(new DragEvent("drop", { dataTransfer: files, cancelable: true }));
+}"""
+FAKE_MIDI = """
+const input = { onmidimessage: null };
+navigator.requestMIDIAccess = async () => ({ inputs: new Map([["1", input]]), onstatechange: null });
+window.turn = (...data) => input.onmidimessage({ data: Uint8Array.from(data) });
+void 0;
+"""
+FAKE_SOUND = """
+const context = new AudioContext();
+const gain = context.createGain();
+const tone = context.createOscillator();
+const sink = context.createMediaStreamDestination();
+gain.gain.value = 0;
+tone.connect(gain).connect(sink);
+tone.start();
+const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (wanted) => (wanted.audio ? sink.stream : real(wanted));
+window.loudness = async (value) => { await context.resume(); gain.gain.value = value; };
+void 0;
+"""
+
+
+@pytest.fixture(scope="module")
+def echo():
+    with serving("--model", "echo:20") as server:
+        yield server
+
+
+def prompt(page: Page):
+    return page.get_by_label("Prompt", exact=True)
+
+
+def param(server: ServerProcess, name: str) -> Any:
+    return session_of(server)["params"][name]
+
+
+def wait_for_param(page: Page, server: ServerProcess, name: str, value: object) -> None:
+    for _ in range(100):
+        if param(server, name) == value:
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"{name} is {param(server, name)!r}, not {value!r}")
+
+
+def test_a_preset_is_saved_called_by_its_key_and_kept(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        prompt(page).fill("neon lines, night")
+        page.get_by_role("button", name="Save this look").click()
+        prompt(page).fill("pencil sketch")
+        wait_for_param(page, echo, "prompt", "pencil sketch")
+        page.get_by_role("button", name="Freeze").focus()
+        page.keyboard.press("1")
+        wait_for_param(page, echo, "prompt", "neon lines, night")
+        page.reload()
+        expect(page.get_by_role("button", name="neon lines")).to_be_visible(timeout=SOON_MS)
+        assert watched.errors == []
+
+
+def test_presets_go_through_a_file_and_an_address(browser: Browser, echo: ServerProcess, tmp_path: Path) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        prompt(page).fill("oil painting")
+        page.get_by_role("button", name="Save this look").click()
+        page.get_by_text("Manage presets").click()
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Export").click()
+        download.value.save_as(tmp_path / "presets.json")
+        assert json.loads((tmp_path / "presets.json").read_text())["presets"][0]["look"]["prompt"] == "oil painting"
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.get_by_role("button", name="Copy an address with oil painting").click()
+        expect(page.get_by_text("The address with this preset is copied")).to_be_visible()
+        address = page.evaluate("navigator.clipboard.readText()")
+    with opened(browser, address, viewport=DESKTOP) as other:
+        expect(prompt(other.page)).to_have_value("oil painting", timeout=SOON_MS)
+        assert "#" not in other.page.url
+        other.page.get_by_text("Manage presets").click()
+        other.page.locator(".preset-files input[type=file]").set_input_files(tmp_path / "presets.json")
+        expect(other.page.locator(".preset-keys").get_by_role("button", name="oil painting")).to_be_visible()
+        assert other.errors == []
+
+
+def test_earlier_prompts_come_back_with_the_arrow_keys(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        for text in ("first", "second"):
+            prompt(page).fill(text)
+            prompt(page).press("Enter")
+        prompt(page).fill("draft")
+        for key, text in (("ArrowUp", "second"), ("ArrowUp", "first"), ("ArrowDown", "second"), ("ArrowDown", "draft")):
+            prompt(page).press(key)
+            expect(prompt(page)).to_have_value(text)
+
+
+def test_two_prompts_blend_with_a_slider(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        prompt(page).fill("ink")
+        page.get_by_role("button", name="Blend").click()
+        page.get_by_label("Prompt 2", exact=True).fill("oil")
+        page.get_by_role("slider", name="First – second").fill("0.25")
+        wait_for_param(page, echo, "prompt", [{"text": "ink", "weight": 0.75}, {"text": "oil", "weight": 0.25}])
+        page.get_by_role("button", name="Remove prompt 1").click()
+        wait_for_param(page, echo, "prompt", "oil")
+
+
+def test_fields_without_effect_say_why(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        watched.page.get_by_text("More settings").click()
+        expect(watched.page.get_by_text("This model hears no negative prompt.")).to_be_visible()
+        expect(watched.page.get_by_text("the scale does nothing here")).to_be_visible()
+
+
+def test_a_locked_seed_stays(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        page.get_by_role("button", name="Keep this seed").click()
+        page.locator("body").press("r")
+        expect(page.get_by_text("The seed is locked.")).to_be_visible()
+        assert param(echo, "seed") == 0
+
+
+def test_one_picture_is_tried_at_five_strengths(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        start_camera(page)
+        page.get_by_role("button", name="Try strengths").click()
+        page.get_by_role("button", name="Use strength 0.8").click()
+        wait_for_param(page, echo, "strength", 0.8)
+        assert page.locator(".strip canvas").count() == 5
+        assert watched.errors == []
+
+
+def test_a_snapshot_brings_its_look_back(browser: Browser, echo: ServerProcess, tmp_path: Path) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        start_camera(page)
+        prompt(page).fill("gouache")
+        wait_for_param(page, echo, "prompt", "gouache")
+        page.wait_for_timeout(300)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Snapshot").click()
+        file = tmp_path / "snapshot.png"
+        download.value.save_as(file)
+        assert text_of(file.read_bytes())["params"]["prompt"] == "gouache"
+        assert np.asarray(Image.open(io.BytesIO(file.read_bytes())).convert("RGB")).std() > 20
+        prompt(page).fill("something else")
+        wait_for_param(page, echo, "prompt", "something else")
+        page.get_by_text("Manage presets").click()
+        page.locator(".preset-files input[type=file]").set_input_files(file)
+        wait_for_param(page, echo, "prompt", "gouache")
+        prompt(page).fill("and again")
+        wait_for_param(page, echo, "prompt", "and again")
+        page.evaluate(DROP, list(file.read_bytes()))
+        wait_for_param(page, echo, "prompt", "gouache")
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["output", "both"])
+def test_a_recording_plays(browser: Browser, echo: ServerProcess, tmp_path: Path, both: bool) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        start_camera(page)
+        if both:
+            page.get_by_label("What is recorded").select_option(label="Both, WEBM")
+        page.get_by_role("button", name="Record").click()
+        page.wait_for_timeout(2000)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Stop").click()
+        file = tmp_path / download.value.suggested_filename
+        download.value.save_as(file)
+        with av.open(str(file)) as video:
+            pictures = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+        assert len(pictures) > 20
+        assert pictures[-1].shape == (512, 1024 if both else 512, 3)
+        assert np.abs(pictures[-1].astype(float) - pictures[len(pictures) // 2]).mean() > 1, "it moves"
+
+
+def test_the_past_can_be_scrubbed_and_its_look_taken(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        prompt(page).fill("then")
+        start_camera(page)
+        page.wait_for_timeout(600)
+        prompt(page).fill("now")
+        wait_for_param(page, echo, "prompt", "now")
+        page.wait_for_timeout(600)
+        page.get_by_role("button", name="Rewind").click()
+        page.get_by_role("slider", name="Moment").press("Home")
+        page.wait_for_timeout(200)
+        held = shown(page)
+        page.wait_for_timeout(500)
+        assert np.abs(shown(page) - held).mean() < 0.5, "the past stands still"
+        page.get_by_role("button", name="Use its look").click()
+        wait_for_param(page, echo, "prompt", "then")
+        expect(page.get_by_role("slider", name="Moment")).to_be_hidden()
+        assert watched.errors == []
+
+
+def test_a_knob_is_learned_and_moves_its_setting(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        page.evaluate(FAKE_MIDI)
+        page.get_by_role("tab", name="Show").click()
+        page.get_by_role("button", name="Use MIDI controllers").click()
+        page.get_by_role("button", name="Learn Strength").click()
+        expect(page.get_by_role("button", name="Learn Strength")).to_have_text("Move a knob")
+        page.evaluate("turn(0xb0, 20, 64)")
+        page.evaluate("turn(0xb0, 20, 127)")
+        wait_for_param(page, echo, "strength", 1)
+        page.get_by_role("button", name="Learn Panic").click()
+        page.evaluate("turn(0x90, 36, 100)")
+        page.evaluate("turn(0x90, 36, 100)")
+        expect(page.get_by_text("Panic: press P")).to_be_visible()
+        assert watched.errors == []
+
+
+def test_the_seed_changes_on_the_beat(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        page.get_by_role("tab", name="Show").click()
+        page.get_by_label("On the beat").select_option("New seed")
+        page.get_by_label("Every … beats").fill("1")
+        tap = page.get_by_role("button", name="Tap", exact=True)
+        tap.press("t")
+        page.wait_for_timeout(250)
+        tap.press("t")
+        expect(page.get_by_text("bpm")).to_be_visible()
+        before = param(echo, "seed")
+        page.wait_for_timeout(800)
+        assert param(echo, "seed") != before
+
+
+def test_cues_follow_each_other_with_a_fade(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        prompt(page).fill("one")
+        wait_for_param(page, echo, "prompt", "one")
+        page.get_by_role("tab", name="Show").click()
+        page.get_by_role("button", name="Add the prompt").click()
+        page.get_by_label("Prompt of cue 1").fill("two")
+        page.get_by_label("Fade, s").fill("1")
+        page.get_by_label("Hold, s").fill("60")
+        page.get_by_role("button", name="Play").click()
+        page.wait_for_timeout(500)
+        blended = param(echo, "prompt")
+        assert isinstance(blended, list) and {each["text"] for each in blended} == {"one", "two"}
+        wait_for_param(page, echo, "prompt", "two")
+        assert watched.errors == []
+
+
+def test_sound_moves_a_setting_and_gives_it_back(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        page.evaluate(FAKE_SOUND)
+        page.get_by_role("tab", name="Show").click()
+        page.get_by_role("button", name="Listen to the microphone").click()
+        page.evaluate("loudness(1)")
+        wait_for_param(page, echo, "strength", 0.9)
+        page.evaluate("loudness(0)")
+        page.locator("#show-sound ~ .tools").get_by_role("button", name="Stop").click()
+        wait_for_param(page, echo, "strength", 0.5)
+
+
+def test_the_latency_is_plotted(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        start_camera(page)
+        page.get_by_text("Latency over the last minute").click()
+        expect(page.locator(".plot canvas")).to_be_visible(timeout=SOON_MS)
+        page.wait_for_timeout(2500)
+        expect(page.locator(".plot .u-legend")).to_contain_text("denoise")
+        assert watched.errors == [] and watched.foreign_requests == []
+
+
+@pytest.mark.parametrize(("locale", "word"), [("de-DE", "Einstellungen"), ("fr-FR", "Réglages"), ("ja", "Settings")])
+def test_the_page_speaks_the_browsers_language(browser: Browser, echo: ServerProcess, locale: str, word: str) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP, locale=locale) as watched:
+        expect(watched.page.get_by_role("region", name=word, exact=True)).to_be_visible(timeout=SOON_MS)
+        assert watched.page.evaluate("document.documentElement.lang") == (locale[:2] if locale != "ja" else "en")
+        assert watched.errors == []
+
+
+def test_targets_and_what_was_chosen_for_them_are_shown(browser: Browser, echo: ServerProcess) -> None:
+    """With a server that has targets: this one's answers are put in its mouth."""
+    target = {
+        "anyOf": [{"type": "number", "minimum": 10, "maximum": 10_000}, {"type": "null"}],
+        "title": "Latency target",
+    }
+    choice = {"steps": 1, "width": 256, "height": 256, "quality": 70, "latency_ms": 90, "fps": 20}
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+
+        def talk(socket: WebSocketRoute) -> None:
+            server = socket.connect_to_server()
+            server.on_message(socket.send)
+            socket.on_message(server.send)
+            governor = {"type": "governor", **choice, "reason": "Four steps took 180 ms."}
+            page.expose_function("govern", lambda: socket.send(json.dumps(governor)))
+
+        def describe(route: Route) -> None:
+            schema = route.fetch().json()
+            schema["properties"]["latency_ms"] = target
+            route.fulfill(json=schema)
+
+        page.route_web_socket("**/ws*", talk)
+        page.route("**/api/params/schema", describe)
+        page.reload()
+        page.get_by_text("Automatic quality").click()
+        expect(page.get_by_label("Latency target")).to_have_attribute("placeholder", "none")
+        page.evaluate("govern()")
+        expect(page.get_by_text("Now 1 steps, 256×256, quality 70. Four steps took 180 ms.")).to_be_visible()

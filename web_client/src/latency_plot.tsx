@@ -1,0 +1,42 @@
+/** The fold with the plot of the latency. */
+
+import { useEffect, useRef } from "preact/hooks";
+import type { Plot } from "./plot";
+import { strings } from "./strings";
+import type { Studio } from "./studio";
+
+export function LatencyPlot({ studio }: { studio: Studio }) {
+  const { view, points } = studio;
+  return (
+    <details
+      open={view.showsPlot.value}
+      onToggle={(event) => {
+        view.showsPlot.value = event.currentTarget.open;
+      }}
+    >
+      <summary>{strings.hud.plot}</summary>
+      {view.showsPlot.value && <Drawing points={points} />}
+    </details>
+  );
+}
+
+function Drawing({ points }: Pick<Studio, "points">) {
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    let isThere = true;
+    let plot: Plot | null = null;
+    let stop = () => {};
+    void import("./plot").then(({ createPlot }) => {
+      if (!isThere || !place.current) return;
+      const { p95, stage: stages } = strings.hud;
+      plot = createPlot(place.current, { p50: strings.hud.latency, p95, stages });
+      stop = points.subscribe((now) => plot?.update(now));
+    });
+    return () => {
+      isThere = false;
+      stop();
+      plot?.destroy();
+    };
+  }, []);
+  return <div class="plot" ref={place} role="img" aria-label={strings.hud.plot} />;
+}

@@ -1,0 +1,61 @@
+/** A look: the params that make a picture what it is, without those of size, sending and speed. Pure. */
+
+import type { Params, Value, WeightedPrompt } from "../protocol";
+
+export type Look = Readonly<Record<string, Value>>;
+
+/** What belongs to the place and the machine, not to the look. A field that comes later is part of the look. */
+const NO_LOOK = new Set([
+  "version",
+  "width",
+  "height",
+  "output_format",
+  "output_quality",
+  "skip_unchanged",
+  "latency_ms",
+  "min_fps",
+  "min_steps",
+  "min_scale",
+  "min_quality",
+]);
+
+const MAX_TEXT_CHARS = 2000;
+const MAX_PROMPTS = 8;
+const MAX_FIELDS = 64;
+
+export function lookOf(params: Readonly<Record<string, Value>>): Look {
+  return Object.fromEntries(Object.entries(params).filter(([field]) => !NO_LOOK.has(field)));
+}
+
+/** What of a look can be set: the fields that this server has. A locked seed is no part of what is called up. */
+export function patchFor(look: Look, params: Params | null, keepsSeed: boolean): Record<string, Value> {
+  const fields = Object.entries(look).filter(([field]) => {
+    return params !== null && field in params && !NO_LOOK.has(field) && !(keepsSeed && field === "seed");
+  });
+  return Object.fromEntries(fields);
+}
+
+/**
+ * A look from anywhere (a file, an address): what is no value of a param is left out; the server checks the rest.
+ * @returns null where nothing is left.
+ */
+export function readLook(value: unknown): Look | null {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
+  const fields = Object.entries(value)
+    .slice(0, MAX_FIELDS)
+    .filter(([field, each]) => /^[a-z][a-z0-9_]{0,63}$/.test(field) && !NO_LOOK.has(field) && isValue(each));
+  return fields.length > 0 ? (Object.fromEntries(fields) as Look) : null;
+}
+
+function isValue(value: unknown): value is Value {
+  if (typeof value === "string") return value.length <= MAX_TEXT_CHARS;
+  if (typeof value === "number") return Number.isFinite(value);
+  if (Array.isArray(value)) return value.length > 0 && value.length <= MAX_PROMPTS && value.every(isWeighted);
+  return typeof value === "boolean" || value === null;
+}
+
+export function isWeighted(value: unknown): value is WeightedPrompt {
+  if (typeof value !== "object" || value === null) return false;
+  const { text, weight } = value as Partial<WeightedPrompt>;
+  return typeof text === "string" && text.length <= MAX_TEXT_CHARS && typeof weight === "number" && weight >= 0;
+}

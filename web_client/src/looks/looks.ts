@@ -1,0 +1,82 @@
+/** The looks that somebody keeps and calls: presets, the prompts used, whether the seed is locked. */
+
+import type { Signal } from "@preact/signals";
+import { flag, kept } from "../kept";
+import type { Pace } from "../params";
+import type { Params, Value } from "../protocol";
+import { promptText } from "../styles";
+import { fragmentFor } from "./fragment";
+import { type Look, lookOf, patchFor } from "./look";
+import { added, exported, nameFor, overwritten, type Preset, type Presets, readPresets } from "./presets";
+import { type PromptHistory, readHistory, remembered } from "./prompt_history";
+
+export interface LooksOptions {
+  params: () => Params | null;
+  shown: () => Readonly<Record<string, Value>>;
+  edit: (field: string, value: Value, pace: Pace) => void;
+  /** The name of a preset whose prompt has no words. */
+  unnamed: () => string;
+}
+
+export class Looks {
+  readonly presets: Signal<Presets> = kept("presets", readPresets, []);
+  readonly prompts: Signal<PromptHistory> = kept("prompts", readHistory, []);
+  readonly isSeedLocked = kept("seedLocked", flag, false);
+
+  readonly #options: LooksOptions;
+
+  constructor(options: LooksOptions) {
+    this.#options = options;
+  }
+
+  /** The look in force. */
+  get present(): Look {
+    return lookOf(this.#options.shown());
+  }
+
+  /** Returns whether there was something to set. */
+  apply(look: Look): boolean {
+    const fields = Object.entries(patchFor(look, this.#options.params(), this.isSeedLocked.peek()));
+    for (const [field, value] of fields) this.#options.edit(field, value, "sliding");
+    return fields.length > 0;
+  }
+
+  call(index: number): void {
+    const preset = this.presets.peek()[index];
+    if (preset) this.apply(preset.look);
+  }
+
+  save(): void {
+    const name = nameFor(promptText(this.present.prompt)) || this.#options.unnamed();
+    this.presets.value = added(this.presets.peek(), { name, look: this.present });
+  }
+
+  overwrite(index: number): void {
+    this.presets.value = overwritten(this.presets.peek(), index, this.present);
+  }
+
+  /** Appends what an exported file has. Returns whether it was one. */
+  import(text: string): boolean {
+    let presets: Presets | null = null;
+    try {
+      presets = readPresets(JSON.parse(text));
+    } catch {
+      return false;
+    }
+    if (presets) this.presets.value = presets.reduce(added, this.presets.peek());
+    return presets !== null;
+  }
+
+  export(): Blob {
+    return new Blob([exported(this.presets.peek())], { type: "application/json" });
+  }
+
+  /** The address of this page with a preset in it. */
+  address(preset: Preset): string {
+    return new URL(fragmentFor(preset), location.href.replace(/[#?].*$/, "")).href;
+  }
+
+  remember(prompt: string): void {
+    this.prompts.value = remembered(this.prompts.peek(), prompt);
+  }
+}

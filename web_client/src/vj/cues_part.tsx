@@ -1,0 +1,70 @@
+/** The list of cues, and what plays it. */
+
+import { Icon } from "../icons";
+import { strings } from "../strings";
+import { promptText } from "../styles";
+import type { Cue } from "./cues";
+import { NumberOption } from "./number_option";
+import type { Show } from "./show";
+
+export function CuesPart({ show }: { show: Show }) {
+  const words = strings.show;
+  const change = (index: number, cue: Partial<Cue>) => {
+    show.cues.value = show.cues.value.map((each, at) => (at === index ? { ...each, ...cue } : each));
+  };
+  return (
+    <section aria-labelledby="show-cues">
+      <h3 id="show-cues">{words.cues}</h3>
+      <ol class="cues">
+        {show.cues.value.map(({ prompt, fade_s, hold_s }, index) => (
+          <li key={index} data-on={show.cue.value === index} aria-current={show.cue.value === index}>
+            <input
+              type="text"
+              aria-label={words.cuePrompt(index + 1)}
+              value={promptText(prompt)}
+              onChange={(event) => change(index, { prompt: event.currentTarget.value })}
+            />
+            <NumberOption label={words.fade} value={fade_s} max={3600} change={(s) => change(index, { fade_s: s })} />
+            <NumberOption label={words.hold} value={hold_s} max={3600} change={(s) => change(index, { hold_s: s })} />
+            <button
+              type="button"
+              class="icon-only quiet"
+              aria-label={words.removeCue(index + 1)}
+              title={words.removeCue(index + 1)}
+              onClick={() => {
+                show.cues.value = show.cues.value.filter((_, at) => at !== index);
+              }}
+            >
+              <Icon name="close" />
+            </button>
+          </li>
+        ))}
+      </ol>
+      <div class="tools">
+        <button type="button" onClick={() => show.addCue()}>
+          <Icon name="plus" />
+          {words.addCue}
+        </button>
+        <button
+          type="button"
+          disabled={show.cues.value.length === 0}
+          aria-pressed={show.isPlaying.value}
+          onClick={() => (show.isPlaying.value ? show.stop() : show.play())}
+        >
+          <Icon name={show.isPlaying.value ? "stop" : "play"} />
+          {show.isPlaying.value ? words.stop : words.play}
+        </button>
+        <label class="inline">
+          <input
+            type="checkbox"
+            checked={show.loops.value}
+            onChange={(event) => {
+              show.loops.value = event.currentTarget.checked;
+            }}
+          />
+          {words.loop}
+        </label>
+      </div>
+    </section>
+  );
+}
