@@ -210,6 +210,7 @@ class _Buffer:
         """Copy rows [1, …] to where they start, unless these very tensors are there already."""
         if len(parts) == len(self._held) and all(map(_are_same, parts, self._held)):
             return
+        self._held = []  # until all of it is there
         for start, rows in parts:
             join_into(self.batch[start : start + len(rows)], rows)
         self._held = parts
