@@ -109,6 +109,8 @@ class Accelerate(StrEnum):
 
     AUTO = "auto"
     OFF = "off"
+    COMPILE = "compile"
+    AOTI = "aoti"
     OPENVINO = "openvino"
 
 

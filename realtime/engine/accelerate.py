@@ -114,7 +114,7 @@ def choose_backend(accelerate: Accelerate, model: Model, progress: Progress) -> 
     """
     if accelerate is Accelerate.OFF:
         return EagerBackend(model)
-    obstacle = _openvino_obstacle(model)
+    obstacle = openvino_obstacle(model)
     if accelerate is Accelerate.OPENVINO and obstacle:
         raise ConfigError(f"accelerate openvino: {obstacle}")
     if obstacle:
@@ -130,7 +130,7 @@ def choose_backend(accelerate: Accelerate, model: Model, progress: Progress) -> 
         return EagerBackend(model, f"openvino can't run this model: {type(error).__name__}")
 
 
-def _openvino_obstacle(model: Model) -> str:
+def openvino_obstacle(model: Model) -> str:
     """Why OpenVINO can't run here; empty where it can."""
     if model.device.type != "cpu":
         return f"openvino runs on the CPU, the model is on {model.device.type}"

@@ -16,7 +16,8 @@ from ..errors import EngineError, FrameError, ModelError
 from ..frame import Failure, Format, Frame, Job, Stamps
 from ..params import OutputFormat, Params
 from . import EngineInfo, Progress, codec, rows
-from .accelerate import Backend, choose_backend
+from .accelerate import Backend
+from .climb import Climb
 from .pending import Clock, DiffusionPending
 from .recipe import Recipes
 from .rows import Mark, Row
@@ -32,12 +33,16 @@ def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine
     Raises:
         ModelError, ConfigError: as `load_engine`.
     """
+    from . import rungs
     from .models import load_model
 
     model = load_model(config, progress)
-    backend = choose_backend(config.accelerate, model, progress)
+    backend, work = rungs.start(config.accelerate, model, progress)
     engine = DiffusionEngine(model, backend, max_rows=config.max_rows, max_pixels=config.max_pixels)
     engine.warm_up(progress)
+    if work is not None:
+        engine.climb = Climb(config, engine.adopt)
+        engine.climb.start(work)
     return engine
 
 
@@ -68,6 +73,7 @@ class DiffusionEngine:
         clock: Clock = time.monotonic_ns,
     ) -> None:
         self.backend = backend
+        self.climb: Climb | None = None
         self.recipes = Recipes(model)
         self._model = model
         self._max_rows = max_rows
@@ -86,12 +92,20 @@ class DiffusionEngine:
             model.name,
             model.family,
             device,
-            self.backend.rung,
+            self._rung(),
             defaults=model.defaults,
             styles=model.styles,
             max_output_pixels=model.max_output_pixels,
             notes=model.notes,
         )
+
+    def _rung(self) -> str:
+        doing = self.climb.doing if self.climb is not None else ""
+        return f"{self.backend.rung}; {doing}" if doing else self.backend.rung
+
+    def adopt(self, backend: Backend) -> None:
+        """Let another backend answer from the next tick on; rows in flight go on. From any thread."""
+        self.backend = backend
 
     @property
     def free_rows(self) -> int:
@@ -121,16 +135,17 @@ class DiffusionEngine:
         return DiffusionPending(leaving, self._end_mark(), self._clock)
 
     def _advance(self, new: Sequence[Row]) -> None:
+        backend = self.backend  # one for the whole tick, whatever `adopt` brings meanwhile
         for row in new:
             self._open(row)
         for group in rows.by_size(row for row in new if not row.is_done):
-            rows.encode_latents(group, self.backend, self._model.device)
+            rows.encode_latents(group, backend, self._model.device)
             self._mark(group, "encode_latents")
         for group in rows.by_size(row for row in self._rows if not row.is_done):
-            rows.denoise(group, self.backend, self._model.concat_source)
+            rows.denoise(group, backend, self._model.concat_source)
             self._mark(group, "denoise")
         for group in rows.by_size(row for row in self._rows if row.is_done and row.x is not None):
-            rows.decode_latents(group, self.backend)
+            rows.decode_latents(group, backend)
             self._mark(group, "decode_latents")
 
     def _open(self, row: Row) -> None:
@@ -186,7 +201,9 @@ class DiffusionEngine:
                 raise ModelError(f"{self._model.name}: {outcome.error}: try {advice}")
 
     def close(self) -> None:
-        """Drop the rows and give cached memory back."""
+        """End the climb, drop the rows and give cached memory back."""
+        if self.climb is not None:
+            self.climb.close()
         self._rows.clear()
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()

@@ -23,6 +23,7 @@ import openvino as ov
 import torch
 
 from .accelerate import EagerBackend
+from .cache import cache_folder
 
 if TYPE_CHECKING:
     from . import Progress
@@ -184,15 +185,16 @@ def _networks(model: Model) -> list[_Traced]:
     ]
 
 
-def cache_folder() -> Path:
-    """Where conversions are kept: `REALTIME_CACHE`, or `realtime` in the user's cache folder."""
-    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("REALTIME_CACHE") or user / "realtime") / "openvino"
+def is_converted(model: Model) -> bool:
+    """Whether this model's conversion is in the cache, so that `OpenVinoBackend` is there in a second."""
+    networks = _networks(model)
+    folder = cache_folder("openvino") / _key(model, networks)
+    return all((folder / f"{traced.name}.xml").is_file() for traced in networks)
 
 
 def _converted(core: ov.Core, key: str, networks: Sequence[_Traced], progress: Progress) -> list[ov.Model]:
     """The networks in OpenVINO's form: read where they were converted before (0.1 s), else converted (5 s) and kept."""
-    folder = cache_folder() / key
+    folder = cache_folder("openvino") / key
     progress("reading the openvino conversion", None)
     try:
         models = [core.read_model(folder / f"{traced.name}.xml") for traced in networks]
