@@ -22,13 +22,12 @@ _log = logging.getLogger(__name__)
 
 
 class Backend(Protocol):
-    """The networks of one model on one rung. Called by the engine's thread under `torch.inference_mode`.
+    """The networks of one model on one rung. Called by the engine's thread under `torch.inference_mode`."""
 
-    Attributes:
-        rung: what runs and why, in one line for the log.
-    """
-
-    rung: str
+    @property
+    def rung(self) -> str:
+        """What runs and why, in one line for the log."""
+        ...
 
     def encode_latents(self, pixels: torch.Tensor) -> torch.Tensor:
         """Float32 [B, 3, H, W] in [-1, 1] to latents [B, C, h, w], times the autoencoder's scaling factor."""

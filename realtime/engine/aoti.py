@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch._inductor import aoti_compile_and_package, aoti_load_package
 
 Tensors = tuple[torch.Tensor, ...]
 
@@ -81,7 +82,7 @@ def build(module: torch.nn.Module, example: Tensors, path: Path) -> None:
         if foreign := sorted(exported.constants.keys() - _weights(module).keys()):
             raise RuntimeError(f"tensors that are neither weights nor inputs: {', '.join(foreign)}")
         options = {**OPTIONS[example[0].device.type], **WEIGHTS_OUTSIDE}
-        torch._inductor.aoti_compile_and_package(exported, package_path=str(path), inductor_configs=options)
+        aoti_compile_and_package(exported, package_path=str(path), inductor_configs=options)
 
 
 def load(path: Path, module: torch.nn.Module) -> Package:
@@ -92,7 +93,7 @@ def load(path: Path, module: torch.nn.Module) -> Package:
     Raises:
         RuntimeError: it can't be loaded, or wants weights that the module lacks.
     """
-    package = torch._inductor.aoti_load_package(str(path), run_single_threaded=True)
+    package = aoti_load_package(str(path), run_single_threaded=True)
     weights = _weights(module)
     wanted: list[str] = package.get_constant_fqns()
     if missing := [name for name in wanted if name not in weights]:
@@ -145,8 +146,8 @@ def _settings(network: Any) -> str:
 
 def _sources(module: torch.nn.Module) -> str:
     """What our code around the networks says, and whose the networks are."""
-    ours = {type(child).__module__ for child in module.modules() if type(child).__module__.startswith(__package__)}
-    texts = [inspect.getsource(sys.modules[name]) for name in sorted(ours | {f"{__package__}.models", __name__})]
+    ours = {type(child).__module__ for child in module.modules() if type(child).__module__.startswith("realtime.")}
+    texts = [inspect.getsource(sys.modules[name]) for name in sorted(ours | {"realtime.engine.models", __name__})]
     return f"diffusers {importlib.metadata.version('diffusers')}\n" + "\n".join(texts)
 
 
@@ -154,9 +155,17 @@ def _machine(device: torch.device) -> str:
     versions = f"torch {torch.__version__} {torch.version.git_version}, Python {platform.python_version()}"
     if device.type == "cuda":
         name, capability = torch.cuda.get_device_name(device), torch.cuda.get_device_capability(device)
-        return f"{versions}, CUDA {torch.version.cuda}, driver {torch._C._cuda_getDriverVersion()}, {name} {capability}"
+        return f"{versions}, CUDA {torch.version.cuda}, driver {_cuda_driver()}, {name} {capability}"
     # The number of threads is in the code that inductor writes.
     return f"{versions}, {platform.machine()} {_instructions()}, {torch.get_num_threads()} threads"
+
+
+def _cuda_driver() -> str:
+    """The kernel driver's version, where Linux says it."""
+    try:
+        return Path("/proc/driver/nvidia/version").read_text().splitlines()[0]
+    except OSError:
+        return "unknown"
 
 
 def _instructions() -> str:

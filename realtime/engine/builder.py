@@ -47,7 +47,7 @@ class Builder:
 
     def __init__(self, config: Config, order: dict[str, Any], command: Sequence[str] = COMMAND) -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="realtime-builder-", ignore_cleanup_errors=True)
-        self._errors = tempfile.TemporaryFile("w+", errors="replace")
+        self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  `dispose` closes it
         # Inductor's own cache goes with the child: killed while it writes, it would leave half files for the next.
         environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": self._scratch.name}
         self._process = subprocess.Popen(
@@ -161,3 +161,4 @@ def _build(model: Model, signatures: Sequence[Signature]) -> None:
 
 if __name__ == "__main__":
     main()
+    os._exit(0)  # at a regular end the interpreter would wait for the thread that reads its input

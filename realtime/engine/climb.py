@@ -1,4 +1,4 @@
-"""The climb from rung to rung while frames flow: has higher rungs made by a child process, and hands them to the engine.
+"""The climb from rung to rung while frames flow: a child process makes the higher one, the engine takes it.
 
 Must not know rows, the scheduler, or how a rung works.
 """

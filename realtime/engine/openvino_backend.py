@@ -12,18 +12,22 @@ import hashlib
 import logging
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
-import openvino as ov
 import torch
 
-from .accelerate import EagerBackend
-from .cache import cache_folder
+# OpenVINO's converter would tell its makers of every conversion, and the process's end would wait for that.
+sys.modules.setdefault("openvino_telemetry", cast("Any", None))
+import openvino as ov  # noqa: E402
+
+from .accelerate import EagerBackend  # noqa: E402
+from .cache import cache_folder  # noqa: E402
 
 if TYPE_CHECKING:
     from . import Progress

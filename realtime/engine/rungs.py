@@ -5,6 +5,7 @@ Must not know rows or the scheduler.
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -63,11 +64,11 @@ def start(accelerate: Accelerate, model: Model, progress: Progress) -> Start:
         from .openvino_backend import is_converted
 
         if not is_converted(model):
-            return Start(EagerBackend(model, "until openvino is ready"), lambda climb: to_openvino(climb, model))
+            return Start(EagerBackend(model, "until openvino is ready"), functools.partial(to_openvino, model))
     return Start(choose_backend(accelerate, model, progress))
 
 
-def to_openvino(climb: Climb, model: Model) -> None:
+def to_openvino(model: Model, climb: Climb) -> None:
     """Have the networks converted, then take them."""
     from .openvino_backend import OpenVinoBackend, is_converted
 
@@ -107,7 +108,11 @@ def packages(model: Model, lower: Backend) -> Start:
     """AOTInductor's packages, kept on disk: what is there is loaded while frames flow, what is missing is built."""
     demand = Demand()
     backend = CompiledBackend(model, lower, f"aoti on {model.device.type}", demand)
-    return Start(backend, lambda climb: _Packages(climb, model, backend, demand).work())
+
+    def work(climb: Climb) -> None:
+        _Packages(climb, model, backend, demand).work()
+
+    return Start(backend, work)
 
 
 class _Packages:
