@@ -1,18 +1,21 @@
-"""The three calls into networks that a tick makes, and which rung of speed answers them.
+"""The rungs of speed, and which one answers the calls of a model's regions.
 
-A backend gets whole batches and gives whole batches back; it must not know rows, recipes or sessions.
+Must not know rows, recipes or sessions, or how a rung works.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import logging
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 
 from ..config import Accelerate
 from ..errors import ConfigError
+from .regions import Call, Kind, Outputs, Regions
+from .staging import join
 
 if TYPE_CHECKING:
     from . import Progress
@@ -22,90 +25,90 @@ _log = logging.getLogger(__name__)
 
 
 class Backend(Protocol):
-    """The networks of one model on one rung. Called by the engine's thread under `torch.inference_mode`."""
+    """Runs the regions of one model on one rung. Called by the engine's thread under `torch.inference_mode`.
+
+    Attributes:
+        regions: what it runs; whoever makes a call asks them what a row's UNet must be told.
+        warm_up_batches: batch sizes to run in turn before the first user comes, so that he does not pay for what is
+            done once.
+    """
 
     @property
     def rung(self) -> str:
         """What runs and why, in one line for the log."""
         ...
 
-    def encode_latents(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Float32 [B, 3, H, W] in [-1, 1] to latents [B, C, h, w], times the autoencoder's scaling factor."""
-        ...
+    regions: Regions
+    warm_up_batches: tuple[int, ...]
 
-    def unet(
-        self,
-        sample: torch.Tensor,
-        timestep: torch.Tensor,
-        prompt_embeds: torch.Tensor,
-        timestep_cond: torch.Tensor | None,
-        added: dict[str, torch.Tensor] | None,
-    ) -> torch.Tensor:
-        """One prediction for each row.
-
-        Args:
-            sample: float32 [B, in_channels, h, w].
-            timestep: float32 [B].
-            prompt_embeds: [B, L, D] in the model's dtype.
-            timestep_cond: [B, time_cond_proj_dim] in the model's dtype, where the UNet takes it.
-            added: SDXL's `text_embeds` [B, P] and `time_ids` [B, 6] in the model's dtype.
+    def run(self, call: Call) -> Outputs:
+        """Join the rows of a call to a batch and run its region.
 
         Returns:
-            [B, C, h, w].
+            What the region returns, in memory that no later call writes into.
         """
         ...
 
-    def decode_latents(self, latents: torch.Tensor) -> torch.Tensor:
-        """Float32 latents [B, C, h, w] to pixels [B, 3, H, W], nominally in [-1, 1]."""
+    def close(self) -> None:
+        """Give memory back that only this rung needs."""
         ...
 
 
-class EagerBackend:
-    """PyTorch as it is."""
+class PlainBackend:
+    """Runs the regions one call after the other, as they are."""
+
+    warm_up_batches: tuple[int, ...] = (1,)
+
+    def __init__(self, regions: Regions, device: torch.device, rung: str) -> None:
+        self.regions = regions
+        self._rung = rung
+        self._device = device
+
+    @property
+    def rung(self) -> str:
+        """See `Backend`."""
+        return self._rung
+
+    def run(self, call: Call) -> Outputs:
+        """See `Backend`."""
+        return self._run(call.kind, call.guided, [join(column, self._device) for column in call.columns.values()])
+
+    def _run(self, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Outputs:
+        return self.regions.region(kind, guided)(*inputs)
+
+    def close(self) -> None:
+        """See `Backend`: there is none."""
+
+
+class EagerBackend(PlainBackend):
+    """PyTorch as it is.
+
+    Args:
+        why: nothing faster runs.
+    """
 
     def __init__(self, model: Model, why: str = "") -> None:
-        self._model = model
-        # Convolutions want their channels last: on two CPU cores the autoencoder takes 15 ms of 60 a frame less.
-        # Apple's MPS gains nothing by it.
-        self._layout = torch.contiguous_format if model.device.type == "mps" else torch.channels_last
-        networks: list[Any] = [model.unet, model.vae]
-        for network in networks:
-            network.to(memory_format=self._layout)
         threads = f", {torch.get_num_threads()} threads" if model.device.type == "cpu" else ""
-        self.rung = f"eager: torch on {model.device.type}{threads}{why and f' ({why})'}"
-
-    def encode_latents(self, pixels: torch.Tensor) -> torch.Tensor:
-        """See `Backend`."""
-        return self._model.encode_latents(self._networks_form(pixels))
-
-    def unet(
-        self,
-        sample: torch.Tensor,
-        timestep: torch.Tensor,
-        prompt_embeds: torch.Tensor,
-        timestep_cond: torch.Tensor | None,
-        added: dict[str, torch.Tensor] | None,
-    ) -> torch.Tensor:
-        """See `Backend`."""
-        unet: Any = self._model.unet
-        return unet(
-            self._networks_form(sample),
-            timestep,
-            encoder_hidden_states=prompt_embeds,
-            timestep_cond=timestep_cond,
-            added_cond_kwargs=added,
-            return_dict=False,
-        )[0]
-
-    def decode_latents(self, latents: torch.Tensor) -> torch.Tensor:
-        """See `Backend`."""
-        return self._model.decode_latents(self._networks_form(latents))
-
-    def _networks_form(self, batch: torch.Tensor) -> torch.Tensor:
-        return batch.to(self._model.dtype, memory_format=self._layout)
+        rung = f"eager: torch on {model.device.type}{threads}{why and f' ({why})'}"
+        super().__init__(Regions.of_model(model), model.device, rung)
 
 
-def choose_backend(accelerate: Accelerate, model: Model, progress: Progress) -> Backend:
+class Rung(NamedTuple):
+    """A way to be faster than eager.
+
+    Attributes:
+        device: the type of device it is made for.
+        obstacle: why it can't run this model here; empty where it can.
+        build: makes its backend for up to so many rows. May raise whatever a converter of foreign graphs may.
+    """
+
+    accelerate: Accelerate
+    device: str
+    obstacle: Callable[[Model], str]
+    build: Callable[[Model, int, Progress], Backend]
+
+
+def choose_backend(accelerate: Accelerate, model: Model, progress: Progress, max_rows: int = 8) -> Backend:
     """The rung that was asked for, or with `auto` the fastest that this machine has for this model.
 
     Raises:
@@ -113,28 +116,46 @@ def choose_backend(accelerate: Accelerate, model: Model, progress: Progress) -> 
     """
     if accelerate is Accelerate.OFF:
         return EagerBackend(model)
-    obstacle = openvino_obstacle(model)
-    if accelerate is Accelerate.OPENVINO and obstacle:
-        raise ConfigError(f"accelerate openvino: {obstacle}")
-    if obstacle:
-        return EagerBackend(model, obstacle if model.device.type == "cpu" else "")
-    from .openvino_backend import OpenVinoBackend
+    why = ""
+    for rung in RUNGS:
+        if accelerate not in (Accelerate.AUTO, rung.accelerate):
+            continue
+        if accelerate is Accelerate.AUTO and rung.device != model.device.type:
+            continue
+        obstacle, cause = _device_obstacle(rung, model) or rung.obstacle(model), None
+        if not obstacle:
+            try:
+                return rung.build(model, max_rows, progress)
+            except Exception as error:  # whatever a converter of foreign graphs may raise: there is a rung below
+                _log.warning("%s can't run this model", rung.accelerate, exc_info=error)
+                obstacle, cause = f"{rung.accelerate} can't run this model: {error}", error
+        if accelerate is rung.accelerate:
+            raise ConfigError(f"accelerate {accelerate}: {obstacle}") from cause
+        why = why or obstacle
+    return EagerBackend(model, why)
 
-    try:
-        return OpenVinoBackend(model, progress)
-    except Exception as error:  # whatever a converter of foreign graphs may raise: there is a rung below
-        if accelerate is Accelerate.OPENVINO:
-            raise ConfigError(f"accelerate openvino: this model can't be converted: {error}") from error
-        _log.warning("openvino can't run this model", exc_info=error)
-        return EagerBackend(model, f"openvino can't run this model: {type(error).__name__}")
+
+def _device_obstacle(rung: Rung, model: Model) -> str:
+    if rung.device == model.device.type:
+        return ""
+    return f"it runs on {rung.device}, the model is on {model.device.type}"
 
 
 def openvino_obstacle(model: Model) -> str:
-    """Why OpenVINO can't run here; empty where it can."""
-    if model.device.type != "cpu":
-        return f"openvino runs on the CPU, the model is on {model.device.type}"
+    """Why OpenVINO can't run a model that is on the CPU; empty where it can."""
     if model.dtype is not torch.float32:
         return "openvino runs float32 models; leave --dtype out"
     if importlib.util.find_spec("openvino") is None:
         return "openvino is not installed: pip install 'realtime[openvino]' makes it 1.5 to 3 times faster"
     return ""
+
+
+def _openvino(model: Model, max_rows: int, progress: Progress) -> Backend:
+    from .openvino_backend import OpenVinoNetworks
+
+    networks = OpenVinoNetworks(model, progress)
+    return PlainBackend(Regions.of_networks(model, networks), model.device, networks.rung)
+
+
+#: The fastest of a device first.
+RUNGS = (Rung(Accelerate.OPENVINO, "cpu", openvino_obstacle, _openvino),)

@@ -122,6 +122,19 @@ def difference(call: Callable[..., Any], module: torch.nn.Module, example: Tenso
         return max(_relative(ours.double(), theirs.double()) for ours, theirs in pairs)
 
 
+def check(call: Callable[..., Any], module: torch.nn.Module, example: Tensors, dtype: torch.dtype) -> None:
+    """Compare what was compiled with what it was compiled from.
+
+    Args:
+        dtype: of the networks.
+
+    Raises:
+        RuntimeError: the results differ too much.
+    """
+    if not (found := difference(call, module, example)) <= TOLERANCE[dtype]:
+        raise RuntimeError(f"its results differ from eager PyTorch's by {found:.2g}")
+
+
 def _relative(ours: torch.Tensor, theirs: torch.Tensor) -> float:
     norm = float(theirs.norm())
     return float((ours - theirs).norm()) / (norm or 1.0)

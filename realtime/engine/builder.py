@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..config import Config
+    from .compiled import Signature
     from .models import Model
-    from .networks import Signature
 
 _log = logging.getLogger(__name__)
 
@@ -117,13 +117,11 @@ def main() -> None:
     import torch
 
     from ..config import Config
-    from .accelerate import EagerBackend
+    from .compiled import Signature
     from .models import load_model
-    from .networks import Signature
 
     torch.set_num_threads(order["threads"])
     model = load_model(Config(**order["config"]))
-    EagerBackend(model)  # lays the weights out as the server has them
     if order["make"] == "openvino":
         _convert(model)
     else:
@@ -139,20 +137,25 @@ def _end_with_parent() -> None:
 
 
 def _convert(model: Model) -> None:
-    from .openvino_backend import OpenVinoBackend
+    from .openvino_backend import OpenVinoNetworks
 
-    OpenVinoBackend(model, lambda stage, percent: None)
+    OpenVinoNetworks(model, _unheard)
+
+
+def _unheard(stage: str, percent: float | None) -> None:
+    """Progress that nobody waits for."""
 
 
 def _build(model: Model, signatures: Sequence[Signature]) -> None:
     """Compile what is not in the cache, and tell the parent about each package."""
-    from . import aoti, networks
+    from . import aoti
     from .cache import cache_folder
     from .packages import PackageCache
+    from .regions import Regions
 
-    cache, modules = PackageCache(cache_folder("aoti")), networks.of_model(model)
+    cache, regions = PackageCache(cache_folder("aoti")), Regions.of_model(model)
     for signature in signatures:
-        module, example = modules[signature.network], networks.example(model, signature)
+        module, example = regions.region(signature.kind, signature.guided), signature.example(model.device)
         key = aoti.key_of(module, example)
         if cache.find(key) is None:
             cache.make(key, functools.partial(aoti.build, module, example))

@@ -88,6 +88,8 @@ class Climb:
             builder.dispose()
         if reason and not self.closing.is_set():
             self.give_up(what, reason)
+        else:
+            self._doing = ""
         return not reason and not self.closing.is_set()
 
     def say(self, doing: str) -> None:

@@ -1,4 +1,4 @@
-"""Networks that were compiled, call by call, over a rung that answers what is not compiled yet.
+"""Regions that were compiled, call by call, over eager ones that answer what is not compiled yet.
 
 Must not know who compiles, or when.
 """
@@ -7,20 +7,68 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+from torch import nn
 
-from .networks import Network, Signature
+from .accelerate import PlainBackend
+from .regions import Kind, Outputs, Regions
 
 if TYPE_CHECKING:
-    from .accelerate import Backend
     from .models import Model
 
 #: A signature is worth building after it has been in use this long, without a pause longer than the other.
 SETTLED_NS = 4_000_000_000
 PAUSE_NS = 1_500_000_000
+
+Compiled = Callable[..., Outputs]
+
+
+class Signature(NamedTuple):
+    """A region and the form of its inputs: what one compiled package serves.
+
+    Attributes:
+        inputs: shape and dtype of each.
+    """
+
+    kind: Kind
+    guided: int
+    inputs: tuple[tuple[tuple[int, ...], str], ...]
+
+    @classmethod
+    def of(cls, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Signature:
+        """The signature of a call."""
+        forms = ((tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")) for tensor in inputs)
+        return cls(kind, guided, tuple(forms))
+
+    def wire(self) -> list[Any]:
+        """As JSON has it."""
+        return [self.kind.value, self.guided, [[list(shape), dtype] for shape, dtype in self.inputs]]
+
+    @classmethod
+    def parse(cls, wire: list[Any]) -> Signature:
+        """What `wire` gave, on its way through JSON."""
+        kind, guided, inputs = wire
+        return cls(Kind(kind), guided, tuple((tuple(shape), dtype) for shape, dtype in inputs))
+
+    def example(self, device: torch.device) -> tuple[torch.Tensor, ...]:
+        """Random inputs of this form, the same every time."""
+        generator = torch.Generator().manual_seed(0)
+
+        def one(shape: tuple[int, ...], name: str) -> torch.Tensor:
+            dtype: torch.dtype = getattr(torch, name)
+            if dtype is torch.uint8:
+                return torch.randint(0, 256, shape, generator=generator, dtype=dtype)
+            return torch.randn(shape, generator=generator).to(dtype)
+
+        return tuple(one(shape, name).to(device) for shape, name in self.inputs)
+
+    def __str__(self) -> str:
+        """For people: `step 1×12×32×32`."""
+        guided = f" ({self.guided} guided)" if self.guided else ""
+        return f"{self.kind} {'×'.join(map(str, self.inputs[0][0]))}{guided}"
 
 
 class Demand:
@@ -50,8 +98,13 @@ class Demand:
         with self._lock:
             self._refused.add(signature)
 
+    def so_far(self) -> list[Signature]:
+        """All that was noted, in the order of a frame: behind a warm-up, what every frame of the default size calls."""
+        with self._lock:
+            return list(self._seen)
+
     def settled(self) -> list[Signature]:
-        """What has been in use for some seconds and still is, in the order of a frame; the others are forgotten."""
+        """What has been in use for some seconds and still is; what is no longer in use is forgotten."""
         now_ns = self._clock()
         with self._lock:
             self._seen = {s: seen for s, seen in self._seen.items() if now_ns - seen[1] <= PAUSE_NS}
@@ -59,65 +112,59 @@ class Demand:
             return [signature for signature in wanted if signature not in self._refused]
 
 
-class CompiledBackend:
-    """A `Backend` that calls what is compiled for exactly these shapes, and else the rung below.
+class CompiledRegions:
+    """What is compiled, over the eager regions of a model.
 
     Args:
-        model: whose networks they are.
-        lower: answers all other calls.
-        title: what the compiled calls are, for people.
-        demand: told about each call that went to the rung below.
+        eager: answer all that is not compiled.
+        demand: told about each call that they answered.
     """
 
-    def __init__(self, model: Model, lower: Backend, title: str, demand: Demand | None = None) -> None:
-        self._lower = lower
-        self._title = title
-        self._demand = demand or Demand()
-        self._dtype = model.dtype
-        self._calls: dict[Signature, Callable[..., torch.Tensor]] = {}
-
-    @property
-    def rung(self) -> str:
-        """What runs, for which shapes, and what runs for all others."""
-        ready = ", ".join(map(str, self._calls)) or "nothing yet"
-        return f"{self._title} for {ready}; else {self._lower.rung}"
+    def __init__(self, eager: Regions, demand: Demand) -> None:
+        self.eager = eager
+        self.demand = demand
+        self._calls: dict[Signature, Compiled] = {}
 
     def __contains__(self, signature: Signature) -> bool:
         return signature in self._calls
 
-    def put(self, signature: Signature, call: Callable[..., torch.Tensor]) -> None:
+    def __iter__(self) -> Any:
+        return iter(self._calls)
+
+    def put(self, signature: Signature, call: Compiled) -> None:
         """Answer these calls with it from now on. From any thread."""
         self._calls = {**self._calls, signature: call}  # swapped whole: the engine's thread reads it
 
-    def encode_latents(self, pixels: torch.Tensor) -> torch.Tensor:
-        """See `Backend`."""
-        call, inputs = self._find(Network.ENCODER, pixels)
-        return call(*inputs) if call else self._lower.encode_latents(pixels)
+    def module(self, signature: Signature) -> nn.Module:
+        """The eager region that a signature calls."""
+        return self.eager.region(signature.kind, signature.guided)
 
-    def unet(
-        self,
-        sample: torch.Tensor,
-        timestep: torch.Tensor,
-        prompt_embeds: torch.Tensor,
-        timestep_cond: torch.Tensor | None,
-        added: dict[str, torch.Tensor] | None,
-    ) -> torch.Tensor:
-        """See `Backend`."""
-        extra = [] if timestep_cond is None else [timestep_cond]
-        extra += [] if added is None else [added["text_embeds"], added["time_ids"]]
-        call, inputs = self._find(Network.UNET, sample, timestep, prompt_embeds, *extra)
-        return call(*inputs) if call else self._lower.unet(sample, timestep, prompt_embeds, timestep_cond, added)
+    def run(self, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Outputs:
+        """A region's results, compiled or eager."""
+        signature = Signature.of(kind, guided, inputs)
+        if (call := self._calls.get(signature)) is not None:
+            # Compiled code trusts that strides are those it was compiled for; rows that left a convolution have others.
+            return call(*(tensor.contiguous() for tensor in inputs))
+        self.demand.note(signature)
+        return self.eager.region(kind, guided)(*inputs)
 
-    def decode_latents(self, latents: torch.Tensor) -> torch.Tensor:
-        """See `Backend`."""
-        call, inputs = self._find(Network.DECODER, latents)
-        return call(*inputs) if call else self._lower.decode_latents(latents)
 
-    def _find(self, network: Network, *inputs: torch.Tensor) -> tuple[Callable[..., Any] | None, list[torch.Tensor]]:
-        """The compiled call for these inputs, and they in the form that it was compiled for."""
-        signature = Signature.of(network, inputs)
-        if (call := self._calls.get(signature)) is None:
-            self._demand.note(signature)
-            return None, []
-        first = inputs[0].to(self._dtype).contiguous(memory_format=torch.channels_last)
-        return call, [first, *(tensor.contiguous() for tensor in inputs[1:])]
+class CompiledBackend(PlainBackend):
+    """A `Backend` of compiled regions.
+
+    Args:
+        title: what the compiled calls are, for people.
+    """
+
+    def __init__(self, model: Model, title: str) -> None:
+        self.compiled = CompiledRegions(Regions.of_model(model), Demand())
+        super().__init__(self.compiled.eager, model.device, title)
+
+    @property
+    def rung(self) -> str:
+        """What runs, and for which calls; eager mode answers all others."""
+        ready = ", ".join(map(str, self.compiled))
+        return f"{super().rung} for {ready}" if ready else f"eager: torch on {self._device.type}"
+
+    def _run(self, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Outputs:
+        return self.compiled.run(kind, guided, inputs)

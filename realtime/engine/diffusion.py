@@ -37,12 +37,13 @@ def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine
     from .models import load_model
 
     model = load_model(config, progress)
-    backend, work = rungs.start(config.accelerate, model, progress)
-    engine = DiffusionEngine(model, backend, max_rows=config.max_rows, max_pixels=config.max_pixels)
+    start = rungs.start(config.accelerate, model, progress, config.max_rows)
+    engine = DiffusionEngine(model, start.backend, max_rows=config.max_rows, max_pixels=config.max_pixels)
     engine.warm_up(progress)
-    if work is not None:
+    start.finish(progress)
+    if start.climb is not None:
         engine.climb = Climb(config, engine.adopt)
-        engine.climb.start(work)
+        engine.climb.start(start.climb)
     return engine
 
 
@@ -139,10 +140,10 @@ class DiffusionEngine:
         for row in new:
             self._open(row)
         for group in rows.by_size(row for row in new if not row.is_done):
-            rows.encode_latents(group, backend, self._model.device)
+            rows.encode_latents(group, backend)
             self._mark(group, "encode_latents")
         for group in rows.by_size(row for row in self._rows if not row.is_done):
-            rows.denoise(group, backend, self._model.concat_source)
+            rows.denoise(group, backend)
             self._mark(group, "denoise")
         for group in rows.by_size(row for row in self._rows if row.is_done and row.x is not None):
             rows.decode_latents(group, backend)

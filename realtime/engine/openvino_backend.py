@@ -26,8 +26,8 @@ import torch
 sys.modules.setdefault("openvino_telemetry", cast("Any", None))
 import openvino as ov  # noqa: E402
 
-from .accelerate import EagerBackend  # noqa: E402
 from .cache import cache_folder  # noqa: E402
+from .regions import TorchNetworks  # noqa: E402
 
 if TYPE_CHECKING:
     from . import Progress
@@ -45,8 +45,8 @@ CONVERSIONS_KEPT = 3
 TRACE_BATCH, TRACE_SIDE = 2, 32
 
 
-class OpenVinoBackend:
-    """A `Backend` on OpenVINO's CPU plug-in.
+class OpenVinoNetworks:
+    """`Networks` on OpenVINO's CPU plug-in.
 
     One network serves all batch and picture sizes: measured on the embedded model, free dimensions cost nothing next
     to fixed ones. Latents that the UNet can't halve evenly take the eager way, whose graph is another one.
@@ -76,13 +76,13 @@ class OpenVinoBackend:
             calls.append(_call(core.compile_model(converted, "CPU", options)))
             _check(traced, calls[-1])
         self._encode, self._unet, self._decode = calls
-        self._eager = EagerBackend(model)
+        self._eager = TorchNetworks(model)
         self._multiple = 2 ** int(model.unet.num_upsamplers)
         version = str(ov.__version__).partition("-")[0]
         self.rung = f"openvino {version} on cpu, {threads} threads, float32"
 
     def encode_latents(self, pixels: torch.Tensor) -> torch.Tensor:
-        """See `Backend`."""
+        """See `Networks`."""
         return self._encode([pixels])
 
     def unet(
@@ -93,7 +93,7 @@ class OpenVinoBackend:
         timestep_cond: torch.Tensor | None,
         added: dict[str, torch.Tensor] | None,
     ) -> torch.Tensor:
-        """See `Backend`."""
+        """See `Networks`."""
         if any(side % self._multiple for side in sample.shape[2:]):
             return self._eager.unet(sample, timestep, prompt_embeds, timestep_cond, added)
         extra = [] if timestep_cond is None else [timestep_cond]
@@ -101,7 +101,7 @@ class OpenVinoBackend:
         return self._unet([sample, timestep, prompt_embeds, *extra])
 
     def decode_latents(self, latents: torch.Tensor) -> torch.Tensor:
-        """See `Backend`."""
+        """See `Networks`."""
         return self._decode([latents])
 
 
@@ -129,7 +129,7 @@ class _Decoder(torch.nn.Module):
 
 
 class _Unet(torch.nn.Module):
-    """`forward` takes tensors only, in the order of `OpenVinoBackend.unet`."""
+    """`forward` takes tensors only, in the order of `OpenVinoNetworks.unet`."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import torch
 
@@ -16,10 +16,13 @@ from ..errors import FrameError, ParamsError
 from ..params import Params, WeightedPrompt
 from . import sampler
 from .models import Guidance
+from .staging import join
 
 if TYPE_CHECKING:
     from .conditioning import Conditioning
     from .models import Model
+
+V = TypeVar("V")
 
 #: Recipes and noise kept: enough for every session of a full server to move a slider back and forth.
 RECIPES_KEPT = 64
@@ -33,19 +36,22 @@ T, KIN, KX, KM, KZ, GUIDANCE = range(6)
 class Recipe:
     """All that a row needs besides its picture. Tensors are on the model's device; immutable and shared by rows.
 
+    Each tensor is one row of a batch, and the same object every time it is asked for: who keeps a batch in fixed memory
+    sees by that what needs no copying.
+
     Attributes:
-        steps: float32 [n, 6]: a sampler's table and the guidance scale (1 where there is no second row).
-        start: float32 [2]: (ka, kb) of `sampler.Table`.
-        noise: float32 [n, C, h, w]: [0] starts, [i + 1] is added behind step i.
+        steps: n of float32 [1, 6]: a sampler's table and the guidance scale (1 where there is no second row).
+        start: float32 [1, 2]: (ka, kb) of `sampler.Table`.
+        noise: n of float32 [1, C, h, w]: [0] starts, [i + 1] is added behind step i.
         prompt: what is wanted.
         negative: of the second row of classifier-free guidance; None where there is no second row.
         timestep_cond: [1, time_cond_proj_dim] in the model's dtype, for embedded guidance; else None.
         time_ids: [1, 6] in the model's dtype where the UNet wants the picture's size (SDXL); else None.
     """
 
-    steps: torch.Tensor
+    steps: tuple[torch.Tensor, ...]
     start: torch.Tensor
-    noise: torch.Tensor
+    noise: tuple[torch.Tensor, ...]
     prompt: Conditioning
     negative: Conditioning | None
     timestep_cond: torch.Tensor | None
@@ -54,7 +60,7 @@ class Recipe:
     @property
     def step_count(self) -> int:
         """UNet calls of a frame."""
-        return self.steps.shape[0]
+        return len(self.steps)
 
 
 class RecipeKey(NamedTuple):
@@ -111,8 +117,8 @@ class Recipes:
         guidance = torch.full((len(key.timesteps), 1), 1.0 if negative is None else key.guidance_scale)
         steps = torch.cat([torch.from_numpy(table.steps).float(), guidance], 1)
         return Recipe(
-            steps=to_device(steps, model.device),
-            start=to_device(torch.tensor(table.start, dtype=torch.float32), model.device),
+            steps=join([steps], model.device).split(1),
+            start=join([torch.tensor([table.start], dtype=torch.float32)], model.device),
             noise=self._noise(key.seed, len(key.timesteps), key.width, key.height),
             prompt=prompt,
             negative=negative,
@@ -125,17 +131,17 @@ class Recipes:
         if model.guidance is not Guidance.EMBEDDED:
             return None
         embedding = guidance_embedding(guidance_scale - 1, int(model.unet.config["time_cond_proj_dim"]))
-        return to_device(embedding.to(model.dtype), model.device)
+        return join([embedding.to(model.dtype)], model.device)
 
     def _time_ids(self, width: int, height: int) -> torch.Tensor:
         """SDXL's original size, crop and target size. Source: Podell et al. 2023, "SDXL", section 2.2."""
         ids = torch.tensor([[height, width, 0, 0, height, width]], dtype=self._model.dtype)
-        return to_device(ids, self._model.device)
+        return join([ids], self._model.device)
 
-    def _make_noise(self, seed: int, count: int, width: int, height: int) -> torch.Tensor:
+    def _make_noise(self, seed: int, count: int, width: int, height: int) -> tuple[torch.Tensor, ...]:
         scale = self._model.latent_scale_px
         noise = make_noise(seed, count, (self._model.latent_channels, height // scale, width // scale))
-        return to_device(noise, self._model.device)
+        return join([noise], self._model.device).split(1)
 
 
 def make_noise(seed: int, count: int, shape: tuple[int, int, int]) -> torch.Tensor:
@@ -173,8 +179,7 @@ def guidance_embedding(w: float, size: int) -> torch.Tensor:
     return torch.nn.functional.pad(embedding, (0, size - 2 * half))
 
 
-def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Copy without waiting: from pageable memory the host would wait for all the work that CUDA has queued."""
-    if device.type != "cuda":
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
+def of(value: V | None) -> V:
+    """A part that is there where it is asked for."""
+    assert value is not None
+    return value

@@ -1,25 +1,23 @@
-"""Rows, and what a tick does to them: three batched calls and one fused expression.
+"""Rows, and what a tick does to them: they are gathered into calls of regions, and given what comes back.
 
 Everything here only launches work: no value is read back from the device. Must not know caches, failures of devices,
-or where rows come from.
+where rows come from, or what a region does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
-import numpy as np
 import torch
 
 from ..errors import FrameError
 from ..frame import Job, Stamps
 from .accelerate import Backend
 from .codec import Pixels
-from .recipe import GUIDANCE, KIN, KM, KX, KZ, Recipe, T, to_device
-
-V = TypeVar("V")
+from .recipe import Recipe, of
+from .regions import Call, Kind, Outputs
+from .staging import to_host
 
 #: A moment on the clock, or on a CUDA stream one that is known when the device gets there.
 Mark = int | torch.cuda.Event
@@ -34,8 +32,8 @@ class Row:
         recipe: None where the frame passes through.
         error: why this frame gets no picture.
         step: steps done.
-        x: the noisy latents, float32 [C, h, w] in the sampler's space.
-        source: the input's latents, float32 [C, h, w]: some UNets see them beside the noisy ones.
+        x: the noisy latents, float32 [1, C, h, w] in the sampler's space.
+        source: the input's latents, float32 [1, C, h, w]: some UNets see them beside the noisy ones.
         marks: when the stages on the device were passed.
         output: the result, uint8 [H, W, 3] in memory of the host that the device may still have to fill.
         finite: bool [], likewise: whether all latents and pixels were finite numbers.
@@ -67,106 +65,52 @@ def by_size(rows: Iterable[Row]) -> list[list[Row]]:
     return list(groups.values())
 
 
-def encode_latents(rows: Sequence[Row], backend: Backend, device: torch.device) -> None:
-    """Pictures to noisy latents: `x0 = ka·latents + kb·noise`, for new rows of one size."""
-    pictures = torch.from_numpy(np.stack([_of(row.picture) for row in rows]))
-    latents = backend.encode_latents(to_pixels(to_device(pictures, device))).float()
-    start = torch.stack([_of(row.recipe).start for row in rows])[:, :, None, None, None]
-    noise = torch.stack([_of(row.recipe).noise[0] for row in rows])
-    x = start[:, 0] * latents + start[:, 1] * noise
-    for i, row in enumerate(rows):
-        row.x, row.source = x[i], latents[i]
+def encode_latents(rows: Sequence[Row], backend: Backend) -> None:
+    """Pictures to noisy latents, for new rows of one size."""
+    recipes = [of(row.recipe) for row in rows]
+    columns = {
+        "pictures": [torch.from_numpy(of(row.picture))[None] for row in rows],
+        "start": [recipe.start for recipe in recipes],
+        "noise": [recipe.noise[0] for recipe in recipes],
+    }
+    x, source = _run(backend, Kind.OPEN, rows, columns)
+    for row, x_of_row, source_of_row in zip(rows, x.split(1), source.split(1), strict=True):
+        row.x, row.source = x_of_row, source_of_row
 
 
-def denoise(rows: Sequence[Row], backend: Backend, concat_source: bool) -> None:
-    """Move rows of one size one step on, in one UNet call.
-
-    Rows of classifier-free guidance stand last and have their second row behind all: [plain, guided, second rows].
-
-    Args:
-        concat_source: whether the UNet takes the source latents beside the noisy ones (InstructPix2Pix's layout).
-    """
-    rows = sorted(rows, key=lambda row: _of(row.recipe).negative is not None)
-    recipes = [_of(row.recipe) for row in rows]
-    plain = sum(recipe.negative is None for recipe in recipes)
-
-    scalars = torch.stack([recipe.steps[row.step] for row, recipe in zip(rows, recipes, strict=True)])
-    k = scalars[:, :, None, None, None]
-    x = torch.stack([_of(row.x) for row in rows])
-    # The last step's kz is 0: any noise will do there.
-    z = torch.stack([r.noise[(row.step + 1) % r.step_count] for row, r in zip(rows, recipes, strict=True)])
-
-    sample = k[:, KIN] * x
-    if concat_source:
-        sample = torch.cat([sample, torch.stack([_of(row.source) for row in rows])], 1)
-    m = _unet(recipes, plain, sample, scalars[:, T], backend)
-    if plain < len(rows):
-        guided = m[: len(rows)]
-        second = torch.cat([m[:plain], m[len(rows) :]])
-        m = second + k[:, GUIDANCE] * (guided - second)
-
-    x = k[:, KX] * x + k[:, KM] * m + k[:, KZ] * z
-    for i, row in enumerate(rows):
-        row.x = x[i]
+def denoise(rows: Sequence[Row], backend: Backend) -> None:
+    """Move rows of one size one step on, in one UNet call."""
+    rows = sorted(rows, key=lambda row: of(row.recipe).negative is not None)
+    recipes = [(of(row.recipe), row.step) for row in rows]
+    guided = [(recipe, step) for recipe, step in recipes if recipe.negative is not None]
+    columns = {
+        "x": [of(row.x) for row in rows],
+        "steps": [recipe.steps[step] for recipe, step in recipes],
+        # The last step's kz is 0: any noise will do there.
+        "noise": [recipe.noise[(step + 1) % recipe.step_count] for recipe, step in recipes],
+    }
+    if backend.regions.concat_source:
+        columns["source"] = [of(row.source) for row in rows]
+    conditions = backend.regions.denoiser.conditions
+    told = [conditions(*of_row, False) for of_row in recipes] + [conditions(*of_row, True) for of_row in guided]
+    columns |= {name: [of_row[name] for of_row in told] for name in told[0]}
+    (x,) = _run(backend, Kind.STEP, rows, columns, len(guided))
+    for row, x_of_row in zip(rows, x.split(1), strict=True):
+        row.x = x_of_row
         row.step += 1
 
 
-def _unet(
-    recipes: Sequence[Recipe], plain: int, sample: torch.Tensor, timestep: torch.Tensor, backend: Backend
-) -> torch.Tensor:
-    """What the UNet says of [rows, second rows of the guided ones], as float32 [rows + guided, C, h, w]."""
-    again = recipes[plain:]
-    prompts = [recipe.prompt for recipe in recipes] + [_of(recipe.negative) for recipe in again]
-    every = [*recipes, *again]
-    if again:
-        sample, timestep = torch.cat([sample, sample[plain:]]), torch.cat([timestep, timestep[plain:]])
-    added = None
-    if recipes[0].time_ids is not None:
-        added = {
-            "text_embeds": torch.cat([_of(prompt.pooled) for prompt in prompts]),
-            "time_ids": torch.cat([_of(recipe.time_ids) for recipe in every]),
-        }
-    timestep_cond = None
-    if recipes[0].timestep_cond is not None:
-        timestep_cond = torch.cat([_of(recipe.timestep_cond) for recipe in every])
-    embeds = torch.cat([prompt.prompt_embeds for prompt in prompts])
-    return backend.unet(sample, timestep, embeds, timestep_cond, added).float()
-
-
 def decode_latents(rows: Sequence[Row], backend: Backend) -> None:
-    """Latents to pictures in the host's memory, for finished rows of one size.
-
-    Not-a-number is looked for here, on the device: the cast to uint8 would hide it.
-    """
-    latents = torch.stack([_of(row.x) for row in rows])
-    pixels = backend.decode_latents(latents).float()
-    finite = torch.isfinite(latents).flatten(1).all(1) & torch.isfinite(pixels).flatten(1).all(1)
-    pictures, finite = _to_host(to_pictures(pixels)), _to_host(finite)
+    """Latents to pictures in the host's memory, for finished rows of one size."""
+    pictures, finite = _run(backend, Kind.CLOSE, rows, {"x": [of(row.x) for row in rows]})
+    pictures, finite = to_host(pictures), to_host(finite)
     for i, row in enumerate(rows):
         row.output, row.finite = pictures[i], finite[i]
         row.x = row.source = None
 
 
-def to_pixels(pictures: torch.Tensor) -> torch.Tensor:
-    """uint8 [B, H, W, 3] to float32 [B, 3, H, W] in [-1, 1]."""
-    return pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
-def to_pictures(pixels: torch.Tensor) -> torch.Tensor:
-    """Float [B, 3, H, W], nominally in [-1, 1], to uint8 [B, H, W, 3], rounded and clamped."""
-    scaled = ((pixels + 1) * 127.5).round().clamp(0, 255)
-    return scaled.to(torch.uint8).permute(0, 2, 3, 1).contiguous()
-
-
-def _to_host(tensor: torch.Tensor) -> torch.Tensor:
-    if tensor.device.type != "cuda":
-        return tensor.cpu()
-    # PyTorch's pinned memory is pooled, and returns to the pool only behind the copies that use it.
-    host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
-    return host.copy_(tensor, non_blocking=True)
-
-
-def _of(value: V | None) -> V:
-    """A part of a row that is there by the time this stage runs."""
-    assert value is not None
-    return value
+def _run(
+    backend: Backend, kind: Kind, rows: Sequence[Row], columns: Mapping[str, Sequence[torch.Tensor]], guided: int = 0
+) -> Outputs:
+    params = rows[0].job.params
+    return backend.run(Call(kind, params.width, params.height, len(rows) - guided, guided, columns))

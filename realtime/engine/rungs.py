@@ -14,13 +14,11 @@ import torch
 
 from ..config import Accelerate
 from ..errors import ConfigError
-from ..params import Params
-from . import aoti, networks
+from . import aoti
 from .accelerate import Backend, EagerBackend, choose_backend, openvino_obstacle
 from .cache import cache_folder
 from .climb import Climb
-from .compiled import CompiledBackend, Demand
-from .networks import Signature
+from .compiled import CompiledBackend, CompiledRegions, Signature
 from .packages import PackageCache
 from .toolchain import compiler_obstacle
 
@@ -36,14 +34,25 @@ LOOK_EVERY_S = 1.0
 Work = Callable[[Climb], None]
 
 
+def _nothing(progress: Progress) -> None:
+    pass
+
+
 class Start(NamedTuple):
-    """The rung to serve on at once, and the work that leads to the next; None where there is none."""
+    """How a model is served at first.
+
+    Attributes:
+        backend: answers at once.
+        finish: what is to be done between the warm-up and the first frame.
+        climb: leads to a higher rung while frames flow; None where there is none.
+    """
 
     backend: Backend
-    work: Work | None = None
+    finish: Callable[[Progress], None] = _nothing
+    climb: Work | None = None
 
 
-def start(accelerate: Accelerate, model: Model, progress: Progress) -> Start:
+def start(accelerate: Accelerate, model: Model, progress: Progress, max_rows: int = 8) -> Start:
     """Where to begin, with what the configuration asks for.
 
     `auto` never waits: it serves on what is ready. `openvino` and `compile` make their rung before the first frame;
@@ -55,22 +64,19 @@ def start(accelerate: Accelerate, model: Model, progress: Progress) -> Start:
     if accelerate in (Accelerate.COMPILE, Accelerate.AOTI):
         if obstacle := compiler_obstacle(model.device.type):
             raise ConfigError(f"accelerate {accelerate}: {obstacle}")
-        lower = EagerBackend(model)
-        return Start(compiled(model, lower, progress)) if accelerate is Accelerate.COMPILE else packages(model, lower)
-    if accelerate is Accelerate.AUTO and model.device.type == "cuda":
-        lower = choose_backend(accelerate, model, progress)
-        return Start(lower) if compiler_obstacle("cuda") else packages(model, lower)
-    if accelerate is Accelerate.AUTO and not openvino_obstacle(model):
+        return _compile(model) if accelerate is Accelerate.COMPILE else _packages(model)
+    if accelerate is Accelerate.AUTO and model.device.type == "cpu" and not openvino_obstacle(model):
         from .openvino_backend import is_converted
 
         if not is_converted(model):
-            return Start(EagerBackend(model, "until openvino is ready"), functools.partial(to_openvino, model))
-    return Start(choose_backend(accelerate, model, progress))
+            eager = EagerBackend(model, "until openvino is ready")
+            return Start(eager, climb=functools.partial(to_openvino, model))
+    return Start(choose_backend(accelerate, model, progress, max_rows))
 
 
 def to_openvino(model: Model, climb: Climb) -> None:
     """Have the networks converted, then take them."""
-    from .openvino_backend import OpenVinoBackend, is_converted
+    from .openvino_backend import is_converted
 
     what = "openvino's conversion"
     order = {"make": "openvino", "threads": torch.get_num_threads()}
@@ -79,107 +85,81 @@ def to_openvino(model: Model, climb: Climb) -> None:
     if not is_converted(model):  # converting in this process instead would make frames take seconds
         climb.give_up(what, f"it can't be kept in {cache_folder('openvino')}")
         return
-    climb.arrive(OpenVinoBackend(model, lambda stage, percent: None))
+    climb.arrive(choose_backend(Accelerate.OPENVINO, model, lambda stage, percent: None))
 
 
-def compiled(model: Model, lower: Backend, progress: Progress) -> Backend:
-    """`torch.compile` for one frame of the model's own size; other shapes stay on the rung below.
+def _compile(model: Model) -> Start:
+    """`torch.compile` for what the warm-up calls: one frame of the model's own size."""
+    backend = CompiledBackend(model, f"torch.compile on {model.device.type}")
 
-    Raises:
-        ConfigError: it can't be compiled, or gives other results.
-    """
-    backend = CompiledBackend(model, lower, f"torch.compile on {model.device.type}")
-    signatures, modules = _first(model), networks.of_model(model)
-    for i, signature in enumerate(signatures):
-        progress(f"compiling the {signature.network}", 100 * i / len(signatures))
-        module = modules[signature.network]
-        options = aoti.OPTIONS[model.device.type]
-        call: Any = torch.compile(module, fullgraph=True, dynamic=False, options=options)
-        try:
-            _check(call, model, module, signature)
-        except Exception as error:  # whatever a compiler raises
-            first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise ConfigError(f"accelerate compile: this model can't be compiled: {first_line}") from error
-        backend.put(signature, call)
-    return backend
+    def finish(progress: Progress) -> None:
+        signatures = backend.compiled.demand.so_far()
+        for i, signature in enumerate(signatures):
+            progress(f"compiling {signature}", 100 * i / len(signatures))
+            region = backend.compiled.module(signature)
+            options = aoti.OPTIONS[model.device.type]
+            call: Any = torch.compile(region, fullgraph=True, dynamic=False, options=options)
+            try:
+                aoti.check(call, region, signature.example(model.device), model.dtype)
+            except Exception as error:  # whatever a compiler raises
+                first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+                raise ConfigError(f"accelerate compile: this model can't be compiled: {first_line}") from error
+            backend.compiled.put(signature, call)
+
+    return Start(backend, finish)
 
 
-def packages(model: Model, lower: Backend) -> Start:
+def _packages(model: Model) -> Start:
     """AOTInductor's packages, kept on disk: what is there is loaded while frames flow, what is missing is built."""
-    demand = Demand()
-    backend = CompiledBackend(model, lower, f"aoti on {model.device.type}", demand)
+    backend = CompiledBackend(model, f"aoti on {model.device.type}")
 
-    def work(climb: Climb) -> None:
-        _Packages(climb, model, backend, demand).work()
+    def climb(climb: Climb) -> None:
+        climb_by_packages(climb, backend.compiled, model.device, model.dtype)
 
-    return Start(backend, work)
-
-
-class _Packages:
-    """Loads and builds packages in the climb's thread: those of one frame first, then what is in use."""
-
-    def __init__(self, climb: Climb, model: Model, backend: CompiledBackend, demand: Demand) -> None:
-        self._climb = climb
-        self._model = model
-        self._backend = backend
-        self._demand = demand
-        self._modules = networks.of_model(model)
-        self._cache = PackageCache(cache_folder("aoti"))
-
-    def work(self) -> None:
-        wanted = _first(self._model)
-        while not self._climb.closing.is_set():
-            if wanted and (missing := [signature for signature in wanted if not self._load(signature)]):
-                self._build(missing)
-            self._climb.closing.wait(LOOK_EVERY_S)
-            wanted = self._demand.settled()
-
-    def _build(self, missing: list[Signature]) -> None:
-        order = {
-            "make": "packages",
-            "threads": torch.get_num_threads(),
-            "signatures": [signature.wire() for signature in missing],
-        }
-
-        def on_message(message: dict[str, Any]) -> None:
-            if "built" in message:
-                self._load(Signature.parse(message["built"]))
-
-        if not self._climb.make(f"aoti for {', '.join(map(str, missing))}", order, on_message):
-            for signature in missing:  # once is enough to know
-                self._demand.refuse(signature)
-        elif all(signature in self._backend for signature in missing):
-            self._climb.say("")
-
-    def _load(self, signature: Signature) -> bool:
-        """Take a package from the cache, if it is there and right."""
-        module = self._modules[signature.network]
-        key = aoti.key_of(module, networks.example(self._model, signature))
-        if (path := self._cache.find(key)) is None:
-            return False
-        try:
-            call = aoti.load(path, module)
-            _check(call, self._model, module, signature)
-        except RuntimeError as error:
-            _log.warning("the compiled package for %s is thrown away: %s", signature, error)
-            self._cache.drop(key)
-            return False
-        self._backend.put(signature, call)
-        _log.info("now compiled: %s", signature)
-        return True
+    return Start(backend, climb=climb)
 
 
-def _first(model: Model) -> list[Signature]:
-    params = Params.model_validate({**dict(Params()), **model.defaults})
-    return networks.first_signatures(model, params.width, params.height)
+def climb_by_packages(climb: Climb, regions: CompiledRegions, device: torch.device, dtype: torch.dtype) -> None:
+    """Load and build packages until the end: those of the warm-up's frame first, then what is in use."""
+    cache = PackageCache(cache_folder("aoti"))
+
+    def load(signature: Signature) -> bool:
+        return signature in regions or _load(cache, regions, signature, device, dtype)
+
+    def on_built(message: dict[str, Any]) -> None:
+        load(Signature.parse(message["built"]))
+
+    wanted = regions.demand.so_far()
+    while not climb.closing.is_set():
+        if missing := [signature for signature in wanted if not load(signature)]:
+            order = {
+                "make": "packages",
+                "threads": torch.get_num_threads(),
+                "signatures": [signature.wire() for signature in missing],
+            }
+            climb.make(f"aoti for {', '.join(map(str, missing))}", order, on_built)
+            for signature in missing:
+                if signature not in regions:
+                    regions.demand.refuse(signature)  # trying once is enough to know
+        climb.closing.wait(LOOK_EVERY_S)
+        wanted = regions.demand.settled()
 
 
-def _check(call: Callable[..., Any], model: Model, module: torch.nn.Module, signature: Signature) -> None:
-    """Compare with eager PyTorch.
-
-    Raises:
-        RuntimeError: the results differ too much.
-    """
-    difference = aoti.difference(call, module, networks.example(model, signature))
-    if not difference <= aoti.TOLERANCE[model.dtype]:
-        raise RuntimeError(f"its results differ from eager PyTorch's by {difference:.2g}")
+def _load(
+    cache: PackageCache, regions: CompiledRegions, signature: Signature, device: torch.device, dtype: torch.dtype
+) -> bool:
+    """Take a package from the cache, if it is there and right."""
+    region, example = regions.module(signature), signature.example(device)
+    key = aoti.key_of(region, example)
+    if (path := cache.find(key)) is None:
+        return False
+    try:
+        call = aoti.load(path, region)
+        aoti.check(call, region, example, dtype)
+    except RuntimeError as error:
+        _log.warning("the compiled package for %s is thrown away: %s", signature, error)
+        cache.drop(key)
+        return False
+    regions.put(signature, call)
+    _log.info("compiled now: %s", signature)
+    return True

@@ -14,6 +14,7 @@ from realtime.engine import codec
 from realtime.engine.models import Guidance
 from realtime.engine.pending import DiffusionPending
 from realtime.engine.recipe import make_noise
+from realtime.engine.regions import Call, Kind, Outputs
 from realtime.engine.sampler import PASS_THROUGH_STRENGTH, Sampler
 from realtime.errors import EngineError, ModelError, ParamsError
 from realtime.frame import STAGES, Failure, Format, Result
@@ -183,7 +184,13 @@ def test_one_broken_row_does_not_touch_its_neighbours() -> None:
 
 def test_black_result_of_a_picture_that_is_not_black_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, backend = make_engine()
-    monkeypatch.setattr(backend, "decode_latents", lambda latents: torch.full((len(latents), 3, 64, 64), -1.0))
+    run_region = backend.run
+
+    def black_pictures(call: Call) -> Outputs:
+        outputs = run_region(call)
+        return (torch.zeros_like(outputs[0]), outputs[1]) if call.kind is Kind.CLOSE else outputs
+
+    monkeypatch.setattr(backend, "run", black_pictures)
     _, black = codec.encode(np.zeros((64, 64, 3), np.uint8), OutputFormat.PNG, 100)
 
     outcomes = run(engine, [make_job(make_params(), 0), make_job(make_params(), 1, data=black)])
@@ -195,14 +202,14 @@ def test_black_result_of_a_picture_that_is_not_black_is_a_failure(monkeypatch: p
 def test_out_of_memory_fails_all_rows_and_the_engine_lives(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, backend = make_engine()
     engine.tick([make_job(make_params(num_inference_steps=4), 0)])
-    answer = backend.unet
+    answer = backend.run
 
-    def too_much(*args: Any) -> Any:
+    def too_much(call: Call) -> Outputs:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(backend, "unet", too_much)
+    monkeypatch.setattr(backend, "run", too_much)
     failed = engine.tick([make_job(make_params(), 1), make_job(make_params(strength=0.0), 2)]).collect()
-    monkeypatch.setattr(backend, "unet", answer)
+    monkeypatch.setattr(backend, "run", answer)
     (after,) = run(engine, [make_job(make_params(), 3)])
 
     assert [outcome.job.frame.seq for outcome in failed] == [0, 1, 2]
@@ -213,10 +220,10 @@ def test_out_of_memory_fails_all_rows_and_the_engine_lives(monkeypatch: pytest.M
 def test_any_other_error_of_a_tick_is_the_engines_end(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, backend = make_engine()
 
-    def broken(*args: Any) -> Any:
+    def broken(call: Call) -> Outputs:
         raise RuntimeError("device-side assert triggered")
 
-    monkeypatch.setattr(backend, "unet", broken)
+    monkeypatch.setattr(backend, "run", broken)
 
     with pytest.raises(RuntimeError, match="assert"):
         engine.tick([make_job(make_params())])

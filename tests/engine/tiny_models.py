@@ -17,6 +17,7 @@ from realtime.engine.accelerate import EagerBackend
 from realtime.engine.conditioning import Conditioning
 from realtime.engine.diffusion import DiffusionEngine, DiffusionPending
 from realtime.engine.models import Guidance, Model
+from realtime.engine.regions import Call, Kind, Outputs
 from realtime.engine.sampler import NoiseSchedule, Prediction, Sampler
 from realtime.frame import Failure, Frame, Job, Result
 from realtime.params import OutputFormat, Params, WeightedPrompt
@@ -150,23 +151,19 @@ def _states(
 
 
 class RecordingBackend(EagerBackend):
-    """Counts the UNet calls and their rows, and keeps what goes into and comes out of the decoder."""
+    """Counts the UNet calls and their rows, and keeps what goes into the decoder."""
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
         self.rows_of_calls: list[int] = []
         self.latents: list[torch.Tensor] = []
-        self.pixels: list[torch.Tensor] = []
 
-    def unet(self, sample: torch.Tensor, *conditions: Any) -> torch.Tensor:
-        self.rows_of_calls.append(sample.shape[0])
-        return super().unet(sample, *conditions)
-
-    def decode_latents(self, latents: torch.Tensor) -> torch.Tensor:
-        pixels = super().decode_latents(latents)
-        self.latents += latents.clone().unbind(0)
-        self.pixels += pixels.unbind(0)
-        return pixels
+    def run(self, call: Call) -> Outputs:
+        if call.kind is Kind.STEP:
+            self.rows_of_calls.append(call.plain + 2 * call.guided)
+        if call.kind is Kind.CLOSE:
+            self.latents += [x[0].clone() for x in call.columns["x"]]
+        return super().run(call)
 
 
 def make_engine(model: Model | None = None, **options: Any) -> tuple[DiffusionEngine, RecordingBackend]:
