@@ -60,7 +60,7 @@ class Builder:
             process_group=0,  # with its compilers, so that they end together; a session would lose the niceness
         )
         settings = config.model_dump(mode="json", include=MODEL_FIELDS)
-        self._send(json.dumps({"config": settings, **order}) + "\n")
+        self._send(json.dumps({"config": settings, "niceness": NICENESS, **order}) + "\n")
 
     def _send(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -112,7 +112,7 @@ def main() -> None:
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if sys.platform != "win32":
-        os.nice(NICENESS)
+        os.nice(order["niceness"])
 
     import torch
 
