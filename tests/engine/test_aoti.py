@@ -27,6 +27,9 @@ needs_compiler = pytest.mark.skipif(bool(OBSTACLE), reason=OBSTACLE or "there is
 CLOSE = Signature(Kind.CLOSE, 0, (((1, 8, 8, 8), "float32"),))
 CPU = torch.device("cpu")
 
+#: A build takes 13 s of one core: on a machine that has others to serve, minutes.
+LONG_S = 280
+
 
 def key_of(model: Any, kind: Kind = Kind.CLOSE, side: int = 8) -> str:
     signature = Signature(kind, 0, (((1, model.latent_channels, side, side), "float32"),))
@@ -134,7 +137,7 @@ class Built:
         regions.put = put_and_tell
         climb = Climb(self.config, lambda backend: None, start)
         climb.start(lambda climb: rungs.climb_by_packages(climb, regions, CPU, torch.float32))
-        assert arrived.wait(100), climb.doing
+        assert arrived.wait(LONG_S), climb.doing
         climb.close()
         return regions, orders
 
