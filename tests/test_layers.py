@@ -57,7 +57,6 @@ def test_torch_is_imported_in_the_engine_only_and_the_web_in_the_server_only(fil
         "realtime.engine",
         "realtime.engine.echo",
         "realtime.engine.toolchain",
-        "realtime.engine.toolchain",
         "realtime.protocol",
         "realtime.scheduler",
     ],
