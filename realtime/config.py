@@ -109,6 +109,7 @@ class Accelerate(StrEnum):
 
     AUTO = "auto"
     OFF = "off"
+    GRAPHS = "graphs"
     COMPILE = "compile"
     AOTI = "aoti"
     OPENVINO = "openvino"

@@ -120,7 +120,7 @@ def compiler() -> Finding:
 def rungs() -> Finding:
     """Which rungs of speed this machine has, slowest first; `auto` chooses by itself."""
     is_cuda = _device() == "cuda"
-    found = ["off (eager)"]
+    found = ["off (eager)", "graphs"] if is_cuda else ["off (eager)"]
     found += ["openvino"] if not is_cuda and _installed("openvino") else []
     found += ["compile", "aoti"] if not compiler_obstacle(_device()) else []
     return Finding(Verdict.OK, "rungs", f"for --accelerate on {_device()}: {', '.join(found)}")

@@ -141,6 +141,10 @@ def _device_obstacle(rung: Rung, model: Model) -> str:
     return f"it runs on {rung.device}, the model is on {model.device.type}"
 
 
+def _no_obstacle(model: Model) -> str:
+    return ""
+
+
 def openvino_obstacle(model: Model) -> str:
     """Why OpenVINO can't run a model that is on the CPU; empty where it can."""
     if model.dtype is not torch.float32:
@@ -157,5 +161,14 @@ def _openvino(model: Model, max_rows: int, progress: Progress) -> Backend:
     return PlainBackend(Regions.of_networks(model, networks), model.device, networks.rung)
 
 
+def _graphs(model: Model, max_rows: int, progress: Progress) -> Backend:
+    from .graphs import CudaCapture, GraphBackend
+
+    return GraphBackend(EagerBackend(model), CudaCapture(model.device), max_rows, model.device)
+
+
 #: The fastest of a device first.
-RUNGS = (Rung(Accelerate.OPENVINO, "cpu", openvino_obstacle, _openvino),)
+RUNGS = (
+    Rung(Accelerate.OPENVINO, "cpu", openvino_obstacle, _openvino),
+    Rung(Accelerate.GRAPHS, "cuda", _no_obstacle, _graphs),
+)

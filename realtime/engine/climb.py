@@ -108,7 +108,6 @@ class Climb:
         if not self.closing.is_set():
             self._doing = ""
             self._adopt(backend)
-            _log.info("now on %s", backend.rung)
 
     def _run(self, work: Callable[[Climb], None]) -> None:
         try:

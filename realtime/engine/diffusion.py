@@ -5,7 +5,9 @@ Must not know sessions, the scheduler or the wire.
 
 from __future__ import annotations
 
+import logging
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ import numpy as np
 import torch
 
 from ..errors import EngineError, FrameError, ModelError
-from ..frame import Failure, Format, Frame, Job, Stamps
+from ..frame import Failure, Format, Frame, Job, Result, Stamps
 from ..params import OutputFormat, Params
 from . import EngineInfo, Progress, codec, rows
 from .accelerate import Backend
@@ -25,6 +27,8 @@ from .rows import Mark, Row
 if TYPE_CHECKING:
     from ..config import Config
     from .models import Model
+
+_log = logging.getLogger(__name__)
 
 
 def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine:
@@ -58,7 +62,7 @@ class DiffusionEngine:
 
     Args:
         model: what `models.load_model` gives.
-        backend: answers the calls into the model's networks.
+        backend: runs the model's regions; `adopt` puts another one in its place.
         max_rows: frames in flight.
         max_pixels: the largest picture that is decoded.
         clock: monotonic nanoseconds.
@@ -81,6 +85,7 @@ class DiffusionEngine:
         self._max_pixels = max_pixels
         self._clock = clock
         self._rows: list[Row] = []
+        self._adopted: deque[Backend] = deque()
 
     @property
     def info(self) -> EngineInfo:
@@ -104,10 +109,6 @@ class DiffusionEngine:
         doing = self.climb.doing if self.climb is not None else ""
         return f"{self.backend.rung}; {doing}" if doing else self.backend.rung
 
-    def adopt(self, backend: Backend) -> None:
-        """Let another backend answer from the next tick on; rows in flight go on. From any thread."""
-        self.backend = backend
-
     @property
     def free_rows(self) -> int:
         """How many jobs the next tick can admit."""
@@ -118,6 +119,19 @@ class DiffusionEngine:
         """How many rows have steps left to do."""
         return len(self._rows)
 
+    def adopt(self, backend: Backend) -> None:
+        """Let another backend of the same model run the regions from the next tick on. Any thread.
+
+        Rows in flight go on where they are: latents are the same on all rungs. The old backend is closed.
+        """
+        self._adopted.append(backend)
+
+    def _take_adopted(self) -> None:
+        while self._adopted:
+            old, self.backend = self.backend, self._adopted.popleft()
+            old.close()
+            _log.info("now runs on %s", self.backend.rung)
+
     def tick(self, admitted: Sequence[Job]) -> DiffusionPending:
         """Admit jobs and move every row one step on; new rows do their first step at once.
 
@@ -125,6 +139,7 @@ class DiffusionEngine:
         """
         if len(admitted) > self.free_rows:
             raise EngineError(f"{len(admitted)} jobs for {self.free_rows} free rows")
+        self._take_adopted()
         self._rows += [Row(job, Stamps(job.frame.received_ns, queue=job.admitted_ns)) for job in admitted]
         try:
             with torch.inference_mode():
@@ -136,17 +151,16 @@ class DiffusionEngine:
         return DiffusionPending(leaving, self._end_mark(), self._clock)
 
     def _advance(self, new: Sequence[Row]) -> None:
-        backend = self.backend  # one for the whole tick, whatever `adopt` brings meanwhile
         for row in new:
             self._open(row)
         for group in rows.by_size(row for row in new if not row.is_done):
-            rows.encode_latents(group, backend)
+            rows.encode_latents(group, self.backend)
             self._mark(group, "encode_latents")
         for group in rows.by_size(row for row in self._rows if not row.is_done):
-            rows.denoise(group, backend)
+            rows.denoise(group, self.backend)
             self._mark(group, "denoise")
         for group in rows.by_size(row for row in self._rows if row.is_done and row.x is not None):
-            rows.decode_latents(group, backend)
+            rows.decode_latents(group, self.backend)
             self._mark(group, "decode_latents")
 
     def _open(self, row: Row) -> None:
@@ -181,30 +195,40 @@ class DiffusionEngine:
         return event
 
     def warm_up(self, progress: Progress = lambda stage, percent: None) -> None:
-        """Run one frame of the default size, so that the first user does not pay for what is done once.
+        """Run frames of the default size, so that the first users do not pay for what is done once.
 
         Raises:
-            ModelError: it gave no picture, so none would.
+            ModelError: one frame alone gave no picture, so none would.
         """
-        progress("warm up", None)
+        batches = self.backend.warm_up_batches
+        for i, batch in enumerate(batches):
+            progress("warm up", 100 * i / len(batches) if len(batches) > 1 else None)
+            failures = [outcome for outcome in self._run_grey(batch) if isinstance(outcome, Failure)]
+            if not failures:
+                continue
+            error = failures[0].error
+            if batch > 1:
+                _log.warning("%d frames at once: %s", batch, error)
+                return
+            advice = "a smaller model" if error.code == "out_of_memory" else "--dtype float32 or another --vae"
+            raise ModelError(f"{self._model.name}: {error}: try {advice}")
+
+    def _run_grey(self, count: int) -> list[Result | Failure]:
+        """So many grey frames in one batch."""
         params = Params.model_validate({**dict(Params()), **self._model.defaults})
         grey = np.full((params.height, params.width, 3), 128, np.uint8)
         _, data = codec.encode(grey, OutputFormat.JPEG, 85)
-        job = Job(Frame(0, Format.JPEG, data, 0, self._clock()), params, "warm-up", self._clock())
-        pending = self.tick([job])
+        now_ns = self._clock()
+        outcomes = self.tick([Job(Frame(0, Format.JPEG, data, 0, now_ns), params, "warm-up", now_ns)] * count).collect()
         while self.busy_rows:
-            pending = self.tick([])
-        for outcome in pending.collect():
-            if isinstance(outcome, Failure):
-                advice = (
-                    "a smaller model" if outcome.error.code == "out_of_memory" else "--dtype float32 or another --vae"
-                )
-                raise ModelError(f"{self._model.name}: {outcome.error}: try {advice}")
+            outcomes += self.tick([]).collect()
+        return outcomes
 
     def close(self) -> None:
         """End the climb, drop the rows and give cached memory back."""
         if self.climb is not None:
             self.climb.close()
         self._rows.clear()
+        self.backend.close()
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()

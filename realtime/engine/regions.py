@@ -249,8 +249,13 @@ class Regions:
 
     @classmethod
     def of_model(cls, model: Model) -> Regions:
-        """The regions in PyTorch."""
-        return cls.of_networks(model, TorchNetworks(model))
+        """The regions in PyTorch, without what is constant where the UNet is of a known kind."""
+        from .folding import FoldedDenoiser, is_foldable
+
+        networks = TorchNetworks(model)
+        if not is_foldable(model.unet):
+            return cls.of_networks(model, networks)
+        return cls(networks, FoldedDenoiser(model, networks.layout), model.concat_source)
 
     @classmethod
     def of_networks(cls, model: Model, networks: Networks) -> Regions:
@@ -297,6 +302,7 @@ class TorchNetworks:
         networks: list[Any] = [model.unet, model.vae]
         for network in networks:
             network.to(memory_format=layout)
+        self.layout = layout
         self.encode_latents = _Encoder(model, layout)
         self.unet = _Unet(model, layout)
         self.decode_latents = _Decoder(model, layout)

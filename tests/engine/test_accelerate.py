@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from realtime.config import Accelerate
-from realtime.engine.accelerate import EagerBackend, choose_backend
+from realtime.engine.accelerate import EagerBackend, Rung, choose_backend
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.models import Guidance, Model
 from realtime.errors import ConfigError
@@ -116,6 +116,32 @@ def test_without_openvino_the_log_says_what_to_install(monkeypatch: pytest.Monke
 
 def test_off_is_eager_and_needs_no_reason() -> None:
     assert choose_backend(Accelerate.OFF, make_model(), quiet).rung.endswith("threads")
+
+
+def test_graphs_without_cuda_are_refused_and_never_chosen() -> None:
+    with pytest.raises(ConfigError, match="accelerate graphs: it runs on cuda, the model is on cpu"):
+        choose_backend(Accelerate.GRAPHS, make_model(), quiet)
+    assert "graphs" not in choose_backend(Accelerate.AUTO, make_model(), quiet).rung
+
+
+def test_auto_takes_the_first_rung_of_the_models_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model()
+    tried: list[str] = []
+
+    def rung(accelerate: Accelerate, device: str, obstacle: str = "") -> Rung:
+        def build(model: Model, max_rows: int, progress: Any) -> EagerBackend:
+            tried.append(f"{device} {max_rows}")
+            return EagerBackend(model, "built")
+
+        return Rung(accelerate, device, lambda model: obstacle, build)
+
+    rungs = rung(Accelerate.OPENVINO, "cpu", "too old"), rung(Accelerate.GRAPHS, "cuda"), rung(Accelerate.GRAPHS, "cpu")
+    monkeypatch.setattr("realtime.engine.accelerate.RUNGS", rungs)
+
+    assert "built" in choose_backend(Accelerate.AUTO, model, quiet, 6).rung
+    assert tried == ["cpu 6"]
+    monkeypatch.setattr("realtime.engine.accelerate.RUNGS", rungs[:2])
+    assert "(too old)" in choose_backend(Accelerate.AUTO, model, quiet).rung
 
 
 @pytest.mark.parametrize(

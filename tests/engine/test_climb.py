@@ -9,19 +9,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import pytest
 
 from realtime.config import Config
 from realtime.engine import builder, load_engine
-from realtime.engine.accelerate import EagerBackend
 from realtime.engine.builder import Builder
 from realtime.engine.climb import Climb
-from realtime.engine.diffusion import DiffusionEngine
 from realtime.frame import Result
 from tests.checkpoints import build_tiny
-from tests.engine.tiny_models import make_job, make_model, make_params, picture_of, run, ticks
+from tests.engine.tiny_models import make_job, make_params, run
 from tests.fakes import PATIENCE_S
 
 needs_openvino = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
@@ -116,21 +113,6 @@ def test_an_error_of_the_climb_itself_leaves_the_rung(caplog: pytest.LogCaptureF
 
     assert "ValueError: a foreign graph" in climb.doing
     assert "a foreign graph" in caplog.text
-
-
-def test_rows_in_flight_go_on_when_the_rung_changes() -> None:
-    model = make_model()
-    job = make_job(make_params(num_inference_steps=4))
-    whole = picture_of(run(DiffusionEngine(model, EagerBackend(model)), [job])[0])
-    engine = DiffusionEngine(model, EagerBackend(model))
-    outcomes: list[Any] = []
-
-    for number, pending in enumerate(ticks(engine, [job])):
-        outcomes += pending.collect()
-        engine.adopt(EagerBackend(model, f"rung {number}"))
-
-    np.testing.assert_array_equal(picture_of(outcomes[0]), whole)
-    assert "rung 3" in engine.info.rung
 
 
 @needs_openvino

@@ -20,6 +20,7 @@ from realtime.errors import EngineError, ModelError, ParamsError
 from realtime.frame import STAGES, Failure, Format, Result
 from realtime.params import OutputFormat, WeightedPrompt
 from tests.engine.tiny_models import (
+    RecordingBackend,
     make_engine,
     make_job,
     make_model,
@@ -370,6 +371,41 @@ def test_on_cuda_the_stages_are_counted_back_from_the_last_event() -> None:
 
     assert not was_ready and isinstance(outcome, Result)
     assert [getattr(outcome.stamps, stage) for stage in STAGES[2:]] == [15_000_000, 18_000_000, 19_500_000, 21_000_000]
+
+
+def test_adopted_backend_goes_on_with_the_rows_in_flight() -> None:
+    model = make_model()
+    engine, first = make_engine(model, max_rows=4)
+    jobs = [make_job(make_params(num_inference_steps=4, prompt=str(i)), i) for i in range(2)]
+    expected = [picture_of(outcome) for outcome in run(engine, jobs)]
+    first.rows_of_calls.clear()
+    second = RecordingBackend(model)
+    second.rung = "another"
+
+    engine.tick(jobs[:1])
+    engine.tick(jobs[1:])
+    engine.adopt(second)
+    rung_before = engine.info.rung
+    outcomes = [outcome for _ in range(3) for outcome in engine.tick([]).collect()]
+
+    assert first.rows_of_calls == [1, 2] and second.rows_of_calls == [2, 2, 1]
+    assert rung_before.startswith("eager") and engine.info.rung == "another"
+    assert [outcome.job for outcome in outcomes] == jobs, "none was dropped"
+    for outcome, picture in zip(outcomes, expected, strict=True):
+        np.testing.assert_allclose(picture_of(outcome).astype(int), picture, atol=1)
+
+
+def test_backend_is_closed_when_another_is_adopted(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model()
+    engine, first = make_engine(model)
+    closed: list[str] = []
+    monkeypatch.setattr(first, "close", lambda: closed.append("first"))
+
+    engine.adopt(RecordingBackend(model))
+    assert not closed, "the engine's thread may be at work with it"
+    engine.tick([])
+
+    assert closed == ["first"]
 
 
 def test_idle_tick_does_nothing() -> None:

@@ -1,0 +1,230 @@
+"""Graphs' buffers, places and memory, on the CPU twin of CUDA's capture."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from realtime.engine import graphs
+from realtime.engine.accelerate import EagerBackend
+from realtime.engine.diffusion import DiffusionEngine
+from realtime.engine.graphs import EAGER_CALLS, SIZES_KEPT, GraphBackend, Rerun, ladder, rung_of
+from realtime.engine.models import Guidance, Model
+from realtime.engine.regions import Outputs
+from realtime.frame import Failure, Job, Result
+from tests.engine.tiny_models import TOKENS, make_job, make_model, make_params, picture_of, run
+
+MODELS: dict[str, dict[str, Any]] = {
+    "guided": {"guidance": Guidance.CFG},
+    "embedded model": {"concat_source": True, "latent_channels": 8},
+    "sdxl": {"family": "sdxl"},
+}
+
+
+class CountingRerun(Rerun):
+    """Counts captures, and refuses them when told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.captures = self.releases = 0
+        self.error: Exception | None = None
+
+    def capture(self, call: Callable[[], Outputs]) -> Callable[[], Outputs]:
+        if self.error is not None:
+            raise self.error
+        self.captures += 1
+        return super().capture(call)
+
+    def release(self) -> None:
+        self.releases += 1
+
+
+def with_graphs(model: Model, max_rows: int = 4) -> tuple[DiffusionEngine, GraphBackend, CountingRerun]:
+    capture = CountingRerun()
+    backend = GraphBackend(EagerBackend(model), capture, max_rows, model.device)
+    return DiffusionEngine(model, backend, max_rows=max_rows), backend, capture
+
+
+def some_jobs(count: int, **fields: Any) -> list[Job]:
+    """Half of them guided where the model hears it; all with their own prompt, seed and strength."""
+    return [
+        make_job(
+            make_params(
+                **{
+                    "prompt": f"prompt {i}",
+                    "seed": i,
+                    "strength": 0.5 + 0.1 * i,
+                    "num_inference_steps": 2,
+                    "guidance_scale": 1.0 + 2 * (i % 2),
+                    **fields,
+                }
+            ),
+            i,
+        )
+        for i in range(count)
+    ]
+
+
+def pictures(engine: DiffusionEngine, jobs: list[Job]) -> list[np.ndarray]:
+    outcomes = sorted(run(engine, jobs), key=lambda outcome: outcome.job.frame.seq)
+    return [picture_of(outcome) for outcome in outcomes]
+
+
+def test_ladder_doubles_up_to_the_rows_there_are() -> None:
+    assert [ladder(rows) for rows in (1, 2, 6, 8)] == [(1,), (1, 2), (1, 2, 4, 6), (1, 2, 4, 8)]
+    assert [rung_of(rows, (1, 2, 4, 6)) for rows in (0, 1, 3, 5, 6)] == [0, 1, 4, 6, 6]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize("options", MODELS.values(), ids=MODELS.keys())
+def test_replayed_pictures_equal_eager_ones_and_each_other(options: dict[str, Any], count: int) -> None:
+    model = make_model(**options)
+    jobs = some_jobs(count)
+    eager = pictures(DiffusionEngine(model, EagerBackend(model), max_rows=4), jobs)
+    engine, _, capture = with_graphs(model)
+    for _ in range(EAGER_CALLS):
+        pictures(engine, jobs)
+
+    first, second = pictures(engine, jobs), pictures(engine, jobs)
+
+    assert capture.captures == 3
+    for ours, again, theirs in zip(first, second, eager, strict=True):
+        np.testing.assert_array_equal(ours, again)
+        np.testing.assert_allclose(ours.astype(int), theirs, atol=1)
+
+
+def test_latents_of_a_padded_batch_equal_eager_ones() -> None:
+    model = make_model(guidance=Guidance.CFG)
+    engine, _, _ = with_graphs(model)
+    eager = DiffusionEngine(model, EagerBackend(model), max_rows=4)
+    for _ in range(EAGER_CALLS + 1):
+        run(engine, some_jobs(3, num_inference_steps=1))
+
+    for each in (engine, eager):
+        each.tick(some_jobs(3))
+
+    for ours, theirs in zip(engine._rows, eager._rows, strict=True):
+        assert ours.x is not None and theirs.x is not None
+        torch.testing.assert_close(ours.x, theirs.x, atol=1e-4, rtol=0)
+
+
+def test_rows_that_come_and_go_never_see_each_others_memory() -> None:
+    """A stream batch over all rungs of the ladder, with replays of other graphs between a row's steps."""
+    model = make_model(concat_source=True)
+    jobs = [make_job(make_params(prompt=str(i), seed=i, num_inference_steps=1 + i % 3), i) for i in range(24)]
+    together: dict[int, list[np.ndarray]] = {}
+    engine, _, capture = with_graphs(model)
+    for _ in range(3):
+        waiting = list(jobs)
+        while waiting or engine.busy_rows:
+            admitted = [waiting.pop(0) for _ in range(min(len(waiting), engine.free_rows, 1 + len(waiting) % 3))]
+            for outcome in engine.tick(admitted).collect():
+                together.setdefault(outcome.job.frame.seq, []).append(picture_of(outcome))
+
+    eager = DiffusionEngine(model, EagerBackend(model))
+    assert capture.captures > 6
+    for job in jobs:
+        (alone,) = pictures(eager, [job])
+        for picture in together[job.frame.seq]:
+            np.testing.assert_allclose(picture.astype(int), alone, atol=1)
+
+
+def test_broken_row_leaves_nothing_behind_in_its_place() -> None:
+    model = make_model()
+    engine, _, _ = with_graphs(model)
+    recipe = engine.recipes.get(make_params(prompt="broken"))
+    assert recipe is not None
+    recipe.prompt.prompt_embeds.fill_(float("nan"))
+    texts = [("a", "broken", "b"), ("a", "b", "broken"), ("a", "b", "c"), ("a", "c", "b")]
+
+    for names in texts * 2:
+        outcomes = run(engine, [make_job(make_params(prompt=name), i) for i, name in enumerate(names)])
+        expected = [Failure if name == "broken" else Result for name in names]
+        assert [type(outcome) for outcome in outcomes] == expected
+
+
+def test_what_belongs_to_a_prompt_is_copied_only_when_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model()
+    engine, _, _ = with_graphs(model)
+    job, other = (make_job(make_params(prompt=text, num_inference_steps=1)) for text in ("a", "b"))
+    for _ in range(EAGER_CALLS + 1):
+        run(engine, [job])
+    copied: list[tuple[int, ...]] = []
+    copy = graphs.join_into
+
+    def note(batch: torch.Tensor, column: Any) -> None:
+        copied.append(tuple(batch.shape))
+        copy(batch, column)
+
+    monkeypatch.setattr(graphs, "join_into", note)
+    run(engine, [job])
+    assert copied == [(1, 64, 64, 3), (1, 4, 8, 8), (1, 4, 8, 8)], "the picture, and x before step and decoder"
+
+    copied.clear()
+    run(engine, [other])
+    assert any(shape[1] == TOKENS for shape in copied if len(shape) == 3), "and its keys and values"
+
+
+def test_a_size_that_is_passed_by_gets_no_graphs_and_old_sizes_are_forgotten() -> None:
+    model = make_model()
+    engine, backend, capture = with_graphs(model)
+    for side in range(64, 64 + 8 * 12, 8):
+        pictures(engine, some_jobs(1, width=side))
+    assert capture.captures == 0 and len(backend._sizes) == SIZES_KEPT
+
+    for side in range(64, 64 + 8 * (SIZES_KEPT + 2), 8):
+        for _ in range(EAGER_CALLS + 1):
+            pictures(engine, some_jobs(1, width=side))
+    gc.collect()
+
+    assert len(backend._sizes) == SIZES_KEPT and capture.releases == 2
+    shapes = {key[2] for key in backend._buffers if key[0] == "pictures"}
+    assert len(shapes) == SIZES_KEPT, "buffers go with the last graph that used them"
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("operation not permitted")]
+)
+def test_size_that_cannot_be_captured_goes_on_eagerly_and_the_log_says_why(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = make_model()
+    engine, _, capture = with_graphs(model)
+    capture.error = error
+    with caplog.at_level(logging.WARNING):
+        made = [pictures(engine, some_jobs(1)) for _ in range(EAGER_CALLS + 3)]
+    capture.error = None
+    pictures(engine, some_jobs(1))
+    for _ in range(EAGER_CALLS + 1):
+        pictures(engine, some_jobs(1, width=72))
+
+    assert all((picture == made[0][0]).all() for (picture,) in made)
+    assert len(caplog.records) == 1 and "64x64 runs without CUDA graphs, slower" in caplog.text
+    assert capture.captures == 3, "of the other size"
+
+
+def test_warm_up_captures_the_whole_ladder_of_the_default_size() -> None:
+    engine, backend, capture = with_graphs(make_model())
+
+    engine.warm_up()
+    before = capture.captures
+    pictures(engine, some_jobs(3, num_inference_steps=1, guidance_scale=1.0))
+
+    assert before == capture.captures == 3 * 3
+    assert backend.rung.startswith("graphs: CUDA graphs for batches of 1, 2, 4 over eager: torch on cpu")
+
+
+def test_closed_backend_holds_no_graphs() -> None:
+    engine, backend, capture = with_graphs(make_model())
+    engine.warm_up()
+
+    engine.close()
+    gc.collect()
+
+    assert not backend._sizes and not backend._buffers and capture.releases == 1
