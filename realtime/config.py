@@ -110,6 +110,8 @@ class Accelerate(StrEnum):
     AUTO = "auto"
     OFF = "off"
     GRAPHS = "graphs"
+    COMPILE = "compile"
+    AOTI = "aoti"
     OPENVINO = "openvino"
 
 

@@ -14,6 +14,7 @@ from importlib import metadata, resources
 from pathlib import Path
 
 from .config import Config
+from .engine.toolchain import compiler_obstacle, cxx
 
 NEEDED = (
     "torch",
@@ -58,7 +59,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Everything, in the order in which it matters."""
     checks: tuple[Callable[[], Finding], ...] = (
-        python, packages, gpu, openvino, embedded_model, web_client, port, hub_cache,
+        python, packages, gpu, openvino, compiler, rungs, embedded_model, web_client, port, hub_cache,
     )  # fmt: skip
     return [check() for check in checks]
 
@@ -106,6 +107,30 @@ def openvino() -> Finding:
     if version is None:
         return Finding(Verdict.NOTE, "openvino", "not installed; on a CPU it is 2-3 times faster: pip install openvino")
     return Finding(Verdict.OK, "openvino", version)
+
+
+def compiler() -> Finding:
+    """What `--accelerate compile` and `aoti` need."""
+    obstacle = compiler_obstacle(_device())
+    if obstacle:
+        return Finding(Verdict.NOTE, "compiler", obstacle)
+    return Finding(Verdict.OK, "compiler", cxx() or "")
+
+
+def rungs() -> Finding:
+    """Which rungs of speed this machine has, slowest first; `auto` chooses by itself."""
+    is_cuda = _device() == "cuda"
+    found = ["off (eager)", "graphs"] if is_cuda else ["off (eager)"]
+    found += ["openvino"] if not is_cuda and _installed("openvino") else []
+    found += ["compile", "aoti"] if not compiler_obstacle(_device()) else []
+    return Finding(Verdict.OK, "rungs", f"for --accelerate on {_device()}: {', '.join(found)}")
+
+
+def _device() -> str:
+    """Where torch would run, as far as can be told without it."""
+    if shutil.which("nvidia-smi") is not None and "+cpu" not in (_installed("torch") or ""):
+        return "cuda"
+    return "mps" if sys.platform == "darwin" else "cpu"
 
 
 def embedded_model() -> Finding:

@@ -108,3 +108,16 @@ def test_offline_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
     assert "offline" in doctor.hub_cache().text
+
+
+def test_rungs_of_this_machine_are_named_and_a_missing_compiler_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
+    monkeypatch.setattr(doctor.sys, "platform", "linux")
+    monkeypatch.setattr(doctor.metadata, "version", lambda name: "1.0")
+
+    assert doctor.compiler().verdict is Verdict.NOTE
+    assert "install g++" in doctor.compiler().text
+    assert doctor.rungs().text == "for --accelerate on cpu: off (eager), openvino"
+
+    monkeypatch.setattr(doctor, "compiler_obstacle", lambda device: "")
+    assert doctor.rungs().text.endswith("openvino, compile, aoti")

@@ -51,7 +51,15 @@ def test_torch_is_imported_in_the_engine_only_and_the_web_in_the_server_only(fil
 
 
 @pytest.mark.parametrize(
-    "module", ["realtime", "realtime.engine", "realtime.engine.echo", "realtime.protocol", "realtime.scheduler"]
+    "module",
+    [
+        "realtime",
+        "realtime.engine",
+        "realtime.engine.echo",
+        "realtime.engine.toolchain",
+        "realtime.protocol",
+        "realtime.scheduler",
+    ],
 )
 def test_importing_the_core_imports_neither_torch_nor_a_web_framework(module: str) -> None:
     code = f"import sys, {module}\nfound = {HEAVY | WEB!r} & set(sys.modules)\nsys.exit(str(found) if found else 0)"

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 
 from ..config import Accelerate
 from ..errors import ConfigError
-from .regions import Call, Outputs, Regions
+from .regions import Call, Kind, Outputs, Regions
 from .staging import join
 
 if TYPE_CHECKING:
@@ -28,13 +28,16 @@ class Backend(Protocol):
     """Runs the regions of one model on one rung. Called by the engine's thread under `torch.inference_mode`.
 
     Attributes:
-        rung: what runs and why, in one line for the log.
         regions: what it runs; whoever makes a call asks them what a row's UNet must be told.
         warm_up_batches: batch sizes to run in turn before the first user comes, so that he does not pay for what is
             done once.
     """
 
-    rung: str
+    @property
+    def rung(self) -> str:
+        """What runs and why, in one line for the log."""
+        ...
+
     regions: Regions
     warm_up_batches: tuple[int, ...]
 
@@ -58,13 +61,20 @@ class PlainBackend:
 
     def __init__(self, regions: Regions, device: torch.device, rung: str) -> None:
         self.regions = regions
-        self.rung = rung
+        self._rung = rung
         self._device = device
+
+    @property
+    def rung(self) -> str:
+        """See `Backend`."""
+        return self._rung
 
     def run(self, call: Call) -> Outputs:
         """See `Backend`."""
-        region = self.regions.region(call.kind, call.guided)
-        return region(*(join(column, self._device) for column in call.columns.values()))
+        return self._run(call.kind, call.guided, [join(column, self._device) for column in call.columns.values()])
+
+    def _run(self, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Outputs:
+        return self.regions.region(kind, guided)(*inputs)
 
     def close(self) -> None:
         """See `Backend`: there is none."""
@@ -135,7 +145,8 @@ def _no_obstacle(model: Model) -> str:
     return ""
 
 
-def _openvino_obstacle(model: Model) -> str:
+def openvino_obstacle(model: Model) -> str:
+    """Why OpenVINO can't run a model that is on the CPU; empty where it can."""
     if model.dtype is not torch.float32:
         return "openvino reads float32 models, and takes bfloat16 by itself where the CPU has it; leave --dtype out"
     if importlib.util.find_spec("openvino") is None:
@@ -157,6 +168,6 @@ def _graphs(model: Model, max_rows: int, progress: Progress) -> Backend:
 
 #: The fastest of a device first.
 RUNGS = (
-    Rung(Accelerate.OPENVINO, "cpu", _openvino_obstacle, _openvino),
+    Rung(Accelerate.OPENVINO, "cpu", openvino_obstacle, _openvino),
     Rung(Accelerate.GRAPHS, "cuda", _no_obstacle, _graphs),
 )

@@ -18,7 +18,8 @@ from ..errors import EngineError, FrameError, ModelError
 from ..frame import Failure, Format, Frame, Job, Result, Stamps
 from ..params import Params
 from . import EngineInfo, Progress, rows
-from .accelerate import Backend, choose_backend
+from .accelerate import Backend
+from .climb import Climb
 from .pending import Clock, DiffusionPending
 from .recipe import Recipes
 from .rows import Mark, Row
@@ -36,12 +37,17 @@ def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine
     Raises:
         ModelError, ConfigError: as `load_engine`.
     """
+    from . import rungs
     from .models import load_model
 
     model = load_model(config, progress)
-    backend = choose_backend(config.accelerate, model, progress, config.max_rows)
-    engine = DiffusionEngine(model, backend, max_rows=config.max_rows)
+    start = rungs.start(config.accelerate, model, progress, config.max_rows)
+    engine = DiffusionEngine(model, start.backend, max_rows=config.max_rows)
     engine.warm_up(progress)
+    start.finish(progress)
+    if start.climb is not None:
+        engine.climb = Climb(config, engine.adopt)
+        engine.climb.start(start.climb)
     return engine
 
 
@@ -70,6 +76,7 @@ class DiffusionEngine:
         clock: Clock = time.monotonic_ns,
     ) -> None:
         self.backend = backend
+        self.climb: Climb | None = None
         self.recipes = Recipes(model)
         self._model = model
         self._max_rows = max_rows
@@ -88,13 +95,17 @@ class DiffusionEngine:
             model.name,
             model.family,
             device,
-            self.backend.rung,
+            self._rung(),
             defaults=model.defaults,
             styles=model.styles,
             guidance=model.guidance.value,
             max_output_pixels=model.max_output_pixels,
             notes=model.notes,
         )
+
+    def _rung(self) -> str:
+        doing = self.climb.doing if self.climb is not None else ""
+        return f"{self.backend.rung}; {doing}" if doing else self.backend.rung
 
     @property
     def free_rows(self) -> int:
@@ -209,7 +220,9 @@ class DiffusionEngine:
         return outcomes
 
     def close(self) -> None:
-        """Drop the rows and give cached memory back."""
+        """End the climb, drop the rows and give cached memory back."""
+        if self.climb is not None:
+            self.climb.close()
         self._rows.clear()
         self.backend.close()
         if self._model.device.type == "cuda":

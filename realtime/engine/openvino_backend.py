@@ -12,20 +12,25 @@ import json
 import logging
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
-import openvino as ov
 import torch
 import torch.nn.functional as F
 
-from . import regions
-from .accelerate import PlainBackend
-from .regions import (
+# OpenVINO's converter would tell its makers of every conversion, and the process's end would wait for that.
+sys.modules.setdefault("openvino_telemetry", cast("Any", None))
+import openvino as ov  # noqa: E402
+
+from . import regions  # noqa: E402
+from .accelerate import PlainBackend  # noqa: E402
+from .cache import cache_folder  # noqa: E402
+from .regions import (  # noqa: E402
     Call,
     CloseRegion,
     Kind,
@@ -36,7 +41,7 @@ from .regions import (
     takes_timestep_cond,
     to_pictures,
 )
-from .staging import join
+from .staging import join  # noqa: E402
 
 if TYPE_CHECKING:
     from . import Progress
@@ -87,7 +92,7 @@ class OpenVinoBackend(PlainBackend):
         core = ov.Core()
         torch_networks = TorchNetworks(model)
         networks = _networks(model, torch_networks)
-        folder = cache_folder() / _key(model, networks)
+        folder = cache_folder("openvino") / _key(model, networks)
         converted = _converted(core, folder, networks, progress)
         native = native_precision(core)
         wanted = FLOAT32 if model.exact or native not in TOLERANCE else native
@@ -218,10 +223,11 @@ def _networks(model: Model, networks: TorchNetworks) -> list[_Traced]:
     ]
 
 
-def cache_folder() -> Path:
-    """Where conversions are kept: `REALTIME_CACHE`, or `realtime` in the user's cache folder."""
-    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("REALTIME_CACHE") or user / "realtime") / "openvino"
+def is_converted(model: Model) -> bool:
+    """Whether this model's conversion is in the cache, so that `OpenVinoBackend` is there in a second."""
+    networks = _networks(model, TorchNetworks(model))
+    folder = cache_folder("openvino") / _key(model, networks)
+    return all((folder / f"{traced.name}.xml").is_file() for traced in networks)
 
 
 def _converted(core: ov.Core, folder: Path, networks: Sequence[_Traced], progress: Progress) -> list[ov.Model]:

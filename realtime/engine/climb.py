@@ -1,0 +1,117 @@
+"""The climb from rung to rung while frames flow: a child process makes the higher one, the engine takes it.
+
+Must not know rows, the scheduler, or how a rung works.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .builder import Builder
+
+if TYPE_CHECKING:
+    from ..config import Config
+    from .accelerate import Backend
+
+_log = logging.getLogger(__name__)
+
+#: Makes a builder of an order; tests bring their own.
+StartBuilder = Callable[["Config", dict[str, Any]], Builder]
+
+
+class Climb:
+    """A thread that goes up while the engine serves on the rung below. Failing leaves that rung, with a warning.
+
+    Args:
+        config: names the model that the builder loads.
+        adopt: gives the engine its new backend; called in the climb's thread.
+        start_builder: starts a child process at work on an order.
+    """
+
+    def __init__(self, config: Config, adopt: Callable[[Backend], None], start_builder: StartBuilder = Builder) -> None:
+        self.closing = threading.Event()
+        self._config = config
+        self._adopt = adopt
+        self._start_builder = start_builder
+        self._builder: Builder | None = None
+        self._lock = threading.Lock()
+        self._doing = ""
+        self._thread: threading.Thread | None = None
+
+    @property
+    def doing(self) -> str:
+        """What is being made, or why nothing is, for the end of the line that says which rung runs. May be empty."""
+        return self._doing
+
+    def start(self, work: Callable[[Climb], None]) -> None:
+        """Climb in a thread of its own: `work` calls `make` and `arrive` as often as it likes."""
+        self._thread = threading.Thread(target=self._run, args=(work,), name="climb", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the builder, and the thread as soon as it looks up."""
+        self.closing.set()
+        with self._lock:
+            if self._builder is not None:
+                self._builder.close()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    # -- for `work`, in the climb's thread --------------------------------------------------------------------------
+
+    def make(self, what: str, order: dict[str, Any], on_message: Callable[[dict[str, Any]], None]) -> bool:
+        """Have a child process make something.
+
+        Args:
+            what: for people.
+            order: see `builder.main`.
+            on_message: gets what the child says.
+
+        Returns:
+            Whether it was made; if not, the log and `doing` say why.
+        """
+        self.say(f"{what} is being made")
+        with self._lock:
+            if self.closing.is_set():
+                return False
+            builder = self._builder = self._start_builder(self._config, order)
+        try:
+            for message in builder.messages():
+                on_message(message)
+            reason = builder.outcome()
+        finally:
+            with self._lock:
+                self._builder = None
+            builder.dispose()
+        if reason and not self.closing.is_set():
+            self.give_up(what, reason)
+        else:
+            self._doing = ""
+        return not reason and not self.closing.is_set()
+
+    def say(self, doing: str) -> None:
+        """Change `doing`, and log it where it is something new."""
+        if doing and doing != self._doing:
+            _log.info("%s", doing)
+        self._doing = doing
+
+    def give_up(self, what: str, reason: object) -> None:
+        """Stay on the rung below."""
+        _log.warning("%s can't be made, the rung stays as it is: %s", what, reason)
+        self._doing = f"no {what}: {reason}"
+
+    def arrive(self, backend: Backend) -> None:
+        """Serve on a higher rung from the next tick on."""
+        if not self.closing.is_set():
+            self._doing = ""
+            self._adopt(backend)
+
+    def _run(self, work: Callable[[Climb], None]) -> None:
+        try:
+            work(self)
+        except Exception as error:  # whatever compilers and converters raise: there is a rung below
+            _log.debug("the climb ended", exc_info=True)
+            self.give_up("a faster rung", f"{type(error).__name__}: {error}")

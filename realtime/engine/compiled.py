@@ -1,0 +1,170 @@
+"""Regions that were compiled, call by call, over eager ones that answer what is not compiled yet.
+
+Must not know who compiles, or when.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import nn
+
+from .accelerate import PlainBackend
+from .regions import Kind, Outputs, Regions
+
+if TYPE_CHECKING:
+    from .models import Model
+
+#: A signature is worth building after it has been in use this long, without a pause longer than the other.
+SETTLED_NS = 4_000_000_000
+PAUSE_NS = 1_500_000_000
+
+Compiled = Callable[..., Outputs]
+
+
+class Signature(NamedTuple):
+    """A region and the form of its inputs: what one compiled package serves.
+
+    Attributes:
+        inputs: shape and dtype of each.
+    """
+
+    kind: Kind
+    guided: int
+    inputs: tuple[tuple[tuple[int, ...], str], ...]
+
+    @classmethod
+    def of(cls, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Signature:
+        """The signature of a call."""
+        forms = ((tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")) for tensor in inputs)
+        return cls(kind, guided, tuple(forms))
+
+    def wire(self) -> list[Any]:
+        """As JSON has it."""
+        return [self.kind.value, self.guided, [[list(shape), dtype] for shape, dtype in self.inputs]]
+
+    @classmethod
+    def parse(cls, wire: list[Any]) -> Signature:
+        """What `wire` gave, on its way through JSON."""
+        kind, guided, inputs = wire
+        return cls(Kind(kind), guided, tuple((tuple(shape), dtype) for shape, dtype in inputs))
+
+    def example(self, device: torch.device) -> tuple[torch.Tensor, ...]:
+        """Random inputs of this form, the same every time."""
+        generator = torch.Generator().manual_seed(0)
+
+        def one(shape: tuple[int, ...], name: str) -> torch.Tensor:
+            dtype: torch.dtype = getattr(torch, name)
+            if dtype is torch.uint8:
+                return torch.randint(0, 256, shape, generator=generator, dtype=dtype)
+            return torch.randn(shape, generator=generator).to(dtype)
+
+        return tuple(one(shape, name).to(device) for shape, name in self.inputs)
+
+    def __str__(self) -> str:
+        """For people: `step 1×12×32×32`."""
+        guided = f" ({self.guided} guided)" if self.guided else ""
+        return f"{self.kind} {'×'.join(map(str, self.inputs[0][0]))}{guided}"
+
+
+class Demand:
+    """Which calls are wanted compiled. The engine's thread notes, the climb's asks.
+
+    A user who drags a slider through twenty sizes, or a batch size that occurs now and then, asks for nothing.
+
+    Args:
+        clock: monotonic nanoseconds.
+    """
+
+    def __init__(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._seen: dict[Signature, tuple[int, int]] = {}
+        self._refused: set[Signature] = set()
+
+    def note(self, signature: Signature) -> None:
+        """It was called, and is not compiled."""
+        now_ns = self._clock()
+        with self._lock:
+            first_ns, last_ns = self._seen.get(signature, (now_ns, now_ns))
+            self._seen[signature] = (now_ns if now_ns - last_ns > PAUSE_NS else first_ns, now_ns)
+
+    def refuse(self, signature: Signature) -> None:
+        """It can't be compiled: don't ask again."""
+        with self._lock:
+            self._refused.add(signature)
+
+    def so_far(self) -> list[Signature]:
+        """All that was noted, in the order of a frame: behind a warm-up, what every frame of the default size calls."""
+        with self._lock:
+            return list(self._seen)
+
+    def settled(self) -> list[Signature]:
+        """What has been in use for some seconds and still is; what is no longer in use is forgotten."""
+        now_ns = self._clock()
+        with self._lock:
+            self._seen = {s: seen for s, seen in self._seen.items() if now_ns - seen[1] <= PAUSE_NS}
+            wanted = [s for s, (first_ns, last_ns) in self._seen.items() if last_ns - first_ns >= SETTLED_NS]
+            return [signature for signature in wanted if signature not in self._refused]
+
+
+class CompiledRegions:
+    """What is compiled, over the eager regions of a model.
+
+    Args:
+        eager: answer all that is not compiled.
+        demand: told about each call that they answered.
+    """
+
+    def __init__(self, eager: Regions, demand: Demand) -> None:
+        self.eager = eager
+        self.demand = demand
+        self._calls: dict[Signature, Compiled] = {}
+
+    def __contains__(self, signature: Signature) -> bool:
+        return signature in self._calls
+
+    def __iter__(self) -> Any:
+        return iter(self._calls)
+
+    def put(self, signature: Signature, call: Compiled) -> None:
+        """Answer these calls with it from now on. From any thread."""
+        self._calls = {**self._calls, signature: call}  # swapped whole: the engine's thread reads it
+
+    def module(self, signature: Signature) -> nn.Module:
+        """The eager region that a signature calls."""
+        return self.eager.region(signature.kind, signature.guided)
+
+    def run(self, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Outputs:
+        """A region's results, compiled or eager."""
+        signature = Signature.of(kind, guided, inputs)
+        if (call := self._calls.get(signature)) is not None:
+            # Compiled code trusts that strides are those it was compiled for; rows that left a convolution have others.
+            return call(*(tensor.contiguous() for tensor in inputs))
+        self.demand.note(signature)
+        return self.eager.region(kind, guided)(*inputs)
+
+
+class CompiledBackend(PlainBackend):
+    """A `Backend` of compiled regions.
+
+    Args:
+        title: what the compiled calls are, for people.
+    """
+
+    def __init__(self, model: Model, title: str) -> None:
+        self.compiled = CompiledRegions(Regions.of_model(model), Demand())
+        super().__init__(self.compiled.eager, model.device, title)
+
+    @property
+    def rung(self) -> str:
+        """What runs, and for which calls; eager mode answers all others."""
+        ready = ", ".join(map(str, self.compiled))
+        return f"{super().rung} for {ready}" if ready else f"eager: torch on {self._device.type}"
+
+    def _run(self, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Outputs:
+        return self.compiled.run(kind, guided, inputs)

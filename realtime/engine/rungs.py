@@ -1,0 +1,165 @@
+"""Which rung a model is served on at once, and the way up from there.
+
+Must not know rows or the scheduler.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from ..config import Accelerate
+from ..errors import ConfigError
+from . import aoti
+from .accelerate import Backend, EagerBackend, choose_backend, openvino_obstacle
+from .cache import cache_folder
+from .climb import Climb
+from .compiled import CompiledBackend, CompiledRegions, Signature
+from .packages import PackageCache
+from .toolchain import compiler_obstacle
+
+if TYPE_CHECKING:
+    from . import Progress
+    from .models import Model
+
+_log = logging.getLogger(__name__)
+
+#: How often the climb looks whether new sizes or batches are in use.
+LOOK_EVERY_S = 1.0
+
+Work = Callable[[Climb], None]
+
+
+def _nothing(progress: Progress) -> None:
+    pass
+
+
+class Start(NamedTuple):
+    """How a model is served at first.
+
+    Attributes:
+        backend: answers at once.
+        finish: what is to be done between the warm-up and the first frame.
+        climb: leads to a higher rung while frames flow; None where there is none.
+    """
+
+    backend: Backend
+    finish: Callable[[Progress], None] = _nothing
+    climb: Work | None = None
+
+
+def start(accelerate: Accelerate, model: Model, progress: Progress, max_rows: int = 8) -> Start:
+    """Where to begin, with what the configuration asks for.
+
+    `auto` never waits: it serves on what is ready. `openvino` and `compile` make their rung before the first frame;
+    `aoti` serves in eager mode until its packages are there.
+
+    Raises:
+        ConfigError: the rung that was asked for is not to be had.
+    """
+    if accelerate in (Accelerate.COMPILE, Accelerate.AOTI):
+        if obstacle := compiler_obstacle(model.device.type):
+            raise ConfigError(f"accelerate {accelerate}: {obstacle}")
+        return _compile(model) if accelerate is Accelerate.COMPILE else _packages(model)
+    if accelerate is Accelerate.AUTO and model.device.type == "cpu" and not openvino_obstacle(model):
+        from .openvino_backend import is_converted
+
+        if not is_converted(model):
+            eager = EagerBackend(model, "until openvino is ready")
+            return Start(eager, climb=functools.partial(to_openvino, model))
+    return Start(choose_backend(accelerate, model, progress, max_rows))
+
+
+def to_openvino(model: Model, climb: Climb) -> None:
+    """Have the networks converted, then take them."""
+    from .openvino_backend import is_converted
+
+    what = "openvino's conversion"
+    order = {"make": "openvino", "threads": torch.get_num_threads()}
+    if not climb.make(what, order, lambda message: None):
+        return
+    if not is_converted(model):  # converting in this process instead would make frames take seconds
+        climb.give_up(what, f"it can't be kept in {cache_folder('openvino')}")
+        return
+    climb.arrive(choose_backend(Accelerate.OPENVINO, model, lambda stage, percent: None))
+
+
+def _compile(model: Model) -> Start:
+    """`torch.compile` for what the warm-up calls: one frame of the model's own size."""
+    backend = CompiledBackend(model, f"torch.compile on {model.device.type}")
+
+    def finish(progress: Progress) -> None:
+        signatures = backend.compiled.demand.so_far()
+        for i, signature in enumerate(signatures):
+            progress(f"compiling {signature}", 100 * i / len(signatures))
+            region = backend.compiled.module(signature)
+            options = aoti.OPTIONS[model.device.type]
+            call: Any = torch.compile(region, fullgraph=True, dynamic=False, options=options)
+            try:
+                aoti.check(call, region, signature.example(model.device), model.dtype)
+            except Exception as error:  # whatever a compiler raises
+                first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+                raise ConfigError(f"accelerate compile: this model can't be compiled: {first_line}") from error
+            backend.compiled.put(signature, call)
+
+    return Start(backend, finish)
+
+
+def _packages(model: Model) -> Start:
+    """AOTInductor's packages, kept on disk: what is there is loaded while frames flow, what is missing is built."""
+    backend = CompiledBackend(model, f"aoti on {model.device.type}")
+
+    def climb(climb: Climb) -> None:
+        climb_by_packages(climb, backend.compiled, model.device, model.dtype)
+
+    return Start(backend, climb=climb)
+
+
+def climb_by_packages(climb: Climb, regions: CompiledRegions, device: torch.device, dtype: torch.dtype) -> None:
+    """Load and build packages until the end: those of the warm-up's frame first, then what is in use."""
+    cache = PackageCache(cache_folder("aoti"))
+
+    def load(signature: Signature) -> bool:
+        return signature in regions or _load(cache, regions, signature, device, dtype)
+
+    def on_built(message: dict[str, Any]) -> None:
+        load(Signature.parse(message["built"]))
+
+    wanted = regions.demand.so_far()
+    while not climb.closing.is_set():
+        if missing := [signature for signature in wanted if not load(signature)]:
+            order = {
+                "make": "packages",
+                "threads": torch.get_num_threads(),
+                "signatures": [signature.wire() for signature in missing],
+            }
+            climb.make(f"aoti for {', '.join(map(str, missing))}", order, on_built)
+            for signature in missing:
+                if signature not in regions:
+                    regions.demand.refuse(signature)  # trying once is enough to know
+        climb.closing.wait(LOOK_EVERY_S)
+        wanted = regions.demand.settled()
+
+
+def _load(
+    cache: PackageCache, regions: CompiledRegions, signature: Signature, device: torch.device, dtype: torch.dtype
+) -> bool:
+    """Take a package from the cache, if it is there and right."""
+    region, example = regions.module(signature), signature.example(device)
+    key = aoti.key_of(region, example)
+    if (path := cache.find(key)) is None:
+        return False
+    try:
+        call = aoti.load(path, region)
+        aoti.check(call, region, example, dtype)
+    except RuntimeError as error:
+        _log.warning("the compiled package for %s is thrown away: %s", signature, error)
+        cache.drop(key)
+        return False
+    regions.put(signature, call)
+    _log.info("compiled now: %s", signature)
+    return True
