@@ -194,6 +194,10 @@ def bench_server(
     seconds: Annotated[float, typer.Option(min=0.5, help="Length of each run, after the warm-up.")] = 10.0,
     overload_seconds: Annotated[float, typer.Option(min=0.5, help="Length of the overload run.")] = 60.0,
     model: Annotated[str | None, typer.Option(help="Measure this model and not the echo engine.")] = None,
+    repetitions: Annotated[int, typer.Option(min=1, help="Of what is compared with others.")] = 3,
+    streamdiffusion: Annotated[
+        Path | None, typer.Option(help="A checkout of StreamDiffusion: its demo server is run beside ours.")
+    ] = None,
     only: Annotated[list[str] | None, typer.Option(help="A scenario; give it again for more. Default: all.")] = None,
     output: Annotated[Path | None, typer.Option(help="A file that gets the JSON object too.")] = None,
 ) -> None:
@@ -201,7 +205,16 @@ def bench_server(
     from .bench import server_bench
 
     try:
-        server_bench(tick_ms, seconds, overload_seconds, model=model, only=only or (), output=output)
+        server_bench(
+            tick_ms,
+            seconds,
+            overload_seconds,
+            model=model,
+            repetitions=repetitions,
+            streamdiffusion=streamdiffusion,
+            only=only or (),
+            output=output,
+        )
     except RealtimeError as error:
         raise fail(str(error)) from None
 

@@ -56,11 +56,17 @@ def _device() -> str:
 
 def show(answer: dict[str, Any]) -> None:
     """Print the tables."""
-    # A pipe has no width; a table that is cut there helps nobody.
-    console = Console(width=None if sys.stdout.isatty() else 150)
-    console.print(_scenarios(answer))
+    console = _console()
+    if answer["scenarios"]:
+        console.print(_scenarios(answer))
+    _print_arms(console, answer["comparisons"])
     if answer["targets"]:
         console.print(_targets(answer))
+
+
+def _console() -> Console:
+    # A pipe has no width; a table that is cut there helps nobody.
+    return Console(width=None if sys.stdout.isatty() else 150)
 
 
 def _scenarios(answer: dict[str, Any]) -> Table:
@@ -97,8 +103,14 @@ NOT_SHOWN = ("sent", "p99_ms", "in_p99_ms", "out_p99_ms", "in_delivered", "out_d
 
 def show_arms(answer: dict[str, Any]) -> None:
     """Print a table of each comparison: medians over the runs; the ratios with the least and the most."""
-    console = Console(width=None if sys.stdout.isatty() else 150)
-    for name, arms in answer["scenarios"].items():
+    console = _console()
+    _print_arms(console, answer["scenarios"])
+    if answer["targets"]:
+        console.print(_targets(answer))
+
+
+def _print_arms(console: Console, comparisons: dict[str, Any]) -> None:
+    for name, arms in comparisons.items():
         if name == "ratios":
             console.print(_ratios(arms))
             continue
@@ -110,12 +122,10 @@ def show_arms(answer: dict[str, Any]) -> None:
         for arm, found in arms.items():
             table.add_row(arm, *(f"{found[column]['median']:.4g}" if column in found else "" for column in columns))
         console.print(table)
-    if answer["targets"]:
-        console.print(_targets(answer))
 
 
 def _ratios(ratios: dict[str, dict[str, float]]) -> Table:
-    table = Table(title="ours over stock", title_justify="left")
+    table = Table(title="ours over theirs", title_justify="left")
     for column in ("what", "median", "least", "most"):
         table.add_column(column, justify="left" if column == "what" else "right")
     for name, found in ratios.items():

@@ -13,35 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import report
-from .load import check_names, drive
+from .comparison import Comparison, Target
+from .load import BenchError, check_names, drive
 from .measures import Measures, Usage, measure
 from .pacer import Camera
 from .pictures import photo_jpegs
 from .servers import Process, floor_command, serve_command, start, watch_memory
+from .side_by_side import check_checkout, measure_codec, measure_demo, measure_websocket
 
 PICTURES = 8
 CAMERA_FPS = 30.0
 SEED = 7
-SCENARIOS = ("throughput", "one_client", "four_clients", "overload", "floor")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What is wanted of a number."""
-
-    value: float
-    limit: float
-    at_least: bool = False
-
-    @property
-    def ok(self) -> bool:
-        """Whether it is met."""
-        return self.value >= self.limit if self.at_least else self.value <= self.limit
-
-    def wire(self) -> dict[str, float | bool | str]:
-        """As it stands in the JSON object."""
-        wanted = "at least" if self.at_least else "at most"
-        return {"value": round(self.value, 3), "wanted": wanted, "limit": self.limit, "ok": self.ok}
+SCENARIOS = ("throughput", "one_client", "four_clients", "overload", "floor", "websocket", "codec", "demo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +42,8 @@ def server_bench(
     overload_seconds: float = 60.0,
     *,
     model: str | None = None,
+    repetitions: int = 3,
+    streamdiffusion: Path | None = None,
     only: Sequence[str] = (),
     output: Path | None = None,
 ) -> Measures:
@@ -69,6 +54,8 @@ def server_bench(
         seconds: length of each run after its warm-up.
         overload_seconds: length of the overload run.
         model: measure this model and not the echo engine: at its own size, and against what it can do.
+        repetitions: of what is compared with others.
+        streamdiffusion: a checkout of it, whose demo server is run beside ours; None leaves that out.
         only: names out of `SCENARIOS`; none means all that the model has.
         output: a file that gets the JSON object too.
 
@@ -79,18 +66,31 @@ def server_bench(
         BenchError: it could not be measured. (A missed target is no error.)
     """
     check_names(only, SCENARIOS)
+    if streamdiffusion is not None:
+        check_checkout(streamdiffusion)
+    elif "demo" in only:
+        raise BenchError("the scenario demo needs --streamdiffusion with a checkout of StreamDiffusion")
     plan = Plan(seconds, overload_seconds, min(2.0, seconds / 2))
-    bench = _Bench(plan, photo_jpegs(PICTURES), tick_ms if model is None else None)
+    pictures = photo_jpegs(PICTURES)
+    bench = _Bench(plan, pictures, tick_ms if model is None else None)
+    comparison = Comparison(repetitions)
     wanted = only or SCENARIOS
     if model is None:
         _measure_echo(bench, wanted, tick_ms)
+        _compare(comparison, wanted, streamdiffusion, plan, pictures)
     else:
         _measure_model(bench, wanted, model)
     answer = report.header("server") | {
         "model": model or f"echo:{tick_ms:g}",
-        "settings": {"tick_ms": tick_ms if model is None else None, "seconds": seconds, "warmup_s": plan.warmup_s},
+        "settings": {
+            "tick_ms": tick_ms if model is None else None,
+            "seconds": seconds,
+            "warmup_s": plan.warmup_s,
+            "repetitions": repetitions,
+        },
         "scenarios": bench.measured,
-        "targets": {name: target.wire() for name, target in bench.targets.items()},
+        "comparisons": comparison.measured,
+        "targets": {name: target.wire() for name, target in (bench.targets | comparison.targets).items()},
     }
     report.show(answer)
     report.put_out(answer, output)
@@ -114,6 +114,20 @@ def _measure_echo(bench: _Bench, wanted: Sequence[str], tick_ms: float) -> None:
         for name, with_codec in {"floor": False, "floor_with_codec": True}.items():
             with start(*floor_command(tick_ms, with_codec=with_codec)) as process:
                 bench.run(name, process, [Camera(CAMERA_FPS)])
+
+
+def _compare(
+    comparison: Comparison, wanted: Sequence[str], checkout: Path | None, plan: Plan, pictures: Sequence[bytes]
+) -> None:
+    """What others ship, beside ours."""
+    if "websocket" in wanted:
+        measure_websocket(comparison, pictures[0], plan.seconds / 2)
+    if "codec" in wanted:
+        measure_codec(comparison, pictures, plan.seconds / 4)
+    if "demo" in wanted and checkout is not None:
+        measure_demo(comparison, checkout, pictures, plan.warmup_s, plan.seconds / 2)
+    elif "demo" in wanted:
+        report.progress("demo: left out; --streamdiffusion with a checkout of StreamDiffusion runs its server beside")
 
 
 def _measure_model(bench: _Bench, wanted: Sequence[str], model: str) -> None:
@@ -170,6 +184,7 @@ class _Bench:
             name = f"throughput_{factor:g}x_echo_{tick_ms:g}"
             measures = self.run(name, process, [Camera(factor * capacity_fps)], tick_ms=tick_ms)
             self._want(f"{name}_of_capacity", measures["fps"] / capacity_fps, limit, at_least=True)
+            self._want_short_queue(name, measures, tick_ms)
         self.run(f"window_echo_{tick_ms:g}", process, [Camera(2 * capacity_fps, windowed=True)], tick_ms=tick_ms)
 
     def one_client(self, process: Process, tick_ms: float) -> None:
@@ -185,6 +200,8 @@ class _Bench:
             measures = self.run(f"four_clients_{name}", process, cameras)
             self._want(f"four_clients_{name}_p50_ms", measures["latency_ms"]["p50"], 35.0)
             self._want(f"four_clients_{name}_interval_sd_ms", measures["interval_ms"]["sd"], 4.0)
+            if self._tick_ms is not None:
+                self._want_short_queue(f"four_clients_{name}", measures, self._tick_ms)
 
     def overload(self, process: Process, fps: float) -> None:
         """A camera of twice the engine's rate, for long: neither latency nor memory may grow."""
@@ -233,6 +250,11 @@ class _Bench:
         measures |= usage.end(measures["sent"], plan.warmup_s + seconds, tick_ms)
         self.measured[name] = measures
         return measures
+
+    def _want_short_queue(self, name: str, measures: Measures, tick_ms: float) -> None:
+        """A frame waits for the running tick at most: a session has one waiting frame, the newest."""
+        if measures["queue_ms"]:
+            self._want(f"{name}_queue_p95_ms", measures["queue_ms"]["p95"], tick_ms)
 
     def _want(self, name: str, value: float, limit: float, *, at_least: bool = False) -> None:
         self.targets[name] = Target(value, limit, at_least)

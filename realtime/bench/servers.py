@@ -44,12 +44,20 @@ class Process:
 
     def metric(self, name: str) -> float | None:
         """A number of `/metrics`; None where there is none."""
+        found = re.search(rf"^{name} (\S+)$", self._metrics(), re.MULTILINE)
+        return float(found[1]) if found else None
+
+    def histogram(self, name: str) -> dict[float, float]:
+        """A histogram of `/metrics`: how many values were at most so large; empty where there is none."""
+        found = re.findall(rf'^{name}_bucket{{le="(\S+)"}} (\S+)$', self._metrics(), re.MULTILINE)
+        return {float(limit): float(count) for limit, count in found}
+
+    def _metrics(self) -> str:
         try:
             with urllib.request.urlopen(f"{self.url}metrics", timeout=5) as answer:
-                found = re.search(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
+                return answer.read().decode()
         except (OSError, urllib.error.URLError):
-            return None
-        return float(found[1]) if found else None
+            return ""
 
 
 @contextmanager
