@@ -236,5 +236,38 @@ def bench_webrtc(
         raise fail(str(error)) from None
 
 
+@bench_app.command("engine")
+def bench_engine(
+    shape: Annotated[list[str] | None, typer.Option(help="sd-turbo, lcm or sdxl-turbo; default: sd-turbo.")] = None,
+    accelerate: Annotated[list[str] | None, typer.Option(help="A rung beside eager; give it again for more.")] = None,
+    steps: Annotated[list[int] | None, typer.Option(help="Steps a frame; give it again for more. Default: 1.")] = None,
+    batch: Annotated[list[int] | None, typer.Option(help="Frames a tick; give it again for more. Default: 1.")] = None,
+    device: Annotated[str, typer.Option(help="As in serve.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="As in serve.")] = "auto",
+    seconds: Annotated[float, typer.Option(min=0.01, help="Of each arm, in each repetition.")] = 2.0,
+    repetitions: Annotated[int, typer.Option(min=1, help="Of every arm.")] = 3,
+    baselines: Annotated[bool, typer.Option(help="Run diffusers and StreamDiffusion too.")] = True,
+    tiny_shapes: Annotated[bool, typer.Option(help="Models of few channels: only to see that all of it runs.")] = False,
+    keep: Annotated[Path | None, typer.Option(help="A folder that keeps the random models.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A file that gets the JSON object too.")] = None,
+) -> None:
+    """The engine alone, on random weights of the real shapes: rungs, steps, batches, beside other pipelines."""
+    from .bench.engine_bench import Trial, engine_bench
+
+    trial = Trial(
+        shapes=shape or ("sd-turbo",),
+        rungs=accelerate or (),
+        steps=steps or (1,),
+        batches=batch or (1,),
+        baselines=baselines,
+        seconds=seconds,
+        repetitions=repetitions,
+    )
+    try:
+        engine_bench(trial, device=device, dtype=dtype, tiny_shapes=tiny_shapes, keep=keep, output=output)
+    except (RealtimeError, ValueError) as error:
+        raise fail(str(error)) from None
+
+
 if __name__ == "__main__":
     app(prog_name="realtime")
