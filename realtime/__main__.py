@@ -199,6 +199,7 @@ def bench_server(
         Path | None, typer.Option(help="A checkout of StreamDiffusion: its demo server is run beside ours.")
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="A scenario; give it again for more. Default: all.")] = None,
+    raw: Annotated[Path | None, typer.Option(help="A CSV file that gets every frame.")] = None,
     output: Annotated[Path | None, typer.Option(help="A file that gets the JSON object too.")] = None,
 ) -> None:
     """The server around an engine of known speed: what it delivers, what it adds, what it does when it is too much."""
@@ -213,6 +214,7 @@ def bench_server(
             repetitions=repetitions,
             streamdiffusion=streamdiffusion,
             only=only or (),
+            raw=raw,
             output=output,
         )
     except RealtimeError as error:
@@ -266,6 +268,35 @@ def bench_engine(
     try:
         engine_bench(trial, device=device, dtype=dtype, tiny_shapes=tiny_shapes, keep=keep, output=output)
     except (RealtimeError, ValueError) as error:
+        raise fail(str(error)) from None
+
+
+@bench_app.command("capacity")
+def bench_capacity(
+    model: Annotated[str, typer.Option(help="As in serve.")] = "echo:10",
+    seconds: Annotated[float, typer.Option(min=0.5, help="Of each step, after its warm-up.")] = 30.0,
+    side: Annotated[int | None, typer.Option(min=64, help="Of the pictures, pixels. Default: the model's.")] = None,
+    fixed: Annotated[list[int] | None, typer.Option(min=1, help="Streams measured in any case: 1, 4, 8.")] = None,
+    at_most: Annotated[int, typer.Option(min=1, help="Streams.")] = 64,
+    option: Annotated[list[str] | None, typer.Option(help="A further option of serve, as --option=--dtype=...")] = None,
+    raw: Annotated[Path | None, typer.Option(help="A CSV file that gets every frame.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A file that gets the JSON object too.")] = None,
+) -> None:
+    """How many streams of 30 fps a server carries with 95 of 100 frames within 66 and within 100 ms."""
+    from .bench.capacity import FIXED, capacity_bench
+
+    try:
+        capacity_bench(
+            model,
+            seconds,
+            options=option or (),
+            fixed=fixed or FIXED,
+            side_px=side,
+            at_most=at_most,
+            raw=raw,
+            output=output,
+        )
+    except RealtimeError as error:
         raise fail(str(error)) from None
 
 

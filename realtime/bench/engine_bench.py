@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SHAPE_NAMES = ("sd-turbo", "lcm", "sdxl-turbo")
 PIPELINED_ROUNDS = 8
+CLIMB_TIMEOUT_S = 600.0
 EXACT_HALF = 1e-2
 """How far a rung's pictures may be from eager's in half precision, relative."""
 EXACT_LEVELS = 1.0
@@ -43,6 +44,7 @@ class Trial:
         steps, batches: of every rung.
         baselines: whether diffusers' pipeline and StreamDiffusion (where it can be imported) run too.
         seconds: of each arm, in each repetition.
+        climb_timeout_s: how long a rung may take to be made.
     """
 
     shapes: Sequence[str] = ("sd-turbo",)
@@ -52,6 +54,7 @@ class Trial:
     baselines: bool = True
     seconds: float = 2.0
     repetitions: int = 3
+    climb_timeout_s: float = CLIMB_TIMEOUT_S
 
 
 @dataclass(slots=True)
@@ -177,7 +180,7 @@ def make_model(shape: str, machine: Machine, folder: Path) -> Path:
 def measure_shape(comparison: Comparison, trial: Trial, shape: str, machine: Machine, folder: Path) -> Measures:
     """Everybody on one model; what the rungs are, how long each took to load, and how exact each is."""
     model = make_model(shape, machine, folder)
-    rungs = load_rungs(model, trial.rungs, machine)
+    rungs = load_rungs(model, trial.rungs, machine, trial.climb_timeout_s)
     try:
         for steps in trial.steps:
             arms = _our_arms(rungs, machine, trial, steps)
@@ -186,9 +189,7 @@ def measure_shape(comparison: Comparison, trial: Trial, shape: str, machine: Mac
             runs = comparison.compare(f"{shape}_{steps}_step", arms)
             _relate(comparison, f"{shape}_{steps}_step", runs)
         return {
-            "rungs": {
-                name: {"what": ours.rung, "load_s": round(ours.load_s, 2)} for name, ours in rungs.engines.items()
-            },
+            "rungs": {name: ours.told() for name, ours in rungs.engines.items()},
             "missing": rungs.missing,
             "exactness": exactness(comparison, shape, rungs, machine),
         }
@@ -197,7 +198,7 @@ def measure_shape(comparison: Comparison, trial: Trial, shape: str, machine: Mac
             ours.close()
 
 
-def load_rungs(model: Path, wanted: Sequence[str], machine: Machine) -> Rungs:
+def load_rungs(model: Path, wanted: Sequence[str], machine: Machine, climb_timeout_s: float = CLIMB_TIMEOUT_S) -> Rungs:
     """Our engine on eager and on each rung that is wanted and to be had."""
     from ..engine.trials.contenders import Ours
 
@@ -205,7 +206,9 @@ def load_rungs(model: Path, wanted: Sequence[str], machine: Machine) -> Rungs:
     for rung in dict.fromkeys([Accelerate.OFF.value, *wanted]):
         report.progress(f"{model.name}: loading with --accelerate {rung}")
         try:
-            rungs.engines[rung] = Ours(model, rung, machine)
+            ours = rungs.engines[rung] = Ours(model, rung, machine)
+            if not ours.settle(climb_timeout_s):
+                report.progress(f"still climbing after {climb_timeout_s:g} s; measured as it is: {ours.rung}")
         except ConfigError as error:
             report.progress(f"left out: {error}")
             rungs.missing[rung] = str(error)

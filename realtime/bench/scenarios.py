@@ -45,6 +45,7 @@ def server_bench(
     repetitions: int = 3,
     streamdiffusion: Path | None = None,
     only: Sequence[str] = (),
+    raw: Path | None = None,
     output: Path | None = None,
 ) -> Measures:
     """Start servers, load them, and print a table and the JSON object.
@@ -57,6 +58,7 @@ def server_bench(
         repetitions: of what is compared with others.
         streamdiffusion: a checkout of it, whose demo server is run beside ours; None leaves that out.
         only: names out of `SCENARIOS`; none means all that the model has.
+        raw: a CSV file that gets every frame of every run that is not a comparison.
         output: a file that gets the JSON object too.
 
     Returns:
@@ -72,7 +74,7 @@ def server_bench(
         raise BenchError("the scenario demo needs --streamdiffusion with a checkout of StreamDiffusion")
     plan = Plan(seconds, overload_seconds, min(2.0, seconds / 2))
     pictures = photo_jpegs(PICTURES)
-    bench = _Bench(plan, pictures, tick_ms if model is None else None)
+    bench = _Bench(plan, pictures, tick_ms if model is None else None, raw)
     comparison = Comparison(repetitions)
     wanted = only or SCENARIOS
     if model is None:
@@ -168,14 +170,16 @@ class _Bench:
         plan: lengths.
         pictures: what cameras send.
         tick_ms: of the echo engine; None where another model is measured, whose numbers have no targets but flatness.
+        raw: a CSV file of every frame.
     """
 
-    def __init__(self, plan: Plan, pictures: Sequence[bytes], tick_ms: float | None) -> None:
+    def __init__(self, plan: Plan, pictures: Sequence[bytes], tick_ms: float | None, raw: Path | None = None) -> None:
         self.measured: dict[str, Measures] = {}
         self.targets: dict[str, Target] = {}
         self._plan = plan
         self._pictures = pictures
         self._tick_ms = tick_ms
+        self._raw = raw
 
     def throughput(self, process: Process, tick_ms: float, limit: float) -> None:
         """One client that offers more than the engine can do, and one that keeps to its window."""
@@ -249,6 +253,8 @@ class _Bench:
         measures = measure(result)
         measures |= usage.end(measures["sent"], plan.warmup_s + seconds, tick_ms)
         self.measured[name] = measures
+        if self._raw is not None:
+            report.write_raw(self._raw, name, result)
         return measures
 
     def _want_short_queue(self, name: str, measures: Measures, tick_ms: float) -> None:

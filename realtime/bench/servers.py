@@ -23,6 +23,7 @@ from .load import BenchError
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 SAMPLE_EVERY_S = 0.5
+READY_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,19 @@ def _address(process: subprocess.Popen[str]) -> str:
     finally:
         timer.cancel()
     raise BenchError("the server did not start; what it said stands above")
+
+
+def wait_until_ready(process: Process, timeout_s: float = 300.0) -> None:
+    """Until the server's model is loaded and frames are welcome.
+
+    Raises:
+        BenchError: that took too long.
+    """
+    end_s = time.monotonic() + timeout_s
+    while process.metric("realtime_ready") != 1:
+        if time.monotonic() > end_s:
+            raise BenchError(f"the server was not ready after {timeout_s:g} s")
+        time.sleep(READY_EVERY_S)
 
 
 def serve_command(model: str) -> tuple[str, ...]:

@@ -39,6 +39,8 @@ with quiet():
     from transformers import CLIPTextModel
 
 WARMUP_ROUNDS = 3
+BEING_MADE = "is being made"
+"""What the engine's rung says while it climbs."""
 PROMPT = "a photo"
 STRENGTH = 0.5
 T_INDICES = {1: [35], 2: [35, 45], 4: [18, 26, 35, 45]}
@@ -108,7 +110,7 @@ class Ours:
     def __init__(self, folder: Path, accelerate: str, machine: Machine, max_rows: int = 16) -> None:
         dtype = {torch.float32: Dtype.FLOAT32, torch.float16: Dtype.FLOAT16, torch.bfloat16: Dtype.BFLOAT16}
         self._machine = machine
-        begin_s = time.perf_counter()
+        self._begin_s = time.perf_counter()
         self.engine: Engine = load_engine(
             Config(
                 model=str(folder),
@@ -119,13 +121,25 @@ class Ours:
                 max_rows=max_rows,
             )
         )
-        self.load_s = time.perf_counter() - begin_s
+        self.load_s = self.settled_s = time.perf_counter() - self._begin_s
         self._number = 0
 
     @property
     def rung(self) -> str:
         """What runs, in words."""
         return self.engine.info.rung
+
+    def told(self) -> dict[str, str | float]:
+        """What runs, how long it took until the engine served, and until it ran on this rung."""
+        return {"what": self.rung, "load_s": round(self.load_s, 2), "settled_s": round(self.settled_s, 2)}
+
+    def settle(self, timeout_s: float) -> bool:
+        """Make frames until no higher rung is being made any more; whether that came in time."""
+        end_s = time.perf_counter() + timeout_s
+        while BEING_MADE in self.rung and time.perf_counter() < end_s:
+            self.frames(1, 1)
+        self.settled_s = time.perf_counter() - self._begin_s
+        return BEING_MADE not in self.rung
 
     def jobs(self, batch: int, steps: int, first: int = 0) -> list[Job]:
         """A frame of each of so many sessions; the pictures follow from `first`."""
