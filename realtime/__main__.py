@@ -300,5 +300,39 @@ def bench_capacity(
         raise fail(str(error)) from None
 
 
+@bench_app.command("coldstart")
+def bench_coldstart(
+    model: Annotated[str, typer.Option(help="As in serve.")] = "tiny",
+    accelerate: Annotated[list[str] | None, typer.Option(help="A rung beside off; again for more: auto.")] = None,
+    repetitions: Annotated[int, typer.Option(min=1, help="Of every arm.")] = 3,
+    option: Annotated[list[str] | None, typer.Option(help="A further option of serve, as --option=--dtype=...")] = None,
+    output: Annotated[Path | None, typer.Option(help="A file that gets the JSON object too.")] = None,
+) -> None:
+    """From the start of the process to the first restyled frame: each rung with an empty and a warm cache."""
+    from .bench.coldstart import coldstart_bench
+
+    try:
+        coldstart_bench(model, accelerate or ("auto",), repetitions, options=option or (), output=output)
+    except RealtimeError as error:
+        raise fail(str(error)) from None
+
+
+@bench_app.command("overload")
+def bench_overload(
+    model: Annotated[str | None, typer.Option(help="As in serve; default: echo.")] = None,
+    tick_ms: Annotated[float, typer.Option(min=0.1, help="Milliseconds a tick of the echo engine.")] = 10.0,
+    seconds: Annotated[float, typer.Option(min=0.5, help="Length of the run.")] = 60.0,
+    raw: Annotated[Path | None, typer.Option(help="A CSV file that gets every frame.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A file that gets the JSON object too.")] = None,
+) -> None:
+    """Twice what the server can do, for long: neither latency nor memory may grow. Part of `server`, by itself."""
+    from .bench import server_bench
+
+    try:
+        server_bench(tick_ms, 10.0, seconds, model=model, only=["overload"], raw=raw, output=output)
+    except RealtimeError as error:
+        raise fail(str(error)) from None
+
+
 if __name__ == "__main__":
     app(prog_name="realtime")

@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,17 +62,19 @@ class Process:
 
 
 @contextmanager
-def start(*command: str) -> Generator[Process]:
+def start(*command: str, settings: Mapping[str, str] | None = None) -> Generator[Process]:
     """Run a Python module that prints its address, and end it afterwards.
 
     Args:
         command: the module and its arguments.
+        settings: `REALTIME_*` variables of its environment.
 
     Raises:
         BenchError: it ended, or printed no address in time.
     """
     # What is set for a server of this machine's user must not change the one that is measured.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("REALTIME_")}
+    environment |= settings or {}
     process = subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.PIPE, env=environment, text=True)
     try:
         yield Process(process.pid, _address(process))
