@@ -334,5 +334,20 @@ def bench_overload(
         raise fail(str(error)) from None
 
 
+@bench_app.command("draw")
+def bench_draw(
+    document: Annotated[Path, typer.Option(help="Whose marked sections are redrawn.")] = Path("docs/performance.md"),
+    results: Annotated[Path, typer.Option(help="The folder of the JSON objects.")] = Path("benchmarks/results"),
+) -> None:
+    """Redraw the tables and plots of a document from kept results. In a checkout: no options are needed."""
+    from .bench.draw import redraw
+
+    try:
+        changed = redraw(document, results, document.parent / "images")
+    except (OSError, ValueError) as error:
+        raise fail(str(error)) from None
+    typer.echo("\n".join(map(str, changed)) or "nothing has changed")
+
+
 if __name__ == "__main__":
     app(prog_name="realtime")
