@@ -180,7 +180,7 @@ def make_model(shape: str, machine: Machine, folder: Path) -> Path:
 def measure_shape(comparison: Comparison, trial: Trial, shape: str, machine: Machine, folder: Path) -> Measures:
     """Everybody on one model; what the rungs are, how long each took to load, and how exact each is."""
     model = make_model(shape, machine, folder)
-    rungs = load_rungs(model, trial.rungs, machine, trial.climb_timeout_s)
+    rungs = load_rungs(model, trial, machine)
     try:
         for steps in trial.steps:
             arms = _our_arms(rungs, machine, trial, steps)
@@ -198,17 +198,17 @@ def measure_shape(comparison: Comparison, trial: Trial, shape: str, machine: Mac
             ours.close()
 
 
-def load_rungs(model: Path, wanted: Sequence[str], machine: Machine, climb_timeout_s: float = CLIMB_TIMEOUT_S) -> Rungs:
+def load_rungs(model: Path, trial: Trial, machine: Machine) -> Rungs:
     """Our engine on eager and on each rung that is wanted and to be had."""
     from ..engine.trials.contenders import Ours
 
     rungs = Rungs()
-    for rung in dict.fromkeys([Accelerate.OFF.value, *wanted]):
+    for rung in dict.fromkeys([Accelerate.OFF.value, *trial.rungs]):
         report.progress(f"{model.name}: loading with --accelerate {rung}")
         try:
             ours = rungs.engines[rung] = Ours(model, rung, machine)
-            if not ours.settle(climb_timeout_s):
-                report.progress(f"still climbing after {climb_timeout_s:g} s; measured as it is: {ours.rung}")
+            if not ours.settle(trial.batches, trial.climb_timeout_s):
+                report.progress(f"still climbing after {trial.climb_timeout_s:g} s, measured as it is: {ours.rung}")
         except ConfigError as error:
             report.progress(f"left out: {error}")
             rungs.missing[rung] = str(error)

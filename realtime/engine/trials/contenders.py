@@ -41,6 +41,9 @@ with quiet():
 WARMUP_ROUNDS = 3
 BEING_MADE = "is being made"
 """What the engine's rung says while it climbs."""
+QUIET_S = 4.0
+CLIMBING = (Accelerate.AUTO.value, "aoti")
+"""Rungs that are made while frames flow."""
 PROMPT = "a photo"
 STRENGTH = 0.5
 T_INDICES = {1: [35], 2: [35, 45], 4: [18, 26, 35, 45]}
@@ -110,6 +113,7 @@ class Ours:
     def __init__(self, folder: Path, accelerate: str, machine: Machine, max_rows: int = 16) -> None:
         dtype = {torch.float32: Dtype.FLOAT32, torch.float16: Dtype.FLOAT16, torch.bfloat16: Dtype.BFLOAT16}
         self._machine = machine
+        self._accelerate = accelerate
         self._begin_s = time.perf_counter()
         self.engine: Engine = load_engine(
             Config(
@@ -133,13 +137,22 @@ class Ours:
         """What runs, how long it took until the engine served, and until it ran on this rung."""
         return {"what": self.rung, "load_s": round(self.load_s, 2), "settled_s": round(self.settled_s, 2)}
 
-    def settle(self, timeout_s: float) -> bool:
-        """Make frames until no higher rung is being made any more; whether that came in time."""
+    def settle(self, batches: Sequence[int], timeout_s: float) -> bool:
+        """Make frames of these batches until no higher rung has been made for them for a while; whether in time.
+
+        A rung that climbs looks from time to time which batches are in use, so one look must have found nothing.
+        """
+        if self._accelerate not in CLIMBING:
+            return True
         end_s = time.perf_counter() + timeout_s
-        while BEING_MADE in self.rung and time.perf_counter() < end_s:
-            self.frames(1, 1)
+        for batch in batches:
+            busy_s = time.perf_counter()
+            while (now_s := time.perf_counter()) - busy_s < QUIET_S and now_s < end_s:
+                self.frames(batch, 1)
+                if BEING_MADE in self.rung:
+                    busy_s = time.perf_counter()
         self.settled_s = time.perf_counter() - self._begin_s
-        return BEING_MADE not in self.rung
+        return time.perf_counter() < end_s
 
     def jobs(self, batch: int, steps: int, first: int = 0) -> list[Job]:
         """A frame of each of so many sessions; the pictures follow from `first`."""
