@@ -194,14 +194,29 @@ def bench_server(
     seconds: Annotated[float, typer.Option(min=0.5, help="Length of each run, after the warm-up.")] = 10.0,
     overload_seconds: Annotated[float, typer.Option(min=0.5, help="Length of the overload run.")] = 60.0,
     model: Annotated[str | None, typer.Option(help="Measure this model and not the echo engine.")] = None,
+    repetitions: Annotated[int, typer.Option(min=1, help="Of what is compared with others.")] = 3,
+    streamdiffusion: Annotated[
+        Path | None, typer.Option(help="A checkout of StreamDiffusion: its demo server is run beside ours.")
+    ] = None,
     only: Annotated[list[str] | None, typer.Option(help="A scenario; give it again for more. Default: all.")] = None,
+    raw: Annotated[Path | None, typer.Option(help="A CSV file that gets every frame.")] = None,
     output: Annotated[Path | None, typer.Option(help="A file that gets the JSON object too.")] = None,
 ) -> None:
     """The server around an engine of known speed: what it delivers, what it adds, what it does when it is too much."""
     from .bench import server_bench
 
     try:
-        server_bench(tick_ms, seconds, overload_seconds, model=model, only=only or (), output=output)
+        server_bench(
+            tick_ms,
+            seconds,
+            overload_seconds,
+            model=model,
+            repetitions=repetitions,
+            streamdiffusion=streamdiffusion,
+            only=only or (),
+            raw=raw,
+            output=output,
+        )
     except RealtimeError as error:
         raise fail(str(error)) from None
 
@@ -221,6 +236,117 @@ def bench_webrtc(
         webrtc_bench(seconds, overload_seconds, repetitions, only=only or (), output=output)
     except RealtimeError as error:
         raise fail(str(error)) from None
+
+
+@bench_app.command("engine")
+def bench_engine(
+    shape: Annotated[list[str] | None, typer.Option(help="sd-turbo, lcm or sdxl-turbo; default: sd-turbo.")] = None,
+    accelerate: Annotated[list[str] | None, typer.Option(help="A rung beside eager; give it again for more.")] = None,
+    steps: Annotated[list[int] | None, typer.Option(help="Steps a frame; give it again for more. Default: 1.")] = None,
+    batch: Annotated[list[int] | None, typer.Option(help="Frames a tick; give it again for more. Default: 1.")] = None,
+    device: Annotated[str, typer.Option(help="As in serve.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="As in serve.")] = "auto",
+    seconds: Annotated[float, typer.Option(min=0.01, help="Of each arm, in each repetition.")] = 2.0,
+    repetitions: Annotated[int, typer.Option(min=1, help="Of every arm.")] = 3,
+    baselines: Annotated[bool, typer.Option(help="Run diffusers and StreamDiffusion too.")] = True,
+    tiny_shapes: Annotated[bool, typer.Option(help="Models of few channels: only to see that all of it runs.")] = False,
+    keep: Annotated[Path | None, typer.Option(help="A folder that keeps the random models.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A file that gets the JSON object too.")] = None,
+) -> None:
+    """The engine alone, on random weights of the real shapes: rungs, steps, batches, beside other pipelines."""
+    from .bench.engine_bench import Trial, engine_bench
+
+    trial = Trial(
+        shapes=shape or ("sd-turbo",),
+        rungs=accelerate or (),
+        steps=steps or (1,),
+        batches=batch or (1,),
+        baselines=baselines,
+        seconds=seconds,
+        repetitions=repetitions,
+    )
+    try:
+        engine_bench(trial, device=device, dtype=dtype, tiny_shapes=tiny_shapes, keep=keep, output=output)
+    except (RealtimeError, ValueError) as error:
+        raise fail(str(error)) from None
+
+
+@bench_app.command("capacity")
+def bench_capacity(
+    model: Annotated[str, typer.Option(help="As in serve.")] = "echo:10",
+    seconds: Annotated[float, typer.Option(min=0.5, help="Of each step, after its warm-up.")] = 30.0,
+    side: Annotated[int | None, typer.Option(min=64, help="Of the pictures, pixels. Default: the model's.")] = None,
+    fixed: Annotated[list[int] | None, typer.Option(min=1, help="Streams measured in any case: 1, 4, 8.")] = None,
+    at_most: Annotated[int, typer.Option(min=1, help="Streams.")] = 64,
+    option: Annotated[list[str] | None, typer.Option(help="A further option of serve, as --option=--dtype=...")] = None,
+    raw: Annotated[Path | None, typer.Option(help="A CSV file that gets every frame.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A file that gets the JSON object too.")] = None,
+) -> None:
+    """How many streams of 30 fps a server carries with 95 of 100 frames within 66 and within 100 ms."""
+    from .bench.capacity import FIXED, capacity_bench
+
+    try:
+        capacity_bench(
+            model,
+            seconds,
+            options=option or (),
+            fixed=fixed or FIXED,
+            side_px=side,
+            at_most=at_most,
+            raw=raw,
+            output=output,
+        )
+    except RealtimeError as error:
+        raise fail(str(error)) from None
+
+
+@bench_app.command("coldstart")
+def bench_coldstart(
+    model: Annotated[str, typer.Option(help="As in serve.")] = "tiny",
+    accelerate: Annotated[list[str] | None, typer.Option(help="A rung beside off; again for more: auto.")] = None,
+    repetitions: Annotated[int, typer.Option(min=1, help="Of every arm.")] = 3,
+    option: Annotated[list[str] | None, typer.Option(help="A further option of serve, as --option=--dtype=...")] = None,
+    output: Annotated[Path | None, typer.Option(help="A file that gets the JSON object too.")] = None,
+) -> None:
+    """From the start of the process to the first restyled frame: each rung with an empty and a warm cache."""
+    from .bench.coldstart import coldstart_bench
+
+    try:
+        coldstart_bench(model, accelerate or ("auto",), repetitions, options=option or (), output=output)
+    except RealtimeError as error:
+        raise fail(str(error)) from None
+
+
+@bench_app.command("overload")
+def bench_overload(
+    model: Annotated[str | None, typer.Option(help="As in serve; default: echo.")] = None,
+    tick_ms: Annotated[float, typer.Option(min=0.1, help="Milliseconds a tick of the echo engine.")] = 10.0,
+    seconds: Annotated[float, typer.Option(min=0.5, help="Length of the run.")] = 60.0,
+    raw: Annotated[Path | None, typer.Option(help="A CSV file that gets every frame.")] = None,
+    output: Annotated[Path | None, typer.Option(help="A file that gets the JSON object too.")] = None,
+) -> None:
+    """Twice what the server can do, for long: neither latency nor memory may grow. Part of `server`, by itself."""
+    from .bench import server_bench
+
+    try:
+        server_bench(tick_ms, 10.0, seconds, model=model, only=["overload"], raw=raw, output=output)
+    except RealtimeError as error:
+        raise fail(str(error)) from None
+
+
+@bench_app.command("draw")
+def bench_draw(
+    document: Annotated[Path, typer.Option(help="Whose marked sections are redrawn.")] = Path("docs/performance.md"),
+    results: Annotated[Path, typer.Option(help="The folder of the JSON objects.")] = Path("benchmarks/results"),
+) -> None:
+    """Redraw the tables and plots of a document from kept results. In a checkout: no options are needed."""
+    from .bench.draw import redraw
+
+    try:
+        changed = redraw(document, results, document.parent / "images")
+    except (OSError, ValueError) as error:
+        raise fail(str(error)) from None
+    typer.echo("\n".join(map(str, changed)) or "nothing has changed")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,10 @@ def percentile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
+def _percentiles(ordered: Sequence[float]) -> dict[str, float]:
+    return {f"p{share}": round(percentile(ordered, share / 100), 3) for share in (50, 95, 99)}
+
+
 class Rate:
     """Events a second over the last `FPS_WINDOW_NS`."""
 
@@ -110,11 +114,13 @@ class SessionStats:
             stages = list(self._stages_ms)
             fps_in, fps_out = self._received.per_second(now_ns), self._delivered.per_second(now_ns)
             dropped = {reason.value: count for reason, count in self.dropped.items()}
+        queue = sorted(stage["queue"] for stage in stages)
         means = {stage: sum(s[stage] for s in stages) / len(stages) if stages else 0.0 for stage in STAGES}
         return {
             "fps_in": round(fps_in, 2),
             "fps_out": round(fps_out, 2),
-            "latency_ms": {f"p{share}": round(percentile(ordered, share / 100), 3) for share in (50, 95, 99)},
+            "latency_ms": _percentiles(ordered),
+            "queue_ms": _percentiles(queue),
             "stage_ms": {stage: round(mean, 3) for stage, mean in means.items()},
             "dropped": dropped,
             "repeated": self.repeated,

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.bench import (
+    comparison,
     encoders,
     load,
     measures,
@@ -131,7 +132,7 @@ def test_a_run_without_a_picture_is_an_error() -> None:
     ("value", "at_least", "ok"), [(0.94, True, False), (0.95, True, True), (0.95, False, True), (0.96, False, False)]
 )
 def test_targets_include_their_limit(value: float, at_least: bool, ok: bool) -> None:
-    assert scenarios.Target(value, 0.95, at_least).ok is ok
+    assert comparison.Target(value, 0.95, at_least).ok is ok
 
 
 def test_memory_growth_leaves_the_first_quarter_out() -> None:

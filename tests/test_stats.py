@@ -50,6 +50,7 @@ def test_snapshot_of_a_new_session_is_all_zeros() -> None:
         "fps_in": 0.0,
         "fps_out": 0.0,
         "latency_ms": {"p50": 0.0, "p95": 0.0, "p99": 0.0},
+        "queue_ms": {"p50": 0.0, "p95": 0.0, "p99": 0.0},
         "stage_ms": dict.fromkeys(STAGES, 0.0),
         "dropped": {},
         "repeated": 0,
@@ -64,6 +65,7 @@ def test_snapshot_tells_percentiles_and_mean_stages() -> None:
     snapshot = stats.snapshot(0)
 
     assert snapshot["latency_ms"] == {"p50": 51.0, "p95": 96.0, "p99": 100.0}
+    assert snapshot["queue_ms"]["p95"] == pytest.approx(stages_ms(96)["queue"], abs=0.001)
     assert sum(snapshot["stage_ms"].values()) == pytest.approx(50.5, abs=0.01)
 
 

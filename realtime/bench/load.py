@@ -183,7 +183,7 @@ async def drive(
         receivers = [asyncio.create_task(client.receive()) for client in clients]
         try:
             if size is not None:
-                await _unless_ended(asyncio.gather(*(client.set_size(*size) for client in clients)), receivers)
+                await unless_ended(asyncio.gather(*(client.set_size(*size) for client in clients)), receivers)
             start_ns = time.monotonic_ns() + int(LEAD_S * 1e9)
             begin_ns = start_ns + int(warmup_s * 1e9)
             end_ns = begin_ns + int(seconds * 1e9)
@@ -191,8 +191,8 @@ async def drive(
             with quiet():
                 fires = [(camera, client.fire) for camera, client in zip(cameras, clients, strict=True)]
                 pacer = Pacer(loop, fires, start_ns, end_ns)
-                await _unless_ended(pacer.done, receivers)
-                await _unless_ended(_settle(clients), receivers)
+                await unless_ended(pacer.done, receivers)
+                await unless_ended(_settle(clients), receivers)
         finally:
             for receiver in receivers:
                 receiver.cancel()
@@ -200,8 +200,8 @@ async def drive(
     return Run([client.log for client in clients], begin_ns // 1000, end_ns // 1000, pacer.late_us)
 
 
-async def _unless_ended(awaitable: Any, receivers: Sequence[asyncio.Task[None]]) -> None:
-    """Wait, unless a connection ends before."""
+async def unless_ended(awaitable: Any, receivers: Sequence[asyncio.Task[None]]) -> None:
+    """Wait, unless a connection ends before: then its error is raised."""
     wanted = asyncio.ensure_future(awaitable)
     await asyncio.wait([wanted, *receivers], return_when=asyncio.FIRST_COMPLETED)
     if not wanted.done():

@@ -5,6 +5,7 @@ Must not know what was wanted of them.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -13,6 +14,7 @@ from .load import BenchError, Run
 from .servers import Process, cpu_s
 
 Measures = dict[str, Any]
+LAG = "realtime_event_loop_lag_seconds"
 
 
 def measure(run: Run) -> Measures:
@@ -44,6 +46,7 @@ def measure(run: Run) -> Measures:
         raise BenchError("no picture came back")
     every_gap = [gap for client in gaps for gap in client]
     stages = [log.stats["stage_ms"] for log in run.logs if "stage_ms" in log.stats]
+    queues = [log.stats["queue_ms"] for log in run.logs if "queue_ms" in log.stats]
     return {
         "seconds": round(seconds, 3),
         "clients": len(run.logs),
@@ -64,6 +67,7 @@ def measure(run: Run) -> Measures:
             **numbers.spread(every_gap),
         },
         "stage_ms": stages[0] if stages else {},
+        "queue_ms": {share: max(queue[share] for queue in queues) for share in queues[0]} if queues else {},
         "sent_late_ms": numbers.spread([late_us / 1000 for late_us in run.late_us]),
     }
 
@@ -75,6 +79,7 @@ class Usage:
         self._process = process
         self._ticks = self._metric_ticks()
         self._pictures = process.metric("realtime_frames_delivered_total")
+        self._lag: dict[float, float] = {}
         self._cpu_s: float | None = None
 
     def _metric_ticks(self) -> float | None:
@@ -83,6 +88,7 @@ class Usage:
     def begin(self) -> None:
         """The warm-up is over."""
         self._cpu_s = cpu_s(self._process.pid)
+        self._lag = self._process.histogram(LAG)
 
     def end(self, sent: int, whole_s: float, tick_ms: float | None) -> Measures:
         """The run is over; `whole_s` is its length with the warm-up."""
@@ -90,6 +96,10 @@ class Usage:
         now_s = cpu_s(self._process.pid)
         if now_s is not None and self._cpu_s is not None and sent:
             used["server_cpu_ms_per_frame"] = round((now_s - self._cpu_s) * 1000 / sent, 3)
+        lag = self._process.histogram(LAG)
+        if lag and self._lag:
+            counts = {limit: count - self._lag.get(limit, 0) for limit, count in lag.items()}
+            used["event_loop_lag_ms"] = {f"p{share}": _at_most(counts, share / 100) * 1000 for share in (50, 99)}
         ticks, pictures = self._metric_ticks(), self._process.metric("realtime_frames_delivered_total")
         if ticks is None or pictures is None or self._ticks is None or self._pictures is None or ticks == self._ticks:
             return used
@@ -97,3 +107,10 @@ class Usage:
         if tick_ms is not None:
             used["engine_busy"] = round((ticks - self._ticks) * tick_ms / 1000 / whole_s, 3)
         return used
+
+
+def _at_most(counts: dict[float, float], share: float) -> float:
+    """The least limit of a histogram under which this share of the values is; -1 where it knows none."""
+    whole = max(counts.values())
+    limits = [limit for limit in sorted(counts) if math.isfinite(limit) and counts[limit] >= share * whole]
+    return limits[0] if whole and limits else -1.0

@@ -5,18 +5,22 @@ Must not measure.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import platform
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from .. import __version__
+
+if TYPE_CHECKING:
+    from .load import Run
 
 
 def progress(text: str) -> None:
@@ -56,11 +60,17 @@ def _device() -> str:
 
 def show(answer: dict[str, Any]) -> None:
     """Print the tables."""
-    # A pipe has no width; a table that is cut there helps nobody.
-    console = Console(width=None if sys.stdout.isatty() else 150)
-    console.print(_scenarios(answer))
+    console = _console()
+    if answer["scenarios"]:
+        console.print(_scenarios(answer))
+    _print_arms(console, answer["comparisons"])
     if answer["targets"]:
         console.print(_targets(answer))
+
+
+def _console() -> Console:
+    # A pipe has no width; a table that is cut there helps nobody.
+    return Console(width=None if sys.stdout.isatty() else 150)
 
 
 def _scenarios(answer: dict[str, Any]) -> Table:
@@ -97,8 +107,14 @@ NOT_SHOWN = ("sent", "p99_ms", "in_p99_ms", "out_p99_ms", "in_delivered", "out_d
 
 def show_arms(answer: dict[str, Any]) -> None:
     """Print a table of each comparison: medians over the runs; the ratios with the least and the most."""
-    console = Console(width=None if sys.stdout.isatty() else 150)
-    for name, arms in answer["scenarios"].items():
+    console = _console()
+    _print_arms(console, answer["scenarios"])
+    if answer["targets"]:
+        console.print(_targets(answer))
+
+
+def _print_arms(console: Console, comparisons: dict[str, Any]) -> None:
+    for name, arms in comparisons.items():
         if name == "ratios":
             console.print(_ratios(arms))
             continue
@@ -110,12 +126,10 @@ def show_arms(answer: dict[str, Any]) -> None:
         for arm, found in arms.items():
             table.add_row(arm, *(f"{found[column]['median']:.4g}" if column in found else "" for column in columns))
         console.print(table)
-    if answer["targets"]:
-        console.print(_targets(answer))
 
 
 def _ratios(ratios: dict[str, dict[str, float]]) -> Table:
-    table = Table(title="ours over stock", title_justify="left")
+    table = Table(title="ours over theirs", title_justify="left")
     for column in ("what", "median", "least", "most"):
         table.add_column(column, justify="left" if column == "what" else "right")
     for name, found in ratios.items():
@@ -129,3 +143,24 @@ def put_out(answer: dict[str, Any], output: Path | None) -> None:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(json.dumps(answer, indent=1) + "\n")
     print(json.dumps(answer), flush=True)
+
+
+def write_raw(file: Path, name: str, run: Run) -> None:
+    """Append every frame of a run to a CSV file: which, of whom, when it was sent and when its picture came.
+
+    Times are microseconds on one monotonic clock; those of a frame without a picture are empty.
+    """
+    is_new = not file.exists()
+    with file.open("a", newline="") as opened:
+        rows = csv.writer(opened)
+        if is_new:
+            rows.writerow(("run", "client", "seq", "sent_us", "arrived_us", "engine_us", "dropped", "counted"))
+        for client, log in enumerate(run.logs):
+            answers = dict(
+                zip((p.seq for p in log.arrived), zip(log.arrived_us, log.arrived, strict=True), strict=True)
+            )
+            for seq, sent_us in log.sent.items():
+                arrived_us, picture = answers.get(seq, (None, None))
+                engine_us = None if picture is None else picture.engine_us
+                is_counted = int(sent_us >= run.begin_us)
+                rows.writerow((name, client, seq, sent_us, arrived_us, engine_us, log.dropped.get(seq, ""), is_counted))

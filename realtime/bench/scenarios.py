@@ -13,35 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import report
-from .load import check_names, drive
+from .comparison import Comparison, Target
+from .load import BenchError, check_names, drive
 from .measures import Measures, Usage, measure
 from .pacer import Camera
 from .pictures import photo_jpegs
 from .servers import Process, floor_command, serve_command, start, watch_memory
+from .side_by_side import check_checkout, measure_codec, measure_demo, measure_websocket
 
 PICTURES = 8
 CAMERA_FPS = 30.0
 SEED = 7
-SCENARIOS = ("throughput", "one_client", "four_clients", "overload", "floor")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What is wanted of a number."""
-
-    value: float
-    limit: float
-    at_least: bool = False
-
-    @property
-    def ok(self) -> bool:
-        """Whether it is met."""
-        return self.value >= self.limit if self.at_least else self.value <= self.limit
-
-    def wire(self) -> dict[str, float | bool | str]:
-        """As it stands in the JSON object."""
-        wanted = "at least" if self.at_least else "at most"
-        return {"value": round(self.value, 3), "wanted": wanted, "limit": self.limit, "ok": self.ok}
+SCENARIOS = ("throughput", "one_client", "four_clients", "overload", "floor", "websocket", "codec", "demo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +42,10 @@ def server_bench(
     overload_seconds: float = 60.0,
     *,
     model: str | None = None,
+    repetitions: int = 3,
+    streamdiffusion: Path | None = None,
     only: Sequence[str] = (),
+    raw: Path | None = None,
     output: Path | None = None,
 ) -> Measures:
     """Start servers, load them, and print a table and the JSON object.
@@ -69,7 +55,10 @@ def server_bench(
         seconds: length of each run after its warm-up.
         overload_seconds: length of the overload run.
         model: measure this model and not the echo engine: at its own size, and against what it can do.
+        repetitions: of what is compared with others.
+        streamdiffusion: a checkout of it, whose demo server is run beside ours; None leaves that out.
         only: names out of `SCENARIOS`; none means all that the model has.
+        raw: a CSV file that gets every frame of every run that is not a comparison.
         output: a file that gets the JSON object too.
 
     Returns:
@@ -79,18 +68,31 @@ def server_bench(
         BenchError: it could not be measured. (A missed target is no error.)
     """
     check_names(only, SCENARIOS)
+    if streamdiffusion is not None:
+        check_checkout(streamdiffusion)
+    elif "demo" in only:
+        raise BenchError("the scenario demo needs --streamdiffusion with a checkout of StreamDiffusion")
     plan = Plan(seconds, overload_seconds, min(2.0, seconds / 2))
-    bench = _Bench(plan, photo_jpegs(PICTURES), tick_ms if model is None else None)
+    pictures = photo_jpegs(PICTURES)
+    bench = _Bench(plan, pictures, tick_ms if model is None else None, raw)
+    comparison = Comparison(repetitions)
     wanted = only or SCENARIOS
     if model is None:
         _measure_echo(bench, wanted, tick_ms)
+        _compare(comparison, wanted, streamdiffusion, plan, pictures)
     else:
         _measure_model(bench, wanted, model)
     answer = report.header("server") | {
         "model": model or f"echo:{tick_ms:g}",
-        "settings": {"tick_ms": tick_ms if model is None else None, "seconds": seconds, "warmup_s": plan.warmup_s},
+        "settings": {
+            "tick_ms": tick_ms if model is None else None,
+            "seconds": seconds,
+            "warmup_s": plan.warmup_s,
+            "repetitions": repetitions,
+        },
         "scenarios": bench.measured,
-        "targets": {name: target.wire() for name, target in bench.targets.items()},
+        "comparisons": comparison.measured,
+        "targets": {name: target.wire() for name, target in (bench.targets | comparison.targets).items()},
     }
     report.show(answer)
     report.put_out(answer, output)
@@ -114,6 +116,20 @@ def _measure_echo(bench: _Bench, wanted: Sequence[str], tick_ms: float) -> None:
         for name, with_codec in {"floor": False, "floor_with_codec": True}.items():
             with start(*floor_command(tick_ms, with_codec=with_codec)) as process:
                 bench.run(name, process, [Camera(CAMERA_FPS)])
+
+
+def _compare(
+    comparison: Comparison, wanted: Sequence[str], checkout: Path | None, plan: Plan, pictures: Sequence[bytes]
+) -> None:
+    """What others ship, beside ours."""
+    if "websocket" in wanted:
+        measure_websocket(comparison, pictures[0], plan.seconds / 2)
+    if "codec" in wanted:
+        measure_codec(comparison, pictures, plan.seconds / 4)
+    if "demo" in wanted and checkout is not None:
+        measure_demo(comparison, checkout, pictures, plan.warmup_s, plan.seconds / 2)
+    elif "demo" in wanted:
+        report.progress("demo: left out; --streamdiffusion with a checkout of StreamDiffusion runs its server beside")
 
 
 def _measure_model(bench: _Bench, wanted: Sequence[str], model: str) -> None:
@@ -154,14 +170,16 @@ class _Bench:
         plan: lengths.
         pictures: what cameras send.
         tick_ms: of the echo engine; None where another model is measured, whose numbers have no targets but flatness.
+        raw: a CSV file of every frame.
     """
 
-    def __init__(self, plan: Plan, pictures: Sequence[bytes], tick_ms: float | None) -> None:
+    def __init__(self, plan: Plan, pictures: Sequence[bytes], tick_ms: float | None, raw: Path | None = None) -> None:
         self.measured: dict[str, Measures] = {}
         self.targets: dict[str, Target] = {}
         self._plan = plan
         self._pictures = pictures
         self._tick_ms = tick_ms
+        self._raw = raw
 
     def throughput(self, process: Process, tick_ms: float, limit: float) -> None:
         """One client that offers more than the engine can do, and one that keeps to its window."""
@@ -170,6 +188,7 @@ class _Bench:
             name = f"throughput_{factor:g}x_echo_{tick_ms:g}"
             measures = self.run(name, process, [Camera(factor * capacity_fps)], tick_ms=tick_ms)
             self._want(f"{name}_of_capacity", measures["fps"] / capacity_fps, limit, at_least=True)
+            self._want_short_queue(name, measures, tick_ms)
         self.run(f"window_echo_{tick_ms:g}", process, [Camera(2 * capacity_fps, windowed=True)], tick_ms=tick_ms)
 
     def one_client(self, process: Process, tick_ms: float) -> None:
@@ -185,6 +204,8 @@ class _Bench:
             measures = self.run(f"four_clients_{name}", process, cameras)
             self._want(f"four_clients_{name}_p50_ms", measures["latency_ms"]["p50"], 35.0)
             self._want(f"four_clients_{name}_interval_sd_ms", measures["interval_ms"]["sd"], 4.0)
+            if self._tick_ms is not None:
+                self._want_short_queue(f"four_clients_{name}", measures, self._tick_ms)
 
     def overload(self, process: Process, fps: float) -> None:
         """A camera of twice the engine's rate, for long: neither latency nor memory may grow."""
@@ -232,7 +253,14 @@ class _Bench:
         measures = measure(result)
         measures |= usage.end(measures["sent"], plan.warmup_s + seconds, tick_ms)
         self.measured[name] = measures
+        if self._raw is not None:
+            report.write_raw(self._raw, name, result)
         return measures
+
+    def _want_short_queue(self, name: str, measures: Measures, tick_ms: float) -> None:
+        """A frame waits for the running tick at most: a session has one waiting frame, the newest."""
+        if measures["queue_ms"]:
+            self._want(f"{name}_queue_p95_ms", measures["queue_ms"]["p95"], tick_ms)
 
     def _want(self, name: str, value: float, limit: float, *, at_least: bool = False) -> None:
         self.targets[name] = Target(value, limit, at_least)

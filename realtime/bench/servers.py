@@ -13,7 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from .load import BenchError
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 SAMPLE_EVERY_S = 0.5
+READY_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +45,36 @@ class Process:
 
     def metric(self, name: str) -> float | None:
         """A number of `/metrics`; None where there is none."""
+        found = re.search(rf"^{name} (\S+)$", self._metrics(), re.MULTILINE)
+        return float(found[1]) if found else None
+
+    def histogram(self, name: str) -> dict[float, float]:
+        """A histogram of `/metrics`: how many values were at most so large; empty where there is none."""
+        found = re.findall(rf'^{name}_bucket{{le="(\S+)"}} (\S+)$', self._metrics(), re.MULTILINE)
+        return {float(limit): float(count) for limit, count in found}
+
+    def _metrics(self) -> str:
         try:
             with urllib.request.urlopen(f"{self.url}metrics", timeout=5) as answer:
-                found = re.search(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
+                return answer.read().decode()
         except (OSError, urllib.error.URLError):
-            return None
-        return float(found[1]) if found else None
+            return ""
 
 
 @contextmanager
-def start(*command: str) -> Generator[Process]:
+def start(*command: str, settings: Mapping[str, str] | None = None) -> Generator[Process]:
     """Run a Python module that prints its address, and end it afterwards.
 
     Args:
         command: the module and its arguments.
+        settings: `REALTIME_*` variables of its environment.
 
     Raises:
         BenchError: it ended, or printed no address in time.
     """
     # What is set for a server of this machine's user must not change the one that is measured.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("REALTIME_")}
+    environment |= settings or {}
     process = subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.PIPE, env=environment, text=True)
     try:
         yield Process(process.pid, _address(process))
@@ -89,6 +100,19 @@ def _address(process: subprocess.Popen[str]) -> str:
     finally:
         timer.cancel()
     raise BenchError("the server did not start; what it said stands above")
+
+
+def wait_until_ready(process: Process, timeout_s: float = 300.0) -> None:
+    """Until the server's model is loaded and frames are welcome.
+
+    Raises:
+        BenchError: that took too long.
+    """
+    end_s = time.monotonic() + timeout_s
+    while process.metric("realtime_ready") != 1:
+        if time.monotonic() > end_s:
+            raise BenchError(f"the server was not ready after {timeout_s:g} s")
+        time.sleep(READY_EVERY_S)
 
 
 def serve_command(model: str) -> tuple[str, ...]:

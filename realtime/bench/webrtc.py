@@ -14,12 +14,12 @@ from pathlib import Path
 from ..server.webrtc import seams
 from ..server.webrtc.encoder import full_bitrate
 from . import encoders, report, rtc_runs
+from .comparison import Comparison
 from .load import check_names
 from .measures import Measures
-from .repeats import Numbers, in_turns, ratio, together
+from .repeats import Numbers, together
 from .rtc import Dial
 from .rtc_runs import Load
-from .scenarios import Target
 from .servers import Process, serve_command, start
 from .video import diffusion_like, planes, webcam_like
 
@@ -89,40 +89,19 @@ def webrtc_bench(
     return answer
 
 
-class _Bench:
+class _Bench(Comparison):
     """The runs made so far and the targets that they were held to."""
 
     def __init__(self, seconds: float, overload_seconds: float, repetitions: int) -> None:
+        super().__init__(repetitions)
         self.seconds = seconds
         self.overload_seconds = overload_seconds
-        self.repetitions = repetitions
         self.warmup_s = min(2.0, seconds / 2)
-        self.measured: dict[str, Measures] = {}
-        self.targets: dict[str, Target] = {}
         self._pictures = planes(webcam_like(CLIP, SIDE, SIDE))
 
     def load(self, fps: float = FPS) -> Load:
         """A camera."""
         return Load(self._pictures, fps, self.warmup_s, self.seconds)
-
-    def compare(
-        self, name: str, arms: Mapping[str, Callable[[], Numbers]], repetitions: int | None = None
-    ) -> dict[str, list[Numbers]]:
-        """Run these in turns and keep their numbers under this name."""
-        report.progress(f"{name}: {', '.join(arms)}")
-        runs = in_turns(arms, repetitions or self.repetitions)
-        self.measured[name] = {arm: together(found) for arm, found in runs.items()}
-        return runs
-
-    def relate(self, name: str, ours: Sequence[Numbers], theirs: Sequence[Numbers], number: str) -> float:
-        """Keep the ratio of a number of two arms; its median."""
-        found = ratio(ours, theirs, number)
-        self.measured.setdefault("ratios", {})[name] = found
-        return found["median"]
-
-    def want(self, name: str, value: float, limit: float, *, at_least: bool = False) -> None:
-        """Hold a number to its target."""
-        self.targets[name] = Target(value, limit, at_least)
 
 
 def _receive(bench: _Bench) -> None:

@@ -21,12 +21,14 @@ from aiortc import RTCIceServer
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from .. import __version__
 from ..config import Config, IceServer, InputSource
 from ..engine import load_engine
 from ..errors import ConfigError, SessionLimitError
+from . import lag
 from .access import Access
 from .engine_host import Load, State
 from .ingest import Ingest
@@ -65,9 +67,10 @@ def create_app(config: Config, load: Load = load_engine, token: str | None = Non
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with asyncio.TaskGroup() as tasks, peers.running():
             service.host.start()
-            fetching = [tasks.create_task(ingest.run()) for ingest in ingests]
+            endless = [tasks.create_task(ingest.run()) for ingest in ingests]
+            endless.append(tasks.create_task(lag.watch(service.metrics.observe_lag)))
             yield
-            for task in fetching:
+            for task in endless:
                 task.cancel()
             await service.host.stop()
 
@@ -181,21 +184,22 @@ def serve(config: Config, load: Load = load_engine, announce: Callable[[str], No
 
 def make_server(app: FastAPI, config: Config, on_start: Callable[[], None] = lambda: None) -> Server:
     """The server of `create_app`'s app; `run` it with a listening socket."""
-    return Server(
-        uvicorn.Config(
-            app,
-            ws=WebSocketProtocol,
-            ws_per_message_deflate=False,  # JPEG does not deflate: 13-50 times the CPU for nothing
-            ws_max_size=config.max_message_bytes,
-            ws_max_queue=4,
-            log_config=None,
-            log_level="warning",  # at debug it logs the headers of handshakes, tokens among them
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=DRAIN_S,
-        ),
-        app.state.service,
-        on_start,
+    return Server(http_settings(app, config), app.state.service, on_start)
+
+
+def http_settings(app: ASGIApp, config: Config) -> uvicorn.Config:
+    """How HTTP and WebSockets are spoken, whatever the app."""
+    return uvicorn.Config(
+        app,
+        ws=WebSocketProtocol,
+        ws_per_message_deflate=False,  # JPEG does not deflate: 13-50 times the CPU for nothing
+        ws_max_size=config.max_message_bytes,
+        ws_max_queue=4,
+        log_config=None,
+        log_level="warning",  # at debug it logs the headers of handshakes, tokens among them
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_S,
     )
 
 

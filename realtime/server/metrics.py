@@ -33,11 +33,21 @@ class Metrics(Collector):
         self._tick = Histogram(
             "realtime_tick_seconds", "From the launch of a tick to its end.", buckets=BUCKETS_S, registry=self._registry
         )
+        self._lag = Histogram(
+            "realtime_event_loop_lag_seconds",
+            "How much later than due the event loop comes to its timers.",
+            buckets=BUCKETS_S,
+            registry=self._registry,
+        )
         self._registry.register(self)
 
     def observe_tick(self, seconds: float, jobs: int) -> None:
         """A tick ended. Engine thread."""
         self._tick.observe(seconds)
+
+    def observe_lag(self, seconds: float) -> None:
+        """The event loop was late by this."""
+        self._lag.observe(seconds)
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Show a number of what this module must not know; read when somebody asks."""

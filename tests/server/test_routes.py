@@ -347,6 +347,7 @@ async def test_metrics_count_frames_of_all_sessions_together_and_never_fall(serv
     assert 0 < number(during, "realtime_capacity_fps") <= 120
     assert 'realtime_frames_dropped_total{reason="superseded"}' in during
     assert "realtime_tick_seconds_bucket" in during
+    assert "realtime_event_loop_lag_seconds_bucket" in during
     assert "secret-name" not in during
 
 

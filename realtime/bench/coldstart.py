@@ -1,0 +1,116 @@
+"""How long a server takes from the start of its process to the first restyled frame at a client.
+
+Must not know rungs: it starts servers with the options that it is given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from websockets.exceptions import WebSocketException
+
+from ..client import connect
+from ..config import Accelerate
+from . import report
+from .comparison import Comparison
+from .load import BenchError
+from .measures import Measures
+from .pictures import photo_jpegs
+from .repeats import Numbers
+from .servers import serve_command, start
+
+READY_TIMEOUT_S = 600.0
+OFF = Accelerate.OFF.value
+LIMIT_S = 8.0
+"""To the first restyled frame, the embedded model on a CPU."""
+
+
+def coldstart_bench(
+    model: str = "tiny",
+    rungs: Sequence[str] = (Accelerate.AUTO.value,),
+    repetitions: int = 3,
+    *,
+    options: Sequence[str] = (),
+    output: Path | None = None,
+) -> Measures:
+    """Start servers over and over, on each rung with an empty and with a warm cache, beside eager.
+
+    Args:
+        model: as in `realtime serve`.
+        rungs: values of `--accelerate`; `off` is run in any case.
+        repetitions: of every arm, in turns.
+        options: further ones of `realtime serve`.
+        output: a file that gets the JSON object too.
+
+    Returns:
+        The JSON object.
+
+    Raises:
+        BenchError: a server did not start, or there is no such rung.
+    """
+    known = [rung.value for rung in Accelerate]
+    for rung in rungs:
+        if rung not in known:
+            raise BenchError(f"there is no rung {rung!r}; there are {', '.join(known)}")
+    comparison = Comparison(repetitions)
+    with tempfile.TemporaryDirectory(prefix="realtime-bench-") as folder:
+        arms: dict[str, Callable[[], Numbers]] = {OFF: partial(_start, model, OFF, options, Path(folder) / OFF)}
+        for rung in rungs:
+            if rung != OFF:
+                cache = Path(folder) / rung
+                arms[f"{rung}, empty cache"] = partial(_start_empty, model, rung, options, Path(folder))
+                arms[f"{rung}, warm cache"] = partial(_start, model, rung, options, cache)
+                report.progress(f"warming the cache of {rung}")
+                _start(model, rung, options, cache)
+        runs = comparison.compare("first_frame", arms)
+    for arm, found in runs.items():
+        if arm != OFF:
+            comparison.relate(f"{arm} / {OFF}", found, runs[OFF], "first_picture_s")
+        if model == "tiny":
+            median = comparison.measured["first_frame"][arm]["first_picture_s"]["median"]
+            comparison.want(f"{arm}: first_picture_s", median, LIMIT_S)
+    answer = report.header("coldstart") | {
+        "model": model,
+        "settings": {"repetitions": repetitions, "options": list(options)},
+        "scenarios": comparison.measured,
+        "targets": {name: target.wire() for name, target in comparison.targets.items()},
+    }
+    report.show_arms(answer)
+    report.put_out(answer, output)
+    return answer
+
+
+def _start_empty(model: str, rung: str, options: Sequence[str], folder: Path) -> Numbers:
+    with tempfile.TemporaryDirectory(dir=folder) as cache:
+        return _start(model, rung, options, Path(cache))
+
+
+def _start(model: str, rung: str, options: Sequence[str], cache: Path) -> Numbers:
+    begin_s = time.monotonic()
+    command = (*serve_command(model), "--accelerate", rung, *options)
+    with start(*command, settings={"REALTIME_CACHE": str(cache)}) as process:
+        listening_s = time.monotonic() - begin_s
+        return {"listening_s": round(listening_s, 3)} | asyncio.run(_first(process.websocket_url, begin_s))
+
+
+async def _first(url: str, begin_s: float) -> Numbers:
+    picture = photo_jpegs(1, 256, 256)[0]
+    try:
+        async with connect(url, ready_timeout_s=READY_TIMEOUT_S) as stream:
+            ready_s = time.monotonic() - begin_s
+            await stream.restyle(picture)
+            first_s = time.monotonic() - begin_s
+            await stream.restyle(picture)
+            again_s = time.monotonic() - begin_s - first_s
+    except (OSError, TimeoutError, WebSocketException) as error:
+        raise BenchError(f"no first picture: {error}") from error
+    return {
+        "ready_s": round(ready_s, 3),
+        "first_picture_s": round(first_s, 3),
+        "next_picture_ms": round(again_s * 1000, 1),
+    }
