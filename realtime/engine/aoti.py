@@ -46,6 +46,8 @@ WEIGHTS_OUTSIDE: dict[str, Any] = {
     "aot_inductor.package_constants_in_so": False,
     "aot_inductor.use_runtime_constant_folding": False,
     "freezing": False,
+    # Or tensors of up to eight numbers, such as the biases of a model's last convolution, are written into the code.
+    "always_keep_tensor_constants": True,
 }
 
 
