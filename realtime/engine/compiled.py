@@ -133,20 +133,24 @@ class CompiledRegions:
 
     def put(self, signature: Signature, call: Compiled) -> None:
         """Answer these calls with it from now on. From any thread."""
-        self._calls = {**self._calls, signature: call}  # swapped whole: the engine's thread reads it
+
+        def contiguous(*inputs: torch.Tensor) -> Outputs:
+            # Compiled code trusts that strides are those it was compiled for; rows that left a convolution have others.
+            return call(*(tensor.contiguous() for tensor in inputs))
+
+        self._calls = {**self._calls, signature: contiguous}  # swapped whole: the engine's thread reads it
 
     def module(self, signature: Signature) -> nn.Module:
         """The eager region that a signature calls."""
         return self.eager.region(signature.kind, signature.guided)
 
-    def run(self, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Outputs:
-        """A region's results, compiled or eager."""
+    def answer(self, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Compiled:
+        """What runs a region on inputs of this form: compiled, or eager and noted."""
         signature = Signature.of(kind, guided, inputs)
         if (call := self._calls.get(signature)) is not None:
-            # Compiled code trusts that strides are those it was compiled for; rows that left a convolution have others.
-            return call(*(tensor.contiguous() for tensor in inputs))
+            return call
         self.demand.note(signature)
-        return self.eager.region(kind, guided)(*inputs)
+        return self.eager.region(kind, guided)
 
 
 class CompiledBackend(PlainBackend):
@@ -166,5 +170,6 @@ class CompiledBackend(PlainBackend):
         ready = ", ".join(map(str, self.compiled))
         return f"{super().rung} for {ready}" if ready else f"eager: torch on {self._device.type}"
 
-    def _run(self, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Outputs:
-        return self.compiled.run(kind, guided, inputs)
+    def answer(self, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Compiled:
+        """See `Backend`."""
+        return self.compiled.answer(kind, guided, inputs)

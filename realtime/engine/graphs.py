@@ -140,7 +140,11 @@ class GraphBackend:
         self._sizes: OrderedDict[tuple[int, int], _Size] = OrderedDict()
         self._buffers: weakref.WeakValueDictionary[tuple[object, ...], _Buffer] = weakref.WeakValueDictionary()
         self.warm_up_batches = tuple(rows for rows in self._ladder for _ in range(EAGER_CALLS + 1))
-        self.rung = f"graphs: CUDA graphs for batches of {', '.join(map(str, self._ladder))} over {under.rung}"
+
+    @property
+    def rung(self) -> str:
+        """What runs; what is under the graphs may change while frames flow."""
+        return f"graphs: CUDA graphs for batches of {', '.join(map(str, self._ladder))} over {self._under.rung}"
 
     def run(self, call: Call) -> Outputs:
         """See `Backend`."""
@@ -151,7 +155,13 @@ class GraphBackend:
             size.calls[key] += 1
             if size.calls[key] > EAGER_CALLS:
                 graph = self._captured(call, size, key)
+        elif graph is not None and (answer := graph.answered_by(self._under)) is not graph.answer:
+            graph = self._captured_again(call, size, key, graph, answer)
         return self._under.run(call) if graph is None else graph.run(call)
+
+    def answer(self, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Callable[..., Outputs]:
+        """See `Backend`."""
+        return self._under.answer(kind, guided, inputs)
 
     def close(self) -> None:
         """See `Backend`."""
@@ -170,7 +180,7 @@ class GraphBackend:
 
     def _captured(self, call: Call, size: _Size, key: tuple[Kind, int, int]) -> _Graph | None:
         try:
-            size.graphs[key] = _Graph(call, key[1], key[2], self._buffer, self.regions.region, self._capture)
+            size.graphs[key] = _Graph(call, key[1], key[2], self._buffer, self._under, self._capture)
         except RuntimeError as error:  # too little memory is one of them
             self._capture.release()
             size.graphs.clear()
@@ -179,6 +189,20 @@ class GraphBackend:
             _log.warning("%dx%d runs without CUDA graphs, slower: %s", call.width, call.height, why)
             return None
         return size.graphs[key]
+
+    def _captured_again(
+        self, call: Call, size: _Size, key: tuple[Kind, int, int], graph: _Graph, answer: Callable[..., Outputs]
+    ) -> _Graph:
+        """Something faster is under the graphs by now. Where that can't be captured the old graph stays."""
+        try:
+            newer = _Graph(call, key[1], key[2], self._buffer, self._under, self._capture)
+        except RuntimeError as error:
+            _log.warning("%s runs uncompiled, slower: what was compiled can't be captured: %s", key[0], error)
+            graph.answer = answer  # trying once is enough to know
+            return graph
+        self._capture.release()
+        size.graphs[key] = newer
+        return newer
 
     def _buffer(self, name: str, rows: int, like: torch.Tensor) -> _Buffer:
         """Graphs that have this input in this shape share its buffer: a prompt's is as large for all picture sizes."""
@@ -229,9 +253,10 @@ class _Graph:
         plain: int,
         guided: int,
         buffer: Callable[[str, int, torch.Tensor], _Buffer],
-        region: Callable[[Kind, int], torch.nn.Module],
+        under: Backend,
         capture: Capture,
     ) -> None:
+        self._kind, self._guided = call.kind, guided
         self._starts = (0, plain, plain + guided)
         rows = call.plain + call.guided
         self._buffers = [
@@ -239,8 +264,12 @@ class _Graph:
             for name, column in call.columns.items()
         ]
         self._fill(call)
-        module = region(call.kind, guided)
-        self._replay = capture.capture(lambda: module(*(each.batch for each in self._buffers)))
+        answer = self.answer = self.answered_by(under)
+        self._replay = capture.capture(lambda: answer(*(each.batch for each in self._buffers)))
+
+    def answered_by(self, under: Backend) -> Callable[..., Outputs]:
+        """What the backend under the graphs would run now."""
+        return under.answer(self._kind, self._guided, [each.batch for each in self._buffers])
 
     def run(self, call: Call) -> Outputs:
         self._fill(call)

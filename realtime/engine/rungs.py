@@ -19,6 +19,7 @@ from .accelerate import Backend, EagerBackend, choose_backend, openvino_obstacle
 from .cache import cache_folder
 from .climb import Climb
 from .compiled import CompiledBackend, CompiledRegions, Signature
+from .graphs import CudaCapture, GraphBackend
 from .packages import PackageCache
 from .toolchain import compiler_obstacle
 
@@ -56,7 +57,7 @@ def start(accelerate: Accelerate, model: Model, progress: Progress, max_rows: in
     """Where to begin, with what the configuration asks for.
 
     `auto` never waits: it serves on what is ready. `openvino` and `compile` make their rung before the first frame;
-    `aoti` serves in eager mode until its packages are there.
+    `aoti` serves what is not compiled until its packages are there. On CUDA all of these are captured in graphs.
 
     Raises:
         ConfigError: the rung that was asked for is not to be had.
@@ -64,14 +65,24 @@ def start(accelerate: Accelerate, model: Model, progress: Progress, max_rows: in
     if accelerate in (Accelerate.COMPILE, Accelerate.AOTI):
         if obstacle := compiler_obstacle(model.device.type):
             raise ConfigError(f"accelerate {accelerate}: {obstacle}")
-        return _compile(model) if accelerate is Accelerate.COMPILE else _packages(model)
+        make = _compile if accelerate is Accelerate.COMPILE else _packages
+        return make(model, max_rows)
     if accelerate is Accelerate.AUTO and model.device.type == "cpu" and not openvino_obstacle(model):
         from .openvino_backend import is_converted
 
         if not is_converted(model):
             eager = EagerBackend(model, "until openvino is ready")
             return Start(eager, climb=functools.partial(to_openvino, model))
+    if accelerate is Accelerate.AUTO and model.device.type == "cuda" and not compiler_obstacle("cuda"):
+        return _packages(model, max_rows)
     return Start(choose_backend(accelerate, model, progress, max_rows))
+
+
+def _captured(backend: Backend, model: Model, max_rows: int) -> Backend:
+    """On CUDA, graphs of what a backend runs."""
+    if model.device.type != "cuda":
+        return backend
+    return GraphBackend(backend, CudaCapture(model.device), max_rows, model.device)
 
 
 def to_openvino(model: Model, climb: Climb) -> None:
@@ -88,8 +99,8 @@ def to_openvino(model: Model, climb: Climb) -> None:
     climb.arrive(choose_backend(Accelerate.OPENVINO, model, lambda stage, percent: None))
 
 
-def _compile(model: Model) -> Start:
-    """`torch.compile` for what the warm-up calls: one frame of the model's own size."""
+def _compile(model: Model, max_rows: int) -> Start:
+    """`torch.compile` for what the warm-up calls: frames of the model's own size."""
     backend = CompiledBackend(model, f"torch.compile on {model.device.type}")
 
     def finish(progress: Progress) -> None:
@@ -106,17 +117,17 @@ def _compile(model: Model) -> Start:
                 raise ConfigError(f"accelerate compile: this model can't be compiled: {first_line}") from error
             backend.compiled.put(signature, call)
 
-    return Start(backend, finish)
+    return Start(_captured(backend, model, max_rows), finish)
 
 
-def _packages(model: Model) -> Start:
+def _packages(model: Model, max_rows: int) -> Start:
     """AOTInductor's packages, kept on disk: what is there is loaded while frames flow, what is missing is built."""
     backend = CompiledBackend(model, f"aoti on {model.device.type}")
 
     def climb(climb: Climb) -> None:
         climb_by_packages(climb, backend.compiled, model.device, model.dtype)
 
-    return Start(backend, climb=climb)
+    return Start(_captured(backend, model, max_rows), climb=climb)
 
 
 def climb_by_packages(climb: Climb, regions: CompiledRegions, device: torch.device, dtype: torch.dtype) -> None:

@@ -357,7 +357,7 @@ def test_adopted_backend_goes_on_with_the_rows_in_flight() -> None:
     expected = [picture_of(outcome) for outcome in run(engine, jobs)]
     first.rows_of_calls.clear()
     second = RecordingBackend(model)
-    second.rung = "another"
+    second._rung = "another"
 
     engine.tick(jobs[:1])
     engine.tick(jobs[1:])

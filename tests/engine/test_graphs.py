@@ -13,10 +13,11 @@ import torch
 
 from realtime.engine import graphs
 from realtime.engine.accelerate import EagerBackend
+from realtime.engine.compiled import CompiledBackend, Signature
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.graphs import EAGER_CALLS, SIZES_KEPT, GraphBackend, Rerun, ladder, rung_of
 from realtime.engine.models import Guidance, Model
-from realtime.engine.regions import Outputs
+from realtime.engine.regions import Kind, Outputs
 from realtime.frame import Failure, Job, Result
 from tests.engine.tiny_models import TOKENS, make_job, make_model, make_params, picture_of, run
 
@@ -218,6 +219,69 @@ def test_warm_up_captures_the_whole_ladder_of_the_default_size() -> None:
 
     assert before == capture.captures == 3 * 3
     assert backend.rung.startswith("graphs: CUDA graphs for batches of 1, 2, 4 over eager: torch on cpu")
+
+
+def compiled_under_graphs(model: Model) -> tuple[DiffusionEngine, CompiledBackend, CountingRerun]:
+    under, capture = CompiledBackend(model, "compiled"), CountingRerun()
+    return DiffusionEngine(model, GraphBackend(under, capture, 2, model.device), max_rows=2), under, capture
+
+
+def put_all(under: CompiledBackend, answered: list[Signature]) -> None:
+    """As a climb does with the packages of what was called until now."""
+    for signature in under.compiled.demand.so_far():
+        region = under.compiled.module(signature)
+
+        def call(*inputs: torch.Tensor, signature: Signature = signature, region: Any = region) -> Outputs:
+            answered.append(signature)
+            return region(*inputs)
+
+        under.compiled.put(signature, call)
+
+
+def test_what_is_compiled_meanwhile_is_captured_in_place_of_what_was() -> None:
+    engine, under, capture = compiled_under_graphs(make_model())
+    jobs = some_jobs(1, num_inference_steps=1)
+    before = [pictures(engine, jobs) for _ in range(EAGER_CALLS + 1)][-1]
+    captures, answered = capture.captures, list[Signature]()
+
+    put_all(under, answered)
+    after = [pictures(engine, jobs) for _ in range(2)]
+
+    assert capture.captures == captures + 3, "each region once, at the batch that is in use"
+    assert [signature.inputs[0][0][0] for signature in answered[:1]] == [1]
+    assert {signature.kind for signature in answered} == set(Kind)
+    assert all((one == other).all() for one, other in zip([*before, *before], after[0] + after[1], strict=True))
+    assert "compiled for open 1" in engine.info.rung and engine.info.rung.startswith("graphs")
+
+
+def test_what_is_compiled_and_can_not_be_captured_leaves_the_graph_that_is_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    engine, under, capture = compiled_under_graphs(make_model())
+    jobs = some_jobs(1, num_inference_steps=1)
+    before, answered = [pictures(engine, jobs) for _ in range(EAGER_CALLS + 1)][-1], list[Signature]()
+    put_all(under, answered)
+    capture.error = RuntimeError("operation not permitted when stream is capturing")
+
+    with caplog.at_level(logging.WARNING):
+        after = [pictures(engine, jobs) for _ in range(2)]
+
+    assert not answered
+    assert len(caplog.records) == 3 and "not permitted" in caplog.text
+    assert all((one == other).all() for one, other in zip([*before, *before], after[0] + after[1], strict=True))
+
+
+def test_calls_that_a_graph_answers_are_worth_compiling_too() -> None:
+    engine, under, _ = compiled_under_graphs(make_model())
+    jobs = some_jobs(1, num_inference_steps=1)
+    for _ in range(EAGER_CALLS + 1):
+        pictures(engine, jobs)
+    noted: list[Signature] = []
+    under.compiled.demand.note = noted.append  # type: ignore[method-assign]
+
+    pictures(engine, jobs)
+
+    assert [signature.kind for signature in noted] == list(Kind)
 
 
 def test_closed_backend_holds_no_graphs() -> None:
