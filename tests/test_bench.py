@@ -219,6 +219,16 @@ def test_arms_run_in_turns_and_every_other_turn_backwards() -> None:
     assert repeats.ratio(runs["b"], runs["a"], "ms") == {"median": 1.2, "least": 0.75, "most": 2}
 
 
+def test_a_comparison_that_is_cut_off_has_said_what_it_had_measured() -> None:
+    kept: list[dict[str, object]] = []
+    compared = comparison.Comparison(1)
+    compared.on_measured = lambda: kept.append({name: set(arms) for name, arms in compared.measured.items()})
+
+    compared.compare("times", {"a": lambda: {"ms": 1.0}, "b": lambda: {"ms": 2.0}})
+
+    assert kept == [{"times": {"a"}}, {"times": {"a", "b"}}]
+
+
 def test_a_frame_counts_once_and_only_after_the_warm_up() -> None:
     sent_us = [0, 100 * MS, 200 * MS]
     arrived = [(0, 10 * MS), (1, 110 * MS), (1, 1100 * MS), (2, 230 * MS), (7, 240 * MS)]
