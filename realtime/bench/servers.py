@@ -5,6 +5,7 @@ Must not know what is measured.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -53,9 +54,16 @@ class Process:
         found = re.findall(rf'^{name}_bucket{{le="(\S+)"}} (\S+)$', self._metrics(), re.MULTILINE)
         return {float(limit): float(count) for limit, count in found}
 
+    def rung(self) -> str:
+        """What the model runs on, in words; empty while it is loaded."""
+        return json.loads(self._get("api/config") or "{}").get("rung") or ""
+
     def _metrics(self) -> str:
+        return self._get("metrics")
+
+    def _get(self, path: str) -> str:
         try:
-            with urllib.request.urlopen(f"{self.url}metrics", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:
                 return answer.read().decode()
         except (OSError, urllib.error.URLError):
             return ""
