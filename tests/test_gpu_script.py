@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ SCRIPT = Path(__file__).parent.parent / "benchmarks" / "gpu.py"
 
 @pytest.fixture(scope="module")
 def gpu() -> Any:
+    sys.path.append(str(SCRIPT.parent))  # as Python does for a script: its modules lie beside it
     spec = importlib.util.spec_from_file_location("gpu_script", SCRIPT)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -28,17 +31,29 @@ def test_goals_stand_beside_what_was_measured(gpu: Any) -> None:
     def arms(**ms: float) -> dict[str, Any]:
         return {name.replace("_", " "): {"ms_per_frame": {"median": value}} for name, value in ms.items()}
 
+    def host(ms: float) -> dict[str, Any]:
+        return {"host_ms_per_frame": {"median": ms}}
+
     ours = arms(diffusers=60.0) | {
-        "ours graphs, batch 1": {"ms_per_frame": {"median": 5.0}},
-        "ours off, batch 1": {"ms_per_frame": {"median": 15.0}},
+        "ours graphs, batch 1": {"ms_per_frame": {"median": 5.0}} | host(0.5),
+        "ours off, batch 1": {"ms_per_frame": {"median": 15.0}} | host(10.0),
         "ours graphs, batch 16": {"ms_per_frame": {"median": 2.0}},
         "diffusers, TAESD": {"ms_per_frame": {"median": 30.0}},
     }
+
+    def exact(relative: float) -> dict[str, Any]:
+        return {"latents_relative": relative, "relative": relative, "repeats_bit_for_bit": True}
+
     carried = {str(n): {"clients": n, "carried": {"66": n < 9}} for n in (4, 8, 10)}
     parts = {
         "sd_turbo": {"scenarios": {"sd-turbo_1_step": ours}},
-        "streams": {"scenarios": carried},
+        "streams": {"scenarios": carried, "prompts": {"new": {"frames": {"p95": 3}}}},
         "lcm": {"note": ""},
+        "aoti": {
+            "cold_start": {"empty": {"first_frame_s": 8.0}, "warm": {"settled_s": 9.0}},
+            "rungs": {"exactness": {"aoti, up to 1": exact(3e-3), "off, up to 1": exact(0.0)}},
+        },
+        "compile": {"cold_start": {"empty": {"first_frame_s": 100.0}}},
     }
 
     goals = gpu.goals(parts)
@@ -51,9 +66,60 @@ def test_goals_stand_beside_what_was_measured(gpu: Any) -> None:
         "measured": None,
         "ok": None,
     }
+    assert next(iter(goals)).startswith("B1 SD-Turbo") and list(goals)[-1].startswith("B9")
+    assert goals["B4 engine's thread, graphs to eager"]["measured"] == 0.05
+    assert goals["B6 new prompt, frames until it shows, p95"]["ok"] is False
+    assert goals["B7 first frame, empty cache, aoti to torch.compile"]["measured"] == 0.08
+    assert goals["B7 compiled frames, warm cache, aoti to torch.compile"]["measured"] is None
+    assert goals["B8 largest difference of latents to eager, relative"]["measured"] == 3e-3
     assert goals["B3 streams of 30 fps with p95 below 66 ms"]["measured"] == 8
     assert goals["B3 streams of 30 fps with p95 below 66 ms"]["ok"] is True
     assert goals["B5 four steps (LCM), ms"]["ok"] is None
+
+
+def test_limits_of_all_parts_but_the_last_fit_into_the_budget(gpu: Any) -> None:
+    *limited, last = gpu.PARTS
+    assert sum(part.limit_s for part in limited) <= gpu.BUDGET_S - gpu.MARGIN_S < 8 * 60
+    assert last.name == "compile" and last.needs_s < sum(part.limit_s - part.needs_s for part in limited)
+
+
+@pytest.mark.parametrize(
+    ("packaged", "on_cuda", "rung"),
+    [
+        ([1, 2, 4, 8], True, ("aoti", 8)),
+        ([1], True, ("graphs", 16)),
+        (None, True, ("graphs", 16)),
+        ([1], False, ("aoti", 1)),
+        (None, False, ("off", 16)),
+    ],
+)
+def test_streams_run_on_packages_only_where_none_would_have_to_be_built(
+    gpu: Any, tmp_path: Path, packaged: list[int] | None, on_cuda: bool, rung: tuple[str, int]
+) -> None:
+    device = SimpleNamespace(type="cuda" if on_cuda else "cpu")
+    setting = SimpleNamespace(output=tmp_path, machine=lambda: SimpleNamespace(device=device))
+    if packaged is not None:
+        (tmp_path / "parts").mkdir()
+        (tmp_path / "parts" / "aoti.json").write_text(json.dumps({"packaged": packaged}))
+
+    assert gpu.gpu_parts.best_rung(setting) == rung
+
+
+def test_a_part_that_is_ended_keeps_what_it_had(gpu: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "part.py"
+    script.write_text(
+        "import pathlib, sys, time\n"
+        "output = pathlib.Path(sys.argv[sys.argv.index('--output') + 1])\n"
+        "(output / 'parts' / 'slow.json').write_text('{\"found\": 1}')\n"
+        "time.sleep(600)\n"
+    )
+    monkeypatch.setattr(gpu, "__file__", str(script))
+    arguments = SimpleNamespace(output=tmp_path, models=tmp_path, dry_run=True)
+
+    found = gpu.run_part(gpu.Part("slow", lambda setting, found: None, 2, 1), arguments, dict(os.environ), 2.0)
+
+    assert found["found"] == 1
+    assert found["note"] == "ended after 2 s"
 
 
 def test_only_wheels_of_what_is_not_installed_are_wanted(gpu: Any, tmp_path: Path) -> None:

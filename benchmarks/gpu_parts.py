@@ -1,0 +1,243 @@
+"""What is measured on a GPU, part by part; `gpu.py` runs each in a process of its own.
+
+Whatever a part has found so far it keeps in a file, so that one that is cut off has not run in vain. Must not know how
+much time there is for all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+BATCHES = (1, 2, 4, 8, 16)
+STREAMS = (1, 4, 8, 10, 12)
+PACKAGED = (1, 2, 4, 8)
+"""Batches that get packages: CUDA graphs are captured over as many."""
+RELOAD_S, MEASURE_S = 30.0, 20.0
+"""What is left for loading from a warm cache, and for measuring what has been made."""
+
+Found = dict[str, Any]
+
+
+@dataclass
+class Setting:
+    """What a part gets.
+
+    Attributes:
+        models: keeps the random models.
+        output: gets files.
+        cache: of what is compiled.
+        limit_s: the part is ended after that.
+    """
+
+    name: str
+    models: Path
+    output: Path
+    cache: Path
+    dry: bool
+    limit_s: float
+    begin_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def rest_s(self) -> float:
+        return self.limit_s - (time.monotonic() - self.begin_s)
+
+    @property
+    def seconds(self) -> float:
+        return 0.05 if self.dry else 0.7
+
+    @property
+    def batches(self) -> tuple[int, ...]:
+        return (1, 2) if self.dry else BATCHES
+
+    def keep(self, found: Found) -> None:
+        """Write down what has been found so far, whole or not at all."""
+        file = part_file(self.output, self.name)
+        whole = file.with_suffix(".part")
+        whole.write_text(json.dumps(found, indent=1))
+        whole.replace(file)
+
+    def machine(self) -> Any:
+        from realtime.bench.engine_bench import find_machine
+
+        return find_machine("auto", "auto", self.dry)
+
+    def model(self, shape: str) -> Path:
+        from realtime.bench.engine_bench import make_model
+
+        return make_model(shape, self.machine(), self.models)
+
+
+def part_file(output: Path, name: str) -> Path:
+    return output / "parts" / f"{name}.json"
+
+
+def trial(setting: Setting, found: Found, shape: str, **fields: Any) -> None:
+    """A part of `realtime bench engine`; what it finds is added, and kept whenever there is more."""
+    from realtime.bench.comparison import Comparison
+    from realtime.bench.engine_bench import Trial, measure_shape
+
+    plan = Trial(shapes=[shape], seconds=setting.seconds, **{"repetitions": 1 if setting.dry else 3} | fields)
+    comparison = Comparison(plan.repetitions)
+    told: Found = {}
+
+    def keep() -> None:
+        for name, arms in comparison.measured.items():
+            found.setdefault("scenarios", {}).setdefault(name, {}).update(arms)
+        for name, facts in told.items():
+            of_rungs = {told_name(rung, plan.max_rows): fact for rung, fact in facts.items()}
+            found.setdefault("rungs", {}).setdefault(name, {}).update(of_rungs)
+        targets = {name: target.wire() for name, target in comparison.targets.items()}
+        found.setdefault("targets", {}).update(targets)
+        setting.keep(found)
+
+    comparison.on_measured = keep
+    measure_shape(comparison, plan, shape, setting.machine(), setting.models, told)
+    keep()
+
+
+def told_name(rung: str, max_rows: int) -> str:
+    """An engine of a trial: a rung may be run with ladders of different length."""
+    return f"{rung}, up to {max_rows}"
+
+
+def floors(setting: Setting, found: Found) -> None:
+    from realtime.bench import report
+    from realtime.bench.engine_bench import machine_name, measure_floors
+
+    machine = setting.machine()
+    found["accelerator"] = machine_name(machine)
+    found["dtype"] = str(machine.dtype).removeprefix("torch.")
+    found["header"] = report.header("gpu")
+    found["floors"] = measure_floors(machine, setting.seconds)
+
+
+def eager_and_graphs(setting: Setting, found: Found) -> None:
+    trial(setting, found, "sd-turbo", rungs=["graphs"], batches=setting.batches)
+
+
+def packaged(setting: Setting, found: Found) -> None:
+    """AOTInductor's packages. First for a batch of 1 alone, so that nothing is built while that is measured.
+
+    Then the ladder up to 8, in order, as far as the time goes; what was built stays in the cache.
+    """
+    climb_s = setting.rest_s - RELOAD_S - MEASURE_S
+    trial(setting, found, "sd-turbo", rungs=["aoti"], max_rows=1, climb_timeout_s=climb_s, baselines=False)
+    found["cold_start"] = {"empty": found["rungs"]["rungs"].get(told_name("aoti", 1), {})}
+    if "settled_s" not in found["cold_start"]["empty"]:
+        return
+    found["packaged"] = [1]
+    found["cold_start"]["warm"] = restarted(setting, "aoti")
+    setting.keep(found)
+    largest = 2 if setting.dry else max(PACKAGED)
+    if (climb_s := setting.rest_s - MEASURE_S) > 0:
+        fields: Found = {"max_rows": largest, "batches": (largest,), "climb_timeout_s": climb_s, "baselines": False}
+        trial(setting, found, "sd-turbo", rungs=["aoti"], **fields)
+        found["packaged"] = compiled_batches(found["rungs"]["rungs"][told_name("aoti", largest)]["what"], setting)
+
+
+def restarted(setting: Setting, rung: str) -> Found:
+    """How long a rung takes from what was compiled before; for one frame a tick."""
+    from realtime.engine.trials.ours import Ours
+
+    ours = Ours(setting.model("sd-turbo"), rung, setting.machine(), max_rows=1)
+    ours.settle((1,), RELOAD_S)
+    ours.close()
+    return ours.told()
+
+
+def compiled_batches(rung: str, setting: Setting) -> list[int]:
+    from realtime.engine.trials.ours import is_compiled
+
+    side_px = setting.machine().side_px
+    return [batch for batch in PACKAGED if is_compiled(rung, batch, side_px)]
+
+
+def compiled(setting: Setting, found: Found) -> None:
+    """`torch.compile`, which is made for one frame of the model's own size: hence one row at a time."""
+    trial(setting, found, "sd-turbo", rungs=["compile"], max_rows=1, baselines=False)
+    found["cold_start"] = {"empty": found["rungs"]["rungs"].get(told_name("compile", 1), {})}
+    setting.keep(found)
+    if found["cold_start"]["empty"] and setting.rest_s > RELOAD_S:
+        found["cold_start"]["warm"] = restarted(setting, "compile")
+
+
+def more_steps(setting: Setting, found: Found) -> None:
+    trial(setting, found, "sd-turbo", rungs=["graphs"], steps=(2, 4), repetitions=1 if setting.dry else 2)
+
+
+def lcm(setting: Setting, found: Found) -> None:
+    trial(setting, found, "lcm", rungs=["graphs"], steps=(4,), repetitions=1 if setting.dry else 2)
+
+
+def sdxl(setting: Setting, found: Found) -> None:
+    trial(setting, found, "sdxl-turbo", rungs=["graphs"], batches=setting.batches[:2], repetitions=2)
+
+
+def best_rung(setting: Setting) -> tuple[str, int]:
+    """The fastest that needs nothing built, and the largest batch that it has.
+
+    With packages for a part of the ladder only, the others would be built while frames are measured.
+    """
+    file = part_file(setting.output, "aoti")
+    batches = set(json.loads(file.read_text()).get("packaged", ())) if file.exists() else set[int]()
+    if setting.machine().device.type != "cuda":  # what is in use there is one frame a tick
+        return ("aoti", 1) if 1 in batches else ("off", 16)
+    return ("aoti", max(PACKAGED)) if batches.issuperset(PACKAGED) else ("graphs", 16)
+
+
+def streams(setting: Setting, found: Found) -> None:
+    """Real sockets and a server of its own: streams of 30 fps, more and more of them, and prompts that change."""
+    from realtime.bench.capacity import FPS, Steps, serving
+    from realtime.bench.pictures import photo_jpegs
+    from realtime.bench.prompts import prompt_changes
+
+    side = setting.machine().side_px
+    rung, rows = best_rung(setting)
+    options = ("--accelerate", rung, "--vae", "full", "--max-sessions", "16", "--max-rows", str(rows))
+    raw = setting.output / "streams.csv"
+    raw.unlink(missing_ok=True)
+    with serving(str(setting.model("sd-turbo")), *options, settings={"REALTIME_CACHE": str(setting.cache)}) as process:
+        found["rung"] = wait_for_packages(process, setting) if rung == "aoti" else process.rung()
+        steps = Steps(process, 0.5 if setting.dry else 6.0, side, raw)
+        found["scenarios"] = {}
+        for count in STREAMS[: 1 if setting.dry else None]:
+            found["scenarios"][f"{count}_streams"] = steps.run(count)
+            setting.keep(found)
+        patch: Found = {"width": side, "height": side, "skip_unchanged": False}
+        changes, every_s = (2, 0.1) if setting.dry else (10, 0.25)
+        changing = prompt_changes(
+            process.websocket_url, photo_jpegs(8, side, side), patch, fps=FPS, changes=changes, every_s=every_s
+        )
+        found["prompts"] = asyncio.run(changing)
+
+
+def wait_for_packages(process: Any, setting: Setting) -> str:
+    """Until a server has taken from the cache what is there for it; what it runs on then."""
+    wanted = (1,) if setting.machine().device.type != "cuda" else PACKAGED
+    end_s = time.monotonic() + RELOAD_S
+    while not set(compiled_batches(process.rung(), setting)).issuperset(wanted) and time.monotonic() < end_s:
+        time.sleep(0.25)
+    return process.rung()
+
+
+def profile(setting: Setting, found: Found) -> None:
+    """Which kernels a frame's time goes to, on the best rung."""
+    from realtime.engine.trials.ours import Ours
+    from realtime.engine.trials.profile import top_kernels
+
+    machine = setting.machine()
+    rung, rows = best_rung(setting)
+    ours = Ours(setting.model("sd-turbo"), rung, machine, rows)
+    batches = tuple(batch for batch in (1, 8) if batch <= rows)
+    ours.settle(batches, RELOAD_S)
+    found["rung"], found["kernels"] = ours.rung, {}
+    for batch in batches:
+        found["kernels"][f"batch_{batch}"] = top_kernels(machine, functools.partial(ours.frames, batch, 1))
+        setting.keep(found)
+    ours.close()
