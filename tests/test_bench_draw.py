@@ -32,13 +32,18 @@ def page(tmp_path: Path) -> Path:
     ratio = {"median": 0.5, "least": 0.4, "most": 0.6}
     answer = {
         "model": "echo & <co>",
+        "version": "1.0",
+        "commit": "abc",
+        "device": "a CPU",
+        "python": "3.11",
+        "load_average": [0.5, 1, 2],
         "scenarios": {"one": a_run(10, 20)},
         "comparisons": {"codec": {"ours": {"ms": {"median": 1.5}}}, "ratios": {"codec": ratio}},
         "targets": {"limit": target},
     }
     (tmp_path / "some.json").write_text(json.dumps(answer))
     document = tmp_path / "page.md"
-    kinds = ("runs", "targets", "arms", "plot")
+    kinds = ("machine", "runs", "targets", "arms", "plot")
     sections = "".join(f"<!-- drawn: some {kind} -->\nold\n<!-- /drawn -->\n" for kind in kinds)
     document.write_text(f"before\n{sections}after\n<!-- drawn: other runs -->\n<!-- /drawn -->\n")
     return document
@@ -51,6 +56,7 @@ def test_sections_are_redrawn_and_the_rest_is_left(page: Path) -> None:
     assert changed == [page.parent / "images" / "some.svg", page]
     assert text.startswith("before\n") and "\nafter\n" in text and "old" not in text
     assert "| `one` | 30.0 | 10.0 | 20.0 | 20.0 | 20.0 | 1.0 | 3 | 2 | 0 | 1 |  |" in text
+    assert "\n1.0 (abc) on a CPU, Python 3.11; load at the start 0.5.\n" in text
     assert "| `limit` | at most 3 | 4.000 | miss |" in text
     assert "| ours | 1.5 |" in text and "| codec | 0.500 | 0.400 | 0.600 |" in text
     assert "](images/some.svg)" in text

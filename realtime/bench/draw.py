@@ -101,6 +101,13 @@ def runs_table(answer: Mapping[str, Any]) -> str:
     return table(head, rows)
 
 
+def machine_line(answer: Mapping[str, Any]) -> str:
+    """Of which version, on what, and what else that had to do."""
+    device = ", ".join(name for name in (answer.get("accelerator"), answer["device"]) if name)
+    load = f"; load at the start {answer['load_average'][0]:g}" if answer.get("load_average") else ""
+    return f"{answer['version']} ({answer['commit']}) on {device}, Python {answer['python']}{load}.\n"
+
+
 def targets_table(answer: Mapping[str, Any]) -> str:
     """What was wanted and what was measured."""
     rows = [
@@ -175,5 +182,6 @@ KINDS: dict[str, Callable[[Mapping[str, Any]], str]] = {  # `plot` makes a file,
     "targets": targets_table,
     "arms": arms_tables,
     "goals": goals_table,
+    "machine": machine_line,
     "plot": latency_plot,
 }
