@@ -116,8 +116,9 @@ def wait_until_ready(process: Process, timeout_s: float = 300.0) -> None:
 
 
 def serve_command(model: str) -> tuple[str, ...]:
-    """The server with this model, on a free port, forgetting its clients at once."""
-    return ("realtime", "serve", "--model", model, "--port", "0", "--resume-s", "0", "--log-level", "warning")
+    """The server with this model, on a free port, forgetting its clients at once and refusing none for their speed."""
+    options = ("--port", "0", "--resume-s", "0", "--min-session-fps", "0", "--log-level", "warning")
+    return ("realtime", "serve", "--model", model, *options)
 
 
 def floor_command(tick_ms: float, *, with_codec: bool) -> tuple[str, ...]:
