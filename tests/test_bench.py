@@ -85,6 +85,13 @@ def test_pictures_differ_repeat_and_weigh_what_a_photo_weighs() -> None:
     assert all(20_000 < len(picture) < 100_000 for picture in first)
 
 
+def test_noisy_pictures_show_the_same_and_are_never_the_same() -> None:
+    first, second = pictures.noisy_jpegs(2, 128, 128)
+    assert first != second
+    decoded = [cv2.imdecode(np.frombuffer(one, np.uint8), cv2.IMREAD_COLOR).astype(float) for one in (first, second)]
+    assert 1 < np.abs(decoded[0] - decoded[1]).mean() < 6
+
+
 def test_staggered_cameras_are_due_in_turn_and_never_outside_their_time() -> None:
     cameras = [Camera(10, phase=index / 2) for index in range(2)]
     schedule = sorted(due for index, camera in enumerate(cameras) for due in dues(index, camera, 0, 10**9))
@@ -108,6 +115,14 @@ def test_every_counted_frame_is_delivered_dropped_or_in_flight() -> None:
     assert found["dropped"] == {"superseded": 1}
     assert found["latency_ms"]["p50"] == 30
     assert found["fps"] == 1
+
+
+def test_repeats_are_counted_among_the_delivered_and_their_times_apart() -> None:
+    repeat = Picture(2, Format.JPEG, b"", 0, MS, MS, is_repeat=True)
+    log = load.Log(sent={1: 0, 2: 0}, arrived=[a_picture(1, 10 * MS), repeat], arrived_us=[10 * MS, MS])
+    found = measures.measure(load.Run([log], begin_us=0, end_us=1000 * MS, late_us=[0]))
+    assert (found["delivered"], found["repeats"]) == (2, 1)
+    assert found["repeat_ms"] == {"p50": 1, "p95": 1, "p99": 1, "max": 1}
 
 
 def test_the_least_even_client_gives_the_interval_deviation() -> None:
@@ -204,6 +219,16 @@ def test_arms_run_in_turns_and_every_other_turn_backwards() -> None:
     assert repeats.ratio(runs["b"], runs["a"], "ms") == {"median": 1.2, "least": 0.75, "most": 2}
 
 
+def test_a_comparison_that_is_cut_off_has_said_what_it_had_measured() -> None:
+    kept: list[dict[str, object]] = []
+    compared = comparison.Comparison(1)
+    compared.on_measured = lambda: kept.append({name: set(arms) for name, arms in compared.measured.items()})
+
+    compared.compare("times", {"a": lambda: {"ms": 1.0}, "b": lambda: {"ms": 2.0}})
+
+    assert kept == [{"times": {"a"}}, {"times": {"a", "b"}}]
+
+
 def test_a_frame_counts_once_and_only_after_the_warm_up() -> None:
     sent_us = [0, 100 * MS, 200 * MS]
     arrived = [(0, 10 * MS), (1, 110 * MS), (1, 1100 * MS), (2, 230 * MS), (7, 240 * MS)]
@@ -231,7 +256,7 @@ def test_a_short_bench_prints_one_json_object_last_and_its_counts_add_up(
 ) -> None:
     output = tmp_path / "server.json"
     scenarios.server_bench(
-        2.0, seconds=0.5, overload_seconds=1.0, only=["four_clients", "overload", "floor"], output=output
+        2.0, seconds=0.5, overload_seconds=1.0, only=["four_clients", "still", "overload", "floor"], output=output
     )
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert answer == json.loads(output.read_text())
@@ -240,13 +265,18 @@ def test_a_short_bench_prints_one_json_object_last_and_its_counts_add_up(
     runs = answer["scenarios"]
     assert set(runs) == {
         *("four_clients_staggered", "four_clients_unsynchronised"),
+        *("still", "still_every_frame_run", "changing"),
         *("overload", "floor", "floor_with_codec"),
     }
     for run in runs.values():
         assert run["sent"] == run["delivered"] + sum(run["dropped"].values()) + run["in_flight"]
         assert run["delivered"] > 0
         assert run["errors"] == {}
-        assert 2.0 <= run["latency_ms"]["p50"] <= run["latency_ms"]["p99"] <= run["latency_ms"]["max"]
+        assert run["latency_ms"]["p50"] <= run["latency_ms"]["p99"] <= run["latency_ms"]["max"]
+    assert {name for name, run in runs.items() if run["repeats"]} == {"still"}
+    assert all(run["latency_ms"]["p50"] >= 2.0 for name, run in runs.items() if name != "still")
+    assert runs["still"]["frames_run"] < runs["still_every_frame_run"]["frames_run"]
+    assert {"still_runs_cut_by", "still_repeat_p50_ms"} <= answer["targets"].keys()
     assert runs["four_clients_staggered"]["clients"] == 4
     assert runs["overload"]["sent"] > runs["overload"]["delivered"]
     assert runs["overload"]["dropped"]["superseded"] > 0

@@ -50,7 +50,7 @@ def test_sections_are_redrawn_and_the_rest_is_left(page: Path) -> None:
     text = page.read_text()
     assert changed == [page.parent / "images" / "some.svg", page]
     assert text.startswith("before\n") and "\nafter\n" in text and "old" not in text
-    assert "| `one` | 30.0 | 10.0 | 20.0 | 20.0 | 20.0 | 1.0 | 3 | 2 | 1 |  |" in text
+    assert "| `one` | 30.0 | 10.0 | 20.0 | 20.0 | 20.0 | 1.0 | 3 | 2 | 0 | 1 |  |" in text
     assert "| `limit` | at most 3 | 4.000 | miss |" in text
     assert "| ours | 1.5 |" in text and "| codec | 0.500 | 0.400 | 0.600 |" in text
     assert "](images/some.svg)" in text

@@ -13,7 +13,9 @@ from diffusers import UNet2DConditionModel
 from realtime.bench import engine_bench
 from realtime.bench.engine_bench import Trial
 from realtime.bench.load import BenchError
-from realtime.engine.trials import contenders, shapes
+from realtime.engine.trials import machine as machines
+from realtime.engine.trials import ours as trials
+from realtime.engine.trials import shapes
 
 
 @pytest.mark.parametrize(("name", "millions"), [("sd-turbo", 865.9), ("lcm", 859.6), ("sdxl-turbo", 2567.5)])
@@ -25,16 +27,21 @@ def test_shapes_have_as_many_weights_as_the_published_models(name: str, millions
 
 @pytest.mark.parametrize("name", list(shapes.SHAPES))
 def test_a_tiny_folder_is_loaded_and_its_pictures_follow_the_input(name: str, tmp_path: Path) -> None:
-    machine = contenders.Machine(torch.device("cpu"), torch.float32, 64, small=True)
+    machine = machines.Machine(torch.device("cpu"), torch.float32, 64, small=True)
     folder = shapes.save_folder(name, tmp_path / name, dtype=torch.float32, device=machine.device, small=True)
-    ours = contenders.Ours(folder, "off", machine)
+    ours = trials.Ours(folder, "off", machine)
 
     first, second = ours.pictures(2, 1)
 
     assert first.shape == (64, 64, 3)
-    assert contenders.difference([first], [second])["relative"] > 0.1
-    assert contenders.difference(ours.pictures(2, 1), [first, second]) == {"relative": 0.0, "largest_levels": 0.0}
+    assert trials.difference([first], [second])["relative"] > 0.1
+    assert trials.difference(ours.pictures(2, 1), [first, second]) == {"relative": 0.0, "largest_levels": 0.0}
     assert ours.pipelined(2, 2, 2) > 0
+    assert ours.host_ms(2, 2, 1) > 0
+    latents = ours.latents(2, 1)
+    assert [one.shape for one in latents] == [(1, 4, 8, 8)] * 2
+    assert trials.relative(latents, ours.latents(2, 1)) == 0
+    assert ours.told().keys() == {"what", "load_s", "first_frame_s", "settled_s"}
     ours.close()
 
 
@@ -42,9 +49,29 @@ def test_a_difference_is_relative_to_what_the_picture_shows() -> None:
     grey = np.full((8, 8, 3), 100, np.uint8)
     picture, other = grey.copy(), grey.copy()
     picture[:4], other[:4] = 120, 119
-    found = contenders.difference([other], [picture])
+    found = trials.difference([other], [picture])
     assert found["largest_levels"] == 1
     assert found["relative"] == pytest.approx(1 / (20 * 0.5 * 2**0.5), rel=1e-3)
+
+
+def test_latents_differ_by_their_norm() -> None:
+    reference = [np.ones((4, 8, 8), np.float32)]
+    assert trials.relative([reference[0] * np.float32(1.01)], reference) == pytest.approx(0.01, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("rung", "is_compiled"),
+    [
+        ("aoti on cuda for open 8×64×64×3, step 8×4×8×8, close 8×4×8×8", True),
+        ("graphs: … over aoti on cuda for open 8×64×64×3, step 8×4×8×8, close 8×4×8×8; aoti for … is being made", True),
+        ("aoti on cuda for open 8×64×64×3, step 8×4×8×8", False),
+        ("aoti on cuda for open 8×64×64×3, step 18×4×8×8, close 8×4×8×8", False),
+        ("aoti on cuda for open 8×512×512×3, step 8×4×64×64, close 8×4×64×64", False),
+        ("eager: torch on cuda; aoti for open 8×64×64×3, step 8×4×8×8, close 8×4×8×8 is being made", False),
+    ],
+)
+def test_a_batch_is_compiled_when_all_its_regions_are(rung: str, is_compiled: bool) -> None:
+    assert trials.is_compiled(rung, 8, 64) is is_compiled
 
 
 @pytest.mark.parametrize(
@@ -73,6 +100,7 @@ def test_a_short_bench_compares_rungs_with_pipelines(tmp_path: Path, capsys: pyt
     assert answer["rungs"]["sd-turbo"]["exactness"]["off"] == {
         "relative": 0.0,
         "largest_levels": 0.0,
+        "latents_relative": 0.0,
         "repeats_bit_for_bit": True,
     }
     assert answer["floors"]["matmul_tflops"] > 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -75,10 +75,10 @@ def capacity_bench(
 
 
 @contextmanager
-def serving(model: str, *options: str) -> Generator[Process]:
-    """A server with this model that is ready for frames."""
+def serving(model: str, *options: str, settings: Mapping[str, str] | None = None) -> Generator[Process]:
+    """A server with this model that is ready for frames; see `servers.start`."""
     report.progress(f"starting a server with --model {model} {' '.join(options)}")
-    with start(*serve_command(model), *options) as process:
+    with start(*serve_command(model), *options, settings=settings) as process:
         wait_until_ready(process)
         yield process
 

@@ -99,13 +99,14 @@ def _start(model: str, rung: str, options: Sequence[str], cache: Path) -> Number
 
 
 async def _first(url: str, begin_s: float) -> Numbers:
-    picture, other = photo_jpegs(2, 256, 256)  # the same again would be answered without the model
+    # Different ones: the answer to the same picture again would be a repeat, made without the model.
+    first, second = photo_jpegs(2, 256, 256)
     try:
         async with connect(url, ready_timeout_s=READY_TIMEOUT_S) as stream:
             ready_s = time.monotonic() - begin_s
-            await stream.restyle(picture)
+            await stream.restyle(first)
             first_s = time.monotonic() - begin_s
-            await stream.restyle(other)
+            await stream.restyle(second)
             again_s = time.monotonic() - begin_s - first_s
     except (OSError, TimeoutError, WebSocketException) as error:
         raise BenchError(f"no first picture: {error}") from error

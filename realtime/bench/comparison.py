@@ -39,11 +39,13 @@ class Comparison:
         repetitions: of every arm, in turns with those that it is compared with.
 
     Attributes:
+        on_measured: called whenever there is more in `measured`: whoever may be cut off writes it down.
         measured: by the comparison's name, then the arm's, then the number's; `ratios` holds those of `relate`.
     """
 
     def __init__(self, repetitions: int) -> None:
         self.repetitions = repetitions
+        self.on_measured: Callable[[], None] = lambda: None
         self.measured: dict[str, dict[str, Any]] = {}
         self.targets: dict[str, Target] = {}
 
@@ -52,9 +54,12 @@ class Comparison:
     ) -> dict[str, list[Numbers]]:
         """Run these in turns and keep their numbers under this name."""
         report.progress(f"{name}: {', '.join(arms)}")
-        runs = in_turns(arms, repetitions or self.repetitions)
-        self.measured[name] = {arm: together(found) for arm, found in runs.items()}
-        return runs
+
+        def keep(runs: Mapping[str, Sequence[Numbers]]) -> None:
+            self.measured[name] = {arm: together(found) for arm, found in runs.items() if found}
+            self.on_measured()
+
+        return in_turns(arms, repetitions or self.repetitions, keep)
 
     def relate(self, name: str, ours: Sequence[Numbers], theirs: Sequence[Numbers], number: str) -> float:
         """Keep the ratio of a number of two arms; its median."""

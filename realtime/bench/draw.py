@@ -76,12 +76,25 @@ def table(head: Row, rows: Sequence[Row]) -> str:
 
 def runs_table(answer: Mapping[str, Any]) -> str:
     """Each run of a server."""
-    head = ["run", "fps", "p50 ms", "p95", "p99", "max", "gap sd ms", "sent", "delivered", "superseded", "rows/tick"]
+    head = [
+        "run",
+        "fps",
+        "p50 ms",
+        "p95",
+        "p99",
+        "max",
+        "gap sd ms",
+        "sent",
+        "delivered",
+        "repeats",
+        "superseded",
+        "rows/tick",
+    ]
     rows: list[Row] = []
     for name, run in answer["scenarios"].items():
         latency = run["latency_ms"]
         times = [run["fps"], *(latency[share] for share in ("p50", "p95", "p99", "max")), run["interval_ms"]["sd"]]
-        counts = [run["sent"], run["delivered"], run["dropped"].get("superseded", 0)]
+        counts = [run["sent"], run["delivered"], run.get("repeats", 0), run["dropped"].get("superseded", 0)]
         rows.append(
             [f"`{name}`", *(f"{time:.1f}" for time in times), *map(str, counts), f"{run.get('rows_per_tick', '')}"]
         )

@@ -22,15 +22,18 @@ from .measures import Measures
 from .repeats import Numbers
 
 if TYPE_CHECKING:
-    from ..engine.trials.contenders import Machine, Ours
+    from ..engine.trials.machine import Machine
+    from ..engine.trials.ours import Ours
 
 SHAPE_NAMES = ("sd-turbo", "lcm", "sdxl-turbo")
 PIPELINED_ROUNDS = 8
+HOST_ROUNDS, HOST_ROUNDS_CUDA = 2, 15
+"""Without a GPU to launch for, the host's time is all there is and says nothing more."""
 CLIMB_TIMEOUT_S = 600.0
-EXACT_HALF = 1e-2
-"""How far a rung's pictures may be from eager's in half precision, relative."""
+EXACT_HALF, EXACT_FLOAT32 = 1e-2, 1e-4
+"""How far a rung's latents may be from eager's by its precision, relative; in half precision its pictures as well."""
 EXACT_LEVELS = 1.0
-"""In float32: what rounding to whole levels makes of 1e-4."""
+"""Pictures in float32: what rounding to whole levels makes of 1e-4."""
 EXACT_BATCH = 2
 
 
@@ -45,6 +48,7 @@ class Trial:
         baselines: whether diffusers' pipeline and StreamDiffusion (where it can be imported) run too.
         seconds: of each arm, in each repetition.
         climb_timeout_s: how long a rung may take to be made.
+        max_rows: of the engines: graphs and packages are made for batches up to it.
     """
 
     shapes: Sequence[str] = ("sd-turbo",)
@@ -55,6 +59,7 @@ class Trial:
     seconds: float = 2.0
     repetitions: int = 3
     climb_timeout_s: float = CLIMB_TIMEOUT_S
+    max_rows: int = 16
 
 
 @dataclass(slots=True)
@@ -93,7 +98,7 @@ def engine_bench(
     found: dict[str, Any] = {}
     with folder_for_models(keep) as folder:
         for shape in trial.shapes:
-            found[shape] = measure_shape(comparison, trial, shape, machine, folder)
+            measure_shape(comparison, trial, shape, machine, folder, found.setdefault(shape, {}))
     answer = report.header("engine") | {
         "model": "random weights of the real shapes" if not tiny_shapes else "tiny shapes: these times mean nothing",
         "accelerator": machine_name(machine),
@@ -128,15 +133,15 @@ def check_trial(trial: Trial) -> None:
                 raise BenchError(f"there is no {what} {name!r}; there are {', '.join(known)}")
     if not all(1 <= steps <= 8 for steps in trial.steps):
         raise BenchError("steps are from 1 to 8")
-    if not all(1 <= batch <= 16 for batch in trial.batches):
-        raise BenchError("batches are from 1 to 16")
+    if not all(1 <= batch <= trial.max_rows for batch in trial.batches):
+        raise BenchError(f"batches are from 1 to {trial.max_rows}")
 
 
 def find_machine(device: str, dtype: str, tiny_shapes: bool) -> Machine:
     """The device, as a server would choose it."""
     from ..config import Device, Dtype
     from ..engine.models import resolve_device, resolve_dtype
-    from ..engine.trials.contenders import Machine
+    from ..engine.trials.machine import Machine
 
     found = resolve_device(Device(device))
     return Machine(found, resolve_dtype(Dtype(dtype), found), 64 if tiny_shapes else 512, tiny_shapes)
@@ -177,22 +182,27 @@ def make_model(shape: str, machine: Machine, folder: Path) -> Path:
     return save_folder(shape, folder / name, dtype=machine.dtype, device=machine.device, small=machine.small)
 
 
-def measure_shape(comparison: Comparison, trial: Trial, shape: str, machine: Machine, folder: Path) -> Measures:
-    """Everybody on one model; what the rungs are, how long each took to load, and how exact each is."""
+def measure_shape(
+    comparison: Comparison, trial: Trial, shape: str, machine: Machine, folder: Path, told: Measures
+) -> None:
+    """Everybody on one model.
+
+    Args:
+        told: gets what the rungs are, how long each took to load, and how exact each is, before anything is timed.
+    """
     model = make_model(shape, machine, folder)
     rungs = load_rungs(model, trial, machine)
     try:
+        told["rungs"] = {name: ours.told() for name, ours in rungs.engines.items()}
+        told["missing"] = rungs.missing
+        told["exactness"] = exactness(comparison, shape, rungs, machine, min(EXACT_BATCH, trial.max_rows))
+        comparison.on_measured()
         for steps in trial.steps:
             arms = _our_arms(rungs, machine, trial, steps)
             if trial.baselines and shape != "sdxl-turbo":
                 arms |= baselines(model, machine, steps, trial.seconds)
             runs = comparison.compare(f"{shape}_{steps}_step", arms)
             _relate(comparison, f"{shape}_{steps}_step", runs)
-        return {
-            "rungs": {name: ours.told() for name, ours in rungs.engines.items()},
-            "missing": rungs.missing,
-            "exactness": exactness(comparison, shape, rungs, machine),
-        }
     finally:
         for ours in rungs.engines.values():
             ours.close()
@@ -200,13 +210,13 @@ def measure_shape(comparison: Comparison, trial: Trial, shape: str, machine: Mac
 
 def load_rungs(model: Path, trial: Trial, machine: Machine) -> Rungs:
     """Our engine on eager and on each rung that is wanted and to be had."""
-    from ..engine.trials.contenders import Ours
+    from ..engine.trials.ours import Ours
 
     rungs = Rungs()
     for rung in dict.fromkeys([Accelerate.OFF.value, *trial.rungs]):
         report.progress(f"{model.name}: loading with --accelerate {rung}")
         try:
-            ours = rungs.engines[rung] = Ours(model, rung, machine)
+            ours = rungs.engines[rung] = Ours(model, rung, machine, trial.max_rows)
             if not ours.settle(trial.batches, trial.climb_timeout_s):
                 report.progress(f"still climbing after {trial.climb_timeout_s:g} s, measured as it is: {ours.rung}")
         except ConfigError as error:
@@ -225,19 +235,22 @@ def _our_arms(rungs: Rungs, machine: Machine, trial: Trial, steps: int) -> dict[
 
 def our_numbers(ours: Ours, machine: Machine, batch: int, steps: int, seconds: float) -> Numbers:
     """A frame of each of so many sessions, one tick after another and one tick behind another."""
-    from ..engine.trials.contenders import timed
+    from ..engine.trials.machine import timed
 
     found = timed(machine, lambda: ours.frames(batch, steps), batch, seconds)
     found["pipelined_ms_per_frame"] = round(ours.pipelined(batch, steps, PIPELINED_ROUNDS), 3)
+    rounds = HOST_ROUNDS_CUDA if machine.device.type == "cuda" else HOST_ROUNDS
+    found["host_ms_per_frame"] = round(ours.host_ms(batch, steps, rounds), 3)
     return found
 
 
 def baselines(model: Path, machine: Machine, steps: int, seconds: float) -> dict[str, Callable[[], Numbers]]:
     """Those that are compared with ours; StreamDiffusion where it can be imported."""
     from ..engine.trials import contenders
+    from ..engine.trials.machine import timed
 
     def arm(make: Callable[[], object]) -> Callable[[], Numbers]:
-        return lambda: contenders.timed(machine, make, 1, seconds)
+        return lambda: timed(machine, make, 1, seconds)
 
     arms: dict[str, Callable[[], Numbers]] = {}
     if steps == 1:
@@ -261,18 +274,24 @@ def _relate(comparison: Comparison, name: str, runs: dict[str, list[Numbers]]) -
                 comparison.relate(f"{name}: {arm} / {other}", ours, runs[other], "ms_per_frame")
 
 
-def exactness(comparison: Comparison, shape: str, rungs: Rungs, machine: Machine) -> Measures:
-    """How far each rung's pictures are from eager's, and whether it makes the same twice."""
-    from ..engine.trials.contenders import difference
+def exactness(comparison: Comparison, shape: str, rungs: Rungs, machine: Machine, batch: int) -> Measures:
+    """How far each rung's latents and pictures are from eager's, and whether it makes the same twice."""
+    from ..engine.trials.ours import difference, relative
 
-    is_half = str(machine.dtype) != "torch.float32"
-    number, limit = ("relative", EXACT_HALF) if is_half else ("largest_levels", EXACT_LEVELS)
-    reference = rungs.engines[Accelerate.OFF.value].pictures(EXACT_BATCH, 1)
+    eager = rungs.engines[Accelerate.OFF.value]
+    pictures, latents = eager.pictures(batch, 1), eager.latents(batch, 1)
     found: Measures = {}
     for rung, ours in rungs.engines.items():
-        first, again = ours.pictures(EXACT_BATCH, 1), ours.pictures(EXACT_BATCH, 1)
-        same = all(bool((a == b).all()) for a, b in zip(first, again, strict=True))
-        found[rung] = difference(first, reference) | {"repeats_bit_for_bit": same}
-        comparison.want(f"{shape} {rung}: {number} difference to eager", found[rung][number], limit)
-        comparison.want(f"{shape} {rung}: the same picture twice", float(same), 1.0, at_least=True)
+        first, again = ours.pictures(batch, 1), ours.pictures(batch, 1)
+        one, other = ours.latents(batch, 1), ours.latents(batch, 1)
+        same = all(bool((a == b).all()) for a, b in zip([*first, *one], [*again, *other], strict=True))
+        latents_relative = relative(one, latents)
+        found[rung] = difference(first, pictures) | {"latents_relative": latents_relative, "repeats_bit_for_bit": same}
+        # OpenVINO calculates in bfloat16 by itself where the CPU has it, and says so.
+        is_half = str(machine.dtype) != "torch.float32" or "bfloat16" in ours.rung
+        limit = EXACT_HALF if is_half else EXACT_FLOAT32
+        comparison.want(f"{shape} {rung}: latents' relative difference to eager", latents_relative, limit)
+        number, limit = ("relative", EXACT_HALF) if is_half else ("largest_levels", EXACT_LEVELS)
+        comparison.want(f"{shape} {rung}: pictures' {number} difference to eager", found[rung][number], limit)
+        comparison.want(f"{shape} {rung}: the same twice", float(same), 1.0, at_least=True)
     return found

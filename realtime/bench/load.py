@@ -88,14 +88,14 @@ class _Client:
     def settled(self) -> bool:
         return not self._unsettled and not self._sending
 
-    async def set_size(self, width: int, height: int) -> None:
-        # What is measured is frames that are run, however alike a scenario's pictures should be.
-        await self._stream.update(width=width, height=height, skip_unchanged=False)
+    async def update(self, patch: dict[str, Any]) -> None:
+        """Change params, and wait until they are."""
+        await self._stream.update(**patch)
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 await self.params_answered.wait()
         except TimeoutError:
-            raise BenchError(f"the server does not make pictures of {width} x {height}") from None
+            raise BenchError(f"the server does not take the params {patch}") from None
 
     def fire(self) -> None:
         """Send the next frame now."""
@@ -151,6 +151,7 @@ async def drive(
     size: tuple[int, int] | None,
     warmup_s: float,
     seconds: float,
+    skip_unchanged: bool = False,
     ready_timeout_s: float = 60.0,
     on_begin: Callable[[], None] = lambda: None,
 ) -> Run:
@@ -163,6 +164,8 @@ async def drive(
         size: width and height that the answers shall have; None leaves them to the server.
         warmup_s: frames of the first seconds are sent and not counted.
         seconds: how long frames are counted.
+        skip_unchanged: whether frames that show nothing new may be repeats. Not by default: what is measured is frames
+            that are run, however alike the pictures of a load may be.
         on_begin: called when the warm-up ends.
 
     Raises:
@@ -182,8 +185,10 @@ async def drive(
         ]
         receivers = [asyncio.create_task(client.receive()) for client in clients]
         try:
+            patch: dict[str, Any] = {"skip_unchanged": skip_unchanged}
             if size is not None:
-                await unless_ended(asyncio.gather(*(client.set_size(*size) for client in clients)), receivers)
+                patch |= {"width": size[0], "height": size[1]}
+            await unless_ended(asyncio.gather(*(client.update(patch) for client in clients)), receivers)
             start_ns = time.monotonic_ns() + int(LEAD_S * 1e9)
             begin_ns = start_ns + int(warmup_s * 1e9)
             end_ns = begin_ns + int(seconds * 1e9)

@@ -23,6 +23,7 @@ def measure(run: Run) -> Measures:
     dropped: Counter[str] = Counter()
     errors: Counter[str] = Counter()
     latencies: list[tuple[float, float]] = []
+    repeat_ms: list[float] = []
     server_ms: list[float] = []
     gaps: list[list[float]] = []
     rates: list[float] = []
@@ -33,6 +34,7 @@ def measure(run: Run) -> Measures:
         lost = {seq: log.dropped[seq] for seq in counted if seq in log.dropped}
         sent += len(counted)
         delivered += len(answers)
+        repeat_ms += [picture.round_trip_us / 1000 for picture in answers if picture.is_repeat]
         dropped.update(lost.values())
         in_flight += len(counted.keys() - lost.keys() - {picture.seq for picture in answers})
         left_out += sum(at_us >= run.begin_us for at_us in log.left_out)
@@ -52,6 +54,7 @@ def measure(run: Run) -> Measures:
         "clients": len(run.logs),
         "sent": sent,
         "delivered": delivered,
+        "repeats": len(repeat_ms),
         "dropped": dict(dropped),
         "in_flight": in_flight,
         "left_out": left_out,
@@ -59,6 +62,7 @@ def measure(run: Run) -> Measures:
         "fps": round(sum(rates), 2),
         "fps_slowest_client": round(min(rates), 2),
         "latency_ms": numbers.spread([latency for _, latency in latencies]),
+        "repeat_ms": numbers.spread(repeat_ms) if repeat_ms else {},
         "latency_slope_ms_per_s": round(numbers.slope(*zip(*latencies, strict=True)), 4),
         "server_ms": numbers.spread(server_ms),
         "interval_ms": {
@@ -78,12 +82,18 @@ class Usage:
     def __init__(self, process: Process) -> None:
         self._process = process
         self._ticks = self._metric_ticks()
-        self._pictures = process.metric("realtime_frames_delivered_total")
+        self._frames_run = self._metric_frames_run()
         self._lag: dict[float, float] = {}
         self._cpu_s: float | None = None
 
     def _metric_ticks(self) -> float | None:
         return self._process.metric("realtime_tick_seconds_count")
+
+    def _metric_frames_run(self) -> float | None:
+        """Frames that the engine answered; repeats are made without it."""
+        delivered = self._process.metric("realtime_frames_delivered_total")
+        repeated = self._process.metric("realtime_frames_repeated_total")
+        return None if delivered is None or repeated is None else delivered - repeated
 
     def begin(self) -> None:
         """The warm-up is over."""
@@ -100,10 +110,13 @@ class Usage:
         if lag and self._lag:
             counts = {limit: count - self._lag.get(limit, 0) for limit, count in lag.items()}
             used["event_loop_lag_ms"] = {f"p{share}": _at_most(counts, share / 100) * 1000 for share in (50, 99)}
-        ticks, pictures = self._metric_ticks(), self._process.metric("realtime_frames_delivered_total")
-        if ticks is None or pictures is None or self._ticks is None or self._pictures is None or ticks == self._ticks:
+        ticks, frames_run = self._metric_ticks(), self._metric_frames_run()
+        if ticks is None or frames_run is None or self._ticks is None or self._frames_run is None:
             return used
-        used["rows_per_tick"] = round((pictures - self._pictures) / (ticks - self._ticks), 3)
+        used["frames_run"] = round(frames_run - self._frames_run)
+        if ticks == self._ticks:
+            return used
+        used["rows_per_tick"] = round(used["frames_run"] / (ticks - self._ticks), 3)
         if tick_ms is not None:
             used["engine_busy"] = round((ticks - self._ticks) * tick_ms / 1000 / whole_s, 3)
         return used

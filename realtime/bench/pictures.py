@@ -31,6 +31,20 @@ def photo_like(seed: int, width: int, height: int) -> codec.Pixels:
     return np.clip(picture + 128, 0, 255).astype(np.uint8)
 
 
+def noisy_jpegs(
+    count: int, width: int = 512, height: int = 512, quality: int = 80, deviation: float = 3.0
+) -> list[bytes]:
+    """One picture under the noise of a camera, which is another in each.
+
+    Args:
+        deviation: of the noise of a pixel, in levels of 255; that of a webcam indoors is 2 to 5.
+    """
+    picture = photo_like(0, width, height).astype(np.float32)
+    rng = np.random.default_rng(1)
+    noisy = (picture + rng.standard_normal(picture.shape, np.float32) * deviation for _ in range(count))
+    return [codec.encode(np.clip(one, 0, 255).astype(np.uint8), OutputFormat.JPEG, quality)[1] for one in noisy]
+
+
 def photo_jpegs(count: int, width: int = 512, height: int = 512, quality: int = 80) -> list[bytes]:
     """Different pictures, encoded; a server that kept answers would have none for the next."""
     pictures = (photo_like(seed, width, height) for seed in range(count))

@@ -11,13 +11,22 @@ from collections.abc import Callable, Mapping, Sequence
 Numbers = dict[str, float]
 
 
-def in_turns(arms: Mapping[str, Callable[[], Numbers]], repetitions: int) -> dict[str, list[Numbers]]:
-    """Run all arms once, then all again, backwards: whatever else the machine does meets all of them alike."""
+def in_turns(
+    arms: Mapping[str, Callable[[], Numbers]],
+    repetitions: int,
+    on_run: Callable[[Mapping[str, Sequence[Numbers]]], None] = lambda runs: None,
+) -> dict[str, list[Numbers]]:
+    """Run all arms once, then all again, backwards: whatever else the machine does meets all of them alike.
+
+    Args:
+        on_run: called behind each with the runs so far.
+    """
     runs: dict[str, list[Numbers]] = {name: [] for name in arms}
     for repetition in range(repetitions):
         order = list(arms) if repetition % 2 == 0 else list(arms)[::-1]
         for name in order:
             runs[name].append(arms[name]())
+            on_run(runs)
     return runs
 
 

@@ -77,12 +77,12 @@ def _scenarios(answer: dict[str, Any]) -> Table:
     table = Table(title=f"{answer['model']} on {answer['device']}", title_justify="left")
     table.add_column("run", no_wrap=True)
     times = ("fps", "p50 ms", "p95", "p99", "max", "gap sd", "gap p99")
-    for column in (*times, "sent", "delivered", "superseded", "rows/tick", "sent late p99"):
+    for column in (*times, "sent", "delivered", "repeats", "superseded", "rows/tick", "sent late p99"):
         table.add_column(column, justify="right")
     for name, run in answer["scenarios"].items():
         latency, gaps = run["latency_ms"], run["interval_ms"]
         cells = [run["fps"], latency["p50"], latency["p95"], latency["p99"], latency["max"], gaps["sd"], gaps["p99"]]
-        counts = [run["sent"], run["delivered"], run["dropped"].get("superseded", 0)]
+        counts = [run["sent"], run["delivered"], run["repeats"], run["dropped"].get("superseded", 0)]
         rows = f"{run['rows_per_tick']:.2f}" if "rows_per_tick" in run else ""
         late = f"{run['sent_late_ms']['p99']:.1f}"
         table.add_row(name, *(f"{cell:.1f}" for cell in cells), *(str(count) for count in counts), rows, late)

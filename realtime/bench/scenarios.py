@@ -17,14 +17,18 @@ from .comparison import Comparison, Target
 from .load import BenchError, check_names, drive
 from .measures import Measures, Usage, measure
 from .pacer import Camera
-from .pictures import photo_jpegs
+from .pictures import noisy_jpegs, photo_jpegs
 from .servers import Process, floor_command, serve_command, start, watch_memory
 from .side_by_side import check_checkout, measure_codec, measure_demo, measure_websocket
 
 PICTURES = 8
 CAMERA_FPS = 30.0
 SEED = 7
-SCENARIOS = ("throughput", "one_client", "four_clients", "overload", "floor", "websocket", "codec", "demo")
+RUNS_CUT, REPEAT_MS = 10.0, 2.0
+"""How many times fewer frames of a still scene the engine runs, and how long a repeat may take, p50."""
+NOISY = 64
+"""Pictures of a still scene, each with noise of its own: two seconds of a camera."""
+SCENARIOS = ("throughput", "one_client", "four_clients", "still", "overload", "floor", "websocket", "codec", "demo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,8 @@ def _measure_echo(bench: _Bench, wanted: Sequence[str], tick_ms: float) -> None:
             bench.one_client(process, tick_ms)
         if "four_clients" in wanted:
             bench.four_clients(process)
+        if "still" in wanted:
+            bench.still(process)
         if "overload" in wanted:
             bench.overload(process, 2 * 1000 / tick_ms)
     if "throughput" in wanted:
@@ -207,6 +213,19 @@ class _Bench:
             if self._tick_ms is not None:
                 self._want_short_queue(f"four_clients_{name}", measures, self._tick_ms)
 
+    def still(self, process: Process) -> None:
+        """A camera that sees the same for ever, but for its noise: with repeats, without, and a camera that moves."""
+        noisy = noisy_jpegs(NOISY)
+        still = self.run("still", process, [Camera(CAMERA_FPS)], pictures=noisy, skip_unchanged=True)
+        every = self.run("still_every_frame_run", process, [Camera(CAMERA_FPS)], pictures=noisy)
+        self.run("changing", process, [Camera(CAMERA_FPS)], skip_unchanged=True)
+        if "frames_run" in still and "frames_run" in every:
+            # With the warm-up's, in which the noise is learned.
+            cut = every["frames_run"] / max(1, still["frames_run"])
+            self._want("still_runs_cut_by", cut, RUNS_CUT, at_least=True)
+        if still["repeat_ms"]:
+            self._want("still_repeat_p50_ms", still["repeat_ms"]["p50"], REPEAT_MS)
+
     def overload(self, process: Process, fps: float) -> None:
         """A camera of twice the engine's rate, for long: neither latency nor memory may grow."""
         with watch_memory(process.pid) as memory:
@@ -229,9 +248,11 @@ class _Bench:
         process: Process,
         cameras: Sequence[Camera],
         *,
+        pictures: Sequence[bytes] | None = None,
         size: tuple[int, int] | None = (512, 512),
         seconds: float | None = None,
         tick_ms: float | None = None,
+        skip_unchanged: bool = False,
     ) -> Measures:
         """One run, its numbers kept under this name. Models other than `echo` make pictures of their own size."""
         plan = self._plan
@@ -243,10 +264,11 @@ class _Bench:
             drive(
                 process.websocket_url,
                 cameras,
-                self._pictures,
+                self._pictures if pictures is None else pictures,
                 size=size if self._tick_ms is not None else None,
                 warmup_s=plan.warmup_s,
                 seconds=seconds,
+                skip_unchanged=skip_unchanged,
                 on_begin=usage.begin,
             )
         )

@@ -5,6 +5,7 @@ Must not know what is measured.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -53,9 +54,16 @@ class Process:
         found = re.findall(rf'^{name}_bucket{{le="(\S+)"}} (\S+)$', self._metrics(), re.MULTILINE)
         return {float(limit): float(count) for limit, count in found}
 
+    def rung(self) -> str:
+        """What the model runs on, in words; empty while it is loaded."""
+        return json.loads(self._get("api/config") or "{}").get("rung") or ""
+
     def _metrics(self) -> str:
+        return self._get("metrics")
+
+    def _get(self, path: str) -> str:
         try:
-            with urllib.request.urlopen(f"{self.url}metrics", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:
                 return answer.read().decode()
         except (OSError, urllib.error.URLError):
             return ""
@@ -116,7 +124,10 @@ def wait_until_ready(process: Process, timeout_s: float = 300.0) -> None:
 
 
 def serve_command(model: str) -> tuple[str, ...]:
-    """The server with this model, on a free port, forgetting its clients at once and refusing none for their speed."""
+    """The server with this model, on a free port, forgetting its clients at once, and turning nobody away.
+
+    What it does when there are too many is to be seen, and on a busy machine two may be.
+    """
     options = ("--port", "0", "--resume-s", "0", "--min-session-fps", "0", "--log-level", "warning")
     return ("realtime", "serve", "--model", model, *options)
 

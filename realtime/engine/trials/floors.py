@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from .contenders import Machine, timed
+from .machine import Machine, timed
 
 SIDE, SIDE_SMALL = 8192, 256
 COPY_BYTES, COPY_BYTES_SMALL = 2**31, 2**22

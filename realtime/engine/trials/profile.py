@@ -10,7 +10,7 @@ from typing import Any
 
 from torch.profiler import ProfilerActivity, profile
 
-from .contenders import WARMUP_ROUNDS, Machine
+from .machine import WARMUP_ROUNDS, Machine
 
 FRAMES = 5
 

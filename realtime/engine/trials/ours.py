@@ -1,0 +1,255 @@
+"""Our engine on one rung, without a network or a codec: how long a frame takes, and what comes out.
+
+Must not know what it is compared with, or how numbers are shown.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from unittest import mock
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ...config import Accelerate, Config, Device, Dtype
+from ...errors import EngineError
+from ...frame import Failure, Format, Frame, Job, Result
+from ...params import OutputFormat, Params
+from .. import Engine, Pending, load_engine
+from ..codec import Pixels
+from ..regions import Call, Kind, Outputs
+from .machine import Machine
+
+if TYPE_CHECKING:
+    from ..diffusion import DiffusionEngine
+
+BEING_MADE = "is being made"
+"""What the engine's rung says while it climbs."""
+QUIET_S = 6.0
+"""Longer than the climb takes to see that a batch is in use."""
+LOOK_EVERY_S = 0.25
+CLIMBING = (Accelerate.AUTO.value, Accelerate.AOTI.value)
+"""Rungs that are made while frames flow."""
+PROMPT = "a photo"
+STRENGTH = 0.5
+
+Floats = npt.NDArray[np.float32]
+
+
+class Ours:
+    """Our engine on one rung: pixels in the host's memory in and out; no JPEG on either side.
+
+    Args:
+        folder: of the model; its own autoencoder is taken.
+        max_rows: the largest batch, to which CUDA graphs and packages are made.
+
+    Attributes:
+        is_settled: whether all that was waited for was made in time; True where nothing climbs.
+
+    Raises:
+        ConfigError: this machine does not have the rung.
+    """
+
+    def __init__(self, folder: Path, accelerate: str, machine: Machine, max_rows: int = 16) -> None:
+        dtype = {torch.float32: Dtype.FLOAT32, torch.float16: Dtype.FLOAT16, torch.bfloat16: Dtype.BFLOAT16}
+        self.is_settled = True
+        self._machine = machine
+        self._accelerate = accelerate
+        self._begin_s = time.perf_counter()
+        self.engine: Engine = load_engine(
+            Config(
+                model=str(folder),
+                vae="full",
+                accelerate=Accelerate(accelerate),
+                device=Device(machine.device.type),
+                dtype=dtype[machine.dtype],
+                max_rows=max_rows,
+            )
+        )
+        self._number = 0
+        self._load_s = self._settled_s = self._since_begin_s()
+        self.frames(1, 1)
+        self._first_frame_s = self._since_begin_s()
+
+    def _since_begin_s(self) -> float:
+        return time.perf_counter() - self._begin_s
+
+    @property
+    def rung(self) -> str:
+        """What runs, in words."""
+        return self.engine.info.rung
+
+    def told(self) -> dict[str, str | float]:
+        """What runs; how long it took until the engine was loaded, had made a frame, and ran on this rung.
+
+        The last is missing where the rung was not made in time. Importing torch came before.
+        """
+        told: dict[str, str | float] = {
+            "what": self.rung,
+            "load_s": round(self._load_s, 2),
+            "first_frame_s": round(self._first_frame_s, 2),
+        }
+        return told | ({"settled_s": round(self._settled_s, 2)} if self.is_settled else {})
+
+    def settle(self, batches: Sequence[int], timeout_s: float) -> bool:
+        """Wait until the rung is made for these batches; whether in time. After that nothing is made any more.
+
+        Frames are made meanwhile, as a rung may be made for what is in use; few, as what is made may be tuned by how
+        long it takes on this device.
+        """
+        if self._accelerate not in CLIMBING:
+            return True
+        end_s = time.perf_counter() + timeout_s
+        for batch in batches:
+            self.is_settled = self._wait_for(batch, end_s) and self.is_settled
+        self._settled_s = self._since_begin_s()
+        climb = cast("DiffusionEngine", self.engine).climb
+        if climb is not None:
+            climb.close()
+        return self.is_settled
+
+    def _wait_for(self, batch: int, end_s: float) -> bool:
+        """Until a batch is compiled, or nothing has been made for a while."""
+        busy_s = time.perf_counter()
+        while (now_s := time.perf_counter()) < end_s:
+            self.frames(batch, 1)
+            if is_compiled(self.rung, batch, self._machine.side_px):
+                return True
+            if BEING_MADE in self.rung:
+                busy_s = now_s
+            elif now_s - busy_s > QUIET_S:
+                return True
+            time.sleep(LOOK_EVERY_S)
+        return False
+
+    def jobs(self, batch: int, steps: int, first: int = 0) -> list[Job]:
+        """A frame of each of so many sessions; the pictures follow from `first`."""
+        side = self._machine.side_px
+        defaults = {**dict(Params()), **self.engine.info.defaults}
+        fixed = {"width": side, "height": side, "num_inference_steps": steps, "strength": STRENGTH, "prompt": PROMPT}
+        params = Params.model_validate({**defaults, **fixed, "output_format": OutputFormat.JPEG})
+        made: list[Job] = []
+        for row in range(batch):
+            self._number += 1
+            now_ns = time.monotonic_ns()
+            frame = Frame(self._number, Format.NONE, b"", 0, now_ns)
+            pixels = picture(first + row, side)
+            made.append(Job(frame, params, f"trial-{row}", now_ns, self._number, encode=False, picture=pixels))
+        return made
+
+    def frames(self, batch: int, steps: int, first: int = 0) -> list[Result]:
+        """Make a frame of each of so many sessions, and wait for them."""
+        results: list[Result] = []
+        pending = self.engine.tick(self.jobs(batch, steps, first))
+        results += _results(pending)
+        while self.engine.busy_rows:
+            results += _results(self.engine.tick([]))
+        return results
+
+    def pipelined(self, batch: int, steps: int, rounds: int) -> float:
+        """Milliseconds a frame where the next tick is launched before the last one is collected, as a server does."""
+        begin_s = time.perf_counter()
+        last: Pending | None = None
+        for round_ in range(rounds):
+            admitted = self.jobs(batch, steps, round_)
+            while True:
+                pending = self.engine.tick(admitted)
+                if last is not None:
+                    _results(last)
+                last, admitted = pending, []
+                if not self.engine.busy_rows:
+                    break
+        if last is not None:
+            _results(last)
+        return (time.perf_counter() - begin_s) * 1000 / (rounds * batch)
+
+    def host_ms(self, batch: int, steps: int, rounds: int) -> float:
+        """Milliseconds a frame that `tick` holds the engine's thread, by the median; the device has nothing else to do.
+
+        On a CPU that is all of the work; on a GPU what launching it takes.
+        """
+        times_ms: list[float] = []
+        for round_ in range(rounds):
+            jobs, spent_ms = self.jobs(batch, steps, round_), 0.0
+            while jobs or self.engine.busy_rows:
+                self._machine.wait()
+                begin_s = time.perf_counter()
+                pending = self.engine.tick(jobs)
+                spent_ms += (time.perf_counter() - begin_s) * 1000
+                _results(pending)
+                jobs = []
+            times_ms.append(spent_ms / batch)
+        return sorted(times_ms)[rounds // 2]
+
+    def pictures(self, batch: int, steps: int) -> list[Pixels]:
+        """What the frames of the first pictures look like."""
+        results = sorted(self.frames(batch, steps), key=lambda result: result.job.number)
+        return [result.picture.copy() for result in results]
+
+    def latents(self, batch: int, steps: int) -> list[Floats]:
+        """What the frames of the first pictures are before they are decoded: no rounding to levels hides anything."""
+        backend = cast("DiffusionEngine", self.engine).backend
+        run, taken = backend.run, list[Floats]()
+
+        def tap(call: Call) -> Outputs:
+            if call.kind is Kind.CLOSE:
+                taken.extend(x.float().cpu().numpy() for x in call.columns["x"])
+            return run(call)
+
+        with mock.patch.object(backend, "run", tap):
+            self.frames(batch, steps)
+        return taken
+
+    def close(self) -> None:
+        """Free the device."""
+        self.engine.close()
+
+
+def is_compiled(rung: str, batch: int, side_px: int) -> bool:
+    """Whether an engine's rung says that all regions of a batch of this picture size are compiled."""
+    ready = rung.partition("; ")[0]
+    latents_px = side_px // 8
+    return f"open {batch}×{side_px}×{side_px}×" in ready and all(
+        re.search(rf"\b{kind} {batch}×\d+×{latents_px}×{latents_px}\b", ready) for kind in (Kind.STEP, Kind.CLOSE)
+    )
+
+
+def _results(pending: Pending) -> list[Result]:
+    results: list[Result] = []
+    for outcome in pending.collect():
+        if isinstance(outcome, Failure):
+            raise EngineError(f"a frame of the trial failed: {outcome.error}")
+        results.append(outcome)
+    return results
+
+
+@functools.lru_cache(64)
+def picture(seed: int, side_px: int) -> Pixels:
+    """A random picture with some structure; made once, as making it is not what is timed."""
+    cells = np.random.default_rng(seed % 8).integers(30, 220, (side_px // 8, side_px // 8, 3), dtype=np.uint8)
+    return cells.repeat(8, 0).repeat(8, 1)
+
+
+def difference(pictures: Sequence[Pixels], reference: Sequence[Pixels]) -> dict[str, float]:
+    """How far pictures are from those that they should be.
+
+    Returns:
+        The relative error in the 2-norm around the reference's mean grey, and the largest difference in levels of 255.
+    """
+    ours = np.stack(pictures).astype(np.float64)
+    theirs = np.stack(reference).astype(np.float64)
+    norm = float(np.linalg.norm(theirs - theirs.mean()))
+    error = float(np.linalg.norm(ours - theirs)) / (norm or 1.0)
+    return {"relative": round(error, 6), "largest_levels": float(np.abs(ours - theirs).max())}
+
+
+def relative(latents: Sequence[Floats], reference: Sequence[Floats]) -> float:
+    """How far latents are from those that they should be: in the 2-norm, to the reference's."""
+    theirs = np.stack(reference).astype(np.float64)
+    return round(float(np.linalg.norm(np.stack(latents) - theirs)) / (float(np.linalg.norm(theirs)) or 1.0), 7)
