@@ -36,6 +36,14 @@ class Format(IntEnum):
         return f"image/{self.name.lower()}"
 
 
+class Air(Enum):
+    """What those who watch a session see; by the names of the commands that choose it."""
+
+    OUTPUT = "on_air"
+    INPUT = "bypass"
+    BLACK = "black"
+
+
 class Matrix(Enum):
     """How luma and chroma make colours. Source: ITU-R BT.601 and BT.709."""
 
@@ -155,6 +163,7 @@ class Result:
         stamps: when it left each stage.
         data: the same, encoded, once it is sealed; empty where the job did not want that.
         format: how it is encoded; NONE where it is not.
+        air: what `picture` is of the job.
     """
 
     job: Job
@@ -162,6 +171,14 @@ class Result:
     stamps: Stamps = field(compare=False)
     data: bytes = b""
     format: Format = Format.NONE
+    air: Air = Air.OUTPUT
+
+    def on_air(self, air: Air) -> Result:
+        """What those who watch see of it: itself, what it was made from, or black; the latter two not yet encoded."""
+        if air is Air.OUTPUT:
+            return self
+        picture = self.job.picture if air is Air.INPUT else self.picture * 0
+        return replace(self, picture=picture, data=b"", format=Format.NONE, air=air)
 
     def answering(self, frame: Frame) -> Result:
         """The same picture as the answer to another frame, which shows the same."""

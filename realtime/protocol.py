@@ -183,17 +183,20 @@ def ready_message(
     limits: Mapping[str, int],
     styles: Mapping[str, Any],
     guidance: str | None = None,
+    air: str | None = None,
 ) -> str:
     """Frames are welcome.
 
-    Two optional additions of ours: `styles` names the words that a small model knows, `guidance` how the model hears
-    `guidance_scale`, so that a client can tell which fields do nothing.
+    Three optional additions of ours: `styles` names the words that a small model knows, `guidance` how the model hears
+    `guidance_scale`, so that a client can tell which fields do nothing, `air` what those who watch see.
     """
     fields: dict[str, Any] = {"session": session, "model": model, "params": params, "limits": limits, "window": WINDOW}
     if styles:
         fields["styles"] = styles
     if guidance is not None:
         fields["guidance"] = guidance
+    if air is not None:
+        fields["air"] = air
     return _text("ready", protocol=VERSION, **fields)
 
 

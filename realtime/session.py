@@ -16,7 +16,7 @@ from typing import Any
 
 from . import protocol
 from .errors import FrameError, ParamsError
-from .frame import Failure, Frame, Job, Outcome, Repeat, Result
+from .frame import Air, Failure, Frame, Job, Outcome, Repeat, Result
 from .governor import Governor
 from .mailbox import Mailbox
 from .params import Params
@@ -111,6 +111,7 @@ class Session:
         self.stats = SessionStats()
         self.channel: Channel | None = None
         self.frozen = False
+        self.air = Air.OUTPUT
         self.newest: Result | None = None
         self.governor = Governor()
         self.in_use = defaults
@@ -174,17 +175,31 @@ class Session:
         return params
 
     def command(self, name: str) -> bool:
-        """Do something once: `freeze`, `unfreeze`, or `reset` to the default params and a running picture.
+        """Do something once: `freeze`, `unfreeze`, `reset` to the default params and a running picture, or choose what
+        those who watch see (`on_air`, `bypass`, `black`).
 
         Returns:
             Whether there is such a command.
         """
-        if name not in ("freeze", "unfreeze", "reset"):
-            return False
-        self.frozen = name == "freeze"
-        if name == "reset":
-            self._set(self._defaults.model_copy(update={"version": self.params.version + 1}))
+        match name:
+            case "freeze" | "unfreeze":
+                self.frozen = name == "freeze"
+            case "reset":
+                self.frozen = False
+                self._put_on_air(Air.OUTPUT)
+                self._set(self._defaults.model_copy(update={"version": self.params.version + 1}))
+            case "on_air" | "bypass" | "black":
+                self._put_on_air(Air(name))
+            case _:
+                return False
         return True
+
+    def _put_on_air(self, air: Air) -> None:
+        """At once, also where no new picture comes: who watches takes the newest one again."""
+        self.air = air
+        if self.newest is not None:
+            for viewer in self._viewers:
+                viewer.put(self.newest)
 
     def _set(self, params: Params) -> None:
         self.params = params
@@ -192,7 +207,11 @@ class Session:
             self.channel.post(protocol.params_message(params.wire()))
 
     def watch(self, bell: Callable[[], None]) -> Mailbox[Result]:
-        """A mailbox that gets every new picture, the newest one to begin with. Give it back to `unwatch`."""
+        """A mailbox that gets every new picture, the newest one to begin with. Give it back to `unwatch`.
+
+        Show `Result.on_air(session.air)` of what is taken: choosing is left to the one who takes, so that a picture
+        which was on its way when the choice was made is not seen either.
+        """
         viewer: Mailbox[Result] = Mailbox(bell)
         if self.newest is not None:
             viewer.put(self.newest)

@@ -12,7 +12,7 @@ import pytest
 from realtime import protocol
 from realtime.config import Config
 from realtime.errors import CloseCode
-from realtime.frame import STAGES
+from realtime.frame import STAGES, Air
 from realtime.params import Params
 from realtime.server.app import create_app
 from realtime.stats import DropReason
@@ -92,7 +92,7 @@ def test_every_error_code_stands_in_the_protocol() -> None:
 
 
 def test_every_command_stands_in_the_protocol() -> None:
-    assert missing(["freeze", "unfreeze", "reset"], PROTOCOL) == []
+    assert missing(["freeze", "unfreeze", "reset", *(air.value for air in Air)], PROTOCOL) == []
 
 
 def routes() -> list[str]:

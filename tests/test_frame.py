@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.frame import STAGES, Format, Stamps
-from tests.fakes import a_frame, a_job, a_result
+from realtime.frame import STAGES, Air, Format, Result, Stamps
+from tests.fakes import a_frame, a_job, a_result, pixels
 
 
 def test_formats_are_numbered_as_on_the_wire() -> None:
@@ -54,3 +54,15 @@ def test_jobs_and_results_are_plain_data_that_can_go_to_another_process() -> Non
 def test_frames_are_frozen() -> None:
     with pytest.raises(AttributeError):
         a_frame().seq = 2  # type: ignore[misc]
+
+
+def test_result_is_itself_or_its_input_or_black_on_air() -> None:
+    result = Result(a_job(1), pixels(512, 512), Stamps(0), b"encoded", Format.JPEG)
+
+    black, bypassed = result.on_air(Air.BLACK), result.on_air(Air.INPUT)
+
+    assert result.on_air(Air.OUTPUT) is result
+    assert black.picture.shape == result.picture.shape
+    assert not black.picture.any()
+    assert bypassed.picture is result.job.picture
+    assert {(one.data, one.format) for one in (black, bypassed)} == {(b"", Format.NONE)}

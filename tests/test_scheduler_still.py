@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from realtime.frame import Repeat, Result
@@ -122,8 +124,8 @@ def test_frame_that_shows_what_was_before_a_failure_is_run_too() -> None:
 
 
 def test_frame_after_a_picture_that_was_held_back_by_a_freeze_is_run() -> None:
-    engine = ScriptedEngine()
-    scheduler = Scheduler(engine)
+    engine, delivered = ScriptedEngine(), threading.Event()
+    scheduler = Scheduler(engine, on_tick=lambda seconds, jobs: delivered.set())
     user = Painter(scheduler)
 
     with running(scheduler, engine):
@@ -131,7 +133,7 @@ def test_frame_after_a_picture_that_was_held_back_by_a_freeze_is_run() -> None:
         engine.wait_for_ticks(1)
         user.session.command("freeze")
         engine.finish_next()
-        engine.wait_for(lambda engine: "collect" in engine.notes)
+        assert delivered.wait(PATIENCE_S)
         engine.finish_all()
         user.session.command("unfreeze")
         assert user.asks(BLACK) == (Result, 2)
@@ -153,22 +155,22 @@ def test_bad_picture_is_answered_and_takes_no_row() -> None:
 
 def test_row_of_an_unchanged_frame_goes_to_another_session_in_the_same_tick() -> None:
     engine = ScriptedEngine(max_rows=1)
-    scheduler = Scheduler(engine)
-    still, moving = Painter(scheduler, "still"), Painter(scheduler, "moving")
-    still.show(BLACK)
+    scheduler = Scheduler(engine, clock=FakeClock())  # ticks take no time, so that turns alone decide
+    still, moving, third = (Painter(scheduler, name) for name in ("still", "moving", "third"))
 
     with running(scheduler, engine):
-        engine.finish_next()
-        still.outcome()
+        for user in (still, moving):
+            user.show(BLACK)
+            engine.finish_next()
+            user.outcome()
         # Both wait while a tick of a third one holds the thread: the still one's turn comes first.
-        third = Painter(scheduler, "third")
-        engine.tick_hook = lambda: (still.show(BLACK), moving.show(WHITE)) if len(engine.ticks) == 2 else None
+        engine.tick_hook = lambda: (still.show(BLACK), moving.show(WHITE)) if len(engine.ticks) == 3 else None
         third.show(BLACK)
-        engine.wait_for_ticks(3)
+        engine.wait_for_ticks(4)
         assert isinstance(still.outcome(), Repeat)
         engine.finish_all()
 
-    assert [names(jobs) for jobs in engine.ticks] == [["still"], ["third"], ["moving"]]
+    assert [names(jobs) for jobs in engine.ticks] == [["still"], ["moving"], ["third"], ["moving"]]
 
 
 def test_frame_like_the_one_under_way_is_answered_behind_it() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.errors import FrameError, ParamsError
-from realtime.frame import Failure, Job
+from realtime.frame import Air, Failure, Job
 from realtime.params import Params
 from realtime.session import DROPS_MAX, NOTICES_MAX, Channel, Session
 from tests.fakes import a_frame, a_job, a_result
@@ -124,12 +124,14 @@ def test_reset_leads_back_to_the_defaults_with_a_new_version_and_unfreezes() -> 
     session, channel = connected()
     session.update({"prompt": "ink", "seed": 4})
     session.command("freeze")
+    session.command("black")
     channel.take_texts()
 
     session.command("reset")
 
     assert session.params == Params(prompt="default", version=2)
     assert not session.frozen
+    assert session.air is Air.OUTPUT
     assert texts(channel) == [{"type": "params", "params": session.params.wire()}]
 
 
@@ -341,6 +343,19 @@ def test_viewer_begins_with_the_newest_picture_and_gets_every_new_one() -> None:
 
     assert (first, viewer.take()) == (a_result(a_job(1)), a_result(a_job(2)))
     assert len(rung) == 2
+
+
+@pytest.mark.parametrize("air", list(Air))
+def test_what_is_on_air_is_chosen_at_once_though_no_new_picture_comes(air: Air) -> None:
+    session, channel = connected()
+    viewer = session.watch(silent)
+    deliver(session, channel, 1)
+    viewer.take()
+
+    assert session.command(air.value)
+
+    assert session.air is air
+    assert viewer.take() == a_result(a_job(1))
 
 
 def test_viewer_that_left_gets_nothing_more() -> None:

@@ -9,7 +9,7 @@ import asyncio
 from collections import OrderedDict
 
 from ..engine import codec
-from ..frame import Format, Result
+from ..frame import Air, Format, Result
 
 KEPT = 64
 """Results whose encodings are remembered: the newest of every session, and some on their way to slow viewers."""
@@ -19,18 +19,18 @@ class Pictures:
     """Encodes what the engine did not have to."""
 
     def __init__(self) -> None:
-        self._made: OrderedDict[int, asyncio.Task[tuple[Format, bytes]]] = OrderedDict()
+        self._made: OrderedDict[tuple[int, Air], asyncio.Task[tuple[Format, bytes]]] = OrderedDict()
 
     async def encoded(self, result: Result) -> tuple[Format, bytes]:
         """The picture as its own params want it encoded."""
         if result.data:
             return result.format, result.data
-        number = result.job.number
-        made = self._made.get(number)
+        key = (result.job.number, result.air)
+        made = self._made.get(key)
         if made is None:
             params = result.job.params
             work = asyncio.to_thread(codec.encode, result.picture, params.output_format, params.output_quality)
-            made = self._made[number] = asyncio.create_task(work)
+            made = self._made[key] = asyncio.create_task(work)
             while len(self._made) > KEPT:
                 self._made.popitem(last=False)
         return await asyncio.shield(made)  # one viewer that leaves must not take the others' picture along

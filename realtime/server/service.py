@@ -129,6 +129,7 @@ class Service:
             styles=info.styles,
             guidance=info.guidance,
             limits=self.limits(),
+            air=session.air.value,
         )
 
     def stats(self, session: Session) -> dict[str, Any]:

@@ -25,7 +25,7 @@ MJPEG_BOUNDARY = "frame"
 
 
 async def results(session: Session, service: Service) -> AsyncIterator[Result]:
-    """Every new picture of a session, the newest one to begin with, as fast as asked for; ends with the session."""
+    """What is on air of a session, the newest picture to begin with, as fast as asked for; ends with the session."""
     bell = asyncio.Event()
     viewer = session.watch(ring_from_any_thread(bell))
     bell.set()
@@ -36,7 +36,7 @@ async def results(session: Session, service: Service) -> AsyncIterator[Result]:
                     await bell.wait()
             bell.clear()
             if (result := viewer.take()) is not None:
-                yield result
+                yield result.on_air(session.air)
     finally:
         session.unwatch(viewer)
 

@@ -351,7 +351,7 @@ def test_steps_are_few_while_the_pen_moves_and_the_users_own_when_it_rests(
 ) -> None:
     with drawing(browser, echo) as watched:
         page = watched.page
-        steps = page.get_by_label("Steps, as a number")
+        steps = page.get_by_label("Steps, as a number", exact=True)
         steps.fill("4")
         page.get_by_label("Refine when the pen rests").check()
         page.wait_for_timeout(500)

@@ -64,7 +64,9 @@ def test_a_conversion_is_kept_and_never_taken_for_other_weights(
         if percent is not None:
             converted.append(stage)
 
-    model = make_model()
+    model = replace(
+        make_model(), exact=True
+    )  # in bfloat16 a conversion that was read rounds otherwise than a fresh one
     first = choose_backend(Accelerate.OPENVINO, model, note)
     assert len(converted) == 3
     again = choose_backend(Accelerate.OPENVINO, model, note)

@@ -31,6 +31,11 @@ CPU = torch.device("cpu")
 LONG_S = 280
 
 
+def answer(regions: CompiledRegions, latents: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """What is said of latents, compiled or not."""
+    return regions.answer(Kind.CLOSE, 0, [latents])(latents)
+
+
 def key_of(model: Any, kind: Kind = Kind.CLOSE, side: int = 8) -> str:
     signature = Signature(kind, 0, (((1, model.latent_channels, side, side), "float32"),))
     return aoti.key_of(Regions.of_model(model).region(kind), signature.example(CPU))
@@ -121,7 +126,7 @@ class Built:
         regions = CompiledRegions(Regions.of_model(load_model(self.config)), Demand())
         (example,) = CLOSE.example(CPU)
         with torch.inference_mode():
-            regions.run(Kind.CLOSE, 0, [example])
+            answer(regions, example)
         orders: list[Any] = []
         arrived = threading.Event()
         put = regions.put
@@ -167,11 +172,11 @@ def test_a_package_is_built_once_kept_and_equal_to_eager_mode(built: Built) -> N
     assert orders == [], "it was in the cache"
     latents = torch.randn(1, 8, 8, 8)
     with torch.inference_mode():
-        ours, theirs = regions.run(Kind.CLOSE, 0, [latents]), regions.module(CLOSE)(latents)
+        ours, theirs = answer(regions, latents), regions.module(CLOSE)(latents)
     assert CLOSE in regions
     torch.testing.assert_close(ours[0].int(), theirs[0].int(), atol=1, rtol=0)
     assert ours[1].tolist() == [True]
-    assert regions.run(Kind.CLOSE, 0, [latents * torch.nan])[1].tolist() == [False]
+    assert answer(regions, latents * torch.nan)[1].tolist() == [False]
 
 
 @needs_compiler
@@ -186,7 +191,7 @@ def test_a_package_never_answers_with_foreign_weights(built: Built) -> None:
 
     latents = torch.randn(1, 8, 8, 8)
     with torch.inference_mode():
-        ours, eager = (regions.run(Kind.CLOSE, 0, [latents])[0].int() for regions in (fused, plain))
+        ours, eager = (answer(regions, latents)[0].int() for regions in (fused, plain))
         theirs = fused.module(CLOSE)(latents)[0].int()
 
     torch.testing.assert_close(ours, theirs, atol=1, rtol=0)

@@ -39,15 +39,15 @@ def jobs_of(session: str) -> list[Job]:
 
 
 @contextmanager
-def delivered_pixels() -> Iterator[dict[Key, torch.Tensor]]:
-    """Collects the float pixels of every delivered frame, by session and seq."""
+def delivered_latents() -> Iterator[dict[Key, torch.Tensor]]:
+    """Collects the latents of every delivered frame, by session and seq."""
     found: dict[Key, torch.Tensor] = {}
     decode = rows.decode_latents
 
     def recorded(group: Any, backend: Any) -> None:
         decode(group, backend)
-        for row, pixels in zip(group, backend.pixels[-len(group) :], strict=True):
-            found[row.job.session, row.job.frame.seq] = pixels
+        for row, latents in zip(group, backend.latents[-len(group) :], strict=True):
+            found[row.job.session, row.job.frame.seq] = latents
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rows, "decode_latents", recorded)
@@ -81,7 +81,7 @@ def model() -> Model:
 @pytest.fixture(scope="module")
 def alone() -> dict[Key, torch.Tensor]:
     """What each session gets from an engine of its own."""
-    with delivered_pixels() as found:
+    with delivered_latents() as found:
         for session in SESSIONS:
             engine, _ = make_engine(model())
             for job in jobs_of(session):
@@ -95,12 +95,14 @@ def alone() -> dict[Key, torch.Tensor]:
 def test_interleaved_sessions_get_what_they_get_alone(per_session: int, alone: dict[Key, torch.Tensor]) -> None:
     engine, _ = make_engine(model(), max_rows=6)
 
-    with delivered_pixels() as together:
+    with delivered_latents() as together:
         most = run_interleaved(engine, per_session)
 
     assert most >= 4
     assert len(together) == len(alone) == 4 * FRAMES_OF_A_SESSION
-    for key, pixels in alone.items():
-        torch.testing.assert_close(together[key], pixels, atol=1e-5, rtol=0, msg=lambda text, key=key: f"{key}: {text}")
+    for key, latents in alone.items():
+        torch.testing.assert_close(
+            together[key], latents, atol=1e-5, rtol=0, msg=lambda text, key=key: f"{key}: {text}"
+        )
     # The comparison means something only where sessions differ.
     assert (together["plain", 0] - together["long", 0]).abs().max() > 0.1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from realtime.engine import codec
-from realtime.frame import Format, Result, Stamps
+from realtime.frame import Air, Format, Result, Stamps
 from realtime.params import OutputFormat, Params
 from realtime.protocol import sniff
 from realtime.server import pictures as pictures_module
@@ -49,6 +49,14 @@ async def test_many_viewers_cost_one_encoding(monkeypatch: pytest.MonkeyPatch) -
 
     assert len(calls) == 1
     assert len(set(made)) == 1
+
+
+async def test_what_is_on_air_in_the_place_of_a_picture_is_not_taken_for_it() -> None:
+    pictures, result = Pictures(), unencoded()
+
+    made = {await pictures.encoded(result.on_air(air)) for air in Air}
+
+    assert len(made) == len(Air)
 
 
 async def test_viewer_that_leaves_does_not_take_the_others_picture_along() -> None:

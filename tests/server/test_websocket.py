@@ -54,6 +54,8 @@ async def test_first_message_is_ready_with_all_its_fields(server: RunningServer)
         "params": Params().wire(),
         "limits": {"max_message_bytes": 4 * 2**20, "max_pixels": 2048 * 2048, "max_sessions": 20},
         "window": 2,
+        "guidance": "none",
+        "air": "on_air",
     }
     assert message["session"]
 

@@ -14,7 +14,7 @@ import { differences, ParamsStore } from "./params";
 import { Player } from "./player";
 import { Refiner } from "./refine";
 import { Problems } from "./problems";
-import type { Closed, Frame, Governor, Guidance, Params, Ready, ServerMessage, Stats, Styles, Value } from "./protocol";
+import type { Air, Closed, Frame, Governor, Guidance, Params, Ready, ServerMessage, Stats, Styles, Value } from "./protocol";
 import { type Control, controlsFrom, type NumberControl, type Schema } from "./schema";
 import type { Sender } from "./sender";
 import { keepSessionName, sessionName } from "./session";
@@ -85,6 +85,8 @@ export class Client {
     onEnd: () => this.player.hold(),
   });
 
+  /** Told what is on air there, and whether this page is connected for the first time. */
+  onReady: (air: Air, isFirst: boolean) => void = () => {};
   /** Called when a picture came onto the screen: with its frame, or null where it is one of a video. */
   readonly onOutput = new Set<(frame: Frame | null) => void>();
   /** Called when the source has a new picture. */
@@ -193,6 +195,11 @@ export class Client {
     this.#changed();
   }
 
+  /** Chooses what is seen wherever this session is watched. */
+  putOnAir(air: Air): void {
+    this.connection.send({ type: "command", command: air });
+  }
+
   newSeed(): void {
     this.params.edit("seed", seedFrom(this.#number("seed") ?? { min: null, max: null }, Math.random()), "sliding");
   }
@@ -241,6 +248,7 @@ export class Client {
     this.params.resend();
     this.#senders[this.dialer.inUse.peek()].connected(ready.window);
     void this.#loadSchema();
+    this.onReady(ready.air ?? "on_air", before === null);
   }
 
   #receive(message: Exclude<ServerMessage, Ready | Closed>): void {

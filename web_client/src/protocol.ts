@@ -103,6 +103,9 @@ export interface Phrase {
   prompt: string;
 }
 
+/** What those who watch a session see, by the names of the commands that choose it. */
+export type Air = "on_air" | "bypass" | "black";
+
 export interface Styles {
   styles?: Phrase[];
   moods?: Phrase[];
@@ -127,6 +130,7 @@ export interface Ready {
   window: number;
   styles?: Styles;
   guidance?: Guidance;
+  air?: Air;
 }
 
 /** What the server chose to keep to a target of latency or frame rate, and why. */

@@ -72,6 +72,11 @@ export class Studio {
     });
     this.pictureInPicture = new PictureInPicture(this.program);
     this.#takeFromAddress();
+    view.air.subscribe((air) => client.putOnAir(air));
+    client.onReady = (air, isFirst) => {
+      if (isFirst && air !== "on_air") view.follow(air);
+      else if (air !== view.air.peek()) client.putOnAir(view.air.peek());
+    };
     client.onInput.add(() => this.program.changed("input"));
     client.onOutput.add(() => this.program.changed("output"));
     client.serverStats.subscribe((stats) => {

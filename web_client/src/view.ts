@@ -2,7 +2,8 @@
 
 import { computed, signal } from "@preact/signals";
 import { flag, kept, oneOf } from "./kept";
-import { blends, layersOf, layouts, type Mix, refuges } from "./program/mix";
+import { airOf, blends, layersOf, layouts, type Mix, refuges } from "./program/mix";
+import type { Air } from "./protocol";
 
 export const themes = ["automatic", "dark", "light"] as const;
 export type Theme = (typeof themes)[number];
@@ -41,6 +42,8 @@ export class View {
     refuge: this.refuge.value,
   }));
   readonly layers = computed(() => layersOf(this.mix.value));
+  /** What is to be seen wherever the session is watched. */
+  readonly air = computed(() => airOf(this.mix.value));
   /** Whether something else than the output is to be seen in its place. */
   readonly isCut = computed(() => this.isBypassed.value || this.isPanicked.value);
 
@@ -51,6 +54,13 @@ export class View {
   mixBy(steps: number): void {
     const amount = this.blend.peek() === "wipe" ? this.wipe : this.opacity;
     amount.value = Math.min(1, Math.max(0, Number((amount.peek() + steps * MIX_STEP).toFixed(4))));
+  }
+
+  /** Takes over what is on air already, as after a reload. */
+  follow(air: Air): void {
+    this.isPanicked.value = air === "black";
+    this.isBypassed.value = air === "bypass";
+    if (air === "black") this.refuge.value = "black";
   }
 
   toggleFullscreen(): void {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { layersOf, type Mix } from "../src/program/mix";
+import { airOf, layersOf, type Mix } from "../src/program/mix";
 
 const usual: Mix = {
   layout: "sideBySide",
@@ -35,4 +35,15 @@ test("panic shows black, also during a bypass", () => {
 
 test("panic shows the input where that is its refuge", () => {
   expect(layersOf({ ...usual, isPanicked: true, refuge: "camera" })).toEqual([input]);
+});
+
+test.each([
+  [{}, "on_air"],
+  [{ isBypassed: true }, "bypass"],
+  [{ isPanicked: true }, "black"],
+  [{ isPanicked: true, isBypassed: true }, "black"],
+  [{ isPanicked: true, refuge: "camera" }, "bypass"],
+  [{ layout: "over" }, "on_air"],
+] as const)("with %o the session's viewers get %s", (change, air) => {
+  expect(airOf({ ...usual, ...change })).toBe(air);
 });

@@ -163,7 +163,7 @@ class Encoding:
                 if fresh is None and self._key_frame_wanted:
                     await asyncio.sleep(max(0.0, self._key_frame_at_s + KEY_FRAME_EVERY_S - time.monotonic()))
                     last = viewer.take() or last
-                await self._encode(last)
+                await self._encode(last.on_air(self.session.air))
         finally:
             self.session.unwatch(viewer)
 

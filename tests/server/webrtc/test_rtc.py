@@ -9,6 +9,8 @@ import time
 import pytest
 from aiortc import RTCRtpSender
 
+from realtime.engine import codec
+from realtime.frame import Format
 from realtime.server.webrtc.peers import Peers
 from tests.fakes import RunningServer, a_config, echo_load, running, until
 from tests.server.peer import connected, dialled
@@ -279,6 +281,36 @@ async def test_viewer_of_a_session_that_stands_still_sees_its_last_picture(serve
             picture = await viewer.picture()
 
     assert picture.shape[2] == 3
+
+
+async def test_black_is_seen_by_every_kind_of_viewer_though_the_session_stands_still(server: RunningServer) -> None:
+    async with (
+        connected(server.websocket_url, session="s") as websocket,
+        watching(server.url) as whep,
+        dialled(f"{server.websocket_url}?watch=s") as watching_too,
+    ):
+        answer = await websocket.restyle(1)
+        await watching_too.picture()
+        await websocket.say(type="command", command="black")
+        seen = await watching_too.picture()
+        seen_by_whep = [(await whep.picture()).max() for _ in range(3)]  # the first was on its way
+        await websocket.say(type="command", command="on_air")
+        again = await watching_too.picture()
+
+    assert seen_by_whep[-1] <= 16
+    assert codec.decode(seen.data, Format.JPEG, 64, 64, 2**24).max() == 0
+    assert (seen.seq, again.seq) == (1, 1)
+    assert again.data == answer.data
+
+
+async def test_new_connection_is_told_what_is_on_air(server: RunningServer) -> None:
+    async with connected(server.websocket_url, session="s") as websocket:
+        await websocket.say(type="command", command="bypass")
+        await websocket.restyle(1)
+    async with dialled(f"{server.websocket_url}?session=s") as websocket:
+        ready = await websocket.text("ready")
+
+    assert ready["air"] == "bypass"
 
 
 async def test_viewer_leaves_when_the_session_ends(server: RunningServer) -> None:

@@ -1,5 +1,7 @@
 /** What is on air: which pictures lie over which, for the page, the second screen and recordings alike. Pure. */
 
+import type { Air } from "../protocol";
+
 export const layouts = ["sideBySide", "over", "outputOnly"] as const;
 export type Layout = (typeof layouts)[number];
 
@@ -38,4 +40,10 @@ export function layersOf({ layout, blend, opacity, wipe, isBypassed, isPanicked,
   const output: Layer = { what: "output", opacity: 1, from: 0 };
   if (layout !== "over") return [output];
   return [input, blend === "wipe" ? { ...output, from: wipe } : { ...output, opacity }];
+}
+
+/** What those who watch the session elsewhere see: the page's cuts, but not its layout. */
+export function airOf({ isBypassed, isPanicked, refuge }: Mix): Air {
+  if (isPanicked && refuge === "black") return "black";
+  return isPanicked || isBypassed ? "bypass" : "on_air";
 }
