@@ -367,6 +367,20 @@ def test_steps_are_few_while_the_pen_moves_and_the_users_own_when_it_rests(
         expect(steps).to_have_value("4")
 
 
+def test_a_page_that_goes_while_the_pen_moves_leaves_the_users_own_steps(browser: Browser, echo: ServerProcess) -> None:
+    with drawing(browser, echo) as watched:
+        page = watched.page
+        page.get_by_label("Steps, as a number", exact=True).fill("4")
+        page.get_by_label("Refine when the pen rests").check()
+        page.wait_for_timeout(500)
+        page.mouse.move(*at(page, 0.2, 0.2))
+        page.mouse.down()
+        for step in range(10):
+            page.mouse.move(*at(page, 0.2 + 0.02 * step, 0.4))
+        page.reload()
+        expect(page.get_by_label("Steps, as a number", exact=True)).to_have_value("4", timeout=SOON_MS)
+
+
 def set_width(page: Page, server: ServerProcess, width_px: int) -> None:
     address = f"{server.url}api/sessions/{session_of(server)['session']}"
     answer = page.request.patch(address, data={"params": {"width": width_px}})

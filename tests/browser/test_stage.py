@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from .driver import DESKTOP, PHONE, ServerProcess, opened, serving, shown, start_camera
+from .driver import DESKTOP, PHONE, SOON_MS, ServerProcess, opened, serving, shown, start_camera
 
 pytestmark = pytest.mark.browser
 
@@ -148,3 +148,17 @@ def test_on_a_phone_too_the_output_lies_over_the_input(browser: Browser, echo: S
         assert input_box == output_box
         expect(page.get_by_role("button", name="Opacity")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_picture_in_picture_opens_and_closes(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        start_camera(page)
+        button = page.get_by_role("button", name="Picture in picture")
+        button.click()
+        page.wait_for_function("document.pictureInPictureElement?.videoWidth > 0", timeout=SOON_MS)
+        expect(button).to_have_attribute("aria-pressed", "true")
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "false")
+        assert page.evaluate("document.pictureInPictureElement") is None
+        assert watched.errors == []

@@ -319,7 +319,7 @@ def test_targets_and_what_was_chosen_for_them_are_shown(browser: Browser, echo: 
             server = socket.connect_to_server()
             server.on_message(socket.send)
             socket.on_message(server.send)
-            governor = {"type": "governor", **choice, "reason": "Four steps took 180 ms."}
+            governor = {"type": "governor", **choice, "reason": "four steps took 180 ms"}
             page.expose_function("govern", lambda: socket.send(json.dumps(governor)))
 
         def describe(route: Route) -> None:
@@ -333,4 +333,20 @@ def test_targets_and_what_was_chosen_for_them_are_shown(browser: Browser, echo: 
         page.get_by_text("Automatic quality").click()
         expect(page.get_by_label("Latency target")).to_have_attribute("placeholder", "none")
         page.evaluate("govern()")
-        expect(page.get_by_text("Now 1 steps, 256×256, quality 70. Four steps took 180 ms.")).to_be_visible()
+        expect(page.get_by_text("Now 1 step, 256×256, quality 70: four steps took 180 ms.")).to_be_visible()
+
+
+def test_a_target_is_set_missed_in_words_and_taken_away_again(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        start_camera(page)
+        page.get_by_text("Automatic quality").click()
+        target = page.get_by_label("Latency target")
+        target.fill("12")
+        target.press("Tab")
+        wait_for_param(page, echo, "latency_ms", 12)
+        expect(page.locator(".governor")).to_contain_text("out of reach", timeout=SOON_MS)
+        target.fill("")
+        target.press("Tab")
+        wait_for_param(page, echo, "latency_ms", None)
+        assert watched.errors == []

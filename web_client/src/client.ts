@@ -137,6 +137,8 @@ export class Client {
 
   constructor() {
     this.canvas.onPen = this.#refiner.moved;
+    // The page that comes after this one would take the few steps for the user's own.
+    addEventListener("pagehide", this.#refiner.rest);
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) this.#changed();
     });

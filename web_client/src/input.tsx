@@ -54,7 +54,9 @@ function SourcePicture({ client, kind }: { client: Client; kind: SourceKind }) {
     <>
       <Mount key={kind} element={source.view} label={label} />
       {"shape" in source && <CropFrame client={client} source={source} />}
-      {source.isStill && <p class="work-dot" data-busy={client.isAtWork.value} title={strings.source.atWork} />}
+      {source.isStill && client.dialer.inUse.value === "websocket" && (
+        <p class="work-dot" data-busy={client.isAtWork.value} title={strings.source.atWork} />
+      )}
     </>
   );
 }

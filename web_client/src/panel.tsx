@@ -73,7 +73,7 @@ function GovernorNote({ studio: { client } }: { studio: Studio }) {
   const { steps, width, height, quality, reason } = governor;
   return (
     <p class="detail governor">
-      {strings.panel.governed(steps, width, height, quality)} {reason}
+      {strings.panel.governed(steps, width, height, quality)}: {reason}.
     </p>
   );
 }

@@ -191,7 +191,7 @@ export const english = {
     none: "none",
     automatic: "Automatic quality",
     governed: (steps: number, width: number, height: number, quality: number) =>
-      `Now ${steps} steps, ${width}×${height}, quality ${quality}.`,
+      `Now ${steps} ${steps === 1 ? "step" : "steps"}, ${width}×${height}, quality ${quality}`,
   },
   tabs: { look: "Look", show: "Show" },
   /** Titles and descriptions of settings, where the server's own English ones are to be replaced. */

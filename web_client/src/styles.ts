@@ -1,6 +1,8 @@
 /** Style and mood phrases in a prompt: which are in it, put in, taken out. Pure. */
 
-import type { Phrase, Value } from "./protocol";
+import type { Phrase, Value, WeightedPrompt } from "./protocol";
+
+const WEIGHTED = /^(.*):(\d+(?:\.\d+)?)$/s;
 
 /** The prompt as text, also where it is a list of weighted prompts. */
 export function promptText(prompt: Value | undefined): string {
@@ -8,6 +10,13 @@ export function promptText(prompt: Value | undefined): string {
   if (!Array.isArray(prompt)) return "";
   const parts = prompt as { text?: string; weight?: number }[];
   return parts.map(({ text, weight }) => `${text ?? ""}:${weight ?? 1}`).join(" | ");
+}
+
+/** The way back: weighted prompts where the text is of that form, or else the text itself. */
+export function promptFrom(text: string): string | WeightedPrompt[] {
+  const found = text.split(" | ").map((part) => WEIGHTED.exec(part));
+  if (found.length < 2 || found.includes(null)) return text;
+  return found.map((part) => ({ text: part?.[1] ?? "", weight: Number(part?.[2]) }));
 }
 
 function parts(prompt: string): string[] {

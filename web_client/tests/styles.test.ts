@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { includesPhrase, promptText, setStyle, toggleMood } from "../src/styles";
+import { includesPhrase, promptFrom, promptText, setStyle, toggleMood } from "../src/styles";
 
 const oil = { name: "Oil", prompt: "oil painting" };
 const vanGogh = { name: "Van Gogh", prompt: "van gogh, thick strokes" };
@@ -33,4 +33,14 @@ test("a list of weighted prompts reads as text", () => {
   ).toBe("ink:1 | neon:0.5");
   expect(promptText("ink")).toBe("ink");
   expect(promptText(undefined)).toBe("");
+});
+
+test.each([
+  [[{ text: "ink", weight: 1 }, { text: "neon: at night", weight: 0.5 }]],
+  [[{ text: "", weight: 0 }, { text: "oil", weight: 1 }]],
+  ["ink"],
+  ["ink:1"],
+  ["ink | oil:0.5"],
+])("%j is the same again after it was text", (prompt) => {
+  expect(promptFrom(promptText(prompt))).toEqual(prompt);
 });

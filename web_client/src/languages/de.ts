@@ -201,7 +201,8 @@ export const german: Strings = {
     lockSeed: "Diesen Seed behalten",
     none: "keins",
     automatic: "Automatische Qualität",
-    governed: (steps, width, height, quality) => `Jetzt ${steps} Schritte, ${width}×${height}, Qualität ${quality}.`,
+    governed: (steps, width, height, quality) =>
+      `Jetzt ${steps} ${steps === 1 ? "Schritt" : "Schritte"}, ${width}×${height}, Qualität ${quality}`,
   },
   tabs: { look: "Aussehen", show: "Show" },
   fields: {

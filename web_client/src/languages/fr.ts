@@ -198,7 +198,7 @@ export const french: Strings = {
     none: "aucun",
     automatic: "Qualité automatique",
     governed: (steps, width, height, quality) =>
-      `Actuellement ${steps} étapes, ${width}×${height}, qualité ${quality}.`,
+      `Actuellement ${steps} ${steps === 1 ? "étape" : "étapes"}, ${width}×${height}, qualité ${quality}`,
   },
   tabs: { look: "Aspect", show: "Spectacle" },
   fields: {

@@ -5,6 +5,7 @@ import { flag, kept } from "../kept";
 import type { Pace } from "../params";
 import type { Params, Value } from "../protocol";
 import { promptText } from "../styles";
+import { blendOf } from "./blend";
 import { fragmentFor } from "./fragment";
 import { type Look, lookOf, patchFor } from "./look";
 import { added, exported, nameFor, overwritten, type Preset, type Presets, readPresets } from "./presets";
@@ -47,7 +48,9 @@ export class Looks {
   }
 
   save(): void {
-    const name = nameFor(promptText(this.present.prompt)) || this.#options.unnamed();
+    const { prompt } = this.present;
+    const words = blendOf(prompt)?.flatMap(({ text }) => text || []).join(" + ") ?? promptText(prompt);
+    const name = nameFor(words) || this.#options.unnamed();
     this.presets.value = added(this.presets.peek(), { name, look: this.present });
   }
 

@@ -2,7 +2,7 @@
 
 import { Icon } from "../icons";
 import { strings } from "../strings";
-import { promptText } from "../styles";
+import { promptFrom, promptText } from "../styles";
 import type { Cue } from "./cues";
 import { NumberOption } from "./number_option";
 import type { Show } from "./show";
@@ -22,7 +22,7 @@ export function CuesPart({ show }: { show: Show }) {
               type="text"
               aria-label={words.cuePrompt(index + 1)}
               value={promptText(prompt)}
-              onChange={(event) => change(index, { prompt: event.currentTarget.value })}
+              onChange={(event) => change(index, { prompt: promptFrom(event.currentTarget.value) })}
             />
             <NumberOption label={words.fade} value={fade_s} max={3600} change={(s) => change(index, { fade_s: s })} />
             <NumberOption label={words.hold} value={hold_s} max={3600} change={(s) => change(index, { hold_s: s })} />
