@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -152,6 +152,7 @@ async def drive(
     warmup_s: float,
     seconds: float,
     skip_unchanged: bool = False,
+    params: Mapping[str, Any] | None = None,
     ready_timeout_s: float = 60.0,
     on_begin: Callable[[], None] = lambda: None,
 ) -> Run:
@@ -166,6 +167,7 @@ async def drive(
         seconds: how long frames are counted.
         skip_unchanged: whether frames that show nothing new may be repeats. Not by default: what is measured is frames
             that are run, however alike the pictures of a load may be.
+        params: further ones.
         on_begin: called when the warm-up ends.
 
     Raises:
@@ -185,7 +187,7 @@ async def drive(
         ]
         receivers = [asyncio.create_task(client.receive()) for client in clients]
         try:
-            patch: dict[str, Any] = {"skip_unchanged": skip_unchanged}
+            patch: dict[str, Any] = {"skip_unchanged": skip_unchanged, **(params or {})}
             if size is not None:
                 patch |= {"width": size[0], "height": size[1]}
             await unless_ended(asyncio.gather(*(client.update(patch) for client in clients)), receivers)

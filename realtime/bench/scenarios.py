@@ -18,17 +18,22 @@ from .load import BenchError, check_names, drive
 from .measures import Measures, Usage, measure
 from .pacer import Camera
 from .pictures import noisy_jpegs, photo_jpegs
+from .rungs import measure_rungs, wait_until_climbed
 from .servers import Process, floor_command, serve_command, start, watch_memory
 from .side_by_side import check_checkout, measure_codec, measure_demo, measure_websocket
 
 PICTURES = 8
 CAMERA_FPS = 30.0
+DEFAULT_MODEL = "tiny"
+OWN_SIZE_PX = 256
+"""Of the embedded model's pictures: the page sends them in the size that comes back."""
 SEED = 7
 RUNS_CUT, REPEAT_MS = 10.0, 2.0
 """How many times fewer frames of a still scene the engine runs, and how long a repeat may take, p50."""
 NOISY = 64
 """Pictures of a still scene, each with noise of its own: two seconds of a camera."""
 SCENARIOS = ("throughput", "one_client", "four_clients", "still", "overload", "floor", "websocket", "codec", "demo")
+OF_MODELS = ("one_client", "four_clients", "overload", "rungs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ def server_bench(
         model: measure this model and not the echo engine: at its own size, and against what it can do.
         repetitions: of what is compared with others.
         streamdiffusion: a checkout of it, whose demo server is run beside ours; None leaves that out.
-        only: names out of `SCENARIOS`; none means all that the model has.
+        only: names out of `SCENARIOS`, or of `OF_MODELS` where a model is measured; none means all.
         raw: a CSV file that gets every frame of every run that is not a comparison.
         output: a file that gets the JSON object too.
 
@@ -71,7 +76,7 @@ def server_bench(
     Raises:
         BenchError: it could not be measured. (A missed target is no error.)
     """
-    check_names(only, SCENARIOS)
+    check_names(only, SCENARIOS if model is None else OF_MODELS)
     if streamdiffusion is not None:
         check_checkout(streamdiffusion)
     elif "demo" in only:
@@ -80,12 +85,13 @@ def server_bench(
     pictures = photo_jpegs(PICTURES)
     bench = _Bench(plan, pictures, tick_ms if model is None else None, raw)
     comparison = Comparison(repetitions)
-    wanted = only or SCENARIOS
+    wanted = only or (SCENARIOS if model is None else OF_MODELS)
+    rung = None
     if model is None:
         _measure_echo(bench, wanted, tick_ms)
         _compare(comparison, wanted, streamdiffusion, plan, pictures)
     else:
-        _measure_model(bench, wanted, model)
+        rung = _measure_model(bench, comparison, wanted, model)
     answer = report.header("server") | {
         "model": model or f"echo:{tick_ms:g}",
         "settings": {
@@ -94,6 +100,7 @@ def server_bench(
             "warmup_s": plan.warmup_s,
             "repetitions": repetitions,
         },
+        "rung": rung,
         "scenarios": bench.measured,
         "comparisons": comparison.measured,
         "targets": {name: target.wire() for name, target in (bench.targets | comparison.targets).items()},
@@ -138,8 +145,10 @@ def _compare(
         report.progress("demo: left out; --streamdiffusion with a checkout of StreamDiffusion runs its server beside")
 
 
-def _measure_model(bench: _Bench, wanted: Sequence[str], model: str) -> None:
+def _measure_model(bench: _Bench, comparison: Comparison, wanted: Sequence[str], model: str) -> str:
+    """Says which rung it was."""
     with _server(model) as process:
+        rung = wait_until_climbed(process)
         # A camera faster than anything, with a window: the server sets the pace, and nothing is sent in vain.
         measures = bench.run("capacity", process, [Camera(240.0, windowed=True)])
         capacity_fps = measures["fps"]
@@ -149,12 +158,27 @@ def _measure_model(bench: _Bench, wanted: Sequence[str], model: str) -> None:
             bench.run("four_clients", process, _staggered(4))
         if "overload" in wanted:
             bench.overload(process, 2 * capacity_fps)
+        if "rungs" in wanted:
+            with _server(model, "--accelerate", "off") as eager:
+                wait_until_climbed(eager)
+                plan = bench.plan
+                pictures = photo_jpegs(PICTURES, OWN_SIZE_PX, OWN_SIZE_PX)
+                measure_rungs(
+                    comparison,
+                    process,
+                    eager,
+                    pictures,
+                    plan.warmup_s,
+                    plan.seconds / 2,
+                    is_embedded=model == DEFAULT_MODEL,
+                )
+    return rung
 
 
 @contextmanager
-def _server(model: str) -> Generator[Process]:
-    report.progress(f"starting a server with --model {model}")
-    with start(*serve_command(model)) as process:
+def _server(model: str, *options: str) -> Generator[Process]:
+    report.progress(f"starting a server with --model {model} {' '.join(options)}".rstrip())
+    with start(*serve_command(model), *options) as process:
         yield process
 
 
@@ -182,7 +206,7 @@ class _Bench:
     def __init__(self, plan: Plan, pictures: Sequence[bytes], tick_ms: float | None, raw: Path | None = None) -> None:
         self.measured: dict[str, Measures] = {}
         self.targets: dict[str, Target] = {}
-        self._plan = plan
+        self.plan = plan
         self._pictures = pictures
         self._tick_ms = tick_ms
         self._raw = raw
@@ -229,7 +253,7 @@ class _Bench:
     def overload(self, process: Process, fps: float) -> None:
         """A camera of twice the engine's rate, for long: neither latency nor memory may grow."""
         with watch_memory(process.pid) as memory:
-            measures = self.run("overload", process, [Camera(fps)], seconds=self._plan.overload_seconds)
+            measures = self.run("overload", process, [Camera(fps)], seconds=self.plan.overload_seconds)
         self._want("overload_latency_slope_ms_per_s", abs(measures["latency_slope_ms_per_s"]), 1.0)
         growth_mb = memory.growth_mb()
         measures["memory_mb"] = {
@@ -255,7 +279,7 @@ class _Bench:
         skip_unchanged: bool = False,
     ) -> Measures:
         """One run, its numbers kept under this name. Models other than `echo` make pictures of their own size."""
-        plan = self._plan
+        plan = self.plan
         seconds = plan.seconds if seconds is None else seconds
         tick_ms = self._tick_ms if tick_ms is None else tick_ms
         report.progress(f"{name}: {len(cameras)} x {cameras[0].fps:.4g} fps for {seconds:g} s")
