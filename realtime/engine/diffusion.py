@@ -44,7 +44,9 @@ def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine
     start = rungs.start(config.accelerate, model, progress, config.max_rows)
     engine = DiffusionEngine(model, start.backend, max_rows=config.max_rows)
     engine.warm_up(progress)
-    start.finish(progress)
+    if start.finish is not None:
+        start.finish(progress)
+        engine.warm_up(progress)  # torch.compile compiles again for tensors of inference mode, which examples are not
     if start.climb is not None:
         engine.climb = Climb(config, engine.adopt)
         engine.climb.start(start.climb)

@@ -35,21 +35,17 @@ LOOK_EVERY_S = 1.0
 Work = Callable[[Climb], None]
 
 
-def _nothing(progress: Progress) -> None:
-    pass
-
-
 class Start(NamedTuple):
     """How a model is served at first.
 
     Attributes:
         backend: answers at once.
-        finish: what is to be done between the warm-up and the first frame.
+        finish: what is to be done between the warm-up and the first frame; None where there is nothing.
         climb: leads to a higher rung while frames flow; None where there is none.
     """
 
     backend: Backend
-    finish: Callable[[Progress], None] = _nothing
+    finish: Callable[[Progress], None] | None = None
     climb: Work | None = None
 
 

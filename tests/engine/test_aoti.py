@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from realtime.config import Accelerate, Config
-from realtime.engine import aoti, builder, rungs
+from realtime.engine import aoti, builder, models, rungs
+from realtime.engine.accelerate import EagerBackend
 from realtime.engine.cache import cache_folder
 from realtime.engine.climb import Climb
 from realtime.engine.compiled import CompiledRegions, Demand, Signature
+from realtime.engine.diffusion import load_diffusion_engine
 from realtime.engine.models import load_model
 from realtime.engine.regions import Kind, Regions
 from realtime.engine.toolchain import compiler_obstacle
@@ -112,6 +114,21 @@ def test_without_a_compiler_the_error_says_what_to_do(accelerate: Accelerate, mo
 
     with pytest.raises(ConfigError, match=f"accelerate {accelerate}: there is no C\\+\\+ compiler: install g\\+\\+"):
         rungs.start(accelerate, make_model(), lambda stage, percent: None)
+
+
+def test_frames_are_warmed_up_again_on_what_was_made_before_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the first user would wait while torch.compile compiles once more."""
+    model, order = make_model(), list[str]()
+    backend = EagerBackend(model)
+    run = backend.run
+    monkeypatch.setattr(backend, "run", lambda call: order.append(call.kind) or run(call))
+    start = rungs.Start(backend, lambda progress: order.append("made"))
+    monkeypatch.setattr(rungs, "start", lambda *args: start)
+    monkeypatch.setattr(models, "load_model", lambda *args: model)
+
+    load_diffusion_engine(Config(), lambda stage, percent: None).close()
+
+    assert order == ["open", "step", "close", "made", "open", "step", "close"]
 
 
 class Built:
