@@ -346,6 +346,25 @@ def test_a_drawing_that_rests_sends_nothing(browser: Browser, echo: ServerProces
         assert page.evaluate("() => window.sent") > 0
 
 
+def test_a_layer_is_moved_and_scaled_and_put_back(browser: Browser, echo: ServerProcess) -> None:
+    with drawing(browser, echo) as watched:
+        page = watched.page
+        press(page, "Red")
+        stroke(page, (0.3, 0.5), (0.7, 0.5))
+        expect_colour(page, 0.5, 0.5, RED)
+        surface(page).press("w")
+        stroke(page, (0.5, 0.5), (0.5, 0.75))
+        expect_colour(page, 0.5, 0.75, RED)
+        expect_colour(page, 0.5, 0.5, WHITE)
+        page.keyboard.down("Shift")
+        stroke(page, (0.5, 0.25), (0.5, 0.75))
+        page.keyboard.up("Shift")
+        expect_colour(page, 0.5, 0.625, RED)
+        page.keyboard.press("Control+z")
+        page.keyboard.press("Control+z")
+        expect_colour(page, 0.5, 0.5, RED)
+
+
 def test_steps_are_few_while_the_pen_moves_and_the_users_own_when_it_rests(
     browser: Browser, echo: ServerProcess
 ) -> None:

@@ -13,6 +13,7 @@ export const toolKeys: Record<Tool, string> = {
   rectangle: "U",
   ellipse: "O",
   pick: "I",
+  move: "W",
   hand: "M",
 };
 

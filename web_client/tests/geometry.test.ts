@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { boxAround, clip, regular, sheetSize, union } from "../src/draw/geometry";
+import { boxAround, clip, regular, sheetSize, shiftBetween, union } from "../src/draw/geometry";
 import { magnify, MAX_ZOOM, pan, reveal, WHOLE } from "../src/draw/place";
 import { boxOfTile, isBlank, tilesIn, wholeTiles } from "../src/draw/tiles";
 
@@ -77,4 +77,11 @@ test("a tile is blank only without a trace", () => {
   expect(isBlank(pixels)).toBe(true);
   pixels[7] = 1;
   expect(isBlank(pixels)).toBe(false);
+});
+
+test("a layer moves by whole pixels, or is scaled by the way up and down alone", () => {
+  const from = { x: 10, y: 10 };
+  expect(shiftBetween(from, { x: 15.6, y: 7.2 }, false)).toEqual({ dx: 6, dy: -3, scale: 1 });
+  expect(shiftBetween(from, { x: 90, y: 10 - 512 }, true)).toEqual({ dx: 0, dy: 0, scale: 2 });
+  expect(shiftBetween(from, { x: 90, y: 10 + 512 }, true).scale).toBe(0.5);
 });

@@ -1,7 +1,7 @@
 /** The drawing itself: layers and their pixels, what is seen of them, and the way back. Knows no pointer and no tool. */
 
 import { computed, signal } from "@preact/signals";
-import { type Box, centredBox, clip, sheetSize, union } from "./geometry";
+import { type Box, centredBox, clip, type Shift, sheetSize, union } from "./geometry";
 import { amend, emptyHistory, push, redo, undo } from "./history";
 import { activeLayer, addAbove, addBelow, change, isFull, type Layer, type Layers, oneLayer } from "./layers";
 import { Surface } from "./surface";
@@ -114,6 +114,25 @@ export class Drawing {
   /** Shows everything as it is: an unfinished mark is gone. */
   refresh(): void {
     this.#compose(this.box);
+  }
+
+  /** Shows the active layer elsewhere before it is put there. */
+  previewShift(shift: Shift): void {
+    this.#preview.clear(this.#preview.box);
+    this.#preview.blitShifted(this.#sheet(this.layers.peek().activeId), shift);
+    this.#compose(this.box, this.#preview);
+  }
+
+  /** Puts the active layer elsewhere. What leaves the sheet comes back only by undo. */
+  commitShift(shift: Shift): void {
+    const { activeId } = this.layers.peek();
+    const sheet = this.#sheet(activeId);
+    this.previewShift(shift);
+    const hasInk = (tile: number) => sheet.readTile(tile) !== null || this.#preview.readTile(tile) !== null;
+    this.#remember(activeId, tilesIn(sheet.box).filter(hasInk));
+    sheet.clear(sheet.box);
+    sheet.blit(this.#preview, sheet.box);
+    this.refresh();
   }
 
   clearLayer(): void {

@@ -16,6 +16,13 @@ export interface Box {
   readonly bottom: number;
 }
 
+/** A layer put elsewhere: scaled about the picture's centre, then moved. */
+export interface Shift {
+  readonly dx: number;
+  readonly dy: number;
+  readonly scale: number;
+}
+
 export type ShapeKind = "line" | "rectangle" | "ellipse";
 
 /** Width and height of the sheet's visible part for a picture's shape. Even, so that the centre lies between pixels. */
@@ -65,6 +72,16 @@ export function clip(box: Box, within: Box): Box | null {
     bottom: Math.min(box.bottom, within.bottom),
   };
   return clipped.left < clipped.right && clipped.top < clipped.bottom ? clipped : null;
+}
+
+/** Doubles, or halves, over half of the shorter side. */
+const DOUBLING_PX = SHORTER_SIDE_PX / 2;
+
+/** @param scales whether the way up and down makes larger and smaller, in place of moving. */
+export function shiftBetween(from: Point, to: Point, scales: boolean): Shift {
+  if (scales) return { dx: 0, dy: 0, scale: 2 ** ((from.y - to.y) / DOUBLING_PX) };
+  // Whole pixels: nothing gets softer by being moved.
+  return { dx: Math.round(to.x - from.x), dy: Math.round(to.y - from.y), scale: 1 };
 }
 
 const EIGHTH_TURN = Math.PI / 4;

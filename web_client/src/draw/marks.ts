@@ -2,7 +2,7 @@
 
 import type { Drawing, Ink } from "./drawing";
 import { flood, widen } from "./flood";
-import { type Box, boxAround, clip, type Point, regular, type ShapeKind, union } from "./geometry";
+import { type Box, boxAround, clip, type Point, regular, type ShapeKind, type Shift, shiftBetween, union } from "./geometry";
 import { boxOfOutline, pathOf, type PenPoint, Stroke } from "./stroke";
 import type { Surface } from "./surface";
 
@@ -141,6 +141,32 @@ export class ShapeMark implements Mark {
 
   #wipe(): void {
     if (this.#box) this.#whole.clear(this.#box);
+  }
+}
+
+/** The whole layer in the hand: it moves, or held regular it is scaled. */
+export class ShiftMark implements Mark {
+  readonly #drawing: Drawing;
+  #from: Point | null = null;
+  #shift: Shift | null = null;
+
+  constructor(drawing: Drawing) {
+    this.#drawing = drawing;
+  }
+
+  move(points: readonly PenPoint[], isRegular: boolean): void {
+    const point = points.at(-1);
+    if (!point) return;
+    if (!this.#from) this.#from = point;
+    else this.#drawing.previewShift((this.#shift = shiftBetween(this.#from, point, isRegular)));
+  }
+
+  end(): void {
+    if (this.#shift) this.#drawing.commitShift(this.#shift);
+  }
+
+  cancel(): void {
+    this.#drawing.refresh();
   }
 }
 

@@ -1,6 +1,6 @@
 /** A canvas with its origin at the centre. Knows neither layers nor tools. */
 
-import type { Box } from "./geometry";
+import type { Box, Shift } from "./geometry";
 import { boxOfTile, isBlank } from "./tiles";
 
 export class Surface {
@@ -65,6 +65,13 @@ export class Surface {
     context.drawImage(from.canvas, left + fromWidth / 2, top + fromHeight / 2, width, height, left, top, width, height);
     context.globalAlpha = 1;
     context.globalCompositeOperation = "source-over";
+  }
+
+  /** Puts all of another surface here, elsewhere. */
+  blitShifted({ canvas }: Surface, { dx, dy, scale }: Shift): void {
+    const [width, height] = [canvas.width * scale, canvas.height * scale];
+    this.#context.imageSmoothingQuality = "high";
+    this.#context.drawImage(canvas, dx - width / 2, dy - height / 2, width, height);
   }
 
   /** Draws a picture over all of a box, which it covers; what sticks out is cut off. */

@@ -6,16 +6,18 @@ import { Drawing } from "../draw/drawing";
 import { boxAround, type Point, SHORTER_SIDE_PX } from "../draw/geometry";
 import { Gestures, type Pointer } from "../draw/gestures";
 import { activate, neighbour } from "../draw/layers";
-import { type Brush, fillArea, type Mark, type Scratch, ShapeMark, StrokeMark } from "../draw/marks";
+import { type Brush, fillArea, type Mark, type Scratch, ShapeMark, ShiftMark, StrokeMark } from "../draw/marks";
 import { magnify, pan, type Place, reveal, WHOLE } from "../draw/place";
 import { type PenPoint, Speed } from "../draw/stroke";
 import { type Picture, type Source, SourceError } from "./source";
 
-export const tools = ["brush", "eraser", "fill", "line", "rectangle", "ellipse", "pick", "hand"] as const;
+export const tools = ["brush", "eraser", "fill", "line", "rectangle", "ellipse", "pick", "move", "hand"] as const;
 export type Tool = (typeof tools)[number];
 
 export const SIZE_PERCENT = { min: 0.5, max: 25, step: 0.5 };
 
+/** Tools that cover nothing in the size of the brush. */
+const RINGLESS: ReadonlySet<Tool> = new Set(["pick", "fill", "move", "hand"]);
 const PEN_ERASER_BUTTON = 32;
 const MIDDLE_BUTTON = 1;
 /** Mice that report a thousand times a second aren't painted that often. */
@@ -259,8 +261,13 @@ export class DrawingCanvas implements Source {
   #use(tool: Tool, at: PenPoint): void {
     if (tool === "hand") return;
     if (tool === "pick") return this.#pick(at);
-    if (tool !== "eraser") this.#noteColour();
+    if (tool !== "eraser" && tool !== "move") this.#noteColour();
     this.drawing.showActive();
+    if (tool === "move") {
+      this.#mark = new ShiftMark(this.drawing);
+      this.#paint([at], false);
+      return;
+    }
     const scratch = (this.#scratch ??= { settled: this.drawing.newSurface(), whole: this.drawing.newSurface() });
     const brush = this.#brush(tool);
     if (tool === "fill") {
@@ -348,7 +355,7 @@ export class DrawingCanvas implements Source {
   /** As large as the brush, so that one sees what it will cover. */
   #showRing(event: PointerEvent): void {
     const tool = this.tool.peek();
-    this.#ring.hidden = event.pointerType === "touch" || tool === "pick" || tool === "fill" || tool === "hand";
+    this.#ring.hidden = event.pointerType === "touch" || RINGLESS.has(tool);
     if (this.#ring.hidden) return;
     const box = this.view.getBoundingClientRect();
     const share = (this.size.peek() / 100) * (tool === "eraser" ? 2 : 1);
