@@ -32,7 +32,7 @@ def test_what_moves_keeps_its_fields() -> None:
     assert fields == {
         "Frame": ["seq", "format", "data", "captured_us", "received_ns"],
         "Job": ["frame", "params", "session", "admitted_ns", "number", "encode", "picture", "thumbnail", "opened_ns"],
-        "Result": ["job", "picture", "stamps", "data", "format"],
+        "Result": ["job", "picture", "stamps", "data", "format", "air"],
     }
 
 

@@ -9,6 +9,7 @@ Must not know engines, rows or who wants what is made.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import logging
@@ -95,7 +96,9 @@ class Builder:
             if sys.platform == "win32":
                 self._process.kill()
             else:
-                os.killpg(self._process.pid, signal.SIGKILL)
+                # It may have ended just now, and another thread be about to learn that.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
 
     def dispose(self) -> None:
         """End it and remove its files."""
