@@ -10,7 +10,7 @@ import itertools
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from .capacity import MOST_FPS, Demand, rate_for_all
@@ -18,7 +18,7 @@ from .engine import Engine, Pending
 from .frame import Failure, Job, Order, Repeat, Result
 from .params import Params
 from .session import Channel, Session
-from .shares import Shares, TickCosts
+from .shares import Bill, Ledger, Shares
 from .stages import Stages
 from .tempo import Durations, Rhythm, pays
 
@@ -63,8 +63,7 @@ class _Flight:
 
     pending: Pending
     rows: int
-    works: Mapping[str, int]  # by session name
-    charged_ns: Mapping[str, float]
+    bill: Bill
     begun_ns: int
     launched_ns: int
 
@@ -108,8 +107,7 @@ class Scheduler:
         self._lock = threading.Lock()
         self._sessions: tuple[Session, ...] = ()
         self._shares = Shares()
-        self._costs = TickCosts()
-        self._works: dict[int, tuple[str, int]] = {}  # job number -> session name and work, of rows in flight
+        self._ledger = Ledger(self._shares)
         self._numbers = itertools.count(1)
         self._under_way: dict[int, tuple[Session, Channel]] = {}  # job number -> where its picture goes
         self._followers: dict[int, Job] = {}  # job number -> the newest unchanged frame since
@@ -158,7 +156,7 @@ class Scheduler:
             fps = MOST_FPS if is_new else session.stats.wanted_fps(now_ns)
             if session.channel is not None:
                 demands.append(Demand(fps, session.in_use.num_inference_steps, _work(session.in_use)))
-        return rate_for_all(demands, self._costs.line, self._max_rows)
+        return rate_for_all(demands, self._ledger.costs.line, self._max_rows)
 
     def stop(self) -> None:
         """Make `run` return after the tick under way. Any thread."""
@@ -281,8 +279,7 @@ class Scheduler:
         """A frame gets a row."""
         self._under_way[job.number] = (session, channel)
         self._rows_of[session.name] += 1
-        self._shares.admit(session.name)
-        self._works[job.number] = (session.name, _work(job.params))
+        self._ledger.enter(job.number, session.name, _work(job.params))
         channel.reference = job
         session.stats.count_wanted(job.admitted_ns)
         if (rhythm := self._rhythms.get(session.name)) is not None:
@@ -331,25 +328,16 @@ class Scheduler:
         if not admitted and not self._engine.busy_rows:
             return None
         rows = len(admitted) + self._engine.busy_rows
-        works: Counter[str] = Counter()
-        for name, work in self._works.values():
-            works[name] += work
-        # By what is expected: the next frames are picked before it is known. `_deliver` corrects it.
-        charged_ns = self._costs.split(works, self._costs.expected(works.total()))
-        self._charge(charged_ns)
+        bill = self._ledger.charge()
         before_ns = self._clock()
         pending = self._engine.tick(admitted)
         launched_ns = self._clock()
         self._launch_times.note(len(admitted), launched_ns - picked_ns)  # with the opening
         for job in pending.jobs:  # their rows are free for the next tick, though their pictures are still to come
             self._rows_of[job.session] -= 1
-            del self._works[job.number]
+            self._ledger.leave(job.number)
         self._rows_of += Counter()  # forgets the zeros
-        return _Flight(pending, rows, works, charged_ns, before_ns, launched_ns)
-
-    def _charge(self, costs_ns: Mapping[str, float], sign: int = 1) -> None:
-        for name, cost_ns in costs_ns.items():
-            self._shares.charge(name, sign * cost_ns)
+        return _Flight(pending, rows, bill, before_ns, launched_ns)
 
     def _deliver(self, flight: _Flight) -> None:
         outcomes = flight.pending.collect()
@@ -360,9 +348,7 @@ class Scheduler:
         self._finished_ns = finished_ns
         duration_ns = max(0, finished_ns - started_ns)
         self._tick_times.note(flight.rows, duration_ns)
-        self._costs.note(sum(flight.works.values()), duration_ns)
-        self._charge(self._costs.split(flight.works, duration_ns))
-        self._charge(flight.charged_ns, -1)
+        self._ledger.settle(flight.bill, duration_ns)
         for outcome in self._stages.seal(outcomes):
             self._answer(outcome)
         self._on_tick((finished_ns - flight.begun_ns) / 1e9, len(outcomes))

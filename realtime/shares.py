@@ -6,8 +6,9 @@ Source: Goyal, Vin, Cheng 1996, "Start-time Fair Queuing".
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 COMPOSITIONS_KEPT = 32
 """Different ticks whose durations are remembered, newest first: what a machine once took says little."""
@@ -131,3 +132,60 @@ class Shares:
         """It is served no more."""
         for kept in (self._at_ns, self._since_ns, self._turns):
             kept.pop(name, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A tick that was charged by what is expected of it.
+
+    Attributes:
+        works: of its rows, by user.
+        charged_ns: by user.
+    """
+
+    works: Mapping[str, int]
+    charged_ns: Mapping[str, float]
+
+
+class Ledger:
+    """Charges users for the ticks that their rows are in.
+
+    By what is expected as soon as a tick is launched, for the next frames are picked before anybody knows how long it
+    takes; by what it took afterwards.
+
+    Args:
+        shares: of the users.
+    """
+
+    def __init__(self, shares: Shares) -> None:
+        self.costs = TickCosts()
+        self._shares = shares
+        self._rows: dict[int, tuple[str, int]] = {}  # by number: user and work
+
+    def enter(self, number: int, name: str, work: int) -> None:
+        """A user's row is in all ticks from now on."""
+        self._shares.admit(name)
+        self._rows[number] = (name, work)
+
+    def leave(self, number: int) -> None:
+        """The row was in its last tick."""
+        del self._rows[number]
+
+    def charge(self) -> Bill:
+        """A tick of all rows is launched."""
+        works: Counter[str] = Counter()
+        for name, work in self._rows.values():
+            works[name] += work
+        bill = Bill(works, self.costs.split(works, self.costs.expected(works.total())))
+        self._add(bill.charged_ns, 1)
+        return bill
+
+    def settle(self, bill: Bill, duration_ns: int) -> None:
+        """It took so long."""
+        self.costs.note(sum(bill.works.values()), duration_ns)
+        self._add(self.costs.split(bill.works, duration_ns), 1)
+        self._add(bill.charged_ns, -1)
+
+    def _add(self, costs_ns: Mapping[str, float], sign: int) -> None:
+        for name, cost_ns in costs_ns.items():
+            self._shares.charge(name, sign * cost_ns)

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Sequence
 from functools import partial
 
+from ..engine import BEING_MADE
 from .comparison import Comparison
 from .load import BenchError, drive
 from .measures import measure
@@ -23,8 +24,6 @@ STEPS = (1, 2)
 WANTED_FPS = {1: 30.0, 2: 22.0}
 WANTED_RATIO = 2.0
 """Of the embedded model on two cores, whose fastest rung is OpenVINO."""
-BEING_MADE = "is being made"
-"""What a server's rung says while a higher one is on its way."""
 CLIMB_TIMEOUT_S, LOOK_EVERY_S = 300.0, 0.5
 
 

@@ -24,7 +24,7 @@ from .side_by_side import check_checkout, measure_codec, measure_demo, measure_w
 
 PICTURES = 8
 CAMERA_FPS = 30.0
-DEFAULT_MODEL = "tiny"
+EMBEDDED_MODEL = "tiny"
 OWN_SIZE_PX = 256
 """Of the embedded model's pictures: the page sends them in the size that comes back."""
 SEED = 7
@@ -170,7 +170,7 @@ def _measure_model(bench: _Bench, comparison: Comparison, wanted: Sequence[str],
                     pictures,
                     plan.warmup_s,
                     plan.seconds / 2,
-                    is_embedded=model == DEFAULT_MODEL,
+                    is_embedded=model == EMBEDDED_MODEL,
                 )
     return rung
 

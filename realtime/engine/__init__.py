@@ -14,6 +14,9 @@ from ..frame import Failure, Job, Result
 if TYPE_CHECKING:
     from ..config import Config
 
+#: What `EngineInfo.rung` says while a higher rung is on its way.
+BEING_MADE = "is being made"
+
 #: Called with a stage's name and its percentage, or None where no percentage is known. May be called from any thread.
 Progress = Callable[[str, "float | None"], None]
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from . import BEING_MADE
 from .builder import Builder
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Climb:
         Returns:
             Whether it was made; if not, the log and `doing` say why.
         """
-        self.say(f"{what} is being made")
+        self.say(f"{what} {BEING_MADE}")
         with self._lock:
             if self.closing.is_set():
                 return False

@@ -304,29 +304,27 @@ class TorchNetworks:
         for network in networks:
             network.to(memory_format=layout)
         self.layout = layout
-        self.encode_latents = _Encoder(model, layout)
+        self.encode_latents = _Half(model, model.encode_latents, layout)
         self.unet = _Unet(model, layout)
-        self.decode_latents = _Decoder(model, layout)
+        self.decode_latents = _Half(model, model.decode_latents, layout)
 
 
-class _Encoder(nn.Module):
-    def __init__(self, model: Model, layout: torch.memory_format) -> None:
+class _Half(nn.Module):
+    """The autoencoder, one way.
+
+    Args:
+        convert: `Model.encode_latents` or `Model.decode_latents`.
+    """
+
+    def __init__(
+        self, model: Model, convert: Callable[[torch.Tensor], torch.Tensor], layout: torch.memory_format
+    ) -> None:
         super().__init__()
         self.vae = model.vae
-        self._model, self._layout = model, layout
+        self._convert, self._dtype, self._layout = convert, model.dtype, layout
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self._model.encode_latents(pixels.to(self._model.dtype, memory_format=self._layout))
-
-
-class _Decoder(nn.Module):
-    def __init__(self, model: Model, layout: torch.memory_format) -> None:
-        super().__init__()
-        self.vae = model.vae
-        self._model, self._layout = model, layout
-
-    def forward(self, latents: torch.Tensor) -> torch.Tensor:
-        return self._model.decode_latents(latents.to(self._model.dtype, memory_format=self._layout))
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return self._convert(batch.to(self._dtype, memory_format=self._layout))
 
 
 class _Unet(nn.Module):

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from .driver import SOON_MS, ServerProcess, Watched, opened, serving, session_of
+from .driver import PHONE, SOON_MS, ServerProcess, Watched, opened, serving, session_of
 
 pytestmark = pytest.mark.browser
 
@@ -443,3 +443,11 @@ def test_the_drawings_keys_leave_a_dialog_alone(browser: Browser, echo: ServerPr
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_be_hidden()
         expect(page.get_by_role("button", name="Brush", exact=True)).to_have_attribute("aria-pressed", "true")
+
+
+def test_on_a_phone_no_tool_is_cut_off(browser: Browser, echo: ServerProcess) -> None:
+    with drawing(browser, echo, viewport=PHONE, has_touch=True) as watched:
+        buttons = watched.page.locator(".draw-tools button").all()
+        boxes = [button.bounding_box() for button in buttons if button.is_visible()]
+        assert len(boxes) > 12
+        assert all(box is not None and box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"] for box in boxes)

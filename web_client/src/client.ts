@@ -8,6 +8,7 @@ import { Dialer } from "./dialer";
 import { flag, kept } from "./kept";
 import { createEncoder } from "./encoder";
 import { FrameSender } from "./frame_sender";
+import { Inputs } from "./inputs";
 import { Meter } from "./meter";
 import { moved, seedFrom } from "./numbers";
 import { differences, ParamsStore } from "./params";
@@ -19,11 +20,6 @@ import { type Control, controlsFrom, type NumberControl, type Schema } from "./s
 import type { Sender } from "./sender";
 import { keepSessionName, sessionName } from "./session";
 import { httpSignaling } from "./signaling";
-import { Camera } from "./sources/camera";
-import { DrawingCanvas } from "./sources/canvas";
-import { FileSource } from "./sources/file";
-import { Screen } from "./sources/screen";
-import { type Picture, type Source, SourceError, type SourceKind, type SourceProblem } from "./sources/source";
 import type { NoteKind, ProblemKind } from "./strings";
 import { createTrackCanvas } from "./track_canvas";
 import { TrackSender } from "./track_sender";
@@ -44,10 +40,16 @@ export class Client {
     this.meter.played(pictures, this.params.inForce.peek()?.version ?? null);
     this.#tell(this.onOutput, null);
   });
-  readonly camera = new Camera((problem) => this.#lost(problem));
-  readonly screen = new Screen((problem) => this.#lost(problem));
-  readonly file = new FileSource();
-  readonly canvas = new DrawingCanvas();
+  readonly inputs = new Inputs({
+    problems: this.problems,
+    changed: () => this.#changed(),
+    onUse: (source) => {
+      for (const sender of Object.values(this.#senders)) sender.use(source);
+    },
+    onBegun: () => {
+      if (this.dialer.wanted !== this.dialer.inUse.peek()) this.connection.redial();
+    },
+  });
   readonly params = new ParamsStore({
     clock,
     send: (patch) => this.connection.send({ type: "params", params: patch }),
@@ -67,7 +69,7 @@ export class Client {
     },
     choice: keptChoice(),
     isLocal: isLoopback(location.hostname),
-    isVideo: () => this.#source(this.sourceKind.peek())?.isStill === false,
+    isVideo: () => this.inputs.source?.isStill === false,
     onFallBack: () => {
       this.note.value = "fellBack";
     },
@@ -92,7 +94,6 @@ export class Client {
   /** Called when the source has a new picture. */
   readonly onInput = new Set<() => void>();
 
-  readonly sourceKind = signal<SourceKind | null>(null);
   /** Whether the server owes an answer. */
   readonly isAtWork = signal(false);
   /** Whether nothing is sent while the tab is hidden. */
@@ -136,7 +137,7 @@ export class Client {
   readonly #versions = new Map<number, Params>();
 
   constructor() {
-    this.canvas.onPen = this.#refiner.moved;
+    this.inputs.canvas.onPen = this.#refiner.moved;
     // The page that comes after this one would take the few steps for the user's own.
     addEventListener("pagehide", this.#refiner.rest);
     document.addEventListener("visibilitychange", () => {
@@ -144,49 +145,11 @@ export class Client {
     });
   }
 
-  /** Switches the input; the connection stays as it is. */
-  async useSource(kind: SourceKind): Promise<void> {
-    this.#source(this.sourceKind.peek())?.stop();
-    this.problems.clear("source");
-    this.sourceKind.value = kind;
-    const source = this.#source(kind);
-    for (const sender of Object.values(this.#senders)) sender.use(source);
-    await this.#trySource(kind, () => source?.start(this.#changed));
-    // Not before it has started: a camera that is refused moves nothing.
-    if (this.sourceKind.peek() === kind) this.#redialIfBetter();
-  }
-
-  /** Takes a picture or a video from the user: under a drawing, or as the source. */
-  async openFile(file: File): Promise<void> {
-    this.problems.clear("source");
-    try {
-      if (this.sourceKind.peek() === "canvas" && file.type.startsWith("image/")) return await this.canvas.addPicture(file);
-      await this.file.open(file);
-    } catch (error) {
-      if (!(error instanceof SourceError)) throw error;
-      this.problems.report("source", error.kind);
-      return;
-    }
-    if (this.sourceKind.peek() !== "file") await this.useSource("file");
-    // From a still to a video, say.
-    else this.#redialIfBetter();
-  }
-
   chooseTransport(choice: Choice): void {
     keepChoice(choice);
     this.dialer.choose(choice);
     this.note.value = null;
     if (this.dialer.wanted !== this.dialer.inUse.peek() || !this.connection.isOpen) this.connection.redial();
-  }
-
-  async useCameraDevice(deviceId: string): Promise<void> {
-    this.problems.clear("source");
-    await this.#trySource("camera", () => this.camera.choose(deviceId));
-  }
-
-  async useOtherScreen(): Promise<void> {
-    this.problems.clear("source");
-    await this.#trySource("screen", () => this.screen.choose());
   }
 
   setFrozen(isFrozen: boolean): void {
@@ -222,11 +185,6 @@ export class Client {
   dismissLostParams(): void {
     this.lostParams.value = null;
     this.problems.clear("params");
-  }
-
-  /** The newest picture of the source; null while there is none. */
-  input(): Picture | null {
-    return this.#source(this.sourceKind.peek())?.picture() ?? null;
   }
 
   /** The params of a version; of one that is not known (or was made by a video) those in force. */
@@ -292,9 +250,9 @@ export class Client {
     if (!hasTarget(params)) this.governor.value = null;
     this.#versions.set(params.version, params);
     if (this.#versions.size > KEPT_VERSIONS) this.#versions.delete(this.#versions.keys().next().value ?? 0);
-    this.canvas.resize(params.width, params.height);
+    this.inputs.canvas.resize(params.width, params.height);
     // A drawing doesn't change by itself: sent once more, it comes back with the new look.
-    if (this.#source(this.sourceKind.peek())?.isStill) this.#changed();
+    if (this.inputs.source?.isStill) this.#changed();
   }
 
   async #show(frame: Frame): Promise<void> {
@@ -326,17 +284,6 @@ export class Client {
     }
   }
 
-  async #trySource(kind: SourceKind, begin: () => Promise<void> | undefined): Promise<void> {
-    try {
-      await begin();
-    } catch (error) {
-      if (!(error instanceof SourceError)) throw error;
-      if (this.sourceKind.peek() !== kind) return;
-      this.problems.report("source", error.kind);
-      this.sourceKind.value = null;
-    }
-  }
-
   /** What every sender is given; only the one of the transport in use has a target. */
   #sending(kind: TransportKind) {
     return {
@@ -362,20 +309,6 @@ export class Client {
 
   #noteWork(): void {
     this.isAtWork.value = this.#frames.credit.unsettled > 0;
-  }
-
-  #lost(problem: SourceProblem): void {
-    this.problems.report("source", problem);
-    this.sourceKind.value = null;
-  }
-
-  #redialIfBetter(): void {
-    if (this.dialer.wanted !== this.dialer.inUse.peek()) this.connection.redial();
-  }
-
-  #source(kind: SourceKind | null): Source | null {
-    const { camera, screen, file, canvas } = this;
-    return kind && { camera, screen, file, canvas }[kind];
   }
 
   #number(name: string): NumberControl | undefined {

@@ -11,7 +11,7 @@ import { type DrawingCanvas, SIZE_PERCENT, tools } from "./sources/canvas";
 import { strings } from "./strings";
 
 export function DrawTools({ client }: { client: Client }) {
-  const { canvas } = client;
+  const { canvas } = client.inputs;
   const words = strings.tools;
   return (
     <div class="draw-tools" role="group" aria-label={words.label}>

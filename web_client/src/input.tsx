@@ -15,7 +15,7 @@ const icons: Record<SourceKind, IconName> = { camera: "camera", screen: "screen"
 const ACCEPT = "image/*,video/*";
 
 export function Input({ client }: { client: Client }) {
-  const kind = client.sourceKind.value;
+  const kind = client.inputs.kind.value;
   const pane = useRef<HTMLElement>(null);
   const chooses = useRef(true);
   useLayoutEffect(() => {
@@ -25,7 +25,7 @@ export function Input({ client }: { client: Client }) {
     if (hasSwitched && document.activeElement === document.body) {
       pane.current?.querySelector<HTMLElement>("button[aria-pressed=true], .chooser button")?.focus();
     }
-    return kind === "canvas" && pane.current ? bindDrawKeys(client.canvas, pane.current) : undefined;
+    return kind === "canvas" && pane.current ? bindDrawKeys(client.inputs.canvas, pane.current) : undefined;
   }, [kind]);
   return (
     <section class="pane" aria-labelledby="input-title" ref={pane}>
@@ -39,7 +39,7 @@ export function Input({ client }: { client: Client }) {
           </div>
         )}
       </div>
-      <div class="picture" data-kind={kind ?? "none"} data-mirrored={kind === "camera" && client.camera.mirrored.value}>
+      <div class="picture" data-kind={kind ?? "none"} data-mirrored={kind === "camera" && client.inputs.camera.mirrored.value}>
         {kind === null ? <Chooser client={client} /> : <SourcePicture client={client} kind={kind} />}
       </div>
       {kind && <Tools client={client} kind={kind} />}
@@ -48,7 +48,7 @@ export function Input({ client }: { client: Client }) {
 }
 
 function SourcePicture({ client, kind }: { client: Client; kind: SourceKind }) {
-  const source = client[kind];
+  const source = client.inputs[kind];
   const label = kind === "canvas" ? strings.source.drawingSurface : strings.source[kind];
   return (
     <>
@@ -64,9 +64,9 @@ function SourcePicture({ client, kind }: { client: Client; kind: SourceKind }) {
 function Tools({ client, kind }: { client: Client; kind: SourceKind }) {
   return (
     <>
-      {kind === "camera" && <CameraTools camera={client.camera} choose={(id) => void client.useCameraDevice(id)} />}
-      {kind === "screen" && <ScreenTools choose={() => void client.useOtherScreen()} />}
-      {kind === "file" && <FileTools source={client.file} accept={ACCEPT} take={(file) => void client.openFile(file)} />}
+      {kind === "camera" && <CameraTools camera={client.inputs.camera} choose={(id) => void client.inputs.useCameraDevice(id)} />}
+      {kind === "screen" && <ScreenTools choose={() => void client.inputs.useOtherScreen()} />}
+      {kind === "file" && <FileTools source={client.inputs.file} accept={ACCEPT} take={(file) => void client.inputs.open(file)} />}
       {kind === "canvas" && <DrawTools client={client} />}
       <HiddenTab client={client} />
     </>
@@ -87,9 +87,9 @@ function SourceButton({ client, kind, isPressed }: SourceButtonProps) {
       <span class="label">{label}</span>
     </>
   );
-  if (kind === "file" && client.file.isEmpty) {
+  if (kind === "file" && client.inputs.file.isEmpty) {
     return (
-      <FileButton accept={ACCEPT} label={label} isPressed={isPressed} take={(file) => void client.openFile(file)}>
+      <FileButton accept={ACCEPT} label={label} isPressed={isPressed} take={(file) => void client.inputs.open(file)}>
         {content}
       </FileButton>
     );
@@ -100,7 +100,7 @@ function SourceButton({ client, kind, isPressed }: SourceButtonProps) {
       aria-label={label}
       title={label}
       aria-pressed={isPressed}
-      onClick={() => void client.useSource(kind)}
+      onClick={() => void client.inputs.use(kind)}
     >
       {content}
     </button>
@@ -132,12 +132,12 @@ function Chooser({ client }: { client: Client }) {
             </span>
           </>
         );
-        return kind === "file" && client.file.isEmpty ? (
-          <FileButton key={kind} class="big" accept={ACCEPT} take={(file) => void client.openFile(file)}>
+        return kind === "file" && client.inputs.file.isEmpty ? (
+          <FileButton key={kind} class="big" accept={ACCEPT} take={(file) => void client.inputs.open(file)}>
             {content}
           </FileButton>
         ) : (
-          <button key={kind} type="button" class="big" onClick={() => void client.useSource(kind)}>
+          <button key={kind} type="button" class="big" onClick={() => void client.inputs.use(kind)}>
             {content}
           </button>
         );

@@ -37,9 +37,9 @@ export function bindKeys(studio: Studio, there: Document): void {
 }
 
 function undo(event: KeyboardEvent, { client }: Studio): boolean {
-  if (event.key.toLowerCase() !== "z" || client.sourceKind.peek() !== "canvas") return false;
-  if (event.shiftKey) client.canvas.redo();
-  else client.canvas.undo();
+  if (event.key.toLowerCase() !== "z" || client.inputs.kind.peek() !== "canvas") return false;
+  if (event.shiftKey) client.inputs.canvas.redo();
+  else client.inputs.canvas.undo();
   return true;
 }
 

@@ -10,7 +10,7 @@ import { strings } from "./strings";
 
 export function LayerList({ client }: { client: Client }) {
   const words = strings.layers;
-  const { drawing } = client.canvas;
+  const { drawing } = client.inputs.canvas;
   const layers = drawing.layers.value;
   return (
     <details class="layers" open>
@@ -34,7 +34,7 @@ export function LayerList({ client }: { client: Client }) {
           accept="image/*"
           title={words.importHint}
           disabled={isFull(layers)}
-          take={(file) => void client.openFile(file)}
+          take={(file) => void client.inputs.open(file)}
         >
           <Icon name="file" />
           {words.import}

@@ -53,7 +53,7 @@ export class Studio {
     });
     this.program = new Program({
       layers: () => view.layers.peek(),
-      input: () => client.input(),
+      input: () => client.inputs.picture(),
       output: () => client.player.picture(),
       size: () => client.shape.peek(),
     });
@@ -117,7 +117,7 @@ export class Studio {
   /** A file that was dropped or pasted: our own have a look or presets in them, others are pictures to restyle. */
   async take(file: File): Promise<void> {
     const isOwn = file.type === "image/png" || file.name.endsWith(".json");
-    if (!isOwn || !(await this.#restore(file))) await this.client.openFile(file);
+    if (!isOwn || !(await this.#restore(file))) await this.client.inputs.open(file);
   }
 
   /** A file that was chosen for its look or its presets. */
@@ -136,7 +136,7 @@ export class Studio {
   /** Has this moment's picture made at several strengths. */
   async preview(onPicture: (index: number, frame: Frame) => void): Promise<void> {
     const { client } = this;
-    const [picture, params] = [client.input(), client.params.inForce.peek()];
+    const [picture, params] = [client.inputs.picture(), client.params.inForce.peek()];
     if (!picture || !params) {
       client.mention("noPreview");
       return;

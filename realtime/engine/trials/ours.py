@@ -21,7 +21,7 @@ from ...config import Accelerate, Config, Device, Dtype
 from ...errors import EngineError
 from ...frame import Failure, Format, Frame, Job, Result
 from ...params import OutputFormat, Params
-from .. import Engine, Pending, load_engine
+from .. import BEING_MADE, Engine, Pending, load_engine
 from ..codec import Pixels
 from ..regions import Call, Kind, Outputs
 from .machine import Machine
@@ -29,8 +29,6 @@ from .machine import Machine
 if TYPE_CHECKING:
     from ..diffusion import DiffusionEngine
 
-BEING_MADE = "is being made"
-"""What the engine's rung says while it climbs."""
 QUIET_S = 6.0
 """Longer than the climb takes to see that a batch is in use."""
 LOOK_EVERY_S = 0.25

@@ -1,7 +1,7 @@
 /** The webcam as a source: opens it, lists the others, names what went wrong. */
 
 import { signal } from "@preact/signals";
-import { MovingPicture, stopTracks } from "./moving";
+import { Capture } from "./capture";
 import { type CroppedSource, type Picture, SourceError, type SourceProblem } from "./source";
 
 export class Camera implements CroppedSource {
@@ -10,71 +10,46 @@ export class Camera implements CroppedSource {
   readonly deviceId = signal("");
   readonly mirrored = signal(true);
 
-  readonly #moving = new MovingPicture();
-  readonly view = this.#moving.view;
-  readonly shape = this.#moving.shape;
-  readonly #onLost: (problem: SourceProblem) => void;
-  #stream: MediaStream | null = null;
+  readonly #capture: Capture;
+  readonly view: HTMLElement;
+  readonly shape: CroppedSource["shape"];
   #changed: () => void = () => {};
-  /** Counts openings: a permission prompt may be answered after the source was switched away. */
-  #opening = 0;
 
   constructor(onLost: (problem: SourceProblem) => void) {
-    this.#onLost = onLost;
+    this.#capture = new Capture(() => onLost("cameraLost"));
+    ({ view: this.view, shape: this.shape } = this.#capture);
   }
 
   async start(changed: () => void): Promise<void> {
     this.#changed = changed;
-    await this.#open(this.deviceId.peek());
+    await this.choose(this.deviceId.peek());
     navigator.mediaDevices.addEventListener("devicechange", this.#listDevices);
   }
 
   stop(): void {
-    this.#opening++;
     navigator.mediaDevices?.removeEventListener("devicechange", this.#listDevices);
-    this.#release();
+    this.#capture.stop();
   }
 
   async choose(deviceId: string): Promise<void> {
-    await this.#open(deviceId);
+    // First: many systems open a camera once only.
+    this.#capture.release();
+    // Outside a secure context the whole object is missing, whatever the types say.
+    if (!window.isSecureContext || !navigator.mediaDevices) throw new SourceError("cameraInsecure");
+    const stream = await this.#capture.open(() => openCamera(deviceId), this.#changed);
+    if (!stream) return;
+    this.deviceId.value = stream.getVideoTracks()[0]?.getSettings().deviceId ?? deviceId;
+    await this.#listDevices();
   }
 
   picture(): Picture | null {
-    return this.#moving.picture(this.mirrored.peek());
-  }
-
-  async #open(deviceId: string): Promise<void> {
-    const opening = ++this.#opening;
-    this.#release();
-    // Outside a secure context the whole object is missing, whatever the types say.
-    if (!window.isSecureContext || !navigator.mediaDevices) throw new SourceError("cameraInsecure");
-    const stream = await openCamera(deviceId);
-    if (opening !== this.#opening) {
-      stopTracks(stream);
-      return;
-    }
-    this.#stream = stream;
-    const track = stream.getVideoTracks()[0];
-    this.deviceId.value = track?.getSettings().deviceId ?? deviceId;
-    track?.addEventListener("ended", () => {
-      if (stream !== this.#stream) return;
-      this.#release();
-      this.#onLost("cameraLost");
-    });
-    await this.#moving.show(stream, this.#changed);
-    await this.#listDevices();
+    return this.#capture.picture(this.mirrored.peek());
   }
 
   readonly #listDevices = async (): Promise<void> => {
     const devices = await navigator.mediaDevices.enumerateDevices();
     this.devices.value = devices.filter((device) => device.kind === "videoinput");
   };
-
-  #release(): void {
-    if (this.#stream) stopTracks(this.#stream);
-    this.#stream = null;
-    this.#moving.clear();
-  }
 }
 
 async function openCamera(deviceId: string): Promise<MediaStream> {

@@ -1,61 +1,39 @@
 /** A screen, a window or a tab as a source: the browser asks which. */
 
-import { MovingPicture, stopTracks } from "./moving";
+import { Capture } from "./capture";
 import { type CroppedSource, type Picture, SourceError, type SourceProblem } from "./source";
 
 export class Screen implements CroppedSource {
   readonly isStill = false;
-  readonly #moving = new MovingPicture();
-  readonly view = this.#moving.view;
-  readonly shape = this.#moving.shape;
-  readonly #onLost: (problem: SourceProblem) => void;
-  #stream: MediaStream | null = null;
+  readonly #capture: Capture;
+  readonly view: HTMLElement;
+  readonly shape: CroppedSource["shape"];
   #changed: () => void = () => {};
-  /** Counts openings: the choice may be made after the source was switched away. */
-  #opening = 0;
 
   constructor(onLost: (problem: SourceProblem) => void) {
-    this.#onLost = onLost;
+    this.#capture = new Capture(() => onLost("screenEnded"));
+    ({ view: this.view, shape: this.shape } = this.#capture);
   }
 
   async start(changed: () => void): Promise<void> {
     this.#changed = changed;
-    await this.#open();
+    await this.choose();
   }
 
   stop(): void {
-    this.#opening++;
-    this.#release();
+    this.#capture.stop();
   }
 
   /** Asks for another screen or window; the one that is shown stays until there is one. */
   async choose(): Promise<void> {
-    await this.#open();
-  }
-
-  picture(): Picture | null {
-    return this.#moving.picture(false);
-  }
-
-  async #open(): Promise<void> {
-    const opening = ++this.#opening;
     if (!window.isSecureContext) throw new SourceError("screenInsecure");
     // Phones have cameras to share, but no screen.
     if (!navigator.mediaDevices?.getDisplayMedia) throw new SourceError("screenMissing");
-    const stream = await this.#ask();
-    if (!stream) return;
-    if (opening !== this.#opening) {
-      stopTracks(stream);
-      return;
-    }
-    this.#release();
-    this.#stream = stream;
-    stream.getVideoTracks()[0]?.addEventListener("ended", () => {
-      if (stream !== this.#stream) return;
-      this.#release();
-      this.#onLost("screenEnded");
-    });
-    await this.#moving.show(stream, this.#changed);
+    await this.#capture.open(() => this.#ask(), this.#changed);
+  }
+
+  picture(): Picture | null {
+    return this.#capture.picture(false);
   }
 
   /** null where nothing else was chosen than what is shown already. */
@@ -69,15 +47,9 @@ export class Screen implements CroppedSource {
         surfaceSwitching: "include",
       } as DisplayMediaStreamOptions);
     } catch (error) {
-      if (this.#stream) return null;
+      if (this.#capture.isOpen) return null;
       const isRefusal = error instanceof DOMException && error.name === "NotAllowedError";
       throw new SourceError(isRefusal ? "screenRefused" : "screenBusy", error);
     }
-  }
-
-  #release(): void {
-    if (this.#stream) stopTracks(this.#stream);
-    this.#stream = null;
-    this.#moving.clear();
   }
 }
