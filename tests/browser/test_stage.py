@@ -108,13 +108,13 @@ def test_full_screen_shows_the_picture_alone(browser: Browser, echo: ServerProce
         page = watched.page
         start_camera(page)
         page.get_by_role("button", name="Full screen").click()
-        page.wait_for_function("document.fullscreenElement !== null")
+        page.wait_for_function("() => document.fullscreenElement !== null")
         expect(page.get_by_role("button", name="Freeze")).to_be_hidden()
         box = page.locator(".picture.output").bounding_box()
         assert box is not None
         assert box["height"] == pytest.approx(page.evaluate("innerHeight"), abs=2)
         page.locator("body").press("f")
-        page.wait_for_function("document.fullscreenElement === null")
+        page.wait_for_function("() => document.fullscreenElement === null")
 
 
 def test_colours_and_layout_are_kept_over_a_reload(browser: Browser, echo: ServerProcess) -> None:
@@ -156,7 +156,7 @@ def test_picture_in_picture_opens_and_closes(browser: Browser, echo: ServerProce
         start_camera(page)
         button = page.get_by_role("button", name="Picture in picture")
         button.click()
-        page.wait_for_function("document.pictureInPictureElement?.videoWidth > 0", timeout=SOON_MS)
+        page.wait_for_function("() => document.pictureInPictureElement?.videoWidth > 0", timeout=SOON_MS)
         expect(button).to_have_attribute("aria-pressed", "true")
         button.click()
         expect(button).to_have_attribute("aria-pressed", "false")
