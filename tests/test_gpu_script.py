@@ -116,10 +116,10 @@ def test_a_part_that_is_ended_keeps_what_it_had(gpu: Any, tmp_path: Path, monkey
     monkeypatch.setattr(gpu, "__file__", str(script))
     arguments = SimpleNamespace(output=tmp_path, models=tmp_path, dry_run=True)
 
-    found = gpu.run_part(gpu.Part("slow", lambda setting, found: None, 2, 1), arguments, dict(os.environ), 2.0)
+    found = gpu.run_part(gpu.Part("slow", lambda setting, found: None, 2, 1), arguments, dict(os.environ), 5.0)
 
     assert found["found"] == 1
-    assert found["note"] == "ended after 2 s"
+    assert found["note"] == "ended after 5 s"
 
 
 def test_only_wheels_of_what_is_not_installed_are_wanted(gpu: Any, tmp_path: Path) -> None:
@@ -128,10 +128,11 @@ def test_only_wheels_of_what_is_not_installed_are_wanted(gpu: Any, tmp_path: Pat
     assert [wheel.name for wheel in gpu.missing_wheels(tmp_path)] == ["no_such_distribution-1.0-py3-none-any.whl"]
 
 
+@pytest.mark.timeout(600)
 def test_a_part_runs_dry_and_one_without_time_says_so(tmp_path: Path) -> None:
     command = [sys.executable, str(SCRIPT), "--output", str(tmp_path), "--dry-run"]
 
-    subprocess.run([*command, "--only", "floors", "--only", "sdxl"], check=True, capture_output=True, timeout=110)
+    subprocess.run([*command, "--only", "floors", "--only", "sdxl"], check=True, capture_output=True, timeout=240)
 
     answer = json.loads((tmp_path / "gpu.json").read_text())
     assert answer["bench"] == "gpu" and answer["dry_run"]
@@ -139,5 +140,5 @@ def test_a_part_runs_dry_and_one_without_time_says_so(tmp_path: Path) -> None:
     assert "ours off, batch 2" in answer["parts"]["sdxl"]["scenarios"]["sdxl-turbo_1_step"]
     assert answer["goals"]["B8 replays bit for bit"]["ok"] is True
 
-    subprocess.run([*command, "--only", "floors", "--budget-s", "1"], check=True, capture_output=True, timeout=60)
+    subprocess.run([*command, "--only", "floors", "--budget-s", "1"], check=True, capture_output=True, timeout=240)
     assert json.loads((tmp_path / "gpu.json").read_text())["parts"]["floors"]["note"].startswith("left out")

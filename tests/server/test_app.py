@@ -82,7 +82,7 @@ async def test_address_that_is_announced_answers() -> None:
     served = Served(a_config(), breaks_on_the_first_frame)
 
     assert served.address.startswith("http://127.0.0.1:")
-    async with httpx2.AsyncClient(trust_env=False) as http:
+    async with httpx2.AsyncClient(timeout=PATIENCE_S, trust_env=False) as http:
         assert (await http.get(served.address + "healthz")).status_code == 200
     async with connected(served.address.replace("http", "ws") + "ws") as peer:
         await peer.websocket.send(a_message(1))
@@ -95,7 +95,7 @@ async def test_binding_beyond_loopback_without_a_token_makes_one_and_says_it() -
 
     address, _, token = served.address.partition("/?token=")
     assert len(token) >= 32
-    async with httpx2.AsyncClient(trust_env=False) as http:
+    async with httpx2.AsyncClient(timeout=PATIENCE_S, trust_env=False) as http:
         refused = await http.get(f"{address}/api/config")
         page = await http.get(served.address)
         allowed = await http.get(f"{address}/api/config", headers={"Authorization": f"Bearer {token}"})
@@ -118,7 +118,9 @@ async def test_token_opens_everything_and_never_shows_in_a_log(caplog: pytest.Lo
         async with connected(server.websocket_url, subprotocols=["realtime.v1", f"token.{TOKEN}"]) as peer:
             assert peer.websocket.subprotocol == "realtime.v1"
             await peer.restyle(1)
-        async with httpx2.AsyncClient(base_url=server.url, trust_env=False, follow_redirects=True) as http:
+        async with httpx2.AsyncClient(
+            base_url=server.url, timeout=PATIENCE_S, trust_env=False, follow_redirects=True
+        ) as http:
             page = await http.get("/", params={"token": TOKEN})
             assert TOKEN not in str(page.url)
             assert (await http.get("/api/config")).status_code == 200  # the cookie
@@ -157,19 +159,17 @@ def test_small_send_buffer_keeps_stale_video_out_of_the_kernel() -> None:
         assert listening.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * 256 * 1024
 
 
-async def test_server_stops_quickly_with_clients_and_viewers_on_it() -> None:
+async def test_server_stops_by_itself_with_clients_and_viewers_on_it(caplog: pytest.LogCaptureFixture) -> None:
     async with asyncio.timeout(PATIENCE_S):
         with running(load=echo_load(tick_ms=20)) as server:
             async with (
                 connected(server.websocket_url, session="s") as peer,
-                httpx2.AsyncClient(trust_env=False) as http,
+                httpx2.AsyncClient(timeout=PATIENCE_S, trust_env=False) as http,
             ):
                 await peer.restyle(1)
                 async with http.stream("GET", f"{server.url}/api/sessions/s/stream.mjpg") as stream:
                     await anext(stream.aiter_bytes())
-                    begin = asyncio.get_running_loop().time()
                     await asyncio.to_thread(server.stop)
-                    took = asyncio.get_running_loop().time() - begin
                     assert await peer.closed() == 1001
 
-    assert took < 4
+    assert "timeout graceful shutdown exceeded" not in caplog.text
