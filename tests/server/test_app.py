@@ -12,15 +12,20 @@ from collections.abc import Iterator
 
 import httpx2
 import pytest
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+from websockets.client import ClientProtocol
+from websockets.protocol import State
+from websockets.uri import parse_uri
 
 from realtime.config import Config
 from realtime.engine import Engine, Progress
 from realtime.engine.echo import EchoEngine
 from realtime.errors import ConfigError, ModelError
 from realtime.frame import Job
-from realtime.server.app import listen, serve
+from realtime.server.app import WebSocketProtocol, http_settings, listen, serve
 from realtime.server.engine_host import Load
-from tests.fakes import PATIENCE_S, a_config, a_message, echo_load, running
+from tests.fakes import PATIENCE_S, a_config, a_message, echo_load, running, until
 from tests.server.peer import connected, dialled
 
 TOKEN = "hush-hush-token"
@@ -173,3 +178,74 @@ async def test_server_stops_by_itself_with_clients_and_viewers_on_it(caplog: pyt
                     assert await peer.closed() == 1001
 
     assert "timeout graceful shutdown exceeded" not in caplog.text
+
+
+class FakeTransport(asyncio.Transport):
+    """Leads to a client, and notes when reading is stopped and taken up again."""
+
+    def __init__(self, client: ClientProtocol) -> None:
+        super().__init__()
+        self.client = client
+        self.reads: list[str] = []
+
+    def pause_reading(self) -> None:
+        self.reads.append("stop")
+
+    def resume_reading(self) -> None:
+        self.reads.append("go on")
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.client.receive_data(bytes(data))
+
+    def abort(self) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
+
+
+async def test_reading_stops_only_where_messages_wait_to_be_taken() -> None:
+    taken: list[int] = []
+    may_take = asyncio.Semaphore(0)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        while True:
+            await may_take.acquire()
+            taken.append((await receive())["bytes"][0])
+
+    settings = http_settings(app, a_config())
+    settings.load()
+    protocol = WebSocketProtocol(settings, ServerState(), {})
+    client = ClientProtocol(parse_uri("ws://127.0.0.1/ws"))
+    transport = FakeTransport(client)
+    client.send_request(client.connect())
+    protocol.connection_made(transport)
+    protocol.data_received(b"".join(client.data_to_send()))
+
+    def send(number: int) -> None:
+        client.send_binary(bytes([number]))
+        protocol.data_received(b"".join(client.data_to_send()))
+
+    await until(lambda: client.state is State.OPEN)
+    most = settings.ws_max_queue
+    for number in range(most - 1):
+        send(number)
+    assert transport.reads == []
+    send(most - 1)
+    assert transport.reads == ["stop"]
+
+    for _ in range(most):
+        may_take.release()
+    await until(lambda: len(taken) == most)
+
+    assert taken == list(range(most))
+    assert transport.reads == ["stop", "go on"]
+    send(most)
+    assert transport.reads == ["stop", "go on"]
+    for task in protocol.tasks:
+        task.cancel()
