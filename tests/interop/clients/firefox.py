@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,14 +82,19 @@ def firefox(binary: str) -> Iterator[Firefox]:
         command = [binary, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0"]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         assert process.stderr is not None
+        # What it says after that is nobody's, but must go somewhere: a full pipe stops it.
+        rest = threading.Thread(target=process.stderr.read)
         try:
             listening = (re.search(r"WebDriver BiDi listening on (ws://\S+)", line) for line in process.stderr)
             found = next(filter(None, listening))
+            rest.start()
             with connect(f"{found[1]}/session", max_size=None, proxy=None) as websocket:
                 yield Firefox(websocket)
         finally:
             process.kill()
             process.wait()
+            if rest.ident is not None:
+                rest.join()
             process.stderr.close()
 
 
