@@ -87,7 +87,10 @@ def called(hosts: tuple[Host, Host], calls: list[dict[str, Any]]) -> list[dict[s
     options = json.dumps({"binary": binary, "pages": pages, "calls": calls})
     command = browser.command(sys.executable, str(CLIENTS / "firefox.py"), options)
     with serving_on(server), started(command) as client:
-        return [client.event("called") for _ in calls]
+        events = [client.event("called") for _ in calls]
+        # Ended too early, it would leave Firefox behind.
+        assert client.wait() == 0, client.said
+        return events
 
 
 def test_every_try_connects_and_the_video_runs(hosts: tuple[Host, Host]) -> None:
