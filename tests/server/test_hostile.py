@@ -22,11 +22,13 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from realtime.frame import Format
 from tests.engine.test_codec import JPEG_DATA, PNG_DATA, jpeg_of_many_scans, with_jpeg_size, with_png_length
-from tests.fakes import PATIENCE_S, ServerProcess, a_config, a_message, encoded, running, serving, until
+from tests.fakes import ServerProcess, a_config, a_message, encoded, running, serving, until
 from tests.server.peer import Peer, connected, dialled
 
 MB = 2**20
 MAX_MESSAGE_BYTES = 4 * MB
+CUT_S = 30
+"""Whoever takes nothing is cut by then. After 40 s uvicorn's own pings would do it."""
 
 
 @pytest.fixture(scope="module")
@@ -195,13 +197,15 @@ async def deaf_client(server: ServerProcess, query: str = "") -> AsyncGenerator[
     ) as websocket:
         # What is sent before it is passed over: a patch too.
         await Peer(websocket).text("ready")
+        # By itself it would stop at the second message that waits: a picture may be read whole before that.
+        websocket.transport.pause_reading()
         yield websocket
 
 
 async def keep_sending(server: ServerProcess, websocket: ClientConnection, message: str | bytes) -> int:
     """Send until the server cuts the connection; returns the most memory that it had meanwhile."""
     most = 0
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(CUT_S):
         while open_sockets(server):
             with contextlib.suppress(TimeoutError, ConnectionClosed):
                 async with asyncio.timeout(0.1):
