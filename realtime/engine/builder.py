@@ -127,6 +127,8 @@ def main() -> None:
     model = load_model(Config(**order["config"]))
     if order["make"] == "openvino":
         _convert(model)
+    elif order["make"] == "openvino shapes":
+        _prove(model, order["shapes"])
     else:
         _build(model, [Signature.parse(wire) for wire in order["signatures"]])
 
@@ -143,6 +145,17 @@ def _convert(model: Model) -> None:
     from .openvino_backend import OpenVinoBackend
 
     OpenVinoBackend(model, _unheard)
+
+
+def _prove(model: Model, wires: Sequence[list[Any]]) -> None:
+    """Try compilations for fixed shapes, and tell the parent about each that is right."""
+    from .openvino_backend import OpenVinoBackend
+    from .openvino_exactness import Shapes
+
+    backend = OpenVinoBackend(model, _unheard)
+    for wire in wires:
+        backend.prove(Shapes.parse(wire))
+        print(json.dumps({"proven": wire}), flush=True)
 
 
 def _unheard(stage: str, percent: float | None) -> None:
