@@ -253,6 +253,7 @@ def test_both_encoders_are_measured_alike(codec: str) -> None:
 # -- the whole --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(600)
 def test_a_short_bench_prints_one_json_object_last_and_its_counts_add_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -288,6 +289,7 @@ def test_a_short_bench_prints_one_json_object_last_and_its_counts_add_up(
         assert target.keys() == {"value", "wanted", "limit", "ok"}
 
 
+@pytest.mark.timeout(600)
 def test_a_short_webrtc_bench_compares_ours_with_stock(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from realtime.bench.servers import Process
 from tests.fakes import long_enough
 
 
+@pytest.mark.timeout(600)
 def test_both_arms_make_pictures_with_each_number_of_steps(capsys: pytest.CaptureFixture[str]) -> None:
     def bench(seconds: float) -> dict[str, Any]:
         scenarios.server_bench(model="echo:2", seconds=seconds, repetitions=1, only=["rungs"])

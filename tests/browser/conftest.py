@@ -60,6 +60,7 @@ def browser(camera_file: Path, remote_port: int) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=path,
+            timeout=2 * SOON_MS,
             args=[
                 "--no-sandbox",
                 "--disable-gpu",

@@ -102,6 +102,7 @@ def opened(browser: Browser, url: str, **options: Any) -> Iterator[Watched]:
     """The page at `url` with the camera allowed; collects console errors and requests to anywhere else."""
     context = browser.new_context(permissions=["camera"], **options)
     page = context.new_page()
+    page.set_default_timeout(SOON_MS)
     watched = Watched(page, [], [])
     origin = url.split("?")[0].rstrip("/")
     page.on("console", lambda m: watched.errors.append(m.text) if m.type == "error" else None)
@@ -146,7 +147,7 @@ def held(page: Page) -> np.ndarray:
     pictures = [shown(page)]
 
     def moved() -> float:
-        page.wait_for_timeout(300)
+        page.wait_for_timeout(1000)
         pictures.append(shown(page))
         return difference(*pictures[-2:])
 
