@@ -65,6 +65,7 @@ class CudaCapture:
         self._device = device
         self._pool = torch.cuda.graph_pool_handle()
         self._stream = torch.cuda.Stream(device)
+        self._failed: list[torch.cuda.CUDAGraph] = []
 
     def capture(self, call: Callable[[], Outputs]) -> Replay:
         """See `Capture`."""
@@ -78,6 +79,12 @@ class CudaCapture:
                 # The other threads of the process may go on talking to CUDA: hence thread_local.
                 with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
                     outputs = call()
+        except BaseException:
+            # The allocator still counts the capture as under way: it asks this graph which memory is its own, and would
+            # refuse every other capture into the same pool.
+            self._failed.append(graph)
+            self._pool = torch.cuda.graph_pool_handle()
+            raise
         finally:
             here.wait_stream(self._stream)
 
@@ -185,8 +192,7 @@ class GraphBackend:
             self._capture.release()
             size.graphs.clear()
             size.is_refused = True
-            why = "too little memory" if isinstance(error, torch.OutOfMemoryError) else str(error)
-            _log.warning("%dx%d runs without CUDA graphs, slower: %s", call.width, call.height, why)
+            _log.warning("%dx%d runs without CUDA graphs, slower: %s", call.width, call.height, _cause(error))
             return None
         return size.graphs[key]
 
@@ -197,7 +203,8 @@ class GraphBackend:
         try:
             newer = _Graph(call, key[1], key[2], self._buffer, self._under, self._capture)
         except RuntimeError as error:
-            _log.warning("%s runs uncompiled, slower: what was compiled can't be captured: %s", key[0], error)
+            why = _cause(error)
+            _log.warning("%s runs uncompiled, slower: what was compiled can't be captured: %s", key[0], why)
             graph.answer = answer  # trying once is enough to know
             return graph
         self._capture.release()
@@ -283,6 +290,15 @@ class _Graph:
         for each, column in zip(self._buffers, call.columns.values(), strict=True):
             parts = (column[: call.plain], column[call.plain : rows], column[rows:])
             each.fill([(start, part) for start, part in zip(self._starts, parts, strict=True) if part])
+
+
+def _cause(error: BaseException) -> str:
+    """What went wrong first: ending a capture that failed raises once more, and that says nothing."""
+    while error.__context__ is not None:
+        error = error.__context__
+    if isinstance(error, torch.OutOfMemoryError):
+        return "too little memory"
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def ladder(max_rows: int) -> tuple[int, ...]:

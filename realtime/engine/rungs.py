@@ -21,7 +21,7 @@ from .climb import Climb
 from .compiled import CompiledBackend, CompiledRegions, Signature
 from .graphs import CudaCapture, GraphBackend
 from .packages import PackageCache
-from .toolchain import compiler_obstacle
+from .toolchain import compiler_obstacle, packages_obstacle
 
 if TYPE_CHECKING:
     from . import Progress
@@ -59,17 +59,17 @@ def start(accelerate: Accelerate, model: Model, progress: Progress, max_rows: in
         ConfigError: the rung that was asked for is not to be had.
     """
     if accelerate in (Accelerate.COMPILE, Accelerate.AOTI):
-        if obstacle := compiler_obstacle(model.device.type):
+        is_compile = accelerate is Accelerate.COMPILE
+        if obstacle := (compiler_obstacle if is_compile else packages_obstacle)(model.device.type):
             raise ConfigError(f"accelerate {accelerate}: {obstacle}")
-        make = _compile if accelerate is Accelerate.COMPILE else _packages
-        return make(model, max_rows)
+        return (_compile if is_compile else _packages)(model, max_rows)
     if accelerate is Accelerate.AUTO and model.device.type == "cpu" and not openvino_obstacle(model):
         from .openvino_backend import is_converted
 
         if not is_converted(model):
             eager = EagerBackend(model, "until openvino is ready")
             return Start(eager, climb=functools.partial(to_openvino, model))
-    if accelerate is Accelerate.AUTO and model.device.type == "cuda" and not compiler_obstacle("cuda"):
+    if accelerate is Accelerate.AUTO and model.device.type == "cuda" and not packages_obstacle("cuda"):
         return _packages(model, max_rows)
     return Start(choose_backend(accelerate, model, progress, max_rows))
 

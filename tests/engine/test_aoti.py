@@ -110,7 +110,8 @@ def test_results_that_differ_or_are_no_numbers_are_refused() -> None:
 
 @pytest.mark.parametrize("accelerate", [Accelerate.COMPILE, Accelerate.AOTI])
 def test_without_a_compiler_the_error_says_what_to_do(accelerate: Accelerate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rungs, "compiler_obstacle", lambda device: "there is no C++ compiler: install g++")
+    for obstacle in ("compiler_obstacle", "packages_obstacle"):
+        monkeypatch.setattr(rungs, obstacle, lambda device: "there is no C++ compiler: install g++")
 
     with pytest.raises(ConfigError, match=f"accelerate {accelerate}: there is no C\\+\\+ compiler: install g\\+\\+"):
         rungs.start(accelerate, make_model(), lambda stage, percent: None)

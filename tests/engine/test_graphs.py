@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +18,7 @@ from realtime.engine import graphs
 from realtime.engine.accelerate import EagerBackend
 from realtime.engine.compiled import CompiledBackend, Signature
 from realtime.engine.diffusion import DiffusionEngine
-from realtime.engine.graphs import EAGER_CALLS, SIZES_KEPT, GraphBackend, Rerun, ladder, rung_of
+from realtime.engine.graphs import EAGER_CALLS, SIZES_KEPT, CudaCapture, GraphBackend, Rerun, ladder, rung_of
 from realtime.engine.models import Guidance, Model
 from realtime.engine.regions import Kind, Outputs
 from realtime.frame import Failure, Job, Result
@@ -292,3 +295,69 @@ def test_closed_backend_holds_no_graphs() -> None:
     gc.collect()
 
     assert not backend._sizes and not backend._buffers and capture.releases == 1
+
+
+class Pools:
+    """Stands for what `torch.cuda` does in a capture: a pool in which one failed refuses all others.
+
+    Source: `beginAllocateToPool` in PyTorch's `CUDACachingAllocator.cpp` and `CachingHostAllocator.h` ("already recording
+    to mempool_id"), and `CUDAGraph::capture_end`, which does not end the allocation where ending the capture fails.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.under_way: set[int] = set()
+        self.replayed = 0
+        self.error: RuntimeError | None = None
+        self._handles = itertools.count(1)
+        stream = SimpleNamespace(wait_stream=lambda other: None, synchronize=lambda: None)
+        names = {
+            "graph_pool_handle": lambda: next(self._handles),
+            "current_stream": lambda device: stream,
+            "stream": lambda stream: contextlib.nullcontext(),
+            "Stream": lambda device: stream,
+            "CUDAGraph": lambda: SimpleNamespace(replay=self._replay),
+            "graph": self._graph,
+        }
+        for name, stand_in in names.items():
+            monkeypatch.setattr(torch.cuda, name, stand_in)
+
+    def _replay(self) -> None:
+        self.replayed += 1
+
+    @contextlib.contextmanager
+    def _graph(self, graph: Any, pool: int, stream: Any, capture_error_mode: str) -> Iterator[None]:
+        if pool in self.under_way:
+            raise RuntimeError("beginAllocateToPool: already recording to mempool_id")
+        self.under_way.add(pool)
+        try:
+            yield
+        finally:
+            if self.error is not None:
+                raise self.error
+            self.under_way.remove(pool)
+
+
+def test_a_capture_that_failed_spoils_no_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools = Pools(monkeypatch)
+    capture = CudaCapture(torch.device("cuda"))
+    pools.error = RuntimeError("operation failed due to a previous error during capture")
+    with pytest.raises(RuntimeError, match="previous error"):
+        capture.capture(lambda: (torch.ones(1),))
+    pools.error = None
+
+    replays = [capture.capture(lambda: (torch.ones(1),)) for _ in range(2)]
+
+    assert [replay()[0].item() for replay in replays] == [1, 1] and pools.replayed == 2
+
+
+def test_the_log_says_what_went_wrong_first_in_a_capture(caplog: pytest.LogCaptureFixture) -> None:
+    engine, _, capture = with_graphs(make_model())
+    capture.error = RuntimeError("operation failed due to a previous error during capture")
+    capture.error.__context__ = RuntimeError("operation not permitted when stream is capturing\nSearch for it")
+
+    with caplog.at_level(logging.WARNING):
+        for _ in range(EAGER_CALLS + 1):
+            pictures(engine, some_jobs(1))
+
+    why = "operation not permitted when stream is capturing"
+    assert caplog.messages == [f"64x64 runs without CUDA graphs, slower: {why}"]
