@@ -17,7 +17,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import is_
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
@@ -57,20 +57,24 @@ class Capture(Protocol):
 class CudaCapture:
     """`torch.cuda.CUDAGraph`s with one pool of memory.
 
-    They are replayed on the stream that is current then, one after the other, never side by side.
-    Source: PyTorch's notes on CUDA semantics, "CUDA Graphs".
+    They are replayed on the stream that is current then, one after the other, never side by side. The allocator takes
+    no capture into a pool in which one failed, or whose graphs are all gone: then there is a new one.
+    Source: PyTorch's notes on CUDA semantics, "CUDA Graphs"; its `CUDAGraph.cpp` and `CachingHostAllocator.h`.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._pool = torch.cuda.graph_pool_handle()
         self._stream = torch.cuda.Stream(device)
+        self._pool: Any = None
+        self._in_pool: weakref.WeakSet[torch.cuda.CUDAGraph] = weakref.WeakSet()
         self._failed: list[torch.cuda.CUDAGraph] = []
 
     def capture(self, call: Callable[[], Outputs]) -> Replay:
         """See `Capture`."""
         here = torch.cuda.current_stream(self._device)
         graph = torch.cuda.CUDAGraph()
+        if not self._in_pool:
+            self._pool = torch.cuda.graph_pool_handle()
         self._stream.wait_stream(here)
         try:
             # `torch.cuda.graph` does not go back to the stream before if the capture fails; this does.
@@ -79,11 +83,10 @@ class CudaCapture:
                 # The other threads of the process may go on talking to CUDA: hence thread_local.
                 with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
                     outputs = call()
+            self._in_pool.add(graph)
         except BaseException:
-            # The allocator still counts the capture as under way: it asks this graph which memory is its own, and would
-            # refuse every other capture into the same pool.
-            self._failed.append(graph)
-            self._pool = torch.cuda.graph_pool_handle()
+            self._failed.append(graph)  # the allocator still counts it as under way, and asks it whose memory is whose
+            self._in_pool.clear()
             raise
         finally:
             here.wait_stream(self._stream)

@@ -106,8 +106,10 @@ def _compile(model: Model, max_rows: int) -> Start:
             region = backend.compiled.module(signature)
             options = aoti.OPTIONS[model.device.type]
             call: Any = torch.compile(region, fullgraph=True, dynamic=False, options=options)
+            with torch.inference_mode():  # as in a tick: for other tensors torch.compile would compile once more
+                example = signature.example(model.device)
             try:
-                aoti.check(call, region, signature.example(model.device), model.dtype)
+                aoti.check(call, region, example, model.dtype)
             except Exception as error:  # whatever a compiler raises
                 first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
                 raise ConfigError(f"accelerate compile: this model can't be compiled: {first_line}") from error

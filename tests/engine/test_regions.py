@@ -90,7 +90,7 @@ class OnDevice(TorchDispatchMode):
     Tensors without memory stand for the device's. Source: PyTorch's notes on CUDA semantics, "CUDA Graphs".
     """
 
-    READ_BACK = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+    READ_BACK = frozenset({torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape})
 
     def __init__(self) -> None:
         super().__init__()
