@@ -132,6 +132,25 @@ def test_frames_are_warmed_up_again_on_what_was_made_before_the_first(monkeypatc
     assert order == ["open", "step", "close", "made", "open", "step", "close"]
 
 
+def test_torch_compile_compiles_each_region_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs: list[torch.fx.GraphModule] = []
+
+    def note(graph: torch.fx.GraphModule, example: list[torch.Tensor]) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    compile_module = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda m, **of_inductor: compile_module(m, backend=note, dynamic=False))
+    monkeypatch.setattr(rungs, "compiler_obstacle", lambda device: "")
+    monkeypatch.setattr(models, "load_model", lambda *args: make_model())
+
+    engine = load_diffusion_engine(Config(accelerate=Accelerate.COMPILE), lambda stage, percent: None)
+    engine.warm_up()
+    engine.close()
+
+    assert len(graphs) == 3
+
+
 class Built:
     """A server's climb to one package, made by a real builder, once for all tests."""
 
