@@ -20,7 +20,10 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .toolchain import name_cuda
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -116,6 +119,8 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if sys.platform != "win32":
         os.nice(order["niceness"])
+    if order["make"] == "packages":
+        name_cuda(Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]))
 
     import torch
 

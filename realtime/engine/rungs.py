@@ -21,7 +21,7 @@ from .climb import LOOK_EVERY_S, Climb
 from .compiled import CompiledBackend, CompiledRegions, Signature
 from .graphs import CudaCapture, GraphBackend
 from .packages import PackageCache
-from .toolchain import compiler_obstacle
+from .toolchain import compiler_obstacle, packages_obstacle
 
 if TYPE_CHECKING:
     from . import Progress
@@ -56,17 +56,17 @@ def start(accelerate: Accelerate, model: Model, progress: Progress, max_rows: in
         ConfigError: the rung that was asked for is not to be had.
     """
     if accelerate in (Accelerate.COMPILE, Accelerate.AOTI):
-        if obstacle := compiler_obstacle(model.device.type):
+        is_compile = accelerate is Accelerate.COMPILE
+        if obstacle := (compiler_obstacle if is_compile else packages_obstacle)(model.device.type):
             raise ConfigError(f"accelerate {accelerate}: {obstacle}")
-        make = _compile if accelerate is Accelerate.COMPILE else _packages
-        return make(model, max_rows)
+        return (_compile if is_compile else _packages)(model, max_rows)
     if accelerate is Accelerate.AUTO and model.device.type == "cpu" and not openvino_obstacle(model):
         from .openvino_climb import convert
         from .openvino_conversion import is_converted
 
         if not is_converted(model):
             return Start(EagerBackend(model, "until openvino is ready"), climb=functools.partial(convert, model))
-    if accelerate is Accelerate.AUTO and model.device.type == "cuda" and not compiler_obstacle("cuda"):
+    if accelerate is Accelerate.AUTO and model.device.type == "cuda" and not packages_obstacle("cuda"):
         return _packages(model, max_rows)
     backend = choose_backend(accelerate, model, progress, max_rows)
     if model.device.type == "cpu" and not isinstance(backend, EagerBackend):  # what else there is for a CPU is OpenVINO
@@ -94,8 +94,10 @@ def _compile(model: Model, max_rows: int) -> Start:
             region = backend.compiled.module(signature)
             options = aoti.OPTIONS[model.device.type]
             call: Any = torch.compile(region, fullgraph=True, dynamic=False, options=options)
+            with torch.inference_mode():  # as in a tick: for other tensors torch.compile would compile once more
+                example = signature.example(model.device)
             try:
-                aoti.check(call, region, signature.example(model.device), model.dtype)
+                aoti.check(call, region, example, model.dtype)
             except Exception as error:  # whatever a compiler raises
                 first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
                 raise ConfigError(f"accelerate compile: this model can't be compiled: {first_line}") from error
