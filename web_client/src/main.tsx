@@ -6,6 +6,7 @@ import "./stage.css";
 import "./studio.css";
 import "./panel.css";
 import "./draw.css";
+import "./touch.css";
 import { effect } from "@preact/signals";
 import { render } from "preact";
 import { App } from "./app";
