@@ -14,7 +14,8 @@ pytestmark = pytest.mark.browser
 
 TOUCH: dict[str, Any] = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
 ON_ITS_SIDE: dict[str, Any] = {**TOUCH, "viewport": {"width": PHONE["height"], "height": PHONE["width"]}}
-SMALL = """() => [...document.querySelectorAll("button, select, summary, input:not([type=checkbox]), label:has(> input[type=checkbox])")]
+SMALL = """() => [...document.querySelectorAll(
+    "button, select, summary, input:not([type=checkbox]), label:has(> input[type=checkbox])")]
     .filter((one) => one.offsetParent)
     .map((one) => [one.getAttribute("aria-label") ?? one.textContent, one.getBoundingClientRect()])
     .filter(([, { width, height }]) => Math.min(width, height) < 40)

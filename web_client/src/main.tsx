@@ -27,6 +27,7 @@ effect(() => {
 bindKeys(studio, document);
 bindIntake((file) => void studio.take(file));
 client.connection.start();
+void client.inputs.resume();
 await speakChosen();
 // Anew for each language: whoever reads the words reads them all again.
 language.subscribe((spoken) => render(<App key={spoken} studio={studio} />, document.body));

@@ -1,7 +1,7 @@
 /** What this page shows and how: nothing here concerns the server. */
 
 import { computed, signal } from "@preact/signals";
-import { flag, kept, oneOf } from "./kept";
+import { flag, kept, oneOf, within } from "./kept";
 import { airOf, blends, layersOf, layouts, type Mix, refuges } from "./program/mix";
 import type { Air } from "./protocol";
 
@@ -18,8 +18,8 @@ const MIX_STEP = 0.05;
 export class View {
   readonly layout = kept("layout", oneOf(layouts), "sideBySide");
   readonly blend = kept("blend", oneOf(blends), "wipe");
-  readonly opacity = signal(0.5);
-  readonly wipe = signal(0.5);
+  readonly opacity = kept("opacity", within(0, 1), 0.5);
+  readonly wipe = kept("wipe", within(0, 1), 0.5);
   readonly isBypassed = signal(false);
   readonly isPanicked = signal(false);
   readonly refuge = kept("refuge", oneOf(refuges), "black");

@@ -1,7 +1,7 @@
 /** Plays a show: what beats, cues, knobs and sound do to the params. Loaded when it is first wanted. */
 
 import { computed, type Signal, signal } from "@preact/signals";
-import { flag, kept, oneOf } from "../kept";
+import { flag, kept, oneOf, text, within } from "../kept";
 import type { NumberControl } from "../schema";
 import type { Studio } from "../studio";
 import { Sound } from "./sound";
@@ -23,7 +23,7 @@ export type Action = (typeof actions)[number];
 export class Show {
   readonly tempo = signal<Tempo | null>(null);
   readonly beatAction = kept("beatAction", oneOf(beatActions), "nothing");
-  readonly beatsPerAction = signal(4);
+  readonly beatsPerAction = kept("beatsPerAction", within(1, 64), 4);
   /** The number of the beat; null without a tempo. Read it to show the beat. */
   readonly beat = signal<number | null>(null);
 
@@ -39,8 +39,8 @@ export class Show {
   readonly learns = signal<string | null>(null);
 
   readonly sound: Sound;
-  readonly soundField = signal("strength");
-  readonly soundAmount = signal(0.4);
+  readonly soundField = kept("soundField", text, "strength");
+  readonly soundAmount = kept("soundAmount", within(-1, 1), 0.4);
 
   readonly #studio: Studio;
   readonly #playing = signal<{ startedAt_ms: number; from: ReturnType<typeof cueAt> } | null>(null);
