@@ -5,6 +5,7 @@ import { type Choice, isLoopback, keepChoice, keptChoice, type TransportKind } f
 import { browserClock as clock } from "./clock";
 import { Connection } from "./connection";
 import { Dialer } from "./dialer";
+import { download, fileName } from "./download";
 import { flag, kept } from "./kept";
 import { createEncoder } from "./encoder";
 import { FrameSender } from "./frame_sender";
@@ -185,6 +186,12 @@ export class Client {
   dismissLostParams(): void {
     this.lostParams.value = null;
     this.problems.clear("params");
+  }
+
+  /** The drawing as it is seen, larger than it is sent. */
+  async saveDrawing(): Promise<void> {
+    const png = await this.inputs.canvas.png();
+    if (png) download(png, fileName("drawing", "png"), clock);
   }
 
   /** The params of a version; of one that is not known (or was made by a video) those in force. */

@@ -39,6 +39,8 @@ export function LayerList({ client }: { client: Client }) {
           <Icon name="file" />
           {words.import}
         </FileButton>
+        <IconButton icon="snapshot" label={words.save} press={() => void client.saveDrawing()} />
+        <IconButton icon="sheet" label={words.begin} press={() => drawing.begin()} />
       </div>
     </details>
   );
