@@ -7,7 +7,7 @@ import { SHORTER_SIDE_PX, type Shift } from "./draw/geometry";
 import { WHOLE } from "./draw/place";
 import { OPACITY_PERCENT, SIZE_PERCENT, TOLERANCE_PERCENT, tools } from "./draw/toolbox";
 import { toolKeys } from "./draw_keys";
-import { type IconName, Icon } from "./icons";
+import { IconButton } from "./icon_button";
 import { LayerList } from "./layer_list";
 import type { DrawingCanvas } from "./sources/canvas";
 import { strings } from "./strings";
@@ -213,31 +213,5 @@ function Check({ flag, label, hint }: { flag: Signal<boolean>; label: string; hi
       />
       {label}
     </label>
-  );
-}
-
-interface IconButtonProps {
-  icon: IconName;
-  label: string;
-  shortcut?: string;
-  isPressed?: boolean;
-  isOff?: boolean;
-  press: () => void;
-}
-
-/** The one kind of button without a word on it: a dozen words would leave no room for the drawing. */
-export function IconButton({ icon, label, shortcut, isPressed, isOff = false, press }: IconButtonProps) {
-  return (
-    <button
-      type="button"
-      class="icon-only"
-      aria-label={label}
-      title={shortcut ? `${label} (${shortcut})` : label}
-      aria-pressed={isPressed}
-      disabled={isOff}
-      onClick={press}
-    >
-      <Icon name={icon} />
-    </button>
   );
 }

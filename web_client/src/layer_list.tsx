@@ -3,7 +3,7 @@
 import type { Client } from "./client";
 import { activate, change, isFull, type Layer, remove, shift } from "./draw/layers";
 import type { Drawing } from "./draw/drawing";
-import { IconButton } from "./draw_tools";
+import { IconButton } from "./icon_button";
 import { FileButton } from "./file_button";
 import { Icon } from "./icons";
 import { strings } from "./strings";

@@ -74,7 +74,7 @@ function Blending({ view }: { view: View }) {
 
 /** How much of the output lies over the input: a slider, which as a wipe is the line between the two. */
 function Amount({ view, class: name }: { view: View; class: string }) {
-  const amount = view.blend.value === "wipe" ? view.wipe : view.opacity;
+  const { amount } = view;
   return (
     <input
       type="range"

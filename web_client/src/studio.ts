@@ -72,6 +72,7 @@ export class Studio {
     });
     this.pictureInPicture = new PictureInPicture(this.program);
     this.#takeFromAddress();
+    if (view.usesMidi.peek()) void this.openShow();
     view.air.subscribe((air) => client.putOnAir(air));
     client.onReady = (air, isFirst) => {
       if (isFirst && air !== "on_air") view.follow(air);
@@ -157,6 +158,8 @@ export class Studio {
   }
 
   async openShow(): Promise<Show> {
+    const opened = this.show.peek();
+    if (opened) return opened.show;
     const [{ Show: Playing }, { ShowPanel: Panel }] = await Promise.all([
       import("./vj/show"),
       import("./vj/show_panel"),
@@ -166,7 +169,11 @@ export class Studio {
   }
 
   async tap(): Promise<void> {
-    (this.show.peek()?.show ?? (await this.openShow())).tap();
+    (await this.openShow()).tap();
+  }
+
+  async nextCue(): Promise<void> {
+    (await this.openShow()).nextCue();
   }
 
   exportPresets(): void {

@@ -1,6 +1,6 @@
 /** What this page shows and how: nothing here concerns the server. */
 
-import { computed, signal } from "@preact/signals";
+import { computed, type Signal, signal } from "@preact/signals";
 import { flag, kept, oneOf, within } from "./kept";
 import { airOf, blends, layersOf, layouts, type Mix, refuges } from "./program/mix";
 import type { Air } from "./protocol";
@@ -28,6 +28,8 @@ export class View {
   readonly theme = kept("theme", oneOf(themes), "automatic");
   /** Whether a recording has the input beside the output. */
   readonly recordsBoth = kept("recordsBoth", flag, false);
+  /** Whether a MIDI controller is in use: after a reload nobody wants to press a button for it again. */
+  readonly usesMidi = kept("usesMidi", flag, false);
   readonly tab = signal<Tab>("look");
   /** The dialog that is open; null where none is. */
   readonly dialog = signal<Dialog | null>(null);
@@ -50,9 +52,14 @@ export class View {
   /** The element that goes full screen. */
   stage: HTMLElement | null = null;
 
-  /** Moves the wipe or the opacity, whichever is in use, by steps. */
+  /** The wipe or the opacity, whichever is in use. */
+  get amount(): Signal<number> {
+    return this.blend.value === "wipe" ? this.wipe : this.opacity;
+  }
+
+  /** Moves the wipe or the opacity by steps. */
   mixBy(steps: number): void {
-    const amount = this.blend.peek() === "wipe" ? this.wipe : this.opacity;
+    const { amount } = this;
     amount.value = Math.min(1, Math.max(0, Number((amount.peek() + steps * MIX_STEP).toFixed(4))));
   }
 
