@@ -93,7 +93,7 @@ def test_freeze_holds_the_picture(browser: Browser, echo: ServerProcess) -> None
         held = shown(page)
         page.wait_for_timeout(700)
         assert np.abs(shown(page) - held).mean() < 0.5
-        page.get_by_role("button", name="Unfreeze").click()
+        page.get_by_role("button", name="Freeze").click()
         page.wait_for_timeout(900)
         assert np.abs(shown(page) - held).mean() > 0.5
 
@@ -104,6 +104,7 @@ def test_the_page_comes_back_by_itself_when_the_server_was_killed(browser: Brows
         start_camera(page)
         first.kill()
         expect(page.get_by_role("status").first).to_have_text("Reconnecting", timeout=SOON_MS)
+        expect(page.get_by_role("button", name="Freeze")).to_be_disabled()
         with serving("--model", "echo:10", port=first.port):
             expect(page.get_by_role("status").first).to_have_text("Live", timeout=SOON_MS)
             wait_for_figure(page, "shown", "parseFloat(text) >= 5")

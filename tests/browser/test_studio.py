@@ -83,6 +83,27 @@ def test_a_preset_is_saved_called_by_its_key_and_kept(browser: Browser, echo: Se
         assert watched.errors == []
 
 
+def test_a_preset_that_was_removed_or_overwritten_comes_back(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        prompt(page).fill("oil painting")
+        page.get_by_role("button", name="Save this look").click()
+        page.get_by_text("Manage presets").click()
+        preset = page.locator(".preset-keys").get_by_role("button", name="oil painting")
+        page.get_by_role("button", name="Remove oil painting").click()
+        expect(preset).to_be_hidden()
+        page.get_by_role("button", name="Undo").click()
+        expect(preset).to_be_visible()
+        prompt(page).fill("ink")
+        page.get_by_role("button", name="Put the present look into oil painting").click()
+        page.get_by_role("button", name="Undo").click()
+        expect(page.get_by_role("button", name="Undo")).to_be_hidden()
+        page.get_by_role("button", name="Freeze").focus()
+        page.keyboard.press("1")
+        wait_for_param(page, echo, "prompt", "oil painting")
+        assert watched.errors == []
+
+
 def test_presets_go_through_a_file_and_an_address(browser: Browser, echo: ServerProcess, tmp_path: Path) -> None:
     with opened(browser, echo.url, viewport=DESKTOP) as watched:
         page = watched.page

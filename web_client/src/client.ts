@@ -72,7 +72,7 @@ export class Client {
     isLocal: isLoopback(location.hostname),
     isVideo: () => this.inputs.source?.isStill === false,
     onFallBack: () => {
-      this.note.value = "fellBack";
+      this.note.value = { kind: "fellBack" };
     },
   });
   readonly connection = new Connection({
@@ -102,8 +102,8 @@ export class Client {
   /** Whether a drawing gets few steps while the pen moves. */
   readonly refines = kept("refines", flag, false);
   readonly isFrozen = signal(false);
-  /** Something worth knowing that is no problem; null where there is nothing. */
-  readonly note = signal<NoteKind | null>(null);
+  /** Something worth knowing that is no problem, and the way back from it; null where there is nothing. */
+  readonly note = signal<{ kind: NoteKind; undo?: () => void } | null>(null);
   readonly model = signal("");
   readonly styles = signal<Styles>({});
   readonly controls = signal<Control[]>([]);
@@ -279,6 +279,15 @@ export class Client {
   mention(kind: ProblemKind, detail = ""): void {
     this.problems.report("output", kind, detail);
     clock.after(MENTION_MS, () => this.problems.clear("output"));
+  }
+
+  /** Something that was done: said, and after a while forgotten. */
+  say(kind: NoteKind, undo?: () => void): void {
+    const note = undo ? { kind, undo } : { kind };
+    this.note.value = note;
+    clock.after(MENTION_MS, () => {
+      if (this.note.peek() === note) this.note.value = null;
+    });
   }
 
   async #loadSchema(): Promise<void> {

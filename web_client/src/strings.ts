@@ -70,6 +70,8 @@ export const english = {
     addressInBar: "The address bar has the preset now: copy the address from there.",
     lookRestored: "The look of that picture is in force.",
     presetsImported: "The presets of that file are in the row.",
+    presetRemoved: "The preset is removed.",
+    presetOverwritten: "The preset has the present look now.",
     fellBack:
       "WebRTC did not get through to the server, so the pictures go over WebSocket now. Choose WebRTC to try it again.",
   },
@@ -145,7 +147,7 @@ export const english = {
     toRight: "To the right",
     toBottom: "Downwards",
     save: "Save the drawing as a picture",
-    begin: "New drawing; undo brings this one back",
+    begin: "New drawing",
     visible: (name: string) => `Show ${name}`,
     opacity: (name: string) => `Opacity of ${name}`,
     up: (name: string) => `Move ${name} up`,
@@ -168,7 +170,6 @@ export const english = {
   actions: {
     label: "Output controls",
     freeze: "Freeze",
-    unfreeze: "Unfreeze",
     bypass: "Bypass",
     panic: "Panic",
     newSeed: "New seed",

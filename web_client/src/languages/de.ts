@@ -81,6 +81,8 @@ export const german: Strings = {
     addressInBar: "Die Adresszeile enthält jetzt die Vorgabe: Kopiere die Adresse von dort.",
     lookRestored: "Das Aussehen dieses Bildes gilt jetzt.",
     presetsImported: "Die Vorgaben dieser Datei stehen jetzt in der Reihe.",
+    presetRemoved: "Die Vorgabe ist entfernt.",
+    presetOverwritten: "Die Vorgabe hat jetzt das jetzige Aussehen.",
     fellBack:
       "WebRTC kam nicht zum Server durch, deshalb gehen die Bilder jetzt über WebSocket. Wähle WebRTC, um es noch einmal zu versuchen.",
   },
@@ -156,7 +158,7 @@ export const german: Strings = {
     toRight: "Nach rechts",
     toBottom: "Nach unten",
     save: "Die Zeichnung als Bild speichern",
-    begin: "Neue Zeichnung; Rückgängig holt diese zurück",
+    begin: "Neue Zeichnung",
     visible: (name) => `${name} zeigen`,
     opacity: (name) => `Deckkraft von ${name}`,
     up: (name) => `${name} nach oben`,
@@ -179,7 +181,6 @@ export const german: Strings = {
   actions: {
     label: "Ausgabe steuern",
     freeze: "Anhalten",
-    unfreeze: "Weiter",
     bypass: "Umgehen",
     panic: "Panik",
     newSeed: "Neuer Seed",

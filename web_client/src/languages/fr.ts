@@ -77,6 +77,8 @@ export const french: Strings = {
     addressInBar: "La barre d’adresse contient maintenant le préréglage : copiez l’adresse de là.",
     lookRestored: "L’aspect de cette image est en vigueur.",
     presetsImported: "Les préréglages de ce fichier sont dans la rangée.",
+    presetRemoved: "Le préréglage est retiré.",
+    presetOverwritten: "Le préréglage a maintenant l’aspect présent.",
     fellBack:
       "WebRTC n’a pas atteint le serveur, les images passent donc par WebSocket. Choisissez WebRTC pour réessayer.",
   },
@@ -152,7 +154,7 @@ export const french: Strings = {
     toRight: "Vers la droite",
     toBottom: "Vers le bas",
     save: "Enregistrer le dessin comme image",
-    begin: "Nouveau dessin ; Annuler rend celui-ci",
+    begin: "Nouveau dessin",
     visible: (name) => `Montrer ${name}`,
     opacity: (name) => `Opacité de ${name}`,
     up: (name) => `Monter ${name}`,
@@ -175,7 +177,6 @@ export const french: Strings = {
   actions: {
     label: "Commandes de la sortie",
     freeze: "Figer",
-    unfreeze: "Reprendre",
     bypass: "Contourner",
     panic: "Panique",
     newSeed: "Nouvelle graine",
