@@ -138,7 +138,7 @@ export class Client {
   readonly #versions = new Map<number, Params>();
 
   constructor() {
-    this.inputs.canvas.onPen = this.#refiner.moved;
+    this.inputs.canvas.pen.onMove = this.#refiner.moved;
     // The page that comes after this one would take the few steps for the user's own.
     addEventListener("pagehide", this.#refiner.rest);
     document.addEventListener("visibilitychange", () => {

@@ -32,10 +32,10 @@ const actions: Record<string, Action> = {
   ".": (canvas) => canvas.toolbox.scaleSize(SIZE_FACTOR),
   ";": (canvas) => fade(canvas, -OPACITY_STEP),
   ":": (canvas) => fade(canvas, OPACITY_STEP),
-  "+": (canvas) => canvas.zoomBy(ZOOM_FACTOR),
-  "=": (canvas) => canvas.zoomBy(ZOOM_FACTOR),
-  "-": (canvas) => canvas.zoomBy(1 / ZOOM_FACTOR),
-  "0": (canvas) => (canvas.place.value = WHOLE),
+  "+": (canvas) => canvas.viewpoint.zoomBy(ZOOM_FACTOR),
+  "=": (canvas) => canvas.viewpoint.zoomBy(ZOOM_FACTOR),
+  "-": (canvas) => canvas.viewpoint.zoomBy(1 / ZOOM_FACTOR),
+  "0": (canvas) => (canvas.viewpoint.place.value = WHOLE),
   n: ({ drawing }) => drawing.addLayer(),
   v: ({ drawing }) => {
     const { id, isVisible } = activeLayer(drawing.layers.peek());

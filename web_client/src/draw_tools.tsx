@@ -40,7 +40,7 @@ export function DrawTools({ client }: { client: Client }) {
 
 function ToolButtons({ canvas }: { canvas: DrawingCanvas }) {
   const words = strings.tools;
-  const { zoom } = canvas.place.value;
+  const { zoom } = canvas.viewpoint.place.value;
   return (
     <div class="tools">
       <div class="segmented">
@@ -73,7 +73,7 @@ function ToolButtons({ canvas }: { canvas: DrawingCanvas }) {
         <IconButton icon="clear" label={words.clear} shortcut={words.clearKey} press={() => canvas.drawing.clearLayer()} />
       </div>
       {zoom > 1 && (
-        <button type="button" title={`${words.fit} (0)`} onClick={() => (canvas.place.value = WHOLE)}>
+        <button type="button" title={`${words.fit} (0)`} onClick={() => (canvas.viewpoint.place.value = WHOLE)}>
           {words.zoomed(Math.round(zoom * 100))}
         </button>
       )}

@@ -1,18 +1,18 @@
-/** The drawing surface as a source: pointers and keys become marks. Says so only when something changed. */
+/** The drawing surface as a source: hears pointers and keys for the pen. Says so only when something changed. */
 
 import { effect, signal } from "@preact/signals";
 import { browserClock } from "../clock";
 import { Drawing } from "../draw/drawing";
-import { boxAround, type Point, type Shift, SHORTER_SIDE_PX } from "../draw/geometry";
+import { type Point, type Shift, SHORTER_SIDE_PX } from "../draw/geometry";
 import { Gestures, type Pointer } from "../draw/gestures";
 import { Keeper } from "../draw/keeper";
 import { activate, neighbour } from "../draw/layers";
-import { fillArea, type Mark, type Scratch, ShapeMark, ShiftMark, StrokeMark } from "../draw/marks";
-import { magnify, pan, type Place, reveal, WHOLE } from "../draw/place";
+import { Pen } from "../draw/pen";
 import { Pointers } from "../draw/pointers";
 import { browserStore } from "../draw/store";
 import { type PenPoint, Speed } from "../draw/stroke";
-import { type Tool, Toolbox } from "../draw/toolbox";
+import { Toolbox } from "../draw/toolbox";
+import { Viewpoint } from "../draw/viewpoint";
 import { type Picture, type Source, SourceError } from "./source";
 
 const PEN_ERASER_BUTTON = 32;
@@ -29,19 +29,17 @@ export class DrawingCanvas implements Source {
   readonly isStill = true;
   readonly view = document.createElement("div");
   readonly toolbox = new Toolbox();
-  readonly place = signal<Place>(WHOLE);
+  readonly viewpoint = new Viewpoint();
   /** Where the keyboard's cross is; null until it is used. */
   readonly cross = signal<Point | null>(null);
   /** Whether a pen was seen, and fingers can be given back their right to draw. */
   readonly hasPen = signal(false);
   readonly fingerDraws = signal(true);
   readonly drawing = new Drawing(() => this.#onDrawn());
+  readonly pen = new Pen(this.drawing, this.toolbox);
   /** Held down, the pointer moves the picture. */
   holdsHand = false;
   isHovered = false;
-  /** Told whenever the pen draws. */
-  onPen: () => void = () => {};
-
   readonly #keeper = new Keeper({
     drawing: this.drawing,
     store: browserStore,
@@ -50,8 +48,6 @@ export class DrawingCanvas implements Source {
   });
   readonly #pointers = new Pointers();
   readonly #gestures: Gestures;
-  #scratch: Scratch | null = null;
-  #mark: Mark | null = null;
   #speed = new Speed();
   #event: PointerEvent | null = null;
   #waiting: PenPoint[] = [];
@@ -68,7 +64,7 @@ export class DrawingCanvas implements Source {
       begin: () => this.#begin(),
       end: () => this.#end(),
       cancel: () => this.cancel(),
-      move: (factor, x, y, dx, dy) => this.#move(factor, x, y, dx, dy),
+      move: (...movement) => this.viewpoint.move(this.view.getBoundingClientRect(), ...movement),
     });
     this.#onDrawn = () => {
       this.#keeper.changed();
@@ -108,15 +104,15 @@ export class DrawingCanvas implements Source {
     this.drawing.resize(width, height);
     if (canvas.width === before_width && canvas.height === before_height) return;
     this.cancel();
-    this.#scratch = null;
+    this.pen.forgetScratch();
   }
 
   undo(): void {
-    if (!this.#mark) this.drawing.undo();
+    if (!this.pen.isDown) this.drawing.undo();
   }
 
   redo(): void {
-    if (!this.#mark) this.drawing.redo();
+    if (!this.pen.isDown) this.drawing.redo();
   }
 
   letFingersDraw(may: boolean): void {
@@ -148,41 +144,34 @@ export class DrawingCanvas implements Source {
 
   /** Puts the active layer somewhere. */
   shift(shift: Shift): void {
-    if (!this.#mark) this.drawing.commitShift(shift);
-  }
-
-  zoomBy(factor: number): void {
-    this.place.value = magnify(this.place.peek(), factor, { x: 0.5, y: 0.5 });
+    if (!this.pen.isDown) this.drawing.commitShift(shift);
   }
 
   /** Moves the keyboard's cross by shares of what is seen. With the pen down it draws. */
   moveCross(dx: number, dy: number): void {
     const { width, height } = this.drawing.canvas;
-    const step = Math.min(width, height) / this.place.peek().zoom;
+    const step = Math.min(width, height) / this.viewpoint.place.peek().zoom;
     const from = this.cross.peek() ?? { x: 0, y: 0 };
     const keep = (at: number, side: number) => Math.min(side / 2 - 1, Math.max(-side / 2, at));
     const to = { x: keep(from.x + dx * step, width), y: keep(from.y + dy * step, height) };
     this.cross.value = to;
-    this.place.value = reveal(this.place.peek(), to.x / width + 0.5, to.y / height + 0.5);
-    if (this.#mark) this.#paint([{ ...to, pressure: 0.5 }], false);
+    this.viewpoint.reveal(to.x / width + 0.5, to.y / height + 0.5);
+    if (this.pen.isDown) this.pen.move([{ ...to, pressure: 0.5 }], false);
   }
 
   /** Puts the pen down at the keyboard's cross, or lifts it. */
   pressCross(): void {
-    if (this.#mark) return this.#end();
+    if (this.pen.isDown) return this.#end();
     const at = this.cross.peek() ?? { x: 0, y: 0 };
     this.cross.value = at;
-    this.#use(this.toolbox.tool.peek(), { ...at, pressure: 0.5 });
+    this.pen.press(this.toolbox.tool.peek(), { ...at, pressure: 0.5 });
   }
 
   /** Takes back what is being drawn; returns whether anything was. */
   cancel(): boolean {
     cancelAnimationFrame(this.#painting);
     this.#waiting = [];
-    const mark = this.#mark;
-    mark?.cancel();
-    this.#mark = null;
-    return mark !== null;
+    return this.pen.cancel();
   }
 
   #listen(): void {
@@ -207,7 +196,7 @@ export class DrawingCanvas implements Source {
       if (event.button === MIDDLE_BUTTON) event.preventDefault();
     });
     on("contextmenu", (event) => event.preventDefault());
-    on("wheel", this.#onWheel);
+    on("wheel", (event) => this.viewpoint.wheel(event, view.getBoundingClientRect()));
   }
 
   readonly #onDown = (event: PointerEvent): void => {
@@ -228,26 +217,10 @@ export class DrawingCanvas implements Source {
     if (!this.#gestures.moved(pointerOf(event))) return;
     const events = event.getCoalescedEvents?.() ?? [];
     for (const each of events.length > 0 ? events : [event]) this.#waiting.push(this.#pointOf(each));
-    if (!this.#mark) return this.#pickAlong();
+    if (!this.pen.isDown) return this.#pickAlong();
     if (event.timeStamp - this.#paintedAt_ms >= SHORTEST_PAINT_MS) return this.#paintWaiting();
     cancelAnimationFrame(this.#painting);
     this.#painting = requestAnimationFrame(this.#paintWaiting);
-  };
-
-  readonly #onWheel = (event: WheelEvent): void => {
-    const { zoom } = this.place.peek();
-    const isPinch = event.ctrlKey;
-    // All is seen already: the page may scroll.
-    if (zoom === 1 && event.deltaY > 0 && !isPinch) return;
-    event.preventDefault();
-    const box = this.view.getBoundingClientRect();
-    if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-      const along = event.deltaX || event.deltaY;
-      this.place.value = pan(this.place.peek(), -along / box.width, 0);
-      return;
-    }
-    const delta_px = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1);
-    this.#move(Math.exp(-delta_px * (isPinch ? 0.01 : 0.002)), event.clientX, event.clientY, 0, 0);
   };
 
   #begin(): void {
@@ -256,59 +229,28 @@ export class DrawingCanvas implements Source {
     this.#speed = new Speed();
     const isEraser = (event.buttons & PEN_ERASER_BUTTON) !== 0;
     const tool = isEraser ? "eraser" : event.altKey ? "pick" : this.toolbox.tool.peek();
-    this.#use(tool, this.#pointOf(event));
-  }
-
-  #use(tool: Tool, at: PenPoint): void {
-    if (tool === "hand") return;
-    if (tool === "pick") return this.#pick(at);
-    this.drawing.showActive();
-    if (tool === "move") {
-      this.#mark = new ShiftMark(this.drawing);
-      this.#paint([at], false);
-      return;
-    }
-    const scratch = (this.#scratch ??= { settled: this.drawing.newSurface(), whole: this.drawing.newSurface() });
-    const brush = this.toolbox.brush(tool);
-    if (tool === "fill") {
-      fillArea(this.drawing, scratch, brush, at, Math.round(this.toolbox.tolerance.peek() * 2.55));
-      return;
-    }
-    const isStroke = tool === "brush" || tool === "eraser";
-    this.#mark = isStroke
-      ? new StrokeMark(this.drawing, scratch, brush)
-      : new ShapeMark(this.drawing, scratch, brush, tool, this.toolbox.fillsShapes.peek());
-    this.#paint([at], false);
+    this.#paintedAt_ms = performance.now();
+    this.pen.press(tool, this.#pointOf(event));
   }
 
   #end(): void {
     this.#paintWaiting();
-    this.#mark?.end();
-    this.#mark = null;
+    this.pen.lift();
   }
 
   readonly #paintWaiting = (): void => {
     cancelAnimationFrame(this.#painting);
     const points = this.#waiting;
     this.#waiting = [];
-    if (points.length > 0) this.#paint(points, this.#event?.shiftKey ?? false);
-  };
-
-  #paint(points: readonly PenPoint[], isRegular: boolean): void {
+    if (points.length === 0) return;
     this.#paintedAt_ms = performance.now();
-    this.onPen();
-    this.#mark?.move(points, isRegular);
-  }
+    this.pen.move(points, this.#event?.shiftKey ?? false);
+  };
 
   #pickAlong(): void {
     const at = this.#waiting.at(-1);
     this.#waiting = [];
-    if (at && (this.toolbox.tool.peek() === "pick" || this.#event?.altKey)) this.#pick(at);
-  }
-
-  #pick(at: Point): void {
-    const box = boxAround([at], 0);
-    this.toolbox.take(this.drawing.read({ ...box, right: box.left + 1, bottom: box.top + 1 }).data);
+    if (at && (this.toolbox.tool.peek() === "pick" || this.#event?.altKey)) this.pen.pick(at);
   }
 
   #pointOf(event: PointerEvent): PenPoint {
@@ -321,24 +263,16 @@ export class DrawingCanvas implements Source {
     return { x, y, pressure };
   }
 
-  #move(factor: number, x: number, y: number, dx: number, dy: number): void {
-    const box = this.view.getBoundingClientRect();
-    const at = { x: (x - box.left) / box.width, y: (y - box.top) / box.height };
-    this.place.value = magnify(this.place.peek(), factor, at, dx / box.width, dy / box.height);
-  }
-
   #showPlace(): void {
-    const place = this.place.value;
     const { canvas } = this.drawing;
-    const { zoom, x, y } = place;
-    canvas.style.transform = zoom === 1 ? "" : `translate(${x * 100}%, ${y * 100}%) scale(${zoom})`;
+    this.viewpoint.show(canvas);
     const cross = this.cross.value;
-    this.#pointers.showCross(cross && { x: cross.x / canvas.width, y: cross.y / canvas.height }, place);
+    this.#pointers.showCross(cross && { x: cross.x / canvas.width, y: cross.y / canvas.height }, this.viewpoint.place.value);
   }
 
   #showRing(event: PointerEvent): void {
     const { reach } = this.toolbox;
-    const magnified = reach === null ? null : reach * this.place.peek().zoom;
+    const magnified = reach === null ? null : reach * this.viewpoint.place.peek().zoom;
     this.#pointers.showRing(event, this.view.getBoundingClientRect(), magnified);
   }
 }
