@@ -468,3 +468,102 @@ def test_on_a_phone_no_tool_is_cut_off(browser: Browser, echo: ServerProcess) ->
         boxes = [button.bounding_box() for button in buttons if button.is_visible()]
         assert len(boxes) > 12
         assert all(box is not None and box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"] for box in boxes)
+
+
+KEPT = """() => new Promise((resolve, reject) => {
+    const opening = indexedDB.open("realtime");
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+        const found = opening.result.transaction("drawings").objectStore("drawings").get("newest");
+        found.onsuccess = () => resolve(found.result?.sheets.size ?? 0);
+        opening.result.close();
+    };
+})"""
+
+
+def wait_until_kept(page: Page, layers: int) -> None:
+    for _ in range(100):
+        if page.evaluate(KEPT) == layers:
+            return
+        page.wait_for_timeout(50)
+    pytest.fail("the drawing is not kept")
+
+
+def test_a_drawing_outlives_a_reload(browser: Browser, echo: ServerProcess) -> None:
+    with drawing(browser, echo) as watched:
+        page = watched.page
+        press(page, "Red")
+        stroke(page, (0.1, 0.5), (0.9, 0.5))
+        press(page, "New layer")
+        press(page, "Blue")
+        stroke(page, (0.5, 0.1), (0.5, 0.9))
+        expect_colour(page, 0.5, 0.3, BLUE)
+        wait_until_kept(page, layers=2)
+        page.reload()
+        expect_colour(page, 0.5, 0.3, BLUE)
+        expect_colour(page, 0.3, 0.5, RED)
+        page.get_by_role("button", name="Show Layer 2").click()
+        expect_colour(page, 0.5, 0.3, WHITE)
+
+
+def test_a_new_drawing_is_an_empty_sheet_and_undo_brings_the_old_one_back(
+    browser: Browser, echo: ServerProcess
+) -> None:
+    with drawing(browser, echo) as watched:
+        page = watched.page
+        press(page, "Red")
+        stroke(page, (0.1, 0.5), (0.9, 0.5))
+        page.get_by_role("button", name="New drawing").click()
+        expect_colour(page, 0.5, 0.5, WHITE)
+        press(page, "Undo")
+        expect_colour(page, 0.5, 0.5, RED)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save the drawing").click()
+        saved = Image.open(download.value.path())
+        assert saved.size == (1024, 1024)
+        assert saved.convert("RGB").getpixel((512, 512)) == RED
+
+
+def test_a_layer_is_scaled_in_numbers_and_loses_nothing_by_it(browser: Browser, echo: ServerProcess) -> None:
+    with drawing(browser, echo) as watched:
+        page = watched.page
+        seen = "() => document.querySelector('.drawing canvas').toDataURL()"
+        press(page, "Red")
+        stroke(page, (0.2, 0.3), (0.8, 0.7), (0.4, 0.9))
+        before = page.evaluate(seen)
+        page.get_by_role("button", name="Move the layer").click()
+        size = page.get_by_label("Size of the layer")
+        expect(size).to_have_value("100")
+        for percent in ("10", "300", "100"):
+            size.fill(percent)
+            size.press("Enter")
+            expect(size).to_have_value(percent)
+            assert (page.evaluate(seen) == before) == (percent == "100"), f"at {percent} %"
+        page.get_by_label("To the right").fill("200")
+        page.get_by_label("To the right").press("Enter")
+        expect_colour(page, 0.2, 0.3, WHITE)
+        page.get_by_label("To the right").fill("0")
+        page.get_by_label("To the right").press("Enter")
+        assert page.evaluate(seen) == before, "what had left the sheet is back"
+        press(page, "Undo")
+        expect(page.get_by_label("To the right")).to_have_value("200")
+
+
+def test_a_picture_that_is_made_larger_shows_more_of_itself(browser: Browser, echo: ServerProcess) -> None:
+    with drawing(browser, echo) as watched:
+        page = watched.page
+        fine = Image.new("RGB", (2048, 2048), "white")
+        for column in range(0, 2048, 4):  # stripes that a sheet of 1024 pixels only just has
+            fine.paste((0, 0, 0), (column, 0, column + 2, 2048))
+        data = io.BytesIO()
+        fine.save(data, "PNG")
+        hand_over(page, "drop", {"name": "fine.png", "mimeType": "image/png", "buffer": data.getvalue()})
+        page.get_by_role("button", name="Picture 2", exact=True).click()
+        page.get_by_role("button", name="Move the layer").click()
+        page.get_by_label("Size of the layer").fill("200")
+        page.get_by_label("Size of the layer").press("Enter")
+        levels = page.evaluate(
+            """() => new Set(document.querySelector(".drawing canvas").getContext("2d")
+                .getImageData(100, 500, 200, 1).data.filter((_, index) => index % 4 === 0)).size"""
+        )
+        assert levels <= 4, "black and white, as in the file, not a smear of greys"

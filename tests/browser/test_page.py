@@ -94,7 +94,7 @@ def test_freeze_holds_the_picture(browser: Browser, echo: ServerProcess) -> None
         frozen = held(page)
         page.wait_for_timeout(700)
         assert difference(shown(page), frozen) < 0.5
-        page.get_by_role("button", name="Unfreeze").click()
+        page.get_by_role("button", name="Freeze").click()
         shown_once(page, lambda picture: difference(picture, frozen) > 0.5, "it goes on")
 
 
@@ -105,6 +105,7 @@ def test_the_page_comes_back_by_itself_when_the_server_was_killed(browser: Brows
         start_camera(page)
         first.kill()
         expect(page.get_by_role("status").first).to_have_text("Reconnecting", timeout=SOON_MS)
+        expect(page.get_by_role("button", name="Freeze")).to_be_disabled()
         with serving("--model", "echo:10", port=port):
             expect(page.get_by_role("status").first).to_have_text("Live", timeout=SOON_MS)
             wait_for_figure(page, "shown", FLOWS)

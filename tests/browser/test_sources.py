@@ -232,3 +232,56 @@ def test_nothing_is_sent_while_the_tab_is_hidden_if_so_wished(browser: Browser, 
         wait_for_figure(page, "sent", "parseFloat(text) < 1")
         page.evaluate("() => { delete document.hidden; document.dispatchEvent(new Event('visibilitychange')); }")
         wait_for_figure(page, "sent", FLOWS)
+
+
+HALF_EMPTY = """async () => {
+    const canvas = new OffscreenCanvas(256, 256);
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#c02020";
+    context.fillRect(0, 0, 128, 256);
+    const file = new File([await canvas.convertToBlob()], "half.png", { type: "image/png" });
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(file);
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_what_is_transparent_in_a_picture_is_white_not_what_was_sent_before(
+    browser: Browser, echo: ServerProcess
+) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        start_camera(page)
+        page.evaluate(HALF_EMPTY)
+        expect(page.get_by_text("half.png")).to_be_visible(timeout=SOON_MS)
+        shown_once(
+            page,
+            lambda picture: picture[:, 40:, :].min() > 240 and picture[32, 10, 0] > picture[32, 10, 1] + 100,
+            "paper where there is nothing, red where there is",
+        )
+
+
+def test_a_reload_goes_on_with_the_camera_and_what_was_chosen_for_it(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        start_camera(page)
+        page.get_by_label("Mirror").uncheck()
+        page.reload()
+        expect(page.get_by_text(WAITING)).to_be_hidden(timeout=SOON_MS)
+        expect(page.get_by_label("Mirror")).not_to_be_checked()
+        assert watched.errors == []
+
+
+def test_the_camera_on_the_back_of_a_phone_is_not_mirrored(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        page.evaluate(
+            """() => {
+                const real = MediaStreamTrack.prototype.getSettings;
+                MediaStreamTrack.prototype.getSettings = function () {
+                    return { ...real.call(this), facingMode: "environment" };
+                };
+            }"""
+        )
+        start_camera(page)
+        expect(page.get_by_label("Mirror")).not_to_be_checked()

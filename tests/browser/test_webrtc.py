@@ -155,7 +155,7 @@ def test_a_drawing_comes_back_sharp_and_unfreezes(browser: Browser, echo: Server
         page.get_by_role("button", name="Undo").click()
         page.wait_for_timeout(1500)
         assert difference(shown(page), frozen) < 1, "nothing moves in a frozen picture"
-        page.get_by_role("button", name="Unfreeze").click()
+        page.get_by_role("button", name="Freeze").click()
         shown_once(page, lambda picture: picture.min() > 180, "and the stroke is gone after it")
 
 

@@ -5,6 +5,7 @@ import { type Choice, isLoopback, keepChoice, keptChoice, type TransportKind } f
 import { browserClock as clock } from "./clock";
 import { Connection } from "./connection";
 import { Dialer } from "./dialer";
+import { download, fileName } from "./download";
 import { flag, kept } from "./kept";
 import { createEncoder } from "./encoder";
 import { FrameSender } from "./frame_sender";
@@ -71,7 +72,7 @@ export class Client {
     isLocal: isLoopback(location.hostname),
     isVideo: () => this.inputs.source?.isStill === false,
     onFallBack: () => {
-      this.note.value = "fellBack";
+      this.note.value = { kind: "fellBack" };
     },
   });
   readonly connection = new Connection({
@@ -101,8 +102,8 @@ export class Client {
   /** Whether a drawing gets few steps while the pen moves. */
   readonly refines = kept("refines", flag, false);
   readonly isFrozen = signal(false);
-  /** Something worth knowing that is no problem; null where there is nothing. */
-  readonly note = signal<NoteKind | null>(null);
+  /** Something worth knowing that is no problem, and the way back from it; null where there is nothing. */
+  readonly note = signal<{ kind: NoteKind; undo?: () => void } | null>(null);
   readonly model = signal("");
   readonly styles = signal<Styles>({});
   readonly controls = signal<Control[]>([]);
@@ -137,7 +138,7 @@ export class Client {
   readonly #versions = new Map<number, Params>();
 
   constructor() {
-    this.inputs.canvas.onPen = this.#refiner.moved;
+    this.inputs.canvas.pen.onMove = this.#refiner.moved;
     // The page that comes after this one would take the few steps for the user's own.
     addEventListener("pagehide", this.#refiner.rest);
     document.addEventListener("visibilitychange", () => {
@@ -185,6 +186,12 @@ export class Client {
   dismissLostParams(): void {
     this.lostParams.value = null;
     this.problems.clear("params");
+  }
+
+  /** The drawing as it is seen, larger than it is sent. */
+  async saveDrawing(): Promise<void> {
+    const png = await this.inputs.canvas.png();
+    if (png) download(png, fileName("drawing", "png"), clock);
   }
 
   /** The params of a version; of one that is not known (or was made by a video) those in force. */
@@ -272,6 +279,15 @@ export class Client {
   mention(kind: ProblemKind, detail = ""): void {
     this.problems.report("output", kind, detail);
     clock.after(MENTION_MS, () => this.problems.clear("output"));
+  }
+
+  /** Something that was done: said, and after a while forgotten. */
+  say(kind: NoteKind, undo?: () => void): void {
+    const note = undo ? { kind, undo } : { kind };
+    this.note.value = note;
+    clock.after(MENTION_MS, () => {
+      if (this.note.peek() === note) this.note.value = null;
+    });
   }
 
   async #loadSchema(): Promise<void> {

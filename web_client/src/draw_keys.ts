@@ -2,7 +2,8 @@
 
 import { activeLayer, change, remove, shift } from "./draw/layers";
 import { WHOLE } from "./draw/place";
-import type { DrawingCanvas, Tool } from "./sources/canvas";
+import type { Tool } from "./draw/toolbox";
+import type { DrawingCanvas } from "./sources/canvas";
 
 /** By tool, for the tooltips too. */
 export const toolKeys: Record<Tool, string> = {
@@ -27,14 +28,14 @@ const LONG_STEP = 0.05;
 type Action = (canvas: DrawingCanvas) => void;
 
 const actions: Record<string, Action> = {
-  ",": (canvas) => canvas.scaleSize(1 / SIZE_FACTOR),
-  ".": (canvas) => canvas.scaleSize(SIZE_FACTOR),
+  ",": (canvas) => canvas.toolbox.scaleSize(1 / SIZE_FACTOR),
+  ".": (canvas) => canvas.toolbox.scaleSize(SIZE_FACTOR),
   ";": (canvas) => fade(canvas, -OPACITY_STEP),
   ":": (canvas) => fade(canvas, OPACITY_STEP),
-  "+": (canvas) => canvas.zoomBy(ZOOM_FACTOR),
-  "=": (canvas) => canvas.zoomBy(ZOOM_FACTOR),
-  "-": (canvas) => canvas.zoomBy(1 / ZOOM_FACTOR),
-  "0": (canvas) => (canvas.place.value = WHOLE),
+  "+": (canvas) => canvas.viewpoint.zoomBy(ZOOM_FACTOR),
+  "=": (canvas) => canvas.viewpoint.zoomBy(ZOOM_FACTOR),
+  "-": (canvas) => canvas.viewpoint.zoomBy(1 / ZOOM_FACTOR),
+  "0": (canvas) => (canvas.viewpoint.place.value = WHOLE),
   n: ({ drawing }) => drawing.addLayer(),
   v: ({ drawing }) => {
     const { id, isVisible } = activeLayer(drawing.layers.peek());
@@ -61,7 +62,8 @@ const surfaceActions: Record<string, (canvas: DrawingCanvas, step: number) => vo
 };
 
 function fade(canvas: DrawingCanvas, by: number): void {
-  canvas.opacity.value = Math.min(100, Math.max(OPACITY_STEP, canvas.opacity.peek() + by));
+  const { opacity } = canvas.toolbox;
+  opacity.value = Math.min(100, Math.max(OPACITY_STEP, opacity.peek() + by));
 }
 
 /**
@@ -116,7 +118,7 @@ function press(event: KeyboardEvent, canvas: DrawingCanvas, target: HTMLElement)
     return isOnSurface;
   }
   const tool = (Object.keys(toolKeys) as Tool[]).find((each) => toolKeys[each].toLowerCase() === key);
-  const action = tool ? () => (canvas.tool.value = tool) : ((event.shiftKey && shifted[key]) || actions[key]);
+  const action = tool ? () => (canvas.toolbox.tool.value = tool) : ((event.shiftKey && shifted[key]) || actions[key]);
   action?.(canvas);
   return action !== undefined;
 }

@@ -3,11 +3,13 @@
 import type { Signal } from "@preact/signals";
 import type { Client } from "./client";
 import { PALETTE } from "./draw/colours";
+import { SHORTER_SIDE_PX, type Shift } from "./draw/geometry";
 import { WHOLE } from "./draw/place";
+import { OPACITY_PERCENT, SIZE_PERCENT, TOLERANCE_PERCENT, tools } from "./draw/toolbox";
 import { toolKeys } from "./draw_keys";
-import { type IconName, Icon } from "./icons";
+import { IconButton } from "./icon_button";
 import { LayerList } from "./layer_list";
-import { type DrawingCanvas, SIZE_PERCENT, tools } from "./sources/canvas";
+import type { DrawingCanvas } from "./sources/canvas";
 import { strings } from "./strings";
 
 export function DrawTools({ client }: { client: Client }) {
@@ -38,7 +40,7 @@ export function DrawTools({ client }: { client: Client }) {
 
 function ToolButtons({ canvas }: { canvas: DrawingCanvas }) {
   const words = strings.tools;
-  const { zoom } = canvas.place.value;
+  const { zoom } = canvas.viewpoint.place.value;
   return (
     <div class="tools">
       <div class="segmented">
@@ -48,8 +50,8 @@ function ToolButtons({ canvas }: { canvas: DrawingCanvas }) {
             icon={tool}
             label={words[tool]}
             shortcut={toolKeys[tool]}
-            isPressed={canvas.tool.value === tool}
-            press={() => (canvas.tool.value = tool)}
+            isPressed={canvas.toolbox.tool.value === tool}
+            press={() => (canvas.toolbox.tool.value = tool)}
           />
         ))}
       </div>
@@ -71,7 +73,7 @@ function ToolButtons({ canvas }: { canvas: DrawingCanvas }) {
         <IconButton icon="clear" label={words.clear} shortcut={words.clearKey} press={() => canvas.drawing.clearLayer()} />
       </div>
       {zoom > 1 && (
-        <button type="button" title={`${words.fit} (0)`} onClick={() => (canvas.place.value = WHOLE)}>
+        <button type="button" title={`${words.fit} (0)`} onClick={() => (canvas.viewpoint.place.value = WHOLE)}>
           {words.zoomed(Math.round(zoom * 100))}
         </button>
       )}
@@ -80,8 +82,9 @@ function ToolButtons({ canvas }: { canvas: DrawingCanvas }) {
 }
 
 function Colours({ canvas }: { canvas: DrawingCanvas }) {
+  const { toolbox } = canvas;
   const words = strings.tools;
-  const erases = canvas.tool.value === "eraser";
+  const erases = toolbox.tool.value === "eraser";
   const swatch = (colour: string, name: string) => (
     <button
       key={colour}
@@ -90,35 +93,37 @@ function Colours({ canvas }: { canvas: DrawingCanvas }) {
       style={{ "--colour": colour }}
       aria-label={name}
       title={name}
-      aria-pressed={!erases && canvas.colour.value === colour}
-      onClick={() => canvas.pickColour(colour)}
+      aria-pressed={!erases && toolbox.colour.value === colour}
+      onClick={() => toolbox.pick(colour)}
     />
   );
   return (
     <div class="palette">
-      <label class="own-colour" style={{ "--colour": canvas.colour.value }} title={words.colour}>
+      <label class="own-colour" style={{ "--colour": toolbox.colour.value }} title={words.colour}>
         <input
           type="color"
           aria-label={words.colour}
-          value={canvas.colour.value}
-          onInput={(event) => canvas.pickColour(event.currentTarget.value)}
+          value={toolbox.colour.value}
+          onInput={(event) => toolbox.pick(event.currentTarget.value)}
         />
       </label>
       {PALETTE.map((colour, index) => swatch(colour, words.palette[index] ?? colour))}
-      {canvas.recent.value.map((colour) => swatch(colour, `${words.recent} ${colour}`))}
+      {toolbox.recent.value.map((colour) => swatch(colour, `${words.recent} ${colour}`))}
     </div>
   );
 }
 
 function Sliders({ canvas }: { canvas: DrawingCanvas }) {
   const words = strings.tools;
-  const tool = canvas.tool.value;
+  const { toolbox } = canvas;
+  const tool = toolbox.tool.value;
+  if (tool === "move") return <LayerPlace canvas={canvas} />;
   return (
     <div class="sliders">
-      <Slider value={canvas.size} label={words.size} shortcut=", ." unit="%" {...SIZE_PERCENT} />
-      <Slider value={canvas.opacity} label={words.opacity} shortcut="; :" unit="%" min={5} max={100} step={5} />
-      {tool === "fill" && <Slider value={canvas.tolerance} label={words.tolerance} unit="%" min={0} max={60} step={1} />}
-      {(tool === "rectangle" || tool === "ellipse") && <Check flag={canvas.fillsShapes} label={words.filled} />}
+      <Slider value={toolbox.size} label={words.size} shortcut=", ." unit="%" {...SIZE_PERCENT} />
+      <Slider value={toolbox.opacity} label={words.opacity} shortcut="; :" unit="%" {...OPACITY_PERCENT} />
+      {tool === "fill" && <Slider value={toolbox.tolerance} label={words.tolerance} unit="%" {...TOLERANCE_PERCENT} />}
+      {(tool === "rectangle" || tool === "ellipse") && <Check flag={toolbox.fillsShapes} label={words.filled} />}
     </div>
   );
 }
@@ -151,6 +156,51 @@ function Slider({ value, label, shortcut, unit, ...range }: SliderProps) {
   );
 }
 
+const SCALE_PERCENT = { min: 5, max: 800, step: 1 };
+const DISTANCE_PERCENT = { min: -400, max: 400, step: 1 };
+
+/** Where the layer lies, in numbers: for the keyboard, and for hands that want it exact. */
+function LayerPlace({ canvas }: { canvas: DrawingCanvas }) {
+  const words = strings.layers;
+  const shift = canvas.drawing.shift.value;
+  const put = (change: Partial<Shift>) => canvas.shift({ ...shift, ...change });
+  const distance = (px: number) => (100 * px) / SHORTER_SIDE_PX;
+  const pixels = (percent: number) => Math.round((percent * SHORTER_SIDE_PX) / 100);
+  return (
+    <div class="layer-place">
+      <Percent label={words.scale} value={100 * shift.scale} {...SCALE_PERCENT} take={(to) => put({ scale: to / 100 })} />
+      <Percent label={words.toRight} value={distance(shift.dx)} {...DISTANCE_PERCENT} take={(to) => put({ dx: pixels(to) })} />
+      <Percent label={words.toBottom} value={distance(shift.dy)} {...DISTANCE_PERCENT} take={(to) => put({ dy: pixels(to) })} />
+    </div>
+  );
+}
+
+interface PercentProps {
+  label: string;
+  value: number;
+  min: number;
+  max: number;
+  step: number;
+  take: (value: number) => void;
+}
+
+function Percent({ label, value, min, max, step, take }: PercentProps) {
+  return (
+    <label class="option">
+      <span>{label}, %</span>
+      <input
+        type="number"
+        {...{ min, max, step }}
+        value={Math.round(value)}
+        onChange={(event) => {
+          const typed = event.currentTarget.valueAsNumber;
+          if (!Number.isNaN(typed)) take(Math.min(max, Math.max(min, typed)));
+        }}
+      />
+    </label>
+  );
+}
+
 function Check({ flag, label, hint }: { flag: Signal<boolean>; label: string; hint?: string }) {
   return (
     <label class="inline detail" title={hint}>
@@ -163,31 +213,5 @@ function Check({ flag, label, hint }: { flag: Signal<boolean>; label: string; hi
       />
       {label}
     </label>
-  );
-}
-
-interface IconButtonProps {
-  icon: IconName;
-  label: string;
-  shortcut?: string;
-  isPressed?: boolean;
-  isOff?: boolean;
-  press: () => void;
-}
-
-/** The one kind of button without a word on it: a dozen words would leave no room for the drawing. */
-export function IconButton({ icon, label, shortcut, isPressed, isOff = false, press }: IconButtonProps) {
-  return (
-    <button
-      type="button"
-      class="icon-only"
-      aria-label={label}
-      title={shortcut ? `${label} (${shortcut})` : label}
-      aria-pressed={isPressed}
-      disabled={isOff}
-      onClick={press}
-    >
-      <Icon name={icon} />
-    </button>
   );
 }

@@ -34,6 +34,7 @@ const paths = {
   open: "M3 7h6l2 2h10v10H3zM3 7v12",
   screen: "M3 5h18v12H3zM9 21h6M12 17v4",
   file: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15.5 9h.01",
+  sheet: "M6 3h8l4 4v14H6zM14 3v4h4",
   fill: "M5 12l7-7 7 7-7 7zM5 12h14M9 8 6 5M21 16c1 1.5 1.5 2.3 1.5 3a1.5 1.5 0 0 1-3 0c0-.7.5-1.5 1.5-3z",
   line: "M5 19 19 5",
   rectangle: "M4 6h16v12H4z",

@@ -17,7 +17,7 @@ const ACCEPT = "image/*,video/*";
 export function Input({ client }: { client: Client }) {
   const kind = client.inputs.kind.value;
   const pane = useRef<HTMLElement>(null);
-  const chooses = useRef(true);
+  const chooses = useRef(kind === null);
   useLayoutEffect(() => {
     // The button that was pressed is gone: the keyboard goes on at the one that has its place.
     const hasSwitched = chooses.current !== (kind === null);

@@ -8,6 +8,9 @@ import { FileSource } from "./sources/file";
 import { Screen } from "./sources/screen";
 import { type Picture, type Source, SourceError, type SourceKind, type SourceProblem } from "./sources/source";
 
+/** For as long as the tab lives, like the session that the pictures go to. */
+const KIND_KEY = "realtime.source";
+
 export interface InputsOptions {
   problems: Problems;
   /** Called whenever the source in use has a new picture. */
@@ -46,11 +49,19 @@ export class Inputs {
     this.source?.stop();
     this.#options.problems.clear("source");
     this.kind.value = kind;
+    sessionStorage.setItem(KIND_KEY, kind);
     const { source } = this;
     if (source) this.#options.onUse(source);
     await this.#try(kind, () => source?.start(this.#options.changed));
     // Not before it has started: a camera that is refused moves nothing.
     if (this.kind.peek() === kind) this.#options.onBegun();
+  }
+
+  /** Goes on with what a reload has interrupted: the drawing, or a camera that this page may use without asking. */
+  async resume(): Promise<void> {
+    const kind = sessionStorage.getItem(KIND_KEY);
+    if (kind === "canvas") await this.use(kind);
+    else if (kind === "camera" && (await mayUseCamera()) && this.kind.peek() === null) await this.use(kind);
   }
 
   /** Takes a picture or a video from the user: under a drawing, or as the source. */
@@ -93,5 +104,14 @@ export class Inputs {
   #lost(problem: SourceProblem): void {
     this.#options.problems.report("source", problem);
     this.kind.value = null;
+  }
+}
+
+async function mayUseCamera(): Promise<boolean> {
+  try {
+    return (await navigator.permissions.query({ name: "camera" as PermissionName })).state === "granted";
+  } catch {
+    // This browser doesn't tell, so it would ask.
+    return false;
   }
 }

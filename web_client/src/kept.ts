@@ -27,6 +27,15 @@ export function flag(value: unknown): boolean | null {
   return typeof value === "boolean" ? value : null;
 }
 
+export function text(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}
+
+/** Reads a number within bounds. */
+export function within(min: number, max: number): (value: unknown) => number | null {
+  return (value) => (typeof value === "number" && value >= min && value <= max ? value : null);
+}
+
 function parsed(text: string | null): unknown {
   try {
     return text === null ? null : JSON.parse(text);

@@ -51,6 +51,7 @@ const once: Record<string, (studio: Studio) => void> = {
   s: ({ keep }) => void keep.saveSnapshot(),
   z: ({ keep }) => keep.toggleRewind(),
   t: (studio) => void studio.tap(),
+  n: (studio) => void studio.nextCue(),
   v: (studio) => studio.toggleRecording(),
   f: ({ view }) => view.toggleFullscreen(),
   h: ({ view }) => toggle(view.showsHud),

@@ -26,10 +26,10 @@ function Drawing({ points }: Pick<Studio, "points">) {
     let isThere = true;
     let plot: Plot | null = null;
     let stop = () => {};
-    void import("./plot").then(({ createPlot }) => {
+    void import("./plot").then(({ Plot }) => {
       if (!isThere || !place.current) return;
-      const { p95, stage: stages } = strings.hud;
-      plot = createPlot(place.current, { p50: strings.hud.latency, p95, stages });
+      const { latency, p95, stage: stages } = strings.hud;
+      plot = new Plot(place.current, { p50: latency, p95, stages });
       stop = points.subscribe((now) => plot?.update(now));
     });
     return () => {
@@ -38,5 +38,5 @@ function Drawing({ points }: Pick<Studio, "points">) {
       plot?.destroy();
     };
   }, []);
-  return <div class="plot" ref={place} role="img" aria-label={strings.hud.plot} />;
+  return <div class="plot" ref={place} role="group" aria-label={strings.hud.plot} />;
 }

@@ -3,7 +3,7 @@
 import type { Client } from "./client";
 import { activate, change, isFull, type Layer, remove, shift } from "./draw/layers";
 import type { Drawing } from "./draw/drawing";
-import { IconButton } from "./draw_tools";
+import { IconButton } from "./icon_button";
 import { FileButton } from "./file_button";
 import { Icon } from "./icons";
 import { strings } from "./strings";
@@ -39,6 +39,8 @@ export function LayerList({ client }: { client: Client }) {
           <Icon name="file" />
           {words.import}
         </FileButton>
+        <IconButton icon="snapshot" label={words.save} press={() => void client.saveDrawing()} />
+        <IconButton icon="sheet" label={words.begin} press={() => drawing.begin()} />
       </div>
     </details>
   );

@@ -6,6 +6,7 @@ import "./stage.css";
 import "./studio.css";
 import "./panel.css";
 import "./draw.css";
+import "./touch.css";
 import { effect } from "@preact/signals";
 import { render } from "preact";
 import { App } from "./app";
@@ -26,6 +27,7 @@ effect(() => {
 bindKeys(studio, document);
 bindIntake((file) => void studio.take(file));
 client.connection.start();
+void client.inputs.resume();
 await speakChosen();
 // Anew for each language: whoever reads the words reads them all again.
 language.subscribe((spoken) => render(<App key={spoken} studio={studio} />, document.body));

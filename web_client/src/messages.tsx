@@ -12,7 +12,7 @@ export function Messages({ client }: { client: Client }) {
   return (
     <div class="messages" aria-live="polite">
       <Progress status={client.connection.status.value} />
-      {client.note.value && <NoteLine client={client} kind={client.note.value} />}
+      {client.note.value && <NoteLine client={client} note={client.note.value} />}
       {problems.map(([scope, problem]) => (
         <ProblemLine key={scope} client={client} scope={scope} problem={problem} />
       ))}
@@ -46,17 +46,24 @@ function Progress({ status }: { status: Status }) {
   return null;
 }
 
-function NoteLine({ client, kind }: { client: Client; kind: NoteKind }) {
+function NoteLine({ client, note }: { client: Client; note: { kind: NoteKind; undo?: () => void } }) {
+  const { kind, undo } = note;
+  const dismiss = () => (client.note.value = null);
   return (
     <div class="message">
       <p>{strings.notes[kind]}</p>
-      <button
-        type="button"
-        class="quiet"
-        onClick={() => {
-          client.note.value = null;
-        }}
-      >
+      {undo && (
+        <button
+          type="button"
+          onClick={() => {
+            undo();
+            dismiss();
+          }}
+        >
+          {strings.tools.undo}
+        </button>
+      )}
+      <button type="button" class="quiet" onClick={dismiss}>
         {strings.dismiss}
       </button>
     </div>

@@ -41,7 +41,7 @@ export function Output({ studio }: { studio: Studio }) {
 function Badges({ studio }: { studio: Studio }) {
   const { client, view } = studio;
   return (
-    <div class="badges">
+    <div class="badges" role="status">
       {view.isPanicked.value && <p class="badge danger">{strings.stage.panicked}</p>}
       {view.isBypassed.value && <p class="badge">{strings.stage.bypassed}</p>}
       {studio.keep.moments.value && <p class="badge">{strings.keep.past}</p>}
@@ -74,7 +74,7 @@ function Blending({ view }: { view: View }) {
 
 /** How much of the output lies over the input: a slider, which as a wipe is the line between the two. */
 function Amount({ view, class: name }: { view: View; class: string }) {
-  const amount = view.blend.value === "wipe" ? view.wipe : view.opacity;
+  const { amount } = view;
   return (
     <input
       type="range"
@@ -100,9 +100,10 @@ function Tools({ studio }: { studio: Studio }) {
     <div class="tools" role="group" aria-label={words.label}>
       <Tool
         icon={isFrozen ? "play" : "freeze"}
-        name={isFrozen ? words.unfreeze : words.freeze}
+        name={words.freeze}
         shortcut={strings.keys.space}
         isOn={isFrozen}
+        isOff={!isFrozen && client.connection.status.value.state !== "open"}
         press={() => client.setFrozen(!isFrozen)}
       />
       <Tool
@@ -134,7 +135,9 @@ function Tools({ studio }: { studio: Studio }) {
       />
       <span class="spacer" />
       <Tool isSmall icon="dice" name={words.newSeed} shortcut="R" press={() => studio.newSeed()} />
-      <Tool isSmall icon="fullscreen" name={words.fullscreen} shortcut="F" press={() => view.toggleFullscreen()} />
+      {document.fullscreenEnabled && (
+        <Tool isSmall icon="fullscreen" name={words.fullscreen} shortcut="F" press={() => view.toggleFullscreen()} />
+      )}
       <Tool
         isSmall
         icon="window"
@@ -162,12 +165,14 @@ interface ToolProps {
   shortcut?: string;
   /** Of what is on or off; what happens once has none. */
   isOn?: boolean;
+  /** What needs the server while there is none. */
+  isOff?: boolean;
   /** Shows the icon alone; the name is said and shown on hover. */
   isSmall?: boolean;
   press: () => void;
 }
 
-export function Tool({ icon, name, shortcut, isOn, isSmall = false, press }: ToolProps) {
+export function Tool({ icon, name, shortcut, isOn, isOff = false, isSmall = false, press }: ToolProps) {
   return (
     <button
       type="button"
@@ -175,6 +180,7 @@ export function Tool({ icon, name, shortcut, isOn, isSmall = false, press }: Too
       aria-pressed={isOn}
       aria-label={isSmall ? name : undefined}
       title={shortcut ? `${name} (${shortcut})` : name}
+      disabled={isOff}
       onClick={press}
     >
       <Icon name={icon} />

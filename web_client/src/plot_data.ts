@@ -4,7 +4,11 @@ import type { Measurements } from "./meter";
 import type { Stats } from "./protocol";
 
 export const STAGES = ["queue", "decode", "encode_latents", "denoise", "decode_latents", "encode"] as const;
-const MAX_POINTS = 60;
+/** One a second. */
+export const SPAN_S = 60;
+/** Below this nothing is to be told apart, and the axis would jump about. */
+const SMALLEST_TOP_MS = 10;
+const WANTED_TICKS = 3;
 
 export interface Point {
   at_s: number;
@@ -19,22 +23,32 @@ export function withPoint(points: readonly Point[], now_ms: number, stats: Stats
   // A video tells no latency of its own: then it is the server's.
   const p50_ms = page.latency_p50_ms ?? stats.latency_ms.p50 ?? null;
   const p95_ms = page.latency_p95_ms ?? stats.latency_ms.p95 ?? null;
-  return [...points, { at_s: now_ms / 1000, stage_ms, p50_ms, p95_ms }].slice(-MAX_POINTS);
+  return [...points, { at_s: now_ms / 1000, stage_ms, p50_ms, p95_ms }].slice(-SPAN_S);
 }
 
-/** Columns for a plot: seconds before now, p95, p50, and the stages summed up, the last stage first. */
-export function columns(points: readonly Point[]): (number | null)[][] {
+/** How high each stage reaches, laid on top of those before it. */
+export function stacked({ stage_ms }: Point): number[] {
+  let sum_ms = 0;
+  return stage_ms.map((ms) => (sum_ms += ms));
+}
+
+/** The upper end of the axis: a little more than the highest. */
+export function topOf(points: readonly Point[]): number {
+  const highest = points.map((point) => Math.max(stacked(point).at(-1) ?? 0, point.p50_ms ?? 0, point.p95_ms ?? 0));
+  return Math.max(SMALLEST_TOP_MS, 1.1 * Math.max(0, ...highest));
+}
+
+/** Round values from 0 up to `top`: 1, 2 or 5 of some power of ten apart. */
+export function ticksTo(top: number): number[] {
+  const rough = top / WANTED_TICKS;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = ([1, 2, 5].find((each) => each * power >= rough) ?? 10) * power;
+  return Array.from({ length: Math.floor(top / step) + 1 }, (_, index) => index * step);
+}
+
+/** The point nearest to a moment, in seconds before the newest; null where there is none. */
+export function nearest(points: readonly Point[], ago_s: number): Point | null {
   const now_s = points.at(-1)?.at_s ?? 0;
-  const sums = points.map(({ stage_ms }) => stage_ms.map((_, last) => total(stage_ms.slice(0, last + 1))));
-  const stacked = STAGES.map((_, stage) => sums.map((sum) => sum[stage] ?? 0)).reverse();
-  return [
-    points.map(({ at_s }) => at_s - now_s),
-    points.map(({ p95_ms }) => p95_ms),
-    points.map(({ p50_ms }) => p50_ms),
-    ...stacked,
-  ];
-}
-
-function total(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0);
+  const distance = ({ at_s }: Point) => Math.abs(now_s - at_s - ago_s);
+  return points.reduce<Point | null>((best, each) => (best && distance(best) <= distance(each) ? best : each), null);
 }

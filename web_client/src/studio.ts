@@ -1,6 +1,7 @@
 /** Joins the client with what is done here with its pictures and settings. The page draws from it. */
 
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
+import { keepAwake } from "./awake";
 import type { Client } from "./client";
 import { browserClock } from "./clock";
 import { bindKeys } from "./keys";
@@ -13,14 +14,14 @@ import { presetIn } from "./looks/fragment";
 import { Looks } from "./looks/looks";
 import { lookOf } from "./looks/look";
 import { previewStrengths } from "./looks/preview";
-import type { Preset } from "./looks/presets";
+import { overwritten, type Preset, type Presets, removed } from "./looks/presets";
 import { type Point, withPoint } from "./plot_data";
 import { OutputWindow } from "./program/output_window";
 import { PictureInPicture } from "./program/picture_in_picture";
 import { Program } from "./program/program";
 import type { Frame } from "./protocol";
 import type { Picture } from "./sources/source";
-import { strings } from "./strings";
+import { type NoteKind, strings } from "./strings";
 import type { View } from "./view";
 import { dialWebSocket, webSocketUrl } from "./websocket";
 import type { Show } from "./vj/show";
@@ -72,6 +73,8 @@ export class Studio {
     });
     this.pictureInPicture = new PictureInPicture(this.program);
     this.#takeFromAddress();
+    if (view.usesMidi.peek()) void this.openShow();
+    this.#keepAwake();
     view.air.subscribe((air) => client.putOnAir(air));
     client.onReady = (air, isFirst) => {
       if (isFirst && air !== "on_air") view.follow(air);
@@ -92,6 +95,18 @@ export class Studio {
       if (view.isCut.value) return this.program.add({ canvas: this.cut });
       return undefined;
     });
+  }
+
+  /** Whatever runs by itself keeps the screen on; a hand that draws does so anyway. */
+  #keepAwake(): void {
+    const isVisible = signal(!document.hidden);
+    document.addEventListener("visibilitychange", () => (isVisible.value = !document.hidden));
+    const isWanted = computed(() => {
+      const kind = this.client.inputs.kind.value;
+      const isRunning = kind === "camera" || kind === "screen" || kind === "file";
+      return isRunning || this.recorder.progress.value !== null || this.window.isOpen.value;
+    });
+    keepAwake(isWanted, isVisible, async () => navigator.wakeLock.request("screen"));
   }
 
   openWindow(): void {
@@ -129,7 +144,7 @@ export class Studio {
     const bytes = new Uint8Array(await file.arrayBuffer());
     const look = lookIn(bytes);
     const isTaken = look ? this.looks.apply(look) : this.looks.import(new TextDecoder().decode(bytes));
-    if (isTaken) this.client.note.value = look ? "lookRestored" : "presetsImported";
+    if (isTaken) this.client.say(look ? "lookRestored" : "presetsImported");
     return isTaken;
   }
 
@@ -157,6 +172,8 @@ export class Studio {
   }
 
   async openShow(): Promise<Show> {
+    const opened = this.show.peek();
+    if (opened) return opened.show;
     const [{ Show: Playing }, { ShowPanel: Panel }] = await Promise.all([
       import("./vj/show"),
       import("./vj/show_panel"),
@@ -166,7 +183,27 @@ export class Studio {
   }
 
   async tap(): Promise<void> {
-    (this.show.peek()?.show ?? (await this.openShow())).tap();
+    (await this.openShow()).tap();
+  }
+
+  async nextCue(): Promise<void> {
+    (await this.openShow()).nextCue();
+  }
+
+  removePreset(index: number): void {
+    this.#changePresets("presetRemoved", (presets) => removed(presets, index));
+  }
+
+  overwritePreset(index: number): void {
+    this.#changePresets("presetOverwritten", (presets) => overwritten(presets, index, this.looks.present));
+  }
+
+  /** In a way that can be taken back: one wrong key on a stage shouldn't cost a look. */
+  #changePresets(note: NoteKind, change: (presets: Presets) => Presets): void {
+    const { presets } = this.looks;
+    const before = presets.peek();
+    presets.value = change(before);
+    this.client.say(note, () => (presets.value = before));
   }
 
   exportPresets(): void {
@@ -178,11 +215,11 @@ export class Studio {
     const address = this.looks.address(preset);
     try {
       await navigator.clipboard.writeText(address);
-      this.client.note.value = "addressCopied";
+      this.client.say("addressCopied");
     } catch {
       // Not allowed, or no secure page: then it stands where it can be copied by hand.
       history.replaceState(null, "", address);
-      this.client.note.value = "addressInBar";
+      this.client.say("addressInBar");
     }
   }
 

@@ -1,7 +1,7 @@
 /** What this page shows and how: nothing here concerns the server. */
 
-import { computed, signal } from "@preact/signals";
-import { flag, kept, oneOf } from "./kept";
+import { computed, type Signal, signal } from "@preact/signals";
+import { flag, kept, oneOf, within } from "./kept";
 import { airOf, blends, layersOf, layouts, type Mix, refuges } from "./program/mix";
 import type { Air } from "./protocol";
 
@@ -18,8 +18,8 @@ const MIX_STEP = 0.05;
 export class View {
   readonly layout = kept("layout", oneOf(layouts), "sideBySide");
   readonly blend = kept("blend", oneOf(blends), "wipe");
-  readonly opacity = signal(0.5);
-  readonly wipe = signal(0.5);
+  readonly opacity = kept("opacity", within(0, 1), 0.5);
+  readonly wipe = kept("wipe", within(0, 1), 0.5);
   readonly isBypassed = signal(false);
   readonly isPanicked = signal(false);
   readonly refuge = kept("refuge", oneOf(refuges), "black");
@@ -28,6 +28,8 @@ export class View {
   readonly theme = kept("theme", oneOf(themes), "automatic");
   /** Whether a recording has the input beside the output. */
   readonly recordsBoth = kept("recordsBoth", flag, false);
+  /** Whether a MIDI controller is in use: after a reload nobody wants to press a button for it again. */
+  readonly usesMidi = kept("usesMidi", flag, false);
   readonly tab = signal<Tab>("look");
   /** The dialog that is open; null where none is. */
   readonly dialog = signal<Dialog | null>(null);
@@ -50,9 +52,14 @@ export class View {
   /** The element that goes full screen. */
   stage: HTMLElement | null = null;
 
-  /** Moves the wipe or the opacity, whichever is in use, by steps. */
+  /** The wipe or the opacity, whichever is in use. */
+  get amount(): Signal<number> {
+    return this.blend.value === "wipe" ? this.wipe : this.opacity;
+  }
+
+  /** Moves the wipe or the opacity by steps. */
   mixBy(steps: number): void {
-    const amount = this.blend.peek() === "wipe" ? this.wipe : this.opacity;
+    const { amount } = this;
     amount.value = Math.min(1, Math.max(0, Number((amount.peek() + steps * MIX_STEP).toFixed(4))));
   }
 

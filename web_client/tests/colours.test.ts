@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { hex, MAX_RECENT, PALETTE, parseRecent, used } from "../src/draw/colours";
+import { hex, MAX_RECENT, PALETTE, readColour, readRecent, used } from "../src/draw/colours";
 
 test("colours are written with two digits a part", () => {
   expect(hex(0, 10, 255)).toBe("#000aff");
@@ -16,8 +16,8 @@ test("only so many are remembered, and none of the palette", () => {
 });
 
 test("of what was kept only colours are taken", () => {
-  expect(parseRecent('["#123456", "red", 7, "url(x)"]')).toEqual(["#123456"]);
-  expect(parseRecent("{}")).toEqual([]);
-  expect(parseRecent("not JSON")).toEqual([]);
-  expect(parseRecent(null)).toEqual([]);
+  expect(readRecent(["#123456", "red", 7, "url(x)"])).toEqual(["#123456"]);
+  expect(readRecent({})).toBeNull();
+  expect(readColour("#123456")).toBe("#123456");
+  expect(readColour("red")).toBeNull();
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { boxAround, clip, regular, sheetSize, shiftBetween, union } from "../src/draw/geometry";
+import { boxAround, clip, regular, sheetSize, shiftBetween, shiftedOn, union, UNMOVED } from "../src/draw/geometry";
 import { magnify, MAX_ZOOM, pan, reveal, WHOLE } from "../src/draw/place";
 import { boxOfTile, isBlank, tilesIn, wholeTiles } from "../src/draw/tiles";
 
@@ -84,4 +84,9 @@ test("a layer moves by whole pixels, or is scaled by the way up and down alone",
   expect(shiftBetween(from, { x: 15.6, y: 7.2 }, false)).toEqual({ dx: 6, dy: -3, scale: 1 });
   expect(shiftBetween(from, { x: 90, y: 10 - 512 }, true)).toEqual({ dx: 0, dy: 0, scale: 2 });
   expect(shiftBetween(from, { x: 90, y: 10 + 512 }, true).scale).toBe(0.5);
+});
+
+test("movements add up: what was moved first is scaled with the rest", () => {
+  expect(shiftedOn({ dx: 10, dy: 4, scale: 2 }, { dx: 1, dy: -1, scale: 0.5 })).toEqual({ dx: 6, dy: 1, scale: 1 });
+  expect(shiftedOn(UNMOVED, { dx: 3, dy: 5, scale: 1 })).toEqual({ dx: 3, dy: 5, scale: 1 });
 });

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { NumberControl } from "../src/schema";
-import { cueAt, lengthOf, readCues } from "../src/vj/cues";
+import { cueAt, cueFrom, lengthOf, readCues } from "../src/vj/cues";
 import { bound, midiEvent, readBindings, scaled, unbound } from "../src/vj/midi";
 import { levelOf, modulated, smoothed } from "../src/vj/modulation";
-import { beatAt, tapped, tempoOf } from "../src/vj/tempo";
+import { beatAt, pulseAt, tapped, tempoOf } from "../src/vj/tempo";
 
 describe("tempo", () => {
   test("two taps make one, their distance its beat", () => {
@@ -24,6 +24,13 @@ describe("tempo", () => {
     const tempo = { bpm: 120, origin_ms: 1000 };
     expect([999, 1000, 1499, 1500, 3000].map((now_ms) => beatAt(tempo, now_ms))).toEqual([-1, 0, 0, 1, 4]);
   });
+});
+
+test("a pulse is full on the beat and gone before the next", () => {
+  const tempo = { bpm: 120, origin_ms: 1000 };
+  expect(pulseAt(tempo, 1500)).toBe(1);
+  expect(pulseAt(tempo, 1750)).toBe(0.25);
+  expect(pulseAt(tempo, 1999)).toBeLessThan(0.001);
 });
 
 describe("cues", () => {
@@ -59,6 +66,19 @@ describe("cues", () => {
         { text: "a", weight: 0.5 },
       ],
     });
+  });
+
+  test("begun in the middle fade in from what was on, and come round in a loop", () => {
+    expect(cueFrom(cues, 1, 2, false, "x")).toEqual({
+      index: 1,
+      prompt: [
+        { text: "x", weight: 0.5 },
+        { text: "b", weight: 0.5 },
+      ],
+    });
+    expect(cueFrom(cues, 1, 5, false, "x")).toBeNull();
+    expect(cueFrom(cues, 1, 7, true, "x")).toEqual({ index: 0, prompt: "a" });
+    expect(cueFrom(cues, 1, 14.5, true, "x")).toEqual({ index: 1, prompt: "b" });
   });
 
   test("without length are never on", () => {

@@ -13,13 +13,14 @@ export function used(recent: readonly string[], colour: string): readonly string
   return [colour, ...recent.filter((other) => other !== colour)].slice(0, MAX_RECENT);
 }
 
-/** What was kept by `JSON.stringify`, as far as it is colours. */
-export function parseRecent(text: string | null): readonly string[] {
-  try {
-    const found: unknown = JSON.parse(text ?? "[]");
-    if (!Array.isArray(found)) return [];
-    return found.filter((each) => typeof each === "string" && /^#[\da-f]{6}$/.test(each)).slice(0, MAX_RECENT);
-  } catch {
-    return [];
-  }
+const COLOUR = /^#[\da-f]{6}$/;
+
+export function readColour(value: unknown): string | null {
+  return typeof value === "string" && COLOUR.test(value) ? value : null;
+}
+
+/** Of what was kept, what is colours. */
+export function readRecent(value: unknown): readonly string[] | null {
+  if (!Array.isArray(value)) return null;
+  return value.filter((each) => readColour(each) !== null).slice(0, MAX_RECENT);
 }

@@ -1,10 +1,11 @@
 /** The drawing itself: layers and their pixels, what is seen of them, and the way back. Knows no pointer and no tool. */
 
 import { computed, signal } from "@preact/signals";
-import { type Box, centredBox, clip, type Shift, sheetSize, union } from "./geometry";
+import { type Box, clip, type Shift, sheetSize, union, UNMOVED } from "./geometry";
 import { amend, emptyHistory, push, redo, undo } from "./history";
 import { activeLayer, addAbove, addBelow, change, isFull, type Layer, type Layers, oneLayer } from "./layers";
-import { Surface } from "./surface";
+import { Sheets } from "./sheets";
+import { type Original, Surface } from "./surface";
 import { TILE_BYTES, tilesIn, wholeTiles } from "./tiles";
 
 /** What undo may hold: hundreds of strokes, or eight fills of a whole square sheet. */
@@ -22,6 +23,8 @@ interface PixelEdit {
   readonly kind: "pixels";
   readonly layerId: number;
   readonly tiles: Map<number, ImageData | null>;
+  /** And what the layer was made of, which is exchanged with them. */
+  original: Original | null;
   readonly bytes: number;
 }
 
@@ -38,15 +41,19 @@ export class Drawing {
   readonly layers = signal<Layers>(oneLayer(1));
   readonly canUndo = computed(() => this.#history.value.done.length > 0);
   readonly canRedo = computed(() => this.#history.value.undone.length > 0);
+  /** Where the active layer was put. */
+  readonly shift = computed(() => this.#sheets.originalOf(this.layers.value.activeId)?.shift ?? UNMOVED);
 
   /** What is seen, and sent. Desynchronized where the browser can: strokes show without waiting for the page. */
   readonly #view = new Surface(1, 1, { alpha: false, desynchronized: true });
-  readonly #sheets = new Map<number, Surface>();
+  readonly #sheets = new Sheets();
   /** The active layer with an unfinished mark on it. */
   readonly #preview = new Surface(1, 1);
   readonly #history = signal(emptyHistory<PixelEdit | LayerEdit>());
   readonly #onChange: () => void;
   #lastId = 1;
+  /** Layers whose pixels have changed since somebody asked. */
+  readonly #touched = new Set<number>();
 
   constructor(onChange: () => void) {
     this.#onChange = onChange;
@@ -72,20 +79,13 @@ export class Drawing {
     const size = sheetSize(width, height);
     if (this.canvas.width === size.width && this.canvas.height === size.height) return;
     this.#view.resize(size.width, size.height);
-    const sheetWidth = Math.max(wholeTiles(size.width), this.#preview.canvas.width);
-    const sheetHeight = Math.max(wholeTiles(size.height), this.#preview.canvas.height);
-    this.#preview.resize(sheetWidth, sheetHeight);
-    for (const [id, old] of this.#sheets) {
-      const sheet = this.newSurface();
-      sheet.blit(old, old.box);
-      this.#sheets.set(id, sheet);
-    }
+    this.#growSheets(wholeTiles(size.width), wholeTiles(size.height));
     this.#compose(this.box);
   }
 
   /** A surface as large as a layer. */
   newSurface(): Surface {
-    return new Surface(this.#preview.canvas.width, this.#preview.canvas.height);
+    return this.#sheets.newSurface();
   }
 
   /** Shows a mark on the active layer before it is finished. */
@@ -93,7 +93,7 @@ export class Drawing {
     const part = clip(box, this.box);
     if (!part) return;
     this.#preview.clear(part);
-    this.#preview.blit(this.#sheet(this.layers.peek().activeId), part);
+    this.#preview.blit(this.#sheets.get(this.layers.peek().activeId), part);
     this.#preview.blit(mark, part, ink.opacity, ink.erases ? "destination-out" : "source-over");
     this.#compose(part, this.#preview);
   }
@@ -101,7 +101,7 @@ export class Drawing {
   /** Makes a mark part of the active layer. `boxes` together hold all of it; undo keeps what it really touches. */
   commit(mark: Surface, ink: Ink, boxes: readonly Box[]): void {
     const layerId = this.layers.peek().activeId;
-    const sheet = this.#sheet(layerId);
+    const sheet = this.#sheets.get(layerId);
     const parts = boxes.flatMap((box) => clip(box, sheet.box) ?? []);
     const tiles = [...new Set(parts.flatMap(tilesIn))].filter((tile) => mark.readTile(tile) !== null);
     if (tiles.length === 0) return;
@@ -116,20 +116,21 @@ export class Drawing {
     this.#compose(this.box);
   }
 
-  /** Shows the active layer elsewhere before it is put there. */
+  /** Shows the active layer somewhere before it is put there. */
   previewShift(shift: Shift): void {
     this.#preview.clear(this.#preview.box);
-    this.#preview.blitShifted(this.#sheet(this.layers.peek().activeId), shift);
+    this.#preview.lay({ ...this.#sheets.original(this.layers.peek().activeId), shift });
     this.#compose(this.box, this.#preview);
   }
 
-  /** Puts the active layer elsewhere. What leaves the sheet comes back only by undo. */
+  /** Puts the active layer somewhere. */
   commitShift(shift: Shift): void {
     const { activeId } = this.layers.peek();
-    const sheet = this.#sheet(activeId);
+    const sheet = this.#sheets.get(activeId);
+    const original = this.#sheets.original(activeId);
     this.previewShift(shift);
     const hasInk = (tile: number) => sheet.readTile(tile) !== null || this.#preview.readTile(tile) !== null;
-    this.#remember(activeId, tilesIn(sheet.box).filter(hasInk));
+    this.#remember(activeId, tilesIn(sheet.box).filter(hasInk), { ...original, shift });
     sheet.clear(sheet.box);
     sheet.blit(this.#preview, sheet.box);
     this.refresh();
@@ -137,7 +138,7 @@ export class Drawing {
 
   clearLayer(): void {
     const { activeId } = this.layers.peek();
-    const sheet = this.#sheet(activeId);
+    const sheet = this.#sheets.get(activeId);
     const used = tilesIn(sheet.box).filter((tile) => sheet.readTile(tile) !== null);
     if (used.length === 0) return;
     this.#remember(activeId, used);
@@ -154,11 +155,44 @@ export class Drawing {
   addPicture(image: CanvasImageSource, width: number, height: number): boolean {
     if (isFull(this.layers.peek())) return false;
     const id = ++this.#lastId;
-    const sheet = this.newSurface();
-    sheet.cover(image, width, height, centredBox(this.canvas.width, this.canvas.height));
-    this.#sheets.set(id, sheet);
+    const scale = Math.max(this.canvas.width / width, this.canvas.height / height);
+    const original = { image, width: width * scale, height: height * scale, shift: UNMOVED };
+    this.#sheets.get(id).lay(original);
+    this.#sheets.setOriginal(id, original);
+    this.#touched.add(id);
     this.arrange("picture", (layers) => addBelow(layers, id));
     return true;
+  }
+
+  /** An empty sheet of paper. The way back is undo. */
+  begin(): void {
+    this.arrange("begin", () => oneLayer(++this.#lastId));
+  }
+
+  /** Takes the place of an empty drawing. What somebody has begun meanwhile stays. */
+  restore(layers: Layers, sheets: ReadonlyMap<number, ImageBitmap>): void {
+    if (this.canUndo.peek()) return;
+    for (const [id, image] of sheets) {
+      const { width, height } = image;
+      this.#growSheets(width, height);
+      this.#sheets.get(id).lay({ image, width, height, shift: UNMOVED });
+    }
+    this.#lastId = Math.max(...layers.stack.map(({ id }) => id));
+    this.layers.value = layers;
+    this.refresh();
+  }
+
+  /** The layers whose pixels have changed since this was asked last. */
+  takeTouched(): number[] {
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    return touched;
+  }
+
+  /** All pixels of a layer; null where nothing was ever drawn on it. */
+  async png(layerId: number): Promise<Blob | null> {
+    const canvas = this.#sheets.find(layerId)?.canvas;
+    return canvas ? new Promise((resolve) => canvas.toBlob(resolve, "image/png")) : null;
   }
 
   /** Changes the stack of layers in a way that can be undone. */
@@ -166,11 +200,12 @@ export class Drawing {
     const before = this.layers.peek();
     const after = rearrange(before);
     if (after === before) return;
-    const gone = before.stack.length !== after.stack.length ? this.#bytesOfSheet() : 0;
+    const others = after.stack.filter(({ id }) => !before.stack.some((layer) => layer.id === id)).length;
+    const gone = before.stack.length - (after.stack.length - others);
     const last = this.#history.peek().done.at(-1);
     const goesOn = last?.kind === "layers" && last.what === what && what.startsWith("slide");
     if (goesOn) this.#history.value = amend(this.#history.peek(), { ...last, after });
-    else this.#push({ kind: "layers", before, after, what, bytes: gone });
+    else this.#push({ kind: "layers", before, after, what, bytes: this.#sheets.bytes * (gone + others) });
     this.layers.value = after;
     this.refresh();
   }
@@ -203,44 +238,43 @@ export class Drawing {
   #apply(edit: PixelEdit | LayerEdit, state: "before" | "after"): void {
     if (edit.kind === "layers") this.layers.value = edit[state];
     else {
-      const sheet = this.#sheet(edit.layerId);
+      const sheet = this.#sheets.get(edit.layerId);
       for (const [tile, pixels] of edit.tiles) {
         edit.tiles.set(tile, sheet.readTile(tile));
         sheet.writeTile(tile, pixels);
       }
+      const original = this.#sheets.originalOf(edit.layerId);
+      this.#sheets.setOriginal(edit.layerId, edit.original);
+      edit.original = original;
+      this.#touched.add(edit.layerId);
     }
     this.refresh();
   }
 
-  #remember(layerId: number, numbers: Iterable<number>): void {
-    const sheet = this.#sheet(layerId);
+  /** @param original what the layer is made of from now on: of nothing else than its pixels once it was drawn on. */
+  #remember(layerId: number, numbers: Iterable<number>, original: Original | null = null): void {
+    const sheet = this.#sheets.get(layerId);
     const tiles = new Map([...numbers].map((tile) => [tile, sheet.readTile(tile)]));
+    const before = this.#sheets.originalOf(layerId);
+    this.#sheets.setOriginal(layerId, original);
+    this.#touched.add(layerId);
+    const isOnlyHere = before !== null && before.image !== original?.image;
     // Weighed as if full: undoing puts in them what is there now.
-    this.#push({ kind: "pixels", layerId, tiles, bytes: tiles.size * TILE_BYTES });
+    const bytes = tiles.size * TILE_BYTES + (isOnlyHere ? this.#sheets.bytes : 0);
+    this.#push({ kind: "pixels", layerId, tiles, original: before, bytes });
   }
 
   #push(edit: PixelEdit | LayerEdit): void {
     this.#history.value = push(this.#history.peek(), edit, HISTORY_BYTES);
-    this.#forgetSheets();
-  }
-
-  /** The pixels of layers that no undo brings back. */
-  #forgetSheets(): void {
     const { done } = this.#history.peek();
-    const reachable = done.flatMap((edit) => (edit.kind === "layers" ? [edit.before, edit.after] : []));
-    const ids = new Set([this.layers.peek(), ...reachable].flatMap(({ stack }) => stack.map(({ id }) => id)));
-    for (const id of this.#sheets.keys()) if (!ids.has(id)) this.#sheets.delete(id);
+    const reachable = done.flatMap((each) => (each.kind === "layers" ? [each.before, each.after] : []));
+    this.#sheets.keepOnly([this.layers.peek(), ...reachable]);
   }
 
-  #bytesOfSheet(): number {
-    return this.#preview.canvas.width * this.#preview.canvas.height * 4;
-  }
-
-  /** Made when it is first needed: an empty layer costs nothing. */
-  #sheet(id: number): Surface {
-    let sheet = this.#sheets.get(id);
-    if (!sheet) this.#sheets.set(id, (sheet = this.newSurface()));
-    return sheet;
+  #growSheets(width: number, height: number): void {
+    this.#sheets.grow(width, height);
+    const { width: whole, height: high } = this.#sheets;
+    if (this.#preview.canvas.width !== whole || this.#preview.canvas.height !== high) this.#preview.resize(whole, high);
   }
 
   #compose(box: Box, active: Surface | null = null): void {
@@ -254,7 +288,7 @@ export class Drawing {
   }
 
   #lay({ id, isVisible, opacity }: Layer, part: Box, instead: Surface | null): void {
-    const surface = instead ?? this.#sheets.get(id);
+    const surface = instead ?? this.#sheets.find(id);
     if (isVisible && surface) this.#view.blit(surface, part, opacity);
   }
 }

@@ -23,6 +23,8 @@ export interface Shift {
   readonly scale: number;
 }
 
+export const UNMOVED: Shift = { dx: 0, dy: 0, scale: 1 };
+
 export type ShapeKind = "line" | "rectangle" | "ellipse";
 
 /** Width and height of the sheet's visible part for a picture's shape. Even, so that the centre lies between pixels. */
@@ -82,6 +84,11 @@ export function shiftBetween(from: Point, to: Point, scales: boolean): Shift {
   if (scales) return { dx: 0, dy: 0, scale: 2 ** ((from.y - to.y) / DOUBLING_PX) };
   // Whole pixels: nothing gets softer by being moved.
   return { dx: Math.round(to.x - from.x), dy: Math.round(to.y - from.y), scale: 1 };
+}
+
+/** One movement after another. */
+export function shiftedOn(before: Shift, { dx, dy, scale }: Shift): Shift {
+  return { dx: before.dx * scale + dx, dy: before.dy * scale + dy, scale: before.scale * scale };
 }
 
 const EIGHTH_TURN = Math.PI / 4;

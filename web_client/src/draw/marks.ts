@@ -2,7 +2,7 @@
 
 import type { Drawing, Ink } from "./drawing";
 import { flood, widen } from "./flood";
-import { type Box, boxAround, clip, type Point, regular, type ShapeKind, type Shift, shiftBetween, union } from "./geometry";
+import { type Box, boxAround, clip, type Point, regular, type ShapeKind, type Shift, shiftBetween, shiftedOn, union } from "./geometry";
 import { boxOfOutline, pathOf, type PenPoint, Stroke } from "./stroke";
 import type { Surface } from "./surface";
 
@@ -147,18 +147,23 @@ export class ShapeMark implements Mark {
 /** The whole layer in the hand: it moves, or held regular it is scaled. */
 export class ShiftMark implements Mark {
   readonly #drawing: Drawing;
+  readonly #before: Shift;
   #from: Point | null = null;
   #shift: Shift | null = null;
 
   constructor(drawing: Drawing) {
     this.#drawing = drawing;
+    this.#before = drawing.shift.peek();
   }
 
   move(points: readonly PenPoint[], isRegular: boolean): void {
     const point = points.at(-1);
     if (!point) return;
     if (!this.#from) this.#from = point;
-    else this.#drawing.previewShift((this.#shift = shiftBetween(this.#from, point, isRegular)));
+    else {
+      this.#shift = shiftedOn(this.#before, shiftBetween(this.#from, point, isRegular));
+      this.#drawing.previewShift(this.#shift);
+    }
   }
 
   end(): void {

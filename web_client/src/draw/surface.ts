@@ -3,6 +3,18 @@
 import type { Box, Shift } from "./geometry";
 import { boxOfTile, isBlank } from "./tiles";
 
+/**
+ * What a layer shows, and where. Moving and scaling begin with it each time: nothing gets softer by being made small and
+ * large again, and what was moved out of the sheet comes back.
+ */
+export interface Original {
+  readonly image: CanvasImageSource;
+  /** Its size on the sheet where the shift's scale is 1. */
+  readonly width: number;
+  readonly height: number;
+  readonly shift: Shift;
+}
+
 export class Surface {
   readonly canvas = document.createElement("canvas");
   #context: CanvasRenderingContext2D;
@@ -67,18 +79,10 @@ export class Surface {
     context.globalCompositeOperation = "source-over";
   }
 
-  /** Puts all of another surface here, elsewhere. */
-  blitShifted({ canvas }: Surface, { dx, dy, scale }: Shift): void {
-    const [width, height] = [canvas.width * scale, canvas.height * scale];
+  /** Draws an original where it belongs; what sticks out is cut off. */
+  lay({ image, width, height, shift: { dx, dy, scale } }: Original): void {
     this.#context.imageSmoothingQuality = "high";
-    this.#context.drawImage(canvas, dx - width / 2, dy - height / 2, width, height);
-  }
-
-  /** Draws a picture over all of a box, which it covers; what sticks out is cut off. */
-  cover(image: CanvasImageSource, width: number, height: number, box: Box): void {
-    const scale = Math.max((box.right - box.left) / width, (box.bottom - box.top) / height);
-    this.#context.imageSmoothingQuality = "high";
-    this.#context.drawImage(image, (-width * scale) / 2, (-height * scale) / 2, width * scale, height * scale);
+    this.#context.drawImage(image, dx - (width * scale) / 2, dy - (height * scale) / 2, width * scale, height * scale);
   }
 
   read({ left, top, right, bottom }: Box): ImageData {

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import type { Client } from "../client";
 import type { Clock } from "../clock";
-import { download } from "../download";
+import { download, fileName } from "../download";
 import { Flag, Format, type Frame, mimeTypes } from "../protocol";
 import { withRecipe } from "./recipe";
 import { type Moment, RewindRing } from "./rewind";
@@ -45,8 +45,7 @@ export class Keep {
   }
 
   save(file: Blob, extension: string): void {
-    const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
-    download(file, `realtime-${time}.${extension}`, this.#clock);
+    download(file, fileName("realtime", extension), this.#clock);
   }
 
   get moment(): Moment | null {

@@ -8,7 +8,7 @@ import { promptText } from "../styles";
 import { blendOf } from "./blend";
 import { fragmentFor } from "./fragment";
 import { type Look, lookOf, patchFor } from "./look";
-import { added, exported, nameFor, overwritten, type Preset, type Presets, readPresets } from "./presets";
+import { added, exported, nameFor, type Preset, type Presets, readPresets } from "./presets";
 import { type PromptHistory, readHistory, remembered } from "./prompt_history";
 
 export interface LooksOptions {
@@ -52,10 +52,6 @@ export class Looks {
     const words = blendOf(prompt)?.flatMap(({ text }) => text || []).join(" + ") ?? promptText(prompt);
     const name = nameFor(words) || this.#options.unnamed();
     this.presets.value = added(this.presets.peek(), { name, look: this.present });
-  }
-
-  overwrite(index: number): void {
-    this.presets.value = overwritten(this.presets.peek(), index, this.present);
   }
 
   /** Appends what an exported file has. Returns whether it was one. */

@@ -33,11 +33,11 @@ export function overwritten(presets: Presets, index: number, look: Look): Preset
   return presets.map((preset, each) => (each === index ? { ...preset, look } : preset));
 }
 
-/** Moves a preset up or down, and with it its number key. */
-export function moved(presets: Presets, index: number, by: number): Presets {
-  const rest = [...presets];
-  const [preset] = rest.splice(index, 1);
-  if (preset) rest.splice(Math.min(rest.length, Math.max(0, index + by)), 0, preset);
+/** Moves one of a list up or down: a preset, and with it its number key, or a cue. */
+export function moved<T>(list: readonly T[], index: number, by: number): T[] {
+  const rest = [...list];
+  const one = rest.splice(index, 1);
+  rest.splice(Math.min(rest.length, Math.max(0, index + by)), 0, ...one);
   return rest;
 }
 

@@ -1,10 +1,11 @@
 /** The presets as a row of keys, and their management behind it. */
 
 import { useRef } from "preact/hooks";
-import { Icon, type IconName } from "../icons";
+import { IconButton } from "../icon_button";
+import { Icon } from "../icons";
 import { strings } from "../strings";
 import type { Studio } from "../studio";
-import { moved, type Preset, removed, renamed } from "./presets";
+import { moved, type Preset, renamed } from "./presets";
 
 const KEYS = 9;
 
@@ -52,10 +53,10 @@ function Row({ studio, preset, index }: { studio: Studio; preset: Preset; index:
         value={preset.name}
         onChange={(event) => set(renamed(looks.presets.value, index, event.currentTarget.value))}
       />
-      <Small icon="up" name={words.up(preset.name)} press={() => set(moved(looks.presets.value, index, -1))} />
-      <Small icon="pencil" name={words.overwrite(preset.name)} press={() => looks.overwrite(index)} />
-      <Small icon="share" name={words.share(preset.name)} press={() => void studio.share(preset)} />
-      <Small icon="clear" name={words.remove(preset.name)} press={() => set(removed(looks.presets.value, index))} />
+      <IconButton icon="up" label={words.up(preset.name)} press={() => set(moved(looks.presets.value, index, -1))} />
+      <IconButton icon="pencil" label={words.overwrite(preset.name)} press={() => studio.overwritePreset(index)} />
+      <IconButton icon="share" label={words.share(preset.name)} press={() => void studio.share(preset)} />
+      <IconButton icon="clear" label={words.remove(preset.name)} press={() => studio.removePreset(index)} />
     </li>
   );
 }
@@ -86,13 +87,5 @@ function Files({ studio }: { studio: Studio }) {
         }}
       />
     </div>
-  );
-}
-
-function Small({ icon, name, press }: { icon: IconName; name: string; press: () => void }) {
-  return (
-    <button type="button" class="icon-only" aria-label={name} title={name} onClick={press}>
-      <Icon name={icon} />
-    </button>
   );
 }

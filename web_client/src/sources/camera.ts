@@ -1,23 +1,31 @@
 /** The webcam as a source: opens it, lists the others, names what went wrong. */
 
-import { signal } from "@preact/signals";
+import { type Signal, signal } from "@preact/signals";
+import { flag, kept, text } from "../kept";
 import { Capture } from "./capture";
 import { type CroppedSource, type Picture, SourceError, type SourceProblem } from "./source";
 
 export class Camera implements CroppedSource {
   readonly isStill = false;
   readonly devices = signal<MediaDeviceInfo[]>([]);
-  readonly deviceId = signal("");
-  readonly mirrored = signal(true);
+  readonly deviceId = kept("camera", text, "");
 
   readonly #capture: Capture;
   readonly view: HTMLElement;
   readonly shape: CroppedSource["shape"];
+  readonly #facesAway = signal(false);
+  readonly #mirrorsFacing = kept("mirrored", flag, true);
+  readonly #mirrorsAway = kept("mirroredAway", flag, false);
   #changed: () => void = () => {};
 
   constructor(onLost: (problem: SourceProblem) => void) {
     this.#capture = new Capture(() => onLost("cameraLost"));
     ({ view: this.view, shape: this.shape } = this.#capture);
+  }
+
+  /** Whether it is shown and sent like a mirror: of the camera on a phone's back other people read the letters. */
+  get mirrored(): Signal<boolean> {
+    return this.#facesAway.value ? this.#mirrorsAway : this.#mirrorsFacing;
   }
 
   async start(changed: () => void): Promise<void> {
@@ -38,7 +46,9 @@ export class Camera implements CroppedSource {
     if (!window.isSecureContext || !navigator.mediaDevices) throw new SourceError("cameraInsecure");
     const stream = await this.#capture.open(() => openCamera(deviceId), this.#changed);
     if (!stream) return;
-    this.deviceId.value = stream.getVideoTracks()[0]?.getSettings().deviceId ?? deviceId;
+    const settings = stream.getVideoTracks()[0]?.getSettings();
+    this.deviceId.value = settings?.deviceId ?? deviceId;
+    this.#facesAway.value = settings?.facingMode === "environment";
     await this.#listDevices();
   }
 
@@ -56,7 +66,8 @@ async function openCamera(deviceId: string): Promise<MediaStream> {
   try {
     return await navigator.mediaDevices.getUserMedia({
       video: {
-        ...(deviceId ? { deviceId: { exact: deviceId } } : {}),
+        // Not exactly: one that was chosen last week and is unplugged now gives way to another.
+        ...(deviceId ? { deviceId: { ideal: deviceId } } : {}),
         width: { ideal: 1280 },
         height: { ideal: 720 },
         frameRate: { ideal: 30 },

@@ -1,62 +1,53 @@
-/** The drawing surface as a source: pointers and keys become marks. Says so only when something changed. */
+/** The drawing surface as a source: hears pointers and keys for the pen. Says so only when something changed. */
 
 import { effect, signal } from "@preact/signals";
-import { hex, parseRecent, used } from "../draw/colours";
+import { browserClock } from "../clock";
 import { Drawing } from "../draw/drawing";
-import { boxAround, type Point, SHORTER_SIDE_PX } from "../draw/geometry";
+import { type Point, type Shift, SHORTER_SIDE_PX } from "../draw/geometry";
 import { Gestures, type Pointer } from "../draw/gestures";
+import { Keeper } from "../draw/keeper";
 import { activate, neighbour } from "../draw/layers";
-import { type Brush, fillArea, type Mark, type Scratch, ShapeMark, ShiftMark, StrokeMark } from "../draw/marks";
-import { magnify, pan, type Place, reveal, WHOLE } from "../draw/place";
+import { Pen } from "../draw/pen";
+import { Pointers } from "../draw/pointers";
+import { browserStore } from "../draw/store";
 import { type PenPoint, Speed } from "../draw/stroke";
+import { Toolbox } from "../draw/toolbox";
+import { Viewpoint } from "../draw/viewpoint";
 import { type Picture, type Source, SourceError } from "./source";
 
-export const tools = ["brush", "eraser", "fill", "line", "rectangle", "ellipse", "pick", "move", "hand"] as const;
-export type Tool = (typeof tools)[number];
-
-export const SIZE_PERCENT = { min: 0.5, max: 25, step: 0.5 };
-
-/** Tools that cover nothing in the size of the brush. */
-const RINGLESS: ReadonlySet<Tool> = new Set(["pick", "fill", "move", "hand"]);
 const PEN_ERASER_BUTTON = 32;
 const MIDDLE_BUTTON = 1;
 /** Mice that report a thousand times a second aren't painted that often. */
 const SHORTEST_PAINT_MS = 4;
-const RECENT_KEY = "realtime.colours";
+/** A picture that is scaled up shows more than the sheet has, but a photograph of a phone would weigh 200 MB. */
+const LONGER_SIDE_PX = 2048;
 
 export class DrawingCanvas implements Source {
   // First: the drawing calls it as soon as there is one.
+  #onDrawn: () => void = () => {};
   #changed: () => void = () => {};
   readonly isStill = true;
   readonly view = document.createElement("div");
-  readonly tool = signal<Tool>("brush");
-  readonly colour = signal("#15161a");
-  readonly recent = signal(parseRecent(localStorage.getItem(RECENT_KEY)));
-  /** In percent of the picture's shorter side. */
-  readonly size = signal(3);
-  /** In percent. */
-  readonly opacity = signal(100);
-  /** How far a colour may be off to be filled too, in percent. */
-  readonly tolerance = signal(12);
-  readonly fillsShapes = signal(false);
-  readonly place = signal<Place>(WHOLE);
+  readonly toolbox = new Toolbox();
+  readonly viewpoint = new Viewpoint();
   /** Where the keyboard's cross is; null until it is used. */
   readonly cross = signal<Point | null>(null);
   /** Whether a pen was seen, and fingers can be given back their right to draw. */
   readonly hasPen = signal(false);
   readonly fingerDraws = signal(true);
-  readonly drawing = new Drawing(() => this.#changed());
+  readonly drawing = new Drawing(() => this.#onDrawn());
+  readonly pen = new Pen(this.drawing, this.toolbox);
   /** Held down, the pointer moves the picture. */
   holdsHand = false;
   isHovered = false;
-  /** Told whenever the pen draws. */
-  onPen: () => void = () => {};
-
-  readonly #ring = document.createElement("div");
-  readonly #crossMark = document.createElement("div");
+  readonly #keeper = new Keeper({
+    drawing: this.drawing,
+    store: browserStore,
+    clock: browserClock,
+    decode: (png) => createImageBitmap(png),
+  });
+  readonly #pointers = new Pointers();
   readonly #gestures: Gestures;
-  #scratch: Scratch | null = null;
-  #mark: Mark | null = null;
   #speed = new Speed();
   #event: PointerEvent | null = null;
   #waiting: PenPoint[] = [];
@@ -68,23 +59,27 @@ export class DrawingCanvas implements Source {
     view.className = "drawing";
     view.tabIndex = 0;
     view.setAttribute("role", "application");
-    this.#ring.className = "brush-ring";
-    this.#crossMark.className = "cross";
-    view.append(this.drawing.canvas, this.#ring, this.#crossMark);
+    view.append(this.drawing.canvas, this.#pointers.ring, this.#pointers.cross);
     this.#gestures = new Gestures({
       begin: () => this.#begin(),
       end: () => this.#end(),
       cancel: () => this.cancel(),
-      move: (factor, x, y, dx, dy) => this.#move(factor, x, y, dx, dy),
+      move: (...movement) => this.viewpoint.move(this.view.getBoundingClientRect(), ...movement),
     });
+    this.#onDrawn = () => {
+      this.#keeper.changed();
+      this.#changed();
+    };
     this.#listen();
+    document.addEventListener("visibilitychange", () => document.hidden && void this.#keeper.save());
     effect(() => this.#showPlace());
     this.resize(512, 512);
   }
 
   async start(changed: () => void): Promise<void> {
     this.#changed = changed;
-    changed();
+    await this.#keeper.restore();
+    this.#changed();
   }
 
   stop(): void {
@@ -97,6 +92,11 @@ export class DrawingCanvas implements Source {
     return { image: canvas, width: canvas.width, height: canvas.height, mirrored: false };
   }
 
+  /** The drawing as it is seen. */
+  png(): Promise<Blob | null> {
+    return new Promise((resolve) => this.drawing.canvas.toBlob(resolve, "image/png"));
+  }
+
   /** Takes the shape of the picture that the server makes. */
   resize(width: number, height: number): void {
     const { canvas } = this.drawing;
@@ -104,32 +104,19 @@ export class DrawingCanvas implements Source {
     this.drawing.resize(width, height);
     if (canvas.width === before_width && canvas.height === before_height) return;
     this.cancel();
-    this.#scratch = null;
+    this.pen.forgetScratch();
   }
 
   undo(): void {
-    if (!this.#mark) this.drawing.undo();
+    if (!this.pen.isDown) this.drawing.undo();
   }
 
   redo(): void {
-    if (!this.#mark) this.drawing.redo();
-  }
-
-  pickColour(colour: string): void {
-    this.colour.value = colour;
-    if (this.tool.peek() === "eraser" || this.tool.peek() === "pick") this.tool.value = "brush";
+    if (!this.pen.isDown) this.drawing.redo();
   }
 
   letFingersDraw(may: boolean): void {
     this.fingerDraws.value = this.#gestures.fingerDraws = may;
-  }
-
-  scaleSize(factor: number): void {
-    const { min, max, step } = SIZE_PERCENT;
-    const size = Math.round((this.size.peek() * factor) / step) * step;
-    // At least a step: a small size times a factor may round to itself.
-    const moved = size === this.size.peek() ? size + (factor > 1 ? step : -step) : size;
-    this.size.value = Math.min(max, Math.max(min, moved));
   }
 
   selectNeighbour(by: 1 | -1): void {
@@ -145,43 +132,46 @@ export class DrawingCanvas implements Source {
     } catch (error) {
       throw new SourceError("fileUnreadable", error);
     }
-    const hasRoom = this.drawing.addPicture(bitmap, bitmap.width, bitmap.height);
-    bitmap.close();
-    if (!hasRoom) throw new SourceError("layersFull");
+    const scale = LONGER_SIDE_PX / Math.max(bitmap.width, bitmap.height);
+    if (scale < 1) {
+      const resizeWidth = Math.round(bitmap.width * scale);
+      const whole = bitmap;
+      bitmap = await createImageBitmap(whole, { resizeWidth, resizeQuality: "high" });
+      whole.close();
+    }
+    if (!this.drawing.addPicture(bitmap, bitmap.width, bitmap.height)) throw new SourceError("layersFull");
   }
 
-  zoomBy(factor: number): void {
-    this.place.value = magnify(this.place.peek(), factor, { x: 0.5, y: 0.5 });
+  /** Puts the active layer somewhere. */
+  shift(shift: Shift): void {
+    if (!this.pen.isDown) this.drawing.commitShift(shift);
   }
 
   /** Moves the keyboard's cross by shares of what is seen. With the pen down it draws. */
   moveCross(dx: number, dy: number): void {
     const { width, height } = this.drawing.canvas;
-    const step = Math.min(width, height) / this.place.peek().zoom;
+    const step = Math.min(width, height) / this.viewpoint.place.peek().zoom;
     const from = this.cross.peek() ?? { x: 0, y: 0 };
     const keep = (at: number, side: number) => Math.min(side / 2 - 1, Math.max(-side / 2, at));
     const to = { x: keep(from.x + dx * step, width), y: keep(from.y + dy * step, height) };
     this.cross.value = to;
-    this.place.value = reveal(this.place.peek(), to.x / width + 0.5, to.y / height + 0.5);
-    if (this.#mark) this.#paint([{ ...to, pressure: 0.5 }], false);
+    this.viewpoint.reveal(to.x / width + 0.5, to.y / height + 0.5);
+    if (this.pen.isDown) this.pen.move([{ ...to, pressure: 0.5 }], false);
   }
 
   /** Puts the pen down at the keyboard's cross, or lifts it. */
   pressCross(): void {
-    if (this.#mark) return this.#end();
+    if (this.pen.isDown) return this.#end();
     const at = this.cross.peek() ?? { x: 0, y: 0 };
     this.cross.value = at;
-    this.#use(this.tool.peek(), { ...at, pressure: 0.5 });
+    this.pen.press(this.toolbox.tool.peek(), { ...at, pressure: 0.5 });
   }
 
   /** Takes back what is being drawn; returns whether anything was. */
   cancel(): boolean {
     cancelAnimationFrame(this.#painting);
     this.#waiting = [];
-    const mark = this.#mark;
-    mark?.cancel();
-    this.#mark = null;
-    return mark !== null;
+    return this.pen.cancel();
   }
 
   #listen(): void {
@@ -199,14 +189,14 @@ export class DrawingCanvas implements Source {
     });
     on("pointerleave", () => {
       this.isHovered = false;
-      this.#ring.hidden = true;
+      this.#pointers.ring.hidden = true;
     });
     on("mousedown", (event) => {
       // Or else the browser scrolls by itself.
       if (event.button === MIDDLE_BUTTON) event.preventDefault();
     });
     on("contextmenu", (event) => event.preventDefault());
-    on("wheel", this.#onWheel);
+    on("wheel", (event) => this.viewpoint.wheel(event, view.getBoundingClientRect()));
   }
 
   readonly #onDown = (event: PointerEvent): void => {
@@ -216,7 +206,7 @@ export class DrawingCanvas implements Source {
     this.view.setPointerCapture(event.pointerId);
     this.cross.value = null;
     if (event.pointerType === "pen") this.hasPen.value = true;
-    const moves = this.holdsHand || event.button === MIDDLE_BUTTON || this.tool.peek() === "hand";
+    const moves = this.holdsHand || event.button === MIDDLE_BUTTON || this.toolbox.tool.peek() === "hand";
     this.#gestures.down(pointerOf(event), moves);
     this.fingerDraws.value = this.#gestures.fingerDraws;
   };
@@ -227,26 +217,10 @@ export class DrawingCanvas implements Source {
     if (!this.#gestures.moved(pointerOf(event))) return;
     const events = event.getCoalescedEvents?.() ?? [];
     for (const each of events.length > 0 ? events : [event]) this.#waiting.push(this.#pointOf(each));
-    if (!this.#mark) return this.#pickAlong();
+    if (!this.pen.isDown) return this.#pickAlong();
     if (event.timeStamp - this.#paintedAt_ms >= SHORTEST_PAINT_MS) return this.#paintWaiting();
     cancelAnimationFrame(this.#painting);
     this.#painting = requestAnimationFrame(this.#paintWaiting);
-  };
-
-  readonly #onWheel = (event: WheelEvent): void => {
-    const { zoom } = this.place.peek();
-    const isPinch = event.ctrlKey;
-    // All is seen already: the page may scroll.
-    if (zoom === 1 && event.deltaY > 0 && !isPinch) return;
-    event.preventDefault();
-    const box = this.view.getBoundingClientRect();
-    if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-      const along = event.deltaX || event.deltaY;
-      this.place.value = pan(this.place.peek(), -along / box.width, 0);
-      return;
-    }
-    const delta_px = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1);
-    this.#move(Math.exp(-delta_px * (isPinch ? 0.01 : 0.002)), event.clientX, event.clientY, 0, 0);
   };
 
   #begin(): void {
@@ -254,75 +228,29 @@ export class DrawingCanvas implements Source {
     if (!event) return;
     this.#speed = new Speed();
     const isEraser = (event.buttons & PEN_ERASER_BUTTON) !== 0;
-    const tool = isEraser ? "eraser" : event.altKey ? "pick" : this.tool.peek();
-    this.#use(tool, this.#pointOf(event));
-  }
-
-  #use(tool: Tool, at: PenPoint): void {
-    if (tool === "hand") return;
-    if (tool === "pick") return this.#pick(at);
-    if (tool !== "eraser" && tool !== "move") this.#noteColour();
-    this.drawing.showActive();
-    if (tool === "move") {
-      this.#mark = new ShiftMark(this.drawing);
-      this.#paint([at], false);
-      return;
-    }
-    const scratch = (this.#scratch ??= { settled: this.drawing.newSurface(), whole: this.drawing.newSurface() });
-    const brush = this.#brush(tool);
-    if (tool === "fill") {
-      fillArea(this.drawing, scratch, brush, at, Math.round(this.tolerance.peek() * 2.55));
-      return;
-    }
-    const isStroke = tool === "brush" || tool === "eraser";
-    this.#mark = isStroke
-      ? new StrokeMark(this.drawing, scratch, brush)
-      : new ShapeMark(this.drawing, scratch, brush, tool, this.fillsShapes.peek());
-    this.#paint([at], false);
+    const tool = isEraser ? "eraser" : event.altKey ? "pick" : this.toolbox.tool.peek();
+    this.#paintedAt_ms = performance.now();
+    this.pen.press(tool, this.#pointOf(event));
   }
 
   #end(): void {
     this.#paintWaiting();
-    this.#mark?.end();
-    this.#mark = null;
+    this.pen.lift();
   }
 
   readonly #paintWaiting = (): void => {
     cancelAnimationFrame(this.#painting);
     const points = this.#waiting;
     this.#waiting = [];
-    if (points.length > 0) this.#paint(points, this.#event?.shiftKey ?? false);
-  };
-
-  #paint(points: readonly PenPoint[], isRegular: boolean): void {
+    if (points.length === 0) return;
     this.#paintedAt_ms = performance.now();
-    this.onPen();
-    this.#mark?.move(points, isRegular);
-  }
-
-  #brush(tool: Tool): Brush {
-    const erases = tool === "eraser";
-    const size_px = (this.size.peek() / 100) * SHORTER_SIDE_PX * (erases ? 2 : 1);
-    return { colour: this.colour.peek(), size_px, ink: { opacity: this.opacity.peek() / 100, erases } };
-  }
+    this.pen.move(points, this.#event?.shiftKey ?? false);
+  };
 
   #pickAlong(): void {
     const at = this.#waiting.at(-1);
     this.#waiting = [];
-    if (at && (this.tool.peek() === "pick" || this.#event?.altKey)) this.#pick(at);
-  }
-
-  #pick(at: Point): void {
-    const box = boxAround([at], 0);
-    const [red = 0, green = 0, blue = 0, alpha = 0] = this.drawing.read({ ...box, right: box.left + 1, bottom: box.top + 1 }).data;
-    if (alpha > 0) this.colour.value = hex(red, green, blue);
-  }
-
-  #noteColour(): void {
-    const recent = used(this.recent.peek(), this.colour.peek());
-    if (recent === this.recent.peek()) return;
-    this.recent.value = recent;
-    localStorage.setItem(RECENT_KEY, JSON.stringify(recent));
+    if (at && (this.toolbox.tool.peek() === "pick" || this.#event?.altKey)) this.pen.pick(at);
   }
 
   #pointOf(event: PointerEvent): PenPoint {
@@ -335,34 +263,17 @@ export class DrawingCanvas implements Source {
     return { x, y, pressure };
   }
 
-  #move(factor: number, x: number, y: number, dx: number, dy: number): void {
-    const box = this.view.getBoundingClientRect();
-    const at = { x: (x - box.left) / box.width, y: (y - box.top) / box.height };
-    this.place.value = magnify(this.place.peek(), factor, at, dx / box.width, dy / box.height);
-  }
-
   #showPlace(): void {
-    const { zoom, x, y } = this.place.value;
     const { canvas } = this.drawing;
-    canvas.style.transform = zoom === 1 ? "" : `translate(${x * 100}%, ${y * 100}%) scale(${zoom})`;
+    this.viewpoint.show(canvas);
     const cross = this.cross.value;
-    this.#crossMark.hidden = cross === null;
-    if (!cross) return;
-    this.#crossMark.style.left = `${(x + (cross.x / canvas.width + 0.5) * zoom) * 100}%`;
-    this.#crossMark.style.top = `${(y + (cross.y / canvas.height + 0.5) * zoom) * 100}%`;
+    this.#pointers.showCross(cross && { x: cross.x / canvas.width, y: cross.y / canvas.height }, this.viewpoint.place.value);
   }
 
-  /** As large as the brush, so that one sees what it will cover. */
   #showRing(event: PointerEvent): void {
-    const tool = this.tool.peek();
-    this.#ring.hidden = event.pointerType === "touch" || RINGLESS.has(tool);
-    if (this.#ring.hidden) return;
-    const box = this.view.getBoundingClientRect();
-    const share = (this.size.peek() / 100) * (tool === "eraser" ? 2 : 1);
-    const diameter_px = Math.max(4, share * Math.min(box.width, box.height) * this.place.peek().zoom);
-    const { style } = this.#ring;
-    style.width = style.height = `${diameter_px}px`;
-    style.transform = `translate(${event.clientX - box.left - diameter_px / 2}px, ${event.clientY - box.top - diameter_px / 2}px)`;
+    const { reach } = this.toolbox;
+    const magnified = reach === null ? null : reach * this.viewpoint.place.peek().zoom;
+    this.#pointers.showRing(event, this.view.getBoundingClientRect(), magnified);
   }
 }
 

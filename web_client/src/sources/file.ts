@@ -6,6 +6,9 @@ import { type CroppedSource, type Picture, SourceError } from "./source";
 
 /** A video element that can't play a file may also say nothing. */
 const LOAD_TIMEOUT_MS = 10_000;
+/** More pixels than any model takes; a photograph of a phone has ten times as many, which each sending would go through. */
+const LONGER_SIDE_PX = 2048;
+const PAPER = "#ffffff";
 
 export class FileSource implements CroppedSource {
   readonly shape = signal<{ width: number; height: number } | null>(null);
@@ -19,7 +22,8 @@ export class FileSource implements CroppedSource {
   readonly view = document.createElement("div");
 
   readonly #moving = new MovingPicture();
-  readonly #still = document.createElement("img");
+  /** Null until there is one. */
+  #still: HTMLCanvasElement | null = null;
   #url = "";
   #changed: (() => void) | null = null;
 
@@ -58,26 +62,29 @@ export class FileSource implements CroppedSource {
   async open(file: File): Promise<void> {
     const url = URL.createObjectURL(file);
     const isVideo = file.type.startsWith("video/");
+    let still: HTMLCanvasElement | null = null;
     try {
-      await (isVideo ? probeVideo(url) : probePicture(url));
+      if (isVideo) await probeVideo(url);
+      else still = await readPicture(url);
     } catch (error) {
       URL.revokeObjectURL(url);
       throw new SourceError("fileUnreadable", error);
     }
     URL.revokeObjectURL(this.#url);
     this.#url = url;
+    this.#still = still;
     this.name.value = file.name;
     this.hasVideo.value = isVideo;
     this.#moving.clear();
-    if (isVideo) this.view.replaceChildren(this.#moving.view);
-    else await this.#showStill(url);
+    if (still) this.shape.value = { width: still.width, height: still.height };
+    this.view.replaceChildren(still ?? this.#moving.view);
     if (this.#changed) await this.start(this.#changed);
   }
 
   picture(): Picture | null {
     if (this.hasVideo.peek()) return this.#moving.picture(false);
-    const shape = this.shape.peek();
-    return shape && { image: this.#still, ...shape, mirrored: false };
+    const still = this.#still;
+    return still && { image: still, width: still.width, height: still.height, mirrored: false };
   }
 
   togglePlay(): void {
@@ -91,13 +98,6 @@ export class FileSource implements CroppedSource {
     this.#moving.view.currentTime = to_s;
   }
 
-  async #showStill(url: string): Promise<void> {
-    this.#still.src = url;
-    await this.#still.decode();
-    this.shape.value = { width: this.#still.naturalWidth, height: this.#still.naturalHeight };
-    this.view.replaceChildren(this.#still);
-  }
-
   readonly #readPosition = (): void => {
     const { currentTime, duration } = this.#moving.view;
     this.position_s.value = currentTime;
@@ -105,10 +105,22 @@ export class FileSource implements CroppedSource {
   };
 }
 
-async function probePicture(url: string): Promise<void> {
+/** On white, as on paper: what is transparent would be drawn over whatever was sent before. */
+async function readPicture(url: string): Promise<HTMLCanvasElement> {
   const image = new Image();
   image.src = url;
   await image.decode();
+  const { naturalWidth: width, naturalHeight: height } = image;
+  const scale = Math.min(1, LONGER_SIDE_PX / Math.max(width, height));
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [Math.round(width * scale), Math.round(height * scale)];
+  const context = canvas.getContext("2d", { alpha: false });
+  if (!context || canvas.width === 0 || canvas.height === 0) throw new Error("no picture in it");
+  context.fillStyle = PAPER;
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(image, 0, 0, canvas.width, canvas.height);
+  return canvas;
 }
 
 async function probeVideo(url: string): Promise<void> {

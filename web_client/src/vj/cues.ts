@@ -46,6 +46,19 @@ export function cueAt(
   return null;
 }
 
+/** What is on where the list was begun at its cue number `first`. In a loop those before it come round at the end. */
+export function cueFrom(
+  cues: Cues,
+  first: number,
+  elapsed_s: number,
+  loops: boolean,
+  from: Value,
+): { index: number; prompt: Value } | null {
+  const rest = [...cues.slice(first), ...(loops ? cues.slice(0, first) : [])];
+  const on = cueAt(rest, elapsed_s, loops, from);
+  return on && { ...on, index: (on.index + first) % cues.length };
+}
+
 /** Cues that were kept; null where it is no list of them. */
 export function readCues(value: unknown): Cues | null {
   if (!Array.isArray(value)) return null;

@@ -1,5 +1,6 @@
 /** The list of cues, and what plays it. */
 
+import { IconButton } from "../icon_button";
 import { Icon } from "../icons";
 import { strings } from "../strings";
 import { promptFrom, promptText } from "../styles";
@@ -26,17 +27,15 @@ export function CuesPart({ show }: { show: Show }) {
             />
             <NumberOption label={words.fade} value={fade_s} max={3600} change={(s) => change(index, { fade_s: s })} />
             <NumberOption label={words.hold} value={hold_s} max={3600} change={(s) => change(index, { hold_s: s })} />
-            <button
-              type="button"
-              class="icon-only quiet"
-              aria-label={words.removeCue(index + 1)}
-              title={words.removeCue(index + 1)}
-              onClick={() => {
+            <IconButton icon="play" label={words.goToCue(index + 1)} press={() => show.play(index)} />
+            <IconButton icon="up" label={words.cueUp(index + 1)} isOff={index === 0} press={() => show.moveCueUp(index)} />
+            <IconButton
+              icon="close"
+              label={words.removeCue(index + 1)}
+              press={() => {
                 show.cues.value = show.cues.value.filter((_, at) => at !== index);
               }}
-            >
-              <Icon name="close" />
-            </button>
+            />
           </li>
         ))}
       </ol>
@@ -49,10 +48,18 @@ export function CuesPart({ show }: { show: Show }) {
           type="button"
           disabled={show.cues.value.length === 0}
           aria-pressed={show.isPlaying.value}
-          onClick={() => (show.isPlaying.value ? show.stop() : show.play())}
+          onClick={() => show.togglePlay()}
         >
           <Icon name={show.isPlaying.value ? "stop" : "play"} />
           {show.isPlaying.value ? words.stop : words.play}
+        </button>
+        <button
+          type="button"
+          disabled={show.cues.value.length === 0}
+          title={`${words.nextCue} (N)`}
+          onClick={() => show.nextCue()}
+        >
+          {words.nextCue}
         </button>
         <label class="inline">
           <input

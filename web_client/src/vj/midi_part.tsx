@@ -3,31 +3,34 @@
 import { Icon } from "../icons";
 import { strings } from "../strings";
 import type { Studio } from "../studio";
-import { actions, type Show } from "./show";
+import type { Show } from "./show";
+import { actions, amounts, numbersOf } from "./targets";
 
 const MIDI_PRESETS = 9;
 
 /** What a setting is called, in the language of the page where that has a word for it. */
-export function titleOf(show: Show, name: string): string {
-  return strings.fields[name]?.title ?? show.numbers.find((control) => control.name === name)?.title ?? name;
+export function titleOf(studio: Studio, name: string): string {
+  return strings.fields[name]?.title ?? numbersOf(studio).find((control) => control.name === name)?.title ?? name;
 }
 
 export function MidiPart({ studio, show }: { studio: Studio; show: Show }) {
   const words = strings.show;
-  const state = show.midiState.value;
+  const { controller } = show;
+  const state = controller.state.value;
   const presets = studio.looks.presets.value.slice(0, MIDI_PRESETS);
   const targets: [string, string][] = [
-    ...show.numbers.map(({ name }): [string, string] => [name, titleOf(show, name)]),
+    ...numbersOf(studio).map(({ name }): [string, string] => [name, titleOf(studio, name)]),
+    ...amounts.map((amount): [string, string] => [amount, words.amounts[amount]]),
     ...actions.map((action): [string, string] => [action, words.actions[action]]),
     ...presets.map(({ name }, index): [string, string] => [`preset ${index + 1}`, name]),
   ];
-  const keys = new Map(Object.entries(show.bindings.value).map(([key, target]) => [target, key]));
+  const keys = new Map(Object.entries(controller.bindings.value).map(([key, target]) => [target, key]));
   return (
     <section aria-labelledby="show-midi">
       <h3 id="show-midi">MIDI</h3>
       {state !== "on" && (
         <>
-          <button type="button" onClick={() => void show.useMidi()}>
+          <button type="button" onClick={() => void controller.listen()}>
             {words.useMidi}
           </button>
           {state !== "off" && (
@@ -46,12 +49,12 @@ export function MidiPart({ studio, show }: { studio: Studio; show: Show }) {
                 type="button"
                 class="small"
                 aria-label={words.learn(title)}
-                aria-pressed={show.learns.value === target}
+                aria-pressed={controller.learns.value === target}
                 onClick={() => {
-                  show.learns.value = show.learns.value === target ? null : target;
+                  controller.learns.value = controller.learns.value === target ? null : target;
                 }}
               >
-                {show.learns.value === target ? words.learning : (keys.get(target) ?? words.learnShort)}
+                {controller.learns.value === target ? words.learning : (keys.get(target) ?? words.learnShort)}
               </button>
               <button
                 type="button"
@@ -59,7 +62,7 @@ export function MidiPart({ studio, show }: { studio: Studio; show: Show }) {
                 aria-label={words.forget(title)}
                 title={words.forget(title)}
                 disabled={!keys.has(target)}
-                onClick={() => show.forget(target)}
+                onClick={() => controller.forget(target)}
               >
                 <Icon name="close" />
               </button>

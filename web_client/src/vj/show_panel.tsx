@@ -6,6 +6,7 @@ import { CuesPart } from "./cues_part";
 import { MidiPart, titleOf } from "./midi_part";
 import { NumberOption } from "./number_option";
 import { beatActions, type Show } from "./show";
+import { numbersOf } from "./targets";
 
 export function ShowPanel({ studio, show }: { studio: Studio; show: Show }) {
   return (
@@ -13,7 +14,7 @@ export function ShowPanel({ studio, show }: { studio: Studio; show: Show }) {
       <TempoPart show={show} />
       <CuesPart show={show} />
       <MidiPart studio={studio} show={show} />
-      <SoundPart show={show} />
+      <SoundPart studio={studio} show={show} />
     </div>
   );
 }
@@ -77,18 +78,28 @@ function TempoPart({ show }: { show: Show }) {
   );
 }
 
-function SoundPart({ show }: { show: Show }) {
+function SoundPart({ studio, show }: { studio: Studio; show: Show }) {
   const words = strings.show;
   const { isOn, level, problem } = show.sound;
   return (
     <section aria-labelledby="show-sound">
       <h3 id="show-sound">{words.sound}</h3>
       <div class="tools">
-        <button type="button" aria-pressed={isOn.value} onClick={() => void show.useSound()}>
+        <button type="button" aria-pressed={isOn.value} onClick={() => void show.sound.toggle()}>
           {isOn.value ? words.stop : words.useSound}
         </button>
         <meter aria-label={words.level} min={0} max={1} value={level.value} />
       </div>
+      <label class="inline">
+        <input
+          type="checkbox"
+          checked={show.pulses.value}
+          onChange={(event) => {
+            show.pulses.value = event.currentTarget.checked;
+          }}
+        />
+        {words.pulses}
+      </label>
       {problem.value && (
         <p class="error" role="alert">
           {words.soundProblems[problem.value]}
@@ -103,9 +114,9 @@ function SoundPart({ show }: { show: Show }) {
               show.soundField.value = event.currentTarget.value;
             }}
           >
-            {show.numbers.map(({ name }) => (
+            {numbersOf(studio).map(({ name }) => (
               <option key={name} value={name}>
-                {titleOf(show, name)}
+                {titleOf(studio, name)}
               </option>
             ))}
           </select>

@@ -27,6 +27,12 @@ export function tempoOf(taps: readonly number[]): Tempo | null {
   return { bpm: Math.min(MAX_BPM, Math.max(MIN_BPM, bpm)), origin_ms: last };
 }
 
+/** 1 on the beat, falling to 0 before the next: what is hit and dies away. */
+export function pulseAt({ bpm, origin_ms }: Tempo, now_ms: number): number {
+  const beats = ((now_ms - origin_ms) * bpm) / 60_000;
+  return (1 - (beats - Math.floor(beats))) ** 2;
+}
+
 /** The number of the beat that a moment lies in, counted from the origin. */
 export function beatAt({ bpm, origin_ms }: Tempo, now_ms: number): number {
   return Math.floor(((now_ms - origin_ms) * bpm) / 60_000 + 1e-9);

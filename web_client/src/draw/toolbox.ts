@@ -1,0 +1,64 @@
+/** What a pen does and what it leaves: the tool, its colour, size and strength, kept by this browser. Knows no pointer. */
+
+import { signal } from "@preact/signals";
+import { flag, kept, within } from "../kept";
+import { hex, readColour, readRecent, used } from "./colours";
+import { SHORTER_SIDE_PX } from "./geometry";
+import type { Brush } from "./marks";
+
+export const tools = ["brush", "eraser", "fill", "line", "rectangle", "ellipse", "pick", "move", "hand"] as const;
+export type Tool = (typeof tools)[number];
+
+export const SIZE_PERCENT = { min: 0.5, max: 25, step: 0.5 };
+export const OPACITY_PERCENT = { min: 5, max: 100, step: 5 };
+export const TOLERANCE_PERCENT = { min: 0, max: 60, step: 1 };
+
+/** Tools that cover nothing in the size of the brush. */
+const RINGLESS: ReadonlySet<Tool> = new Set(["pick", "fill", "move", "hand"]);
+const ERASER_FACTOR = 2;
+
+export class Toolbox {
+  readonly tool = signal<Tool>("brush");
+  readonly colour = kept("colour", readColour, "#15161a");
+  readonly recent = kept("colours", readRecent, []);
+  /** In percent of the picture's shorter side. */
+  readonly size = kept("brushSize", within(SIZE_PERCENT.min, SIZE_PERCENT.max), 3);
+  /** In percent. */
+  readonly opacity = kept("brushOpacity", within(OPACITY_PERCENT.min, OPACITY_PERCENT.max), 100);
+  /** How far a colour may be off to be filled too, in percent. */
+  readonly tolerance = kept("tolerance", within(TOLERANCE_PERCENT.min, TOLERANCE_PERCENT.max), 12);
+  readonly fillsShapes = kept("fillsShapes", flag, false);
+
+  pick(colour: string): void {
+    this.colour.value = colour;
+    if (this.tool.peek() === "eraser" || this.tool.peek() === "pick") this.tool.value = "brush";
+  }
+
+  /** Takes the colour of a pixel, where there is one. */
+  take([red = 0, green = 0, blue = 0, alpha = 0]: ArrayLike<number> & Iterable<number>): void {
+    if (alpha > 0) this.colour.value = hex(red, green, blue);
+  }
+
+  scaleSize(factor: number): void {
+    const { min, max, step } = SIZE_PERCENT;
+    const size = Math.round((this.size.peek() * factor) / step) * step;
+    // At least a step: a small size times a factor may round to itself.
+    const moved = size === this.size.peek() ? size + (factor > 1 ? step : -step) : size;
+    this.size.value = Math.min(max, Math.max(min, moved));
+  }
+
+  /** What a mark of this tool is made with. Its colour is one that was used, from now on. */
+  brush(tool: Tool): Brush {
+    const erases = tool === "eraser";
+    if (!erases) this.recent.value = used(this.recent.peek(), this.colour.peek());
+    const size_px = (this.size.peek() / 100) * SHORTER_SIDE_PX * (erases ? ERASER_FACTOR : 1);
+    return { colour: this.colour.peek(), size_px, ink: { opacity: this.opacity.peek() / 100, erases } };
+  }
+
+  /** What the pen would cover, in shares of the picture's shorter side; null where its size means nothing. */
+  get reach(): number | null {
+    const tool = this.tool.peek();
+    if (RINGLESS.has(tool)) return null;
+    return (this.size.peek() / 100) * (tool === "eraser" ? ERASER_FACTOR : 1);
+  }
+}
