@@ -13,14 +13,12 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator, Callable
-from pathlib import Path
 from types import FrameType
 
 import uvicorn
 from aiortc import RTCIceServer
 from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
-from starlette.staticfiles import StaticFiles
+from fastapi.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -28,7 +26,7 @@ from .. import __version__
 from ..config import Config, IceServer, InputSource
 from ..engine import load_engine
 from ..errors import ConfigError, SessionLimitError
-from . import lag
+from . import lag, pages
 from .access import Access
 from .engine_host import Load, State
 from .ingest import Ingest
@@ -39,7 +37,6 @@ from .webrtc.routes import make_router
 
 log = logging.getLogger(__name__)
 
-STATIC = Path(__file__).parent / "static"
 SEND_BUFFER_BYTES = 256 * 1024
 """The kernel's default of 4 MB holds 2.7 s of stale video for a client that stops reading."""
 SWITCH_INTERVAL_S = 0.0005
@@ -80,28 +77,13 @@ def create_app(config: Config, load: Load = load_engine, token: str | None = Non
     if config.webrtc:
         app.include_router(make_router(peers, ice_servers))
     app.add_exception_handler(SessionLimitError, _full)
-    _add_pages(app)
+    pages.add_to(app)
     app.add_middleware(Access, config=config, token=token)
     return app
 
 
 async def _full(request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, 503, {"retry-after": str(RETRY_AFTER_S)})
-
-
-def _add_pages(app: FastAPI) -> None:
-    def page(name: str) -> Callable[[], Response]:
-        def get() -> Response:
-            file = STATIC / name
-            if not file.is_file():
-                return PlainTextResponse("The web client is not built: run scripts/build.\n", 503)
-            return FileResponse(file, headers={"cache-control": "no-cache"})
-
-        return get
-
-    for path, name in {"/": "index.html", "/overlay": "overlay.html"}.items():
-        app.add_api_route(path, page(name), include_in_schema=False, response_class=Response)
-    app.mount("/assets", StaticFiles(directory=STATIC / "assets", check_dir=False), name="assets")
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
