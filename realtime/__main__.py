@@ -199,6 +199,7 @@ def bench_server(
         Path | None, typer.Option(help="A checkout of StreamDiffusion: its demo server is run beside ours.")
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="A scenario; give it again for more. Default: all.")] = None,
+    busy: Annotated[bool, typer.Option("--busy", help="Keep every core busy with other work meanwhile.")] = False,
     raw: Annotated[Path | None, typer.Option(help="A CSV file that gets every frame.")] = None,
     output: Annotated[Path | None, typer.Option(help="A file that gets the JSON object too.")] = None,
 ) -> None:
@@ -214,6 +215,7 @@ def bench_server(
             repetitions=repetitions,
             streamdiffusion=streamdiffusion,
             only=only or (),
+            busy=busy,
             raw=raw,
             output=output,
         )
