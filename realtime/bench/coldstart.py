@@ -31,7 +31,7 @@ OFF = Accelerate.OFF.value
 CLIMBING = (Accelerate.AUTO.value, Accelerate.AOTI.value)
 """They serve on what is ready, and go on from there."""
 LIMIT_S = 8.0
-"""To the first restyled frame, the embedded model on a CPU."""
+"""To the first restyled frame, the embedded model on a CPU, on a rung that does not let it wait."""
 FRAME_EVERY_S, LOOK_EVERY, QUIET_S = 0.05, 4, 6.0
 """While a server climbs: how long after an answer the next frame is sent, how many go by between two looks at its rung,
 and how long it says the same in the end. A rung may be made only for what has been in use for some seconds."""
@@ -79,7 +79,7 @@ def coldstart_bench(
     for arm, found in runs.items():
         if arm != OFF:
             comparison.relate(f"{arm} / {OFF}", found, runs[OFF], "first_picture_s")
-        if model == "tiny":
+        if model == "tiny" and not arm.startswith(Accelerate.OPENVINO.value):
             median = comparison.measured["first_frame"][arm]["first_picture_s"]["median"]
             comparison.want(f"{arm}: first_picture_s", median, LIMIT_S)
     answer = report.header("coldstart") | {

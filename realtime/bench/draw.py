@@ -38,6 +38,7 @@ KINDS: dict[str, Callable[[Answer], str]] = {
 }
 PLOTS: dict[str, tuple[Callable[[Answer], str], str]] = {
     "plot": (plots.latency_plot, "Latency of each run: half of the frames, and 95 of 100"),
+    "arms-plot": (plots.arms_plot, "Latency of ours and of others: half of the frames, and 95 of 100"),
     "times-plot": (plots.times_plot, "What a frame takes with each rung, and with others"),
 }
 """They make a file, which the section shows with these words."""

@@ -38,7 +38,7 @@ FIGURES = (
     ),
     Figure("a still camera: frames that are run are cut by", "server-cpu", "still_runs_cut_by", " times"),
     Figure(
-        "a minute of twice the possible load: latency grows by",
+        "twice the possible load: latency grows by",
         "server-cpu",
         "overload_latency_slope_ms_per_s",
         " ms a second",

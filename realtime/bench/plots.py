@@ -15,9 +15,9 @@ from .tables import Answer, compared, figure
 BAR_PX, GAP_PX, LABEL_PX, WIDTH_PX, CHART_PX, HEAD_PX = 16, 8, 250, 720, 340, 22
 STYLE = (
     "text{font:12px system-ui,sans-serif;fill:#1f2328}.head{font-weight:600}"
-    ".long{fill:#9ec5f4}.short{fill:#2f6fb5}.other{fill:#9a9fa5}line{stroke:#57606a}"
-    "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.long{fill:#2b4f7a}.short{fill:#6cb0ff}.other{fill:#6e7681}"
-    "line{stroke:#b1bac4}}"
+    ".long{fill:#9ec5f4}.short{fill:#2f6fb5}.other-long{fill:#d0d7de}.other{fill:#8c959f}line{stroke:#1f2328}"
+    "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.long{fill:#2b4f7a}.short{fill:#6cb0ff}"
+    ".other-long{fill:#3d444d}.other{fill:#848d97}line{stroke:#e6edf3}}"
 )
 
 
@@ -52,6 +52,19 @@ def latency_plot(answer: Answer) -> str:
         p50, p95 = run["latency_ms"]["p50"], run["latency_ms"]["p95"]
         bars.append(Bar(name, [("long", p95), ("short", p50)], f"{p50:.1f} / {p95:.1f}"))
     return svg([Chart(f"{answer['model']}: latency in ms, p50 (dark) / p95 (light)", bars)])
+
+
+def arms_plot(answer: Answer) -> str:
+    """Bars of p50 upon p95, one of everybody in every comparison that has latencies; ours stand out."""
+    bars: list[Bar] = []
+    for name, arms in compared(answer).items():
+        for arm, found in arms.items():
+            if "p50_ms" not in found or "p95_ms" not in found:
+                continue
+            p50, p95 = found["p50_ms"]["median"], found["p95_ms"]["median"]
+            long, short = ("long", "short") if arm.startswith("ours") else ("other-long", "other")
+            bars.append(Bar(f"{name}: {arm}", [(long, p95), (short, p50)], f"{p50:.1f} / {p95:.1f}"))
+    return svg([Chart("latency in ms, p50 (dark) / p95 (light)", bars)])
 
 
 def times_plot(answer: Answer) -> str:
