@@ -72,7 +72,7 @@ def engine_bench(
     Args:
         tiny_shapes: models of few channels and small pictures: to see that all of it runs.
         keep: a folder for the models, which are big, and for the rungs' cache; None makes one and removes it.
-        output: a file that gets the JSON object too.
+        output: a file that gets the JSON object too, whole after each arm: big models take long, and may be cut off.
 
     Returns:
         The JSON object.
@@ -84,10 +84,6 @@ def engine_bench(
     machine = find_machine(device, dtype, tiny_shapes)
     comparison = Comparison(trial.repetitions)
     found: dict[str, Any] = {}
-    with folder_for_models(keep) as folder:
-        for shape in trial.shapes:
-            with keeping_cache(folder / "cache"):
-                measure_shape(comparison, trial, shape, machine, folder, found.setdefault(shape, {}))
     answer = report.header("engine") | {
         "model": "tiny shapes: these times mean nothing" if tiny_shapes else ", ".join(trial.shapes),
         "accelerator": machine_name(machine),
@@ -100,8 +96,19 @@ def engine_bench(
         "floors": measure_floors(machine, trial.seconds),
         "rungs": found,
         "scenarios": comparison.measured,
-        "targets": {name: target.wire() for name, target in comparison.targets.items()},
     }
+
+    def keep_answer() -> None:
+        answer["targets"] = {name: target.wire() for name, target in comparison.targets.items()}
+        if output is not None:
+            report.write(answer, output)
+
+    comparison.on_measured = keep_answer
+    with folder_for_models(keep) as folder:
+        for shape in trial.shapes:
+            with keeping_cache(folder / "cache"):
+                measure_shape(comparison, trial, shape, machine, folder, found.setdefault(shape, {}))
+    keep_answer()
     report.show_arms(answer)
     report.put_out(answer, output)
     return answer
