@@ -51,7 +51,7 @@ def latency_plot(answer: Answer) -> str:
     for name, run in answer["scenarios"].items():
         p50, p95 = run["latency_ms"]["p50"], run["latency_ms"]["p95"]
         bars.append(Bar(name, [("long", p95), ("short", p50)], f"{p50:.1f} / {p95:.1f}"))
-    return svg([Chart(f"{answer['model']}: latency in ms, p50 (dark) / p95 (light)", bars)])
+    return svg([Chart(f"{answer['model']}: latency in ms, p50 (strong) / p95 (faint)", bars)])
 
 
 def arms_plot(answer: Answer) -> str:
@@ -64,7 +64,7 @@ def arms_plot(answer: Answer) -> str:
             p50, p95 = found["p50_ms"]["median"], found["p95_ms"]["median"]
             long, short = ("long", "short") if arm.startswith("ours") else ("other-long", "other")
             bars.append(Bar(f"{name}: {arm}", [(long, p95), (short, p50)], f"{p50:.1f} / {p95:.1f}"))
-    return svg([Chart("latency in ms, p50 (dark) / p95 (light)", bars)])
+    return svg([Chart("latency in ms, p50 (strong) / p95 (faint); ours in blue", bars)])
 
 
 def times_plot(answer: Answer) -> str:
