@@ -157,7 +157,7 @@ def test_an_engines_times_ratios_and_exactness_are_tables(engine: dict[str, Any]
     ("arm", "words"),
     [
         ("ours off, batch 1", "ours, eager"),
-        ("ours openvino:float32, batch 8", "ours, openvino in float32, batch 8"),
+        ("ours openvino:float32, batch 8", "ours, OpenVINO in float32, batch 8"),
         ("diffusers, TAESD", "diffusers, TAESD"),
     ],
 )

@@ -10,7 +10,13 @@ from typing import Any
 
 from .tables import Answer, Row, compared, figure, ratios, spread, table
 
-RUNGS = {"off": "eager", "openvino:float32": "openvino in float32"}
+RUNGS = {
+    "off": "eager",
+    "openvino": "OpenVINO",
+    "openvino:float32": "OpenVINO in float32",
+    "compile": "torch.compile",
+    "aoti": "AOTInductor",
+}
 """What people call them, where `--accelerate` has other words."""
 NUMBERS = {
     "ms_per_frame": "ms a frame",
