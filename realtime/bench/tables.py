@@ -86,12 +86,18 @@ def arms_tables(answer: Answer) -> str:
         alike.setdefault(columns, []).append((name, arms))
     parts: list[str] = []
     for columns, comparisons in alike.items():
+        is_one = len(comparisons) == 1  # its name once is enough
+        begin = [f"`{comparisons[0][0]}`"] if is_one else ["", ""]
         rows = [
-            [f"`{name}`", arm, *(figure(found[n]["median"]) if n in found else "" for n in columns)]
+            [
+                *(() if is_one else (f"`{name}`",)),
+                arm,
+                *(figure(found[n]["median"]) if n in found else "" for n in columns),
+            ]
             for name, arms in comparisons
             for arm, found in arms.items()
         ]
-        parts.append(table(["", "", *(column.replace("_", " ") for column in columns)], rows))
+        parts.append(table([*begin, *(column.replace("_", " ") for column in columns)], rows))
     if found := ratios(answer):
         rows = [[what, *(f"{ratio[n]:.3f}" for n in ("median", "least", "most"))] for what, ratio in found.items()]
         parts.append(table(["ours to theirs", "median", "least", "most"], rows))
