@@ -188,6 +188,16 @@ def test_headline_figures_say_what_was_wanted_or_that_they_are_missing(tmp_path:
     assert sum("| not measured yet |" in line for line in lines) == len(headline.FIGURES) - 1
 
 
+def test_every_missed_target_of_any_result_stands_under_the_headline(tmp_path: Path) -> None:
+    met = {"wanted": "at most", "limit": 0.5, "value": 0.4, "ok": True}
+    missed = met | {"value": 0.6, "ok": False}
+    (tmp_path / "some.json").write_text(json.dumps({"scenarios": {}, "targets": {"near": met, "far": missed}}))
+
+    text = headline.headline_table(tmp_path)
+
+    assert text.endswith("Missed, of 2 targets in all results: 1.\n\n- `some`: far, 0.600 (at most 0.5)\n")
+
+
 def test_headline_figures_exist_in_the_kept_results() -> None:
     assert "not measured yet" not in headline.headline_table(RESULTS)
 

@@ -62,12 +62,27 @@ FIGURES = (
 
 
 def headline_table(results: Path) -> str:
-    """Each figure with what was wanted of it.
+    """Each figure with what was wanted of it, and every target of any bench that was missed.
 
     Args:
         results: the folder of the benches' JSON objects.
     """
-    return table(["", "measured", "wanted", "", "from"], [_row(wanted, results) for wanted in FIGURES])
+    figures = table(["", "measured", "wanted", "", "from"], [_row(wanted, results) for wanted in FIGURES])
+    return f"{figures}\n{_missed(results)}"
+
+
+def _missed(results: Path) -> str:
+    targets = [
+        (file.stem, name, target)
+        for file in sorted(results.glob("*.json"))
+        for name, target in json.loads(file.read_text()).get("targets", {}).items()
+    ]
+    missed = [
+        f"- `{result}`: {name}, {figure(target['value'])} ({target['wanted']} {target['limit']:g})\n"
+        for result, name, target in targets
+        if not target["ok"]
+    ]
+    return f"Missed, of {len(targets)} targets in all results: {len(missed)}.\n\n{''.join(missed)}"
 
 
 def _row(wanted: Figure, results: Path) -> Row:
