@@ -96,6 +96,11 @@ def test_comparisons_of_the_same_numbers_share_a_table_and_ratios_come_last(page
     assert "| codec | 0.500 | 0.400 | 0.600 |\n<!-- /drawn -->" in text
 
 
+def test_streams_carried_are_told_in_words() -> None:
+    answer = {"settings": {"fps": 30.0}, "streams": {"p95_below_66_ms": 9, "p95_below_100_ms": 10}}
+    assert tables.streams_line(answer) == "Carried of 30 fps: 9 with p95 below 66 ms, 10 with p95 below 100 ms.\n"
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0, "0"), (4909.4, "4909"), (41.17, "41.2"), (1, "1.00"), (0.0171, "0.0171"), (-0.05, "-0.0500")],

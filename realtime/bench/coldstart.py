@@ -1,6 +1,6 @@
 """How long a server takes from the start of its process to the first restyled frame at a client, and to its last rung.
 
-Must not know rungs: it starts servers with the options that it is given, and sees that one says another.
+Must not know what a rung is: only its name, and when a server says another.
 """
 
 from __future__ import annotations

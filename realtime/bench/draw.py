@@ -24,6 +24,7 @@ ALL = "all"
 KINDS: dict[str, Callable[[Answer], str]] = {
     "machine": tables.machine_line,
     "runs": tables.runs_table,
+    "streams": tables.streams_line,
     "targets": tables.targets_table,
     "arms": tables.arms_tables,
     "goals": tables.goals_table,

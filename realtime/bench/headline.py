@@ -19,7 +19,7 @@ class Figure(NamedTuple):
     Attributes:
         words: what it is.
         result: the file that has it.
-        name: of its target there, or of its ratio.
+        name: of its target there, of its ratio, or of how many streams were carried.
         unit: behind the number.
     """
 
@@ -43,6 +43,7 @@ FIGURES = (
         "overload_latency_slope_ms_per_s",
         " ms a second",
     ),
+    Figure("streams of 30 fps that a 10 ms engine carries, p95 below 66 ms", "capacity-cpu", "p95_below_66_ms"),
     Figure("embedded model, 256×256, one step, by WebSocket", "server-tiny-cpu", "rungs_1_step_fps", " fps"),
     Figure("… two steps", "server-tiny-cpu", "rungs_2_step_fps", " fps"),
     Figure("… one step, to eager mode", "server-tiny-cpu", "rungs_1_step_fps_to_eager", " times"),
@@ -94,4 +95,6 @@ def _row(wanted: Figure, results: Path) -> Row:
         cells = (f"{figure(target['value'])}{wanted.unit}", limit, VERDICTS[target["ok"]])
     elif ratio := ratios(answer).get(wanted.name):
         cells = (f"{figure(ratio['median'])}{wanted.unit}", "", "")
+    elif (streams := answer.get("streams", {}).get(wanted.name)) is not None:
+        cells = (str(streams), "", "")
     return [wanted.words, *cells, f"`{wanted.result}`"]

@@ -69,6 +69,12 @@ def runs_table(answer: Answer) -> str:
     return table([*head, "rows/tick"], rows)
 
 
+def streams_line(answer: Answer) -> str:
+    """How many streams a server carries."""
+    carried = [f"{count} with {limit.replace('_', ' ')}" for limit, count in answer["streams"].items()]
+    return f"Carried of {answer['settings']['fps']:g} fps: {', '.join(carried)}.\n"
+
+
 def targets_table(answer: Answer) -> str:
     """What was wanted and what was measured."""
     rows = [
