@@ -20,7 +20,7 @@ BATCHES = (1, 2, 4, 8, 16)
 STREAMS = (1, 4, 8, 10, 12)
 PACKAGED = (1, 2, 4, 8)
 """Batches that get packages: CUDA graphs are captured over as many."""
-RELOAD_S, MEASURE_S = 30.0, 20.0
+RELOAD_S, MEASURE_S = 25.0, 15.0
 """What is left for loading from a warm cache, and for measuring what has been made."""
 
 Found = dict[str, Any]

@@ -14,7 +14,7 @@ from importlib import metadata, resources
 from pathlib import Path
 
 from .config import Config
-from .engine.toolchain import compiler_obstacle, cxx
+from .engine.toolchain import compiler_obstacle, cxx, packages_obstacle
 
 NEEDED = (
     "torch",
@@ -111,7 +111,7 @@ def openvino() -> Finding:
 
 def compiler() -> Finding:
     """What `--accelerate compile` and `aoti` need."""
-    obstacle = compiler_obstacle(_device())
+    obstacle = compiler_obstacle(_device()) or packages_obstacle(_device())
     if obstacle:
         return Finding(Verdict.NOTE, "compiler", obstacle)
     return Finding(Verdict.OK, "compiler", cxx() or "")
@@ -122,7 +122,8 @@ def rungs() -> Finding:
     is_cuda = _device() == "cuda"
     found = ["off (eager)", "graphs"] if is_cuda else ["off (eager)"]
     found += ["openvino"] if not is_cuda and _installed("openvino") else []
-    found += ["compile", "aoti"] if not compiler_obstacle(_device()) else []
+    found += ["compile"] if not compiler_obstacle(_device()) else []
+    found += ["aoti"] if not packages_obstacle(_device()) else []
     return Finding(Verdict.OK, "rungs", f"for --accelerate on {_device()}: {', '.join(found)}")
 
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from .capacity import MOST_FPS, Demand, rate_for_all
 from .engine import Engine, Pending
 from .frame import Failure, Job, Order, Repeat, Result
+from .ledger import Bill, Ledger
 from .params import Params
 from .session import Channel, Session
-from .shares import Bill, Ledger, Shares
+from .shares import Shares
 from .stages import Stages
 from .tempo import Durations, Rhythm, pays
 
@@ -73,9 +74,10 @@ class Scheduler:
 
     Two ticks are on their way at most: while the device works on one, the next is launched behind it and the one
     before is collected. A frame is picked as late as that allows (just before the running tick is expected to end),
-    so that it is as new as it can be and shares its tick with as many others as there are. For another session's
-    frame that is about to come the tick even waits, where that saves more delay than it costs: as cameras have a
-    rhythm, ticks then fall into step with them, where ticks at full speed would beat against them.
+    so that it is as new as it can be and shares its tick with as many others as there are: as many as the device has
+    use for, and where one row fills it (a CPU), one session comes after the other. For another session's frame that is
+    about to come the tick even waits, where that saves more delay than it costs: as cameras have a rhythm, ticks then
+    fall into step with them, where ticks at full speed would beat against them.
 
     A frame that shows what the newest one that was run shows gets no row: its answer is that one's picture, which the
     client has, or will get when that tick ends. Frames of a session that is still are looked at as soon as they come.
@@ -266,8 +268,8 @@ class Scheduler:
         def has_room(session: Session) -> bool:
             return session not in seen and self._has_room(session)
 
-        while picked := pick(
-            sessions, self._shares, self._rows_of.keys(), self._engine.free_rows - len(jobs), has_room
+        while picked := self._fitting(
+            pick(sessions, self._shares, self._rows_of.keys(), self._engine.free_rows - len(jobs), has_room)
         ):
             seen.update(picked)
             for session, channel, job in self._open(picked):
@@ -275,11 +277,16 @@ class Scheduler:
                 jobs.append(job)
         return jobs
 
+    def _fitting(self, picked: Sequence[Session]) -> list[Session]:
+        """Those whose rows belong in the next tick, as far as their newest frames tell what a frame of theirs is."""
+        filling = self._ledger.filling()
+        return [s for s in picked if filling.takes(_work(s.in_use), s.in_use.num_inference_steps)]
+
     def _begin(self, session: Session, channel: Channel, job: Job) -> None:
         """A frame gets a row."""
         self._under_way[job.number] = (session, channel)
         self._rows_of[session.name] += 1
-        self._ledger.enter(job.number, session.name, _work(job.params))
+        self._ledger.enter(job.number, session.name, _work(job.params), job.params.num_inference_steps)
         channel.reference = job
         session.stats.count_wanted(job.admitted_ns)
         if (rhythm := self._rhythms.get(session.name)) is not None:

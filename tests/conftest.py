@@ -6,13 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Threads of OpenMP wait for each other spinning: with two of them and any other load, seconds become minutes.
 # Before anything imports torch; the servers that tests start inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-settings.register_profile("default", deadline=None, derandomize=True)
+# Neither a deadline nor "data generation is slow": both are the machine's affair.
+settings.register_profile("default", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
 
 

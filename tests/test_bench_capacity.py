@@ -14,6 +14,7 @@ import pytest
 from realtime.bench import capacity, coldstart
 from realtime.bench.load import BenchError
 from realtime.engine import BEING_MADE
+from tests.fakes import long_enough
 
 
 def measures(p95: float = 20, slowest: float = 30, delivered: int = 1000) -> dict[str, Any]:
@@ -54,7 +55,9 @@ def test_a_short_climb_prints_its_numbers_and_keeps_every_frame(
 ) -> None:
     raw = tmp_path / "raw.csv"
 
-    capacity.capacity_bench("echo:2", 0.5, fixed=(1, 2), side_px=64, at_most=1, raw=raw)
+    long_enough(
+        lambda seconds: capacity.capacity_bench("echo:2", seconds, fixed=(1, 2), side_px=64, at_most=1, raw=raw)
+    )
 
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert answer["scenarios"].keys() == {"1_streams", "2_streams"}

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,13 +17,12 @@ from realtime.config import Config
 from tests.fakes import PATIENCE_S, a_message, command, serving
 from tests.server.peer import connected
 
-HELP_S = 0.5
-NOISE = 3
-"""How much slower than a quiet machine this one may be."""
+A_MINUTE, A_MINUTE_S = "echo:60000", 60
+"""The longest tick that there is: who waits for its end waits longer than a slow machine takes for anything else."""
 
 
 def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=60, check=False, **options)  # type: ignore[call-overload]
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=240, check=False, **options)  # type: ignore[call-overload]
 
 
 def assert_one_line(done: subprocess.CompletedProcess[str], code: int) -> str:
@@ -35,19 +33,17 @@ def assert_one_line(done: subprocess.CompletedProcess[str], code: int) -> str:
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("serve", "--help"), ("models", "--help"), ("bench", "--help")])
-def test_help_is_there_at_once(arguments: tuple[str, ...]) -> None:
-    durations = []
-    for _ in range(2):
-        begin = time.monotonic()
-        done = run(*arguments)
-        durations.append(time.monotonic() - begin)
+def test_help_is_there(arguments: tuple[str, ...]) -> None:
+    done = run(*arguments)
 
     assert done.returncode == 0
     assert "Usage:" in done.stdout
-    assert min(durations) < HELP_S * NOISE
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["serve", "--port", "x"], ["doctor"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], *([name, "--help"] for name in ("serve", "models", "bench")), ["serve", "--port", "x"], ["doctor"]],
+)
 def test_help_doctor_and_mistakes_import_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom realtime.__main__ import app\n"
@@ -141,35 +137,30 @@ async def test_signal_closes_clients_with_1001_and_ends_with_exit_code_0(how: si
     with serving() as server:
         async with connected(server.websocket_url) as peer:
             await peer.restyle(1)
-            begin = time.monotonic()
             server.process.send_signal(how)
             assert await peer.closed() == 1001
         assert server.process.wait(PATIENCE_S) == 0
-        took = time.monotonic() - begin
 
-        assert took < 5
-        assert "Traceback" not in server.errors()
+        assert "Traceback" not in (errors := server.errors())
+        assert "graceful shutdown exceeded" not in errors, "every connection ended by itself"
 
 
 def test_two_interrupts_end_it_though_a_tick_is_under_way() -> None:
-    with serving(model="echo:60000") as server:
+    with serving(model=A_MINUTE) as server:
         server.process.send_signal(signal.SIGINT)
         server.process.send_signal(signal.SIGINT)
 
-        assert server.process.wait(PATIENCE_S) == 0
+        assert server.process.wait(A_MINUTE_S / 2) == 0
 
 
 async def test_engine_that_is_busy_does_not_keep_the_process_from_ending() -> None:
-    with serving(model="echo:60000") as server:
+    with serving(model=A_MINUTE) as server:
         async with connected(server.websocket_url) as peer:
             await peer.websocket.send(a_message(1))
             await peer.text("stats", rows=1)
-            begin = time.monotonic()
             server.process.send_signal(signal.SIGTERM)
             assert await peer.closed() == 1001
-        assert server.process.wait(PATIENCE_S) == 0
-
-    assert time.monotonic() - begin < 8
+        assert server.process.wait(A_MINUTE_S / 2) == 0
 
 
 def test_start_says_the_address_on_standard_output_and_nothing_but_that() -> None:

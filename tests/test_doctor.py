@@ -120,4 +120,6 @@ def test_rungs_of_this_machine_are_named_and_a_missing_compiler_is_a_note(monkey
     assert doctor.rungs().text == "for --accelerate on cpu: off (eager), openvino"
 
     monkeypatch.setattr(doctor, "compiler_obstacle", lambda device: "")
+    assert doctor.rungs().text.endswith("openvino, compile")
+    monkeypatch.setattr(doctor, "packages_obstacle", lambda device: "")
     assert doctor.rungs().text.endswith("openvino, compile, aoti")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from realtime.capacity import MOST_FPS
 from realtime.errors import EngineError
 from realtime.frame import Job
+from realtime.ledger import MEASURED
 from realtime.params import Params
 from realtime.scheduler import NEW_NS, Scheduler, pick
 from realtime.session import Channel, Session
@@ -200,12 +202,13 @@ def test_more_frames_than_rows_wait_for_the_next_tick() -> None:
 
 
 class WorkingEngine(ScriptedEngine):
-    """Works inside `tick`: 10 ms for each 256x256 pixels in it."""
+    """Works inside `tick`: 10 ms for each 256x256 pixels in it, and what a tick costs whatever is in it."""
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: FakeClock, fixed_ms: int = 0) -> None:
         self.times_ms: Counter[str] = Counter()
 
         def work() -> int:
+            clock.advance_ms(fixed_ms)
             for job in self.ticks[-1]:
                 cost_ms = 10 * job.params.width * job.params.height // 256**2
                 self.times_ms[job.session] += cost_ms
@@ -236,9 +239,10 @@ def test_heavy_session_slows_light_ones_to_their_share_and_not_to_its_own_pace(l
     assert all(abs(time_ms - fair_ms) <= 2 * 160 for time_ms in times_ms.values()), times_ms
 
 
-def test_sessions_alike_share_every_tick_although_one_came_first() -> None:
+def ticks_of_two_alike(fixed_ms: int) -> list[list[str]]:
+    """Whose frames went together; the second session comes after ten ticks."""
     clock = FakeClock()
-    engine = WorkingEngine(clock)
+    engine = WorkingEngine(clock, fixed_ms)
     scheduler = Scheduler(engine, clock=clock)
     users = [User(scheduler, name) for name in "ab"]
     for user in users:
@@ -249,9 +253,21 @@ def test_sessions_alike_share_every_tick_although_one_came_first() -> None:
         users[0].send()
         engine.wait_for_ticks(60)
         engine.tick_hook = lambda: None
+    return [names(jobs) for jobs in engine.ticks[:60]]
 
-    assert {len(jobs) for jobs in engine.ticks[:10]} == {1}
-    assert {len(jobs) for jobs in engine.ticks[11:60]} == {2}
+
+def test_sessions_alike_share_every_tick_although_one_came_first() -> None:
+    ticks = ticks_of_two_alike(fixed_ms=50)
+
+    assert ticks[:10] == [["a"]] * 10
+    assert [sorted(tick) for tick in ticks[15:]] == [["a", "b"]] * 45
+
+
+def test_sessions_take_turns_where_one_row_fills_the_device_once_that_has_been_seen() -> None:
+    ticks = ticks_of_two_alike(fixed_ms=0)
+
+    assert sum(len(tick) == 2 for tick in ticks) == MEASURED
+    assert all(len(one) == 1 and one != other for one, other in itertools.pairwise(ticks[20:]))
 
 
 def test_rate_with_one_more_stands_on_what_was_measured_and_on_what_is_sent() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.shares import MEASURED, NEWEST, Shares, TickCosts
+from realtime.ledger import Ledger
+from realtime.shares import Shares
 
 
 @dataclass
@@ -24,33 +25,44 @@ class Hall:
     fixed: int = 0
     free: int = 8
     shares: Shares = field(default_factory=Shares)
-    costs: TickCosts = field(default_factory=TickCosts)
-    rows: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, tuple[int, int]] = field(default_factory=dict)  # number and ticks left
     times: Counter[str] = field(default_factory=Counter)
     frames: Counter[str] = field(default_factory=Counter)
+    ticks: int = 0
     idle_ticks: int = 0
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.shares)
+        self.numbers = itertools.count()
 
     def tick(self, present: set[str]) -> list[str]:
         """Frames of all who are present wait, but for those in flight; returns who was admitted."""
         waiting = [name for name in self.users if name in present and name not in self.rows]
-        admitted = self.shares.order(waiting, self.rows.keys())[: self.free - len(self.rows)]
+        filling = self.ledger.filling()
+        order = self.shares.order(waiting, self.rows.keys())[: self.free - len(self.rows)]
+        admitted = [name for name in order if filling.takes(self.users[name][1], self.users[name][0])]
         for name in admitted:
-            self.shares.admit(name)
-            self.rows[name] = self.users[name][0]
+            steps, work = self.users[name]
+            self.rows[name] = (number := next(self.numbers), steps)
+            self.ledger.enter(number, name, work, steps)
         self.idle_ticks += bool(waiting) and not self.rows
+        self.ticks += 1
+        self._work()
+        return admitted
+
+    def _work(self) -> None:
         works = {name: self.users[name][1] for name in self.rows}
         duration = self.fixed + sum(works.values())
-        if works:
-            self.costs.note(sum(works.values()), duration)
-        for name, cost in self.costs.split(works, duration).items():
-            self.shares.charge(name, cost)
-            self.times[name] += int(cost)
-        for name in list(self.rows):
-            self.rows[name] -= 1
-            if not self.rows[name]:
+        bill = self.ledger.charge()
+        for name, (number, left) in list(self.rows.items()):
+            self.rows[name] = (number, left - 1)
+            if left == 1:
+                self.ledger.leave(number)
                 del self.rows[name]
                 self.frames[name] += 1
-        return admitted
+        if works:
+            self.ledger.settle(bill, duration)
+        self.times.update({name: int(cost) for name, cost in self.ledger.costs.split(works, duration).items()})
 
     @property
     def largest_frame(self) -> int:
@@ -132,61 +144,3 @@ def test_forgotten_user_leaves_nothing_and_comes_back_as_a_new_one() -> None:
     shares.charge("a", 500.0)
 
     assert shares.order(["a", "b"], ()) == ["a", "b"]
-
-
-# -- what a tick costs -------------------------------------------------------------------------------------------------
-
-
-def test_cost_of_ticks_is_a_line_through_what_was_measured() -> None:
-    costs = TickCosts()
-    for work in (100, 200, 400) * MEASURED:
-        costs.note(work, 1000 + 5 * work)
-
-    assert costs.line == pytest.approx((1000, 5))
-    assert costs.expected(300) == pytest.approx(2500)
-
-
-def test_one_kind_of_tick_says_nothing_of_the_fixed_part() -> None:
-    costs = TickCosts()
-    for _ in range(MEASURED):
-        costs.note(100, 500)
-
-    assert costs.line == (0.0, 5.0)
-
-
-def test_first_ticks_say_nothing_yet() -> None:
-    costs = TickCosts()
-    for _ in range(MEASURED - 1):
-        costs.note(100, 900_000)
-
-    assert costs.line is None
-    assert costs.expected(100) == 0
-
-
-@given(st.lists(st.tuples(st.integers(1, 1000), st.integers(0, 10**9)), min_size=1, max_size=60))
-def test_neither_part_of_a_cost_is_negative(ticks: list[tuple[int, int]]) -> None:
-    costs = TickCosts()
-    for work, duration in ticks:
-        for _ in range(MEASURED):
-            costs.note(work, duration)
-
-    assert costs.line is not None
-    assert min(costs.line) >= -1e-6 * 10**9
-
-
-def test_one_hiccup_moves_no_line() -> None:
-    costs = TickCosts()
-    for _ in range(NEWEST - 1):
-        costs.note(100, 500)
-    costs.note(100, 900_000)
-
-    assert costs.line == (0.0, 5.0)
-
-
-@given(st.dictionaries(st.text(max_size=3), st.integers(1, 10**7), min_size=1, max_size=8), st.integers(1000, 10**9))
-def test_what_is_charged_is_what_was_spent(works: dict[str, int], duration: int) -> None:
-    costs = TickCosts()
-    for work in (1000, 2000) * MEASURED:
-        costs.note(work, 500 + work // 5)
-
-    assert sum(costs.split(works, duration).values()) == pytest.approx(duration, abs=len(works))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
 
+from realtime.engine import codec
 from realtime.errors import FrameError
 from realtime.frame import Failure, Format, Job, Order, Result
 from realtime.params import OutputFormat, Params
 from realtime.protocol import sniff
 from realtime.stages import Stages
-from tests.fakes import FakeClock, a_frame, a_job, a_jpeg, a_result
+from tests.fakes import PATIENCE_S, FakeClock, a_frame, a_job, a_jpeg, a_result
 
 SMALL = Params(width=64, height=96)
 
@@ -90,23 +92,34 @@ def test_nothing_is_nothing(stages: Stages) -> None:
     assert list(stages.open([])) == []
 
 
+def threads_of_stages() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith("stages")}
+
+
 def test_one_alone_takes_no_thread() -> None:
-    before = threading.active_count()
+    before = threads_of_stages()
     stages = Stages(threads=2)
 
     list(stages.open([an_order(1)]))
 
-    assert threading.active_count() == before
+    assert threads_of_stages() <= before
     stages.close()
 
 
-def test_several_take_threads_that_end_with_it() -> None:
-    before = threading.active_count()
+def test_several_take_threads_that_end_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = threads_of_stages()
     stages = Stages(threads=2)
+    all_three = threading.Barrier(3)
+    decode = codec.decode
 
+    def together(*arguments: Any) -> Any:
+        all_three.wait(PATIENCE_S)
+        return decode(*arguments)
+
+    monkeypatch.setattr(codec, "decode", together)
     list(stages.open([an_order(seq) for seq in range(3)]))
 
-    assert threading.active_count() == before + 2
+    assert len(threads_of_stages() - before) == 2
     assert stages.width == 3
     stages.close()
-    assert threading.active_count() == before
+    assert threads_of_stages() <= before

@@ -27,19 +27,10 @@ Tensors = tuple[torch.Tensor, ...]
 #: How far a package's results may be from eager PyTorch's, relative L2.
 TOLERANCE = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 1e-2}
 
-#: Inductor's options by device. CUDA graphs are our own (`graphs`): inductor's would fight them. The rest is
-#: diffusers' recipe for few-step models. Source: diffusers' documentation, "Accelerate inference".
-OPTIONS: dict[str, dict[str, Any]] = {
-    "cpu": {},
-    "cuda": {
-        "max_autotune": True,
-        "conv_1x1_as_mm": True,
-        "coordinate_descent_tuning": True,
-        "coordinate_descent_check_all_directions": True,
-        "epilogue_fusion": False,
-        "triton.cudagraphs": False,
-    },
-}
+#: Inductor's options by device. CUDA graphs are our own (`graphs`): inductor's would fight them. Convolutions and
+#: matrix products stay with cuDNN and cuBLAS: `max_autotune` and `coordinate_descent_tuning` try out some thousand
+#: kernels for a UNet, many minutes for each batch size, by the clock of a device that serves frames meanwhile.
+OPTIONS: dict[str, dict[str, Any]] = {"cpu": {}, "cuda": {"conv_1x1_as_mm": True, "triton.cudagraphs": False}}
 
 #: Nothing of the weights goes into the code: neither they themselves nor what could be computed from them beforehand.
 WEIGHTS_OUTSIDE: dict[str, Any] = {

@@ -20,7 +20,10 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .toolchain import name_cuda
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -116,6 +119,8 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if sys.platform != "win32":
         os.nice(order["niceness"])
+    if order["make"] == "packages":
+        name_cuda(Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]))
 
     import torch
 
@@ -127,6 +132,8 @@ def main() -> None:
     model = load_model(Config(**order["config"]))
     if order["make"] == "openvino":
         _convert(model)
+    elif order["make"] == "openvino shapes":
+        _prove(model, order["shapes"])
     else:
         _build(model, [Signature.parse(wire) for wire in order["signatures"]])
 
@@ -143,6 +150,17 @@ def _convert(model: Model) -> None:
     from .openvino_backend import OpenVinoBackend
 
     OpenVinoBackend(model, _unheard)
+
+
+def _prove(model: Model, wires: Sequence[list[Any]]) -> None:
+    """Try compilations for fixed shapes, and tell the parent about each that is right."""
+    from .openvino_backend import OpenVinoBackend
+    from .openvino_exactness import Shapes
+
+    backend = OpenVinoBackend(model, _unheard)
+    for wire in wires:
+        backend.prove(Shapes.parse(wire))
+        print(json.dumps({"proven": wire}), flush=True)
 
 
 def _unheard(stage: str, percent: float | None) -> None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+#: How often it is worth looking whether new sizes or batches are in use.
+LOOK_EVERY_S = 1.0
+
 #: Makes a builder of an order; tests bring their own.
 StartBuilder = Callable[["Config", dict[str, Any]], Builder]
 

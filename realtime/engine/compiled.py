@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import nn
@@ -71,7 +71,10 @@ class Signature(NamedTuple):
         return f"{self.kind} {'×'.join(map(str, self.inputs[0][0]))}{guided}"
 
 
-class Demand:
+Wanted = TypeVar("Wanted", bound=Hashable)
+
+
+class Demand(Generic[Wanted]):
     """Which calls are wanted compiled. The engine's thread notes, the climb's asks.
 
     A user who drags a slider through twenty sizes, or a batch size that occurs now and then, asks for nothing.
@@ -83,33 +86,33 @@ class Demand:
     def __init__(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._seen: dict[Signature, tuple[int, int]] = {}
-        self._refused: set[Signature] = set()
+        self._seen: dict[Wanted, tuple[int, int]] = {}
+        self._refused: set[Wanted] = set()
 
-    def note(self, signature: Signature) -> None:
+    def note(self, wanted: Wanted) -> None:
         """It was called, and is not compiled."""
         now_ns = self._clock()
         with self._lock:
-            first_ns, last_ns = self._seen.get(signature, (now_ns, now_ns))
-            self._seen[signature] = (now_ns if now_ns - last_ns > PAUSE_NS else first_ns, now_ns)
+            first_ns, last_ns = self._seen.get(wanted, (now_ns, now_ns))
+            self._seen[wanted] = (now_ns if now_ns - last_ns > PAUSE_NS else first_ns, now_ns)
 
-    def refuse(self, signature: Signature) -> None:
+    def refuse(self, wanted: Wanted) -> None:
         """It can't be compiled: don't ask again."""
         with self._lock:
-            self._refused.add(signature)
+            self._refused.add(wanted)
 
-    def so_far(self) -> list[Signature]:
+    def so_far(self) -> list[Wanted]:
         """All that was noted, in the order of a frame: behind a warm-up, what every frame of the default size calls."""
         with self._lock:
             return list(self._seen)
 
-    def settled(self) -> list[Signature]:
+    def settled(self) -> list[Wanted]:
         """What has been in use for some seconds and still is; what is no longer in use is forgotten."""
         now_ns = self._clock()
         with self._lock:
             self._seen = {s: seen for s, seen in self._seen.items() if now_ns - seen[1] <= PAUSE_NS}
             wanted = [s for s, (first_ns, last_ns) in self._seen.items() if last_ns - first_ns >= SETTLED_NS]
-            return [signature for signature in wanted if signature not in self._refused]
+            return [one for one in wanted if one not in self._refused]
 
 
 class CompiledRegions:
@@ -120,7 +123,7 @@ class CompiledRegions:
         demand: told about each call that they answered.
     """
 
-    def __init__(self, eager: Regions, demand: Demand) -> None:
+    def __init__(self, eager: Regions, demand: Demand[Signature]) -> None:
         self.eager = eager
         self.demand = demand
         self._calls: dict[Signature, Compiled] = {}

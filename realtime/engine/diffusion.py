@@ -46,7 +46,7 @@ def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine
     engine.warm_up(progress)
     if start.finish is not None:
         start.finish(progress)
-        engine.warm_up(progress)  # torch.compile compiles again for tensors of inference mode, which examples are not
+        engine.warm_up(progress)  # on CUDA what was made is captured now
     if start.climb is not None:
         engine.climb = Climb(config, engine.adopt)
         engine.climb.start(start.climb)

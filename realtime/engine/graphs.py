@@ -17,7 +17,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import is_
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
@@ -57,19 +57,24 @@ class Capture(Protocol):
 class CudaCapture:
     """`torch.cuda.CUDAGraph`s with one pool of memory.
 
-    They are replayed on the stream that is current then, one after the other, never side by side.
-    Source: PyTorch's notes on CUDA semantics, "CUDA Graphs".
+    They are replayed on the stream that is current then, one after the other, never side by side. The allocator takes
+    no capture into a pool in which one failed, or whose graphs are all gone: then there is a new one.
+    Source: PyTorch's notes on CUDA semantics, "CUDA Graphs"; its `CUDAGraph.cpp` and `CachingHostAllocator.h`.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._pool = torch.cuda.graph_pool_handle()
         self._stream = torch.cuda.Stream(device)
+        self._pool: Any = None
+        self._in_pool: weakref.WeakSet[torch.cuda.CUDAGraph] = weakref.WeakSet()
+        self._failed: list[torch.cuda.CUDAGraph] = []
 
     def capture(self, call: Callable[[], Outputs]) -> Replay:
         """See `Capture`."""
         here = torch.cuda.current_stream(self._device)
         graph = torch.cuda.CUDAGraph()
+        if not self._in_pool:
+            self._pool = torch.cuda.graph_pool_handle()
         self._stream.wait_stream(here)
         try:
             # `torch.cuda.graph` does not go back to the stream before if the capture fails; this does.
@@ -78,6 +83,11 @@ class CudaCapture:
                 # The other threads of the process may go on talking to CUDA: hence thread_local.
                 with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
                     outputs = call()
+            self._in_pool.add(graph)
+        except BaseException:
+            self._failed.append(graph)  # the allocator still counts it as under way, and asks it whose memory is whose
+            self._in_pool.clear()
+            raise
         finally:
             here.wait_stream(self._stream)
 
@@ -185,8 +195,7 @@ class GraphBackend:
             self._capture.release()
             size.graphs.clear()
             size.is_refused = True
-            why = "too little memory" if isinstance(error, torch.OutOfMemoryError) else str(error)
-            _log.warning("%dx%d runs without CUDA graphs, slower: %s", call.width, call.height, why)
+            _log.warning("%dx%d runs without CUDA graphs, slower: %s", call.width, call.height, _cause(error))
             return None
         return size.graphs[key]
 
@@ -197,7 +206,8 @@ class GraphBackend:
         try:
             newer = _Graph(call, key[1], key[2], self._buffer, self._under, self._capture)
         except RuntimeError as error:
-            _log.warning("%s runs uncompiled, slower: what was compiled can't be captured: %s", key[0], error)
+            why = _cause(error)
+            _log.warning("%s runs uncompiled, slower: what was compiled can't be captured: %s", key[0], why)
             graph.answer = answer  # trying once is enough to know
             return graph
         self._capture.release()
@@ -283,6 +293,15 @@ class _Graph:
         for each, column in zip(self._buffers, call.columns.values(), strict=True):
             parts = (column[: call.plain], column[call.plain : rows], column[rows:])
             each.fill([(start, part) for start, part in zip(self._starts, parts, strict=True) if part])
+
+
+def _cause(error: BaseException) -> str:
+    """What went wrong first: ending a capture that failed raises once more, and that says nothing."""
+    while error.__context__ is not None:
+        error = error.__context__
+    if isinstance(error, torch.OutOfMemoryError):
+        return "too little memory"
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def ladder(max_rows: int) -> tuple[int, ...]:

@@ -17,20 +17,17 @@ from ..errors import ConfigError
 from . import aoti
 from .accelerate import Backend, EagerBackend, choose_backend, openvino_obstacle
 from .cache import cache_folder
-from .climb import Climb
+from .climb import LOOK_EVERY_S, Climb
 from .compiled import CompiledBackend, CompiledRegions, Signature
 from .graphs import CudaCapture, GraphBackend
 from .packages import PackageCache
-from .toolchain import compiler_obstacle
+from .toolchain import compiler_obstacle, packages_obstacle
 
 if TYPE_CHECKING:
     from . import Progress
     from .models import Model
 
 _log = logging.getLogger(__name__)
-
-#: How often the climb looks whether new sizes or batches are in use.
-LOOK_EVERY_S = 1.0
 
 Work = Callable[[Climb], None]
 
@@ -59,19 +56,24 @@ def start(accelerate: Accelerate, model: Model, progress: Progress, max_rows: in
         ConfigError: the rung that was asked for is not to be had.
     """
     if accelerate in (Accelerate.COMPILE, Accelerate.AOTI):
-        if obstacle := compiler_obstacle(model.device.type):
+        is_compile = accelerate is Accelerate.COMPILE
+        if obstacle := (compiler_obstacle if is_compile else packages_obstacle)(model.device.type):
             raise ConfigError(f"accelerate {accelerate}: {obstacle}")
-        make = _compile if accelerate is Accelerate.COMPILE else _packages
-        return make(model, max_rows)
+        return (_compile if is_compile else _packages)(model, max_rows)
     if accelerate is Accelerate.AUTO and model.device.type == "cpu" and not openvino_obstacle(model):
-        from .openvino_backend import is_converted
+        from .openvino_climb import convert
+        from .openvino_conversion import is_converted
 
         if not is_converted(model):
-            eager = EagerBackend(model, "until openvino is ready")
-            return Start(eager, climb=functools.partial(to_openvino, model))
-    if accelerate is Accelerate.AUTO and model.device.type == "cuda" and not compiler_obstacle("cuda"):
+            return Start(EagerBackend(model, "until openvino is ready"), climb=functools.partial(convert, model))
+    if accelerate is Accelerate.AUTO and model.device.type == "cuda" and not packages_obstacle("cuda"):
         return _packages(model, max_rows)
-    return Start(choose_backend(accelerate, model, progress, max_rows))
+    backend = choose_backend(accelerate, model, progress, max_rows)
+    if model.device.type == "cpu" and not isinstance(backend, EagerBackend):  # what else there is for a CPU is OpenVINO
+        from .openvino_climb import compile_for_shapes
+
+        return Start(backend, climb=functools.partial(compile_for_shapes, backend))
+    return Start(backend)
 
 
 def _captured(backend: Backend, model: Model, max_rows: int) -> Backend:
@@ -79,20 +81,6 @@ def _captured(backend: Backend, model: Model, max_rows: int) -> Backend:
     if model.device.type != "cuda":
         return backend
     return GraphBackend(backend, CudaCapture(model.device), max_rows, model.device)
-
-
-def to_openvino(model: Model, climb: Climb) -> None:
-    """Have the networks converted, then take them."""
-    from .openvino_backend import is_converted
-
-    what = "openvino's conversion"
-    order = {"make": "openvino", "threads": torch.get_num_threads()}
-    if not climb.make(what, order, lambda message: None):
-        return
-    if not is_converted(model):  # converting in this process instead would make frames take seconds
-        climb.give_up(what, f"it can't be kept in {cache_folder('openvino')}")
-        return
-    climb.arrive(choose_backend(Accelerate.OPENVINO, model, lambda stage, percent: None))
 
 
 def _compile(model: Model, max_rows: int) -> Start:
@@ -106,8 +94,10 @@ def _compile(model: Model, max_rows: int) -> Start:
             region = backend.compiled.module(signature)
             options = aoti.OPTIONS[model.device.type]
             call: Any = torch.compile(region, fullgraph=True, dynamic=False, options=options)
+            with torch.inference_mode():  # as in a tick: for other tensors torch.compile would compile once more
+                example = signature.example(model.device)
             try:
-                aoti.check(call, region, signature.example(model.device), model.dtype)
+                aoti.check(call, region, example, model.dtype)
             except Exception as error:  # whatever a compiler raises
                 first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
                 raise ConfigError(f"accelerate compile: this model can't be compiled: {first_line}") from error

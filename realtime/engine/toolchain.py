@@ -1,10 +1,11 @@
-"""Whether this machine can compile networks: what `--accelerate compile` and `aoti` stand on.
+"""Whether this machine can compile networks: what `--accelerate compile` and `aoti` stand on, and where CUDA lies.
 
 Must not import torch: `doctor` asks before anybody knows whether that works.
 """
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import shutil
@@ -35,3 +36,50 @@ def compiler_obstacle(device: str) -> str:
     if not (Path(sysconfig.get_path("include")) / "Python.h").is_file():
         return "Python's headers are missing: install python3-dev (Debian, Ubuntu: apt install python3-dev)"
     return ""
+
+
+def packages_obstacle(device: str) -> str:
+    """As `compiler_obstacle`, for AOTInductor's packages: their C++ code is compiled against CUDA's headers."""
+    if device == "cuda" and cuda_home() is None:
+        headers = "CUDA's headers are missing: install the CUDA toolkit, or name its folder in CUDA_HOME"
+        return compiler_obstacle(device) or headers
+    return compiler_obstacle(device)
+
+
+def cuda_home() -> Path | None:
+    """The CUDA toolkit's folder, with the headers that C++ code wants; None where there is none.
+
+    torch takes what lies above the `nvcc` on the path, which has no headers where that is a script in /usr/local/bin.
+    The wheels that torch brings hold only a part of them.
+    """
+    named = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH")
+    guesses = [Path(named)] if named else []
+    if (nvcc := shutil.which("nvcc")) is not None:
+        guesses += [Path(nvcc).parent.parent, Path(nvcc).resolve().parent.parent]
+    guesses.append(Path("/usr/local/cuda"))
+    wanted = ("include/cuda.h", "include/cuda_runtime_api.h", "include/crt/host_defines.h")
+    return next((guess for guess in guesses if all((guess / header).is_file() for header in wanted)), None)
+
+
+def name_cuda(scratch: Path) -> None:
+    """Tell the compilers that this process starts where CUDA lies. To be called before torch is imported.
+
+    Args:
+        scratch: gets the link `libcuda.so`: drivers install `libcuda.so.1`, the linker looks for the other name.
+    """
+    if (home := cuda_home()) is not None:
+        os.environ["CUDA_HOME"] = str(home)
+    if (driver := _driver()) is not None:
+        (scratch / "libcuda.so").symlink_to(driver)
+        known = os.environ.get("LIBRARY_PATH")
+        os.environ["LIBRARY_PATH"] = str(scratch) if not known else f"{scratch}{os.pathsep}{known}"
+
+
+def _driver() -> Path | None:
+    """CUDA's driver library on Linux, as the loader finds it."""
+    try:
+        ctypes.CDLL("libcuda.so.1")
+        maps = Path("/proc/self/maps").read_text()
+    except OSError:
+        return None
+    return next((Path(line.split(maxsplit=5)[5]) for line in maps.splitlines() if "/libcuda.so" in line), None)

@@ -105,7 +105,16 @@ def _add_pages(app: FastAPI) -> None:
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's, except that a client which takes nothing can't keep its connection from closing."""
+    """uvicorn's, except that a client which takes nothing can't keep its connection from closing, and that reading
+    does not stop for every message: that costs two system calls, a seventh of a picture's way in and out."""
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message over, and stop reading where `ws_max_queue` wait to be taken."""
+        has_room = not self.read_paused and self.queue.qsize() + 1 < self.config.ws_max_queue
+        self.read_paused |= has_room  # uvicorn stops what has not stopped
+        super().send_receive_event_to_app()
+        if has_room:
+            self.read_paused = False
 
     async def run_asgi(self) -> None:
         """Serve one connection and see to its end."""

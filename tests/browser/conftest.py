@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from .driver import SOON_MS, free_port
 
 PHOTO = Path(__file__).parent.parent / "data" / "frames" / "astronaut.jpg"
 CAMERA_WIDTH, CAMERA_HEIGHT, CAMERA_FRAMES = 320, 240, 60
 REMOTE_NAME = "realtime.test"
 """Leads to this machine, and to a page looks like another."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+expect.set_options(timeout=SOON_MS)
 
 
 def browser_path() -> str | None:
@@ -42,8 +45,7 @@ def camera_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def remote_port() -> int:
     """A free port: the browser must know beforehand which insecure address it may trust with a camera."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return listening.getsockname()[1]
+    return free_port()
 
 
 # Not for the session: Playwright keeps an event loop running, and tests with one of their own come after these.
@@ -58,6 +60,7 @@ def browser(camera_file: Path, remote_port: int) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=path,
+            timeout=2 * SOON_MS,
             args=[
                 "--no-sandbox",
                 "--disable-gpu",

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.request import urlopen
 
 import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-START_TIMEOUT_S = 60
+T = TypeVar("T")
+
+START_TIMEOUT_S = 120
+STOP_TIMEOUT_S = 60
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
-SOON_MS = 20_000
+SOON_MS = 60_000
+"""No test waits this long unless it fails: a page that lost its server tries again after up to 15 s."""
+FLOWS = "parseFloat(text) >= 2"
+"""Of a figure in pictures a second: one follows another. How fast is the machine's affair."""
+CHANGED = "/^v[1-9]/.test(text)"
+"""Of the settings that the picture on the screen was made with: they are no longer the first ones."""
 
 
 @dataclass
@@ -32,13 +44,26 @@ class ServerProcess:
     process: subprocess.Popen[str]
     url: str
 
-    @property
-    def port(self) -> int:
-        return int(re.findall(r":(\d+)/", self.url)[0])
-
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(STOP_TIMEOUT_S)
+
+
+def until(look: Callable[[], T], is_wanted: Callable[[T], bool], what: str) -> T:
+    """Look until it is as wanted, and give what was seen then."""
+    end_s = time.monotonic() + SOON_MS / 1000
+    while not is_wanted(seen := look()):
+        assert time.monotonic() < end_s, f"{what}: not so within {SOON_MS} ms; {seen=}"
+        time.sleep(0.05)
+    return seen
+
+
+def free_port() -> int:
+    """A port to listen on later, again after a restart too: the system gives the ones from 32768 on to anybody."""
+    for port in range(20_000 + os.getpid() % 10_000, 32_768):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
 
 
 @contextmanager
@@ -58,7 +83,7 @@ def serving(*options: str, port: int = 0) -> Iterator[ServerProcess]:
         timer.cancel()
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            process.wait(10)
+            process.wait(STOP_TIMEOUT_S)
         assert process.stdout is not None
         process.stdout.close()
 
@@ -77,6 +102,7 @@ def opened(browser: Browser, url: str, **options: Any) -> Iterator[Watched]:
     """The page at `url` with the camera allowed; collects console errors and requests to anywhere else."""
     context = browser.new_context(permissions=["camera"], **options)
     page = context.new_page()
+    page.set_default_timeout(SOON_MS)
     watched = Watched(page, [], [])
     origin = url.split("?")[0].rstrip("/")
     page.on("console", lambda m: watched.errors.append(m.text) if m.type == "error" else None)
@@ -100,15 +126,65 @@ def shown(page: Page) -> np.ndarray:
     return np.asarray(picture, np.float32)
 
 
+def shown_once(page: Page, is_wanted: Callable[[np.ndarray], bool], what: str) -> np.ndarray:
+    """What the output shows, as soon as it is as wanted."""
+    return until(lambda: shown(page), is_wanted, what)
+
+
+def difference(one: np.ndarray, other: np.ndarray) -> float:
+    """How far two pictures are apart, in levels of 255."""
+    return float(np.abs(one - other).mean())
+
+
+def assert_moves(page: Page) -> None:
+    """The output shows one picture after another."""
+    first = shown(page)
+    shown_once(page, lambda now: difference(now, first) > 1, "it moves")
+
+
+def held(page: Page) -> np.ndarray:
+    """What the output shows once it stands still: what was on its way when it was frozen has come."""
+    pictures = [shown(page)]
+
+    def moved() -> float:
+        page.wait_for_timeout(1000)
+        pictures.append(shown(page))
+        return difference(*pictures[-2:])
+
+    until(moved, lambda levels: levels < 0.5, "the picture stands still")
+    return pictures[-1]
+
+
 def start_camera(page: Page) -> None:
     page.get_by_role("button", name="Camera").click()
     expect(page.get_by_text("The restyled picture appears here.")).to_be_hidden(timeout=SOON_MS)
 
 
 def session_of(server: ServerProcess) -> dict[str, Any]:
-    """The connected session; those of pages that are closed wait to be resumed."""
-    with urlopen(server.url + "api/sessions") as answer:
-        return next(session for session in json.load(answer)["sessions"] if session["connected"])
+    """The connected session, once it is the only one: a page that was closed may still be on its way out."""
+
+    def connected() -> list[dict[str, Any]]:
+        with urlopen(server.url + "api/sessions") as answer:
+            return [session for session in json.load(answer)["sessions"] if session["connected"]]
+
+    return until(connected, lambda found: len(found) == 1, "one session is connected")[0]
+
+
+def wait_for_param(page: Page, server: ServerProcess, name: str, value: object) -> None:
+    """Wait until a setting is in force; what the page asks of the test is answered meanwhile."""
+
+    def now() -> object:
+        page.wait_for_timeout(50)
+        return session_of(server)["params"][name]
+
+    until(now, lambda now: now == value, f"{name} is {value!r}")
+
+
+def wait_for_picture_of(page: Page, server: ServerProcess, name: str, value: object) -> None:
+    """Wait until the page shows a picture that was made with a setting."""
+    wait_for_param(page, server, name, value)
+    version = session_of(server)["params"]["version"]
+    wait_for_figure(page, "settings", f"text === 'v{version}'")
 
 
 FIGURE = """(name) => [...document.querySelectorAll("dl > div")]

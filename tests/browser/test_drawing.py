@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,7 +12,19 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from .driver import PHONE, SOON_MS, ServerProcess, Watched, opened, serving, session_of
+from .driver import (
+    PHONE,
+    SOON_MS,
+    ServerProcess,
+    Watched,
+    opened,
+    serving,
+    session_of,
+    until,
+    wait_for_figure,
+    wait_for_param,
+    wait_for_picture_of,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -333,6 +346,7 @@ def test_a_pen_draws_by_its_pressure_erases_with_its_end_and_keeps_fingers_off(
 def test_a_drawing_that_rests_sends_nothing(browser: Browser, echo: ServerProcess) -> None:
     with drawing(browser, echo) as watched:
         page = watched.page
+        wait_for_figure(page, "sent", "parseFloat(text) === 0")
         sent = page.evaluate(
             "() => { window.sent = 0; const send = WebSocket.prototype.send;"
             "WebSocket.prototype.send = function (data) {"
@@ -372,17 +386,20 @@ def test_steps_are_few_while_the_pen_moves_and_the_users_own_when_it_rests(
         page = watched.page
         steps = page.get_by_label("Steps, as a number", exact=True)
         steps.fill("4")
+        wait_for_picture_of(page, echo, "num_inference_steps", 4)
         page.get_by_label("Refine when the pen rests").check()
-        page.wait_for_timeout(500)
         page.mouse.move(*at(page, 0.2, 0.2))
         page.mouse.down()
-        for step in range(20):
-            page.mouse.move(*at(page, 0.2 + 0.02 * step, 0.4))
-        assert session_of(echo)["params"]["num_inference_steps"] == 1
+        strides = itertools.cycle(range(20))
+
+        def steps_while_the_pen_moves() -> int:
+            page.mouse.move(*at(page, 0.2 + 0.02 * next(strides), 0.4))
+            return session_of(echo)["params"]["num_inference_steps"]
+
+        until(steps_while_the_pen_moves, lambda number: number == 1, "there is one step")
         expect(steps).to_have_value("4")
         page.mouse.up()
-        page.wait_for_timeout(900)
-        assert session_of(echo)["params"]["num_inference_steps"] == 4
+        wait_for_param(page, echo, "num_inference_steps", 4)
         expect(steps).to_have_value("4")
 
 
@@ -390,8 +407,8 @@ def test_a_page_that_goes_while_the_pen_moves_leaves_the_users_own_steps(browser
     with drawing(browser, echo) as watched:
         page = watched.page
         page.get_by_label("Steps, as a number", exact=True).fill("4")
+        wait_for_picture_of(page, echo, "num_inference_steps", 4)
         page.get_by_label("Refine when the pen rests").check()
-        page.wait_for_timeout(500)
         page.mouse.move(*at(page, 0.2, 0.2))
         page.mouse.down()
         for step in range(10):

@@ -7,7 +7,7 @@ from urllib.request import Request, urlopen
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from .driver import DESKTOP, SOON_MS, opened, serving, session_of, start_camera
+from .driver import DESKTOP, SOON_MS, free_port, opened, serving, session_of, start_camera
 
 pytestmark = pytest.mark.browser
 
@@ -33,14 +33,15 @@ def wait_for_alpha(page: Page, alpha: int) -> None:
 
 
 def test_it_comes_back_with_the_server_and_is_transparent_without(browser: Browser) -> None:
-    with serving("--model", "echo:10") as first, opened(browser, first.url, viewport=DESKTOP) as watched:
+    port = free_port()
+    with serving("--model", "echo:10", port=port) as first, opened(browser, first.url, viewport=DESKTOP) as watched:
         start_camera(watched.page)
         address = f"{first.url}overlay?session={session_of(first)['session']}"
         with opened(browser, address) as overlay:
             wait_for_alpha(overlay.page, 255)
             first.kill()
             wait_for_alpha(overlay.page, 0)
-            with serving("--model", "echo:10", port=first.port):
+            with serving("--model", "echo:10", port=port):
                 wait_for_alpha(overlay.page, 255)
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
 from .driver import (
+    CHANGED,
     DESKTOP,
+    FLOWS,
     PHONE,
     SOON_MS,
     ServerProcess,
+    assert_moves,
+    difference,
+    free_port,
+    held,
     opened,
     serving,
     session_of,
     shown,
+    shown_once,
     start_camera,
     wait_for_figure,
+    wait_for_picture_of,
 )
 
 pytestmark = pytest.mark.browser
@@ -31,7 +38,7 @@ def echo():
 def test_camera_frames_come_back_and_nothing_is_asked_of_anywhere_else(browser: Browser, echo: ServerProcess) -> None:
     with opened(browser, echo.url, viewport=DESKTOP) as watched:
         start_camera(watched.page)
-        wait_for_figure(watched.page, "shown", "parseFloat(text) >= 10")
+        wait_for_figure(watched.page, "shown", FLOWS)
         assert shown(watched.page).std() > 20, "the output shows a photograph, not a flat field"
         assert watched.errors == []
         assert watched.foreign_requests == []
@@ -40,9 +47,7 @@ def test_camera_frames_come_back_and_nothing_is_asked_of_anywhere_else(browser: 
 def test_pictures_move_as_the_camera_does(browser: Browser, echo: ServerProcess) -> None:
     with opened(browser, echo.url, viewport=DESKTOP) as watched:
         start_camera(watched.page)
-        first = shown(watched.page)
-        watched.page.wait_for_timeout(700)
-        assert np.abs(shown(watched.page) - first).mean() > 1
+        assert_moves(watched.page)
 
 
 def test_a_setting_changes_what_the_server_uses_and_the_page_shows_its_answer(
@@ -52,7 +57,7 @@ def test_a_setting_changes_what_the_server_uses_and_the_page_shows_its_answer(
         page = watched.page
         start_camera(page)
         page.get_by_label("Prompt", exact=True).fill("watercolor")
-        wait_for_figure(page, "settings", "text !== 'v0'")
+        wait_for_figure(page, "settings", CHANGED)
         assert session_of(echo)["params"]["prompt"] == "watercolor"
         page.keyboard.press("Tab")
         page.locator("body").press("]")
@@ -73,13 +78,10 @@ def test_a_drawing_comes_back(browser: Browser, echo: ServerProcess) -> None:
         for step in range(1, 21):
             page.mouse.move(box["x"] + 60 + 15 * step, box["y"] + 60 + 12 * step)
         page.mouse.up()
-        page.wait_for_timeout(600)
-        drawn = shown(page)
         assert white.mean() > 245
-        assert drawn.min() < 100, "the stroke is there"
+        shown_once(page, lambda picture: picture.min() < 100, "the stroke is there")
         page.get_by_role("button", name="Undo").click()
-        page.wait_for_timeout(600)
-        assert shown(page).min() > 200, "and gone again"
+        shown_once(page, lambda picture: picture.min() > 200, "and gone again")
         assert watched.errors == []
 
 
@@ -89,24 +91,23 @@ def test_freeze_holds_the_picture(browser: Browser, echo: ServerProcess) -> None
         start_camera(page)
         page.get_by_role("button", name="Freeze").click()
         expect(page.get_by_text("Frozen", exact=True)).to_be_visible()
-        page.wait_for_timeout(500)
-        held = shown(page)
+        frozen = held(page)
         page.wait_for_timeout(700)
-        assert np.abs(shown(page) - held).mean() < 0.5
+        assert difference(shown(page), frozen) < 0.5
         page.get_by_role("button", name="Unfreeze").click()
-        page.wait_for_timeout(900)
-        assert np.abs(shown(page) - held).mean() > 0.5
+        shown_once(page, lambda picture: difference(picture, frozen) > 0.5, "it goes on")
 
 
 def test_the_page_comes_back_by_itself_when_the_server_was_killed(browser: Browser) -> None:
-    with serving("--model", "echo:10") as first, opened(browser, first.url, viewport=DESKTOP) as watched:
+    port = free_port()
+    with serving("--model", "echo:10", port=port) as first, opened(browser, first.url, viewport=DESKTOP) as watched:
         page = watched.page
         start_camera(page)
         first.kill()
         expect(page.get_by_role("status").first).to_have_text("Reconnecting", timeout=SOON_MS)
-        with serving("--model", "echo:10", port=first.port):
+        with serving("--model", "echo:10", port=port):
             expect(page.get_by_role("status").first).to_have_text("Live", timeout=SOON_MS)
-            wait_for_figure(page, "shown", "parseFloat(text) >= 5")
+            wait_for_figure(page, "shown", FLOWS)
 
 
 def test_a_phone_shows_everything_without_sideways_scrolling(browser: Browser, echo: ServerProcess) -> None:
@@ -123,7 +124,7 @@ def test_the_overlay_shows_the_picture_alone(browser: Browser, echo: ServerProce
         with opened(browser, f"{echo.url}overlay?session={session}", viewport=DESKTOP) as overlay:
             # A canvas is 300 wide until something is drawn.
             overlay.page.wait_for_function("() => document.querySelector('canvas').width === 512", timeout=SOON_MS)
-            assert overlay.page.locator("body").inner_text().strip() == ""
+            expect(overlay.page.locator("body")).to_have_text("")
             assert overlay.errors == []
 
 
@@ -140,14 +141,14 @@ def test_a_token_is_asked_for_and_the_printed_address_has_it(browser: Browser) -
 def test_the_embedded_model_restyles_real_video(browser: Browser) -> None:
     with serving() as server, opened(browser, server.url, viewport=DESKTOP) as watched:
         page = watched.page
-        expect(page.get_by_role("status").first).to_have_text("Live", timeout=60_000)
+        expect(page.get_by_role("status").first).to_have_text("Live", timeout=2 * SOON_MS)
         start_camera(page)
         page.get_by_label("Prompt", exact=True).fill("neon lines")
-        page.wait_for_timeout(3000)
+        wait_for_picture_of(page, server, "prompt", "neon lines")
         neon = shown(page)
         page.get_by_label("Prompt", exact=True).fill("pencil sketch")
-        page.wait_for_timeout(3000)
+        wait_for_picture_of(page, server, "prompt", "pencil sketch")
         pencil = shown(page)
-        assert np.abs(neon - pencil).mean() > 15, "two styles look different"
+        assert difference(neon, pencil) > 15, "two styles look different"
         assert neon.std() > 5 and pencil.std() > 5
         assert watched.errors == []

@@ -11,13 +11,16 @@ from playwright.sync_api import Browser, Page, expect
 
 from .conftest import PHOTO
 from .driver import (
+    CHANGED,
     DESKTOP,
+    FLOWS,
     SOON_MS,
     ServerProcess,
     opened,
     serving,
     session_of,
     shown,
+    shown_once,
     start_camera,
     wait_for_figure,
 )
@@ -85,17 +88,15 @@ def test_sources_change_without_a_new_connection_and_settings_stay(
         start_camera(page)
         page.on("websocket", lambda socket: sockets.append(socket.url))
         page.get_by_label("Prompt", exact=True).fill("ink")
-        wait_for_figure(page, "settings", "text !== 'v0'")
+        wait_for_figure(page, "settings", CHANGED)
         session = session_of(echo)["session"]
         switch(page, "Draw")
-        page.wait_for_function("() => document.querySelector('.drawing')", timeout=SOON_MS)
-        page.wait_for_timeout(500)
-        assert shown(page).mean() > 245, "an empty sheet"
+        expect(page.locator(".drawing")).to_be_visible()
+        shown_once(page, lambda picture: picture.mean() > 245, "an empty sheet")
         choose_file(page, video)
-        page.wait_for_timeout(800)
-        assert shown(page)[2, 2, 1] > shown(page)[2, 2, 0] + 20, "the video's ground is green"
+        shown_once(page, lambda picture: picture[2, 2, 1] > picture[2, 2, 0] + 20, "the video's ground is green")
         switch(page, "Camera")
-        wait_for_figure(page, "shown", "parseFloat(text) >= 5")
+        wait_for_figure(page, "shown", FLOWS)
         assert session_of(echo)["session"] == session
         assert session_of(echo)["params"]["prompt"] == "ink"
         assert sockets == []
@@ -138,8 +139,7 @@ def test_a_screen_is_shared_and_its_end_is_said(browser: Browser, echo: ServerPr
         )
         page.locator(".chooser").get_by_role("button", name="Screen").click()
         expect(page.get_by_text(WAITING)).to_be_hidden(timeout=SOON_MS)
-        page.wait_for_timeout(300)
-        assert shown(page)[32, 32, 2] > 150, "the screen is blue"
+        shown_once(page, lambda picture: picture[32, 32, 2] > 150, "the screen is blue")
         page.evaluate("() => window.shared.getTracks()[0].dispatchEvent(new Event('ended'))")
         expect(page.get_by_text("The screen is no longer shared.")).to_be_visible()
         assert watched.errors == []
@@ -200,12 +200,12 @@ def test_a_dropped_video_plays_pauses_and_is_wound(browser: Browser, echo: Serve
             base64.b64encode(video.read_bytes()).decode(),
         )
         expect(page.get_by_text(WAITING)).to_be_hidden(timeout=SOON_MS)
-        wait_for_figure(page, "sent", "parseFloat(text) >= 5")
+        wait_for_figure(page, "sent", FLOWS)
         page.get_by_role("button", name="Pause", exact=True).click()
         wait_for_figure(page, "sent", "parseFloat(text) < 1")
         page.get_by_role("slider", name="Position in the video").fill("0.1")
         page.get_by_role("button", name="Play", exact=True).click()
-        wait_for_figure(page, "sent", "parseFloat(text) >= 5")
+        wait_for_figure(page, "sent", FLOWS)
         assert watched.errors == []
 
 
@@ -219,16 +219,16 @@ def test_a_file_that_is_no_picture_is_refused_in_words_and_the_source_stays(
         start_camera(page)
         choose_file(page, broken)
         expect(page.get_by_text("This browser can't show that file.")).to_be_visible(timeout=SOON_MS)
-        wait_for_figure(page, "shown", "parseFloat(text) >= 5")
+        wait_for_figure(page, "shown", FLOWS)
 
 
 def test_nothing_is_sent_while_the_tab_is_hidden_if_so_wished(browser: Browser, echo: ServerProcess) -> None:
     with opened(browser, echo.url, viewport=DESKTOP) as watched:
         page = watched.page
         start_camera(page)
-        wait_for_figure(page, "sent", "parseFloat(text) >= 5")
+        wait_for_figure(page, "sent", FLOWS)
         page.get_by_label("Pause while this tab is hidden").check()
         page.evaluate("() => Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
         wait_for_figure(page, "sent", "parseFloat(text) < 1")
         page.evaluate("() => { delete document.hidden; document.dispatchEvent(new Event('visibilitychange')); }")
-        wait_for_figure(page, "sent", "parseFloat(text) >= 5")
+        wait_for_figure(page, "sent", FLOWS)

@@ -9,7 +9,20 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from .driver import DESKTOP, PHONE, SOON_MS, ServerProcess, opened, serving, shown, start_camera
+from .driver import (
+    DESKTOP,
+    PHONE,
+    SOON_MS,
+    ServerProcess,
+    assert_moves,
+    difference,
+    held,
+    opened,
+    serving,
+    shown_once,
+    start_camera,
+    until,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -30,10 +43,10 @@ def test_panic_goes_black_at_once_and_back(browser: Browser, echo: ServerProcess
         start_camera(page)
         page.locator("body").press("p")
         expect(page.get_by_text("Panic: press P")).to_be_visible()
-        assert np.median(shown(page)) == 0
+        shown_once(page, lambda picture: np.median(picture) == 0, "it is black")
         page.locator("body").press("p")
         expect(page.get_by_text("Panic: press P")).to_be_hidden()
-        assert shown(page).std() > 20
+        shown_once(page, lambda picture: picture.std() > 20, "the picture is back")
         assert watched.errors == []
 
 
@@ -42,10 +55,9 @@ def test_bypass_shows_the_camera_while_the_output_is_frozen(browser: Browser, ec
         page = watched.page
         start_camera(page)
         page.get_by_role("button", name="Freeze").click()
+        held(page)
         page.get_by_role("button", name="Bypass").click()
-        first = shown(page)
-        page.wait_for_timeout(700)
-        assert np.abs(shown(page) - first).mean() > 1, "the input moves on"
+        assert_moves(page)
 
 
 def test_the_wipe_moves_by_pointer_and_by_keyboard(browser: Browser, echo: ServerProcess) -> None:
@@ -61,9 +73,9 @@ def test_the_wipe_moves_by_pointer_and_by_keyboard(browser: Browser, echo: Serve
         page.mouse.down()
         page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2, steps=4)
         page.mouse.up()
-        assert abs(float(wipe.input_value()) - 0.25) < 0.02
+        until(wipe.input_value, lambda value: abs(float(value) - 0.25) < 0.02, "the wipe is where it was let go")
         page.locator("body").press(">")
-        assert abs(float(wipe.input_value()) - 0.3) < 0.02
+        until(wipe.input_value, lambda value: abs(float(value) - 0.3) < 0.02, "the wipe is a step further")
         wipe.press("Home")
         expect(wipe).to_have_value("0")
         assert watched.errors == []
@@ -90,14 +102,11 @@ def test_the_output_window_shows_what_is_on_air_and_hears_keys(browser: Browser,
         with page.expect_popup() as popup:
             page.get_by_role("button", name="Output window").click()
         second = popup.value
-        second.wait_for_timeout(300)
-        first = pixels(second)
-        second.wait_for_timeout(700)
-        assert first.std() > 20
-        assert np.abs(pixels(second) - first).mean() > 1, "it moves"
+        first = until(lambda: pixels(second), lambda now: now.std() > 20, "it shows the picture")
+        until(lambda: pixels(second), lambda now: difference(now, first) > 1, "it moves")
         second.locator("body").press("p")
         expect(page.get_by_text("Panic: press P")).to_be_visible()
-        assert pixels(second).max() == 0
+        until(lambda: pixels(second), lambda now: now.max() == 0, "it is black")
         second.close()
         expect(page.get_by_role("button", name="Output window")).to_have_attribute("aria-pressed", "false")
         assert watched.errors == []
@@ -110,9 +119,8 @@ def test_full_screen_shows_the_picture_alone(browser: Browser, echo: ServerProce
         page.get_by_role("button", name="Full screen").click()
         page.wait_for_function("() => document.fullscreenElement !== null")
         expect(page.get_by_role("button", name="Freeze")).to_be_hidden()
-        box = page.locator(".picture.output").bounding_box()
-        assert box is not None
-        assert box["height"] == pytest.approx(page.evaluate("innerHeight"), abs=2)
+        output_px = "document.querySelector('.picture.output').getBoundingClientRect().height"
+        page.wait_for_function(f"() => Math.abs({output_px} - innerHeight) <= 2")
         page.locator("body").press("f")
         page.wait_for_function("() => document.fullscreenElement === null")
 
@@ -125,7 +133,7 @@ def test_colours_and_layout_are_kept_over_a_reload(browser: Browser, echo: Serve
         page.get_by_label("Colours").select_option("Dark")
         page.reload()
         expect(page.get_by_role("button", name="Output only")).to_have_attribute("aria-pressed", "true")
-        assert page.evaluate("getComputedStyle(document.body).colorScheme") == "dark"
+        expect(page.locator("body")).to_have_css("color-scheme", "dark")
 
 
 def test_the_keys_are_shown_and_closed_by_keyboard(browser: Browser, echo: ServerProcess) -> None:
@@ -144,8 +152,11 @@ def test_on_a_phone_too_the_output_lies_over_the_input(browser: Browser, echo: S
         page = watched.page
         start_camera(page)
         page.get_by_role("button", name="Over the input").click()
-        input_box, output_box = (picture.bounding_box() for picture in page.locator(".picture").all())
-        assert input_box == output_box
+        until(
+            lambda: [picture.bounding_box() for picture in page.locator(".picture").all()],
+            lambda boxes: boxes[0] == boxes[1],
+            "the output lies over the input",
+        )
         expect(page.get_by_role("button", name="Opacity")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -160,5 +171,5 @@ def test_picture_in_picture_opens_and_closes(browser: Browser, echo: ServerProce
         expect(button).to_have_attribute("aria-pressed", "true")
         button.click()
         expect(button).to_have_attribute("aria-pressed", "false")
-        assert page.evaluate("document.pictureInPictureElement") is None
+        page.wait_for_function("() => document.pictureInPictureElement === null")
         assert watched.errors == []

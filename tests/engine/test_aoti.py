@@ -110,7 +110,8 @@ def test_results_that_differ_or_are_no_numbers_are_refused() -> None:
 
 @pytest.mark.parametrize("accelerate", [Accelerate.COMPILE, Accelerate.AOTI])
 def test_without_a_compiler_the_error_says_what_to_do(accelerate: Accelerate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rungs, "compiler_obstacle", lambda device: "there is no C++ compiler: install g++")
+    for obstacle in ("compiler_obstacle", "packages_obstacle"):
+        monkeypatch.setattr(rungs, obstacle, lambda device: "there is no C++ compiler: install g++")
 
     with pytest.raises(ConfigError, match=f"accelerate {accelerate}: there is no C\\+\\+ compiler: install g\\+\\+"):
         rungs.start(accelerate, make_model(), lambda stage, percent: None)
@@ -129,6 +130,25 @@ def test_frames_are_warmed_up_again_on_what_was_made_before_the_first(monkeypatc
     load_diffusion_engine(Config(), lambda stage, percent: None).close()
 
     assert order == ["open", "step", "close", "made", "open", "step", "close"]
+
+
+def test_torch_compile_compiles_each_region_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs: list[torch.fx.GraphModule] = []
+
+    def note(graph: torch.fx.GraphModule, example: list[torch.Tensor]) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    compile_module = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda m, **of_inductor: compile_module(m, backend=note, dynamic=False))
+    monkeypatch.setattr(rungs, "compiler_obstacle", lambda device: "")
+    monkeypatch.setattr(models, "load_model", lambda *args: make_model())
+
+    engine = load_diffusion_engine(Config(accelerate=Accelerate.COMPILE), lambda stage, percent: None)
+    engine.warm_up()
+    engine.close()
+
+    assert len(graphs) == 3
 
 
 class Built:

@@ -36,6 +36,16 @@ def refusal(data: bytes, declared: Format | None = None, max_pixels: int = MAX_P
     return caught.value
 
 
+def least_cpu_s(data: bytes, tries: int = 5) -> float:
+    """What a refusal costs; what else the machine does meanwhile is not in it."""
+    durations_s: list[float] = []
+    for _ in range(tries):
+        begin_s = time.thread_time()
+        refusal(data)
+        durations_s.append(time.thread_time() - begin_s)
+    return min(durations_s)
+
+
 def assert_close(picture: Pixels, expected: Pixels, tolerance: float = 6) -> None:
     assert picture.shape == expected.shape
     assert picture.dtype == np.uint8
@@ -261,16 +271,11 @@ def test_bad_picture_is_refused(data: bytes, declared: Format) -> None:
 )
 def test_forged_size_is_refused_from_the_header_in_no_time_and_without_memory(data: bytes) -> None:
     process = psutil.Process()
-    refusal(data)
+    error = refusal(data)
     before = process.memory_info().rss
-    durations = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        error = refusal(data)
-        durations.append(time.perf_counter() - begin)
 
     assert error.code == "too_many_pixels"
-    assert min(durations) < 0.005
+    assert least_cpu_s(data) < 0.005
     assert process.memory_info().rss - before < 16 * 2**20
 
 
@@ -284,12 +289,10 @@ def test_limit_counts_pixels_and_belongs_to_the_range() -> None:
 def test_jpeg_of_a_few_scans_is_decoded_and_one_of_thousands_is_not() -> None:
     assert decode(jpeg_of_many_scans(256, codec.JPEG_SCANS_MAX)).shape == (64, 64, 3)
 
-    begin = time.perf_counter()
-    error = refusal(jpeg_of_many_scans(2048, 800))
-    took = time.perf_counter() - begin
+    forged = jpeg_of_many_scans(2048, 800)
 
-    assert "scans" in str(error)
-    assert took < 0.25
+    assert "scans" in str(refusal(forged))
+    assert least_cpu_s(forged) < 0.05
 
 
 @pytest.mark.parametrize("kind", [b"IHDR", b"PLTE", b"IDAT", b"tEXt"])
@@ -299,11 +302,7 @@ def test_png_chunk_that_promises_gigabytes_costs_nothing(kind: bytes, length: in
     data = palette[:33] + struct.pack(">I", 4) + b"tEXtabcd" + struct.pack(">I", zlib.crc32(b"tEXtabcd")) + palette[33:]
     before = psutil.Process().memory_info().rss
 
-    begin = time.perf_counter()
-    refusal(with_png_length(data, kind, length))
-    took = time.perf_counter() - begin
-
-    assert took < 0.05
+    assert least_cpu_s(with_png_length(data, kind, length)) < 0.05
     assert psutil.Process().memory_info().rss - before < 16 * 2**20
 
 

@@ -52,14 +52,12 @@ def test_outcomes_come_in_the_order_of_the_jobs() -> None:
 
 
 def test_tick_returns_at_once_and_ticks_run_one_after_another() -> None:
-    engine = EchoEngine(tick_ms=200)
-    begin = time.monotonic_ns()
+    engine = EchoEngine(tick_ms=60_000)
 
     first, second = engine.tick([]), engine.tick([])
 
-    assert time.monotonic_ns() - begin < 100e6
     assert not first.ready()
-    assert second.finished_ns - first.finished_ns == 200_000_000
+    assert second.finished_ns - first.finished_ns == 60_000_000_000
 
 
 def test_collect_waits_for_its_tick() -> None:

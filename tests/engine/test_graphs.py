@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import itertools
 import logging
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +19,7 @@ from realtime.engine import graphs
 from realtime.engine.accelerate import EagerBackend
 from realtime.engine.compiled import CompiledBackend, Signature
 from realtime.engine.diffusion import DiffusionEngine
-from realtime.engine.graphs import EAGER_CALLS, SIZES_KEPT, GraphBackend, Rerun, ladder, rung_of
+from realtime.engine.graphs import EAGER_CALLS, SIZES_KEPT, CudaCapture, GraphBackend, Rerun, ladder, rung_of
 from realtime.engine.models import Guidance, Model
 from realtime.engine.regions import Kind, Outputs
 from realtime.frame import Failure, Job, Result
@@ -292,3 +296,89 @@ def test_closed_backend_holds_no_graphs() -> None:
     gc.collect()
 
     assert not backend._sizes and not backend._buffers and capture.releases == 1
+
+
+class Graph:
+    """Stands for `torch.cuda.CUDAGraph`."""
+
+    replays = 0
+
+    def replay(self) -> None:
+        self.replays += 1
+
+
+class Pools:
+    """Stands for what `torch.cuda` does in a capture: which pools it takes.
+
+    Source: `beginAllocateToPool` and `create_or_incref_pool` in PyTorch's `CUDACachingAllocator.cpp` and
+    `CachingHostAllocator.h`, and `CUDAGraph::capture_end`, which leaves a capture under way where ending it fails.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.graphs: dict[int, list[weakref.ref[Graph]]] = {}
+        self.under_way: set[int] = set()
+        self.error: RuntimeError | None = None
+        self._handles = itertools.count(1)
+        stream = SimpleNamespace(wait_stream=lambda other: None, synchronize=lambda: None)
+        names = {
+            "graph_pool_handle": lambda: next(self._handles),
+            "current_stream": lambda device: stream,
+            "stream": lambda stream: contextlib.nullcontext(),
+            "Stream": lambda device: stream,
+            "CUDAGraph": Graph,
+            "graph": self._graph,
+        }
+        for name, stand_in in names.items():
+            monkeypatch.setattr(torch.cuda, name, stand_in)
+
+    @contextlib.contextmanager
+    def _graph(self, graph: Graph, pool: int, stream: Any, capture_error_mode: str) -> Iterator[None]:
+        if pool in self.under_way:
+            raise RuntimeError("beginAllocateToPool: already recording to mempool_id")
+        if pool in self.graphs and not any(reference() for reference in self.graphs[pool]):
+            raise RuntimeError("use_count > 0 INTERNAL ASSERT FAILED")
+        self.under_way.add(pool)
+        self.graphs.setdefault(pool, []).append(weakref.ref(graph))
+        yield
+        if self.error is not None:
+            raise self.error
+        self.under_way.remove(pool)
+
+
+def test_a_capture_that_failed_spoils_no_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools = Pools(monkeypatch)
+    capture = CudaCapture(torch.device("cuda"))
+    before = capture.capture(lambda: (torch.ones(1),))
+    pools.error = RuntimeError("operation failed due to a previous error during capture")
+    with pytest.raises(RuntimeError, match="previous error"):
+        capture.capture(lambda: (torch.ones(1),))
+    pools.error = None
+
+    replays = [before, *(capture.capture(lambda: (torch.ones(1),)) for _ in range(2))]
+
+    assert [replay()[0].item() for replay in replays] == [1, 1, 1] and len(pools.graphs) == 2
+
+
+def test_graphs_share_a_pool_as_long_as_one_of_them_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools = Pools(monkeypatch)
+    capture = CudaCapture(torch.device("cuda"))
+    replays = [capture.capture(lambda: (torch.ones(1),)) for _ in range(3)]
+    assert len(pools.graphs) == 1
+
+    replays.clear()
+    capture.capture(lambda: (torch.ones(1),))
+
+    assert len(pools.graphs) == 2
+
+
+def test_the_log_says_what_went_wrong_first_in_a_capture(caplog: pytest.LogCaptureFixture) -> None:
+    engine, _, capture = with_graphs(make_model())
+    capture.error = RuntimeError("operation failed due to a previous error during capture")
+    capture.error.__context__ = RuntimeError("operation not permitted when stream is capturing\nSearch for it")
+
+    with caplog.at_level(logging.WARNING):
+        for _ in range(EAGER_CALLS + 1):
+            pictures(engine, some_jobs(1))
+
+    why = "operation not permitted when stream is capturing"
+    assert caplog.messages == [f"64x64 runs without CUDA graphs, slower: {why}"]

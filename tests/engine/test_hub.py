@@ -120,7 +120,7 @@ except ModelError as error:
 """
     environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "elsewhere"), "HF_HUB_OFFLINE": "1"}
 
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=240)
 
     assert done.stderr == ""
     commit, refusal = done.stdout.splitlines()
@@ -237,7 +237,7 @@ for name in ("org/name", "org/other"):
 
 def run_fetch(endpoint: str, cache: Path) -> tuple[list[str], str]:
     environment = {**os.environ, "HF_HUB_CACHE": str(cache), "HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0"}
-    done = subprocess.run([sys.executable, "-c", FETCH], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", FETCH], env=environment, capture_output=True, text=True, timeout=240)
     return done.stdout.splitlines(), done.stderr
 
 

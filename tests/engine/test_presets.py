@@ -37,7 +37,7 @@ from realtime.engine.presets import list_presets
 print([preset.name for preset in list_presets()])
 print([name for name in ("torch", "diffusers", "transformers", "huggingface_hub", "numpy") if name in sys.modules])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, check=True)
 
     names, imported = done.stdout.splitlines()
     assert "sd-turbo" in names

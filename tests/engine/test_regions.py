@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
+from typing import Any
 
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from realtime.engine.accelerate import EagerBackend
+from realtime.engine.diffusion import DiffusionEngine
+from realtime.engine.models import Guidance
 from realtime.engine.recipe import Recipe
-from realtime.engine.regions import Denoiser, Kind, OpenRegion, Regions, StepRegion, to_pictures, to_pixels
-from tests.engine.tiny_models import make_model
+from realtime.engine.regions import Denoiser, Kind, OpenRegion, Outputs, Regions, StepRegion, to_pictures, to_pixels
+from tests.engine.tiny_models import make_job, make_model, make_params, run
 
 
 class Answers(Denoiser):
@@ -73,3 +82,70 @@ def test_a_region_is_made_once() -> None:
     assert regions.region(Kind.STEP, 1) is regions.region(Kind.STEP, 1)
     assert regions.region(Kind.STEP, 0) is not regions.region(Kind.STEP, 1)
     assert regions.region(Kind.OPEN, 0) is regions.region(Kind.OPEN, 1)
+
+
+class OnDevice(TorchDispatchMode):
+    """Refuses what a CUDA graph can't hold: values that are read back, and the host's memory.
+
+    Tensors without memory stand for the device's. Source: PyTorch's notes on CUDA semantics, "CUDA Graphs".
+    """
+
+    READ_BACK = frozenset({torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        assert not self.READ_BACK & set(func.tags), f"{func} can't be captured"
+        results = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves((args, results)):
+            if isinstance(tensor, torch.Tensor):
+                assert tensor.device.type == "meta", f"{func} works in the host's memory"
+        self.operations += 1
+        return results
+
+
+def test_what_a_graph_can_not_hold_is_seen() -> None:
+    with OnDevice(), pytest.raises(AssertionError, match="host's memory"):
+        torch.ones(1)
+    x = torch.ones(2, device="meta")
+    with OnDevice(), pytest.raises(AssertionError, match="can't be captured"):
+        x.max().item()
+    with OnDevice(), pytest.raises(AssertionError, match="can't be captured"):
+        x[x > 0]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"guidance": Guidance.CFG},
+        {"guidance": Guidance.EMBEDDED},
+        {"family": "sdxl"},
+        {"concat_source": True, "latent_channels": 8},
+    ],
+)
+@pytest.mark.parametrize("is_folded", [True, False])
+def test_no_region_leaves_the_device(options: dict[str, Any], is_folded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.engine.folding.is_foldable", lambda unet: is_folded)
+    model = make_model(**options)
+    backend = EagerBackend(model)
+    calls: list[tuple[Kind, int, Sequence[torch.Tensor]]] = []
+
+    def answer(kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Any:
+        calls.append((kind, guided, inputs))
+        return backend.regions.region(kind, guided)
+
+    monkeypatch.setattr(backend, "answer", answer)
+    params = make_params(num_inference_steps=2, guidance_scale=3.0)
+    run(DiffusionEngine(model, backend), [make_job(params)])
+
+    operations: dict[Kind, int] = {}
+    for kind, guided, inputs in calls:
+        region = backend.regions.region(kind, guided).to("meta")
+        on_meta = [tensor.to("meta") for tensor in inputs]
+        with torch.no_grad(), OnDevice() as device:  # inference mode would show less of what is called
+            results: Outputs = region(*on_meta)
+        operations[kind] = device.operations
+        assert all(result.device.type == "meta" for result in results)
+    assert operations.keys() == set(Kind) and min(operations.values()) > 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -14,14 +15,15 @@ from typing import Any
 
 import pytest
 
-from .driver import CLIENTS, FIGURES, LONG, TRIES, assert_quick, missing, started
+from .driver import CLIENTS, FIGURES, LONG, SHOWN_FPS, TRIES, assert_quick, missing, started
 
 pytestmark = pytest.mark.interop
 
 SERVER, BROWSER = "10.77.0.1", "10.77.0.2"
 PORT = 8777
 TOKEN = "interop"
-NAMES = ("realtime-server", "realtime-browser")
+NAMES = (f"realtime-server-{os.getpid()}", f"realtime-browser-{os.getpid()}")
+"""Another run's hosts are not ours to take down."""
 
 
 def ip(*arguments: str) -> bool:
@@ -70,7 +72,7 @@ def serving_on(host: Host) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         process.stdout.close()
 
 
@@ -85,7 +87,10 @@ def called(hosts: tuple[Host, Host], calls: list[dict[str, Any]]) -> list[dict[s
     options = json.dumps({"binary": binary, "pages": pages, "calls": calls})
     command = browser.command(sys.executable, str(CLIENTS / "firefox.py"), options)
     with serving_on(server), started(command) as client:
-        return [client.event("called") for _ in calls]
+        events = [client.event("called") for _ in calls]
+        # Ended too early, it would leave Firefox behind.
+        assert client.wait() == 0, client.said
+        return events
 
 
 def test_every_try_connects_and_the_video_runs(hosts: tuple[Host, Host]) -> None:
@@ -95,7 +100,7 @@ def test_every_try_connects_and_the_video_runs(hosts: tuple[Host, Host]) -> None
     FIGURES.add("Firefox, /rtc", "VP8, fake camera, on another host", connect_ms=times_ms, fps=seen["fps"])
 
     assert_quick(times_ms)
-    assert seen["fps"] > 18, seen  # it is 30, on a machine that has time
+    assert seen["fps"] > SHOWN_FPS, seen
     assert seen["width"] == 512
 
 
@@ -121,4 +126,4 @@ def test_video_runs_through_a_relay_and_nothing_else(hosts: tuple[Host, Host]) -
         (seen,) = called(hosts, [{"session": "relayed", "codec": "VP8", "seconds": 5, "configuration": configuration}])
     FIGURES.add("Firefox, /rtc", "through coturn alone", connect_ms=[seen["ms"]], fps=seen["fps"])
 
-    assert seen["fps"] > 18, seen
+    assert seen["fps"] > SHOWN_FPS, seen

@@ -18,6 +18,7 @@ CYCLES = 100 if LONG else 40
 GROWTH_S = 60 if LONG else 12
 SOUND_SPEED = 10
 """Sound that nobody reads grows slowly: at ten times its rate by 2 MB a second."""
+KEPT_MB_PER_S = 2
 
 
 def holdings(server: ServerProcess) -> tuple[int, int]:
@@ -48,9 +49,10 @@ def test_connects_and_ends_leave_no_socket_and_no_thread(h264_file: Path) -> Non
 
         def is_as_before() -> bool:
             now = holdings(server)
-            return now[0] <= files + 2 and now[1] <= threads + 2
+            # A pool may grow by a thread now and then; what each of the connects leaves would be many more.
+            return now[0] <= files + CYCLES / 8 and now[1] <= threads + CYCLES / 8
 
-        wait_until(is_as_before, "as many files and threads as before", 15)
+        wait_until(is_as_before, "as many files and threads as before")
         now = holdings(server)
     more = f"files {files} before, {now[0]} after; threads {threads}, {now[1]}"
     FIGURES.add("libdatachannel, WHIP", f"{CYCLES} connects and ends", more=more)
@@ -69,4 +71,4 @@ def test_what_is_sent_is_not_kept(h264_file: Path) -> None:
     FIGURES.add(
         "libdatachannel, WHIP", f"{GROWTH_S} s, sound at {SOUND_SPEED} times its rate", more=f"{grown_mb:+.1f} MB"
     )
-    assert grown_mb < 5
+    assert grown_mb < KEPT_MB_PER_S * GROWTH_S / 3

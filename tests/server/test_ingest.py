@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -99,7 +100,9 @@ def test_file_that_is_not_there_is_an_error_before_the_server_starts() -> None:
         pass
 
 
-def test_file_is_played_at_its_own_pace(clip: Path) -> None:
+def test_file_is_played_at_its_own_pace(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # No time passes, and nothing is really waited for: every frame is waited for from the beginning.
+    monkeypatch.setattr(ingest, "time", SimpleNamespace(monotonic=lambda: 100.0))
     waits: list[float] = []
 
     class Stopping(threading.Event):
@@ -111,8 +114,7 @@ def test_file_is_played_at_its_own_pace(clip: Path) -> None:
     read(opening_of(str(clip)), lambda frame: times.append(frame.time), Stopping())
 
     assert times == pytest.approx([index / 20 for index in range(10)])
-    # Nothing is really waited for here, so each wait is longer than the last by about a frame's time.
-    assert waits[-1] == pytest.approx(9 / 20, abs=0.2)
+    assert waits == pytest.approx([index / 20 for index in range(10)])
 
 
 async def test_file_becomes_a_session_and_is_played_again_and_again(clip: Path, quick: None) -> None:
@@ -237,14 +239,12 @@ def test_source_is_not_opened_while_the_server_has_no_place_for_it(
     assert caplog.text.count("waits: 1 of 1") == 1
 
 
-def test_server_with_an_input_that_hangs_still_stops(quick: None) -> None:
+def test_server_with_an_input_that_hangs_still_stops(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its thread is a daemon, and nothing waits for it."""
+    monkeypatch.setattr(ingest, "OPEN_TIMEOUT_S", 2 * PATIENCE_S)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/nothing"
         with running(a_config(inputs=(url,))) as server:
             wait_for(lambda: any(thread.name == "input-input" for thread in threading.enumerate()))
-            begun_s = time.monotonic()
             server.stop()
-            took_s = time.monotonic() - begun_s
-
-    assert took_s < ingest.OPEN_TIMEOUT_S / 2
+            assert any(thread.name == "input-input" for thread in threading.enumerate()), "it still hangs"

@@ -51,6 +51,8 @@ async def client(server: RunningServer, **options: Any) -> AsyncGenerator[httpx2
 async def peer(server: RunningServer) -> AsyncIterator[Peer]:
     async with connected(server.websocket_url, session="here") as one:
         yield one
+    # Or the next test would come back to this one's session.
+    await until(lambda: server.service.session("here") is None)
 
 
 # -- what a client needs -------------------------------------------------------------------------------------------

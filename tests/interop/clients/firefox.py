@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,6 +73,15 @@ class Firefox:
         return json.loads(answer["result"]["value"])
 
 
+def listening_at(said: Path) -> str:
+    """Where Firefox listens, once it says so."""
+    end_s = time.monotonic() + PATIENCE_S
+    while (found := re.search(r"WebDriver BiDi listening on (ws://\S+)\n", said.read_text())) is None:
+        assert time.monotonic() < end_s, said.read_text()
+        time.sleep(0.05)
+    return found[1]
+
+
 @contextmanager
 def firefox(binary: str) -> Iterator[Firefox]:
     """A headless Firefox with a fake camera while the block runs."""
@@ -79,17 +89,15 @@ def firefox(binary: str) -> Iterator[Firefox]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         Path(profile, "user.js").write_text("\n".join(lines))
         command = [binary, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0"]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-        assert process.stderr is not None
+        said = Path(profile, "said.txt")  # no pipe: one that nobody reads any more fills, and then Firefox waits
+        with said.open("w") as file:
+            process = subprocess.Popen(command, stderr=file, stdout=subprocess.DEVNULL)
         try:
-            listening = (re.search(r"WebDriver BiDi listening on (ws://\S+)", line) for line in process.stderr)
-            found = next(filter(None, listening))
-            with connect(f"{found[1]}/session", max_size=None, proxy=None) as websocket:
+            with connect(f"{listening_at(said)}/session", max_size=None, proxy=None) as websocket:
                 yield Firefox(websocket)
         finally:
             process.kill()
             process.wait()
-            process.stderr.close()
 
 
 def main() -> None:

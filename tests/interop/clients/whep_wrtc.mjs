@@ -40,8 +40,8 @@ async function read() {
   const { answer, resource } = await post(connection.localDescription.sdp);
   reader.resource = resource;
   await connection.setRemoteDescription({ type: "answer", sdp: answer });
-  const connectedAt = await within(20, "connecting", connected);
-  const seenAt = await within(20, "the first frame", seen);
+  const connectedAt = await within(60, "connecting", connected);
+  const seenAt = await within(60, "the first frame", seen);
   reader.codec = answer.match(/^a=rtpmap:\d+ (\S+)\/90000/m)[1];
   reader.end = async () => {
     sink.stop();

@@ -23,14 +23,15 @@ gi.require_version("Nice", "0.1")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC, Nice  # noqa: E402
 
 ENCODERS = {
-    "VP8": "vp8enc deadline=1 cpu-used=8 target-bitrate=2000000 keyframe-max-dist=30 ! rtpvp8pay pt=96"
+    "VP8": "vp8enc name=encoder deadline=1 cpu-used=8 target-bitrate=2000000 keyframe-max-dist=30 ! rtpvp8pay pt=96"
     " ! application/x-rtp,media=video,encoding-name=VP8,payload=96",
-    "H264": "openh264enc bitrate=2000000 gop-size=30 complexity=low ! video/x-h264,profile=constrained-baseline"
-    " ! h264parse ! rtph264pay config-interval=-1 aggregate-mode=zero-latency pt=96"
+    "H264": "openh264enc name=encoder bitrate=2000000 gop-size=30 complexity=low"
+    " ! video/x-h264,profile=constrained-baseline ! h264parse"
+    " ! rtph264pay config-interval=-1 aggregate-mode=zero-latency pt=96"
     " ! application/x-rtp,media=video,encoding-name=H264,payload=96",
 }
 SOURCE = "videotestsrc is-live=true pattern=smpte75 ! video/x-raw,format=I420,width=512,height=512,framerate=30/1"
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 options = json.loads(sys.argv[1])
 opener = build_opener(ProxyHandler({}))
@@ -52,9 +53,12 @@ class Publisher:
         self.connected = threading.Event()
         self.ms = 0.0
         self.resource = ""
+        self.frames = 0
         self._pipeline = Gst.parse_launch(
             f"webrtcbin name=peer bundle-policy=max-bundle {SOURCE} ! queue ! {ENCODERS[options['codec']]} ! peer."
         )
+        encoded = self._pipeline.get_by_name("encoder").get_static_pad("src")
+        encoded.add_probe(Gst.PadProbeType.BUFFER, self._on_encoded)
         self._peer = self._pipeline.get_by_name("peer")
         # libnice leaves loopback out, unless it is all that it is told of. The agent is kept: the bindings take over
         # webrtcbin's own reference to it, and would free it with theirs.
@@ -67,6 +71,10 @@ class Publisher:
         self._peer.connect("notify::connection-state", self._on_state)
         self._peer.connect("notify::ice-gathering-state", self._on_gathered)
         self._pipeline.set_state(Gst.State.PLAYING)
+
+    def _on_encoded(self, *_: Any) -> Any:
+        self.frames += self.connected.is_set()
+        return Gst.PadProbeReturn.OK
 
     def _on_negotiation_needed(self, peer: Any) -> None:
         for transceiver in [peer.emit("get-transceiver", 0)]:
@@ -113,6 +121,7 @@ def main() -> None:
         say("connected", ms=publisher.ms)
         if not options.get("tries"):
             sys.stdin.read()
+            say("sent", frames=publisher.frames)
         publisher.end()
     say("done")
 

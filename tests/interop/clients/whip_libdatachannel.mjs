@@ -58,13 +58,13 @@ async function connect() {
   });
   const [audio, video] = tracks(connection);
   connection.setLocalDescription("offer");
-  const sdp = await within(5, "gathering", offer);
+  const sdp = await within(30, "gathering", offer);
   const has = (sdp.match(/^a=candidate:/gm) ?? []).length;
   if (has > 0 !== Boolean(options.candidates)) throw new Error(`the offer has ${has} candidates`);
   const { answer, resource } = await post(sdp);
   connection.setRemoteDescription(answer, "answer");
-  await within(20, "connecting", connected);
-  await within(5, "opening", Promise.all([audio.opened, video.opened])); // comes a moment later
+  await within(60, "connecting", connected);
+  await within(30, "opening", Promise.all([audio.opened, video.opened])); // comes a moment later
   return { connection, audio, video, resource, ms: performance.now() - begun };
 }
 
