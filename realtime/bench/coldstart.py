@@ -28,7 +28,7 @@ from .servers import Process, serve_command, start
 
 READY_TIMEOUT_S = 600.0
 OFF = Accelerate.OFF.value
-CLIMBING = (Accelerate.AUTO.value, Accelerate.AOTI.value)
+CLIMBING = (Accelerate.AUTO.value, Accelerate.AOTI.value, Accelerate.OPENVINO.value)
 """They serve on what is ready, and go on from there."""
 LIMIT_S = 8.0
 """To the first restyled frame, the embedded model on a CPU, on a rung that does not let it wait."""

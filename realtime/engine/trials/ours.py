@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 QUIET_S = 6.0
 """Longer than the climb takes to see that a batch is in use."""
 LOOK_EVERY_S = 0.25
-CLIMBING = (Accelerate.AUTO.value, Accelerate.AOTI.value)
-"""Rungs that are made while frames flow."""
+CLIMBING = (Accelerate.AUTO.value, Accelerate.AOTI.value, Accelerate.OPENVINO.value)
+"""Rungs that are made, or made for the sizes in use, while frames flow."""
 PROMPT = "a photo"
 STRENGTH = 0.5
 
