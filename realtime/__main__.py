@@ -199,6 +199,7 @@ def bench_server(
         Path | None, typer.Option(help="A checkout of StreamDiffusion: its demo server is run beside ours.")
     ] = None,
     only: Annotated[list[str] | None, typer.Option(help="A scenario; give it again for more. Default: all.")] = None,
+    busy: Annotated[bool, typer.Option("--busy", help="Keep every core busy with other work meanwhile.")] = False,
     raw: Annotated[Path | None, typer.Option(help="A CSV file that gets every frame.")] = None,
     output: Annotated[Path | None, typer.Option(help="A file that gets the JSON object too.")] = None,
 ) -> None:
@@ -214,6 +215,7 @@ def bench_server(
             repetitions=repetitions,
             streamdiffusion=streamdiffusion,
             only=only or (),
+            busy=busy,
             raw=raw,
             output=output,
         )
@@ -240,8 +242,13 @@ def bench_webrtc(
 
 @bench_app.command("engine")
 def bench_engine(
-    shape: Annotated[list[str] | None, typer.Option(help="sd-turbo, lcm or sdxl-turbo; default: sd-turbo.")] = None,
-    accelerate: Annotated[list[str] | None, typer.Option(help="A rung beside eager; give it again for more.")] = None,
+    shape: Annotated[
+        list[str] | None, typer.Option(help="tiny, sd-turbo, lcm or sdxl-turbo; default: sd-turbo.")
+    ] = None,
+    accelerate: Annotated[
+        list[str] | None,
+        typer.Option(help="A rung beside eager, with :float32 behind it to hold it to that; give it again for more."),
+    ] = None,
     steps: Annotated[list[int] | None, typer.Option(help="Steps a frame; give it again for more. Default: 1.")] = None,
     batch: Annotated[list[int] | None, typer.Option(help="Frames a tick; give it again for more. Default: 1.")] = None,
     device: Annotated[str, typer.Option(help="As in serve.")] = "auto",
@@ -253,7 +260,7 @@ def bench_engine(
     keep: Annotated[Path | None, typer.Option(help="A folder that keeps the random models.")] = None,
     output: Annotated[Path | None, typer.Option(help="A file that gets the JSON object too.")] = None,
 ) -> None:
-    """The engine alone, on random weights of the real shapes: rungs, steps, batches, beside other pipelines."""
+    """The engine alone: rungs, steps, batches; on the embedded model, or random weights beside other pipelines."""
     from .bench.engine_bench import Trial, engine_bench
 
     trial = Trial(

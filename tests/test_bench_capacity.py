@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +13,7 @@ import pytest
 
 from realtime.bench import capacity, coldstart
 from realtime.bench.load import BenchError
+from realtime.engine import BEING_MADE
 from tests.fakes import long_enough
 
 
@@ -73,6 +76,35 @@ def test_a_cold_start_is_timed_to_the_first_picture(capsys: pytest.CaptureFixtur
     arm = json.loads(capsys.readouterr().out.splitlines()[-1])["scenarios"]["first_frame"]["off"]
     order = [arm[name]["median"] for name in ("listening_s", "ready_s", "first_picture_s")]
     assert 0 < order[0] <= order[1] < order[2]
+    assert arm["highest_rung_s"] == arm["ready_s"], "what does not climb is there when it is ready"
+
+
+def test_a_climb_ends_where_the_last_rung_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [0.0]
+    said = {0.0: "eager", 3.0: f"eager; openvino's conversion {BEING_MADE}", 9.0: "openvino"}
+
+    async def slept(seconds: float) -> None:
+        now_s[0] += seconds
+
+    async def called(call: Callable[[], str]) -> str:
+        return call()
+
+    class Server:
+        def rung(self) -> str:
+            return [rung for begin_s, rung in said.items() if begin_s <= now_s[0]][-1]
+
+    class Stream:
+        async def restyle(self, picture: bytes) -> None:
+            now_s[0] += 0.03
+
+    monkeypatch.setattr(coldstart.time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(coldstart.asyncio, "sleep", slept)
+    monkeypatch.setattr(coldstart.asyncio, "to_thread", called)
+
+    climbed_s = asyncio.run(coldstart.climb(cast(Any, Server()), cast(Any, Stream()), (b"a", b"b")))
+
+    assert 9.0 <= climbed_s < 9.5
+    assert now_s[0] == pytest.approx(climbed_s + coldstart.QUIET_S, abs=0.5)
 
 
 def test_an_unknown_rung_is_refused_by_name() -> None:

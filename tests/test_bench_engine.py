@@ -13,9 +13,9 @@ from diffusers import UNet2DConditionModel
 from realtime.bench import engine_bench
 from realtime.bench.engine_bench import Trial
 from realtime.bench.load import BenchError
+from realtime.engine.trials import likeness, shapes
 from realtime.engine.trials import machine as machines
 from realtime.engine.trials import ours as trials
-from realtime.engine.trials import shapes
 
 
 @pytest.mark.parametrize(("name", "millions"), [("sd-turbo", 865.9), ("lcm", 859.6), ("sdxl-turbo", 2567.5)])
@@ -31,16 +31,16 @@ def test_a_tiny_folder_is_loaded_and_its_pictures_follow_the_input(name: str, tm
     folder = shapes.save_folder(name, tmp_path / name, dtype=torch.float32, device=machine.device, small=True)
     ours = trials.Ours(folder, "off", machine)
 
-    first, second = ours.pictures(2, 1)
+    (first, second), latents = ours.made(2, 1)
 
     assert first.shape == (64, 64, 3)
-    assert trials.difference([first], [second])["relative"] > 0.1
-    assert trials.difference(ours.pictures(2, 1), [first, second]) == {"relative": 0.0, "largest_levels": 0.0}
+    assert likeness.difference([first], [second])["relative"] > 0.1
+    pictures, again = ours.made(2, 1)
+    assert likeness.difference(pictures, [first, second]) == {"relative": 0.0, "largest_levels": 0.0}
+    assert [one.shape for one in latents] == [(1, 4, 8, 8)] * 2
+    assert likeness.relative(again, latents) == 0
     assert ours.pipelined(2, 2, 2) > 0
     assert ours.host_ms(2, 2, 1) > 0
-    latents = ours.latents(2, 1)
-    assert [one.shape for one in latents] == [(1, 4, 8, 8)] * 2
-    assert trials.relative(latents, ours.latents(2, 1)) == 0
     assert ours.told().keys() == {"what", "load_s", "first_frame_s", "settled_s"}
     ours.close()
 
@@ -49,14 +49,14 @@ def test_a_difference_is_relative_to_what_the_picture_shows() -> None:
     grey = np.full((8, 8, 3), 100, np.uint8)
     picture, other = grey.copy(), grey.copy()
     picture[:4], other[:4] = 120, 119
-    found = trials.difference([other], [picture])
+    found = likeness.difference([other], [picture])
     assert found["largest_levels"] == 1
     assert found["relative"] == pytest.approx(1 / (20 * 0.5 * 2**0.5), rel=1e-3)
 
 
 def test_latents_differ_by_their_norm() -> None:
     reference = [np.ones((4, 8, 8), np.float32)]
-    assert trials.relative([reference[0] * np.float32(1.01)], reference) == pytest.approx(0.01, rel=1e-3)
+    assert likeness.relative([reference[0] * np.float32(1.01)], reference) == pytest.approx(0.01, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -104,3 +104,32 @@ def test_a_short_bench_compares_rungs_with_pipelines(tmp_path: Path, capsys: pyt
         "repeats_bit_for_bit": True,
     }
     assert answer["floors"]["matmul_tflops"] > 0
+
+
+def test_the_embedded_model_is_measured_region_by_region(capsys: pytest.CaptureFixture[str]) -> None:
+    trial = Trial(shapes=["tiny"], rungs=["openvino:float32"], steps=[2], batches=[2], seconds=0.02, repetitions=1)
+
+    engine_bench.engine_bench(trial, device="cpu", tiny_shapes=True)
+
+    answer = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert answer["settings"]["side_px"] == {"tiny": 64}
+    arms = answer["scenarios"]["tiny_2_step"]
+    assert arms.keys() == {"ours off, batch 2", "ours openvino:float32, batch 2"}
+    for arm in arms.values():
+        assert all(arm[number]["median"] > 0 for number in ("open_ms", "step_ms", "close_ms"))
+    assert "float32 as asked for" in answer["rungs"]["tiny"]["rungs"]["openvino:float32"]["what"]
+    assert answer["targets"]["tiny openvino:float32: latents' relative difference to eager"]["ok"]
+
+
+def test_a_slow_round_is_warmed_up_once_and_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = machines.Machine(torch.device("cpu"), torch.float32, 64, small=True)
+    now_s, rounds = [0.0], []
+
+    def slow() -> None:
+        rounds.append(now_s[0])
+        now_s[0] += 8.0
+
+    monkeypatch.setattr(machines.time, "perf_counter", lambda: now_s[0])
+
+    assert machines.timed(machine, slow, 2, 2.0) == {"p50_ms": 8000.0, "p95_ms": 8000.0, "ms_per_frame": 4000.0}
+    assert len(rounds) == 2

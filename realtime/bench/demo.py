@@ -138,11 +138,11 @@ async def drive_demo(
                 tasks += [asyncio.create_task(viewer.hear()), asyncio.create_task(viewer.watch(reader))]
         except (OSError, WebSocketException) as error:
             raise BenchError(f"can't connect to the demo at {url}: {error}") from error
-        start_ns = time.monotonic_ns() + int(LEAD_S * 1e9)
-        begin_ns = start_ns + int(warmup_s * 1e9)
-        end_ns = begin_ns + int(seconds * 1e9)
         try:
-            with quiet():
+            with quiet():  # which collects first, for longer than the lead
+                start_ns = time.monotonic_ns() + int(LEAD_S * 1e9)
+                begin_ns = start_ns + int(warmup_s * 1e9)
+                end_ns = begin_ns + int(seconds * 1e9)
                 fires = [(camera, viewer.fire) for camera, viewer in zip(cameras, viewers, strict=True)]
                 pacer = Pacer(asyncio.get_running_loop(), fires, start_ns, end_ns)
                 await unless_ended(pacer.done, tasks)

@@ -6,22 +6,44 @@ measure, and must give the same text for the same numbers.
 
 from __future__ import annotations
 
-import html
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SECTION = re.compile(r"(<!-- drawn: (\S+) (\S+) -->\n).*?(<!-- /drawn -->)", re.DOTALL)
-BAR_PX, GAP_PX, LABEL_PX, WIDTH_PX, CHART_PX = 16, 8, 250, 720, 380
-STYLE = (
-    "text{font:12px system-ui,sans-serif;fill:#1f2328}.long{fill:#9ec5f4}.short{fill:#2f6fb5}line{stroke:#8c959f}"
-    "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.long{fill:#2b4f7a}.short{fill:#6cb0ff}}"
-)
+from . import engine_tables, plots, tables, webrtc_tables
+from .headline import headline_table
+from .tables import Answer
 
-Row = Sequence[str]
-VERDICTS = {None: "", True: "ok", False: "miss"}
+SECTION = re.compile(r"(<!-- drawn: (\S+) (\S+) -->\n).*?(<!-- /drawn -->)", re.DOTALL)
+NOT_MEASURED = "Not measured yet.\n"
+ALL = "all"
+"""In the place of FILE: the section is about all of them."""
+
+KINDS: dict[str, Callable[[Answer], str]] = {
+    "machine": tables.machine_line,
+    "runs": tables.runs_table,
+    "streams": tables.streams_line,
+    "targets": tables.targets_table,
+    "arms": tables.arms_tables,
+    "goals": tables.goals_table,
+    "times": engine_tables.times_tables,
+    "times-to-others": engine_tables.times_to_others_tables,
+    "exactness": engine_tables.exactness_table,
+    "delays": webrtc_tables.delays_table,
+    "overload": webrtc_tables.overload_table,
+    "encoders": webrtc_tables.encoders_table,
+    "viewers": webrtc_tables.viewers_table,
+    "cpu": webrtc_tables.cpu_table,
+}
+PLOTS: dict[str, tuple[Callable[[Answer], str], str]] = {
+    "plot": (plots.latency_plot, "Latency of each run: half of the frames, and 95 of 100"),
+    "arms-plot": (plots.arms_plot, "Latency of ours and of others: half of the frames, and 95 of 100"),
+    "times-plot": (plots.times_plot, "What a frame takes with each rung, and with others"),
+}
+"""They make a file, which the section shows with these words."""
+OF_ALL: dict[str, Callable[[Path], str]] = {"headline": headline_table}
 
 
 def redraw(document: Path, results: Path, images: Path) -> list[Path]:
@@ -39,25 +61,32 @@ def redraw(document: Path, results: Path, images: Path) -> list[Path]:
         ValueError: a section names a kind that there is not.
     """
     changed: list[Path] = []
-    text = document.read_text()
 
     def section(found: re.Match[str]) -> str:
         name, kind = found[2], found[3]
-        if kind not in KINDS:
-            raise ValueError(f"{document.name}: there is no kind {kind!r}; there are {', '.join(KINDS)}")
         file = results / f"{name}.json"
-        if not file.exists():
-            return f"{found[1]}Not measured yet.\n{found[4]}"
-        answer: dict[str, Any] = json.loads(file.read_text())
-        if kind == "plot":
+        known = OF_ALL if name == ALL else KINDS | PLOTS
+        if kind not in known:
+            raise ValueError(f"{document.name}: there is no kind {kind!r} for {name}; there are {', '.join(known)}")
+        if name == ALL:
+            drawn = OF_ALL[kind](results)
+        elif not file.exists():
+            drawn = NOT_MEASURED
+        elif kind in PLOTS:
+            draw, words = PLOTS[kind]
             image = images / f"{name}.svg"
-            _write(image, latency_plot(answer), changed)
-            where = image.relative_to(document.parent).as_posix()
-            return f"{found[1]}![Latency of each run: half of the frames, and 95 of 100]({where})\n{found[4]}"
-        return f"{found[1]}{KINDS[kind](answer)}{found[4]}"
+            _write(image, draw(_read(file)), changed)
+            drawn = f"![{words}]({image.relative_to(document.parent).as_posix()})\n"
+        else:
+            drawn = KINDS[kind](_read(file))
+        return f"{found[1]}{drawn}{found[4]}"
 
-    _write(document, SECTION.sub(section, text), changed)
+    _write(document, SECTION.sub(section, document.read_text()), changed)
     return changed
+
+
+def _read(file: Path) -> dict[str, Any]:
+    return json.loads(file.read_text())
 
 
 def _write(file: Path, text: str, changed: list[Path]) -> None:
@@ -66,122 +95,3 @@ def _write(file: Path, text: str, changed: list[Path]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
     changed.append(file)
-
-
-def table(head: Row, rows: Sequence[Row]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def runs_table(answer: Mapping[str, Any]) -> str:
-    """Each run of a server."""
-    head = [
-        "run",
-        "fps",
-        "p50 ms",
-        "p95",
-        "p99",
-        "max",
-        "gap sd ms",
-        "sent",
-        "delivered",
-        "repeats",
-        "superseded",
-        "rows/tick",
-    ]
-    rows: list[Row] = []
-    for name, run in answer["scenarios"].items():
-        latency = run["latency_ms"]
-        times = [run["fps"], *(latency[share] for share in ("p50", "p95", "p99", "max")), run["interval_ms"]["sd"]]
-        counts = [run["sent"], run["delivered"], run.get("repeats", 0), run["dropped"].get("superseded", 0)]
-        rows.append(
-            [f"`{name}`", *(f"{time:.1f}" for time in times), *map(str, counts), f"{run.get('rows_per_tick', '')}"]
-        )
-    return table(head, rows)
-
-
-def machine_line(answer: Mapping[str, Any]) -> str:
-    """Of which version, on what, and what else that had to do."""
-    device = ", ".join(name for name in (answer.get("accelerator"), answer["device"]) if name)
-    load = f"; load at the start {answer['load_average'][0]:g}" if answer.get("load_average") else ""
-    return f"{answer['version']} ({answer['commit']}) on {device}, Python {answer['python']}{load}.\n"
-
-
-def targets_table(answer: Mapping[str, Any]) -> str:
-    """What was wanted and what was measured."""
-    rows = [
-        [
-            f"`{name}`",
-            f"{target['wanted']} {target['limit']:g}",
-            f"{target['value']:.3f}",
-            "ok" if target["ok"] else "miss",
-        ]
-        for name, target in answer["targets"].items()
-    ]
-    return table(["wanted", "", "measured", ""], rows)
-
-
-def arms_tables(answer: Mapping[str, Any]) -> str:
-    """Comparisons: medians, and of the ratios the least and the most too."""
-    compared: Mapping[str, Any] = answer.get("comparisons", answer["scenarios"])
-    parts: list[str] = []
-    for name, arms in compared.items():
-        if name == "ratios":
-            rows = [[what, *(f"{r[n]:.3f}" for n in ("median", "least", "most"))] for what, r in arms.items()]
-            parts.append(table(["ours to theirs", "median", "least", "most"], rows))
-            continue
-        columns = list(dict.fromkeys(number for arm in arms.values() for number in arm))
-        rows = [
-            [arm, *(f"{found[n]['median']:.4g}" if n in found else "" for n in columns)] for arm, found in arms.items()
-        ]
-        parts.append(table([f"`{name}`", *(column.replace("_", " ") for column in columns)], rows))
-    return "\n".join(parts) or "Not measured yet.\n"
-
-
-def goals_table(answer: Mapping[str, Any]) -> str:
-    """What was predicted of a GPU, what is wanted and what was measured."""
-    rows = [
-        [
-            name,
-            goal["predicted"],
-            goal["wanted"],
-            str(goal["measured"]),
-            {None: "", True: "ok", False: "miss"}[goal["ok"]],
-        ]
-        for name, goal in answer["goals"].items()
-    ]
-    return table(["goal", "predicted", "wanted", "measured", ""], rows)
-
-
-def latency_plot(answer: Mapping[str, Any]) -> str:
-    """Bars of p50 upon p95, one a run, as an SVG that follows the reader's light or dark."""
-    runs = [(name, run["latency_ms"]["p50"], run["latency_ms"]["p95"]) for name, run in answer["scenarios"].items()]
-    most = max(p95 for _, _, p95 in runs)
-    scale = CHART_PX / most
-    height = len(runs) * (BAR_PX + GAP_PX) + GAP_PX
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH_PX} {height}" role="img">',
-        f"<title>{html.escape(answer['model'])}: latency, ms: p50 (dark) and p95</title><style>{STYLE}</style>",
-    ]
-    for number, (name, p50, p95) in enumerate(runs):
-        top = GAP_PX + number * (BAR_PX + GAP_PX)
-        base = top + BAR_PX - 4
-        lines.append(f'<text x="{LABEL_PX - 8}" y="{base}" text-anchor="end">{html.escape(name)}</text>')
-        for kind, value in (("long", p95), ("short", p50)):
-            lines.append(
-                f'<rect class="{kind}" x="{LABEL_PX}" y="{top}" width="{value * scale:.1f}" height="{BAR_PX}"/>'
-            )
-        at = LABEL_PX + p95 * scale + 6
-        lines.append(f'<text x="{at:.1f}" y="{base}">{p50:.1f} / {p95:.1f}</text>')
-    return "\n".join([*lines, "</svg>\n"])
-
-
-KINDS: dict[str, Callable[[Mapping[str, Any]], str]] = {  # `plot` makes a file, and the section shows that
-    "runs": runs_table,
-    "targets": targets_table,
-    "arms": arms_tables,
-    "goals": goals_table,
-    "machine": machine_line,
-    "plot": latency_plot,
-}

@@ -6,35 +6,29 @@ Must not import torch: what runs is in `engine/trials`.
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from ..config import Accelerate
-from ..errors import ConfigError
 from . import report
 from .comparison import Comparison
+from .engine_arms import HELD_TO_FLOAT32, baselines, exactness, load_rungs, our_arms, relate
 from .load import BenchError
 from .measures import Measures
-from .repeats import Numbers
 
 if TYPE_CHECKING:
     from ..engine.trials.machine import Machine
-    from ..engine.trials.ours import Ours
 
-SHAPE_NAMES = ("sd-turbo", "lcm", "sdxl-turbo")
-PIPELINED_ROUNDS = 8
-HOST_ROUNDS, HOST_ROUNDS_CUDA = 2, 15
-"""Without a GPU to launch for, the host's time is all there is and says nothing more."""
+EMBEDDED, EMBEDDED_SIDE_PX = "tiny", 256
+SHAPE_NAMES = (EMBEDDED, "sd-turbo", "lcm", "sdxl-turbo")
+WITH_BASELINES = ("sd-turbo", "lcm")
+"""Shapes that the pipelines which we are compared with have."""
 CLIMB_TIMEOUT_S = 600.0
-EXACT_HALF, EXACT_FLOAT32 = 1e-2, 1e-4
-"""How far a rung's latents may be from eager's by its precision, relative; in half precision its pictures as well."""
-EXACT_LEVELS = 1.0
-"""Pictures in float32: what rounding to whole levels makes of 1e-4."""
-EXACT_BATCH = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +37,7 @@ class Trial:
 
     Attributes:
         shapes: names out of `SHAPE_NAMES`.
-        rungs: values of `--accelerate`; eager is always run as well.
+        rungs: as in `load_rungs`; eager is always run as well.
         steps, batches: of every rung.
         baselines: whether diffusers' pipeline and StreamDiffusion (where it can be imported) run too.
         seconds: of each arm, in each repetition.
@@ -62,14 +56,6 @@ class Trial:
     max_rows: int = 16
 
 
-@dataclass(slots=True)
-class Rungs:
-    """Our engine on each rung, loaded once, eager first."""
-
-    engines: dict[str, Ours] = field(default_factory=dict[str, "Ours"])
-    missing: dict[str, str] = field(default_factory=dict[str, str])
-
-
 def engine_bench(
     trial: Trial,
     *,
@@ -81,10 +67,12 @@ def engine_bench(
 ) -> Measures:
     """Make random models, run everybody on them in turns, and print tables and the JSON object.
 
+    What the rungs keep on disk lies beside the models: what ran before must not shorten what making them takes.
+
     Args:
         tiny_shapes: models of few channels and small pictures: to see that all of it runs.
-        keep: a folder for the models, which are big; None makes one and removes it.
-        output: a file that gets the JSON object too.
+        keep: a folder for the models, which are big, and for the rungs' cache; None makes one and removes it.
+        output: a file that gets the JSON object too, whole after each arm: big models take long, and may be cut off.
 
     Returns:
         The JSON object.
@@ -96,23 +84,31 @@ def engine_bench(
     machine = find_machine(device, dtype, tiny_shapes)
     comparison = Comparison(trial.repetitions)
     found: dict[str, Any] = {}
-    with folder_for_models(keep) as folder:
-        for shape in trial.shapes:
-            measure_shape(comparison, trial, shape, machine, folder, found.setdefault(shape, {}))
     answer = report.header("engine") | {
-        "model": "random weights of the real shapes" if not tiny_shapes else "tiny shapes: these times mean nothing",
+        "model": "tiny shapes: these times mean nothing" if tiny_shapes else ", ".join(trial.shapes),
         "accelerator": machine_name(machine),
         "settings": {
             "dtype": str(machine.dtype).removeprefix("torch."),
-            "side_px": machine.side_px,
+            "side_px": {shape: side_px(shape, machine) for shape in trial.shapes},
             "seconds": trial.seconds,
             "repetitions": trial.repetitions,
         },
         "floors": measure_floors(machine, trial.seconds),
         "rungs": found,
         "scenarios": comparison.measured,
-        "targets": {name: target.wire() for name, target in comparison.targets.items()},
     }
+
+    def keep_answer() -> None:
+        answer["targets"] = {name: target.wire() for name, target in comparison.targets.items()}
+        if output is not None:
+            report.write(answer, output)
+
+    comparison.on_measured = keep_answer
+    with folder_for_models(keep) as folder:
+        for shape in trial.shapes:
+            with keeping_cache(folder / "cache"):
+                measure_shape(comparison, trial, shape, machine, folder, found.setdefault(shape, {}))
+    keep_answer()
     report.show_arms(answer)
     report.put_out(answer, output)
     return answer
@@ -126,7 +122,7 @@ def check_trial(trial: Trial) -> None:
     """
     for what, wanted, known in (
         ("shape", trial.shapes, SHAPE_NAMES),
-        ("rung", trial.rungs, [rung.value for rung in Accelerate]),
+        ("rung", [rung.removesuffix(HELD_TO_FLOAT32) for rung in trial.rungs], [rung.value for rung in Accelerate]),
     ):
         for name in wanted:
             if name not in known:
@@ -144,7 +140,13 @@ def find_machine(device: str, dtype: str, tiny_shapes: bool) -> Machine:
     from ..engine.trials.machine import Machine
 
     found = resolve_device(Device(device))
-    return Machine(found, resolve_dtype(Dtype(dtype), found), 64 if tiny_shapes else 512, tiny_shapes)
+    is_exact = Dtype(dtype) is not Dtype.AUTO
+    return Machine(found, resolve_dtype(Dtype(dtype), found), 64 if tiny_shapes else 512, tiny_shapes, is_exact)
+
+
+def side_px(shape: str, machine: Machine) -> int:
+    """Of the pictures of a shape: the embedded model's own, and that of the published ones' measurements."""
+    return EMBEDDED_SIDE_PX if shape == EMBEDDED and not machine.small else machine.side_px
 
 
 def machine_name(machine: Machine) -> str:
@@ -173,6 +175,14 @@ def folder_for_models(keep: Path | None) -> Generator[Path]:
         yield Path(folder)
 
 
+@contextlib.contextmanager
+def keeping_cache(folder: Path) -> Generator[None]:
+    """Rungs keep what they make in this folder."""
+    settings = {"REALTIME_CACHE": str(folder), "TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor")}
+    with mock.patch.dict(os.environ, settings):
+        yield
+
+
 def make_model(shape: str, machine: Machine, folder: Path) -> Path:
     """The folder of a random model of this shape."""
     from ..engine.trials.shapes import save_folder
@@ -190,108 +200,21 @@ def measure_shape(
     Args:
         told: gets what the rungs are, how long each took to load, and how exact each is, before anything is timed.
     """
-    model = make_model(shape, machine, folder)
-    rungs = load_rungs(model, trial, machine)
+    machine = replace(machine, side_px=side_px(shape, machine))
+    folder = folder if shape == EMBEDDED else make_model(shape, machine, folder)
+    model = EMBEDDED if shape == EMBEDDED else folder
+    rungs = load_rungs(model, trial.rungs, machine, trial.batches, trial.max_rows, trial.climb_timeout_s)
     try:
         told["rungs"] = {name: ours.told() for name, ours in rungs.engines.items()}
         told["missing"] = rungs.missing
-        told["exactness"] = exactness(comparison, shape, rungs, machine, min(EXACT_BATCH, trial.max_rows))
+        told["exactness"] = exactness(comparison, shape, rungs, machine, trial.batches)
         comparison.on_measured()
         for steps in trial.steps:
-            arms = _our_arms(rungs, machine, trial, steps)
-            if trial.baselines and shape != "sdxl-turbo":
-                arms |= baselines(model, machine, steps, trial.seconds)
-            runs = comparison.compare(f"{shape}_{steps}_step", arms)
-            _relate(comparison, f"{shape}_{steps}_step", runs)
+            name = f"{shape}_{steps}_step"
+            arms = our_arms(rungs, machine, trial.batches, steps, trial.seconds)
+            if trial.baselines and shape in WITH_BASELINES:
+                arms |= baselines(folder, machine, steps, trial.seconds)
+            relate(comparison, name, comparison.compare(name, arms))
     finally:
         for ours in rungs.engines.values():
             ours.close()
-
-
-def load_rungs(model: Path, trial: Trial, machine: Machine) -> Rungs:
-    """Our engine on eager and on each rung that is wanted and to be had."""
-    from ..engine.trials.ours import Ours
-
-    rungs = Rungs()
-    for rung in dict.fromkeys([Accelerate.OFF.value, *trial.rungs]):
-        report.progress(f"{model.name}: loading with --accelerate {rung}")
-        try:
-            ours = rungs.engines[rung] = Ours(model, rung, machine, trial.max_rows)
-            if not ours.settle(trial.batches, trial.climb_timeout_s):
-                report.progress(f"still climbing after {trial.climb_timeout_s:g} s, measured as it is: {ours.rung}")
-        except ConfigError as error:
-            report.progress(f"left out: {error}")
-            rungs.missing[rung] = str(error)
-    return rungs
-
-
-def _our_arms(rungs: Rungs, machine: Machine, trial: Trial, steps: int) -> dict[str, Callable[[], Numbers]]:
-    return {
-        f"ours {rung}, batch {batch}": partial(our_numbers, ours, machine, batch, steps, trial.seconds)
-        for rung, ours in rungs.engines.items()
-        for batch in trial.batches
-    }
-
-
-def our_numbers(ours: Ours, machine: Machine, batch: int, steps: int, seconds: float) -> Numbers:
-    """A frame of each of so many sessions, one tick after another and one tick behind another."""
-    from ..engine.trials.machine import timed
-
-    found = timed(machine, lambda: ours.frames(batch, steps), batch, seconds)
-    found["pipelined_ms_per_frame"] = round(ours.pipelined(batch, steps, PIPELINED_ROUNDS), 3)
-    rounds = HOST_ROUNDS_CUDA if machine.device.type == "cuda" else HOST_ROUNDS
-    found["host_ms_per_frame"] = round(ours.host_ms(batch, steps, rounds), 3)
-    return found
-
-
-def baselines(model: Path, machine: Machine, steps: int, seconds: float) -> dict[str, Callable[[], Numbers]]:
-    """Those that are compared with ours; StreamDiffusion where it can be imported."""
-    from ..engine.trials import contenders
-    from ..engine.trials.machine import timed
-
-    def arm(make: Callable[[], object]) -> Callable[[], Numbers]:
-        return lambda: timed(machine, make, 1, seconds)
-
-    arms: dict[str, Callable[[], Numbers]] = {}
-    if steps == 1:
-        for name, with_taesd in {"diffusers": False, "diffusers, TAESD": True}.items():
-            arms[name] = arm(contenders.diffusers_pipeline(model, machine, with_taesd=with_taesd))
-    if steps not in contenders.T_INDICES:
-        return arms
-    try:
-        arms["StreamDiffusion"] = arm(contenders.stream_diffusion(model, steps, machine))
-    except ImportError:
-        report.progress("StreamDiffusion: left out; pip install --no-deps streamdiffusion==0.1.1 adds it")
-    return arms
-
-
-def _relate(comparison: Comparison, name: str, runs: dict[str, list[Numbers]]) -> None:
-    for arm, ours in runs.items():
-        if not arm.startswith("ours "):
-            continue
-        for other in ("diffusers", "StreamDiffusion", "ours off, batch 1"):
-            if other in runs and other != arm:
-                comparison.relate(f"{name}: {arm} / {other}", ours, runs[other], "ms_per_frame")
-
-
-def exactness(comparison: Comparison, shape: str, rungs: Rungs, machine: Machine, batch: int) -> Measures:
-    """How far each rung's latents and pictures are from eager's, and whether it makes the same twice."""
-    from ..engine.trials.ours import difference, relative
-
-    eager = rungs.engines[Accelerate.OFF.value]
-    pictures, latents = eager.pictures(batch, 1), eager.latents(batch, 1)
-    found: Measures = {}
-    for rung, ours in rungs.engines.items():
-        first, again = ours.pictures(batch, 1), ours.pictures(batch, 1)
-        one, other = ours.latents(batch, 1), ours.latents(batch, 1)
-        same = all(bool((a == b).all()) for a, b in zip([*first, *one], [*again, *other], strict=True))
-        latents_relative = relative(one, latents)
-        found[rung] = difference(first, pictures) | {"latents_relative": latents_relative, "repeats_bit_for_bit": same}
-        # OpenVINO calculates in bfloat16 by itself where the CPU has it, and says so.
-        is_half = str(machine.dtype) != "torch.float32" or "bfloat16" in ours.rung
-        limit = EXACT_HALF if is_half else EXACT_FLOAT32
-        comparison.want(f"{shape} {rung}: latents' relative difference to eager", latents_relative, limit)
-        number, limit = ("relative", EXACT_HALF) if is_half else ("largest_levels", EXACT_LEVELS)
-        comparison.want(f"{shape} {rung}: pictures' {number} difference to eager", found[rung][number], limit)
-        comparison.want(f"{shape} {rung}: the same twice", float(same), 1.0, at_least=True)
-    return found

@@ -191,11 +191,11 @@ async def drive(
             if size is not None:
                 patch |= {"width": size[0], "height": size[1]}
             await unless_ended(asyncio.gather(*(client.update(patch) for client in clients)), receivers)
-            start_ns = time.monotonic_ns() + int(LEAD_S * 1e9)
-            begin_ns = start_ns + int(warmup_s * 1e9)
-            end_ns = begin_ns + int(seconds * 1e9)
-            loop.call_at(loop.time() + LEAD_S + warmup_s, on_begin)
-            with quiet():
+            with quiet():  # which collects first, for longer than the lead
+                start_ns = time.monotonic_ns() + int(LEAD_S * 1e9)
+                begin_ns = start_ns + int(warmup_s * 1e9)
+                end_ns = begin_ns + int(seconds * 1e9)
+                loop.call_at(loop.time() + LEAD_S + warmup_s, on_begin)
                 fires = [(camera, client.fire) for camera, client in zip(cameras, clients, strict=True)]
                 pacer = Pacer(loop, fires, start_ns, end_ns)
                 await unless_ended(pacer.done, receivers)

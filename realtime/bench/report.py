@@ -137,11 +137,16 @@ def _ratios(ratios: dict[str, dict[str, float]]) -> Table:
     return table
 
 
+def write(answer: dict[str, Any], output: Path) -> None:
+    """Write the JSON object to a file."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(answer, indent=1) + "\n")
+
+
 def put_out(answer: dict[str, Any], output: Path | None) -> None:
     """Print the JSON object as the last line, and write it to a file where one is given."""
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(json.dumps(answer, indent=1) + "\n")
+        write(answer, output)
     print(json.dumps(answer), flush=True)
 
 

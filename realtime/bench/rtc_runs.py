@@ -75,10 +75,10 @@ class Drive:
 async def drive(camera: CameraTrack, load: Load, process: Process, call: Call) -> Drive:
     """Let the camera run, and wait for what is still under way."""
     loop = asyncio.get_running_loop()
-    start_ns = time.monotonic_ns() + int(LEAD_S * 1e9)
-    begin_ns = start_ns + int(load.warmup_s * 1e9)
-    end_ns = begin_ns + int(load.seconds * 1e9)
-    with quiet():
+    with quiet():  # which collects first, for longer than the lead
+        start_ns = time.monotonic_ns() + int(LEAD_S * 1e9)
+        begin_ns = start_ns + int(load.warmup_s * 1e9)
+        end_ns = begin_ns + int(load.seconds * 1e9)
         pacer = Pacer(loop, [(Camera(load.fps), camera.fire)], start_ns, end_ns)
         await asyncio.sleep((begin_ns - time.monotonic_ns()) / 1e9)
         used_s, received = cpu_s(process.pid) or 0.0, await call.received_bytes()

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import report
+from .busy import busy_cores
 from .comparison import Comparison, Target
 from .load import BenchError, check_names, drive
 from .measures import Measures, Usage, measure
@@ -54,6 +55,7 @@ def server_bench(
     repetitions: int = 3,
     streamdiffusion: Path | None = None,
     only: Sequence[str] = (),
+    busy: bool = False,
     raw: Path | None = None,
     output: Path | None = None,
 ) -> Measures:
@@ -67,6 +69,7 @@ def server_bench(
         repetitions: of what is compared with others.
         streamdiffusion: a checkout of it, whose demo server is run beside ours; None leaves that out.
         only: names out of `SCENARIOS`, or of `OF_MODELS` where a model is measured; none means all.
+        busy: keep every core busy with other work meanwhile.
         raw: a CSV file that gets every frame of every run that is not a comparison.
         output: a file that gets the JSON object too.
 
@@ -87,18 +90,21 @@ def server_bench(
     comparison = Comparison(repetitions)
     wanted = only or (SCENARIOS if model is None else OF_MODELS)
     rung = None
-    if model is None:
-        _measure_echo(bench, wanted, tick_ms)
-        _compare(comparison, wanted, streamdiffusion, plan, pictures)
-    else:
-        rung = _measure_model(bench, comparison, wanted, model)
-    answer = report.header("server") | {
+    header = report.header("server")
+    with busy_cores() if busy else nullcontext(0) as busy_with:
+        if model is None:
+            _measure_echo(bench, wanted, tick_ms)
+            _compare(comparison, wanted, streamdiffusion, plan, pictures)
+        else:
+            rung = _measure_model(bench, comparison, wanted, model)
+    answer = header | {
         "model": model or f"echo:{tick_ms:g}",
         "settings": {
             "tick_ms": tick_ms if model is None else None,
             "seconds": seconds,
             "warmup_s": plan.warmup_s,
             "repetitions": repetitions,
+            "busy": busy_with,
         },
         "rung": rung,
         "scenarios": bench.measured,

@@ -8,13 +8,13 @@ from __future__ import annotations
 import functools
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from unittest import mock
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from ...config import Accelerate, Config, Device, Dtype
@@ -23,7 +23,9 @@ from ...frame import Failure, Format, Frame, Job, Result
 from ...params import OutputFormat, Params
 from .. import BEING_MADE, Engine, Pending, load_engine
 from ..codec import Pixels
+from ..models import resolve_dtype
 from ..regions import Call, Kind, Outputs
+from .likeness import Floats
 from .machine import Machine
 
 if TYPE_CHECKING:
@@ -32,19 +34,20 @@ if TYPE_CHECKING:
 QUIET_S = 6.0
 """Longer than the climb takes to see that a batch is in use."""
 LOOK_EVERY_S = 0.25
-CLIMBING = (Accelerate.AUTO.value, Accelerate.AOTI.value)
-"""Rungs that are made while frames flow."""
+CLIMBING = (Accelerate.AUTO.value, Accelerate.AOTI.value, Accelerate.OPENVINO.value)
+"""Rungs that are made, or made for the sizes in use, while frames flow."""
 PROMPT = "a photo"
 STRENGTH = 0.5
 
-Floats = npt.NDArray[np.float32]
+Run = Callable[[Call], Outputs]
+"""Of a backend."""
 
 
 class Ours:
     """Our engine on one rung: pixels in the host's memory in and out; no JPEG on either side.
 
     Args:
-        folder: of the model; its own autoencoder is taken.
+        model: as in `realtime serve`, mostly a folder; its own autoencoder is taken.
         max_rows: the largest batch, to which CUDA graphs and packages are made.
 
     Attributes:
@@ -54,19 +57,18 @@ class Ours:
         ConfigError: this machine does not have the rung.
     """
 
-    def __init__(self, folder: Path, accelerate: str, machine: Machine, max_rows: int = 16) -> None:
-        dtype = {torch.float32: Dtype.FLOAT32, torch.float16: Dtype.FLOAT16, torch.bfloat16: Dtype.BFLOAT16}
+    def __init__(self, model: Path | str, accelerate: str, machine: Machine, max_rows: int = 16) -> None:
         self.is_settled = True
         self._machine = machine
         self._accelerate = accelerate
         self._begin_s = time.perf_counter()
         self.engine: Engine = load_engine(
             Config(
-                model=str(folder),
+                model=str(model),
                 vae="full",
                 accelerate=Accelerate(accelerate),
                 device=Device(machine.device.type),
-                dtype=dtype[machine.dtype],
+                dtype=_dtype(machine),
                 max_rows=max_rows,
             )
         )
@@ -185,28 +187,52 @@ class Ours:
             times_ms.append(spent_ms / batch)
         return sorted(times_ms)[rounds // 2]
 
-    def pictures(self, batch: int, steps: int) -> list[Pixels]:
-        """What the frames of the first pictures look like."""
-        results = sorted(self.frames(batch, steps), key=lambda result: result.job.number)
-        return [result.picture.copy() for result in results]
+    def made(self, batch: int, steps: int) -> tuple[list[Pixels], list[Floats]]:
+        """What the frames of the first pictures look like, and their latents before they are decoded: no rounding to
+        levels hides anything there."""
+        latents = list[Floats]()
 
-    def latents(self, batch: int, steps: int) -> list[Floats]:
-        """What the frames of the first pictures are before they are decoded: no rounding to levels hides anything."""
-        backend = cast("DiffusionEngine", self.engine).backend
-        run, taken = backend.run, list[Floats]()
-
-        def tap(call: Call) -> Outputs:
+        def tap(run: Run, call: Call) -> Outputs:
             if call.kind is Kind.CLOSE:
-                taken.extend(x.float().cpu().numpy() for x in call.columns["x"])
+                latents.extend(x.float().cpu().numpy() for x in call.columns["x"])
             return run(call)
 
-        with mock.patch.object(backend, "run", tap):
-            self.frames(batch, steps)
-        return taken
+        with self._tapped(tap):
+            results = sorted(self.frames(batch, steps), key=lambda result: result.job.number)
+        return [result.picture.copy() for result in results], latents
+
+    @contextmanager
+    def watched(self) -> Generator[dict[Kind, list[float]]]:
+        """How many milliseconds each call of a region takes meanwhile. Each is waited for: not for a GPU."""
+        spent_ms: dict[Kind, list[float]] = {kind: [] for kind in Kind}
+
+        def tap(run: Run, call: Call) -> Outputs:
+            begin_s = time.perf_counter()
+            outputs = run(call)
+            self._machine.wait()
+            spent_ms[call.kind].append((time.perf_counter() - begin_s) * 1000)
+            return outputs
+
+        with self._tapped(tap):
+            yield spent_ms
+
+    @contextmanager
+    def _tapped(self, tap: Callable[[Run, Call], Outputs]) -> Generator[None]:
+        """Let each call of a region pass through here."""
+        backend = cast("DiffusionEngine", self.engine).backend
+        with mock.patch.object(backend, "run", functools.partial(tap, backend.run)):
+            yield
 
     def close(self) -> None:
         """Free the device."""
         self.engine.close()
+
+
+def _dtype(machine: Machine) -> Dtype:
+    """As a server would be told: one that is not asked for may be improved upon by a rung."""
+    if not machine.exact and machine.dtype is resolve_dtype(Dtype.AUTO, machine.device):
+        return Dtype.AUTO
+    return {torch.float32: Dtype.FLOAT32, torch.float16: Dtype.FLOAT16, torch.bfloat16: Dtype.BFLOAT16}[machine.dtype]
 
 
 def is_compiled(rung: str, batch: int, side_px: int) -> bool:
@@ -232,22 +258,3 @@ def picture(seed: int, side_px: int) -> Pixels:
     """A random picture with some structure; made once, as making it is not what is timed."""
     cells = np.random.default_rng(seed % 8).integers(30, 220, (side_px // 8, side_px // 8, 3), dtype=np.uint8)
     return cells.repeat(8, 0).repeat(8, 1)
-
-
-def difference(pictures: Sequence[Pixels], reference: Sequence[Pixels]) -> dict[str, float]:
-    """How far pictures are from those that they should be.
-
-    Returns:
-        The relative error in the 2-norm around the reference's mean grey, and the largest difference in levels of 255.
-    """
-    ours = np.stack(pictures).astype(np.float64)
-    theirs = np.stack(reference).astype(np.float64)
-    norm = float(np.linalg.norm(theirs - theirs.mean()))
-    error = float(np.linalg.norm(ours - theirs)) / (norm or 1.0)
-    return {"relative": round(error, 6), "largest_levels": float(np.abs(ours - theirs).max())}
-
-
-def relative(latents: Sequence[Floats], reference: Sequence[Floats]) -> float:
-    """How far latents are from those that they should be: in the 2-norm, to the reference's."""
-    theirs = np.stack(reference).astype(np.float64)
-    return round(float(np.linalg.norm(np.stack(latents) - theirs)) / (float(np.linalg.norm(theirs)) or 1.0), 7)
