@@ -88,7 +88,7 @@ async def _full(request: Request, error: Exception) -> Response:
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's, except that a client which takes nothing can't keep its connection from closing, and that reading
-    does not stop for every message: that costs two system calls, a seventh of a picture's way in and out."""
+    does not stop for every message: that costs two system calls, a twelfth of a picture's way in and out."""
 
     def send_receive_event_to_app(self) -> None:
         """Hand a message over, and stop reading where `ws_max_queue` wait to be taken."""
