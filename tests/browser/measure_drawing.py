@@ -5,7 +5,7 @@
 Draws in a real Chromium on a real server of `--model echo` on this machine. A movement's time is the browser's own
 stamp on the pointer event; its picture is the first that was captured after it, and counts when it has been drawn on
 the output's canvas. (The screen itself adds up to one refresh, which a page can't see.) What undo holds is the pixels
-of all `ImageData` on the page's heap. A minute is long enough to fill it: shorter, it still grows. The last line is JSON.
+of all `ImageData` on the page's heap. A minute is long enough to fill it. The last line is JSON.
 """
 
 from __future__ import annotations
