@@ -4,7 +4,8 @@
 
 Draws in a real Chromium on a real server of `--model echo` on this machine. A movement's time is the browser's own
 stamp on the pointer event; its picture is the first that was captured after it, and counts when it has been drawn on
-the output's canvas. (The screen itself adds up to one refresh, which a page can't see.) The last line is JSON.
+the output's canvas. (The screen itself adds up to one refresh, which a page can't see.) What undo holds is the pixels
+of all `ImageData` on the page's heap. A minute is long enough to fill it. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from .driver import DESKTOP, SOON_MS, opened, serving
 
 STEP_S = 1 / 120
 """A mouse or pen of 120 Hz."""
+LEVEL_PERCENT = 10.0
+"""What is held levels off where the last half of the time adds no more than this."""
 FIGURES_S = 4.0
 """One figure of the pen, before it is lifted."""
 
@@ -111,16 +114,39 @@ def held_bytes(cdp: CDPSession) -> int:
     return round(usage["usedSize"] + usage.get("embedderHeapUsedSize", 0) + usage.get("backingStorageSize", 0))
 
 
+def kept_bytes(cdp: CDPSession, kind: str, size: str) -> int:
+    """What all objects of a kind that the page still holds weigh together: `size` is JavaScript on one of them."""
+    prototype = cdp.send("Runtime.evaluate", {"expression": f"{kind}.prototype", "objectGroup": "kept"})["result"]
+    found = cdp.send("Runtime.queryObjects", {"prototypeObjectId": prototype["objectId"], "objectGroup": "kept"})
+    summed = cdp.send(
+        "Runtime.callFunctionOn",
+        {
+            "objectId": found["objects"]["objectId"],
+            "functionDeclaration": f"function () {{ return this.reduce((sum, one) => sum + one.{size}, 0); }}",
+            "returnByValue": True,
+        },
+    )
+    cdp.send("Runtime.releaseObjectGroup", {"objectGroup": "kept"})
+    return round(summed["result"]["value"])
+
+
+def grew_percent(held: list[int]) -> float:
+    """By how much the last half of the drawing has made what is held grow."""
+    return round(100 * (held[-1] / held[len(held) // 2 - 1] - 1), 1)
+
+
 def measure(page: Page, cdp: CDPSession, seconds: float) -> dict[str, Any]:
     draw(page, 2)
     page.evaluate(
         "() => { measured.waits.length = 0; for (const part of Object.values(measured.parts)) part.length = 0 }"
     )
     held: list[int] = []
+    undo: list[int] = []
     part_s = seconds / 4
     for _ in range(4):
         draw(page, part_s)
         held.append(held_bytes(cdp))
+        undo.append(kept_bytes(cdp, "ImageData", "data.byteLength"))
     page.wait_for_timeout(500)
     found = page.evaluate("() => measured")
     return {
@@ -129,6 +155,9 @@ def measure(page: Page, cdp: CDPSession, seconds: float) -> dict[str, Any]:
         "parts_ms": {name: spread(values) for name, values in found["parts"].items()},
         "pictures_fps": round(len(found["parts"]["show"]) / seconds, 1),
         "held_mb_after_each_quarter": [round(each / 1e6, 2) for each in held],
+        "of_that_undo_mb": [round(each / 1e6, 2) for each in undo],
+        "last_half_grew_percent": grew_percent(held),
+        "levels_off": grew_percent(held) <= LEVEL_PERCENT,
     }
 
 

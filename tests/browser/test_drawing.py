@@ -482,11 +482,7 @@ KEPT = """() => new Promise((resolve, reject) => {
 
 
 def wait_until_kept(page: Page, layers: int) -> None:
-    for _ in range(100):
-        if page.evaluate(KEPT) == layers:
-            return
-        page.wait_for_timeout(50)
-    pytest.fail("the drawing is not kept")
+    until(lambda: page.evaluate(KEPT), lambda kept: kept == layers, "the drawing is kept")
 
 
 def test_a_drawing_outlives_a_reload(browser: Browser, echo: ServerProcess) -> None:

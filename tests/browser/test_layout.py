@@ -109,4 +109,4 @@ def test_full_screen_shows_the_audience_nothing_but_pictures(browser: Browser, e
         expect(page.get_by_text("Panic: press P")).to_be_hidden()
         page.keyboard.press("p")
         page.keyboard.press("l")
-        assert page.locator(".wipe").evaluate("(line) => getComputedStyle(line).opacity") == "0"
+        expect(page.locator(".wipe")).to_have_css("opacity", "0")

@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
+from playwright.sync_api import Browser, Locator, Page, Route, WebSocketRoute, expect
 
 from realtime.server.snapshot import text_of
 
@@ -74,6 +74,11 @@ def prompt(page: Page):
 
 def param(server: ServerProcess, name: str) -> Any:
     return session_of(server)["params"][name]
+
+
+def tap_twice(tap: Locator) -> None:
+    """By the page's own clock: a pause of two seconds between them would begin anew."""
+    tap.evaluate("async (tap) => { tap.click(); await new Promise((go) => setTimeout(go, 250)); tap.click(); }")
 
 
 def test_a_preset_is_saved_called_by_its_key_and_kept(browser: Browser, echo: ServerProcess) -> None:
@@ -224,7 +229,7 @@ def test_a_recording_plays(browser: Browser, echo: ServerProcess, tmp_path: Path
         download.value.save_as(file)
         with av.open(str(file)) as video:
             pictures = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
-        assert len(pictures) > 5
+        assert len(pictures) >= 4, "two a second"
         assert pictures[-1].shape == (512, 1024 if both else 512, 3)
         assert difference(pictures[-1].astype(float), pictures[len(pictures) // 2]) > 1, "it moves"
 
@@ -294,8 +299,7 @@ def test_the_seed_changes_on_the_beat(browser: Browser, echo: ServerProcess) -> 
         page.get_by_label("On the beat").select_option("New seed")
         page.get_by_label("Every … beats").fill("1")
         tap = page.get_by_role("button", name="Tap", exact=True)
-        # Both by the page's own clock: a pause of two seconds between them would begin anew.
-        tap.evaluate("async (tap) => { tap.click(); await new Promise((go) => setTimeout(go, 250)); tap.click(); }")
+        tap_twice(tap)
         expect(page.get_by_text("bpm")).to_be_visible()
         before = param(echo, "seed")
         until(lambda: param(echo, "seed"), lambda seed: seed != before, "the seed changes")
@@ -343,15 +347,16 @@ def test_a_setting_pulses_with_the_tempo_and_goes_back(browser: Browser, echo: S
         page = watched.page
         page.get_by_role("tab", name="Show").click()
         tap = page.get_by_role("button", name="Tap", exact=True)
-        tap.press("t")
-        page.wait_for_timeout(400)
-        tap.press("t")
+        tap_twice(tap)
         page.get_by_label("Pulse with the tempo").check()
-        seen = set()
-        for _ in range(15):
+        seen: set[float] = set()
+
+        def seen_so_far() -> set[float]:
             page.wait_for_timeout(50)
             seen.add(param(echo, "strength"))
-        assert max(seen) > 0.7 and min(seen) < 0.6 and len(seen) > 3
+            return seen
+
+        until(seen_so_far, lambda seen: max(seen) > 0.7 and min(seen) < 0.6 and len(seen) > 3, "it goes up and down")
         page.get_by_label("Pulse with the tempo").uncheck()
         wait_for_param(page, echo, "strength", 0.5)
 
@@ -375,13 +380,14 @@ def test_the_latency_is_plotted(browser: Browser, echo: ServerProcess) -> None:
         start_camera(page)
         page.get_by_text("Latency over the last minute").click()
         expect(page.locator(".plot canvas")).to_be_visible(timeout=SOON_MS)
-        page.wait_for_timeout(2500)
         expect(page.locator(".plot li", has_text="denoise")).to_have_text(re.compile(r"denoise \d+\.\d"))
-        colours = page.locator(".plot canvas").evaluate(
-            """(plot) => new Set(new Uint32Array(plot.getContext("2d")
-                .getImageData(0, 0, plot.width, plot.height).data.buffer)).size"""
+        colours = """(plot) => new Set(new Uint32Array(plot.getContext("2d")
+            .getImageData(0, 0, plot.width, plot.height).data.buffer)).size"""
+        until(
+            lambda: page.locator(".plot canvas").evaluate(colours),
+            lambda colours: colours > 5,
+            "there are bands, lines and words",
         )
-        assert colours > 5, "bands, lines and words"
         assert watched.errors == [] and watched.foreign_requests == []
 
 

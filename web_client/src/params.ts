@@ -82,12 +82,16 @@ export class ParamsStore {
     clock.after(ANSWER_MS, () => this.#dropAnswered());
   };
 
-  /** Puts a value in force without making it the user's: theirs stays in view, and comes back with `giveBack`. */
-  lend(field: string, lent: Value): void {
+  /**
+   * Puts a value in force without making it the user's: theirs stays in view, and comes back with `giveBack`.
+   * @returns whether it did: not while an edit of the field is on its way or nothing can be sent.
+   */
+  lend(field: string, lent: Value): boolean {
     const own = this.shown.peek()[field];
     const isBusy = this.#drafts.peek().has(field) || this.#loans.peek().has(field);
-    if (isBusy || own === undefined || isSame(own, lent) || !this.#options.send({ [field]: lent })) return;
+    if (isBusy || own === undefined || isSame(own, lent) || !this.#options.send({ [field]: lent })) return false;
     this.#loans.value = new Map(this.#loans.peek()).set(field, { own, lent });
+    return true;
   }
 
   /** The user's own value again, unless they or somebody else have chosen another meanwhile. */

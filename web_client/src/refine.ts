@@ -9,14 +9,15 @@ export interface RefinerOptions {
   clock: Clock;
   /** Whether somebody wants this. */
   isWanted: () => boolean;
-  /** Puts the fewest steps in force for a while; the user's own setting stays theirs. */
-  lend: () => void;
+  /** Puts the fewest steps in force for a while; the user's own setting stays theirs. Returns whether it could. */
+  lend: () => boolean;
   giveBack: () => void;
 }
 
 export class Refiner {
   readonly #options: RefinerOptions;
   #callOff: (() => void) | null = null;
+  #hasLent = false;
 
   constructor(options: RefinerOptions) {
     this.#options = options;
@@ -26,8 +27,9 @@ export class Refiner {
   readonly moved = (): void => {
     const { clock, isWanted, lend } = this.#options;
     if (!isWanted()) return;
-    if (this.#callOff) this.#callOff();
-    else lend();
+    this.#callOff?.();
+    // Once a movement: what is chosen while it lasts stays chosen. The setting itself may still be on its way at first.
+    if (!this.#hasLent) this.#hasLent = lend();
     this.#callOff = clock.after(REST_MS, this.rest);
   };
 
@@ -36,6 +38,7 @@ export class Refiner {
     if (!this.#callOff) return;
     this.#callOff();
     this.#callOff = null;
+    this.#hasLent = false;
     this.#options.giveBack();
   };
 }

@@ -1,4 +1,7 @@
 import { expect, test } from "vitest";
+import { HISTORY_BYTES } from "../src/draw/drawing";
+import { SHORTER_SIDE_PX } from "../src/draw/geometry";
+import { TILE_BYTES, tilesIn } from "../src/draw/tiles";
 import { amend, emptyHistory, type History, push, redo, undo } from "../src/draw/history";
 
 const BUDGET_BYTES = 100;
@@ -51,4 +54,16 @@ test("a thousand things never weigh more than the budget", () => {
 
 test("a thing that goes on stays one thing", () => {
   expect(names(amend(of(done("a"), done("b")), done("c")))).toBe("ac");
+});
+
+test("at least thirty strokes across half the sheet can be undone, in whichever direction", () => {
+  const brush_px = 0.03 * SHORTER_SIDE_PX;
+  for (let angle = 0; angle < Math.PI; angle += 0.1) {
+    const tiles = new Set<number>();
+    for (let at = 0; at <= SHORTER_SIDE_PX / 2; at += 4) {
+      const [left, top] = [Math.cos(angle) * at, Math.sin(angle) * at];
+      for (const tile of tilesIn({ left, top, right: left + brush_px, bottom: top + brush_px })) tiles.add(tile);
+    }
+    expect(HISTORY_BYTES / (tiles.size * TILE_BYTES)).toBeGreaterThan(30);
+  }
 });

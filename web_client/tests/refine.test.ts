@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { ParamsStore } from "../src/params";
+import type { Params, Value } from "../src/protocol";
 import { Refiner } from "../src/refine";
 import { FakeClock } from "./fakes";
 
@@ -8,7 +10,7 @@ function refiner(isWanted = true) {
   const it = new Refiner({
     clock,
     isWanted: () => isWanted,
-    lend: () => log.push("lend"),
+    lend: () => log.push("lend") > 0,
     giveBack: () => log.push("give back"),
   });
   return { it, clock, log };
@@ -47,4 +49,31 @@ test("a rest can be called at once, and only once", () => {
   it.rest();
   clock.pass(1000);
   expect(log).toEqual(["lend", "give back"]);
+});
+
+test("a stroke that begins before the setting is in force gets few steps as soon as it is, once", () => {
+  const clock = new FakeClock();
+  const sent: Record<string, Value>[] = [];
+  const params = new ParamsStore({ clock, send: (patch) => sent.push(patch) > 0 });
+  const first: Params = { version: 1, width: 256, height: 256, prompt: "ink", strength: 0.5, steps: 2 };
+  const it = new Refiner({
+    clock,
+    isWanted: () => true,
+    lend: () => params.lend("steps", 1),
+    giveBack: () => params.giveBack("steps"),
+  });
+  params.confirm(first);
+  params.edit("steps", 4, "sliding");
+  clock.pass(16);
+  it.moved();
+  expect(sent).toEqual([{ steps: 4 }]);
+  params.confirm({ ...first, version: 2, steps: 4 });
+  it.moved();
+  it.moved();
+  expect(sent).toEqual([{ steps: 4 }, { steps: 1 }]);
+  params.confirm({ ...first, version: 3, steps: 3 });
+  it.moved();
+  expect(sent).toHaveLength(2);
+  clock.pass(1000);
+  expect(params.shown.value.steps).toBe(3);
 });

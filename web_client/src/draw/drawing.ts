@@ -8,8 +8,8 @@ import { Sheets } from "./sheets";
 import { type Original, Surface } from "./surface";
 import { TILE_BYTES, tilesIn, wholeTiles } from "./tiles";
 
-/** What undo may hold: hundreds of strokes, or eight fills of a whole square sheet. */
-const HISTORY_BYTES = 32 * 1024 * 1024;
+/** What undo may hold: thirty strokes and more across half a square sheet, or three fills of all of it. */
+export const HISTORY_BYTES = 12 * 1024 * 1024;
 const PAPER = "#ffffff";
 
 /** How a mark becomes part of a layer. */
