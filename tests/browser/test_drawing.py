@@ -166,6 +166,22 @@ def test_shapes_and_fill(browser: Browser, echo: ServerProcess) -> None:
         expect_colour(page, 0.5, 0.55, RED)
 
 
+def test_twenty_fills_of_the_whole_sheet_are_undone(browser: Browser, echo: ServerProcess) -> None:
+    with drawing(browser, echo) as watched:
+        page = watched.page
+        press(page, "Fill")
+        for number in range(20):
+            press(page, "Blue" if number % 2 else "Red")
+            page.mouse.click(*at(page, 0.5, 0.5))
+        expect_colour(page, 0.1, 0.9, BLUE)
+        for _ in range(19):
+            press(page, "Undo")
+        expect_colour(page, 0.1, 0.9, RED)
+        press(page, "Undo")
+        expect_colour(page, 0.1, 0.9, WHITE)
+        expect(page.get_by_role("button", name="Undo", exact=True)).to_be_disabled()
+
+
 def test_a_colour_is_picked_from_the_drawing(browser: Browser, echo: ServerProcess) -> None:
     with drawing(browser, echo) as watched:
         page = watched.page

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { boxAround, clip, regular, sheetSize, shiftBetween, shiftedOn, union, UNMOVED } from "../src/draw/geometry";
 import { magnify, MAX_ZOOM, pan, reveal, WHOLE } from "../src/draw/place";
-import { boxOfTile, isBlank, tilesIn, wholeTiles } from "../src/draw/tiles";
+import { boxOfTile, onlyPixel, tilesIn, wholeTiles } from "../src/draw/tiles";
 
 test("a sheet has the picture's shape, 1024 on its shorter side, and an even centre", () => {
   expect(sheetSize(512, 512)).toEqual({ width: 1024, height: 1024 });
@@ -72,11 +72,13 @@ test("a sheet has whole tiles on both sides of its centre", () => {
   expect(wholeTiles(1026)).toBe(1152);
 });
 
-test("a tile is blank only without a trace", () => {
+test("a tile is of one pixel only without a trace of another", () => {
   const pixels = new Uint8ClampedArray(16);
-  expect(isBlank(pixels)).toBe(true);
+  expect(onlyPixel(pixels)).toBe(0);
   pixels[7] = 1;
-  expect(isBlank(pixels)).toBe(false);
+  expect(onlyPixel(pixels)).toBe(null);
+  pixels.fill(255);
+  expect(onlyPixel(pixels)).toBe(0xffffffff);
 });
 
 test("a layer moves by whole pixels, or is scaled by the way up and down alone", () => {

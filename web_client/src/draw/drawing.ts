@@ -5,10 +5,10 @@ import { type Box, clip, type Shift, sheetSize, union, UNMOVED } from "./geometr
 import { amend, emptyHistory, push, redo, undo } from "./history";
 import { activeLayer, addAbove, addBelow, change, isFull, type Layer, type Layers, oneLayer } from "./layers";
 import { Sheets } from "./sheets";
-import { type Original, Surface } from "./surface";
+import { BLANK, type Original, Surface, type Tile } from "./surface";
 import { TILE_BYTES, tilesIn, wholeTiles } from "./tiles";
 
-/** What undo may hold: thirty strokes and more across half a square sheet, or three fills of all of it. */
+/** What undo may hold: thirty strokes and more across half a square sheet, over others. */
 export const HISTORY_BYTES = 12 * 1024 * 1024;
 const PAPER = "#ffffff";
 
@@ -22,10 +22,12 @@ export interface Ink {
 interface PixelEdit {
   readonly kind: "pixels";
   readonly layerId: number;
-  readonly tiles: Map<number, ImageData | null>;
+  readonly tiles: Map<number, Tile>;
   /** And what the layer was made of, which is exchanged with them. */
   original: Original | null;
-  readonly bytes: number;
+  /** Of what it was made of, if nothing else holds that. */
+  readonly original_bytes: number;
+  bytes: number;
 }
 
 interface LayerEdit {
@@ -103,7 +105,7 @@ export class Drawing {
     const layerId = this.layers.peek().activeId;
     const sheet = this.#sheets.get(layerId);
     const parts = boxes.flatMap((box) => clip(box, sheet.box) ?? []);
-    const tiles = [...new Set(parts.flatMap(tilesIn))].filter((tile) => mark.readTile(tile) !== null);
+    const tiles = [...new Set(parts.flatMap(tilesIn))].filter((tile) => mark.readTile(tile) !== BLANK);
     if (tiles.length === 0) return;
     this.#remember(layerId, tiles);
     const whole = parts.reduce<Box | null>(union, null) as Box;
@@ -129,7 +131,7 @@ export class Drawing {
     const sheet = this.#sheets.get(activeId);
     const original = this.#sheets.original(activeId);
     this.previewShift(shift);
-    const hasInk = (tile: number) => sheet.readTile(tile) !== null || this.#preview.readTile(tile) !== null;
+    const hasInk = (tile: number) => sheet.readTile(tile) !== BLANK || this.#preview.readTile(tile) !== BLANK;
     this.#remember(activeId, tilesIn(sheet.box).filter(hasInk), { ...original, shift });
     sheet.clear(sheet.box);
     sheet.blit(this.#preview, sheet.box);
@@ -139,7 +141,7 @@ export class Drawing {
   clearLayer(): void {
     const { activeId } = this.layers.peek();
     const sheet = this.#sheets.get(activeId);
-    const used = tilesIn(sheet.box).filter((tile) => sheet.readTile(tile) !== null);
+    const used = tilesIn(sheet.box).filter((tile) => sheet.readTile(tile) !== BLANK);
     if (used.length === 0) return;
     this.#remember(activeId, used);
     sheet.clear(sheet.box);
@@ -243,6 +245,7 @@ export class Drawing {
         edit.tiles.set(tile, sheet.readTile(tile));
         sheet.writeTile(tile, pixels);
       }
+      edit.bytes = edit.original_bytes + bytesOf(edit.tiles.values());
       const original = this.#sheets.originalOf(edit.layerId);
       this.#sheets.setOriginal(edit.layerId, edit.original);
       edit.original = original;
@@ -259,9 +262,9 @@ export class Drawing {
     this.#sheets.setOriginal(layerId, original);
     this.#touched.add(layerId);
     const isOnlyHere = before !== null && before.image !== original?.image;
-    // Weighed as if full: undoing puts in them what is there now.
-    const bytes = tiles.size * TILE_BYTES + (isOnlyHere ? this.#sheets.bytes : 0);
-    this.#push({ kind: "pixels", layerId, tiles, original: before, bytes });
+    const original_bytes = isOnlyHere ? this.#sheets.bytes : 0;
+    const bytes = original_bytes + bytesOf(tiles.values());
+    this.#push({ kind: "pixels", layerId, tiles, original: before, original_bytes, bytes });
   }
 
   #push(edit: PixelEdit | LayerEdit): void {
@@ -291,4 +294,11 @@ export class Drawing {
     const surface = instead ?? this.#sheets.find(id);
     if (isVisible && surface) this.#view.blit(surface, part, opacity);
   }
+}
+
+/** Tiles of one colour weigh next to nothing. */
+function bytesOf(tiles: Iterable<Tile>): number {
+  let bytes = 0;
+  for (const tile of tiles) if (typeof tile !== "number") bytes += TILE_BYTES;
+  return bytes;
 }

@@ -1,7 +1,11 @@
 /** A canvas with its origin at the centre. Knows neither layers nor tools. */
 
 import type { Box, Shift } from "./geometry";
-import { boxOfTile, isBlank } from "./tiles";
+import { boxOfTile, onlyPixel, TILE_PX } from "./tiles";
+
+/** What is on a tile; where that is one colour, only its pixel. */
+export type Tile = ImageData | number;
+export const BLANK = 0;
 
 /**
  * What a layer shows, and where. Moving and scaling begin with it each time: nothing gets softer by being made small and
@@ -95,16 +99,14 @@ export class Surface {
     this.#context.putImageData(pixels, left + width / 2, top + height / 2);
   }
 
-  /** The pixels of a tile; null where there is nothing on it. */
-  readTile(tile: number): ImageData | null {
+  readTile(tile: number): Tile {
     const pixels = this.read(boxOfTile(tile));
-    return isBlank(pixels.data) ? null : pixels;
+    return onlyPixel(pixels.data) ?? pixels;
   }
 
-  writeTile(tile: number, pixels: ImageData | null): void {
-    const box = boxOfTile(tile);
-    if (pixels) this.write(pixels, box);
-    else this.clear(box);
+  writeTile(tile: number, content: Tile): void {
+    const pixels = typeof content === "number" ? new ImageData(TILE_PX, TILE_PX) : content;
+    if (typeof content === "number") new Uint32Array(pixels.data.buffer).fill(content);
+    this.write(pixels, boxOfTile(tile));
   }
 }
-

@@ -29,6 +29,9 @@ export function boxOfTile(tile: number): Box {
   return { left, top, right: left + TILE_PX, bottom: top + TILE_PX };
 }
 
-export function isBlank(pixels: Uint8ClampedArray): boolean {
-  return new Uint32Array(pixels.buffer, pixels.byteOffset, pixels.byteLength / 4).every((pixel) => pixel === 0);
+/** The one pixel that all of these are; null where they differ. */
+export function onlyPixel(pixels: Uint8ClampedArray): number | null {
+  const all = new Uint32Array(pixels.buffer, pixels.byteOffset, pixels.byteLength / 4);
+  const [first = 0] = all;
+  return all.every((pixel) => pixel === first) ? first : null;
 }
