@@ -78,7 +78,7 @@ class OpenVinoBackend(PlainBackend):
         """What runs, in which number format, and which picture sizes it is made for."""
         pictures = (shapes.inputs[0] for shapes in self._networks["opening"].fixed)
         sizes = dict.fromkeys(f"{width}×{height}" for _, height, width, _ in pictures)
-        return f"{super().rung}{', made for ' * bool(sizes)}{' and '.join(sizes)}"
+        return f"{super().rung}, made for {' and '.join(sizes)}" if sizes else super().rung
 
     def run(self, call: Call) -> Outputs:
         """See `Backend`."""

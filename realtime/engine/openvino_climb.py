@@ -5,6 +5,7 @@ Must not know rows or the scheduler.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -19,6 +20,8 @@ from .openvino_exactness import Shapes
 
 if TYPE_CHECKING:
     from .models import Model
+
+_log = logging.getLogger(__name__)
 
 
 def convert(model: Model, climb: Climb) -> None:
@@ -55,7 +58,10 @@ def compile_for_shapes(backend: Backend, climb: Climb) -> None:
             }
             climb.make(f"openvino for {', '.join(map(str, unproven))}", order, hear)
         for shapes in wanted:
-            if not (openvino.is_proven(shapes) and openvino.take(shapes)):
-                openvino.demand.refuse(shapes)
+            if openvino.is_proven(shapes):
+                if openvino.take(shapes):
+                    continue
+                _log.info("%s stays with what serves all sizes, slower: too many sizes are in use", shapes)
+            openvino.demand.refuse(shapes)
         climb.closing.wait(LOOK_EVERY_S)
         wanted = openvino.demand.settled()

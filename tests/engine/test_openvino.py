@@ -301,6 +301,24 @@ def test_what_a_child_has_proven_is_taken_and_a_crash_of_it_costs_only_speed(
     restyle(backend, model)
 
 
+def test_size_for_which_there_is_no_room_stays_slower_and_the_log_says_so(
+    half: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend, model = half
+    restyle(backend, model)
+    for shapes in backend.demand.so_far():
+        backend.learn(shapes)
+    monkeypatch.setattr(Network, "take", lambda network, shapes: False)
+    climb = Climb(Config(), lambda backend: None)
+    climb.closing = OneRound()
+
+    with caplog.at_level("INFO", "realtime.engine.openvino_climb"):
+        compile_for_shapes(backend, climb)
+
+    assert caplog.text.count("too many sizes are in use") == 3
+    assert "made for" not in backend.rung
+
+
 # -- one network -------------------------------------------------------------------------------------------------------
 
 

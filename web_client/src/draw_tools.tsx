@@ -1,5 +1,6 @@
 /** The tools below the drawing surface: what draws, in which colour, how thick and how faint, and the way back. */
 
+import { Check } from "./check";
 import type { Signal } from "@preact/signals";
 import type { Client } from "./client";
 import { PALETTE } from "./draw/colours";
@@ -22,7 +23,7 @@ export function DrawTools({ client }: { client: Client }) {
       <Sliders canvas={canvas} />
       <LayerList client={client} />
       <div class="tools">
-        <Check flag={client.refines} label={words.refine} hint={words.refineHint} />
+        <Check of={client.refines} label={words.refine} hint={words.refineHint} isDetail />
         {canvas.hasPen.value && (
           <label class="inline detail">
             <input
@@ -123,7 +124,7 @@ function Sliders({ canvas }: { canvas: DrawingCanvas }) {
       <Slider value={toolbox.size} label={words.size} shortcut=", ." unit="%" {...SIZE_PERCENT} />
       <Slider value={toolbox.opacity} label={words.opacity} shortcut="; :" unit="%" {...OPACITY_PERCENT} />
       {tool === "fill" && <Slider value={toolbox.tolerance} label={words.tolerance} unit="%" {...TOLERANCE_PERCENT} />}
-      {(tool === "rectangle" || tool === "ellipse") && <Check flag={toolbox.fillsShapes} label={words.filled} />}
+      {(tool === "rectangle" || tool === "ellipse") && <Check of={toolbox.fillsShapes} label={words.filled} isDetail />}
     </div>
   );
 }
@@ -197,21 +198,6 @@ function Percent({ label, value, min, max, step, take }: PercentProps) {
           if (!Number.isNaN(typed)) take(Math.min(max, Math.max(min, typed)));
         }}
       />
-    </label>
-  );
-}
-
-function Check({ flag, label, hint }: { flag: Signal<boolean>; label: string; hint?: string }) {
-  return (
-    <label class="inline detail" title={hint}>
-      <input
-        type="checkbox"
-        checked={flag.value}
-        onChange={(event) => {
-          flag.value = event.currentTarget.checked;
-        }}
-      />
-      {label}
     </label>
   );
 }

@@ -1,5 +1,6 @@
 /** The tools below a camera, a screen or a file. Those of the drawing are in `draw_tools`. */
 
+import { Check } from "./check";
 import type { Client } from "./client";
 import { FileButton } from "./file_button";
 import { Icon } from "./icons";
@@ -21,16 +22,7 @@ export function CameraTools({ camera, choose }: { camera: Camera; choose: (devic
           ))}
         </select>
       </label>
-      <label class="inline">
-        <input
-          type="checkbox"
-          checked={camera.mirrored.value}
-          onChange={(event) => {
-            camera.mirrored.value = event.currentTarget.checked;
-          }}
-        />
-        {words.mirror}
-      </label>
+      <Check of={camera.mirrored} label={words.mirror} />
     </div>
   );
 }
@@ -85,16 +77,5 @@ export function FileTools({ source, accept, take }: { source: FileSource; accept
 }
 
 export function HiddenTab({ client }: { client: Client }) {
-  return (
-    <label class="inline detail">
-      <input
-        type="checkbox"
-        checked={client.pausesHidden.value}
-        onChange={(event) => {
-          client.pausesHidden.value = event.currentTarget.checked;
-        }}
-      />
-      {strings.source.pauseHidden}
-    </label>
-  );
+  return <Check of={client.pausesHidden} label={strings.source.pauseHidden} isDetail />;
 }

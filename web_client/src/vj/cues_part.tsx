@@ -1,5 +1,6 @@
 /** The list of cues, and what plays it. */
 
+import { Check } from "../check";
 import { IconButton } from "../icon_button";
 import { Icon } from "../icons";
 import { strings } from "../strings";
@@ -61,16 +62,7 @@ export function CuesPart({ show }: { show: Show }) {
         >
           {words.nextCue}
         </button>
-        <label class="inline">
-          <input
-            type="checkbox"
-            checked={show.loops.value}
-            onChange={(event) => {
-              show.loops.value = event.currentTarget.checked;
-            }}
-          />
-          {words.loop}
-        </label>
+        <Check of={show.loops} label={words.loop} />
       </div>
     </section>
   );

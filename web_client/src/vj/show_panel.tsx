@@ -1,5 +1,6 @@
 /** The controls of a show: tempo, cues, MIDI and sound. */
 
+import { Check } from "../check";
 import { strings } from "../strings";
 import type { Studio } from "../studio";
 import { CuesPart } from "./cues_part";
@@ -90,16 +91,7 @@ function SoundPart({ studio, show }: { studio: Studio; show: Show }) {
         </button>
         <meter aria-label={words.level} min={0} max={1} value={level.value} />
       </div>
-      <label class="inline">
-        <input
-          type="checkbox"
-          checked={show.pulses.value}
-          onChange={(event) => {
-            show.pulses.value = event.currentTarget.checked;
-          }}
-        />
-        {words.pulses}
-      </label>
+      <Check of={show.pulses} label={words.pulses} />
       {problem.value && (
         <p class="error" role="alert">
           {words.soundProblems[problem.value]}
