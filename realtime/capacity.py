@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .engine import RowCost
+
 MOST_FPS = 120.0
 """Nobody looks at more."""
 BUSY_SHARE = 0.9
@@ -21,13 +23,11 @@ class Demand:
 
     Attributes:
         fps: frames a second that it sends; whoever sends few needs no more than those.
-        steps: ticks of a frame.
-        work: pixels of a row, those of guidance counted twice.
+        cost: of a frame; one without work takes no time of the engine's.
     """
 
     fps: float
-    steps: int
-    work: int
+    cost: RowCost
 
 
 def load(demands: Sequence[Demand], fps: float, fixed_ns: float, slope_ns: float, max_rows: int) -> float:
@@ -40,9 +40,10 @@ def load(demands: Sequence[Demand], fps: float, fixed_ns: float, slope_ns: float
         slope_ns: for each unit of work in it.
         max_rows: of a tick.
     """
-    rows = [min(demand.fps, fps) * demand.steps for demand in demands]
+    demands = [demand for demand in demands if demand.cost.work]
+    rows = [min(demand.fps, fps) * demand.cost.ticks for demand in demands]
     ticks = max(max(rows, default=0.0), sum(rows) / max_rows)
-    work = sum(number * demand.work for number, demand in zip(rows, demands, strict=True))
+    work = sum(number * demand.cost.work for number, demand in zip(rows, demands, strict=True))
     return (fixed_ns * ticks + slope_ns * work) / 1e9
 
 

@@ -1,6 +1,6 @@
 """What ticks cost, who pays for them, and how many rows one had better have.
 
-Must not know sessions, frames or the engine: users are names, work is in pixels, costs are nanoseconds.
+Must not know sessions, frames or the engine: users are names, work is in the engine's unit, times are nanoseconds.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import math
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import median_high
 
 from .shares import Shares
 
@@ -28,48 +29,62 @@ LOOK_EVERY = 500
 
 
 class TickCosts:
-    """What a tick costs: a fixed part, and one for each pixel of its rows. Learned from the ticks that were.
+    """What a tick costs: a fixed part, and one for each unit of work in it. Learned from the ticks that were.
 
     A device that one row doesn't fill shows in the fixed part: there further rows are nearly free.
     """
 
     def __init__(self) -> None:
         self._durations: dict[int, deque[int]] = {}
-        self.line: tuple[float, float] | None = None  # of the fixed part and of one pixel, nanoseconds
-        self.full_work = math.inf  # pixels from which on a tick is full, as far as that has been seen
+        self.line: tuple[float, float] | None = None  # the fixed part and that of one unit of work, nanoseconds
+        self.full_work = math.inf  # from which on a tick is full, as far as that has been seen
 
     def note(self, work: int, duration_ns: int) -> None:
-        """A tick took this long.
+        """A tick took this long. One without work teaches nothing: what it does takes next to no time.
 
         Args:
-            work: pixels of its rows, those of guidance counted twice.
+            work: of its rows.
         """
+        if not work:
+            return
         newest = self._durations.pop(work, None) or deque(maxlen=NEWEST)
         newest.append(duration_ns)
         self._durations[work] = newest
         if len(self._durations) > COMPOSITIONS_KEPT:
             del self._durations[next(iter(self._durations))]
-        medians = {w: sorted(d)[len(d) // 2] for w, d in self._durations.items() if w and len(d) >= MEASURED}
+        medians = {w: median_high(d) for w, d in self._durations.items() if len(d) >= MEASURED}
         self.line = _line(medians)
         self.full_work = _full_work(*self.line) if self.line and len(medians) > 1 else math.inf
 
     def split(self, works: Mapping[str, int], duration_ns: float) -> dict[str, float]:
-        """A tick's duration, divided among those in it: the fixed part alike, the rest by their work."""
+        """A tick's duration, divided among those in it: the fixed part alike, the rest by their work.
+
+        Who does no work in it has no share in a tick of others' work.
+        """
         total = sum(works.values())
         if not total:
-            return {}
+            return {name: max(LEAST_NS, duration_ns / len(works)) for name in works}
         fixed_ns, slope_ns = self.line or (0.0, duration_ns / total)
         expected_ns = fixed_ns + slope_ns * total
         alike = fixed_ns / expected_ns if expected_ns > 0 else 0.0
+        users = sum(work > 0 for work in works.values())
         return {
-            name: max(LEAST_NS, duration_ns * (alike / len(works) + (1 - alike) * work / total))
+            name: max(LEAST_NS, duration_ns * (alike / users + (1 - alike) * work / total)) if work else LEAST_NS
             for name, work in works.items()
         }
 
+    def measured(self, work: int) -> int | None:
+        """How long the newest ticks of exactly so much work took, their median; None where there were none."""
+        newest = self._durations.get(work)
+        return median_high(newest) if newest else None
+
     def expected(self, work: int) -> float:
-        """How long a tick of so much work takes; 0 where nothing is known."""
+        """How long a tick of so much work takes: as measured, else by the line; 0 where nothing is known."""
+        measured_ns = self.measured(work)
+        if measured_ns is not None:
+            return measured_ns
         fixed_ns, slope_ns = self.line or (0.0, 0.0)
-        return fixed_ns + slope_ns * work
+        return fixed_ns + slope_ns * work if work else 0.0
 
 
 def _line(medians: Mapping[int, int]) -> tuple[float, float] | None:
@@ -106,16 +121,22 @@ class Filling:
     work: int = 0
     least_left: float = math.inf
 
-    def takes(self, work: int, steps: int) -> bool:
+    def takes(self, work: int, ticks: int) -> bool:
         """Whether one more row belongs in it; if so it is in.
 
-        Into a full tick only a row goes that leaves before all the others do: it delays them less than they would it.
+        A row without work does. Into a full tick only a row goes that leaves before all the others do: it delays them
+        less than they would it.
         """
-        belongs = self.work < self.full_work or steps < self.least_left
+        belongs = not work or self.work < self.full_work or ticks < self.least_left
         if belongs:
-            self.work += work
-            self.least_left = min(self.least_left, steps)
+            self.add(work, ticks)
         return belongs
+
+    def add(self, work: int, ticks: int) -> None:
+        """A row is in it that has so many ticks to go; one without work fills nothing and delays nobody."""
+        if work:
+            self.work += work
+            self.least_left = min(self.least_left, ticks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +150,11 @@ class Bill:
 
     works: Mapping[str, int]
     charged_ns: Mapping[str, float]
+
+    @property
+    def work(self) -> int:
+        """Of all rows."""
+        return sum(self.works.values())
 
 
 @dataclass(slots=True)
@@ -161,14 +187,18 @@ class Ledger:
         looks = self._ticks % LOOK_EVERY == 0
         filling = Filling(math.inf if looks else self.costs.full_work)
         for row in self._rows.values():
-            filling.work += row.work
-            filling.least_left = min(filling.least_left, row.left)
+            filling.add(row.work, row.left)
         return filling
 
-    def enter(self, number: int, name: str, work: int, steps: int) -> None:
-        """A user's row is in all ticks from now on, until it leaves: after so many steps, if nothing comes between."""
+    @property
+    def work(self) -> int:
+        """Of the rows in flight."""
+        return sum(row.work for row in self._rows.values())
+
+    def enter(self, number: int, name: str, work: int, ticks: int) -> None:
+        """A user's row is in all ticks from now on, until it leaves: after so many ticks, if nothing comes between."""
         self._shares.admit(name)
-        self._rows[number] = _Row(name, work, steps)
+        self._rows[number] = _Row(name, work, ticks)
 
     def leave(self, number: int) -> None:
         """The row was in its last tick."""
@@ -185,9 +215,14 @@ class Ledger:
         self._add(bill.charged_ns, 1)
         return bill
 
-    def settle(self, bill: Bill, duration_ns: int) -> None:
-        """It took so long."""
-        self.costs.note(sum(bill.works.values()), duration_ns)
+    def settle(self, bill: Bill, duration_ns: int, *, is_whole: bool = True) -> None:
+        """It took so long.
+
+        Args:
+            is_whole: whether the work was done; a tick that failed, if only in part, teaches nothing about costs.
+        """
+        if is_whole:
+            self.costs.note(bill.work, duration_ns)
         self._add(self.costs.split(bill.works, duration_ns), 1)
         self._add(bill.charged_ns, -1)
 

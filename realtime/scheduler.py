@@ -12,6 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from .capacity import MOST_FPS, Demand, rate_for_all
 from .engine import Engine, Pending
@@ -53,17 +54,11 @@ def pick(
     return [waiting[name] for name in shares.order(list(waiting), running)][: max(0, free)]
 
 
-def _work(params: Params) -> int:
-    """Pixels of a row: twice where guidance may take a second one."""
-    return params.width * params.height * (2 if params.guidance_scale > 1 else 1)
-
-
 @dataclass(frozen=True, slots=True)
 class _Flight:
     """A tick that was launched and is not collected yet."""
 
     pending: Pending
-    rows: int
     bill: Bill
     begun_ns: int
     launched_ns: int
@@ -115,7 +110,6 @@ class Scheduler:
         self._followers: dict[int, Job] = {}  # job number -> the newest unchanged frame since
         self._rows_of: Counter[str] = Counter()  # rows in flight by session name
         self._finished_ns = 0  # when the device was done with the newest collected tick
-        self._tick_times = Durations()
         self._launch_times = Durations()
         self._rhythms: dict[str, Rhythm] = {}  # by session name
         self._joined_ns: dict[str, int] = {}  # by session name
@@ -152,12 +146,12 @@ class Scheduler:
         Who has been here for less than `NEW_NS` counts as a newcomer: what it will send is not known yet.
         """
         now_ns = self._clock()
-        demands = [Demand(MOST_FPS, params.num_inference_steps, _work(params)) for params in newcomers]
+        demands = [Demand(MOST_FPS, self._engine.cost(params)) for params in newcomers]
         for session in self._sessions:
             is_new = now_ns - self._joined_ns.get(session.name, now_ns) < NEW_NS
             fps = MOST_FPS if is_new else session.stats.wanted_fps(now_ns)
             if session.channel is not None:
-                demands.append(Demand(fps, session.in_use.num_inference_steps, _work(session.in_use)))
+                demands.append(Demand(fps, self._engine.cost(session.in_use)))
         return rate_for_all(demands, self._ledger.costs.line, self._max_rows)
 
     def stop(self) -> None:
@@ -211,8 +205,8 @@ class Scheduler:
         lead_ns = self._launch_times.expected(self._ready()) + ADMISSION_MARGIN_NS
         return max(0.0, self._expected_end_ns(running) - lead_ns - self._clock())
 
-    def _expected_end_ns(self, running: _Flight) -> int:
-        return max(running.launched_ns, self._finished_ns) + self._tick_times.expected(running.rows)
+    def _expected_end_ns(self, running: _Flight) -> float:
+        return max(running.launched_ns, self._finished_ns) + self._ledger.costs.expected(running.bill.work)
 
     def _wait_for_company(self) -> None:
         """With an idle device: wait for a frame that is about to come, if that is good for all."""
@@ -223,21 +217,28 @@ class Scheduler:
                 return
             self._answer_still()
 
-    def _company_ns(self, free_ns: int) -> float:
+    def _company_ns(self, free_ns: float) -> float:
         """How long after `free_ns`, when the device is free, one more frame comes that is worth waiting for; else 0."""
-        ready = self._ready()
-        rows = ready + self._engine.busy_rows
-        now_ns, more_ns, alone_ns = (self._tick_times.known(number) for number in (rows, rows + 1, 1))
-        if not 0 < ready < self._engine.free_rows or now_ns is None or more_ns is None or alone_ns is None:
-            return 0.0
-        waits_ns = [
-            next_ns - free_ns
+        ready = [session for session in self._sessions if self._is_ready(session)]
+        coming = [
+            (next_ns - free_ns, session)
             for session in self._sessions
-            if session.channel is not None and not self._is_ready(session) and self._has_room(session)
+            if session.channel is not None and not session.channel.inbox.full and self._has_room(session)
             if (rhythm := self._rhythms.get(session.name)) and (next_ns := rhythm.next_ns()) and next_ns > free_ns
         ]
-        first_ns = min(waits_ns, default=0.0)
-        return first_ns if first_ns and pays(first_ns, rows, now_ns, more_ns, alone_ns) else 0.0
+        if not coming or not 0 < len(ready) < self._engine.free_rows:
+            return 0.0
+        first_ns, first = min(coming, key=itemgetter(0))
+        work, more = self._ledger.work + sum(map(self._work, ready)), self._work(first)
+        now_ns, more_ns, alone_ns = map(self._ledger.costs.measured, (work, work + more, more))
+        if now_ns is None or more_ns is None or alone_ns is None:
+            return 0.0
+        rows = len(ready) + self._engine.busy_rows
+        return first_ns if pays(first_ns, rows, now_ns, more_ns, alone_ns) else 0.0
+
+    def _work(self, session: Session) -> int:
+        """Of a row of this session, as far as its newest frame tells."""
+        return self._engine.cost(session.in_use).work
 
     def _is_ready(self, session: Session) -> bool:
         return (channel := session.channel) is not None and channel.inbox.full and self._has_room(session)
@@ -280,13 +281,15 @@ class Scheduler:
     def _fitting(self, picked: Sequence[Session]) -> list[Session]:
         """Those whose rows belong in the next tick, as far as their newest frames tell what a frame of theirs is."""
         filling = self._ledger.filling()
-        return [s for s in picked if filling.takes(_work(s.in_use), s.in_use.num_inference_steps)]
+        costs = [self._engine.cost(session.in_use) for session in picked]
+        return [session for session, cost in zip(picked, costs, strict=True) if filling.takes(cost.work, cost.ticks)]
 
     def _begin(self, session: Session, channel: Channel, job: Job) -> None:
         """A frame gets a row."""
         self._under_way[job.number] = (session, channel)
         self._rows_of[session.name] += 1
-        self._ledger.enter(job.number, session.name, _work(job.params), job.params.num_inference_steps)
+        cost = self._engine.cost(job.params)
+        self._ledger.enter(job.number, session.name, cost.work, cost.ticks)
         channel.reference = job
         session.stats.count_wanted(job.admitted_ns)
         if (rhythm := self._rhythms.get(session.name)) is not None:
@@ -334,7 +337,6 @@ class Scheduler:
     def _tick(self, admitted: list[Job], picked_ns: int) -> _Flight | None:
         if not admitted and not self._engine.busy_rows:
             return None
-        rows = len(admitted) + self._engine.busy_rows
         bill = self._ledger.charge()
         before_ns = self._clock()
         pending = self._engine.tick(admitted)
@@ -344,7 +346,7 @@ class Scheduler:
             self._rows_of[job.session] -= 1
             self._ledger.leave(job.number)
         self._rows_of += Counter()  # forgets the zeros
-        return _Flight(pending, rows, bill, before_ns, launched_ns)
+        return _Flight(pending, bill, before_ns, launched_ns)
 
     def _deliver(self, flight: _Flight) -> None:
         outcomes = flight.pending.collect()
@@ -354,8 +356,8 @@ class Scheduler:
         started_ns = max(launched_ns, self._finished_ns)
         self._finished_ns = finished_ns
         duration_ns = max(0, finished_ns - started_ns)
-        self._tick_times.note(flight.rows, duration_ns)
-        self._ledger.settle(flight.bill, duration_ns)
+        is_whole = not any(isinstance(outcome, Failure) for outcome in outcomes)
+        self._ledger.settle(flight.bill, duration_ns, is_whole=is_whole)
         for outcome in self._stages.seal(outcomes):
             self._answer(outcome)
         self._on_tick((finished_ns - flight.begun_ns) / 1e9, len(outcomes))

@@ -24,7 +24,7 @@ from PIL import Image
 
 from realtime.bench.load import BenchError
 from realtime.config import Config
-from realtime.engine import Engine, EngineInfo, Progress
+from realtime.engine import Engine, EngineInfo, Progress, RowCost
 from realtime.engine.echo import EchoEngine
 from realtime.errors import FrameError
 from realtime.frame import Failure, Format, Frame, Job, Result, Stamps
@@ -156,6 +156,10 @@ class ScriptedEngine:
     @property
     def busy_rows(self) -> int:
         return len(self._rows)
+
+    def cost(self, params: Params) -> RowCost:
+        """Pixels; a frame of strength 0 passes through, as in a real engine."""
+        return RowCost(params.width * params.height, self._steps) if params.strength else RowCost(0, 1)
 
     def tick(self, admitted: Sequence[Job]) -> ScriptedPending:
         with self._changed:

@@ -11,6 +11,14 @@ from hypothesis import strategies as st
 from realtime.ledger import LOOK_EVERY, MEASURED, NEWEST, Filling, Ledger, TickCosts
 from realtime.shares import Shares
 
+
+def measured(fixed: int, slope: int, *works: int) -> TickCosts:
+    costs = TickCosts()
+    for work in works * MEASURED:
+        costs.note(work, fixed + slope * work)
+    return costs
+
+
 # -- what a tick costs -------------------------------------------------------------------------------------------------
 
 
@@ -31,13 +39,59 @@ def test_one_kind_of_tick_says_nothing_of_the_fixed_part() -> None:
     assert costs.line == (0.0, 5.0)
 
 
-def test_first_ticks_say_nothing_yet() -> None:
+def test_ticks_of_two_sizes_in_turn_are_expected_to_take_what_each_takes() -> None:
+    costs = TickCosts()
+    for _ in range(NEWEST):
+        costs.note(256**2, 8_000_000)
+        costs.note(1024**2, 120_000_000)
+
+    assert costs.expected(256**2) == 8_000_000
+    assert costs.expected(1024**2) == 120_000_000
+
+
+def test_tick_is_expected_as_measured_where_that_is_not_on_the_line() -> None:
+    costs = TickCosts()
+    for work, duration in ((1, 100), (2, 100), (3, 180), (4, 180)) * MEASURED:
+        costs.note(work, duration)
+
+    assert [costs.expected(work) for work in (1, 2, 3, 4)] == [100, 100, 180, 180]
+    assert [costs.measured(work) for work in (4, 5)] == [180, None]
+    assert 180 < costs.expected(5) < 300
+
+
+def test_lasting_change_shows_after_three_ticks() -> None:
+    costs = TickCosts()
+    for duration in [10] * NEWEST + [20] * 3:
+        costs.note(1, duration)
+
+    assert costs.expected(1) == 20
+
+
+def test_ticks_without_work_teach_nothing() -> None:
+    costs = measured(1000, 5, 100, 400)
+    line = costs.line
+    for _ in range(100):
+        costs.note(0, 7)
+
+    assert costs.line == line
+    assert costs.expected(0) == 0
+
+
+def test_who_does_no_work_has_no_share_in_others_ticks() -> None:
+    costs = measured(1000, 5, 100, 400)
+
+    assert costs.split({"a": 100, "passes": 0}, 1500) == pytest.approx({"a": 1500, "passes": 1})
+    assert costs.split({"passes": 0, "passes too": 0}, 20) == {"passes": 10, "passes too": 10}
+
+
+def test_first_ticks_say_nothing_yet_of_others() -> None:
     costs = TickCosts()
     for _ in range(MEASURED - 1):
         costs.note(100, 900_000)
 
     assert costs.line is None
-    assert costs.expected(100) == 0
+    assert costs.expected(200) == 0
+    assert costs.expected(100) == 900_000
 
 
 @given(st.lists(st.tuples(st.integers(1, 1000), st.integers(0, 10**9)), min_size=1, max_size=60))
@@ -70,13 +124,6 @@ def test_what_is_charged_is_what_was_spent(works: dict[str, int], duration: int)
 
 
 # -- how many rows -----------------------------------------------------------------------------------------------------
-
-
-def measured(fixed: int, slope: int, *works: int) -> TickCosts:
-    costs = TickCosts()
-    for work in works * MEASURED:
-        costs.note(work, fixed + slope * work)
-    return costs
 
 
 def test_device_that_one_row_fills_is_full_with_it() -> None:
@@ -118,6 +165,23 @@ def test_row_that_leaves_first_goes_into_a_full_tick() -> None:
     assert filling.takes(100, 1)
 
 
+def test_row_without_work_goes_into_a_full_tick_and_keeps_nobody_out() -> None:
+    filling = Filling(0.0)
+    assert filling.takes(100, 4)
+
+    assert filling.takes(0, 1)
+    assert filling.takes(100, 2)
+
+
+def test_tick_that_failed_is_paid_for_and_teaches_nothing() -> None:
+    ledger = Ledger(Shares())
+    ledger.enter(1, "a", 100, ticks=2)
+    for _ in range(MEASURED):
+        ledger.settle(ledger.charge(), 3, is_whole=False)
+
+    assert ledger.costs.line is None
+
+
 def full_ledger() -> Ledger:
     """Of a device that one row fills, after some ticks."""
     ledger = Ledger(Shares())
@@ -129,7 +193,7 @@ def full_ledger() -> Ledger:
 
 def test_rows_in_flight_are_in_the_next_tick() -> None:
     ledger = full_ledger()
-    ledger.enter(1, "a", 100, steps=3)
+    ledger.enter(1, "a", 100, ticks=3)
     ledger.charge()
 
     assert not ledger.filling().takes(100, 2)

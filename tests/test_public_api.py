@@ -40,7 +40,7 @@ def test_engine_is_as_small_as_it_was() -> None:
     def public(cls: type) -> set[str]:
         return {name for name in vars(cls) if not name.startswith("_")}
 
-    assert public(Engine) == {"info", "free_rows", "busy_rows", "tick", "close"}
+    assert public(Engine) == {"info", "free_rows", "busy_rows", "cost", "tick", "close"}
     assert public(Pending) == {"jobs", "finished_ns", "ready", "collect"}
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from realtime.capacity import MOST_FPS
 from realtime.errors import EngineError
 from realtime.frame import Job
-from realtime.ledger import MEASURED
+from realtime.ledger import MEASURED, NEWEST
 from realtime.params import Params
 from realtime.scheduler import NEW_NS, Scheduler, pick
 from realtime.session import Channel, Session
@@ -38,6 +38,9 @@ class User:
         self._seq += 1
         self.session.offer(self.channel, a_frame(self._seq))
         return self._seq
+
+    def skip_to(self, seq: int) -> None:
+        self._seq = seq
 
     def answer(self) -> int:
         """The seq of the next picture, waiting for it."""
@@ -204,10 +207,13 @@ def test_more_frames_than_rows_wait_for_the_next_tick() -> None:
 class WorkingEngine(ScriptedEngine):
     """Works inside `tick`: 10 ms for each 256x256 pixels in it, and what a tick costs whatever is in it."""
 
-    def __init__(self, clock: FakeClock, fixed_ms: int = 0) -> None:
+    def __init__(self, clock: FakeClock, fixed_ms: int = 0, failures: frozenset[int] = frozenset()) -> None:
         self.times_ms: Counter[str] = Counter()
+        self.is_working = True
 
         def work() -> int:
+            if not self.is_working:
+                return clock()
             clock.advance_ms(fixed_ms)
             for job in self.ticks[-1]:
                 cost_ms = 10 * job.params.width * job.params.height // 256**2
@@ -215,7 +221,7 @@ class WorkingEngine(ScriptedEngine):
                 clock.advance_ms(cost_ms)
             return clock()
 
-        super().__init__(synchronous=True, clock=work)
+        super().__init__(synchronous=True, clock=work, failures=failures)
 
 
 @pytest.mark.parametrize("light", [1, 3])
@@ -289,6 +295,55 @@ def test_rate_with_one_more_stands_on_what_was_measured_and_on_what_is_sent() ->
     assert scheduler.rate_with(newcomer) == pytest.approx(45, abs=1)
     clock.advance_ms(60_000)  # the other is idle now
     assert scheduler.rate_with(newcomer) == pytest.approx(90, abs=1)
+
+
+@pytest.mark.parametrize("kind", ["passes through", "fails"])
+def test_frames_on_which_no_work_is_done_do_not_change_what_is_expected_of_others(kind: str) -> None:
+    clock = FakeClock()
+    failing = frozenset(range(100, 200)) if kind == "fails" else frozenset[int]()
+    engine = WorkingEngine(clock, fixed_ms=200, failures=failing)
+    scheduler = Scheduler(engine, clock=clock)
+    user = User(scheduler, "a")
+
+    with running(scheduler, engine):
+        for _ in range(MEASURED):
+            user.send()
+            user.answer()
+        before = scheduler.rate_with([Params()] * 2)
+        engine.is_working = False
+        if kind == "passes through":
+            user.session.update({"strength": 0})
+        else:
+            user.skip_to(100)
+        for number in range(NEWEST):
+            user.send()
+            engine.wait_for(lambda engine, done=MEASURED + number + 1: engine.notes.count("collect") == done)
+
+        engine.is_working = True
+        user.skip_to(200)
+        user.session.update({"strength": 0.5})
+        user.send()
+        engine.wait_for(lambda engine: engine.notes.count("collect") == MEASURED + NEWEST + 1)
+
+    assert before < MOST_FPS
+    assert scheduler.rate_with([Params()] * 2) == pytest.approx(before)
+
+
+def test_what_a_row_costs_is_the_engines_to_say() -> None:
+    """A model without classifier-free guidance has no second row, whatever the params ask for."""
+    clock = FakeClock()
+    engine = WorkingEngine(clock)
+    scheduler = Scheduler(engine, clock=clock)
+    user = User(scheduler, "a")
+    user.session.update({"width": 256, "height": 256})
+
+    with running(scheduler, engine):
+        for _ in range(MEASURED):
+            user.send()
+            user.answer()
+
+    plain, guided = (scheduler.rate_with([Params(width=256, height=256, guidance_scale=scale)]) for scale in (1, 8))
+    assert plain == guided < MOST_FPS
 
 
 # -- rows in flight ------------------------------------------------------------------------------------------------

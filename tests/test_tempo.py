@@ -95,9 +95,10 @@ def a_scheduler_that_knows(
     clock: FakeClock, tick_ms: dict[int, int], next_ms: int
 ) -> tuple[Scheduler, Session, Session]:
     """Two sessions: a's frame is here, b's comes in `next_ms`; and how long ticks of so many rows take."""
-    scheduler = Scheduler(ScriptedEngine(clock=clock), clock=clock)
+    engine = ScriptedEngine(clock=clock)
+    scheduler = Scheduler(engine, clock=clock)
     for rows, duration_ms in tick_ms.items():
-        scheduler._tick_times.note(rows, duration_ms * MS)
+        scheduler._ledger.costs.note(rows * engine.cost(Params()).work, duration_ms * MS)
     a, b = (Session(name, Params(), 2**22) for name in "ab")
     for session in (a, b):
         session.attach(lambda: None)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..frame import Failure, Job, Result
+from ..params import Params
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -19,6 +20,19 @@ BEING_MADE = "is being made"
 
 #: Called with a stage's name and its percentage, or None where no percentage is known. May be called from any thread.
 Progress = Callable[[str, "float | None"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RowCost:
+    """What a job costs an engine, in a unit of its own: the scheduler learns how long that takes.
+
+    Attributes:
+        work: what the job's row adds to each tick that it is in: 0 where the frame passes through.
+        ticks: how many ticks the row is in, at least 1.
+    """
+
+    work: int
+    ticks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +90,9 @@ class Pending(Protocol):
 
 
 class Engine(Protocol):
-    """Rows and ticks. One thread, the scheduler's, calls everything; the engine never blocks it longer than it must."""
+    """Rows and ticks. One thread, the scheduler's, calls everything but `cost` and `info`; the engine never blocks it
+    longer than it must.
+    """
 
     @property
     def info(self) -> EngineInfo:
@@ -91,6 +107,10 @@ class Engine(Protocol):
     @property
     def busy_rows(self) -> int:
         """How many rows have steps left to do: if any, the scheduler must tick again."""
+        ...
+
+    def cost(self, params: Params) -> RowCost:
+        """What a job with these params costs. Cheap; any thread may call it."""
         ...
 
     def tick(self, admitted: Sequence[Job]) -> Pending:

@@ -17,7 +17,7 @@ import torch
 from ..errors import EngineError, FrameError, ModelError
 from ..frame import Failure, Format, Frame, Job, Result, Stamps
 from ..params import Params
-from . import EngineInfo, Progress, rows
+from . import EngineInfo, Progress, RowCost, rows
 from .accelerate import Backend
 from .climb import Climb
 from .pending import Clock, DiffusionPending
@@ -118,6 +118,10 @@ class DiffusionEngine:
     def busy_rows(self) -> int:
         """How many rows have steps left to do."""
         return len(self._rows)
+
+    def cost(self, params: Params) -> RowCost:
+        """See `Engine`: work is pixels of UNet rows."""
+        return self.recipes.cost(params)
 
     def adopt(self, backend: Backend) -> None:
         """Let another backend of the same model run the regions from the next tick on. Any thread.

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 
 from ..errors import ConfigError, FrameError
 from ..frame import Failure, Job, Result, Stamps
-from . import EngineInfo
+from ..params import Params
+from . import EngineInfo, RowCost
 
 
 class EchoEngine:
@@ -54,6 +55,10 @@ class EchoEngine:
         if not 0 <= tick_ms <= 60_000:
             raise ConfigError(f"--model {name}: write echo:MS with MS from 0 to 60000 milliseconds")
         return cls(tick_ms, max_rows)
+
+    def cost(self, params: Params) -> RowCost:
+        """Every job is alike."""
+        return RowCost(work=1, ticks=1)
 
     def tick(self, admitted: Sequence[Job]) -> EchoPending:
         """The pretended device starts as soon as it is free."""

@@ -14,7 +14,7 @@ import torch
 
 from ..errors import FrameError, ParamsError
 from ..params import Params, WeightedPrompt
-from . import sampler
+from . import RowCost, sampler
 from .models import Guidance
 from .staging import join
 
@@ -83,6 +83,16 @@ class Recipes:
         self._compiled = lru_cache(RECIPES_KEPT)(self._compile)
         self._noise = lru_cache(NOISES_KEPT)(self._make_noise)
 
+    def cost(self, params: Params) -> RowCost:
+        """What a row of these params takes: its pixels in each UNet call, twice where it has a second row."""
+        steps = len(sampler.timesteps(params.strength, params.num_inference_steps))
+        rows = 2 if self._is_guided(params) else 1
+        return RowCost(params.width * params.height * rows, steps) if steps else RowCost(work=0, ticks=1)
+
+    def _is_guided(self, params: Params) -> bool:
+        """Whether classifier-free guidance takes a second row."""
+        return self._model.guidance is Guidance.CFG and params.guidance_scale > 1
+
     def get(self, params: Params) -> Recipe | None:
         """The recipe of these params; None where the frame is to pass through.
 
@@ -92,7 +102,7 @@ class Recipes:
         timesteps = sampler.timesteps(params.strength, params.num_inference_steps)
         if not timesteps:
             return None
-        guided = self._model.guidance is Guidance.CFG and params.guidance_scale > 1
+        guided = self._is_guided(params)
         embedded = self._model.guidance is Guidance.EMBEDDED
         key = RecipeKey(
             params.prompt,

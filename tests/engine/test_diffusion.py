@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from realtime.engine import RowCost
 from realtime.engine.models import Guidance
 from realtime.engine.pending import DiffusionPending
 from realtime.engine.recipe import make_noise
@@ -62,6 +63,25 @@ def test_frame_below_the_threshold_passes_through_unchanged() -> None:
     (outcome,) = run(engine, [make_job(make_params(strength=0.0), seed=4)])
 
     np.testing.assert_array_equal(picture_of(outcome), make_picture(4))
+
+
+@pytest.mark.parametrize("guidance", list(Guidance))
+@pytest.mark.parametrize("scale", [1.0, 8.0])
+def test_cost_of_a_job_is_the_unet_rows_that_it_takes(guidance: Guidance, scale: float) -> None:
+    engine, backend = make_engine(make_model(guidance=guidance))
+    params = make_params(num_inference_steps=3, guidance_scale=scale)
+
+    cost = engine.cost(params)
+    run(engine, [make_job(params)])
+
+    assert cost.ticks == len(backend.rows_of_calls)
+    assert cost.work == params.width * params.height * backend.rows_of_calls[0]
+
+
+def test_frame_that_passes_through_costs_no_work() -> None:
+    engine, _ = make_engine()
+
+    assert engine.cost(make_params(strength=0.0, num_inference_steps=4)) == RowCost(work=0, ticks=1)
 
 
 def test_new_jobs_do_their_first_step_in_the_tick_that_admits_them() -> None:

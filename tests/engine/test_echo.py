@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from realtime.engine import RowCost
 from realtime.engine.echo import EchoEngine
 from realtime.errors import ConfigError, FrameError
 from realtime.frame import Failure, Job, Result
@@ -99,3 +100,9 @@ def test_nothing_stays_behind() -> None:
 
     assert (engine.free_rows, engine.busy_rows) == (2, 0)
     engine.close()
+
+
+def test_every_job_costs_the_same() -> None:
+    engine = EchoEngine()
+
+    assert engine.cost(Params()) == engine.cost(Params(width=1024, strength=0.0)) == RowCost(1, 1)
