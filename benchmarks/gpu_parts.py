@@ -14,7 +14,10 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from realtime.engine.state import RungState
 
 BATCHES = (1, 2, 4, 8, 16)
 STREAMS = (1, 4, 8, 10, 12)
@@ -128,6 +131,8 @@ def packaged(setting: Setting, found: Found) -> None:
 
     Then the ladder up to 8, in order, as far as the time goes; what was built stays in the cache.
     """
+    from realtime.engine.state import RungState
+
     climb_s = setting.rest_s - RELOAD_S - MEASURE_S
     trial(setting, found, "sd-turbo", rungs=["aoti"], max_rows=1, climb_timeout_s=climb_s, baselines=False)
     found["cold_start"] = {"empty": found["rungs"]["rungs"].get(told_name("aoti", 1), {})}
@@ -140,7 +145,8 @@ def packaged(setting: Setting, found: Found) -> None:
     if (climb_s := setting.rest_s - MEASURE_S) > 0:
         fields: Found = {"max_rows": largest, "batches": (largest,), "climb_timeout_s": climb_s, "baselines": False}
         trial(setting, found, "sd-turbo", rungs=["aoti"], **fields)
-        found["packaged"] = compiled_batches(found["rungs"]["rungs"][told_name("aoti", largest)]["what"], setting)
+        told = found["rungs"]["rungs"][told_name("aoti", largest)]
+        found["packaged"] = compiled_batches(RungState.parse(told["rung"]), setting)
 
 
 def restarted(setting: Setting, rung: str) -> Found:
@@ -162,11 +168,12 @@ def restart(model: str, rung: str, *options: str) -> None:
     print(json.dumps(ours.told()), flush=True)
 
 
-def compiled_batches(rung: str, setting: Setting) -> list[int]:
-    from realtime.engine.trials.ours import is_compiled
+def compiled_batches(rung: RungState | None, setting: Setting) -> list[int]:
+    """For which batches all regions are compiled; none while the model is loaded."""
+    from realtime.engine.trials.ours import is_made_for
 
     side_px = setting.machine().side_px
-    return [batch for batch in PACKAGED if is_compiled(rung, batch, side_px)]
+    return [batch for batch in PACKAGED if rung is not None and is_made_for(rung, batch, side_px)]
 
 
 def compiled(setting: Setting, found: Found) -> None:
@@ -214,7 +221,7 @@ def streams(setting: Setting, found: Found) -> None:
     raw = setting.output / "streams.csv"
     raw.unlink(missing_ok=True)
     with serving(str(setting.model("sd-turbo")), *options, settings={"REALTIME_CACHE": str(setting.cache)}) as process:
-        found["rung"] = wait_for_packages(process, setting) if rung == "aoti" else process.rung()
+        found["rung"] = wait_for_packages(process, setting) if rung == "aoti" else str(process.rung())
         steps = Steps(process, 0.5 if setting.dry else 6.0, side, raw)
         found["scenarios"] = {}
         for count in STREAMS[: 1 if setting.dry else None]:
@@ -234,7 +241,7 @@ def wait_for_packages(process: Any, setting: Setting) -> str:
     end_s = time.monotonic() + RELOAD_S
     while not set(compiled_batches(process.rung(), setting)).issuperset(wanted) and time.monotonic() < end_s:
         time.sleep(0.25)
-    return process.rung()
+    return str(process.rung())
 
 
 def profile(setting: Setting, found: Found) -> None:
@@ -247,7 +254,7 @@ def profile(setting: Setting, found: Found) -> None:
     ours = Ours(setting.model("sd-turbo"), rung, machine, rows)
     batches = tuple(batch for batch in (1, 8) if batch <= rows)
     ours.settle(batches, RELOAD_S)
-    found["rung"], found["kernels"] = ours.rung, {}
+    found["rung"], found["kernels"] = str(ours.rung), {}
     for batch in batches:
         found["kernels"][f"batch_{batch}"] = top_kernels(machine, functools.partial(ours.frames, batch, 1))
         setting.keep(found)

@@ -26,6 +26,7 @@ from realtime.bench.load import BenchError
 from realtime.config import Config
 from realtime.engine import Engine, EngineInfo, Progress, RowCost
 from realtime.engine.echo import EchoEngine
+from realtime.engine.state import RungState
 from realtime.errors import FrameError
 from realtime.frame import Failure, Format, Frame, Job, Result, Stamps
 from realtime.params import Params
@@ -134,7 +135,7 @@ class ScriptedEngine:
         failures: frozenset[int] = frozenset(),
         info: EngineInfo | None = None,
     ) -> None:
-        self.info = info or EngineInfo("scripted", "echo", "none", "scripted")
+        self.info = info or EngineInfo("scripted", "echo", "none", RungState("echo", "scripted"))
         self.ticks: list[list[Job]] = []
         self.notes: list[str] = []
         self.tick_error: Exception | None = None

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ import pytest
 
 from realtime.bench import capacity, coldstart
 from realtime.bench.load import BenchError
-from realtime.engine import BEING_MADE
+from realtime.engine.state import RungState
 from tests.fakes import long_enough
 
 
@@ -81,16 +82,18 @@ def test_a_cold_start_is_timed_to_the_first_picture(capsys: pytest.CaptureFixtur
 
 def test_a_climb_ends_where_the_last_rung_began(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = [0.0]
-    said = {0.0: "eager", 3.0: f"eager; openvino's conversion {BEING_MADE}", 9.0: "openvino"}
+    eager = RungState("eager", "torch", climbs=True)
+    doing = replace(eager, doing="openvino's conversion")
+    said = {0.0: eager, 3.0: doing, 9.0: RungState("openvino", "openvino", climbs=True)}
 
     async def slept(seconds: float) -> None:
         now_s[0] += seconds
 
-    async def called(call: Callable[[], str]) -> str:
+    async def called(call: Callable[[], RungState]) -> RungState:
         return call()
 
     class Server:
-        def rung(self) -> str:
+        def rung(self) -> RungState:
             return [rung for begin_s, rung in said.items() if begin_s <= now_s[0]][-1]
 
     class Stream:

@@ -13,6 +13,7 @@ from diffusers import UNet2DConditionModel
 from realtime.bench import engine_bench
 from realtime.bench.engine_bench import Trial
 from realtime.bench.load import BenchError
+from realtime.engine.state import CallShape, RungState
 from realtime.engine.trials import likeness, shapes
 from realtime.engine.trials import machine as machines
 from realtime.engine.trials import ours as trials
@@ -41,7 +42,7 @@ def test_a_tiny_folder_is_loaded_and_its_pictures_follow_the_input(name: str, tm
     assert likeness.relative(again, latents) == 0
     assert ours.pipelined(2, 2, 2) > 0
     assert ours.host_ms(2, 2, 1) > 0
-    assert ours.told().keys() == {"what", "load_s", "first_frame_s", "settled_s"}
+    assert ours.told().keys() == {"what", "rung", "load_s", "first_frame_s", "settled_s"}
     ours.close()
 
 
@@ -59,19 +60,23 @@ def test_latents_differ_by_their_norm() -> None:
     assert likeness.relative([reference[0] * np.float32(1.01)], reference) == pytest.approx(0.01, rel=1e-3)
 
 
+def calls(side_px: int, **batches: int) -> list[CallShape]:
+    return [CallShape(kind, batch, 0, side_px, side_px) for kind, batch in batches.items()]
+
+
 @pytest.mark.parametrize(
-    ("rung", "is_compiled"),
+    ("made_for", "is_made_for"),
     [
-        ("aoti on cuda for open 8×64×64×3, step 8×4×8×8, close 8×4×8×8", True),
-        ("graphs: … over aoti on cuda for open 8×64×64×3, step 8×4×8×8, close 8×4×8×8; aoti for … is being made", True),
-        ("aoti on cuda for open 8×64×64×3, step 8×4×8×8", False),
-        ("aoti on cuda for open 8×64×64×3, step 18×4×8×8, close 8×4×8×8", False),
-        ("aoti on cuda for open 8×512×512×3, step 8×4×64×64, close 8×4×64×64", False),
-        ("eager: torch on cuda; aoti for open 8×64×64×3, step 8×4×8×8, close 8×4×8×8 is being made", False),
+        (calls(64, open=8, step=8, close=8), True),
+        (calls(512, step=1) + calls(64, close=8, step=8, open=8), True),
+        (calls(64, open=8, step=8), False),
+        (calls(64, open=8, step=18, close=8), False),
+        (calls(512, open=8, step=8, close=8), False),
+        ([], False),
     ],
 )
-def test_a_batch_is_compiled_when_all_its_regions_are(rung: str, is_compiled: bool) -> None:
-    assert trials.is_compiled(rung, 8, 64) is is_compiled
+def test_a_batch_is_made_when_all_its_regions_are(made_for: list[CallShape], is_made_for: bool) -> None:
+    assert trials.is_made_for(RungState("aoti", "aoti", made_for=tuple(made_for)), 8, 64) is is_made_for
 
 
 @pytest.mark.parametrize(

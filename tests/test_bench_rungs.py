@@ -12,6 +12,7 @@ import pytest
 from realtime.bench import rungs, scenarios
 from realtime.bench.load import BenchError
 from realtime.bench.servers import Process
+from realtime.engine.state import RungState
 from tests.fakes import long_enough
 
 
@@ -42,7 +43,7 @@ def test_scenarios_of_the_echo_engine_are_none_of_a_models() -> None:
 
 
 @contextmanager
-def answering(monkeypatch: pytest.MonkeyPatch, *said: str | None) -> Iterator[list[float]]:
+def answering(monkeypatch: pytest.MonkeyPatch, *said: RungState | None) -> Iterator[list[float]]:
     """A server that says these rungs one after another; how long was waited between them."""
     waits: list[float] = []
     answers = iter(said)
@@ -55,7 +56,8 @@ def answering(monkeypatch: pytest.MonkeyPatch, *said: str | None) -> Iterator[li
             pass
 
         def read(self) -> bytes:
-            return json.dumps({"rung": next(answers)}).encode()
+            rung = next(answers)
+            return json.dumps({"rung_state": rung and rung.wire()}).encode()
 
     monkeypatch.setattr(rungs.urllib.request, "urlopen", lambda url, timeout: Answer())
     monkeypatch.setattr(rungs.time, "sleep", waits.append)
@@ -64,7 +66,8 @@ def answering(monkeypatch: pytest.MonkeyPatch, *said: str | None) -> Iterator[li
 
 
 def test_measuring_waits_until_the_server_has_climbed(monkeypatch: pytest.MonkeyPatch) -> None:
-    with answering(monkeypatch, None, "eager; openvino's conversion is being made", "openvino") as waits:
+    eager = RungState("eager", "torch", doing="openvino's conversion", climbs=True)
+    with answering(monkeypatch, None, eager, RungState("openvino", "openvino", climbs=True)) as waits:
         assert rungs.wait_until_climbed(Process(1, "http://127.0.0.1:1/")) == "openvino"
 
     assert len(waits) == 2
@@ -72,5 +75,6 @@ def test_measuring_waits_until_the_server_has_climbed(monkeypatch: pytest.Monkey
 
 def test_a_climb_without_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rungs, "CLIMB_TIMEOUT_S", 1.0)
-    with answering(monkeypatch, *["a rung is being made"] * 9), pytest.raises(BenchError, match="still climbs"):
+    rung = RungState("eager", "torch", doing="a rung", climbs=True)
+    with answering(monkeypatch, *[rung] * 9), pytest.raises(BenchError, match="still climbs"):
         rungs.wait_until_climbed(Process(1, "http://127.0.0.1:1/"))

@@ -56,6 +56,7 @@ def test_torch_is_imported_in_the_engine_only_and_the_web_in_the_server_only(fil
         "realtime",
         "realtime.engine",
         "realtime.engine.echo",
+        "realtime.engine.state",
         "realtime.engine.toolchain",
         "realtime.protocol",
         "realtime.scheduler",

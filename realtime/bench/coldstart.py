@@ -17,7 +17,7 @@ from websockets.exceptions import WebSocketException
 
 from ..client import Stream, connect
 from ..config import Accelerate
-from ..engine import BEING_MADE
+from ..engine.state import RungState
 from . import report
 from .comparison import Comparison
 from .load import BenchError
@@ -28,8 +28,6 @@ from .servers import Process, serve_command, start
 
 READY_TIMEOUT_S = 600.0
 OFF = Accelerate.OFF.value
-CLIMBING = (Accelerate.AUTO.value, Accelerate.AOTI.value, Accelerate.OPENVINO.value)
-"""They serve on what is ready, and go on from there."""
 LIMIT_S = 8.0
 """To the first restyled frame, the embedded model on a CPU, on a rung that does not let it wait."""
 FRAME_EVERY_S, LOOK_EVERY, QUIET_S = 0.05, 4, 6.0
@@ -103,11 +101,11 @@ def _start(model: str, rung: str, options: Sequence[str], cache: Path) -> Number
     command = (*serve_command(model), "--accelerate", rung, *options)
     with start(*command, settings={"REALTIME_CACHE": str(cache)}) as process:
         listening_s = time.monotonic() - begin_s
-        found = asyncio.run(_first(process, begin_s, climbs=rung in CLIMBING))
+        found = asyncio.run(_first(process, begin_s))
         return {"listening_s": round(listening_s, 3)} | found
 
 
-async def _first(process: Process, begin_s: float, *, climbs: bool) -> Numbers:
+async def _first(process: Process, begin_s: float) -> Numbers:
     # Different ones: the answer to the same picture again would be a repeat, made without the model.
     first, second = photo_jpegs(2, 256, 256)
     try:
@@ -117,6 +115,8 @@ async def _first(process: Process, begin_s: float, *, climbs: bool) -> Numbers:
             first_s = time.monotonic() - begin_s
             await stream.restyle(second)
             again_s = time.monotonic() - begin_s - first_s
+            rung = await asyncio.to_thread(process.rung)
+            climbs = rung is not None and rung.climbs
             climbed_s = await climb(process, stream, (first, second)) - begin_s if climbs else ready_s
     except (OSError, TimeoutError, WebSocketException) as error:
         raise BenchError(f"no first picture: {error}") from error
@@ -134,7 +134,8 @@ async def climb(process: Process, stream: Stream, pictures: Sequence[bytes]) -> 
     Raises:
         BenchError: it climbs for ever.
     """
-    rung, since_s = "", time.monotonic()
+    rung: RungState | None = None
+    since_s = time.monotonic()
     end_s = since_s + CLIMB_TIMEOUT_S
     for number, picture in enumerate(itertools.cycle(pictures)):
         await stream.restyle(picture)
@@ -146,6 +147,6 @@ async def climb(process: Process, stream: Stream, pictures: Sequence[bytes]) -> 
             break
         if (said := await asyncio.to_thread(process.rung)) != rung:
             rung, since_s = said, now_s
-        elif BEING_MADE not in said and now_s - since_s > QUIET_S:
+        elif said is not None and said.doing is None and now_s - since_s > QUIET_S:
             return since_s
     raise BenchError(f"the server still climbs after {CLIMB_TIMEOUT_S:g} s: {rung}")

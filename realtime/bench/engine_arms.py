@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from ..config import Accelerate
+from ..config import Accelerate, Dtype
 from ..errors import ConfigError
 from . import report
 from .comparison import Comparison
@@ -138,9 +138,7 @@ def relate(comparison: Comparison, name: str, runs: dict[str, list[Numbers]]) ->
                 comparison.relate(f"{name}: {arm} / {other}", ours, runs[other], "ms_per_frame")
 
 
-def exactness(
-    comparison: Comparison, shape: str, rungs: Rungs, machine: Machine, batches: Sequence[int]
-) -> dict[str, Measures]:
+def exactness(comparison: Comparison, shape: str, rungs: Rungs, batches: Sequence[int]) -> dict[str, Measures]:
     """How far each rung's latents and pictures are from eager's, and whether it makes the same twice.
 
     Args:
@@ -157,8 +155,7 @@ def exactness(
         same = all(bool((a == b).all()) for a, b in zip([*first, *one], [*again, *other], strict=True))
         latents_relative = relative(one, latents)
         found[rung] = difference(first, pictures) | {"latents_relative": latents_relative, "repeats_bit_for_bit": same}
-        # OpenVINO calculates in bfloat16 by itself where the CPU has it, and says so.
-        is_half = str(machine.dtype) != "torch.float32" or "bfloat16" in ours.rung
+        is_half = ours.rung.precision != Dtype.FLOAT32  # OpenVINO calculates in bfloat16 by itself where the CPU has it
         limit = EXACT_HALF if is_half else EXACT_FLOAT32
         comparison.want(f"{shape} {rung}: latents' relative difference to eager", latents_relative, limit)
         number, limit = ("relative", EXACT_HALF) if is_half else ("largest_levels", EXACT_LEVELS)

@@ -207,7 +207,7 @@ def measure_shape(
     try:
         told["rungs"] = {name: ours.told() for name, ours in rungs.engines.items()}
         told["missing"] = rungs.missing
-        told["exactness"] = exactness(comparison, shape, rungs, machine, trial.batches)
+        told["exactness"] = exactness(comparison, shape, rungs, trial.batches)
         comparison.on_measured()
         for steps in trial.steps:
             name = f"{shape}_{steps}_step"

@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Sequence
 from functools import partial
 
-from ..engine import BEING_MADE
+from ..engine.state import RungState
 from .comparison import Comparison
 from .load import BenchError, drive
 from .measures import measure
@@ -28,7 +28,7 @@ CLIMB_TIMEOUT_S, LOOK_EVERY_S = 300.0, 0.5
 
 
 def wait_until_climbed(process: Process) -> str:
-    """Until the server runs on its highest rung; says which that is.
+    """Until the server runs on its highest rung; says which that is, in words.
 
     Raises:
         BenchError: that took too long.
@@ -36,9 +36,10 @@ def wait_until_climbed(process: Process) -> str:
     end_s = time.monotonic() + CLIMB_TIMEOUT_S
     while True:
         with urllib.request.urlopen(f"{process.url}api/config", timeout=5) as answer:
-            rung = json.load(answer)["rung"]
-        if rung is not None and BEING_MADE not in rung:
-            return rung
+            state = json.load(answer)["rung_state"]
+        rung = RungState.parse(state) if state is not None else None
+        if rung is not None and rung.doing is None:
+            return str(rung)
         if time.monotonic() > end_s:
             raise BenchError(f"the server still climbs after {CLIMB_TIMEOUT_S:g} s: {rung}")
         time.sleep(LOOK_EVERY_S)

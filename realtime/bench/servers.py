@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..engine.state import RungState
 from .load import BenchError
 
 START_TIMEOUT_S = 60.0
@@ -54,9 +55,10 @@ class Process:
         found = re.findall(rf'^{name}_bucket{{le="(\S+)"}} (\S+)$', self._metrics(), re.MULTILINE)
         return {float(limit): float(count) for limit, count in found}
 
-    def rung(self) -> str:
-        """What the model runs on, in words; empty while it is loaded."""
-        return json.loads(self._get("api/config") or "{}").get("rung") or ""
+    def rung(self) -> RungState | None:
+        """What the model runs on; None while it is loaded."""
+        state = json.loads(self._get("api/config") or "{}").get("rung_state")
+        return RungState.parse(state) if state is not None else None
 
     def _metrics(self) -> str:
         return self._get("metrics")

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..frame import Failure, Job, Result
 from ..params import Params
+from .state import RungState
 
 if TYPE_CHECKING:
     from ..config import Config
-
-#: What `EngineInfo.rung` says while a higher rung is on its way.
-BEING_MADE = "is being made"
 
 #: Called with a stage's name and its percentage, or None where no percentage is known. May be called from any thread.
 Progress = Callable[[str, "float | None"], None]
@@ -43,7 +41,7 @@ class EngineInfo:
         model: the name the user asked for.
         family: the model family, for example `sd`, `sdxl`, `tiny`, `echo`.
         device: where it runs, for people: `cpu`, `cuda (NVIDIA H100)`.
-        rung: which acceleration runs, and why, in one line.
+        rung: which acceleration runs, and why.
         defaults: params fields that this model wants other than the general defaults.
         styles: what the model says about the words it knows, for the client; empty where it knows them all.
         guidance: how it hears `guidance_scale`: `none` (not at all), `embedded` (beside the timestep) or `cfg`
@@ -55,7 +53,7 @@ class EngineInfo:
     model: str
     family: str
     device: str
-    rung: str
+    rung: RungState
     defaults: dict[str, Any] = field(default_factory=dict[str, Any])
     styles: dict[str, Any] = field(default_factory=dict[str, Any])
     guidance: str = "none"
@@ -96,7 +94,7 @@ class Engine(Protocol):
 
     @property
     def info(self) -> EngineInfo:
-        """What is loaded."""
+        """What is loaded, and what runs at this moment: a new value whenever something changes. Any thread."""
         ...
 
     @property

@@ -16,6 +16,7 @@ from ..config import Accelerate
 from ..errors import ConfigError
 from .regions import Call, Kind, Outputs, Regions
 from .staging import join
+from .state import RungState
 
 if TYPE_CHECKING:
     from . import Progress
@@ -34,8 +35,8 @@ class Backend(Protocol):
     """
 
     @property
-    def rung(self) -> str:
-        """What runs and why, in one line for the log."""
+    def rung(self) -> RungState:
+        """What runs and why. Any thread."""
         ...
 
     regions: Regions
@@ -63,13 +64,13 @@ class PlainBackend:
 
     warm_up_batches: tuple[int, ...] = (1,)
 
-    def __init__(self, regions: Regions, device: torch.device, rung: str) -> None:
+    def __init__(self, regions: Regions, device: torch.device, rung: RungState) -> None:
         self.regions = regions
         self._rung = rung
         self._device = device
 
     @property
-    def rung(self) -> str:
+    def rung(self) -> RungState:
         """See `Backend`."""
         return self._rung
 
@@ -95,8 +96,14 @@ class EagerBackend(PlainBackend):
 
     def __init__(self, model: Model, why: str = "") -> None:
         threads = f", {torch.get_num_threads()} threads" if model.device.type == "cpu" else ""
-        rung = f"eager: torch on {model.device.type}{threads}{why and f' ({why})'}"
+        what = f"eager: torch on {model.device.type}{threads}"
+        rung = RungState("eager", what, name_of(model.dtype), why=why)
         super().__init__(Regions.of_model(model), model.device, rung)
+
+
+def name_of(dtype: torch.dtype) -> str:
+    """A number format as `RungState.precision` has it."""
+    return str(dtype).removeprefix("torch.")
 
 
 class Rung(NamedTuple):

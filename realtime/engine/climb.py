@@ -8,14 +8,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import BEING_MADE
 from .builder import Builder
 
 if TYPE_CHECKING:
     from ..config import Config
     from .accelerate import Backend
+    from .state import RungState
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +25,20 @@ LOOK_EVERY_S = 1.0
 
 #: Makes a builder of an order; tests bring their own.
 StartBuilder = Callable[["Config", dict[str, Any]], Builder]
+
+
+class Meanwhile(NamedTuple):
+    """What a climb is at, swapped whole: the climb's thread writes it, others read it.
+
+    Attributes:
+        doing, failed: as in `RungState`; at most one of them says something.
+    """
+
+    doing: str | None = None
+    failed: str = ""
+
+
+IDLE = Meanwhile()
 
 
 class Climb:
@@ -42,13 +57,14 @@ class Climb:
         self._start_builder = start_builder
         self._builder: Builder | None = None
         self._lock = threading.Lock()
-        self._doing = ""
+        self._meanwhile = IDLE
         self._thread: threading.Thread | None = None
 
-    @property
-    def doing(self) -> str:
-        """What is being made, or why nothing is, for the end of the line that says which rung runs. May be empty."""
-        return self._doing
+    def beside(self, rung: RungState) -> RungState:
+        """A rung, and what is being made meanwhile, what failed, and whether the climb goes on. Any thread."""
+        doing, failed = self._meanwhile
+        climbs = self._thread is not None and self._thread.is_alive() and not self.closing.is_set()
+        return replace(rung, doing=doing, failed=failed, climbs=climbs)
 
     def start(self, work: Callable[[Climb], None]) -> None:
         """Climb in a thread of its own: `work` calls `make` and `arrive` as often as it likes."""
@@ -75,9 +91,10 @@ class Climb:
             on_message: gets what the child says.
 
         Returns:
-            Whether it was made; if not, the log and `doing` say why.
+            Whether it was made; if not, the log and `beside` say why.
         """
-        self.say(f"{what} {BEING_MADE}")
+        _log.info("%s is being made", what)
+        self._meanwhile = Meanwhile(doing=what)
         with self._lock:
             if self.closing.is_set():
                 return False
@@ -93,24 +110,18 @@ class Climb:
         if reason and not self.closing.is_set():
             self.give_up(what, reason)
         else:
-            self._doing = ""
+            self._meanwhile = IDLE
         return not reason and not self.closing.is_set()
-
-    def say(self, doing: str) -> None:
-        """Change `doing`, and log it where it is something new."""
-        if doing and doing != self._doing:
-            _log.info("%s", doing)
-        self._doing = doing
 
     def give_up(self, what: str, reason: object) -> None:
         """Stay on the rung below."""
         _log.warning("%s can't be made, the rung stays as it is: %s", what, reason)
-        self._doing = f"no {what}: {reason}"
+        self._meanwhile = Meanwhile(failed=f"no {what}: {reason}")
 
     def arrive(self, backend: Backend) -> None:
         """Serve on a higher rung from the next tick on."""
         if not self.closing.is_set():
-            self._doing = ""
+            self._meanwhile = IDLE
             self._adopt(backend)
 
     def _run(self, work: Callable[[Climb], None]) -> None:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import nn
 
-from .accelerate import PlainBackend
+from .accelerate import PlainBackend, name_of
 from .regions import Kind, Outputs, Regions
+from .state import CallShape, RungState
 
 if TYPE_CHECKING:
     from .models import Model
@@ -40,7 +42,7 @@ class Signature(NamedTuple):
     @classmethod
     def of(cls, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Signature:
         """The signature of a call."""
-        forms = ((tuple(tensor.shape), str(tensor.dtype).removeprefix("torch.")) for tensor in inputs)
+        forms = ((tuple(tensor.shape), name_of(tensor.dtype)) for tensor in inputs)
         return cls(kind, guided, tuple(forms))
 
     def wire(self) -> list[Any]:
@@ -69,6 +71,21 @@ class Signature(NamedTuple):
         """For people: `step 1×12×32×32`."""
         guided = f" ({self.guided} guided)" if self.guided else ""
         return f"{self.kind} {'×'.join(map(str, self.inputs[0][0]))}{guided}"
+
+    def call_shape(self, latent_scale_px: int) -> CallShape:
+        """As data that leaves the process; `latent_scale_px` as in `Model`."""
+        return call_shape(self.kind, self.inputs[0][0], latent_scale_px, self.guided)
+
+
+def call_shape(kind: Kind, first: tuple[int, ...], latent_scale_px: int, guided: int = 0) -> CallShape:
+    """The form of a call by its first input.
+
+    Args:
+        first: shape of the pictures [B, H, W, 3] of `open`, of the latents [B, C, h, w] of the other regions.
+        latent_scale_px: pixels to a latent's side.
+    """
+    height, width = first[1:3] if kind is Kind.OPEN else (side * latent_scale_px for side in first[2:])
+    return CallShape(kind.value, first[0], guided, width, height)
 
 
 Wanted = TypeVar("Wanted", bound=Hashable)
@@ -131,7 +148,7 @@ class CompiledRegions:
     def __contains__(self, signature: Signature) -> bool:
         return signature in self._calls
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Signature]:
         return iter(self._calls)
 
     def put(self, signature: Signature, call: Compiled) -> None:
@@ -160,18 +177,25 @@ class CompiledBackend(PlainBackend):
     """A `Backend` of compiled regions.
 
     Args:
+        name: of the rung.
         title: what the compiled calls are, for people.
     """
 
-    def __init__(self, model: Model, title: str) -> None:
+    def __init__(self, model: Model, name: str, title: str) -> None:
         self.compiled = CompiledRegions(Regions.of_model(model), Demand())
-        super().__init__(self.compiled.eager, model.device, title)
+        self._name, self._title, self._latent_scale_px = name, title, model.latent_scale_px
+        eager = RungState("eager", f"eager: torch on {model.device.type}", name_of(model.dtype))
+        super().__init__(self.compiled.eager, model.device, eager)
 
     @property
-    def rung(self) -> str:
+    def rung(self) -> RungState:
         """What runs, and for which calls; eager mode answers all others."""
-        ready = ", ".join(map(str, self.compiled))
-        return f"{super().rung} for {ready}" if ready else f"eager: torch on {self._device.type}"
+        eager, ready = super().rung, tuple(self.compiled)
+        if not ready:
+            return eager
+        made_for = tuple(signature.call_shape(self._latent_scale_px) for signature in ready)
+        what = f"{self._title} for {', '.join(map(str, ready))}"
+        return replace(eager, name=self._name, what=what, made_for=made_for)
 
     def answer(self, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Compiled:
         """See `Backend`."""

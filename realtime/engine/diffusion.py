@@ -97,17 +97,13 @@ class DiffusionEngine:
             model.name,
             model.family,
             device,
-            self._rung(),
+            self.backend.rung if self.climb is None else self.climb.beside(self.backend.rung),
             defaults=model.defaults,
             styles=model.styles,
             guidance=model.guidance.value,
             max_output_pixels=model.max_output_pixels,
             notes=model.notes,
         )
-
-    def _rung(self) -> str:
-        doing = self.climb.doing if self.climb is not None else ""
-        return f"{self.backend.rung}; {doing}" if doing else self.backend.rung
 
     @property
     def free_rows(self) -> int:

@@ -12,6 +12,7 @@ from ..errors import ConfigError, FrameError
 from ..frame import Failure, Job, Result, Stamps
 from ..params import Params
 from . import EngineInfo, RowCost
+from .state import RungState
 
 
 class EchoEngine:
@@ -36,7 +37,8 @@ class EchoEngine:
         self.tick_ms = tick_ms
         self.free_rows = max_rows
         self.busy_rows = 0  # every job is done after one tick
-        self.info = EngineInfo("echo", "echo", "none", f"echo: pictures come back as they are, {tick_ms:g} ms a tick")
+        rung = RungState("echo", f"echo: pictures come back as they are, {tick_ms:g} ms a tick")
+        self.info = EngineInfo("echo", "echo", "none", rung)
         self._fault = fault
         self._device_free_ns = 0
 

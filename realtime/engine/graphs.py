@@ -15,7 +15,7 @@ import logging
 import weakref
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import is_
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,6 +26,7 @@ from .staging import join_into
 
 if TYPE_CHECKING:
     from .accelerate import Backend
+    from .state import RungState
 
 _log = logging.getLogger(__name__)
 
@@ -152,9 +153,10 @@ class GraphBackend:
         self.warm_up_batches = tuple(rows for rows in self._ladder for _ in range(EAGER_CALLS + 1))
 
     @property
-    def rung(self) -> str:
+    def rung(self) -> RungState:
         """What runs; what is under the graphs may change while frames flow."""
-        return f"graphs: CUDA graphs for batches of {', '.join(map(str, self._ladder))} over {self._under.rung}"
+        under, batches = self._under.rung, ", ".join(map(str, self._ladder))
+        return replace(under, name="graphs", what=f"graphs: CUDA graphs for batches of {batches} over {under.what}")
 
     def run(self, call: Call) -> Outputs:
         """See `Backend`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,6 +22,7 @@ from .openvino_exactness import FLOAT32, FORMATS, TOLERANCE, Known, Shapes, exce
 from .openvino_network import Network, Run
 from .regions import Call, Kind, Outputs, Regions, TorchNetworks
 from .staging import join
+from .state import RungState
 
 if TYPE_CHECKING:
     from . import Progress
@@ -67,18 +69,23 @@ class OpenVinoBackend(PlainBackend):
         taken = {name: network.precision for name, network in self._networks.items()}
         self._known.keep(taken)
         version = str(ov.__version__).partition("-")[0]
+        what = f"openvino {version} on cpu, {torch.get_num_threads()} threads, {_said(taken, native, model.exact)}"
+        in_half = [precision for precision in taken.values() if precision != FLOAT32]
         super().__init__(
             Regions.of_networks(model, _Networks(TorchNetworks(model), self._networks["unet"])),
             model.device,
-            f"openvino {version} on cpu, {torch.get_num_threads()} threads, {_said(taken, native, model.exact)}",
+            RungState("openvino", what, FORMATS[in_half[0] if in_half else FLOAT32]),
         )
 
     @property
-    def rung(self) -> str:
-        """What runs, in which number format, and which picture sizes it is made for."""
-        pictures = (shapes.inputs[0] for shapes in self._networks["opening"].fixed)
-        sizes = dict.fromkeys(f"{width}×{height}" for _, height, width, _ in pictures)
-        return f"{super().rung}, made for {' and '.join(sizes)}" if sizes else super().rung
+    def rung(self) -> RungState:
+        """What runs, in which number format, and what it is made for; what serves all sizes answers all other calls."""
+        rung, scale_px = super().rung, self._model.latent_scale_px
+        fixed = (shapes for network in self._networks.values() for shapes in network.fixed)
+        made_for = tuple(shapes.call_shape(scale_px) for shapes in fixed)
+        sizes = dict.fromkeys(f"{one.width}×{one.height}" for one in made_for if one.kind == Kind.OPEN)
+        what = f"{rung.what}, made for {' and '.join(sizes)}" if sizes else rung.what
+        return replace(rung, what=what, made_for=made_for)
 
     def run(self, call: Call) -> Outputs:
         """See `Backend`."""

@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .regions import Outputs
+from .compiled import call_shape
+from .regions import Kind, Outputs
+from .state import CallShape
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +30,10 @@ TOLERANCE = {FLOAT32: 1e-4, "bf16": 1e-2, "f16": 1e-2}
 
 #: The same of pictures: a value that lies between two grey levels may be rounded either way.
 ROUNDING = 5e-4
+
+
+#: Which region a network answers, or the core of.
+KINDS = {"opening": Kind.OPEN, "unet": Kind.STEP, "closing": Kind.CLOSE}
 
 
 class Shapes(NamedTuple):
@@ -49,6 +55,10 @@ class Shapes(NamedTuple):
     def __str__(self) -> str:
         """For people: `unet 1×12×32×32`."""
         return f"{self.network} {'×'.join(map(str, self.inputs[0]))}"
+
+    def call_shape(self, latent_scale_px: int) -> CallShape:
+        """As data that leaves the process; `latent_scale_px` as in `Model`."""
+        return call_shape(KINDS[self.network], self.inputs[0], latent_scale_px)
 
 
 def excess(ours: Outputs, theirs: Outputs, precision: str) -> tuple[float, str]:

@@ -85,7 +85,7 @@ def _captured(backend: Backend, model: Model, max_rows: int) -> Backend:
 
 def _compile(model: Model, max_rows: int) -> Start:
     """`torch.compile` for what the warm-up calls: frames of the model's own size."""
-    backend = CompiledBackend(model, f"torch.compile on {model.device.type}")
+    backend = CompiledBackend(model, Accelerate.COMPILE.value, f"torch.compile on {model.device.type}")
 
     def finish(progress: Progress) -> None:
         signatures = backend.compiled.demand.so_far()
@@ -108,7 +108,7 @@ def _compile(model: Model, max_rows: int) -> Start:
 
 def _packages(model: Model, max_rows: int) -> Start:
     """AOTInductor's packages, kept on disk: what is there is loaded while frames flow, what is missing is built."""
-    backend = CompiledBackend(model, f"aoti on {model.device.type}")
+    backend = CompiledBackend(model, Accelerate.AOTI.value, f"aoti on {model.device.type}")
 
     def climb(climb: Climb) -> None:
         climb_by_packages(climb, backend.compiled, model.device, model.dtype)

@@ -140,5 +140,5 @@ class Service:
             **({"governor": choice.wire()} if choice is not None else {}),
             "rows": self.host.scheduler.jobs,
             "sessions": self.connected,
-            "rung": self.host.engine.info.rung,
+            "rung": str(self.host.engine.info.rung),
         }

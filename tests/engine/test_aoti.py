@@ -19,6 +19,7 @@ from realtime.engine.compiled import CompiledRegions, Demand, Signature
 from realtime.engine.diffusion import load_diffusion_engine
 from realtime.engine.models import load_model
 from realtime.engine.regions import Kind, Regions
+from realtime.engine.state import RungState
 from realtime.engine.toolchain import compiler_obstacle
 from realtime.errors import ConfigError
 from tests.checkpoints import build_tiny
@@ -179,7 +180,7 @@ class Built:
         regions.put = put_and_tell
         climb = Climb(self.config, lambda backend: None, start)
         climb.start(lambda climb: rungs.climb_by_packages(climb, regions, CPU, torch.float32))
-        assert arrived.wait(LONG_S), climb.doing
+        assert arrived.wait(LONG_S), climb.beside(RungState("aoti", "aoti"))
         climb.close()
         return regions, orders
 

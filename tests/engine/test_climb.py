@@ -6,6 +6,7 @@ import importlib.util
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from realtime.config import Config
 from realtime.engine import builder, load_engine
 from realtime.engine.builder import Builder
 from realtime.engine.climb import Climb
+from realtime.engine.state import RungState
 from realtime.frame import Result
 from tests.checkpoints import build_tiny
 from tests.engine.tiny_models import make_job, make_params, run
 from tests.fakes import PATIENCE_S
 
+BELOW = RungState("eager", "eager: torch on cpu")
 needs_openvino = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
 
 
@@ -50,7 +53,7 @@ def test_what_the_child_says_is_heard_and_other_prints_are_not() -> None:
     climb.close()
 
     assert heard == [{"built": 1}, True]
-    assert climb.doing == ""
+    assert climb.beside(BELOW) == BELOW
 
 
 @pytest.mark.parametrize(
@@ -70,7 +73,8 @@ def test_a_builder_that_fails_leaves_the_rung_and_says_why(
     climb.close()
 
     assert heard == [False]
-    assert reason in climb.doing
+    assert climb.beside(BELOW).doing is None
+    assert reason in climb.beside(BELOW).failed
     assert reason in caplog.text
 
 
@@ -99,6 +103,7 @@ grandchild.wait()
 
     climb.start(lambda climb: climb.make("a rung", {}, hear) and None)
     assert spoke.wait(PATIENCE_S)
+    assert climb.beside(BELOW) == replace(BELOW, doing="a rung", climbs=True)
 
     climb.close()
 
@@ -106,7 +111,7 @@ grandchild.wait()
     while runs(pids[0]):
         assert time.monotonic() < end_s
         time.sleep(0.01)
-    assert "can't" not in climb.doing, "it was ended, it did not fail"
+    assert climb.beside(BELOW).failed == "", "it was ended, it did not fail"
 
 
 def test_an_error_of_the_climb_itself_leaves_the_rung(caplog: pytest.LogCaptureFixture) -> None:
@@ -121,7 +126,7 @@ def test_an_error_of_the_climb_itself_leaves_the_rung(caplog: pytest.LogCaptureF
     assert tried.wait(PATIENCE_S)
     climb.close()
 
-    assert "ValueError: a foreign graph" in climb.doing
+    assert "ValueError: a foreign graph" in climb.beside(BELOW).failed
     assert "a foreign graph" in caplog.text
 
 
@@ -134,21 +139,21 @@ def test_a_server_serves_in_eager_mode_until_openvino_is_converted(
     monkeypatch.setattr(builder, "NICENESS", 0)  # beside other work, a child that gives way may take minutes
     config = Config(model=str(build_tiny(tmp_path / "model")), device="cpu")
     engine: Any = load_engine(config)
-    assert engine.info.rung.startswith("eager")
+    assert engine.info.rung.name == "eager"
     params = make_params(num_inference_steps=2)
-    rungs: list[str] = []
+    rungs: list[RungState] = []
 
     deadline = time.monotonic() + 240
-    while not (rungs and rungs[-1].startswith("openvino")) and time.monotonic() < deadline:
+    while not (rungs and rungs[-1].name == "openvino") and time.monotonic() < deadline:
         outcomes = run(engine, [make_job(params, len(rungs))])
         assert all(isinstance(outcome, Result) for outcome in outcomes), outcomes
         rungs.append(engine.info.rung)
         engine.climb.closing.wait(0.05)
 
-    assert rungs[-1].startswith("openvino")
-    assert any("openvino's conversion is being made" in rung for rung in rungs)
+    assert rungs[-1].name == "openvino" and rungs[-1].climbs
+    assert any(rung.doing == "openvino's conversion" for rung in rungs)
     engine.close()
 
     again = load_engine(config)
-    assert again.info.rung.startswith("openvino"), "the conversion is kept"
+    assert again.info.rung.name == "openvino", "the conversion is kept"
     again.close()

@@ -10,6 +10,7 @@ import torch
 from realtime.engine.compiled import PAUSE_NS, SETTLED_NS, CompiledBackend, Demand, Signature
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.regions import Kind, Outputs
+from realtime.engine.state import CallShape, RungState
 from tests.engine.tiny_models import make_job, make_model, make_params, picture_of, run
 from tests.fakes import FakeClock
 
@@ -23,6 +24,13 @@ def test_a_signature_survives_json_and_makes_its_example() -> None:
     assert signature == OPEN
     assert Signature.of(Kind.OPEN, 0, signature.example(torch.device("cpu"))) == OPEN
     assert str(OPEN) == "open 1×64×64×3"
+
+
+def test_a_signature_gives_the_form_of_its_call_in_pixels_of_the_picture() -> None:
+    step = Signature(Kind.STEP, 2, (((3, 4, 8, 12), "float32"),))
+
+    assert OPEN.call_shape(8) == CallShape("open", 1, 0, 64, 64)
+    assert step.call_shape(8) == CallShape("step", 3, 2, 96, 64)
 
 
 def in_use(demand: Demand, clock: FakeClock, signature: Signature, nanoseconds: int) -> None:
@@ -67,13 +75,13 @@ def test_what_can_not_be_compiled_is_not_asked_for_again() -> None:
 
 
 def test_calls_of_the_compiled_form_are_compiled_and_others_eager() -> None:
-    backend = CompiledBackend(make_model(), "compiled")
+    backend = CompiledBackend(make_model(), "aoti", "compiled")
     engine = DiffusionEngine(make_model(), backend)
     job = make_job(make_params(num_inference_steps=2))
     before = picture_of(run(engine, [job])[0])
     signatures = backend.compiled.demand.so_far()
     assert [signature.kind for signature in signatures] == list(Kind)
-    assert backend.rung.startswith("eager")
+    assert backend.rung == RungState("eager", "eager: torch on cpu", "float32")
     answered: list[Signature] = []
 
     def put(signature: Signature) -> None:
@@ -92,6 +100,8 @@ def test_calls_of_the_compiled_form_are_compiled_and_others_eager() -> None:
 
     assert (picture_of(run(engine, [job])[0]) == before).all()
     assert [signature.kind for signature in answered] == [Kind.OPEN, Kind.STEP, Kind.STEP, Kind.CLOSE]
-    assert "compiled for open 1×64×64×3, step 1×4×8×8, close 1×4×8×8" in backend.rung
+    assert backend.rung.name == "aoti"
+    assert backend.rung.made_for == tuple(CallShape(kind, 1, 0, 64, 64) for kind in Kind)
+    assert str(backend.rung) == "compiled for open 1×64×64×3, step 1×4×8×8, close 1×4×8×8"
     run(engine, [make_job(make_params(width=72))])
     assert len(answered) == 4, "another size is eager"

@@ -16,6 +16,7 @@ from realtime.engine.pending import DiffusionPending
 from realtime.engine.recipe import make_noise
 from realtime.engine.regions import Call, Kind, Outputs
 from realtime.engine.sampler import PASS_THROUGH_STRENGTH, Sampler
+from realtime.engine.state import RungState
 from realtime.errors import EngineError, ModelError, ParamsError
 from realtime.frame import STAGES, Failure, Result
 from realtime.params import WeightedPrompt
@@ -323,7 +324,7 @@ def test_warm_up_leaves_no_rows_and_reports_its_stage() -> None:
     engine.warm_up(lambda stage, percent: stages.append(stage))
 
     assert stages and engine.busy_rows == 0
-    assert engine.info.rung.startswith("eager: torch on cpu")
+    assert str(engine.info.rung).startswith("eager: torch on cpu")
 
 
 def test_model_that_makes_no_picture_is_refused_when_it_warms_up() -> None:
@@ -377,7 +378,7 @@ def test_adopted_backend_goes_on_with_the_rows_in_flight() -> None:
     expected = [picture_of(outcome) for outcome in run(engine, jobs)]
     first.rows_of_calls.clear()
     second = RecordingBackend(model)
-    second._rung = "another"
+    second._rung = RungState("openvino", "another")
 
     engine.tick(jobs[:1])
     engine.tick(jobs[1:])
@@ -386,7 +387,7 @@ def test_adopted_backend_goes_on_with_the_rows_in_flight() -> None:
     outcomes = [outcome for _ in range(3) for outcome in engine.tick([]).collect()]
 
     assert first.rows_of_calls == [1, 2] and second.rows_of_calls == [2, 2, 1]
-    assert rung_before.startswith("eager") and engine.info.rung == "another"
+    assert (rung_before.name, engine.info.rung) == ("eager", RungState("openvino", "another"))
     assert [outcome.job for outcome in outcomes] == jobs, "none was dropped"
     for outcome, picture in zip(outcomes, expected, strict=True):
         np.testing.assert_allclose(picture_of(outcome).astype(int), picture, atol=1)

@@ -222,11 +222,12 @@ def test_warm_up_captures_the_whole_ladder_of_the_default_size() -> None:
     pictures(engine, some_jobs(3, num_inference_steps=1, guidance_scale=1.0))
 
     assert before == capture.captures == 3 * 3
-    assert backend.rung.startswith("graphs: CUDA graphs for batches of 1, 2, 4 over eager: torch on cpu")
+    assert backend.rung.name == "graphs"
+    assert str(backend.rung).startswith("graphs: CUDA graphs for batches of 1, 2, 4 over eager: torch on cpu")
 
 
 def compiled_under_graphs(model: Model) -> tuple[DiffusionEngine, CompiledBackend, CountingRerun]:
-    under, capture = CompiledBackend(model, "compiled"), CountingRerun()
+    under, capture = CompiledBackend(model, "aoti", "compiled"), CountingRerun()
     return DiffusionEngine(model, GraphBackend(under, capture, 2, model.device), max_rows=2), under, capture
 
 
@@ -255,7 +256,9 @@ def test_what_is_compiled_meanwhile_is_captured_in_place_of_what_was() -> None:
     assert [signature.inputs[0][0][0] for signature in answered[:1]] == [1]
     assert {signature.kind for signature in answered} == set(Kind)
     assert all((one == other).all() for one, other in zip([*before, *before], after[0] + after[1], strict=True))
-    assert "compiled for open 1" in engine.info.rung and engine.info.rung.startswith("graphs")
+    assert engine.info.rung.name == "graphs"
+    assert [(made.kind, made.batch) for made in engine.info.rung.made_for] == [(kind, 1) for kind in Kind]
+    assert "over compiled for open 1" in str(engine.info.rung)
 
 
 def test_what_is_compiled_and_can_not_be_captured_leaves_the_graph_that_is_there(

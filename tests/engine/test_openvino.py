@@ -22,6 +22,8 @@ from realtime.engine.climb import Climb
 from realtime.engine.compiled import Demand
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.models import Guidance, Model
+from realtime.engine.regions import Kind
+from realtime.engine.state import CallShape
 from realtime.errors import ConfigError
 from tests.engine.tiny_models import make_job, make_model, make_params, picture_of, run
 from tests.fakes import FakeClock
@@ -56,7 +58,8 @@ def test_openvino_gives_the_same_pictures_for_any_batch_and_size(options: dict[s
 
     theirs, ours = (run(DiffusionEngine(model, backend), jobs) for backend in (EagerBackend(model), fast))
 
-    assert fast.rung.startswith("openvino 20") and fast.rung.endswith("float32 as asked for")
+    assert (fast.rung.name, fast.rung.precision) == ("openvino", "float32")
+    assert str(fast.rung).startswith("openvino 20") and str(fast.rung).endswith("float32 as asked for")
     for mine, eager in zip(ours, theirs, strict=True):
         # 1 of 255 where a value lies on the border of two.
         np.testing.assert_allclose(picture_of(mine).astype(int), picture_of(eager), atol=1)
@@ -98,7 +101,7 @@ def test_a_damaged_conversion_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_
 
     backend = choose_backend(Accelerate.OPENVINO, model, quiet)
 
-    assert backend.rung.startswith("openvino 20")
+    assert backend.rung.name == "openvino"
     assert all(file.read_text() != "no network" for file in tmp_path.rglob("unet.xml"))
 
 
@@ -118,7 +121,8 @@ def test_half_precision_gives_nearly_the_same_pictures_and_says_so(
 
     fast = choose_backend(Accelerate.AUTO, model, quiet)
 
-    assert "bfloat16, which this CPU has" in fast.rung
+    assert fast.rung.precision == "bfloat16"
+    assert "bfloat16, which this CPU has" in str(fast.rung)
     theirs, ours = (run(DiffusionEngine(model, backend), jobs) for backend in (EagerBackend(model), fast))
     for mine, eager in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(picture_of(mine).astype(int), picture_of(eager), atol=12)
@@ -131,7 +135,8 @@ def test_a_network_that_half_precision_harms_stays_in_float32(monkeypatch: pytes
 
     backend = choose_backend(Accelerate.AUTO, make_model(), quiet)
 
-    assert backend.rung.endswith("float32: bfloat16 would change the pictures")
+    assert backend.rung.precision == "float32"
+    assert str(backend.rung).endswith("float32: bfloat16 would change the pictures")
 
 
 def test_results_are_compared_once_for_a_conversion_and_a_precision(
@@ -142,7 +147,7 @@ def test_results_are_compared_once_for_a_conversion_and_a_precision(
     choose_backend(Accelerate.OPENVINO, model, quiet)
     monkeypatch.setattr("realtime.engine.openvino_exactness.TOLERANCE", limits(half=-1.0, single=-1.0))
 
-    assert choose_backend(Accelerate.OPENVINO, model, quiet).rung.endswith("float32 as asked for")
+    assert choose_backend(Accelerate.OPENVINO, model, quiet).rung.name == "openvino"
 
     for file in tmp_path.rglob("checked.json"):
         file.write_text("[]")
@@ -153,7 +158,10 @@ def test_results_are_compared_once_for_a_conversion_and_a_precision(
 def test_a_cpu_without_half_precision_runs_float32_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("realtime.engine.openvino_backend.native_precision", lambda core: "f32")
 
-    assert choose_backend(Accelerate.AUTO, make_model(), quiet).rung.endswith("this CPU has no half precision")
+    rung = choose_backend(Accelerate.AUTO, make_model(), quiet).rung
+
+    assert rung.precision == "float32"
+    assert str(rung).endswith("this CPU has no half precision")
 
 
 def test_openvino_whose_results_differ_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -162,7 +170,7 @@ def test_openvino_whose_results_differ_is_not_used(monkeypatch: pytest.MonkeyPat
 
     backend = choose_backend(Accelerate.AUTO, make_model(), quiet)
 
-    assert "eager" in backend.rung and "openvino can't run this model" in backend.rung
+    assert backend.rung.name == "eager" and "openvino can't run this model" in backend.rung.why
     with pytest.raises(ConfigError, match="differ"):
         choose_backend(Accelerate.OPENVINO, make_model(), quiet)
 
@@ -212,7 +220,8 @@ def test_shapes_in_use_get_a_compilation_that_gives_the_same_pictures(half: Any)
         assert backend.take(shapes)
 
     assert [shapes.network for shapes in in_use] == ["opening", "unet", "closing"]
-    assert backend.rung.endswith(", made for 64×64")
+    assert backend.rung.made_for == tuple(CallShape(kind, 1, 0, 64, 64) for kind in Kind)
+    assert str(backend.rung).endswith(", made for 64×64")
     np.testing.assert_allclose(restyle(backend, model), before, atol=12)
     assert backend.demand.so_far() == in_use, "nobody asked for anything more"
     wide = restyle(backend, model, width=96, count=2)
@@ -297,7 +306,7 @@ def test_what_a_child_has_proven_is_taken_and_a_crash_of_it_costs_only_speed(
     compile_for_shapes(backend, climb)
 
     assert sum(len(network.fixed) for network in backend._networks.values()) == taken
-    assert ("SIGSEGV" in climb.doing) == (taken < 3)
+    assert ("SIGSEGV" in climb.beside(backend.rung).failed) == (taken < 3)
     restyle(backend, model)
 
 
@@ -316,7 +325,7 @@ def test_size_for_which_there_is_no_room_stays_slower_and_the_log_says_so(
         compile_for_shapes(backend, climb)
 
     assert caplog.text.count("too many sizes are in use") == 3
-    assert "made for" not in backend.rung
+    assert backend.rung.made_for == ()
 
 
 # -- one network -------------------------------------------------------------------------------------------------------

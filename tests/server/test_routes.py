@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -19,6 +20,7 @@ from realtime import __version__
 from realtime.config import Config
 from realtime.engine import Engine, Progress
 from realtime.engine.echo import EchoEngine
+from realtime.engine.state import RungState
 from realtime.errors import ModelError
 from realtime.params import Params
 from realtime.server.access import SECURITY_HEADERS
@@ -65,6 +67,8 @@ async def test_config_tells_what_a_client_needs_to_start(http: httpx2.AsyncClien
     assert answer.status_code == 200
     assert (body["version"], body["protocol"], body["model"], body["window"]) == (__version__, 1, "echo", 2)
     assert body["ready"] is True
+    assert RungState.parse(body["rung_state"]) == EchoEngine().info.rung
+    assert body["rung"] == str(EchoEngine().info.rung)
     assert body["ice_servers"] == []
     assert body["limits"].items() >= {"max_message_bytes": 4194304, "max_pixels": 4194304, "max_sessions": 20}.items()
 
@@ -79,7 +83,7 @@ async def test_schema_tells_bounds_and_this_servers_defaults(http: httpx2.AsyncC
 async def test_schema_tells_the_models_own_defaults() -> None:
     def load(config: Config, progress: Progress) -> Engine:
         engine = EchoEngine()
-        engine.info = type(engine.info)("m", "f", "d", "r", defaults={"width": 256, "num_inference_steps": 4})
+        engine.info = replace(engine.info, defaults={"width": 256, "num_inference_steps": 4})
         return engine
 
     with running(load=load) as server:
@@ -100,6 +104,7 @@ async def test_sessions_tell_who_is_on(http: httpx2.AsyncClient, peer: Peer) -> 
     assert set(session) == {"session", "connected", "frozen", "params", "stats"}
     assert (session["session"], session["connected"], session["frozen"]) == ("here", True, False)
     assert session["params"]["width"] == 64
+    assert session["stats"]["rung"] == str(EchoEngine().info.rung), "the sentence"
     assert (await http.get("/api/sessions/here")).json().keys() == session.keys()
 
 
@@ -321,7 +326,8 @@ async def test_server_whose_engine_failed_is_not_ready_and_answers_all_the_same(
 
     assert [answer.status_code for answer in answers.values()] == [200, 503, 200, 200, 200]
     assert answers["/readyz"].text.startswith("failed: ")
-    assert answers["/api/config"].json()["ready"] is False
+    config = answers["/api/config"].json()
+    assert (config["ready"], config["rung"], config["rung_state"]) == (False, None, None)
 
 
 async def test_metrics_count_frames_of_all_sessions_together_and_never_fall(server: RunningServer) -> None:

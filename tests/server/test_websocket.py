@@ -13,6 +13,7 @@ import pytest
 from realtime.config import Config
 from realtime.engine import Engine, EngineInfo, Progress
 from realtime.engine.echo import EchoEngine
+from realtime.engine.state import RungState
 from realtime.errors import FrameError
 from realtime.frame import Format, Job
 from realtime.params import Params
@@ -270,7 +271,8 @@ async def test_refused_patch_names_the_field_and_the_old_params_stay(server: Run
 
 
 async def test_null_leads_back_to_the_models_own_default() -> None:
-    info = EngineInfo("small", "tiny", "none", "none", defaults={"prompt": "ink", "width": 64, "height": 64})
+    defaults = {"prompt": "ink", "width": 64, "height": 64}
+    info = EngineInfo("small", "tiny", "none", RungState("eager", "none"), defaults=defaults)
 
     def load(config: Config, progress: Progress) -> Engine:
         engine = EchoEngine()

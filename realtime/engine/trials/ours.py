@@ -6,12 +6,11 @@ Must not know what it is compared with, or how numbers are shown.
 from __future__ import annotations
 
 import functools
-import re
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from unittest import mock
 
 import numpy as np
@@ -21,10 +20,11 @@ from ...config import Accelerate, Config, Device, Dtype
 from ...errors import EngineError
 from ...frame import Failure, Format, Frame, Job, Result
 from ...params import OutputFormat, Params
-from .. import BEING_MADE, Engine, Pending, load_engine
+from .. import Engine, Pending, load_engine
 from ..codec import Pixels
 from ..models import resolve_dtype
 from ..regions import Call, Kind, Outputs
+from ..state import RungState
 from .likeness import Floats
 from .machine import Machine
 
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 QUIET_S = 6.0
 """Longer than the climb takes to see that a batch is in use."""
 LOOK_EVERY_S = 0.25
-CLIMBING = (Accelerate.AUTO.value, Accelerate.AOTI.value, Accelerate.OPENVINO.value)
-"""Rungs that are made, or made for the sizes in use, while frames flow."""
 PROMPT = "a photo"
 STRENGTH = 0.5
 
@@ -60,7 +58,6 @@ class Ours:
     def __init__(self, model: Path | str, accelerate: str, machine: Machine, max_rows: int = 16) -> None:
         self.is_settled = True
         self._machine = machine
-        self._accelerate = accelerate
         self._begin_s = time.perf_counter()
         self.engine: Engine = load_engine(
             Config(
@@ -81,17 +78,20 @@ class Ours:
         return time.perf_counter() - self._begin_s
 
     @property
-    def rung(self) -> str:
-        """What runs, in words."""
+    def rung(self) -> RungState:
+        """What runs at this moment."""
         return self.engine.info.rung
 
-    def told(self) -> dict[str, str | float]:
-        """What runs; how long it took until the engine was loaded, had made a frame, and ran on this rung.
+    def told(self) -> dict[str, Any]:
+        """What runs, in words and as `RungState.wire`; how long it took until the engine was loaded, had made a frame,
+        and ran on this rung.
 
         The last is missing where the rung was not made in time. Importing torch came before.
         """
-        told: dict[str, str | float] = {
-            "what": self.rung,
+        rung = self.rung
+        told: dict[str, Any] = {
+            "what": str(rung),
+            "rung": rung.wire(),
             "load_s": round(self._load_s, 2),
             "first_frame_s": round(self._first_frame_s, 2),
         }
@@ -103,15 +103,14 @@ class Ours:
         Frames are made meanwhile, as a rung may be made for what is in use; few, as what is made may be tuned by how
         long it takes on this device.
         """
-        if self._accelerate not in CLIMBING:
+        climb = cast("DiffusionEngine", self.engine).climb
+        if climb is None:
             return True
         end_s = time.perf_counter() + timeout_s
         for batch in batches:
             self.is_settled = self._wait_for(batch, end_s) and self.is_settled
         self._settled_s = self._since_begin_s()
-        climb = cast("DiffusionEngine", self.engine).climb
-        if climb is not None:
-            climb.close()
+        climb.close()
         return self.is_settled
 
     def _wait_for(self, batch: int, end_s: float) -> bool:
@@ -119,9 +118,10 @@ class Ours:
         busy_s = time.perf_counter()
         while (now_s := time.perf_counter()) < end_s:
             self.frames(batch, 1)
-            if is_compiled(self.rung, batch, self._machine.side_px):
+            rung = self.rung
+            if is_made_for(rung, batch, self._machine.side_px):
                 return True
-            if BEING_MADE in self.rung:
+            if rung.doing is not None:
                 busy_s = now_s
             elif now_s - busy_s > QUIET_S:
                 return True
@@ -235,13 +235,10 @@ def _dtype(machine: Machine) -> Dtype:
     return {torch.float32: Dtype.FLOAT32, torch.float16: Dtype.FLOAT16, torch.bfloat16: Dtype.BFLOAT16}[machine.dtype]
 
 
-def is_compiled(rung: str, batch: int, side_px: int) -> bool:
-    """Whether an engine's rung says that all regions of a batch of this picture size are compiled."""
-    ready = rung.partition("; ")[0]
-    latents_px = side_px // 8
-    return f"open {batch}×{side_px}×{side_px}×" in ready and all(
-        re.search(rf"\b{kind} {batch}×\d+×{latents_px}×{latents_px}\b", ready) for kind in (Kind.STEP, Kind.CLOSE)
-    )
+def is_made_for(rung: RungState, batch: int, side_px: int) -> bool:
+    """Whether all regions are compiled for a batch of so many square pictures."""
+    wanted = (batch, side_px, side_px)
+    return set(Kind).issubset(made.kind for made in rung.made_for if (made.batch, made.width, made.height) == wanted)
 
 
 def _results(pending: Pending) -> list[Result]:
