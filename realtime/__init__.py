@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from .config import Config
 from .params import Params
+from .version import __version__
 
 __all__ = ["Config", "Params", "__version__", "serve"]
-__version__ = "0.1.0"
 
 
 def serve(config: Config) -> int:

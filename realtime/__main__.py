@@ -17,9 +17,9 @@ from typing import Annotated, Any, get_args, get_origin
 import typer
 from pydantic import SecretStr
 
-from . import __version__
 from .config import Config, load_config
 from .errors import RealtimeError
+from .version import __version__
 
 EXIT_USAGE = 2
 
@@ -156,7 +156,7 @@ def models_list() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from .engine.presets import is_cached, list_presets
+    from .engine.models.presets import is_cached, list_presets
 
     table = Table("--model", "what", "licence of the weights", "download", "here")
     for preset in list_presets():
@@ -169,7 +169,7 @@ def models_list() -> None:
 @models_app.command("pull")
 def models_pull(name: Annotated[str, typer.Argument(help="A preset or a hub id.")]) -> None:
     """Download a model without starting it."""
-    from .engine.presets import pull
+    from .engine.models.presets import pull
 
     try:
         pull(name, lambda stage, percent: typer.echo(stage if percent is None else f"{stage}: {percent:.0f} %"))

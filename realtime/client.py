@@ -86,7 +86,7 @@ class Stream:
         Raises:
             ValueError: no JPEG, PNG or WebP.
         """
-        picture_format = protocol.sniff(data)
+        picture_format = Format.sniff(data)
         if picture_format is Format.NONE:
             raise ValueError("a frame is a JPEG, PNG or WebP picture")
         self._seq += 1

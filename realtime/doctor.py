@@ -14,7 +14,7 @@ from importlib import metadata, resources
 from pathlib import Path
 
 from .config import Config
-from .engine.toolchain import compiler_obstacle, cxx, packages_obstacle
+from .engine.rungs.toolchain import compiler_obstacle, cxx, packages_obstacle
 
 NEEDED = (
     "torch",
@@ -136,7 +136,7 @@ def _device() -> str:
 
 def embedded_model() -> Finding:
     """The weights that ship inside."""
-    if resources.files("realtime.engine").joinpath("tiny/unet/config.json").is_file():
+    if resources.files("realtime.engine.models").joinpath("tiny/unet/config.json").is_file():
         return Finding(Verdict.OK, "embedded model", "here")
     return Finding(Verdict.FAIL, "embedded model", "its files are not in this checkout; use another --model")
 

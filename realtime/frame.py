@@ -35,6 +35,18 @@ class Format(IntEnum):
         """The MIME type, for example `image/jpeg`."""
         return f"image/{self.name.lower()}"
 
+    @classmethod
+    def sniff(cls, data: bytes | memoryview) -> Format:
+        """The encoding that a picture's first bytes announce; `NONE` where it is none that we take."""
+        head = bytes(data[:12])
+        if head.startswith(b"\xff\xd8\xff"):
+            return cls.JPEG
+        if head.startswith(b"\x89PNG\r\n\x1a\n"):
+            return cls.PNG
+        if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+            return cls.WEBP
+        return cls.NONE
+
 
 class Air(Enum):
     """What those who watch a session see; by the names of the commands that choose it."""
@@ -113,7 +125,7 @@ class Job(Order):
 
     Attributes:
         picture: uint8 [height, width, 3] of the params' size, RGB, contiguous; shared, so nobody writes to it.
-        thumbnail: float32 [32, 32, 3], see `stillness`; None where the params want every frame run.
+        thumbnail: float32 [32, 32, 3], see `thumbnail`; None where the params want every frame run.
         opened_ns: our monotonic clock when it was decoded.
     """
 

@@ -69,18 +69,6 @@ class UnknownMessage:
 TextMessage = ParamsMessage | CommandMessage | UnknownMessage
 
 
-def sniff(data: bytes | memoryview) -> Format:
-    """The encoding that a picture's first bytes announce; `Format.NONE` where it is none that we take."""
-    head = bytes(data[:12])
-    if head.startswith(b"\xff\xd8\xff"):
-        return Format.JPEG
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return Format.PNG
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return Format.WEBP
-    return Format.NONE
-
-
 def parse_picture(message: bytes, previous_seq: int | None) -> PictureMessage:
     """A client's binary message.
 
@@ -92,7 +80,7 @@ def parse_picture(message: bytes, previous_seq: int | None) -> PictureMessage:
     Raises:
         ProtocolError: neither a version 1 header nor the signature of a picture.
     """
-    bare = sniff(message)
+    bare = Format.sniff(message)
     if bare is not Format.NONE:
         seq = 0 if previous_seq is None else (previous_seq + 1) & U32_MAX
         return PictureMessage(seq, bare, 0, memoryview(message))

@@ -17,11 +17,11 @@ from typing import Any
 from . import protocol
 from .errors import FrameError, ParamsError
 from .frame import Air, Failure, Frame, Job, Outcome, Repeat, Result
-from .governor import Governor
+from .governor.governor import Governor
 from .mailbox import Mailbox
+from .media.stillness import Stillness
 from .params import Params
 from .stats import DropReason, SessionStats
-from .stillness import Stillness
 
 NOTICES_MAX = 64
 """Frame errors and stats are left out while this many texts wait for a slow client; answers never are."""

@@ -31,8 +31,9 @@ from realtime.errors import FrameError
 from realtime.frame import Failure, Format, Frame, Job, Result, Stamps
 from realtime.params import Params
 from realtime.protocol import HEADER, VERSION
-from realtime.server.app import Server, create_app, listen, make_server
+from realtime.server.app import create_app, make_server
 from realtime.server.engine_host import Load
+from realtime.server.http import Server, listen
 from realtime.server.service import Service
 
 T = TypeVar("T")

@@ -12,7 +12,6 @@ import pytest
 
 from realtime.client import RefusedError, connect, now_us
 from realtime.frame import Format
-from realtime.protocol import sniff
 from tests.fakes import PATIENCE_S, RunningServer, a_config, a_jpeg, encoded, pixels, running
 
 
@@ -28,7 +27,7 @@ async def test_example_of_the_readme_works(server: RunningServer) -> None:
         picture = await stream.restyle(a_jpeg())
 
     assert (picture.seq, picture.params_version, picture.format) == (1, 1, Format.JPEG)
-    assert sniff(picture.data) is Format.JPEG
+    assert Format.sniff(picture.data) is Format.JPEG
     assert 0 < picture.engine_us <= picture.round_trip_us
     assert stream.params["prompt"] == "watercolor"
 

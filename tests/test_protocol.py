@@ -332,5 +332,5 @@ def test_message_is_json_with_exactly_the_fields_of_the_protocol(text: str, fiel
     ],
 )
 def test_signature_tells_the_format(head: bytes, expected: Format) -> None:
-    assert protocol.sniff(head) is expected
-    assert protocol.sniff(memoryview(head + b"tail")) is expected
+    assert Format.sniff(head) is expected
+    assert Format.sniff(memoryview(head + b"tail")) is expected

@@ -15,7 +15,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..config import Config
-from ..server.app import http_settings
+from ..server.http import http_settings
 
 
 async def echo(websocket: WebSocket) -> None:

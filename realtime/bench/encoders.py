@@ -19,7 +19,7 @@ from aiortc.codecs import h264, vpx
 from aiortc.codecs.h264 import H264Encoder, h264_depayload
 from aiortc.codecs.vpx import Vp8Encoder, vp8_depayload
 
-from ..engine.codec import Pixels
+from ..media.codec import Pixels
 from ..server.webrtc.encoder import CLOCK_HZ, EFFORTS, EXPECTED_FPS, VideoEncoder, full_bitrate
 from . import numbers
 from .repeats import Numbers

@@ -136,7 +136,7 @@ def check_trial(trial: Trial) -> None:
 def find_machine(device: str, dtype: str, tiny_shapes: bool) -> Machine:
     """The device, as a server would choose it."""
     from ..config import Device, Dtype
-    from ..engine.models import resolve_device, resolve_dtype
+    from ..engine.models.load import resolve_device, resolve_dtype
     from ..engine.trials.machine import Machine
 
     found = resolve_device(Device(device))

@@ -16,8 +16,8 @@ from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websocket
 
 from .. import protocol
-from ..engine import codec
 from ..frame import Format
+from ..media import codec
 from ..params import OutputFormat, Params
 
 

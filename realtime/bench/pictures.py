@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..engine import codec
+from ..media import codec
 from ..params import OutputFormat
 
 

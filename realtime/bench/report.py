@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from .. import __version__
+from ..version import __version__
 
 if TYPE_CHECKING:
     from .load import Run

@@ -35,7 +35,7 @@ from aiortc.rtp import RtpPacket
 from aiortc.stats import RTCTransportStats
 
 from ..client import now_us
-from ..engine.codec import Pixels
+from ..media.codec import Pixels
 from ..server.inbound import planes_of
 from ..server.webrtc import seams
 from ..server.webrtc.encoder import CLOCK_HZ, VideoEncoder

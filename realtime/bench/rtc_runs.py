@@ -16,7 +16,7 @@ import simplejpeg
 from websockets.asyncio.client import connect as connect_websocket
 
 from ..client import now_us
-from ..engine.codec import Pixels
+from ..media.codec import Pixels
 from ..protocol import HEADER
 from . import numbers
 from .load import LEAD_S, BenchError

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from websockets.asyncio.client import connect
 
-from ..engine import codec
 from ..frame import Format
+from ..media import codec
 from ..params import OutputFormat
 from . import demo_server
 from .comparison import Comparison

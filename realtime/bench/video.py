@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..engine.codec import Pixels
+from ..media.codec import Pixels
 from .pictures import photo_like
 
 MARGIN = 48

@@ -1,20 +1,17 @@
-"""What the scheduler needs of an engine, and how one is loaded.
+"""What the scheduler needs of an engine.
 
-Must not import torch or diffusers: those live in the modules that `load_engine` imports when they are asked for.
+Must not import torch or diffusers, nor know which engines there are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ..frame import Failure, Job, Result
 from ..params import Params
 from .state import RungState
-
-if TYPE_CHECKING:
-    from ..config import Config
 
 #: Called with a stage's name and its percentage, or None where no percentage is known. May be called from any thread.
 Progress = Callable[[str, "float | None"], None]
@@ -127,26 +124,3 @@ class Engine(Protocol):
     def close(self) -> None:
         """Free the device."""
         ...
-
-
-def load_engine(config: Config, progress: Progress = lambda stage, percent: None) -> Engine:
-    """Load what `config.model` names.
-
-    Args:
-        config: the process's configuration.
-        progress: told about the stages of loading.
-
-    Raises:
-        ModelError: the model can't be found, read or trusted.
-        ConfigError: the model is there and the configuration does not fit it or this machine.
-    """
-    if config.model == "echo" or config.model.startswith("echo:"):
-        from .echo import EchoEngine
-
-        return EchoEngine.from_name(config.model, max_rows=config.max_rows)
-    from .presets import check_name
-
-    check_name(config.model)
-    from .diffusion import load_diffusion_engine
-
-    return load_diffusion_engine(config, progress)

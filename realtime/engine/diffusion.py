@@ -18,15 +18,15 @@ from ..errors import EngineError, FrameError, ModelError
 from ..frame import Failure, Format, Frame, Job, Result, Stamps
 from ..params import Params
 from . import EngineInfo, Progress, RowCost, rows
-from .accelerate import Backend
-from .climb import Climb
+from .backend import Backend
 from .pending import Clock, DiffusionPending
 from .recipe import Recipes
 from .rows import Mark, Row
+from .rungs.climb import Climb
 
 if TYPE_CHECKING:
     from ..config import Config
-    from .models import Model
+    from .models.load import Model
 
 _log = logging.getLogger(__name__)
 
@@ -37,11 +37,11 @@ def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine
     Raises:
         ModelError, ConfigError: as `load_engine`.
     """
-    from . import rungs
-    from .models import load_model
+    from .models.load import load_model
+    from .rungs import registry
 
     model = load_model(config, progress)
-    start = rungs.start(config.accelerate, model, progress, config.max_rows)
+    start = registry.start(config.accelerate, model, progress, config.max_rows)
     engine = DiffusionEngine(model, start.backend, max_rows=config.max_rows)
     engine.warm_up(progress)
     if start.finish is not None:
@@ -63,7 +63,7 @@ class DiffusionEngine:
     On CUDA `tick` only launches work. Elsewhere the work is done when it returns.
 
     Args:
-        model: what `models.load_model` gives.
+        model: what `load_model` gives.
         backend: runs the model's regions; `adopt` puts another one in its place.
         max_rows: frames in flight.
         clock: monotonic nanoseconds.

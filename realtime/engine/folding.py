@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from .parts import UNet2DConditionModel
+from .denoiser import Denoiser
+from .models.parts import UNet2DConditionModel
 from .quiet import quiet
 from .recipe import T, of
-from .regions import Denoiser
 
 with quiet():
     from diffusers.models.attention import BasicTransformerBlock
     from diffusers.models.resnet import ResnetBlock2D
 
 if TYPE_CHECKING:
-    from .conditioning import Conditioning
-    from .models import Model
+    from .models.load import Model
+    from .models.prompt import Conditioning
     from .recipe import Recipe
 
 #: Recipes whose biases are kept: 40 KB a step for Stable Diffusion in half precision.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from ..errors import FrameError
 from ..frame import Failure, Job, Result
-from .codec import Pixels
+from ..media.codec import Pixels
 from .rows import Mark, Row
 
 Clock = Callable[[], int]

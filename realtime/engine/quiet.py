@@ -20,7 +20,7 @@ _HARMLESS = {
     "diffusers.pipelines.pipeline_utils": ("Expected types for vae", "Expected types for unet"),
     # Said even where there are no such modules.
     "diffusers.models.modeling_utils": ("should be kept in float32: []",),
-    # A LoRA for the UNet alone is ordinary; what fits nowhere is refused in `loras`.
+    # A LoRA for the UNet alone is ordinary; what fits nowhere is refused in `lora`.
     "diffusers.loaders.lora_base": ("No LoRA keys associated to",),
     # … and what fits not at all, in hundreds of lines there, in one line here.
     "diffusers.loaders.peft": ("No LoRA keys associated to", "was unsuccessful with"),

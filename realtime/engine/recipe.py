@@ -15,12 +15,12 @@ import torch
 from ..errors import FrameError, ParamsError
 from ..params import Params, WeightedPrompt
 from . import RowCost, sampler
-from .models import Guidance
+from .models.load import Guidance
 from .staging import join
 
 if TYPE_CHECKING:
-    from .conditioning import Conditioning
-    from .models import Model
+    from .models.load import Model
+    from .models.prompt import Conditioning
 
 V = TypeVar("V")
 

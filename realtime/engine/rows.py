@@ -13,7 +13,7 @@ import torch
 
 from ..errors import FrameError
 from ..frame import Job, Stamps
-from .accelerate import Backend
+from .backend import Backend
 from .recipe import Recipe, of
 from .regions import Call, Kind, Outputs
 from .staging import to_host

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from ..config import Config
-from ..engine import Engine, Progress, load_engine
+from ..engine import Engine, Progress
+from ..engine.load import load_engine
 from ..errors import RealtimeError
-from ..scheduler import Scheduler
-from ..stages import Stages
+from ..media.pipeline import Stages
+from ..scheduling.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
 

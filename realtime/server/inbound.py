@@ -14,10 +14,10 @@ import numpy as np
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace
 
-from ..engine import codec
-from ..engine.codec import Pixels
 from ..errors import FrameError
 from ..frame import Format, Frame, Matrix, Planes, Repeat, Result
+from ..media import codec
+from ..media.codec import Pixels
 from ..session import Channel, Session
 from .connection import Connection
 from .service import Service

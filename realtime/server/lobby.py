@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ..config import SESSION_NAME
 from ..errors import ProtocolError, SessionLimitError
-from ..scheduler import Scheduler
+from ..scheduling.scheduler import Scheduler
 from ..session import Channel, Session
 
 

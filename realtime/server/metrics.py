@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
@@ -10,24 +11,39 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from ..stats import DropReason
-from .engine_host import State
 
 if TYPE_CHECKING:
     from ..session import Session
-    from .service import Service
 
 BUCKETS_S = tuple(ms / 1000 for ms in (1, 2, 4, 8, 16, 25, 33, 50, 66, 100, 150, 250, 500, 1000))
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a server has at the moment.
+
+    Attributes:
+        sessions: all of them.
+        connected: how many have a connection.
+        rows: frames that the engine is at; None while it is not ready.
+        capacity_fps: pictures a second that everyone could have with one more session; None while that can't be said.
+    """
+
+    sessions: Sequence[Session]
+    connected: int
+    rows: int | None = None
+    capacity_fps: float | None = None
 
 
 class Metrics(Collector):
     """Counts of all sessions that ever were, read from the living ones when asked.
 
     Args:
-        service: whose sessions are counted.
+        totals: asked for what there is, whenever somebody asks for the numbers.
     """
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, totals: Callable[[], Totals]) -> None:
+        self._totals = totals
         self._ended: dict[str, int] = {}
         self._registry = CollectorRegistry()
         self._tick = Histogram(
@@ -64,9 +80,9 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Called by the registry."""
-        service = self._service
+        now = self._totals()
         totals = dict(self._ended)
-        for session in service.sessions:
+        for session in now.sessions:
             for name, count in _counts(session).items():
                 totals[name] = totals.get(name, 0) + count
         yield CounterMetricFamily("realtime_frames_received", "Frames in.", totals.get("received", 0))
@@ -80,18 +96,15 @@ class Metrics(Collector):
         for reason in DropReason:
             dropped.add_metric([reason.value], totals.get(reason.value, 0))
         yield dropped
-        yield GaugeMetricFamily("realtime_sessions", "Connected sessions.", service.connected)
-        ready = service.host.state is State.READY
-        if ready:
+        yield GaugeMetricFamily("realtime_sessions", "Connected sessions.", now.connected)
+        if now.capacity_fps is not None:
             yield GaugeMetricFamily(
                 "realtime_capacity_fps",
                 "Pictures a second that everyone could have with one more session (120 at most).",
-                service.rate_with(1),
+                now.capacity_fps,
             )
-        yield GaugeMetricFamily("realtime_ready", "1 where frames are welcome.", int(ready))
-        yield GaugeMetricFamily(
-            "realtime_rows", "Frames that the engine is at.", service.host.scheduler.jobs if ready else 0
-        )
+        yield GaugeMetricFamily("realtime_ready", "1 where frames are welcome.", int(now.rows is not None))
+        yield GaugeMetricFamily("realtime_rows", "Frames that the engine is at.", now.rows or 0)
 
 
 def _counts(session: Session) -> dict[str, int]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 
-from ..engine import codec
 from ..frame import Air, Format, Result
+from ..media import codec
 
 KEPT = 64
 """Results whose encodings are remembered: the newest of every session, and some on their way to slow viewers."""

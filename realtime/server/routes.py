@@ -13,11 +13,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Request, WebSocket
 from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
-from .. import __version__, protocol
+from .. import protocol
 from ..config import IceServer
 from ..errors import ParamsError, ProtocolError
 from ..params import params_schema
 from ..session import Session
+from ..version import __version__
 from .body import read_body
 from .engine_host import State
 from .service import Service

@@ -13,13 +13,13 @@ from pydantic import ValidationError
 
 from .. import protocol
 from ..config import Config
-from ..engine import load_engine
+from ..engine.load import load_engine
 from ..errors import ConfigError
 from ..params import SIDE_MIN_PX, SIDE_MULTIPLE_PX, Params
 from ..session import Session
 from .engine_host import EngineHost, Load, State
 from .lobby import Lobby, Viewers
-from .metrics import Metrics
+from .metrics import Metrics, Totals
 from .pictures import Pictures
 
 
@@ -45,7 +45,7 @@ class Service:
 
     def __init__(self, config: Config, load: Load = load_engine) -> None:
         self.config = config
-        self.metrics = Metrics(self)
+        self.metrics = Metrics(self._totals)
         self.host = EngineHost(config, load, self.metrics.observe_tick)
         self.viewers = Viewers(config.max_viewers)
         self.pictures = Pictures()
@@ -109,6 +109,11 @@ class Service:
     def rate_with(self, newcomers: int) -> float:
         """Pictures a second that everyone could have with so many more sessions, as measured so far."""
         return self.host.scheduler.rate_with([self.defaults] * newcomers)
+
+    def _totals(self) -> Totals:
+        if self.host.state is not State.READY:
+            return Totals(self.sessions, self.connected)
+        return Totals(self.sessions, self.connected, self.host.scheduler.jobs, self.rate_with(1))
 
     def limits(self) -> dict[str, int]:
         """The `limits` of `ready` and of `/api/config`."""

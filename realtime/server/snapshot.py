@@ -10,8 +10,8 @@ import struct
 import zlib
 from typing import Any
 
-from ..engine import codec
 from ..frame import Format, Result
+from ..media import codec
 from ..params import OutputFormat
 
 KEYWORD = b"realtime"

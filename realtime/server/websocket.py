@@ -12,9 +12,9 @@ import time
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .. import protocol
-from ..engine import codec
 from ..errors import CloseCode, FrameError
 from ..frame import Frame, Repeat, Result
+from ..media import codec
 from ..session import Session
 from .connection import Closed, Connection, Gone, end_with_server, ending
 from .service import Service

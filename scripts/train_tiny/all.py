@@ -1,6 +1,6 @@
 """The whole recipe in one command, for one short slot on a GPU or a long one on a CPU.
 
-    python scripts/train_tiny/all.py --minutes 25 [--init realtime/engine/tiny] [--batch 512] [--processes 2]
+    python scripts/train_tiny/all.py --minutes 25 [--init realtime/engine/models/tiny] [--batch 512] [--processes 2]
 
 Shares of the budget: autoencoder 25 %, text 2 %, UNet 60 %, the decoder's last stage 13 %; building data, encoding and
 export come on top (4 minutes on 16 cores). Every stage resumes from its own checkpoint, so running this again after an

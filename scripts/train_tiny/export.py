@@ -1,7 +1,7 @@
 """Stage 6: writes the shipped folder from the checkpoints: ordinary diffusers files in fp16, the model card, the data
 list.
 
-    python scripts/train_tiny/export.py [--out realtime/engine/tiny]
+    python scripts/train_tiny/export.py [--out realtime/engine/models/tiny]
 
 The folder is built beside its target and swapped in at the end, so that a running server never sees half of one.
 """

@@ -1,6 +1,6 @@
 """Stage 4: trains the UNet, with the text encoder, on encoded pairs.
 
-    python scripts/train_tiny/unet.py --minutes 75 [--init realtime/engine/tiny]
+    python scripts/train_tiny/unet.py --minutes 75 [--init realtime/engine/models/tiny]
     torchrun --nproc-per-node 2 scripts/train_tiny/unet.py --minutes 75 --threads 1
 
 Mostly on 16x16 latent crops whose corners are multiples of 4, so that a crop sees periodic patterns where a whole

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from realtime.engine import RowCost
-from realtime.engine.models import Guidance
+from realtime.engine.models.load import Guidance
 from realtime.engine.pending import DiffusionPending
 from realtime.engine.recipe import make_noise
 from realtime.engine.regions import Call, Kind, Outputs

@@ -9,10 +9,11 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
+from realtime.engine.denoiser import PlainDenoiser
 from realtime.engine.folding import FoldedDenoiser, is_foldable
-from realtime.engine.models import Guidance, Model
+from realtime.engine.models.load import Guidance, Model
 from realtime.engine.recipe import Recipes, T
-from realtime.engine.regions import Kind, PlainDenoiser, Regions, TorchNetworks
+from realtime.engine.regions import Kind, Regions, TorchNetworks
 from tests.engine.tiny_models import WIDTH, make_model, make_params
 
 LAYOUTS: dict[str, dict[str, Any]] = {

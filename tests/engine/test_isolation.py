@@ -12,7 +12,7 @@ import torch
 
 from realtime.engine import rows
 from realtime.engine.diffusion import DiffusionEngine
-from realtime.engine.models import Guidance, Model
+from realtime.engine.models.load import Guidance, Model
 from realtime.engine.sampler import Prediction, Sampler
 from realtime.frame import Job
 from realtime.params import Params

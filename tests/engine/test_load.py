@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from realtime.engine import load_engine
 from realtime.engine.echo import EchoEngine
+from realtime.engine.load import load_engine
 from realtime.errors import ConfigError
 from tests.fakes import a_config
 
@@ -28,7 +28,7 @@ def test_echo_of_no_number_is_a_mistake_in_the_configuration() -> None:
 
 def test_echo_is_loaded_without_torch() -> None:
     code = (
-        "import sys; from realtime.config import Config; from realtime.engine import load_engine;"
+        "import sys; from realtime.config import Config; from realtime.engine.load import load_engine;"
         "load_engine(Config(model='echo')); sys.exit('torch' in sys.modules or 'diffusers' in sys.modules)"
     )
 

@@ -10,11 +10,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from realtime.engine.accelerate import EagerBackend
+from realtime.engine.backend import EagerBackend
+from realtime.engine.denoiser import Denoiser
 from realtime.engine.diffusion import DiffusionEngine
-from realtime.engine.models import Guidance
+from realtime.engine.models.load import Guidance
 from realtime.engine.recipe import Recipe
-from realtime.engine.regions import Denoiser, Kind, OpenRegion, Outputs, Regions, StepRegion, to_pictures, to_pixels
+from realtime.engine.regions import Kind, OpenRegion, Outputs, Regions, StepRegion, to_pictures, to_pixels
 from tests.engine.tiny_models import make_job, make_model, make_params, run
 
 
@@ -127,7 +128,7 @@ def test_what_a_graph_can_not_hold_is_seen() -> None:
 )
 @pytest.mark.parametrize("is_folded", [True, False])
 def test_no_region_leaves_the_device(options: dict[str, Any], is_folded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime.engine.folding.is_foldable", lambda unet: is_folded)
+    monkeypatch.setattr("realtime.engine.regions.is_foldable", lambda unet: is_folded)
     model = make_model(**options)
     backend = EagerBackend(model)
     calls: list[tuple[Kind, int, Sequence[torch.Tensor]]] = []

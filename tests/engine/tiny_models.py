@@ -12,10 +12,10 @@ import numpy.typing as npt
 import torch
 from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 
-from realtime.engine.accelerate import EagerBackend
-from realtime.engine.conditioning import Conditioning
+from realtime.engine.backend import EagerBackend
 from realtime.engine.diffusion import DiffusionEngine, DiffusionPending
-from realtime.engine.models import Guidance, Model
+from realtime.engine.models.load import Guidance, Model
+from realtime.engine.models.prompt import Conditioning
 from realtime.engine.regions import Call, Kind, Outputs
 from realtime.engine.sampler import NoiseSchedule, Prediction, Sampler
 from realtime.frame import Failure, Format, Frame, Job, Result

@@ -23,8 +23,9 @@ from realtime.engine import Engine, Progress
 from realtime.engine.echo import EchoEngine
 from realtime.errors import ConfigError, ModelError
 from realtime.frame import Job
-from realtime.server.app import WebSocketProtocol, http_settings, listen, serve
+from realtime.server.app import serve
 from realtime.server.engine_host import Load
+from realtime.server.http import WebSocketProtocol, http_settings, listen
 from tests.fakes import PATIENCE_S, a_config, a_message, echo_load, running, until
 from tests.server.peer import connected, dialled
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
-from realtime.engine import codec
 from realtime.errors import FrameError
 from realtime.frame import Format, Matrix
+from realtime.media import codec
 from realtime.server.inbound import is_planar, planes_of
 from tests.fakes import Pixels, encoded, pixels
 

@@ -9,7 +9,7 @@ import pytest
 
 from realtime.errors import CloseCode, ProtocolError, SessionLimitError
 from realtime.params import Params
-from realtime.scheduler import Scheduler
+from realtime.scheduling.scheduler import Scheduler
 from realtime.server.lobby import Lobby
 from realtime.session import Channel, Session
 from tests.fakes import ScriptedEngine, until

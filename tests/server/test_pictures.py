@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from realtime.engine import codec
 from realtime.frame import Air, Format, Result, Stamps
+from realtime.media import codec
 from realtime.params import OutputFormat, Params
-from realtime.protocol import sniff
 from realtime.server import pictures as pictures_module
 from realtime.server.pictures import KEPT, Pictures
 from tests.fakes import a_job, a_result, pixels
@@ -32,7 +31,7 @@ async def test_pixels_are_encoded_as_their_params_want(output_format: OutputForm
     kind, data = await Pictures().encoded(unencoded(output_format=output_format))
 
     assert kind.name.lower() == output_format.value
-    assert sniff(data) is kind
+    assert Format.sniff(data) is kind
 
 
 async def test_many_viewers_cost_one_encoding(monkeypatch: pytest.MonkeyPatch) -> None:

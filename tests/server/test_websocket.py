@@ -17,7 +17,6 @@ from realtime.engine.state import RungState
 from realtime.errors import FrameError
 from realtime.frame import Format, Job
 from realtime.params import Params
-from realtime.protocol import sniff
 from tests.fakes import (
     PATIENCE_S,
     RunningServer,
@@ -165,7 +164,7 @@ async def test_result_echoes_the_header_of_its_frame(server: RunningServer) -> N
     assert (picture.version, picture.format, picture.flags) == (1, Format.JPEG, 0)
     assert (picture.seq, picture.captured_us, picture.params_version) == (7, 2**64 - 1, 1)
     assert 0 < picture.engine_us <= took_us
-    assert sniff(picture.data) is Format.JPEG
+    assert Format.sniff(picture.data) is Format.JPEG
 
 
 async def test_seqs_need_not_follow_on_one_another(server: RunningServer) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..parts import load_autoencoder, load_text_encoder, load_tokenizer, load_unet
+from ..models.parts import load_autoencoder, load_text_encoder, load_tokenizer, load_unet
 from ..quiet import quiet
 from .machine import Machine
 from .ours import PROMPT, STRENGTH

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..codec import Pixels
+from ...media.codec import Pixels
 
 Floats = npt.NDArray[np.float32]
 

@@ -19,10 +19,11 @@ import torch
 from ...config import Accelerate, Config, Device, Dtype
 from ...errors import EngineError
 from ...frame import Failure, Format, Frame, Job, Result
+from ...media.codec import Pixels
 from ...params import OutputFormat, Params
-from .. import Engine, Pending, load_engine
-from ..codec import Pixels
-from ..models import resolve_dtype
+from .. import Engine, Pending
+from ..load import load_engine
+from ..models.load import resolve_dtype
 from ..regions import Call, Kind, Outputs
 from ..state import RungState
 from .likeness import Floats

@@ -14,7 +14,7 @@ import av
 import cv2
 from av.video.frame import PictureType
 
-from ...engine.codec import Pixels
+from ...media.codec import Pixels
 
 if TYPE_CHECKING:
     VideoPacket = av.Packet[Any]

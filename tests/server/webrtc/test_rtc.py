@@ -9,8 +9,8 @@ import time
 import pytest
 from aiortc import RTCRtpSender
 
-from realtime.engine import codec
 from realtime.frame import Format
+from realtime.media import codec
 from realtime.server.webrtc.peers import Peers
 from tests.fakes import RunningServer, a_config, echo_load, running, until
 from tests.server.peer import connected, dialled

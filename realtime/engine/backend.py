@@ -1,0 +1,99 @@
+"""What runs a model's regions, and PyTorch's eager mode: the way that is always there.
+
+Must not know rows, recipes or sessions, or which faster ways there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+
+from .regions import Call, Kind, Outputs, Regions
+from .staging import join
+from .state import RungState
+
+if TYPE_CHECKING:
+    from .models.load import Model
+
+
+class Backend(Protocol):
+    """Runs the regions of one model on one rung. Called by the engine's thread under `torch.inference_mode`.
+
+    Attributes:
+        regions: what it runs; whoever makes a call asks them what a row's UNet must be told.
+        warm_up_batches: batch sizes to run in turn before the first user comes, so that he does not pay for what is
+            done once.
+    """
+
+    @property
+    def rung(self) -> RungState:
+        """What runs and why. Any thread."""
+        ...
+
+    regions: Regions
+    warm_up_batches: tuple[int, ...]
+
+    def run(self, call: Call) -> Outputs:
+        """Join the rows of a call to a batch and run its region.
+
+        Returns:
+            What the region returns, in memory that no later call writes into.
+        """
+        ...
+
+    def answer(self, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Callable[..., Outputs]:
+        """What runs a region on inputs of this form now: the same object until something faster takes its place."""
+        ...
+
+    def close(self) -> None:
+        """Give memory back that only this rung needs."""
+        ...
+
+
+class PlainBackend:
+    """Runs the regions one call after the other, as they are."""
+
+    warm_up_batches: tuple[int, ...] = (1,)
+
+    def __init__(self, regions: Regions, device: torch.device, rung: RungState) -> None:
+        self.regions = regions
+        self._rung = rung
+        self._device = device
+
+    @property
+    def rung(self) -> RungState:
+        """See `Backend`."""
+        return self._rung
+
+    def run(self, call: Call) -> Outputs:
+        """See `Backend`."""
+        inputs = [join(column, self._device) for column in call.columns.values()]
+        return self.answer(call.kind, call.guided, inputs)(*inputs)
+
+    def answer(self, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Callable[..., Outputs]:
+        """See `Backend`."""
+        return self.regions.region(kind, guided)
+
+    def close(self) -> None:
+        """See `Backend`: there is none."""
+
+
+class EagerBackend(PlainBackend):
+    """PyTorch as it is.
+
+    Args:
+        why: nothing faster runs.
+    """
+
+    def __init__(self, model: Model, why: str = "") -> None:
+        threads = f", {torch.get_num_threads()} threads" if model.device.type == "cpu" else ""
+        what = f"eager: torch on {model.device.type}{threads}"
+        rung = RungState("eager", what, name_of(model.dtype), why=why)
+        super().__init__(Regions.of_model(model), model.device, rung)
+
+
+def name_of(dtype: torch.dtype) -> str:
+    """A number format as `RungState.precision` has it."""
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,219 @@
+"""Weight files on this disk: which ones a diffusers folder needs, and whether a safetensors file is what it says.
+
+Must not know torch, the hub, or what a model is for. Everything here runs before a weight is read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from ...errors import ModelError
+
+#: safetensors' own limit (https://github.com/huggingface/safetensors, "Format"): a forged length must not cost memory.
+MAX_HEADER_BYTES = 100 * 10**6
+PICKLE_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
+
+_STEMS = {
+    "unet": "diffusion_pytorch_model",
+    "vae": "diffusion_pytorch_model",
+    "text_encoder": "model",
+    "text_encoder_2": "model",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a safetensors file says about itself.
+
+    Attributes:
+        shapes: the tensors by name.
+        metadata: free text pairs of its maker.
+    """
+
+    shapes: dict[str, tuple[int, ...]]
+    metadata: dict[str, str]
+
+
+def read_header(path: Path) -> Header:
+    """Read and check the header of a safetensors file, and nothing behind it.
+
+    Raises:
+        ModelError: the file is missing, is not safetensors, is forged or cut short.
+    """
+    refuse_pickle(path)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if size < 8 or length > min(MAX_HEADER_BYTES, size - 8):
+                raise ModelError(f"{path}: not a safetensors file (its header can't be {length} bytes long)")
+            raw = file.read(length)
+    except OSError as error:
+        raise ModelError(f"{path}: can't be read ({error.strerror or error})") from None
+    try:
+        return _parse_header(json.loads(raw), size - 8 - length)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ModelError(f"{path}: not a safetensors file (broken header), or cut short: fetch it again") from None
+
+
+def _parse_header(header: dict[str, Any], data_bytes: int) -> Header:
+    metadata = cast("dict[str, str]", header.pop("__metadata__", None) or {})
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, tensor in header.items():
+        begin, end = tensor["data_offsets"]
+        if not 0 <= begin <= end <= data_bytes:
+            raise ValueError("a tensor lies outside of the file")
+        shapes[name] = tuple(int(side) for side in tensor["shape"])
+    return Header(shapes, dict(metadata))
+
+
+def refuse_pickle(path: Path) -> None:
+    """Refuse formats that can run code when they are read.
+
+    Raises:
+        ModelError: the file is no `.safetensors`.
+    """
+    if path.suffix.lower() in PICKLE_SUFFIXES:
+        raise ModelError(
+            f"{path}: {path.suffix} files can run code when they are read: convert it to .safetensors first"
+        )
+    if path.suffix.lower() != ".safetensors":
+        raise ModelError(f"{path}: not a .safetensors file")
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """The weight files of one component.
+
+    Attributes:
+        variant: `fp16`, or None for the plain files.
+        files: names relative to the model's folder.
+    """
+
+    variant: str | None
+    files: tuple[str, ...]
+
+
+def find_component(names: Collection[str], folder: str, prefer_fp16: bool, stem: str | None = None) -> Component:
+    """Choose the weight files of one component.
+
+    Args:
+        names: all files of the model, relative, with forward slashes.
+        folder: the component, for example `unet`; empty where the files lie at the top.
+        prefer_fp16: which one to take where there are both.
+
+    Raises:
+        ModelError: there is none, or only pickles.
+    """
+    stem = stem or _STEMS[folder]
+    prefix = f"{folder}/" if folder else ""
+    shard = r"-\d{5}-of-\d{5}"
+    weights = re.compile(rf"{re.escape(prefix + stem)}({shard})?(?:\.(fp16))?({shard})?\.safetensors")
+    found: dict[str | None, list[tuple[str, bool]]] = {}
+    for name in sorted(names):
+        if match := weights.fullmatch(name):
+            found.setdefault(match[2], []).append((name, bool(match[1] or match[3])))
+    if not found:
+        pickled = any(name.startswith(prefix + stem) and name.endswith(PICKLE_SUFFIXES) for name in names)
+        where = folder or "the autoencoder"
+        raise ModelError(
+            f"{where} has only pickled weights, and only .safetensors is taken: convert it first"
+            if pickled
+            else f"{where} has no weights (no {prefix}{stem}.safetensors)"
+        )
+    variant = "fp16" if "fp16" in found and (prefer_fp16 or None not in found) else None
+    whole = [name for name, is_shard in found[variant] if not is_shard]
+    if whole:
+        return Component(variant, (whole[0],))
+    suffix = ".index.fp16.json" if variant else ".index.json"
+    index = [name for name in names if name.startswith(f"{prefix}{stem}") and name.endswith(suffix)]
+    return Component(variant, (*index, *(name for name, _ in found[variant])))
+
+
+def needed_files(names: Collection[str], prefer_fp16: bool, with_vae: bool) -> tuple[str, ...]:
+    """What of a diffusers folder this server reads.
+
+    Args:
+        names: all files of the model, relative, with forward slashes.
+        prefer_fp16: which weights to take where there are both.
+        with_vae: whether the model's own autoencoder is wanted.
+
+    Raises:
+        ModelError: something is missing.
+    """
+    if "model_index.json" not in names:
+        raise ModelError("not a diffusers folder (no model_index.json)")
+    suffixes = ("", "_2") if "text_encoder_2/config.json" in names else ("",)
+    if "text_encoder/config.json" not in names:
+        raise ModelError(
+            "it has no first text encoder (an SDXL refiner?): use the base model"
+            if len(suffixes) == 2
+            else "it has no text_encoder: this server runs SD 1.x, SD 2.x and SDXL models"
+        )
+    configs = ["model_index.json", "unet/config.json", "scheduler/scheduler_config.json"]
+    components = ["unet", *(f"text_encoder{suffix}" for suffix in suffixes)]
+    for suffix in suffixes:
+        configs.append(f"text_encoder{suffix}/config.json")
+        tokenizer = f"tokenizer{suffix}/"
+        if not {f"{tokenizer}tokenizer.json"} & set(names) and not {f"{tokenizer}vocab.json"} & set(names):
+            raise ModelError(f"{tokenizer[:-1]} is missing")
+        configs += [name for name in names if name.startswith(tokenizer) and name.endswith((".json", ".txt"))]
+    if with_vae:
+        components.append("vae")
+    if with_vae or "vae/config.json" in names:
+        configs.append("vae/config.json")
+    if missing := [name for name in configs if name not in names]:
+        raise ModelError(f"{missing[0]} is missing")
+    configs += [name for name in ("realtime.json",) if name in names]
+    weights = [file for component in components for file in find_component(names, component, prefer_fp16).files]
+    return (*configs, *weights)
+
+
+def autoencoder_files(names: Collection[str], prefer_fp16: bool) -> tuple[str, ...]:
+    """What of an autoencoder's folder is read: of one by itself, or of the `vae` folder inside a whole model.
+
+    Raises:
+        ModelError: there is no autoencoder.
+    """
+    folder = "" if "config.json" in names and "vae/config.json" not in names else "vae"
+    config = f"{folder}/config.json".lstrip("/")
+    if config not in names:
+        raise ModelError("there is no autoencoder in it (no config.json)")
+    return (config, *find_component(names, folder, prefer_fp16, _STEMS["vae"]).files)
+
+
+def local_path(name: str) -> Path | None:
+    """The file or folder of that name on this disk; None where there is none."""
+    try:
+        path = Path(name).expanduser()
+        return path if path.exists() else None
+    except (OSError, RuntimeError, ValueError):  # too long, another user's home that isn't there, a NUL
+        return None
+
+
+def list_files(folder: Path, depth: int = 2) -> frozenset[str]:
+    """Names of the files in a folder and in the folders in it, relative, with forward slashes."""
+    paths = (path for level in range(depth) for path in folder.glob("*/" * level + "*"))
+    return frozenset(path.relative_to(folder).as_posix() for path in paths if path.is_file())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of a model.
+
+    Raises:
+        ModelError: the file can't be read or holds something else.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"{path}: can't be read ({error.strerror or error})") from None
+    except (ValueError, RecursionError):
+        raise ModelError(f"{path}: not JSON") from None
+    if not isinstance(value, dict):
+        raise ModelError(f"{path}: not a JSON object")
+    return cast("dict[str, Any]", value)

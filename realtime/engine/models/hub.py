@@ -1,0 +1,195 @@
+"""Models on the hub: ids, the local cache, downloads with progress, and one line for each way they fail.
+
+Must not import torch, nor know what is inside the files. `HF_HOME`, `HF_HUB_CACHE`, `HF_HUB_OFFLINE` and `HF_TOKEN`
+are huggingface_hub's own and mean here what they mean everywhere. What is in the cache is used without asking the
+network, so that a start needs none.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob
+import io
+import re
+import threading
+from collections.abc import Callable, Collection, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ModelError
+from .files import list_files
+
+if TYPE_CHECKING:
+    from .. import Progress
+
+_ID = re.compile(r"([A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})((?:/[\w.-]+)*)(?:@([\w.-]{1,100}))?", re.ASCII)
+
+#: How many folders deep files of a repository may lie.
+_DEPTH = 5
+
+#: From the names of all files in a repository to those that are needed; raises ModelError where they aren't there.
+Choose = Callable[[Collection[str]], Collection[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class HubId:
+    """A model on the hub.
+
+    Attributes:
+        repo: `org/name`.
+        file: a file in it, or None for the repository as a whole.
+        revision: branch, tag or commit; None is the default branch.
+    """
+
+    repo: str
+    file: str | None = None
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        return self.repo + (f"/{self.file}" if self.file else "") + (f"@{self.revision}" if self.revision else "")
+
+
+def parse_hub_id(text: str) -> HubId | None:
+    """Read `org/name[/file.safetensors][@revision]`; None where the text is no such thing."""
+    match = _ID.fullmatch(text)
+    if match is None or ".." in text or (match[2] and not match[2].endswith(".safetensors")):
+        return None
+    if match[1].endswith(".safetensors"):  # folder/file.safetensors: a path, mistyped or gone
+        return None
+    return HubId(match[1], match[2].lstrip("/") or None, match[3])
+
+
+def cached_folder(hub_id: HubId) -> Path | None:
+    """Where the cache keeps a repository's files, complete or not; None where it has none of them."""
+    from huggingface_hub import constants
+
+    repo = Path(constants.HF_HUB_CACHE).expanduser() / f"models--{hub_id.repo.replace('/', '--')}"
+    revision = hub_id.revision or constants.DEFAULT_REVISION
+    try:
+        commit = (repo / "refs" / revision).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        commit = revision
+    snapshot = repo / "snapshots" / commit
+    return snapshot if snapshot.is_dir() else None
+
+
+def find_cached(hub_id: HubId, choose: Choose) -> Path | None:
+    """The cached folder of a repository where it holds all that `choose` wants; None otherwise."""
+    folder = cached_folder(hub_id)
+    if folder is None:
+        return None
+    try:
+        choose(list_files(folder, _DEPTH))
+    except ModelError:
+        return None
+    return folder
+
+
+def fetch(hub_id: HubId, choose: Choose, progress: Progress) -> Path:
+    """Get the needed files of a repository, from the cache if it has them all, else from the hub.
+
+    Args:
+        choose: which files are needed.
+        progress: told the percentage of bytes.
+
+    Returns:
+        A folder that holds at least these files.
+
+    Raises:
+        ModelError: not in the cache while offline, not on the hub, not for us, or no room for it.
+    """
+    if folder := find_cached(hub_id, choose):
+        return folder
+    from huggingface_hub import HfApi, constants, snapshot_download
+
+    if constants.HF_HUB_OFFLINE:
+        raise ModelError(f"{hub_id} is not in the local cache and HF_HUB_OFFLINE is set: unset it to download it")
+    stage = f"downloading {hub_id.repo}"
+    progress(stage, None)
+    with _one_line(hub_id):
+        info = HfApi().model_info(hub_id.repo, revision=hub_id.revision, files_metadata=True)
+        sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
+        try:
+            wanted = choose(sizes)
+        except ModelError as error:
+            raise ModelError(f"{hub_id}: {error}") from None
+        total = sum(sizes[name] for name in wanted)
+        folder = snapshot_download(
+            hub_id.repo,
+            revision=hub_id.revision,
+            allow_patterns=[glob.escape(name) for name in wanted],
+            tqdm_class=forwarding_tqdm(total, lambda percent: progress(stage, percent)),
+        )
+    return Path(folder)
+
+
+def forwarding_tqdm(total_bytes: int, report: Callable[[float], None]) -> Any:
+    """A silent progress bar class for `snapshot_download` that reports the percentage of all bytes.
+
+    The hub makes one bar for the bytes fetched, one for those written, and one that counts files. Their totals grow
+    while it works, so the percentage is of `total_bytes`, and it never falls.
+    """
+    from tqdm import tqdm
+
+    best = -1
+    lock = threading.Lock()  # the hub updates one bar from several threads
+
+    class ForwardingTqdm(tqdm):  # pyright: ignore
+        monitor_interval = 0
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs.pop("name", None)
+            super().__init__(*args, **{**kwargs, "file": io.StringIO(), "disable": False})
+
+        def display(self, *args: Any, **kwargs: Any) -> None:
+            pass
+
+        def update(self, n: float | None = 1) -> bool | None:
+            nonlocal best
+            with lock:
+                shown = super().update(n or 0)
+                if self.unit == "B" and total_bytes:
+                    percent = min(100, int(100 * self.n / total_bytes))
+                    if percent > best:
+                        best = percent
+                        report(float(percent))
+            return shown
+
+    return ForwardingTqdm
+
+
+@contextmanager
+def _one_line(hub_id: HubId) -> Generator[None]:
+    from huggingface_hub import constants, errors
+
+    try:
+        yield
+    except errors.GatedRepoError:
+        raise ModelError(
+            f"{hub_id.repo} is gated: accept its terms on its page of the hub, then set HF_TOKEN to your access token"
+        ) from None
+    except errors.RepositoryNotFoundError:
+        raise ModelError(f"there is no {hub_id.repo} on the hub, or it is private and HF_TOKEN is not set") from None
+    except errors.RevisionNotFoundError:
+        raise ModelError(f"{hub_id.repo} has no revision {hub_id.revision!r}") from None
+    except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError):
+        raise _unreachable(hub_id) from None
+    except errors.HfHubHTTPError as error:
+        status = getattr(error.response, "status_code", "an error")
+        raise ModelError(f"{hub_id.repo}: the hub answered {status}: try again later, or check HF_TOKEN") from None
+    except (errors.HTTPError, TimeoutError, ConnectionError):  # pyright: ignore[reportPrivateImportUsage]
+        raise _unreachable(hub_id) from None
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ModelError(
+                f"no room for {hub_id.repo} in {constants.HF_HUB_CACHE}: free some, or set HF_HUB_CACHE to another disk"
+            ) from None
+        raise ModelError(f"{hub_id.repo}: can't be stored in {constants.HF_HUB_CACHE} ({error.strerror})") from None
+    except errors.HFValidationError as error:
+        raise ModelError(f"{hub_id}: {str(error).splitlines()[0][:200]}") from None
+
+
+def _unreachable(hub_id: HubId) -> ModelError:
+    return ModelError(f"{hub_id} is not in the local cache and the hub can't be reached: check the network")

@@ -1,0 +1,260 @@
+"""A model ready to run, from whatever names it: a preset, a hub id, a folder, a single file.
+
+Must not know frames, rows or sessions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from ...config import Config, Device, Dtype
+from ...errors import ConfigError
+from ..sampler import NoiseSchedule, Sampler
+from .lora import LoraSpec, fuse_loras, parse_lora
+from .model_card import guess_defaults, read_card
+from .parts import (
+    Autoencoder,
+    AutoencoderKL,
+    AutoencoderTiny,
+    Parts,
+    UNet2DConditionModel,
+    check_fit,
+    load_autoencoder,
+    one_line,
+    prefixed,
+    scale_px,
+)
+from .prompt import PromptEncoder
+from .schedules import noise_schedule, scheduler_sampler
+from .sources import Source, find_source, find_vae
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .. import Progress
+
+
+class Guidance(Enum):
+    """How a model hears `guidance_scale`."""
+
+    NONE = "none"
+    """Distilled without: the scale does nothing."""
+    EMBEDDED = "embedded"
+    """The scale goes into the UNet beside the timestep (`time_cond_proj_dim`)."""
+    CFG = "cfg"
+    """Classifier-free: a second row with the negative prompt where the scale is above 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A loaded model: networks on their device, and all that is constant about it. The engine's thread owns it.
+
+    Attributes:
+        name: the name the user asked for.
+        family: `tiny`, `sd`, `sd2` or `sdxl`.
+        unet, vae: in eval mode, without gradients, on `device`; the UNet in `dtype`.
+        latent_channels: of the latents, not of the UNet's input.
+        latent_scale_px: pixels to a latent's side.
+        concat_source: the UNet takes the clean source latents beside the noisy ones (InstructPix2Pix's layout).
+        schedule: the noise levels it was trained on.
+        sampler: which its files or the user named.
+        defaults: params fields that it wants other than the general defaults.
+        styles: what the model says about the words it knows; empty where it knows them all.
+        max_output_pixels: the largest picture it makes; None leaves the limit to the configuration.
+        notes: what the user should know about how it was loaded, one line each.
+        exact: `dtype` was asked for, so no rung may calculate in less.
+    """
+
+    name: str
+    family: str
+    unet: UNet2DConditionModel
+    vae: Autoencoder
+    prompt_encoder: PromptEncoder
+    latent_channels: int
+    latent_scale_px: int
+    concat_source: bool
+    schedule: NoiseSchedule
+    sampler: Sampler
+    guidance: Guidance
+    device: torch.device
+    dtype: torch.dtype
+    defaults: dict[str, Any] = field(default_factory=dict[str, Any])
+    styles: dict[str, Any] = field(default_factory=dict[str, Any])
+    max_output_pixels: int | None = None
+    notes: tuple[str, ...] = ()
+    exact: bool = False
+
+    def encode_latents(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pictures to latents in the UNet's scale. Deterministic: the posterior's mode, not a sample.
+
+        Args:
+            pixels: [B, 3, H, W] in [-1, 1], `dtype`.
+
+        Returns:
+            [B, latent_channels, H / latent_scale_px, W / latent_scale_px], `dtype`.
+        """
+        encoded: Any = self.vae.encode(pixels.to(self.vae.dtype), return_dict=False)[0]
+        latents: torch.Tensor = encoded if isinstance(self.vae, AutoencoderTiny) else encoded.mode()
+        scale, shift = _scale_and_shift(self.vae)
+        return ((latents - shift) * scale).to(self.dtype)
+
+    def decode_latents(self, latents: torch.Tensor) -> torch.Tensor:
+        """Latents in the UNet's scale to pictures.
+
+        Args:
+            latents: [B, latent_channels, h, w].
+
+        Returns:
+            [B, 3, h · latent_scale_px, w · latent_scale_px] in [-1, 1], `dtype`.
+        """
+        scale, shift = _scale_and_shift(self.vae)
+        vae: Any = self.vae
+        decoded: torch.Tensor = vae.decode(latents.to(self.vae.dtype) / scale + shift, return_dict=False)[0]
+        return decoded.clamp(-1, 1).to(self.dtype)
+
+
+def load_model(config: Config, progress: Progress = lambda stage, percent: None) -> Model:
+    """Load what `config.model` names, with its autoencoder and LoRAs, onto the device.
+
+    Args:
+        config: the process's configuration: `model`, `base`, `vae`, `loras`, `sampler`, `device`, `dtype` matter here.
+        progress: told about the stages.
+
+    Raises:
+        ModelError: the model can't be found, read or trusted; one line says what to do.
+        ConfigError: the configuration does not fit the model or this machine.
+    """
+    device = resolve_device(config.device)
+    dtype = resolve_dtype(config.dtype, device)
+    named = _named_sampler(config.sampler)
+    loras = [parse_lora(text) for text in config.loras]
+    source = find_source(config.model, config.base, progress, prefer_fp16=dtype is torch.float16)
+    loras += [parse_lora(text) for text in (source.preset.loras if source.preset else ())]
+    vae_folder, notes = find_vae(config.vae, source, progress)
+
+    progress(f"loading {config.model}", None)
+    parts = source.load(dtype, with_vae=vae_folder is None, progress=progress)
+    vae = parts.vae or load_autoencoder(cast("Path", vae_folder), dtype, source.prefer_fp16)
+    check_fit(config.model, parts, vae)
+    with prefixed(config.model):
+        schedule = noise_schedule(parts.scheduler)
+    fuse_loras(parts, loras, progress)
+
+    progress(f"moving {config.model} to {device.type}", None)
+    with one_line(config.model):
+        for network in (parts.unet, *parts.text_encoders):
+            _freeze(network, device, dtype)
+        _freeze(vae, device, _vae_dtype(vae, parts.is_sdxl, dtype))
+    sampler = named or _own_sampler(source, parts, loras)
+    model = _assemble(config.model, source, parts, vae, schedule=schedule, sampler=sampler, notes=notes)
+    return replace(model, exact=config.dtype is not Dtype.AUTO)
+
+
+def _assemble(
+    name: str,
+    source: Source,
+    parts: Parts,
+    vae: Autoencoder,
+    *,
+    schedule: NoiseSchedule,
+    sampler: Sampler,
+    notes: tuple[str, ...],
+) -> Model:
+    unet = parts.unet
+    guidance = _guidance(unet, source)
+    is_embedded = guidance is Guidance.EMBEDDED
+    guessed = guess_defaults(unet.config["sample_size"], scale_px(vae), sampler, is_embedded)
+    card = read_card(source.folder)
+    return Model(
+        name=name,
+        family=source.family,
+        unet=unet,
+        vae=vae,
+        prompt_encoder=PromptEncoder(
+            parts.tokenizers,
+            parts.text_encoders,
+            is_sdxl=parts.is_sdxl,
+            dtype=unet.dtype,
+            zero_empty_negative=parts.zero_empty_negative,
+        ),
+        latent_channels=unet.config["out_channels"],
+        latent_scale_px=scale_px(vae),
+        concat_source=unet.config["in_channels"] == 2 * unet.config["out_channels"],
+        schedule=schedule,
+        sampler=sampler,
+        guidance=guidance,
+        device=unet.device,
+        dtype=unet.dtype,
+        defaults=(source.preset.defaults if source.preset else guessed) | card.defaults,
+        styles=card.styles,
+        max_output_pixels=card.max_output_pixels,
+        notes=notes,
+    )
+
+
+def resolve_device(device: Device) -> torch.device:
+    """The device to run on.
+
+    Raises:
+        ConfigError: this machine has no such device.
+    """
+    has_mps = torch.backends.mps.is_available()
+    if device is Device.AUTO:
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")
+    if device is Device.CUDA and not torch.cuda.is_available():
+        build = "this torch is built without CUDA" if torch.version.cuda is None else "torch sees no CUDA GPU here"
+        raise ConfigError(f"device cuda: {build}: leave --device out, or install torch for your GPU")
+    if device is Device.MPS and not has_mps:
+        raise ConfigError("device mps: this machine has no Apple GPU that torch can use: leave --device out")
+    return torch.device(device.value)
+
+
+def resolve_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
+    """The number format of the weights: half precision where there is a GPU, unless asked otherwise."""
+    if dtype is Dtype.AUTO:
+        return torch.float32 if device.type == "cpu" else torch.float16
+    return {Dtype.FLOAT32: torch.float32, Dtype.FLOAT16: torch.float16, Dtype.BFLOAT16: torch.bfloat16}[dtype]
+
+
+def _scale_and_shift(vae: Autoencoder) -> tuple[float, float]:
+    return float(vae.config["scaling_factor"]), float(vae.config.get("shift_factor") or 0.0)
+
+
+def _named_sampler(name: str | None) -> Sampler | None:
+    if name is None:
+        return None
+    try:
+        return Sampler(name.lower())
+    except ValueError:
+        raise ConfigError(f"sampler: {name!r} is not one of {', '.join(Sampler)}") from None
+
+
+def _vae_dtype(vae: Autoencoder, is_sdxl: bool, dtype: torch.dtype) -> torch.dtype:
+    # SDXL's own autoencoder overflows in float16 and gives black pictures; diffusers' pipelines upcast it likewise.
+    overflows = is_sdxl and isinstance(vae, AutoencoderKL) and vae.config["force_upcast"]
+    return torch.float32 if overflows and dtype is torch.float16 else dtype
+
+
+def _own_sampler(source: Source, parts: Parts, loras: list[LoraSpec]) -> Sampler:
+    """The sampler that a model wants: a LoRA made for few steps decides, then the preset, then the model's files."""
+    from_loras = [spec.sampler for spec in loras if spec.sampler]
+    from_preset = _named_sampler(source.preset.sampler) if source.preset else None
+    return from_loras[0] if from_loras else from_preset or scheduler_sampler(parts.scheduler)
+
+
+def _freeze(network: torch.nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+    network.eval().requires_grad_(False).to(device=device)
+    if network.dtype is not dtype:
+        network.to(dtype=dtype)
+
+
+def _guidance(unet: UNet2DConditionModel, source: Source) -> Guidance:
+    if unet.config["time_cond_proj_dim"] is not None:
+        return Guidance.EMBEDDED
+    if source.family == "tiny" or (source.preset and not source.preset.has_guidance):
+        return Guidance.NONE
+    return Guidance.CFG

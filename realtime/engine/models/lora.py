@@ -1,0 +1,171 @@
+"""LoRAs: found, checked, and fused into the networks at load, so that they cost nothing while frames run.
+
+Must not know the model they go into beyond its parts.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from peft.tuners.tuners_utils import BaseTunerLayer
+
+from ...errors import ConfigError, ModelError
+from ..sampler import Sampler
+from .files import list_files, local_path, read_header, refuse_pickle
+from .hub import fetch, parse_hub_id
+from .parts import Parts, one_line, prefixed
+from .presets import LORAS, choose_lora
+
+if TYPE_CHECKING:
+    from .. import Progress
+
+_ADAPTER = "realtime"
+#: What stands behind a layer's name in all layouts: `.lora_A.weight`, `_lora.down.weight`, `.lora_linear_layer.up`…
+_LORA_PART = re.compile(r"[._]lora[._]")
+_SAMPLER_NAME = re.compile(r"(?:^|[^a-z])(lcm|tcd)(?:[^a-z]|$)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class LoraSpec:
+    """A LoRA as the user named it.
+
+    Attributes:
+        name: preset, hub id or path.
+        scale: how much of it; 1 is all, 0 none.
+    """
+
+    name: str
+    scale: float = 1.0
+
+    @property
+    def sampler(self) -> Sampler | None:
+        """The sampler that a LoRA made for few steps needs, by its name: LCM or TCD."""
+        path = local_path(self.name)
+        match = _SAMPLER_NAME.search(path.name if path else self.name)
+        return Sampler(match[1].lower()) if match else None
+
+
+def parse_lora(text: str) -> LoraSpec:
+    """Read `NAME_OR_PATH[:SCALE]`.
+
+    Raises:
+        ConfigError: the scale is no finite number.
+    """
+    name, colon, scale = text.rpartition(":")
+    try:
+        value = float(scale) if colon else 1.0
+    except ValueError:
+        return LoraSpec(text)
+    if not math.isfinite(value) or (colon and not name):
+        raise ConfigError(f"loras: {text!r} is not NAME_OR_PATH[:SCALE]")
+    return LoraSpec(name, value) if colon else LoraSpec(text)
+
+
+def find_lora(spec: LoraSpec, progress: Progress) -> Path:
+    """The file of a LoRA, fetched if it must be.
+
+    Raises:
+        ModelError: there is no such file, or it can't be had.
+    """
+    name = LORAS.get(spec.name, spec.name)
+    path = local_path(name)
+    if path and path.is_file():
+        refuse_pickle(path)
+        return path
+    if (hub_id := parse_hub_id(name)) is None:
+        raise ModelError(
+            f"there is no LoRA {spec.name!r}: give a preset ({', '.join(LORAS)}), a hub id or a .safetensors file"
+        )
+    choose = choose_lora(hub_id)
+    folder = fetch(hub_id, choose, progress)
+    return folder / (hub_id.file or choose(list_files(folder))[0])
+
+
+def fuse_loras(parts: Parts, specs: Sequence[LoraSpec], progress: Progress) -> None:
+    """Add LoRAs to the weights of a model, in place.
+
+    Takes diffusers' and kohya's key layouts, for the UNet and the text encoders.
+
+    Raises:
+        ModelError: a LoRA can't be found, is no LoRA, or is made for another model.
+    """
+    for spec in specs:
+        path = find_lora(spec, progress)
+        read_header(path)
+        progress(f"fusing {path.stem}", None)
+        with prefixed(f"LoRA {spec.name}"):
+            _fuse(parts, path, spec.scale)
+
+
+def _fuse(parts: Parts, path: Path, scale: float) -> None:
+    with one_line(path.name), _pipeline(parts) as pipe:
+        state, *_ = pipe.lora_state_dict(path.parent, weight_name=path.name, **_local(parts))
+        if not any("lora" in key for key in state):
+            raise ModelError("it is no LoRA (no lora weights in it)")
+        try:
+            pipe.load_lora_weights(path.parent, weight_name=path.name, adapter_name=_ADAPTER, **_local())
+        except (RuntimeError, ValueError, KeyError, AttributeError) as error:
+            raise ModelError("it is made for a model of another family, or in a layout that can't be read") from error
+        networks = [parts.unet, *parts.text_encoders]
+        fitted = sum(_adapted(network) for network in networks)
+        wanted = len({_LORA_PART.split(key)[0] for key in state if _LORA_PART.search(key)})
+        if fitted < wanted:
+            raise ModelError(
+                f"it is made for another model: {wanted - fitted} of its {wanted} layers aren't in this one"
+            )
+        names = [name for name in pipe._lora_loadable_modules if getattr(pipe, name, None) is not None]
+        pipe.fuse_lora(names, lora_scale=scale, safe_fusing=True, adapter_names=[_ADAPTER])
+
+
+def _local(parts: Parts | None = None) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
+    if parts is not None and parts.is_sdxl:
+        arguments["unet_config"] = parts.unet.config
+    return arguments
+
+
+def _adapted(network: torch.nn.Module) -> int:
+    layers = (module for module in network.modules() if isinstance(module, BaseTunerLayer))
+    return sum(_ADAPTER in cast("dict[str, float]", layer.scaling) for layer in layers)
+
+
+@contextmanager
+def _pipeline(parts: Parts) -> Generator[Any]:
+    """A pipeline object around the networks, for as long as LoRAs are loaded: diffusers' loaders are its methods."""
+    from diffusers import (
+        DDIMScheduler,  # pyright: ignore[reportPrivateImportUsage]
+        StableDiffusionPipeline,  # pyright: ignore[reportPrivateImportUsage]
+        StableDiffusionXLPipeline,  # pyright: ignore[reportPrivateImportUsage]
+    )
+
+    scheduler = DDIMScheduler(clip_sample=False, steps_offset=1)
+    shared = {"vae": None, "unet": parts.unet, "scheduler": scheduler}
+    if parts.is_sdxl:
+        pipe = StableDiffusionXLPipeline(
+            **shared,  # pyright: ignore
+            text_encoder=parts.text_encoders[0],  # pyright: ignore
+            text_encoder_2=parts.text_encoders[1],  # pyright: ignore
+            tokenizer=parts.tokenizers[0],
+            tokenizer_2=parts.tokenizers[1],
+            add_watermarker=False,
+        )
+    else:
+        pipe = StableDiffusionPipeline(
+            **shared,  # pyright: ignore
+            text_encoder=parts.text_encoders[0],  # pyright: ignore
+            tokenizer=parts.tokenizers[0],
+            safety_checker=None,  # pyright: ignore
+            feature_extractor=None,  # pyright: ignore
+            requires_safety_checker=False,
+        )
+    try:
+        yield pipe
+    finally:
+        pipe.unload_lora_weights()

@@ -1,0 +1,258 @@
+"""Models by name: where they come from, under which terms, and how they want to be run.
+
+Must not import torch or anything that does: `realtime models list` is to answer at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ModelError
+from .files import PICKLE_SUFFIXES, autoencoder_files, local_path, needed_files
+from .hub import HubId, fetch, find_cached, parse_hub_id
+
+if TYPE_CHECKING:
+    from .. import Progress
+
+TAESD = HubId("madebyollin/taesd")
+TAESDXL = HubId("madebyollin/taesdxl")
+
+#: LoRAs by name.
+LORAS = {
+    "lcm-lora-sd15": "latent-consistency/lcm-lora-sdv1-5",
+    "lcm-lora-sdxl": "latent-consistency/lcm-lora-sdxl",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """The terms of a model's weights, in short and without warranty: its own page decides.
+
+    Attributes:
+        name: as its authors call it.
+        note: what it says about commercial use.
+    """
+
+    name: str
+    note: str
+
+
+_STABILITY = Licence(
+    "Stability AI Community / non-commercial research",
+    "research and personal use; commercial use needs Stability AI's terms: read them first",
+)
+_OPENRAIL = Licence("CreativeML OpenRAIL-M", "commercial use allowed, with use restrictions")
+_OPENRAIL_XL = Licence("CreativeML OpenRAIL++-M", "commercial use allowed, with use restrictions")
+_MIT = Licence("MIT", "commercial use allowed; the model it was distilled from is CreativeML OpenRAIL-M")
+_APACHE = Licence("Apache-2.0", "commercial use allowed")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A model that is known by name.
+
+    Attributes:
+        name: what `--model` takes.
+        title: one line about it.
+        source: hub id, or None for the one that ships inside the package.
+        family: `tiny`, `sd`, `sd2` or `sdxl`.
+        licence: of the weights, LoRAs included.
+        download_gb: about what is fetched where there is a CUDA GPU (half precision, tiny autoencoder); else up to
+            twice that.
+        loras: fused at load, as in `Config.loras`.
+        sampler: name of the sampler; None takes what the model's files name.
+        has_guidance: False for models distilled without: a guidance scale does nothing there.
+        defaults: params fields that it wants other than the general defaults.
+    """
+
+    name: str
+    title: str
+    source: HubId | None
+    family: str
+    licence: Licence
+    download_gb: float
+    loras: tuple[str, ...] = ()
+    sampler: str | None = None
+    has_guidance: bool = True
+    defaults: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def vae(self) -> HubId | None:
+        """The tiny autoencoder that stands in for the model's own; None where its own is used."""
+        return {"sd": TAESD, "sd2": TAESD, "sdxl": TAESDXL}.get(self.family)
+
+
+def _params(side: int, steps: int, strength: float, guidance_scale: float = 1.0) -> dict[str, Any]:
+    return {
+        "width": side,
+        "height": side,
+        "num_inference_steps": steps,
+        "strength": strength,
+        "guidance_scale": guidance_scale,
+    }
+
+
+_PRESETS = (
+    Preset(
+        "tiny", "ships inside: restyles by words for media and moods, in real time on a laptop's CPU", None, "tiny",
+        _APACHE, 0.0, has_guidance=False, defaults=_params(256, 2, 0.5),
+    ),
+    Preset(
+        "sd-turbo", "one to four steps at 512: the first to try on a GPU", HubId("stabilityai/sd-turbo"), "sd2",
+        _STABILITY, 2.5, has_guidance=False, defaults=_params(512, 2, 0.5),
+    ),
+    Preset(
+        "sdxl-turbo", "the big sister of sd-turbo: better pictures, slower",
+        HubId("stabilityai/sdxl-turbo"), "sdxl", _STABILITY, 6.9, has_guidance=False, defaults=_params(512, 2, 0.5),
+    ),
+    Preset(
+        "lcm-sd15", "Stable Diffusion 1.5 with the LCM LoRA: takes any SD 1.5 LoRA beside it",
+        HubId("stable-diffusion-v1-5/stable-diffusion-v1-5"), "sd", _OPENRAIL, 2.1, ("lcm-lora-sd15",), "lcm",
+        defaults=_params(512, 4, 0.5),
+    ),
+    Preset(
+        "lcm-dreamshaper", "Dreamshaper 7 distilled for four steps, guidance built in",
+        HubId("SimianLuo/LCM_Dreamshaper_v7"), "sd", _MIT, 4.0, sampler="lcm", defaults=_params(512, 4, 0.5, 8.0),
+    ),
+    Preset(
+        "lcm-sdxl", "Stable Diffusion XL with the LCM LoRA, at 1024",
+        HubId("stabilityai/stable-diffusion-xl-base-1.0"), "sdxl", _OPENRAIL_XL, 7.3, ("lcm-lora-sdxl",), "lcm",
+        defaults=_params(1024, 4, 0.5),
+    ),
+)  # fmt: skip
+
+
+def list_presets() -> tuple[Preset, ...]:
+    """All presets, the embedded model first."""
+    return _PRESETS
+
+
+def find_preset(name: str) -> Preset | None:
+    """The preset of that name."""
+    return next((preset for preset in _PRESETS if preset.name == name), None)
+
+
+def find_plain(source: HubId) -> Preset | None:
+    """The preset that is just this hub id, with nothing fused into it: what is known about it holds for the id too."""
+    return next((preset for preset in _PRESETS if preset.source == source and not preset.loras), None)
+
+
+def embedded_folder() -> Path:
+    """Where the model that ships inside lies.
+
+    Raises:
+        ModelError: it is not there.
+    """
+    folder = Path(str(files("realtime.engine.models"))) / "tiny"
+    if not (folder / "model_index.json").is_file():
+        raise ModelError(
+            "the embedded model is not in this checkout (realtime/engine/models/tiny is missing): "
+            "fetch it again, or take another one with --model"
+        )
+    return folder
+
+
+def lora_file(names: Collection[str]) -> tuple[str, ...]:
+    """Choose the LoRA among the files of a hub repository.
+
+    Raises:
+        ModelError: there is none, or more than one could be meant.
+    """
+    weights = sorted(name for name in names if name.endswith(".safetensors") and "/" not in name)
+    if "pytorch_lora_weights.safetensors" in weights:
+        return ("pytorch_lora_weights.safetensors",)
+    if len(weights) != 1:
+        which = f"{len(weights)} of them: name one, as org/name/FILE.safetensors" if weights else "none"
+        raise ModelError(f"a LoRA is one .safetensors file, and there are {which}")
+    return (weights[0],)
+
+
+def one_file(name: str, names: Collection[str]) -> tuple[str, ...]:
+    """Choose one file by name.
+
+    Raises:
+        ModelError: it is not there.
+    """
+    if name not in names:
+        raise ModelError(f"there is no file {name}")
+    return (name,)
+
+
+def choose_lora(hub_id: HubId) -> partial[tuple[str, ...]] | Any:
+    """Which files of a LoRA's repository are needed."""
+    return partial(one_file, hub_id.file) if hub_id.file else lora_file
+
+
+def is_cached(preset: Preset) -> bool:
+    """Whether a preset can be loaded without the network."""
+    if preset.source is None:
+        try:
+            embedded_folder()
+        except ModelError:
+            return False
+        return True
+    loras = [parse_hub_id(LORAS[name]) for name in preset.loras]
+    choose_model = partial(needed_files, prefer_fp16=True, with_vae=False)
+    choose_vae = partial(autoencoder_files, prefer_fp16=True)
+    return (
+        find_cached(preset.source, choose_model) is not None
+        and (preset.vae is None or find_cached(preset.vae, choose_vae) is not None)
+        and all(lora and find_cached(lora, choose_lora(lora)) for lora in loras)
+    )
+
+
+def pull(name: str, progress: Progress, prefer_fp16: bool | None = None) -> None:
+    """Download a model without loading it.
+
+    Args:
+        name: a preset or a hub id.
+        progress: told what is fetched and how far it is.
+        prefer_fp16: which weights to take where there are both; None asks whether there is a CUDA GPU (imports torch).
+
+    Raises:
+        ModelError: there is no such model, or it can't be had.
+    """
+    preset = find_preset(name)
+    source = preset.source if preset else parse_hub_id(name)
+    if preset and source is None:
+        embedded_folder()
+        return
+    if source is None or source.file:
+        raise ModelError(f"{name!r} is neither a preset ({preset_names()}) nor a hub id (org/name)")
+    if prefer_fp16 is None:
+        import torch
+
+        prefer_fp16 = torch.cuda.is_available()
+    folder = fetch(source, partial(needed_files, prefer_fp16=prefer_fp16, with_vae=False), progress)
+    vae = TAESDXL if (folder / "text_encoder_2").is_dir() else TAESD
+    fetch(vae, partial(autoencoder_files, prefer_fp16=prefer_fp16), progress)
+    for lora in preset.loras if preset else ():
+        hub_id = parse_hub_id(LORAS[lora])
+        assert hub_id is not None
+        fetch(hub_id, choose_lora(hub_id), progress)
+
+
+def check_name(name: str) -> None:
+    """Refuse at once, before anything heavy is imported, what can't name a model.
+
+    Raises:
+        ModelError: it is no preset, nothing on this disk, no weights file's name and no hub id.
+    """
+    if find_preset(name) or local_path(name) or name.endswith((".safetensors", *PICKLE_SUFFIXES)):
+        return
+    hub_id = parse_hub_id(name)
+    if hub_id is None or hub_id.file:
+        raise ModelError(
+            f"there is no model {name!r}: give a preset ({preset_names()}), a hub id (org/name), "
+            "a diffusers folder or a .safetensors file"
+        )
+
+
+def preset_names() -> str:
+    """The presets' names in one line, for messages."""
+    return ", ".join(preset.name for preset in _PRESETS)

@@ -1,0 +1,101 @@
+"""From a model's `scheduler_config.json` to the noise levels it was trained on and the sampler it names.
+
+Must not know diffusers' scheduler objects: only the fields of their configuration.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from ...errors import ModelError
+from ..sampler import Floats, NoiseSchedule, Prediction, Sampler
+
+_log = logging.getLogger(__name__)
+
+_TIMESTEPS = 1000
+
+_SAMPLERS = {
+    "LCMScheduler": Sampler.LCM,
+    "TCDScheduler": Sampler.TCD,
+    "EulerDiscreteScheduler": Sampler.EULER,
+    "EulerAncestralDiscreteScheduler": Sampler.EULER_A,
+    "DDIMScheduler": Sampler.DDIM,
+}
+#: Schedulers of higher order, or with noise of their own, over the same kind of schedule: DDIM is the nearest here.
+_LIKE_DDIM = (
+    *("PNDMScheduler", "DDPMScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler"),
+    *("DPMSolverSDEScheduler", "DEISMultistepScheduler", "UniPCMultistepScheduler", "LMSDiscreteScheduler"),
+    *("HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler", "SASolverScheduler"),
+)
+
+
+def noise_schedule(config: dict[str, Any]) -> NoiseSchedule:
+    """The noise levels of a model.
+
+    Args:
+        config: the fields of `scheduler_config.json`; absent ones mean what diffusers' schedulers default to.
+
+    Raises:
+        ModelError: it is a kind of schedule that the samplers here don't know (flow matching, EDM).
+    """
+    name = _class_name(config)
+    if name not in _SAMPLERS and name not in _LIKE_DDIM:
+        raise ModelError(
+            f"its scheduler is {name}: this server runs SD 1.x, SD 2.x and SDXL models, not flow-matching or EDM ones"
+        )
+    try:
+        alphas_cumprod: Floats = np.cumprod(1 - _betas(config), dtype=np.float64)
+        prediction = Prediction(config.get("prediction_type", "epsilon"))
+        timestep_scaling = float(config.get("timestep_scaling", 10.0))
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"scheduler_config.json: {error}") from None
+    if alphas_cumprod.shape != (_TIMESTEPS,) or not np.all(np.diff(alphas_cumprod) < 0) or alphas_cumprod[-1] < 0:
+        raise ModelError(f"scheduler_config.json: not a schedule of {_TIMESTEPS} rising noise levels")
+    if config.get("rescale_betas_zero_snr", False):
+        alphas_cumprod = zero_terminal_snr(alphas_cumprod)
+    final = 1.0 if config.get("set_alpha_to_one", True) else float(alphas_cumprod[0])
+    return NoiseSchedule(alphas_cumprod, prediction, final, timestep_scaling)
+
+
+def _betas(config: dict[str, Any]) -> Floats:
+    start, end = float(config.get("beta_start", 0.0001)), float(config.get("beta_end", 0.02))
+    kind, n = config.get("beta_schedule", "linear"), int(config.get("num_train_timesteps", _TIMESTEPS))
+    if n != _TIMESTEPS:
+        raise ValueError(f"trained on {n} timesteps; the samplers here take {_TIMESTEPS}")
+    if config.get("trained_betas") is not None:
+        return np.asarray(config["trained_betas"], np.float64)
+    if kind == "linear":
+        return np.linspace(start, end, n, dtype=np.float64)
+    if kind == "scaled_linear":
+        return np.linspace(start**0.5, end**0.5, n) ** 2
+    if kind == "squaredcos_cap_v2":
+        # Nichol and Dhariwal 2021, "Improved Denoising Diffusion Probabilistic Models", formula 17.
+        at = np.arange(n + 1) / n
+        alpha_bar = np.cos((at + 0.008) / 1.008 * np.pi / 2) ** 2
+        return np.minimum(1 - alpha_bar[1:] / alpha_bar[:-1], 0.999)
+    raise ValueError(f"there is no beta schedule {kind!r} here")
+
+
+def zero_terminal_snr(alphas_cumprod: Floats) -> Floats:
+    """Shift and scale a schedule so that its last level is pure noise.
+
+    Source: Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed", algorithm 1.
+    """
+    root: Floats = np.sqrt(alphas_cumprod)
+    return ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
+
+
+def scheduler_sampler(config: dict[str, Any]) -> Sampler:
+    """The sampler that a model's files name, or the nearest. `noise_schedule` has refused what has none."""
+    name = _class_name(config)
+    if name in _SAMPLERS:
+        return _SAMPLERS[name]
+    _log.info("The model names %s; DDIM is used. --sampler picks another one.", name)
+    return Sampler.DDIM
+
+
+def _class_name(config: dict[str, Any]) -> str:
+    return str(config.get("_class_name", "DDIMScheduler"))

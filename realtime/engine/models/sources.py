@@ -1,0 +1,196 @@
+"""From the name that the user gave to files on this disk, and what kind of model they hold.
+
+Must not load weights before it is asked to, nor put them anywhere.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ...errors import ConfigError, ModelError
+from . import hub, presets
+from .files import PICKLE_SUFFIXES, autoencoder_files, local_path, needed_files, read_json, refuse_pickle
+from .parts import Parts, load_folder
+from .single_file import BASES, SingleFile, inspect_single_file, load_single_file
+
+if TYPE_CHECKING:
+    from .. import Progress
+
+_log = logging.getLogger(__name__)
+
+_TAESD_CHANNELS = 4
+#: Width of a token in OpenCLIP's ViT-H, the text encoder of SD 2.x.
+_SD2_WIDTH = 1024
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model lies.
+
+    Attributes:
+        name: as the user gave it.
+        preset: the preset meant, if any.
+        hub_id: where the folder came from, if it did.
+        folder: the model's diffusers folder, or the configuration's for a single file.
+        file: the single file, if it is one.
+        base_given: whether the user chose `folder` for a single file.
+        family: `tiny`, `sd`, `sd2` or `sdxl`.
+        own_vae: class of the model's own autoencoder, None where it has none.
+        latent_channels: of the UNet's output.
+        prefer_fp16: which weights to take where there are both.
+    """
+
+    name: str
+    folder: Path
+    family: str
+    own_vae: str | None
+    latent_channels: int
+    prefer_fp16: bool
+    preset: presets.Preset | None = None
+    hub_id: hub.HubId | None = None
+    file: SingleFile | None = None
+    base_given: bool = False
+
+    def load(self, dtype: torch.dtype, with_vae: bool, progress: Progress) -> Parts:
+        """Load the weights on the CPU; fetch the own autoencoder if it is wanted and not here. Raises ModelError."""
+        if with_vae and self.own_vae is None:
+            raise ModelError(f"{self.name} has no autoencoder of its own: leave --vae out, or name one")
+        if self.file:
+            return load_single_file(self.file, self.folder, self.base_given, dtype, with_vae)
+        if self.hub_id and with_vae:
+            hub.fetch(self.hub_id, partial(needed_files, prefer_fp16=self.prefer_fp16, with_vae=True), progress)
+        return load_folder(self.folder, dtype, self.prefer_fp16, with_vae)
+
+
+def find_source(name: str, base: str | None, progress: Progress, prefer_fp16: bool) -> Source:
+    """Find a model: a preset, a file or folder on this disk, or a hub id, in this order. Fetches it if it must.
+
+    Args:
+        name: what the user gave.
+        base: hub id or folder with the configuration for a single file.
+        prefer_fp16: which weights to take where there are both.
+
+    Raises:
+        ModelError: there is no such model, or it can't be had or trusted.
+        ConfigError: a base is given for what needs none.
+    """
+    presets.check_name(name)
+    preset = presets.find_preset(name)
+    path = local_path(name)
+    if preset is None and (name.endswith((".safetensors", *PICKLE_SUFFIXES)) or (path and path.is_file())):
+        refuse_pickle(path or Path(name))
+        if path is None:
+            raise ModelError(f"there is no file {name}")
+        return _single_file(inspect_single_file(path), name, base, progress, prefer_fp16)
+    if base is not None:
+        raise ConfigError(f"base: only a single .safetensors file needs one, and {name!r} is none: leave --base out")
+    if preset and preset.source is None:
+        return _folder(presets.embedded_folder(), name, prefer_fp16, preset=preset)
+    if preset is None and path:
+        return _folder(path, name, prefer_fp16)
+    hub_id = preset.source if preset else hub.parse_hub_id(name)
+    assert hub_id is not None  # check_name has seen to it
+    choose = partial(needed_files, prefer_fp16=prefer_fp16, with_vae=False)
+    folder = hub.fetch(hub_id, choose, progress)
+    return _folder(folder, name, prefer_fp16, preset=preset or presets.find_plain(hub_id), hub_id=hub_id)
+
+
+def _folder(folder: Path, name: str, prefer_fp16: bool, **more: Any) -> Source:
+    if not (folder / "model_index.json").is_file():
+        raise ModelError(f"{folder}: not a diffusers folder (no model_index.json)")
+    unet = _config(folder, "unet")
+    vae = folder / "vae" / "config.json"
+    own_vae = str(read_json(vae).get("_class_name")) if vae.is_file() else None
+    channels = _latent_channels(unet)
+    if (folder / "realtime.json").is_file() or (own_vae == "AutoencoderTiny" and channels != 4):
+        family = "tiny"
+    elif unet.get("addition_embed_type") == "text_time":
+        family = "sdxl"
+    else:
+        family = "sd2" if unet.get("cross_attention_dim") == _SD2_WIDTH else "sd"
+    return Source(name, folder, family, own_vae, channels, prefer_fp16, **more)
+
+
+def _single_file(file: SingleFile, name: str, base: str | None, progress: Progress, prefer_fp16: bool) -> Source:
+    path = local_path(base) if base else None
+    hub_id = hub.parse_hub_id(base) if base else BASES[file.family]
+    if path:
+        folder = path
+    elif hub_id is None or hub_id.file:
+        raise ModelError(f"there is no base {base!r}: give a hub id or a diffusers folder")
+    else:
+        folder = hub.fetch(hub_id, config_files, progress)
+    channels = _latent_channels(_config(folder, "unet"))
+    own_vae = "AutoencoderKL" if file.has_vae else None
+    return Source(name, folder, file.family, own_vae, channels, prefer_fp16, file=file, base_given=base is not None)
+
+
+def config_files(names: Collection[str]) -> tuple[str, ...]:
+    """What a single file needs of its base: configurations and tokenizers, a few megabytes.
+
+    Raises:
+        ModelError: it is not a diffusers folder.
+    """
+    needed = ("model_index.json", "unet/config.json", "text_encoder/config.json", "scheduler/scheduler_config.json")
+    for name in needed:
+        if name not in names:
+            raise ModelError(f"not a diffusers folder ({name} is missing)")
+    folders = ("unet/", "vae/", "text_encoder/", "text_encoder_2/", "tokenizer/", "tokenizer_2/", "scheduler/")
+    texts = (name for name in names if name.startswith(folders) and name.endswith((".json", ".txt")))
+    return ("model_index.json", *(name for name in texts if ".index." not in name))
+
+
+def _config(folder: Path, component: str) -> dict[str, Any]:
+    path = folder / component / "config.json"
+    if not path.is_file():
+        raise ModelError(f"{folder}: it has no {component}: this server runs SD 1.x, SD 2.x and SDXL models")
+    return read_json(path)
+
+
+def _latent_channels(unet: dict[str, Any]) -> int:
+    channels = unet.get("out_channels", 4)
+    return channels if isinstance(channels, int) else 0  # what is none of ours is refused when it is loaded
+
+
+def find_vae(wanted: str | None, source: Source, progress: Progress) -> tuple[Path | None, tuple[str, ...]]:
+    """Find the autoencoder to run with: TAESD, unless the user or the model wants another. Fetches it if it must.
+
+    Args:
+        wanted: hub id, folder or `full`, or None.
+
+    Returns:
+        Its folder, or None for the model's own; and what the user should know about that, one line each.
+
+    Raises:
+        ModelError: it can't be had.
+        ConfigError: the embedded model takes no other than its own.
+    """
+    if source.family == "tiny" and wanted not in (None, "full"):
+        raise ConfigError("vae: the embedded model runs with its own autoencoder only: leave --vae out")
+    choose = partial(autoencoder_files, prefer_fp16=source.prefer_fp16)
+    if wanted == "full":
+        return None, ()
+    if wanted is not None:
+        folder, hub_id = local_path(wanted), hub.parse_hub_id(wanted)
+        if folder:
+            return folder, ()
+        if hub_id is None or hub_id.file:
+            raise ModelError(f"there is no autoencoder {wanted!r}: give a hub id, a folder or `full`")
+        return hub.fetch(hub_id, choose, progress), ()
+    if source.own_vae == "AutoencoderTiny" or source.latent_channels != _TAESD_CHANNELS:
+        return None, ()
+    try:
+        return hub.fetch(presets.TAESDXL if source.family == "sdxl" else presets.TAESD, choose, progress), ()
+    except ModelError as error:
+        if source.own_vae is None:
+            raise ModelError(f"{error}; and {source.name} has no autoencoder of its own") from None
+        note = f"The model's full autoencoder is used, several times slower than the tiny one, because {error}"
+        _log.warning(note)
+        return None, (note,)

@@ -1,0 +1,132 @@
+"""The climb from rung to rung while frames flow: a child process makes the higher one, the engine takes it.
+
+Must not know rows, the scheduler, or how a rung works.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .builder import Builder
+
+if TYPE_CHECKING:
+    from ...config import Config
+    from ..backend import Backend
+    from ..state import RungState
+
+_log = logging.getLogger(__name__)
+
+#: How often it is worth looking whether new sizes or batches are in use.
+LOOK_EVERY_S = 1.0
+
+#: Makes a builder of an order; tests bring their own.
+StartBuilder = Callable[["Config", dict[str, Any]], Builder]
+
+
+class Meanwhile(NamedTuple):
+    """What a climb is at, swapped whole: the climb's thread writes it, others read it.
+
+    Attributes:
+        doing, failed: as in `RungState`; at most one of them says something.
+    """
+
+    doing: str | None = None
+    failed: str = ""
+
+
+IDLE = Meanwhile()
+
+
+class Climb:
+    """A thread that goes up while the engine serves on the rung below. Failing leaves that rung, with a warning.
+
+    Args:
+        config: names the model that the builder loads.
+        adopt: gives the engine its new backend; called in the climb's thread.
+        start_builder: starts a child process at work on an order.
+    """
+
+    def __init__(self, config: Config, adopt: Callable[[Backend], None], start_builder: StartBuilder = Builder) -> None:
+        self.closing = threading.Event()
+        self._config = config
+        self._adopt = adopt
+        self._start_builder = start_builder
+        self._builder: Builder | None = None
+        self._lock = threading.Lock()
+        self._meanwhile = IDLE
+        self._thread: threading.Thread | None = None
+
+    def beside(self, rung: RungState) -> RungState:
+        """A rung, and what is being made meanwhile, what failed, and whether the climb goes on. Any thread."""
+        doing, failed = self._meanwhile
+        climbs = self._thread is not None and self._thread.is_alive() and not self.closing.is_set()
+        return replace(rung, doing=doing, failed=failed, climbs=climbs)
+
+    def start(self, work: Callable[[Climb], None]) -> None:
+        """Climb in a thread of its own: `work` calls `make` and `arrive` as often as it likes."""
+        self._thread = threading.Thread(target=self._run, args=(work,), name="climb", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the builder, and the thread as soon as it looks up."""
+        self.closing.set()
+        with self._lock:
+            if self._builder is not None:
+                self._builder.close()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    # -- for `work`, in the climb's thread --------------------------------------------------------------------------
+
+    def make(self, what: str, order: dict[str, Any], on_message: Callable[[dict[str, Any]], None]) -> bool:
+        """Have a child process make something.
+
+        Args:
+            what: for people.
+            order: see `builder.main`.
+            on_message: gets what the child says.
+
+        Returns:
+            Whether it was made; if not, the log and `beside` say why.
+        """
+        _log.info("%s is being made", what)
+        self._meanwhile = Meanwhile(doing=what)
+        with self._lock:
+            if self.closing.is_set():
+                return False
+            builder = self._builder = self._start_builder(self._config, order)
+        try:
+            for message in builder.messages():
+                on_message(message)
+            reason = builder.outcome()
+        finally:
+            with self._lock:
+                self._builder = None
+            builder.dispose()
+        if reason and not self.closing.is_set():
+            self.give_up(what, reason)
+        else:
+            self._meanwhile = IDLE
+        return not reason and not self.closing.is_set()
+
+    def give_up(self, what: str, reason: object) -> None:
+        """Stay on the rung below."""
+        _log.warning("%s can't be made, the rung stays as it is: %s", what, reason)
+        self._meanwhile = Meanwhile(failed=f"no {what}: {reason}")
+
+    def arrive(self, backend: Backend) -> None:
+        """Serve on a higher rung from the next tick on."""
+        if not self.closing.is_set():
+            self._meanwhile = IDLE
+            self._adopt(backend)
+
+    def _run(self, work: Callable[[Climb], None]) -> None:
+        try:
+            work(self)
+        except Exception as error:  # whatever compilers and converters raise: there is a rung below
+            _log.debug("the climb ended", exc_info=True)
+            self.give_up("a faster rung", f"{type(error).__name__}: {error}")

@@ -1,0 +1,1 @@
+"""OpenVINO: a model's networks on CPUs."""

@@ -1,0 +1,182 @@
+"""The regions in OpenVINO, for CPUs: the same pictures as PyTorch's eager mode, two to three times as fast.
+
+Where the CPU calculates in half precision by itself, OpenVINO may: bfloat16 takes half the time of float32. Networks
+serve all sizes at once; those that are in use get compilations of their own, by and by.
+
+Must not know rows, or when it is a good choice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ...backend import PlainBackend
+from ...regions import Call, Kind, Outputs, Regions, TorchNetworks
+from ...staging import join
+from ...state import RungState
+from ..compile import Demand
+from .conversion import Traced, converted, folder_of, ov, traced_networks
+from .exactness import FLOAT32, FORMATS, TOLERANCE, Known, Shapes, excess
+from .network import Network, Run
+
+if TYPE_CHECKING:
+    from ... import Progress
+    from ...models.load import Model
+
+_log = logging.getLogger(__name__)
+
+
+class OpenVinoBackend(PlainBackend):
+    """A `Backend` on OpenVINO's CPU plug-in.
+
+    Opening and closing run there whole: PyTorch's threads spin for a while behind each operation on a whole picture,
+    and the encoder behind the conversion took 8 ms for 4. Of a step only the UNet does: the rest is a few thousand
+    numbers, and depends on how many rows are guided.
+
+    Args:
+        model: on the CPU, in float32. Unless it must be exact, half precision is taken where the CPU has it. A network
+            whose results suffer by that stays in float32.
+        progress: told about the stages.
+
+    Attributes:
+        demand: shapes that are in use and that nothing is compiled for.
+
+    Raises:
+        RuntimeError: the results differ from PyTorch's. (The converter raises whatever it likes.)
+    """
+
+    def __init__(self, model: Model, progress: Progress) -> None:
+        core = ov.Core()
+        traced = traced_networks(model)
+        folder = folder_of(model, traced)
+        models = converted(core, folder, traced, progress)
+        native = native_precision(core)
+        wanted = FLOAT32 if model.exact or native not in TOLERANCE else native
+        self.demand: Demand[Shapes] = Demand()
+        self._model = model
+        self._known = Known(folder, f"{core.get_property('CPU', 'FULL_DEVICE_NAME')}, {wanted}")
+        self._networks: dict[str, Network] = {}
+        for one, network in zip(traced, models, strict=True):
+            known = self._known.precisions.get(one.name)
+            precisions = (known,) if known else dict.fromkeys((wanted, FLOAT32))
+            tried = (Network(core, network, one.name, precision, self.demand) for precision in precisions)
+            self._networks[one.name] = next(tried) if known else _first_exact(tried, one)
+        taken = {name: network.precision for name, network in self._networks.items()}
+        self._known.keep(taken)
+        version = str(ov.__version__).partition("-")[0]
+        what = f"openvino {version} on cpu, {torch.get_num_threads()} threads, {_said(taken, native, model.exact)}"
+        in_half = [precision for precision in taken.values() if precision != FLOAT32]
+        super().__init__(
+            Regions.of_networks(model, _Networks(TorchNetworks(model), self._networks["unet"])),
+            model.device,
+            RungState("openvino", what, FORMATS[in_half[0] if in_half else FLOAT32]),
+        )
+
+    @property
+    def rung(self) -> RungState:
+        """What runs, in which number format, and what it is made for; what serves all sizes answers all other calls."""
+        rung, scale_px = super().rung, self._model.latent_scale_px
+        fixed = (shapes for network in self._networks.values() for shapes in network.fixed)
+        made_for = tuple(shapes.call_shape(scale_px) for shapes in fixed)
+        sizes = dict.fromkeys(f"{one.width}×{one.height}" for one in made_for if one.kind == Kind.OPEN)
+        what = f"{rung.what}, made for {' and '.join(sizes)}" if sizes else rung.what
+        return replace(rung, what=what, made_for=made_for)
+
+    def run(self, call: Call) -> Outputs:
+        """See `Backend`."""
+        if call.kind is Kind.STEP:
+            return super().run(call)
+        network = self._networks["opening" if call.kind is Kind.OPEN else "closing"]
+        return network([join(column, torch.device("cpu")) for column in call.columns.values()])
+
+    def is_proven(self, shapes: Shapes) -> bool:
+        """Whether a compilation for these shapes gave PyTorch's results on this machine before."""
+        return shapes in self._known.proven
+
+    def prove(self, shapes: Shapes) -> None:
+        """Compile for these shapes and compare. Not in a server's process: OpenVINO has crashed there.
+
+        Raises:
+            RuntimeError: the results differ, or it can't be compiled.
+        """
+        network = self._networks[shapes.network]
+        latents = shapes.inputs[2 if shapes.network == "opening" else 0]
+        every = traced_networks(self._model, latents[0], *latents[2:])
+        traced = next(one for one in every if one.name == shapes.network)
+        if found := _differs(network.compile(shapes), traced, network.precision):
+            raise RuntimeError(f"results of the {shapes} {found}")
+
+    def learn(self, shapes: Shapes) -> None:
+        """Remember that these are proven."""
+        self._known.keep(proven=frozenset([shapes]))
+
+    def take(self, shapes: Shapes) -> bool:
+        """Answer calls of these shapes with a compilation of their own from now on; see `Network.take`."""
+        return self._networks[shapes.network].take(shapes)
+
+
+class _Networks:
+    """`Networks` of PyTorch, but for the UNet."""
+
+    def __init__(self, networks: TorchNetworks, unet: Network) -> None:
+        self.encode_latents, self.decode_latents = networks.encode_latents, networks.decode_latents
+        self._unet = unet
+
+    def unet(
+        self,
+        sample: torch.Tensor,
+        timestep: torch.Tensor,
+        prompt_embeds: torch.Tensor,
+        timestep_cond: torch.Tensor | None,
+        added: dict[str, torch.Tensor] | None,
+    ) -> torch.Tensor:
+        """See `UnetCall`."""
+        extra = [] if timestep_cond is None else [timestep_cond]
+        extra += [] if added is None else [added["text_embeds"], added["time_ids"]]
+        return self._unet([sample, timestep, prompt_embeds, *extra])[0]
+
+
+def native_precision(core: ov.Core) -> str:
+    """What OpenVINO takes on this CPU where it is free to: the fastest format that the CPU has circuits for."""
+    return str(core.get_property("CPU", "INFERENCE_PRECISION_HINT").get_type_name())
+
+
+def _said(taken: dict[str, str], native: str, exact: bool) -> str:
+    """The number formats, and why, for the log."""
+    if exact:
+        return "float32 as asked for"
+    if native == FLOAT32:
+        return "float32: this CPU has no half precision"
+    single = [name for name, precision in taken.items() if precision == FLOAT32]
+    if len(single) == len(taken):
+        return f"float32: {FORMATS[native]} would change the pictures"
+    kept = f", {' and '.join(single)} in float32 for exactness" if single else ""
+    return f"{FORMATS[native]}, which this CPU has{kept}"
+
+
+def _first_exact(networks: Iterable[Network], traced: Traced) -> Network:
+    """The first whose results are near enough to PyTorch's.
+
+    Raises:
+        RuntimeError: there is none.
+    """
+    one_row = traced._replace(example=tuple(tensor[:1] for tensor in traced.example))  # where two were traced
+    found = ""
+    for network in networks:
+        if not (found := _differs(network.any, one_row, network.precision)):
+            return network
+        _log.info("openvino: results of the %s in %s %s", traced.name, FORMATS[network.precision], found)
+    raise RuntimeError(f"results of the {traced.name} {found}")
+
+
+def _differs(run: Run, traced: Traced, precision: str) -> str:
+    """How far results are from PyTorch's, in words; empty where that is near enough."""
+    with torch.no_grad():
+        expected = traced.network(*traced.example)
+    distance, found = excess(run(traced.example), expected, precision)
+    return found if distance > 0 else ""

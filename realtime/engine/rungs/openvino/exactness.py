@@ -1,0 +1,112 @@
+"""How far OpenVINO's results may be from PyTorch's, and what was found out about that on this machine.
+
+Must not know models, or who runs what.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from ...regions import Kind, Outputs
+from ...state import CallShape
+from ..compile import call_shape
+
+_log = logging.getLogger(__name__)
+
+FLOAT32 = "f32"
+
+#: OpenVINO's names of number formats, and what people call them.
+FORMATS = {FLOAT32: "float32", "bf16": "bfloat16", "f16": "float16"}
+
+#: How far from PyTorch's float32 results a network's may be, as the norm of the difference over the norm. Measured on
+#: the embedded model: 2e-6 in float32, 0.005 to 0.01 in bfloat16.
+TOLERANCE = {FLOAT32: 1e-4, "bf16": 1e-2, "f16": 1e-2}
+
+#: The same of pictures: a value that lies between two grey levels may be rounded either way.
+ROUNDING = 5e-4
+
+
+#: Which region a network answers, or the core of.
+KINDS = {"opening": Kind.OPEN, "unet": Kind.STEP, "closing": Kind.CLOSE}
+
+
+class Shapes(NamedTuple):
+    """A network and the shapes of its inputs: what it is compiled for where that makes it faster."""
+
+    network: str
+    inputs: tuple[tuple[int, ...], ...]
+
+    def wire(self) -> list[Any]:
+        """As JSON has it."""
+        return [self.network, [list(shape) for shape in self.inputs]]
+
+    @classmethod
+    def parse(cls, wire: list[Any]) -> Shapes:
+        """What `wire` gave, on its way through JSON."""
+        network, inputs = wire
+        return cls(str(network), tuple(tuple(int(side) for side in shape) for shape in inputs))
+
+    def __str__(self) -> str:
+        """For people: `unet 1×12×32×32`."""
+        return f"{self.network} {'×'.join(map(str, self.inputs[0]))}"
+
+    def call_shape(self, latent_scale_px: int) -> CallShape:
+        """As data that leaves the process; `latent_scale_px` as in `Model`."""
+        return call_shape(KINDS[self.network], self.inputs[0], latent_scale_px)
+
+
+def excess(ours: Outputs, theirs: Outputs, precision: str) -> tuple[float, str]:
+    """How much further than allowed outputs are from PyTorch's, and in words how far they are."""
+    return max(_excess(one, other, precision) for one, other in zip(ours, theirs, strict=True))
+
+
+def _excess(ours: torch.Tensor, theirs: torch.Tensor, precision: str) -> tuple[float, str]:
+    limit = TOLERANCE[precision]
+    if theirs.dtype is torch.uint8:
+        limit = limit if limit < 0 else max(limit, ROUNDING)
+    norm = float(theirs.double().norm())
+    difference = float((ours.double() - theirs.double()).norm()) / (norm or 1.0)
+    # Not-a-number is no number that is allowed.
+    return (difference - limit if difference == difference else float("inf")), f"differ by {difference:.2g}"
+
+
+class Known:
+    """What was found out about a conversion on this CPU before.
+
+    Attributes:
+        precisions: of each network, the number format that it passes in.
+        proven: shapes that a network was compiled for and gave the right results.
+    """
+
+    def __init__(self, folder: Path, machine: str) -> None:
+        self._file, self._machine = folder / "checked.json", machine
+        self._all: dict[str, Any] = {}
+        self.precisions: dict[str, str] = {}
+        self.proven: frozenset[Shapes] = frozenset()
+        try:
+            said: dict[str, Any] = json.loads(self._file.read_text("utf-8"))
+            mine = said.get(machine, {"precisions": {}, "proven": []})
+            precisions = {str(name): FORMATS[precision] and precision for name, precision in mine["precisions"].items()}
+            proven = frozenset(map(Shapes.parse, mine["proven"]))
+        except (OSError, ValueError, TypeError, AttributeError, KeyError):  # not there, or damaged
+            return
+        self._all, self.precisions, self.proven = said, precisions, proven
+
+    def keep(self, precisions: Mapping[str, str] | None = None, proven: frozenset[Shapes] = frozenset()) -> None:
+        """Remember, so that the next start need not compare again."""
+        before = self.precisions, self.proven
+        self.precisions, self.proven = dict(precisions or self.precisions), self.proven | proven
+        if (self.precisions, self.proven) == before:
+            return
+        mine = {"precisions": self.precisions, "proven": sorted(shapes.wire() for shapes in self.proven)}
+        self._all[self._machine] = mine
+        try:
+            self._file.write_text(json.dumps(self._all, indent=1), "utf-8")
+        except OSError as error:  # the conversion could not be kept either, and that was said
+            _log.debug("%s: %s", self._file, error)

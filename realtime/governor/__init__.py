@@ -1,0 +1,1 @@
+"""Keeps a session to the latency and frame rate that it asks for."""

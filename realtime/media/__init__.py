@@ -1,0 +1,1 @@
+"""Pictures: codecs, thumbnails, and the stages before and behind the engine."""

@@ -1,0 +1,103 @@
+"""The stages on this side of the engine: a frame is opened before it, a result is sealed after it.
+
+Several at once share a few threads, as the codecs let the interpreter go while they work; one alone is done where it
+is asked for, without a hop. Must not know whose frames they are or when their turn comes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from ..errors import FrameError
+from ..frame import Failure, Job, Order, Result
+from . import codec
+from .thumbnail import thumbnail
+
+THREADS_MAX = 4
+"""Beside the caller's. Eight pictures of 512x512 take 4 ms of one thread; there is nothing to gain beyond this."""
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class Stages:
+    """Opens and seals.
+
+    Args:
+        max_pixels: the largest picture that is decoded.
+        clock: monotonic nanoseconds.
+        threads: beside the caller's; None takes as many as this machine has further processors.
+    """
+
+    def __init__(
+        self,
+        max_pixels: int = 2048 * 2048,
+        clock: Callable[[], int] = time.monotonic_ns,
+        threads: int | None = None,
+    ) -> None:
+        self._max_pixels = max_pixels
+        self._clock = clock
+        self._threads = min(THREADS_MAX, (os.cpu_count() or 1) - 1) if threads is None else threads
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="stages") if self._threads > 0 else None
+
+    @property
+    def width(self) -> int:
+        """How many are worked on at once."""
+        return 1 + self._threads
+
+    def open(self, orders: Sequence[Order]) -> Iterator[Job | Failure]:
+        """Decode, crop and resize the frames' pictures to their params' size, in their order."""
+        return self._spread(self._open, orders)
+
+    def seal(self, outcomes: Sequence[Result | Failure]) -> Iterator[Result | Failure]:
+        """Encode the pictures of those that want it, in their order: each can be sent before the next is done."""
+        return self._spread(self._seal, outcomes)
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def _spread(self, work: Callable[[A], B], items: Sequence[A]) -> Iterator[B]:
+        """What no thread has begun by its turn is done here: a busy machine may have none to spare."""
+        if not items:
+            return
+        pool = self._pool
+        others = [pool.submit(work, item) for item in items[1:]] if pool is not None else []
+        yield work(items[0])
+        for item, other in itertools.zip_longest(items[1:], others):
+            yield work(item) if other is None or other.cancel() else other.result()
+
+    def _open(self, order: Order) -> Job | Failure:
+        params, frame = order.params, order.frame
+        try:
+            picture = codec.decode(frame.data, frame.format, params.width, params.height, self._max_pixels)
+        except FrameError as error:
+            return Failure(order, error)
+        return Job(
+            frame,
+            params,
+            order.session,
+            order.admitted_ns,
+            order.number,
+            order.encode,
+            picture=picture,
+            thumbnail=thumbnail(picture) if params.skip_unchanged else None,
+            opened_ns=self._clock(),
+        )
+
+    def _seal(self, outcome: Result | Failure) -> Result | Failure:
+        if isinstance(outcome, Failure):
+            return outcome
+        job = outcome.job
+        if job.encode:
+            picture_format, data = codec.encode(outcome.picture, job.params.output_format, job.params.output_quality)
+            outcome = dataclasses.replace(outcome, format=picture_format, data=data)
+        outcome.stamps.encode = self._clock()
+        return outcome

@@ -1,0 +1,1 @@
+"""Who is served when: admission, fairness, costs, timing."""

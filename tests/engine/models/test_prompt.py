@@ -1,0 +1,263 @@
+"""Prompts: weights, blends, the cache, and equality with diffusers' own pipelines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realtime.engine.models.parts import Parts, load_folder
+from realtime.engine.models.prompt import PromptEncoder
+from realtime.engine.models.prompt_weights import EMPHASIS, WEIGHT_MAX, parse_weights
+from realtime.params import WeightedPrompt
+from tests import checkpoints
+
+PROMPTS = ["", "a cat", "Oil painting,  by   NOBODY — in 1820!", "über 漢字 🙂", "word " * 200]
+
+
+@pytest.fixture(scope="session")
+def sd(tmp_path_factory: pytest.TempPathFactory) -> Parts:
+    folder = checkpoints.build_sd(tmp_path_factory.mktemp("conditioning") / "sd")
+    return load_folder(folder, torch.float32, prefer_fp16=False, with_vae=False)
+
+
+@pytest.fixture(scope="session")
+def sdxl(tmp_path_factory: pytest.TempPathFactory) -> Parts:
+    folder = checkpoints.build_sdxl(tmp_path_factory.mktemp("conditioning") / "sdxl")
+    return load_folder(folder, torch.float32, prefer_fp16=False, with_vae=False)
+
+
+def encoder(parts: Parts, cache_size: int = 256) -> PromptEncoder:
+    return PromptEncoder(
+        parts.tokenizers,
+        parts.text_encoders,
+        is_sdxl=parts.is_sdxl,
+        dtype=torch.float32,
+        zero_empty_negative=parts.zero_empty_negative,
+        cache_size=cache_size,
+    )
+
+
+# The syntax
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("", []),
+        ("a cat", [("a cat", 1.0)]),
+        ("a (red) cat", [("a ", 1.0), ("red", EMPHASIS), (" cat", 1.0)]),
+        ("(red:1.5)", [("red", 1.5)]),
+        ("(red: 0.5 )", [("red", 0.5)]),
+        ("(red:.5)", [("red", 0.5)]),
+        ("(red:-1)", [("red", -1.0)]),
+        ("((red))", [("red", EMPHASIS * EMPHASIS)]),
+        ("[red]", [("red", 1 / EMPHASIS)]),
+        ("(a (b:2) c:1.5)", [("a ", 1.5), ("b", 3.0), (" c", 1.5)]),
+        (r"\(red\)", [("(red)", 1.0)]),
+        (r"(\(red\):2)", [("(red)", 2.0)]),
+        (r"back\\slash \n", [("back\\slash \\n", 1.0)]),
+        (":) :( :-]", [(":) :( :-]", 1.0)]),
+        ("(a [b)]", [("(a ", 1.0), ("b)", 1 / EMPHASIS)]),
+        ("(a [b])", [("a ", EMPHASIS), ("b", EMPHASIS / EMPHASIS)]),
+        ("(red:1.2.3)", [("red:1.2.3", EMPHASIS)]),
+        ("[red:1.2]", [("red:1.2", 1 / EMPHASIS)]),
+        ("ratio 16:9", [("ratio 16:9", 1.0)]),
+        ("(red:999)", [("red", WEIGHT_MAX)]),
+        ("()", []),
+    ],
+)
+def test_weights_are_read(prompt: str, expected: list[tuple[str, float]]) -> None:
+    parsed = parse_weights(prompt)
+
+    assert [text for text, _ in parsed] == [text for text, _ in expected]
+    assert [weight for _, weight in parsed] == pytest.approx([weight for _, weight in expected])
+
+
+SYNTAX = st.text(st.sampled_from("ab:.12-\\()[] \n"), max_size=60)
+
+
+@settings(deadline=None)
+@given(st.one_of(st.text(max_size=80), SYNTAX))
+def test_any_string_parses_and_keeps_its_other_characters(prompt: str) -> None:
+    parsed = parse_weights(prompt)
+
+    left = "".join(text for text, _ in parsed)
+    remaining = iter(prompt)
+    assert all(char in remaining for char in left)  # a subsequence
+    if ":" not in prompt:
+        assert left.translate(NO_SYNTAX) == prompt.translate(NO_SYNTAX)
+    assert all(-WEIGHT_MAX <= weight <= WEIGHT_MAX for _, weight in parsed)
+    assert all(text for text, _ in parsed)
+
+
+NO_SYNTAX = str.maketrans("", "", "()[]\\")
+
+
+@settings(deadline=None)
+@given(st.text(max_size=60))
+def test_escaped_text_is_taken_as_it_stands(text: str) -> None:
+    escaped = "".join(f"\\{char}" if char in "()[]\\" else char for char in text)
+
+    assert parse_weights(escaped) == ([(text, 1.0)] if text else [])
+
+
+def test_deep_nesting_is_fast_and_bounded() -> None:
+    assert parse_weights("(" * 5000 + "a" + ")" * 5000) == [("a", WEIGHT_MAX)]
+    assert parse_weights("[" * 5000 + "a")[0][1] == 1.0
+
+
+# What diffusers does
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_sd_prompts_equal_diffusers(sd: Parts, prompt: str) -> None:
+    pipe = StableDiffusionPipeline(
+        vae=None,
+        text_encoder=sd.text_encoders[0],
+        tokenizer=sd.tokenizers[0],
+        unet=sd.unet,
+        scheduler=DDIMScheduler(clip_sample=False, steps_offset=1),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    expected, negative = pipe.encode_prompt(prompt, "cpu", 1, True, negative_prompt="blurry")
+
+    encode = encoder(sd)
+
+    torch.testing.assert_close(encode.encode(prompt).prompt_embeds, expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(encode.encode_negative("blurry").prompt_embeds, negative, atol=1e-5, rtol=0)
+    assert encode.encode(prompt).pooled is None
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+@pytest.mark.parametrize("negative", [None, "blurry"])
+def test_sdxl_prompts_equal_diffusers(sdxl: Parts, prompt: str, negative: str | None) -> None:
+    pipe = StableDiffusionXLPipeline(
+        vae=None,
+        text_encoder=sdxl.text_encoders[0],
+        text_encoder_2=sdxl.text_encoders[1],
+        tokenizer=sdxl.tokenizers[0],
+        tokenizer_2=sdxl.tokenizers[1],
+        unet=sdxl.unet,
+        scheduler=DDIMScheduler(clip_sample=False, steps_offset=1),
+        add_watermarker=False,
+    )
+    embeds, negative_embeds, pooled, negative_pooled = pipe.encode_prompt(
+        prompt, device="cpu", do_classifier_free_guidance=True, negative_prompt=negative
+    )
+
+    got, got_negative = encoder(sdxl).encode(prompt), encoder(sdxl).encode_negative(negative or "")
+
+    for ours, theirs in [
+        (got.prompt_embeds, embeds),
+        (got.pooled, pooled),
+        (got_negative.prompt_embeds, negative_embeds),
+        (got_negative.pooled, negative_pooled),
+    ]:
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
+
+
+# Weights on embeddings
+
+
+@pytest.mark.parametrize("family", ["sd", "sdxl"])
+def test_weight_one_is_exactly_the_plain_prompt(family: str, request: pytest.FixtureRequest) -> None:
+    encode = encoder(request.getfixturevalue(family)).encode
+
+    assert torch.equal(encode("a (red:1) cat").prompt_embeds, encode("a red cat").prompt_embeds)
+
+
+def test_weight_moves_only_its_own_tokens_along_the_line_from_the_empty_prompt(sd: Parts) -> None:
+    encode = encoder(sd).encode
+    plain, empty = encode("a b c").prompt_embeds, encode("").prompt_embeds
+
+    for weight in (0.0, 0.5, 1.3, -1.0):
+        weighted = encode(f"a (b:{weight}) c").prompt_embeds
+        expected = plain.clone()
+        expected[:, 2] = empty[:, 2] + weight * (plain[:, 2] - empty[:, 2])  # 0 is the start token, 1 is "a"
+        torch.testing.assert_close(weighted, expected, atol=1e-6, rtol=0)
+
+
+def test_weights_find_their_tokens_behind_characters_that_are_normalised(sd: Parts) -> None:
+    encode = encoder(sd).encode
+
+    for before in ("ÀB", "e\u0301\u0301 x", "a   \n b", "🙂 漢", "ﬁ \u00a0"):
+        plain, weighted = encode(f"{before} b c").prompt_embeds, encode(f"{before} (b:3) c").prompt_embeds
+        assert (plain != weighted).any(-1).sum() == 1, before
+
+
+def test_weights_reach_both_text_encoders_and_leave_the_pooled_alone(sdxl: Parts) -> None:
+    encode = encoder(sdxl).encode
+    plain, weighted = encode("a b"), encode("a (b:2)")
+    moved = (plain.prompt_embeds != weighted.prompt_embeds)[0]
+
+    assert moved[2, : checkpoints.WIDTH].any()
+    assert moved[2, checkpoints.WIDTH :].any()
+    assert not moved[[0, 1, 3]].any()
+    assert torch.equal(plain.pooled, weighted.pooled)  # type: ignore[arg-type]
+
+
+# Blends
+
+
+def blend(*prompts: tuple[str, float]) -> tuple[WeightedPrompt, ...]:
+    return tuple(WeightedPrompt(text=text, weight=weight) for text, weight in prompts)
+
+
+@pytest.mark.parametrize("family", ["sd", "sdxl"])
+def test_blend_is_the_weighted_mean(family: str, request: pytest.FixtureRequest) -> None:
+    encode = encoder(request.getfixturevalue(family)).encode
+    cat, dog, mixed = encode("cat"), encode("dog"), encode(blend(("cat", 3.0), ("dog", 1.0)))
+
+    expected = 0.75 * cat.prompt_embeds + 0.25 * dog.prompt_embeds
+    torch.testing.assert_close(mixed.prompt_embeds, expected, atol=1e-6, rtol=0)
+    if cat.pooled is not None and dog.pooled is not None:
+        torch.testing.assert_close(mixed.pooled, 0.75 * cat.pooled + 0.25 * dog.pooled, atol=1e-6, rtol=0)
+
+
+def test_blend_of_one_is_that_prompt_and_of_no_weight_the_empty_one(sd: Parts) -> None:
+    encode = encoder(sd).encode
+
+    assert torch.equal(encode(blend(("cat", 0.3), ("dog", 0.0))).prompt_embeds, encode("cat").prompt_embeds)
+    assert torch.equal(encode(blend(("cat", 0.0), ("dog", 0.0))).prompt_embeds, encode("").prompt_embeds)
+
+
+# The cache
+
+
+def test_a_known_prompt_is_not_encoded_again(sd: Parts) -> None:
+    encode = encoder(sd)
+
+    first = encode.encode("cat")
+    second = encode.encode("cat")
+
+    assert second is first
+    assert (encode.hits, encode.misses) == (1, 1)
+
+
+def test_the_cache_forgets_what_was_used_longest_ago(sd: Parts) -> None:
+    encode = encoder(sd, cache_size=2)
+    cat = encode.encode("cat")
+    encode.encode("dog")
+    encode.encode("cat")
+    encode.encode("bird")
+
+    assert encode.encode("cat") is cat
+    assert (encode.hits, encode.misses) == (2, 3)
+    encode.encode("dog")
+    assert encode.misses == 4
+
+
+def test_embeddings_carry_no_gradient_and_have_the_asked_dtype(tmp_path: Path, sd: Parts) -> None:
+    encode = PromptEncoder(sd.tokenizers, sd.text_encoders, is_sdxl=False, dtype=torch.bfloat16)
+
+    embeds = encode.encode("a (cat:1.2)").prompt_embeds
+
+    assert embeds.dtype is torch.bfloat16
+    assert not embeds.requires_grad

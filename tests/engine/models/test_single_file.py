@@ -1,0 +1,181 @@
+"""Single files: told apart by their keys, converted without changing a bit, honest about their noise schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from realtime.engine.models.parts import Parts, load_folder
+from realtime.engine.models.schedules import noise_schedule
+from realtime.engine.models.single_file import inspect_single_file, load_single_file
+from realtime.engine.sampler import Prediction
+from realtime.errors import ModelError
+from tests import checkpoints, ldm
+
+BUILDERS: dict[str, Callable[[Path], Path]] = {
+    "sd": partial(checkpoints.build_sd, **checkpoints.DEEP),
+    "sd2": partial(checkpoints.build_sd2, **checkpoints.DEEP, attention_head_dim=(2, 2, 4, 4)),
+    "sdxl": checkpoints.build_sdxl,
+}
+V_PREDICTION_KEY = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias"
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Each family as a folder, and as a file in LDM's layout made from it."""
+    root = tmp_path_factory.mktemp("single_file")
+    for family, build in BUILDERS.items():
+        build(root / family)
+        ldm.folder_to_single_file(root / family, root / f"{family}.safetensors", family)
+    return root
+
+
+def load(path: Path, base: Path, base_given: bool = True, with_vae: bool = True) -> Parts:
+    return load_single_file(inspect_single_file(path), base, base_given, torch.float32, with_vae)
+
+
+@pytest.mark.parametrize("family", BUILDERS)
+def test_family_is_told_by_the_keys(root: Path, family: str) -> None:
+    found = inspect_single_file(root / f"{family}.safetensors")
+
+    assert (found.family, found.in_channels, found.has_vae) == (family, 4, True)
+
+
+@pytest.mark.parametrize("family", BUILDERS)
+def test_weights_are_the_folders_bit_for_bit(root: Path, family: str) -> None:
+    from_file = load(root / f"{family}.safetensors", root / family)
+    from_folder = load_folder(root / family, torch.float32, prefer_fp16=False, with_vae=True)
+
+    for ours, theirs in zip(
+        (from_file.unet, from_file.vae, *from_file.text_encoders),
+        (from_folder.unet, from_folder.vae, *from_folder.text_encoders),
+        strict=True,
+    ):
+        assert ours is not None
+        assert theirs is not None
+        state, expected = ours.state_dict(), theirs.state_dict()
+        assert state.keys() == expected.keys()
+        assert all(torch.equal(state[key], expected[key]) for key in expected)
+    assert from_file.scheduler == from_folder.scheduler
+    assert from_file.zero_empty_negative == from_folder.zero_empty_negative
+    assert [len(tokenizer) for tokenizer in from_file.tokenizers] == [len(each) for each in from_folder.tokenizers]
+
+
+def test_own_autoencoder_is_left_out_where_another_is_used(root: Path) -> None:
+    assert load(root / "sd.safetensors", root / "sd", with_vae=False).vae is None
+
+
+def test_half_precision_files_become_the_asked_dtype(root: Path, tmp_path: Path) -> None:
+    state = {key: value.half() for key, value in load_file(root / "sd.safetensors").items()}
+    save_file(state, tmp_path / "half.safetensors")
+
+    parts = load(tmp_path / "half.safetensors", root / "sd")
+
+    assert {parameter.dtype for parameter in parts.unet.parameters()} == {torch.float32}
+    assert {parameter.dtype for parameter in parts.text_encoders[0].parameters()} == {torch.float32}
+
+
+# Epsilon or v
+
+
+@pytest.mark.parametrize(
+    ("metadata", "extra", "expected"),
+    [
+        (None, {}, Prediction.EPSILON),
+        ({"modelspec.prediction_type": "v"}, {}, Prediction.V_PREDICTION),
+        ({"modelspec.predict_key": "v"}, {}, Prediction.V_PREDICTION),
+        ({"modelspec.prediction_type": "epsilon"}, {}, Prediction.EPSILON),
+        (None, {"v_pred": torch.zeros(0)}, Prediction.V_PREDICTION),
+    ],
+)
+def test_what_the_file_says_decides(
+    root: Path, tmp_path: Path, metadata: dict[str, str], extra: dict[str, torch.Tensor], expected: Prediction
+) -> None:
+    path = tmp_path / "stated.safetensors"
+    save_file(load_file(root / "sdxl.safetensors") | extra, path, metadata=metadata)
+
+    assert noise_schedule(load(path, root / "sdxl").scheduler).prediction_type is expected
+
+
+def test_zero_terminal_snr_marker_is_heard(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "ztsnr.safetensors"
+    save_file(load_file(root / "sdxl.safetensors") | {"ztsnr": torch.zeros(0), "v_pred": torch.zeros(0)}, path)
+
+    assert noise_schedule(load(path, root / "sdxl").scheduler).alphas_cumprod[-1] == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize(("spread", "expected"), [(0.2, Prediction.V_PREDICTION), (0.02, Prediction.EPSILON)])
+def test_sd2_weights_decide_where_nobody_says(root: Path, tmp_path: Path, spread: float, expected: Prediction) -> None:
+    state = load_file(root / "sd2.safetensors")
+    state[V_PREDICTION_KEY] = torch.linspace(-spread, spread, len(state[V_PREDICTION_KEY]))
+    path = tmp_path / "sd2.safetensors"
+    save_file(state, path)
+
+    guessed, chosen = load(path, root / "sd2", base_given=False), load(path, root / "sd2", base_given=True)
+
+    assert noise_schedule(guessed.scheduler).prediction_type is expected
+    assert noise_schedule(chosen.scheduler).prediction_type is Prediction.V_PREDICTION  # the base's word
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("keep", "message"),
+    [
+        (lambda key: not key.startswith("cond_stage_model"), "no text encoder"),
+        (lambda key: key.startswith("first_stage_model"), "not a Stable Diffusion"),
+        (lambda key: key != "model.diffusion_model.input_blocks.3.0.op.weight", "its UNet lacks weights"),
+        (lambda key: "decoder.mid.attn_1.q.weight" not in key, "its autoencoder lacks weights"),
+        (lambda key: "encoder.layers.1" not in key, "its text encoder lacks weights"),
+    ],
+)
+def test_incomplete_files_are_refused(root: Path, tmp_path: Path, keep: Callable[[str], bool], message: str) -> None:
+    path = tmp_path / "cut.safetensors"
+    save_file({key: value for key, value in load_file(root / "sd.safetensors").items() if keep(key)}, path)
+
+    with pytest.raises(ModelError, match=message) as error:
+        load(path, root / "sd")
+
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (["unet.down_blocks.0.to_q.lora_A.weight"], "a LoRA, not a model"),
+        (["lora_unet_down_blocks_0.lora_down.weight"], "a LoRA, not a model"),
+        (["down_blocks.0.resnets.0.conv1.weight"], "one part of a diffusers model"),
+        (["double_blocks.0.img_attn.qkv.weight"], "not a Stable Diffusion"),
+        ([], "not a Stable Diffusion"),
+    ],
+)
+def test_other_files_are_told_for_what_they_are(tmp_path: Path, keys: list[str], message: str) -> None:
+    save_file({key: torch.zeros(1) for key in keys}, tmp_path / "other.safetensors")
+
+    with pytest.raises(ModelError, match=message):
+        inspect_single_file(tmp_path / "other.safetensors")
+
+
+def test_refiner_is_refused(root: Path, tmp_path: Path) -> None:
+    state = {
+        key.replace("embedders.1", "embedders.0"): value
+        for key, value in load_file(root / "sdxl.safetensors").items()
+        if "embedders.0" not in key
+    }
+    save_file(state, tmp_path / "refiner.safetensors")
+
+    with pytest.raises(ModelError, match="refiner"):
+        inspect_single_file(tmp_path / "refiner.safetensors")
+
+
+def test_base_of_another_family_is_one_line(root: Path) -> None:
+    with pytest.raises(ModelError) as error:
+        load(root / "sdxl.safetensors", root / "sd")
+
+    assert "\n" not in str(error.value)

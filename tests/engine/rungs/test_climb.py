@@ -1,0 +1,160 @@
+"""Higher rungs while frames flow: made by a child process, taken between two ticks, done without where it fails."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from realtime.config import Config
+from realtime.engine.load import load_engine
+from realtime.engine.rungs import builder
+from realtime.engine.rungs.builder import Builder
+from realtime.engine.rungs.climb import Climb
+from realtime.engine.state import RungState
+from realtime.frame import Result
+from tests.checkpoints import build_tiny
+from tests.engine.tiny_models import make_job, make_params, run
+from tests.fakes import PATIENCE_S
+
+BELOW = RungState("eager", "eager: torch on cpu")
+needs_openvino = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
+
+
+def child(program: str) -> Any:
+    """Starts Python children that run a program instead of the builder's."""
+    return lambda config, order: Builder(config, order, (sys.executable, "-c", program))
+
+
+def climbing(program: str, adopt: Any = None) -> tuple[Climb, list[Any], threading.Event]:
+    """A climb that has one thing made, and what the child said."""
+    climb = Climb(Config(), adopt or (lambda backend: None), child(program))
+    heard: list[Any] = []
+    ended = threading.Event()
+
+    def work(climb: Climb) -> None:
+        heard.append(climb.make("a rung", {"make": "nothing"}, heard.append))
+        ended.set()
+
+    climb.start(work)
+    return climb, heard, ended
+
+
+def test_what_the_child_says_is_heard_and_other_prints_are_not() -> None:
+    climb, heard, ended = climbing("""print("torch says hello"); print('{"built": 1}')""")
+
+    assert ended.wait(PATIENCE_S)
+    climb.close()
+
+    assert heard == [{"built": 1}, True]
+    assert climb.beside(BELOW) == BELOW
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("raise SystemExit('no compiler here')", "no compiler here"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "ended by SIGKILL"),
+        ("import sys; sys.exit(3)", "ended with 3"),
+    ],
+)
+def test_a_builder_that_fails_leaves_the_rung_and_says_why(
+    program: str, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    climb, heard, ended = climbing(program)
+
+    assert ended.wait(PATIENCE_S)
+    climb.close()
+
+    assert heard == [False]
+    assert climb.beside(BELOW).doing is None
+    assert reason in climb.beside(BELOW).failed
+    assert reason in caplog.text
+
+
+def runs(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended: nobody may be there to ask an orphan how."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_closing_ends_the_builder_and_its_own_children() -> None:
+    program = """
+import subprocess, sys
+grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print('{"pid": %d}' % grandchild.pid, flush=True)
+grandchild.wait()
+"""
+    climb = Climb(Config(), lambda backend: None, child(program))
+    spoke = threading.Event()
+    pids: list[int] = []
+
+    def hear(message: dict[str, Any]) -> None:
+        pids.append(message["pid"])
+        spoke.set()
+
+    climb.start(lambda climb: climb.make("a rung", {}, hear) and None)
+    assert spoke.wait(PATIENCE_S)
+    assert climb.beside(BELOW) == replace(BELOW, doing="a rung", climbs=True)
+
+    climb.close()
+
+    end_s = time.monotonic() + PATIENCE_S
+    while runs(pids[0]):
+        assert time.monotonic() < end_s
+        time.sleep(0.01)
+    assert climb.beside(BELOW).failed == "", "it was ended, it did not fail"
+
+
+def test_an_error_of_the_climb_itself_leaves_the_rung(caplog: pytest.LogCaptureFixture) -> None:
+    climb = Climb(Config(), lambda backend: None)
+    tried = threading.Event()
+
+    def work(climb: Climb) -> None:
+        tried.set()
+        raise ValueError("a foreign graph")
+
+    climb.start(work)
+    assert tried.wait(PATIENCE_S)
+    climb.close()
+
+    assert "ValueError: a foreign graph" in climb.beside(BELOW).failed
+    assert "a foreign graph" in caplog.text
+
+
+@needs_openvino
+@pytest.mark.timeout(300)
+def test_a_server_serves_in_eager_mode_until_openvino_is_converted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(builder, "NICENESS", 0)  # beside other work, a child that gives way may take minutes
+    config = Config(model=str(build_tiny(tmp_path / "model")), device="cpu")
+    engine: Any = load_engine(config)
+    assert engine.info.rung.name == "eager"
+    params = make_params(num_inference_steps=2)
+    rungs: list[RungState] = []
+
+    deadline = time.monotonic() + 240
+    while not (rungs and rungs[-1].name == "openvino") and time.monotonic() < deadline:
+        outcomes = run(engine, [make_job(params, len(rungs))])
+        assert all(isinstance(outcome, Result) for outcome in outcomes), outcomes
+        rungs.append(engine.info.rung)
+        engine.climb.closing.wait(0.05)
+
+    assert rungs[-1].name == "openvino" and rungs[-1].climbs
+    assert any(rung.doing == "openvino's conversion" for rung in rungs)
+    engine.close()
+
+    again = load_engine(config)
+    assert again.info.rung.name == "openvino", "the conversion is kept"
+    again.close()

@@ -1,0 +1,387 @@
+"""Graphs' buffers, places and memory, on the CPU twin of CUDA's capture."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import itertools
+import logging
+import weakref
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from realtime.engine.backend import EagerBackend
+from realtime.engine.diffusion import DiffusionEngine
+from realtime.engine.models.load import Guidance, Model
+from realtime.engine.regions import Kind, Outputs
+from realtime.engine.rungs import graphs
+from realtime.engine.rungs.compile import CompiledBackend, Signature
+from realtime.engine.rungs.graphs import EAGER_CALLS, SIZES_KEPT, CudaCapture, GraphBackend, Rerun, ladder, rung_of
+from realtime.frame import Failure, Job, Result
+from tests.engine.tiny_models import TOKENS, make_job, make_model, make_params, picture_of, run
+
+MODELS: dict[str, dict[str, Any]] = {
+    "guided": {"guidance": Guidance.CFG},
+    "embedded model": {"concat_source": True, "latent_channels": 8},
+    "sdxl": {"family": "sdxl"},
+}
+
+
+class CountingRerun(Rerun):
+    """Counts captures, and refuses them when told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.captures = self.releases = 0
+        self.error: Exception | None = None
+
+    def capture(self, call: Callable[[], Outputs]) -> Callable[[], Outputs]:
+        if self.error is not None:
+            raise self.error
+        self.captures += 1
+        return super().capture(call)
+
+    def release(self) -> None:
+        self.releases += 1
+
+
+def with_graphs(model: Model, max_rows: int = 4) -> tuple[DiffusionEngine, GraphBackend, CountingRerun]:
+    capture = CountingRerun()
+    backend = GraphBackend(EagerBackend(model), capture, max_rows, model.device)
+    return DiffusionEngine(model, backend, max_rows=max_rows), backend, capture
+
+
+def some_jobs(count: int, **fields: Any) -> list[Job]:
+    """Half of them guided where the model hears it; all with their own prompt, seed and strength."""
+    return [
+        make_job(
+            make_params(
+                **{
+                    "prompt": f"prompt {i}",
+                    "seed": i,
+                    "strength": 0.5 + 0.1 * i,
+                    "num_inference_steps": 2,
+                    "guidance_scale": 1.0 + 2 * (i % 2),
+                    **fields,
+                }
+            ),
+            i,
+        )
+        for i in range(count)
+    ]
+
+
+def pictures(engine: DiffusionEngine, jobs: list[Job]) -> list[np.ndarray]:
+    outcomes = sorted(run(engine, jobs), key=lambda outcome: outcome.job.frame.seq)
+    return [picture_of(outcome) for outcome in outcomes]
+
+
+def test_ladder_doubles_up_to_the_rows_there_are() -> None:
+    assert [ladder(rows) for rows in (1, 2, 6, 8)] == [(1,), (1, 2), (1, 2, 4, 6), (1, 2, 4, 8)]
+    assert [rung_of(rows, (1, 2, 4, 6)) for rows in (0, 1, 3, 5, 6)] == [0, 1, 4, 6, 6]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize("options", MODELS.values(), ids=MODELS.keys())
+def test_replayed_pictures_equal_eager_ones_and_each_other(options: dict[str, Any], count: int) -> None:
+    model = make_model(**options)
+    jobs = some_jobs(count)
+    eager = pictures(DiffusionEngine(model, EagerBackend(model), max_rows=4), jobs)
+    engine, _, capture = with_graphs(model)
+    for _ in range(EAGER_CALLS):
+        pictures(engine, jobs)
+
+    first, second = pictures(engine, jobs), pictures(engine, jobs)
+
+    assert capture.captures == 3
+    for ours, again, theirs in zip(first, second, eager, strict=True):
+        np.testing.assert_array_equal(ours, again)
+        np.testing.assert_allclose(ours.astype(int), theirs, atol=1)
+
+
+def test_latents_of_a_padded_batch_equal_eager_ones() -> None:
+    model = make_model(guidance=Guidance.CFG)
+    engine, _, _ = with_graphs(model)
+    eager = DiffusionEngine(model, EagerBackend(model), max_rows=4)
+    for _ in range(EAGER_CALLS + 1):
+        run(engine, some_jobs(3, num_inference_steps=1))
+
+    for each in (engine, eager):
+        each.tick(some_jobs(3))
+
+    for ours, theirs in zip(engine._rows, eager._rows, strict=True):
+        assert ours.x is not None and theirs.x is not None
+        torch.testing.assert_close(ours.x, theirs.x, atol=1e-4, rtol=0)
+
+
+def test_rows_that_come_and_go_never_see_each_others_memory() -> None:
+    """A stream batch over all rungs of the ladder, with replays of other graphs between a row's steps."""
+    model = make_model(concat_source=True)
+    jobs = [make_job(make_params(prompt=str(i), seed=i, num_inference_steps=1 + i % 3), i) for i in range(24)]
+    together: dict[int, list[np.ndarray]] = {}
+    engine, _, capture = with_graphs(model)
+    for _ in range(3):
+        waiting = list(jobs)
+        while waiting or engine.busy_rows:
+            admitted = [waiting.pop(0) for _ in range(min(len(waiting), engine.free_rows, 1 + len(waiting) % 3))]
+            for outcome in engine.tick(admitted).collect():
+                together.setdefault(outcome.job.frame.seq, []).append(picture_of(outcome))
+
+    eager = DiffusionEngine(model, EagerBackend(model))
+    assert capture.captures > 6
+    for job in jobs:
+        (alone,) = pictures(eager, [job])
+        for picture in together[job.frame.seq]:
+            np.testing.assert_allclose(picture.astype(int), alone, atol=1)
+
+
+def test_broken_row_leaves_nothing_behind_in_its_place() -> None:
+    model = make_model()
+    engine, _, _ = with_graphs(model)
+    recipe = engine.recipes.get(make_params(prompt="broken"))
+    assert recipe is not None
+    recipe.prompt.prompt_embeds.fill_(float("nan"))
+    texts = [("a", "broken", "b"), ("a", "b", "broken"), ("a", "b", "c"), ("a", "c", "b")]
+
+    for names in texts * 2:
+        outcomes = run(engine, [make_job(make_params(prompt=name), i) for i, name in enumerate(names)])
+        expected = [Failure if name == "broken" else Result for name in names]
+        assert [type(outcome) for outcome in outcomes] == expected
+
+
+def test_what_belongs_to_a_prompt_is_copied_only_when_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model()
+    engine, _, _ = with_graphs(model)
+    job, other = (make_job(make_params(prompt=text, num_inference_steps=1)) for text in ("a", "b"))
+    for _ in range(EAGER_CALLS + 1):
+        run(engine, [job])
+    copied: list[tuple[int, ...]] = []
+    copy = graphs.join_into
+
+    def note(batch: torch.Tensor, column: Any) -> None:
+        copied.append(tuple(batch.shape))
+        copy(batch, column)
+
+    monkeypatch.setattr(graphs, "join_into", note)
+    run(engine, [job])
+    assert copied == [(1, 64, 64, 3), (1, 4, 8, 8), (1, 4, 8, 8)], "the picture, and x before step and decoder"
+
+    copied.clear()
+    run(engine, [other])
+    assert any(shape[1] == TOKENS for shape in copied if len(shape) == 3), "and its keys and values"
+
+
+def test_a_size_that_is_passed_by_gets_no_graphs_and_old_sizes_are_forgotten() -> None:
+    model = make_model()
+    engine, backend, capture = with_graphs(model)
+    for side in range(64, 64 + 8 * 12, 8):
+        pictures(engine, some_jobs(1, width=side))
+    assert capture.captures == 0 and len(backend._sizes) == SIZES_KEPT
+
+    for side in range(64, 64 + 8 * (SIZES_KEPT + 2), 8):
+        for _ in range(EAGER_CALLS + 1):
+            pictures(engine, some_jobs(1, width=side))
+    gc.collect()
+
+    assert len(backend._sizes) == SIZES_KEPT and capture.releases == 2
+    shapes = {key[2] for key in backend._buffers if key[0] == "pictures"}
+    assert len(shapes) == SIZES_KEPT, "buffers go with the last graph that used them"
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("operation not permitted")]
+)
+def test_size_that_cannot_be_captured_goes_on_eagerly_and_the_log_says_why(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = make_model()
+    engine, _, capture = with_graphs(model)
+    capture.error = error
+    with caplog.at_level(logging.WARNING):
+        made = [pictures(engine, some_jobs(1)) for _ in range(EAGER_CALLS + 3)]
+    capture.error = None
+    pictures(engine, some_jobs(1))
+    for _ in range(EAGER_CALLS + 1):
+        pictures(engine, some_jobs(1, width=72))
+
+    assert all((picture == made[0][0]).all() for (picture,) in made)
+    assert len(caplog.records) == 1 and "64x64 runs without CUDA graphs, slower" in caplog.text
+    assert capture.captures == 3, "of the other size"
+
+
+def test_warm_up_captures_the_whole_ladder_of_the_default_size() -> None:
+    engine, backend, capture = with_graphs(make_model())
+
+    engine.warm_up()
+    before = capture.captures
+    pictures(engine, some_jobs(3, num_inference_steps=1, guidance_scale=1.0))
+
+    assert before == capture.captures == 3 * 3
+    assert backend.rung.name == "graphs"
+    assert str(backend.rung).startswith("graphs: CUDA graphs for batches of 1, 2, 4 over eager: torch on cpu")
+
+
+def compiled_under_graphs(model: Model) -> tuple[DiffusionEngine, CompiledBackend, CountingRerun]:
+    under, capture = CompiledBackend(model, "aoti", "compiled"), CountingRerun()
+    return DiffusionEngine(model, GraphBackend(under, capture, 2, model.device), max_rows=2), under, capture
+
+
+def put_all(under: CompiledBackend, answered: list[Signature]) -> None:
+    """As a climb does with the packages of what was called until now."""
+    for signature in under.compiled.demand.so_far():
+        region = under.compiled.module(signature)
+
+        def call(*inputs: torch.Tensor, signature: Signature = signature, region: Any = region) -> Outputs:
+            answered.append(signature)
+            return region(*inputs)
+
+        under.compiled.put(signature, call)
+
+
+def test_what_is_compiled_meanwhile_is_captured_in_place_of_what_was() -> None:
+    engine, under, capture = compiled_under_graphs(make_model())
+    jobs = some_jobs(1, num_inference_steps=1)
+    before = [pictures(engine, jobs) for _ in range(EAGER_CALLS + 1)][-1]
+    captures, answered = capture.captures, list[Signature]()
+
+    put_all(under, answered)
+    after = [pictures(engine, jobs) for _ in range(2)]
+
+    assert capture.captures == captures + 3, "each region once, at the batch that is in use"
+    assert [signature.inputs[0][0][0] for signature in answered[:1]] == [1]
+    assert {signature.kind for signature in answered} == set(Kind)
+    assert all((one == other).all() for one, other in zip([*before, *before], after[0] + after[1], strict=True))
+    assert engine.info.rung.name == "graphs"
+    assert [(made.kind, made.batch) for made in engine.info.rung.made_for] == [(kind, 1) for kind in Kind]
+    assert "over compiled for open 1" in str(engine.info.rung)
+
+
+def test_what_is_compiled_and_can_not_be_captured_leaves_the_graph_that_is_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    engine, under, capture = compiled_under_graphs(make_model())
+    jobs = some_jobs(1, num_inference_steps=1)
+    before, answered = [pictures(engine, jobs) for _ in range(EAGER_CALLS + 1)][-1], list[Signature]()
+    put_all(under, answered)
+    capture.error = RuntimeError("operation not permitted when stream is capturing")
+
+    with caplog.at_level(logging.WARNING):
+        after = [pictures(engine, jobs) for _ in range(2)]
+
+    assert not answered
+    assert len(caplog.records) == 3 and "not permitted" in caplog.text
+    assert all((one == other).all() for one, other in zip([*before, *before], after[0] + after[1], strict=True))
+
+
+def test_calls_that_a_graph_answers_are_worth_compiling_too() -> None:
+    engine, under, _ = compiled_under_graphs(make_model())
+    jobs = some_jobs(1, num_inference_steps=1)
+    for _ in range(EAGER_CALLS + 1):
+        pictures(engine, jobs)
+    noted: list[Signature] = []
+    under.compiled.demand.note = noted.append  # type: ignore[method-assign]
+
+    pictures(engine, jobs)
+
+    assert [signature.kind for signature in noted] == list(Kind)
+
+
+def test_closed_backend_holds_no_graphs() -> None:
+    engine, backend, capture = with_graphs(make_model())
+    engine.warm_up()
+
+    engine.close()
+    gc.collect()
+
+    assert not backend._sizes and not backend._buffers and capture.releases == 1
+
+
+class Graph:
+    """Stands for `torch.cuda.CUDAGraph`."""
+
+    replays = 0
+
+    def replay(self) -> None:
+        self.replays += 1
+
+
+class Pools:
+    """Stands for what `torch.cuda` does in a capture: which pools it takes.
+
+    Source: `beginAllocateToPool` and `create_or_incref_pool` in PyTorch's `CUDACachingAllocator.cpp` and
+    `CachingHostAllocator.h`, and `CUDAGraph::capture_end`, which leaves a capture under way where ending it fails.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.graphs: dict[int, list[weakref.ref[Graph]]] = {}
+        self.under_way: set[int] = set()
+        self.error: RuntimeError | None = None
+        self._handles = itertools.count(1)
+        stream = SimpleNamespace(wait_stream=lambda other: None, synchronize=lambda: None)
+        names = {
+            "graph_pool_handle": lambda: next(self._handles),
+            "current_stream": lambda device: stream,
+            "stream": lambda stream: contextlib.nullcontext(),
+            "Stream": lambda device: stream,
+            "CUDAGraph": Graph,
+            "graph": self._graph,
+        }
+        for name, stand_in in names.items():
+            monkeypatch.setattr(torch.cuda, name, stand_in)
+
+    @contextlib.contextmanager
+    def _graph(self, graph: Graph, pool: int, stream: Any, capture_error_mode: str) -> Iterator[None]:
+        if pool in self.under_way:
+            raise RuntimeError("beginAllocateToPool: already recording to mempool_id")
+        if pool in self.graphs and not any(reference() for reference in self.graphs[pool]):
+            raise RuntimeError("use_count > 0 INTERNAL ASSERT FAILED")
+        self.under_way.add(pool)
+        self.graphs.setdefault(pool, []).append(weakref.ref(graph))
+        yield
+        if self.error is not None:
+            raise self.error
+        self.under_way.remove(pool)
+
+
+def test_a_capture_that_failed_spoils_no_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools = Pools(monkeypatch)
+    capture = CudaCapture(torch.device("cuda"))
+    before = capture.capture(lambda: (torch.ones(1),))
+    pools.error = RuntimeError("operation failed due to a previous error during capture")
+    with pytest.raises(RuntimeError, match="previous error"):
+        capture.capture(lambda: (torch.ones(1),))
+    pools.error = None
+
+    replays = [before, *(capture.capture(lambda: (torch.ones(1),)) for _ in range(2))]
+
+    assert [replay()[0].item() for replay in replays] == [1, 1, 1] and len(pools.graphs) == 2
+
+
+def test_graphs_share_a_pool_as_long_as_one_of_them_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools = Pools(monkeypatch)
+    capture = CudaCapture(torch.device("cuda"))
+    replays = [capture.capture(lambda: (torch.ones(1),)) for _ in range(3)]
+    assert len(pools.graphs) == 1
+
+    replays.clear()
+    capture.capture(lambda: (torch.ones(1),))
+
+    assert len(pools.graphs) == 2
+
+
+def test_the_log_says_what_went_wrong_first_in_a_capture(caplog: pytest.LogCaptureFixture) -> None:
+    engine, _, capture = with_graphs(make_model())
+    capture.error = RuntimeError("operation failed due to a previous error during capture")
+    capture.error.__context__ = RuntimeError("operation not permitted when stream is capturing\nSearch for it")
+
+    with caplog.at_level(logging.WARNING):
+        for _ in range(EAGER_CALLS + 1):
+            pictures(engine, some_jobs(1))
+
+    why = "operation not permitted when stream is capturing"
+    assert caplog.messages == [f"64x64 runs without CUDA graphs, slower: {why}"]

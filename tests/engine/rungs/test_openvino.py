@@ -1,0 +1,369 @@
+"""OpenVINO gives PyTorch's pictures, for any size; what it converts and compiles is kept, and is right or not used."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from realtime.config import Accelerate, Config
+from realtime.engine.backend import EagerBackend
+from realtime.engine.diffusion import DiffusionEngine
+from realtime.engine.models.load import Guidance, Model
+from realtime.engine.regions import Kind
+from realtime.engine.rungs import builder
+from realtime.engine.rungs.builder import Builder
+from realtime.engine.rungs.climb import Climb
+from realtime.engine.rungs.compile import Demand
+from realtime.engine.rungs.registry import choose_backend
+from realtime.engine.state import CallShape
+from realtime.errors import ConfigError
+from tests.engine.tiny_models import make_job, make_model, make_params, picture_of, run
+from tests.fakes import FakeClock
+
+opset: Any = pytest.importorskip("openvino.opset13")
+
+from realtime.engine.rungs.openvino.climb import compile_for_shapes  # noqa: E402
+from realtime.engine.rungs.openvino.conversion import ov  # noqa: E402
+from realtime.engine.rungs.openvino.exactness import Shapes  # noqa: E402
+from realtime.engine.rungs.openvino.network import SHAPES_KEPT, UNUSED_NS, Network  # noqa: E402
+
+MODELS: dict[str, dict[str, Any]] = {
+    "embedded model": {"concat_source": True, "latent_channels": 8},
+    "sdxl with embedded guidance": {"family": "sdxl", "guidance": Guidance.EMBEDDED},
+}
+
+
+def quiet(stage: str, percent: float | None) -> None:
+    pass
+
+
+@pytest.mark.parametrize("options", MODELS.values(), ids=MODELS.keys())
+def test_openvino_gives_the_same_pictures_for_any_batch_and_size(options: dict[str, Any]) -> None:
+    model = replace(make_model(**options), exact=True)
+    # 9 latents high: no multiple of what the UNet halves.
+    sizes = [(64, 64), (64, 64), (96, 64), (64, 72)]
+    jobs = [
+        make_job(make_params(width=width, height=height, guidance_scale=2.0, num_inference_steps=2, seed=i), i)
+        for i, (width, height) in enumerate(sizes)
+    ]
+    fast = choose_backend(Accelerate.AUTO, model, quiet)
+
+    theirs, ours = (run(DiffusionEngine(model, backend), jobs) for backend in (EagerBackend(model), fast))
+
+    assert (fast.rung.name, fast.rung.precision) == ("openvino", "float32")
+    assert str(fast.rung).startswith("openvino 20") and str(fast.rung).endswith("float32 as asked for")
+    for mine, eager in zip(ours, theirs, strict=True):
+        # 1 of 255 where a value lies on the border of two.
+        np.testing.assert_allclose(picture_of(mine).astype(int), picture_of(eager), atol=1)
+
+
+def test_a_conversion_is_kept_and_never_taken_for_other_weights(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    converted: list[str] = []
+
+    def note(stage: str, percent: float | None) -> None:
+        if percent is not None:
+            converted.append(stage)
+
+    model = replace(
+        make_model(), exact=True
+    )  # in bfloat16 a conversion that was read rounds otherwise than a fresh one
+    first = choose_backend(Accelerate.OPENVINO, model, note)
+    assert len(converted) == 3
+    again = choose_backend(Accelerate.OPENVINO, model, note)
+    assert len(converted) == 3, "read, not converted"
+    jobs = [make_job(make_params())]
+    ours, theirs = (picture_of(run(DiffusionEngine(model, backend), jobs)[0]) for backend in (again, first))
+    np.testing.assert_array_equal(ours, theirs)
+
+    with torch.no_grad():
+        next(model.unet.parameters()).mul_(1.5)
+    choose_backend(Accelerate.OPENVINO, model, note)
+    assert len(converted) == 6, "other weights, another conversion"
+
+
+def test_a_damaged_conversion_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    model = make_model()
+    choose_backend(Accelerate.OPENVINO, model, quiet)
+    for file in tmp_path.rglob("unet.xml"):
+        file.write_text("no network")
+
+    backend = choose_backend(Accelerate.OPENVINO, model, quiet)
+
+    assert backend.rung.name == "openvino"
+    assert all(file.read_text() != "no network" for file in tmp_path.rglob("unet.xml"))
+
+
+def limits(half: float, single: float) -> dict[str, float]:
+    return {"f32": single, "bf16": half, "f16": half}
+
+
+def test_half_precision_gives_nearly_the_same_pictures_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    monkeypatch.setattr("realtime.engine.rungs.openvino.backend.native_precision", lambda core: "bf16")
+    # OpenVINO calculates bfloat16 on every CPU that has AVX-512; elsewhere it takes float32, which is as good here.
+    monkeypatch.setattr("realtime.engine.rungs.openvino.exactness.TOLERANCE", limits(half=0.05, single=1e-4))
+    model = make_model(concat_source=True, latent_channels=8)
+    jobs = [make_job(make_params(width=64, height=64, num_inference_steps=2, seed=i), i) for i in range(3)]
+
+    fast = choose_backend(Accelerate.AUTO, model, quiet)
+
+    assert fast.rung.precision == "bfloat16"
+    assert "bfloat16, which this CPU has" in str(fast.rung)
+    theirs, ours = (run(DiffusionEngine(model, backend), jobs) for backend in (EagerBackend(model), fast))
+    for mine, eager in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(picture_of(mine).astype(int), picture_of(eager), atol=12)
+
+
+def test_a_network_that_half_precision_harms_stays_in_float32(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    monkeypatch.setattr("realtime.engine.rungs.openvino.backend.native_precision", lambda core: "bf16")
+    monkeypatch.setattr("realtime.engine.rungs.openvino.exactness.TOLERANCE", limits(half=-1.0, single=1e-4))
+
+    backend = choose_backend(Accelerate.AUTO, make_model(), quiet)
+
+    assert backend.rung.precision == "float32"
+    assert str(backend.rung).endswith("float32: bfloat16 would change the pictures")
+
+
+def test_results_are_compared_once_for_a_conversion_and_a_precision(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    model = replace(make_model(), exact=True)
+    choose_backend(Accelerate.OPENVINO, model, quiet)
+    monkeypatch.setattr("realtime.engine.rungs.openvino.exactness.TOLERANCE", limits(half=-1.0, single=-1.0))
+
+    assert choose_backend(Accelerate.OPENVINO, model, quiet).rung.name == "openvino"
+
+    for file in tmp_path.rglob("checked.json"):
+        file.write_text("[]")
+    with pytest.raises(ConfigError, match="differ"):
+        choose_backend(Accelerate.OPENVINO, model, quiet)
+
+
+def test_a_cpu_without_half_precision_runs_float32_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.engine.rungs.openvino.backend.native_precision", lambda core: "f32")
+
+    rung = choose_backend(Accelerate.AUTO, make_model(), quiet).rung
+
+    assert rung.precision == "float32"
+    assert str(rung).endswith("this CPU has no half precision")
+
+
+def test_openvino_whose_results_differ_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    monkeypatch.setattr("realtime.engine.rungs.openvino.exactness.TOLERANCE", limits(half=-1.0, single=-1.0))
+
+    backend = choose_backend(Accelerate.AUTO, make_model(), quiet)
+
+    assert backend.rung.name == "eager" and "openvino can't run this model" in backend.rung.why
+    with pytest.raises(ConfigError, match="differ"):
+        choose_backend(Accelerate.OPENVINO, make_model(), quiet)
+
+
+# -- compilations for the shapes in use --------------------------------------------------------------------------------
+
+
+def half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenVINO calculates bfloat16 on every CPU that has AVX-512; elsewhere it takes float32, which is as good here."""
+    monkeypatch.setattr("realtime.engine.rungs.openvino.backend.native_precision", lambda core: "bf16")
+    monkeypatch.setattr("realtime.engine.rungs.openvino.exactness.TOLERANCE", limits(half=0.3, single=1e-4))
+
+
+@pytest.fixture(scope="module")
+def a_conversion(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Path]:
+    """A model, and a cache with its conversion."""
+    model, cache = make_model(concat_source=True, latent_channels=8), tmp_path_factory.mktemp("conversion")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("REALTIME_CACHE", str(cache))
+        half_precision(monkeypatch)
+        choose_backend(Accelerate.OPENVINO, model, quiet)
+    return model, cache
+
+
+@pytest.fixture
+def half(a_conversion: tuple[Model, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Any, Model]:
+    """A backend that calculates in half precision, whatever this CPU has, and its model; with a cache of its own."""
+    model, cache = a_conversion
+    shutil.copytree(cache, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    half_precision(monkeypatch)
+    return choose_backend(Accelerate.OPENVINO, model, quiet), model
+
+
+def restyle(backend: Any, model: Model, width: int = 64, count: int = 1) -> list[Any]:
+    jobs = [make_job(make_params(width=width, height=64, num_inference_steps=2, seed=i), i) for i in range(count)]
+    return [picture_of(outcome).astype(int) for outcome in run(DiffusionEngine(model, backend), jobs)]
+
+
+def test_shapes_in_use_get_a_compilation_that_gives_the_same_pictures(half: Any) -> None:
+    backend, model = half
+    before = restyle(backend, model)
+    in_use = backend.demand.so_far()
+
+    for shapes in in_use:
+        backend.prove(shapes)
+        assert backend.take(shapes)
+
+    assert [shapes.network for shapes in in_use] == ["opening", "unet", "closing"]
+    assert backend.rung.made_for == tuple(CallShape(kind, 1, 0, 64, 64) for kind in Kind)
+    assert str(backend.rung).endswith(", made for 64×64")
+    np.testing.assert_allclose(restyle(backend, model), before, atol=12)
+    assert backend.demand.so_far() == in_use, "nobody asked for anything more"
+    wide = restyle(backend, model, width=96, count=2)
+    np.testing.assert_allclose(wide, restyle(EagerBackend(model), model, width=96, count=2), atol=24)
+
+
+def test_nothing_is_compiled_for_shapes_in_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    model = replace(make_model(), exact=True)
+    backend: Any = choose_backend(Accelerate.OPENVINO, model, quiet)
+
+    restyle(backend, model)
+
+    assert backend.demand.so_far() == []
+
+
+def test_what_is_proven_stays_so_for_the_next_start(half: Any) -> None:
+    backend, model = half
+    restyle(backend, model)
+    first, *others = backend.demand.so_far()
+
+    backend.learn(first)
+
+    again: Any = choose_backend(Accelerate.OPENVINO, model, quiet)
+    assert again.is_proven(first)
+    assert not any(again.is_proven(shapes) for shapes in others)
+
+
+def test_compilation_whose_results_differ_is_no_proof(half: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend, model = half
+    restyle(backend, model)
+    monkeypatch.setattr("realtime.engine.rungs.openvino.exactness.TOLERANCE", limits(half=-1.0, single=-1.0))
+
+    for shapes in backend.demand.so_far():
+        with pytest.raises(RuntimeError, match=f"results of the {shapes.network} .* differ"):
+            backend.prove(shapes)
+
+
+def test_the_child_tells_what_it_has_proven(half: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    backend, model = half
+    restyle(backend, model)
+    wires = [shapes.wire() for shapes in backend.demand.so_far()]
+    capsys.readouterr()
+
+    builder._prove(model, wires)
+
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert said == [{"proven": wire} for wire in wires]
+
+
+PROVES_ALL = """
+import json, sys
+for shapes in json.loads(sys.stdin.readline())["shapes"]:
+    print(json.dumps({"proven": shapes}))
+"""
+CRASHES_AT_THE_SECOND = """
+import json, os, signal, sys
+print(json.dumps({"proven": json.loads(sys.stdin.readline())["shapes"][0]}), flush=True)
+os.kill(os.getpid(), signal.SIGSEGV)
+"""
+
+
+class OneRound(threading.Event):
+    """Ends a climb when it has looked once."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.set()
+        return True
+
+
+@pytest.mark.parametrize(("program", "taken"), [(PROVES_ALL, 3), (CRASHES_AT_THE_SECOND, 1)])
+def test_what_a_child_has_proven_is_taken_and_a_crash_of_it_costs_only_speed(
+    half: Any, program: str, taken: int
+) -> None:
+    backend, model = half
+    restyle(backend, model)
+    climb = Climb(
+        Config(), lambda backend: None, lambda config, order: Builder(config, order, (sys.executable, "-c", program))
+    )
+    climb.closing = OneRound()
+
+    compile_for_shapes(backend, climb)
+
+    assert sum(len(network.fixed) for network in backend._networks.values()) == taken
+    assert ("SIGSEGV" in climb.beside(backend.rung).failed) == (taken < 3)
+    restyle(backend, model)
+
+
+def test_size_for_which_there_is_no_room_stays_slower_and_the_log_says_so(
+    half: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend, model = half
+    restyle(backend, model)
+    for shapes in backend.demand.so_far():
+        backend.learn(shapes)
+    monkeypatch.setattr(Network, "take", lambda network, shapes: False)
+    climb = Climb(Config(), lambda backend: None)
+    climb.closing = OneRound()
+
+    with caplog.at_level("INFO", "realtime.engine.rungs.openvino.climb"):
+        compile_for_shapes(backend, climb)
+
+    assert caplog.text.count("too many sizes are in use") == 3
+    assert backend.rung.made_for == ()
+
+
+# -- one network -------------------------------------------------------------------------------------------------------
+
+
+def doubling(clock: FakeClock, demand: Demand[Shapes] | None = None) -> Network:
+    parameter = opset.parameter([-1, -1], np.float32)
+    converted = ov.Model([opset.multiply(parameter, np.float32(2))], [parameter])
+    return Network(ov.Core(), converted, "doubling", "bf16", demand or Demand(), clock)
+
+
+def shapes_of(*sides: int) -> Shapes:
+    return Shapes("doubling", (sides,))
+
+
+def test_network_answers_all_shapes_and_keeps_those_in_use() -> None:
+    clock = FakeClock()
+    network = doubling(clock)
+    for side in range(1, SHAPES_KEPT + 1):
+        assert network.take(shapes_of(1, side))
+
+    assert not network.take(shapes_of(1, 99)), "all are in use"
+    clock.advance_ms(UNUSED_NS / 1e6)
+    for side in (1, 3, 4, 50):
+        np.testing.assert_array_equal(network([torch.ones(1, side)])[0], 2 * np.ones((1, side)))
+    assert network.take(shapes_of(1, 99))
+
+    assert network.fixed == [shapes_of(1, side) for side in (1, 3, 4, 99)]
+
+
+def test_network_that_is_asked_what_it_is_compiled_for_tells_of_nothing_else() -> None:
+    demand: Demand[Shapes] = Demand()
+    network = doubling(FakeClock(), demand)
+    network.take(shapes_of(1, 4))
+
+    network([torch.ones(1, 4)])
+    network([torch.ones(2, 4)])
+    network.any([torch.ones(3, 4)])
+
+    assert demand.so_far() == [shapes_of(2, 4)]
