@@ -12,14 +12,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Any
 
 from . import protocol
 from .errors import FrameError, ParamsError
-from .frame import Air, Failure, Frame, Job, Outcome, Repeat, Result
+from .frame import Air, Failure, Frame, Outcome, Repeat, Result
 from .governor.governor import Governor
 from .mailbox import Mailbox
-from .media.stillness import Stillness
 from .params import Params
 from .stats import DropReason, SessionStats
 
@@ -29,6 +29,19 @@ DROPS_MAX = 4096
 """Dropped seqs kept for the next report; older ones are settled by any later result."""
 
 
+class Delivery(Enum):
+    """What became of an outcome that was handed to a session."""
+
+    SENT = auto()
+    """The client gets it."""
+    SUPERSEDED = auto()
+    """The client got the answer to a newer frame before."""
+    REFUSED = auto()
+    """It is a failure, or the session is frozen: the client gets no picture for this frame."""
+    GONE = auto()
+    """The client has left, or came back on another connection."""
+
+
 class Channel:
     """One connection's mailboxes: the newest frame in, the newest picture out, texts in order.
 
@@ -36,10 +49,6 @@ class Channel:
         bell: called, from any thread, when there is something to send; must not block.
         takes_encoded: whether the connection sends encoded pictures; one that sends video takes pixels.
 
-    Attributes, of the engine thread alone:
-        reference: the newest job that was run, as long as its picture is one that the client has or will get.
-        is_still: whether the newest frame that was looked at showed what that one did.
-        stillness: what is known of the source's noise.
     """
 
     def __init__(self, bell: Callable[[], None], takes_encoded: bool = True) -> None:
@@ -47,9 +56,6 @@ class Channel:
         self.inbox: Mailbox[Frame] = Mailbox()
         self.outbox: Mailbox[Result | Repeat] = Mailbox(bell)
         self.last_delivered = -1
-        self.reference: Job | None = None
-        self.is_still = False
-        self.stillness = Stillness()
         self._bell = bell
         self._lock = threading.Lock()
         self._texts: deque[str] = deque()
@@ -242,30 +248,27 @@ class Session:
         """A newer frame has come before this one, which was taken, was answered."""
         self._drop(channel, frame.seq, DropReason.SUPERSEDED)
 
-    def deliver(self, channel: Channel, outcome: Outcome, now_ns: int) -> bool:
-        """Hand over what became of a frame that was taken from `channel`.
-
-        Returns:
-            Whether the client gets it, or what is newer; False for a failure too.
-        """
+    def deliver(self, channel: Channel, outcome: Outcome, now_ns: int) -> Delivery:
+        """Hand over what became of a frame that was taken from `channel`."""
         if channel is not self.channel:
-            return False  # the client left, or came back on another connection
+            return Delivery.GONE
         seq = outcome.job.frame.seq
         if isinstance(outcome, Failure):
             self.refuse(channel, seq, outcome.error)
-        elif self.frozen:
+            return Delivery.REFUSED
+        if self.frozen:
             self._drop(channel, seq, DropReason.PAUSED)
-        elif seq <= channel.last_delivered:
+            return Delivery.REFUSED
+        if seq <= channel.last_delivered:
             # A stream batch whose step count fell: a younger frame was quicker.
-            self._drop(channel, seq, DropReason.SUPERSEDED)
+            self.supersede(channel, outcome.job.frame)
+            return Delivery.SUPERSEDED
+        channel.last_delivered = seq
+        if isinstance(outcome, Repeat):
+            self._repeat(channel, outcome)
         else:
-            channel.last_delivered = seq
-            if isinstance(outcome, Repeat):
-                self._repeat(channel, outcome)
-            else:
-                self._hand_over(channel, outcome, now_ns)
-            return True
-        return False
+            self._hand_over(channel, outcome, now_ns)
+        return Delivery.SENT
 
     def _repeat(self, channel: Channel, repeat: Repeat) -> None:
         self.stats.count_repeated()

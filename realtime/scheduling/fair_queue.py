@@ -1,65 +1,80 @@
-"""Whose frame is next, by engine time: every session moves on in virtual time by what its rows cost.
+"""Start-time fair queueing: the next frame is that of the user who had least of the engine's time.
 
-Start-time fair queueing. Must not know sessions, frames or the engine: users are names, costs are nanoseconds.
+Must not know sessions, frames or the engine: users are whatever holds a `Tag`, costs are nanoseconds.
 Source: Goyal, Vin, Cheng 1996, "Start-time Fair Queuing".
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 
-class Shares:
-    """Virtual time of everyone who is served."""
+@dataclass(slots=True, eq=False)
+class Tag:
+    """Where a user stands in virtual time.
+
+    Attributes:
+        virtual_ns: engine time that it was charged, plus what it let pass while it was idle.
+        start_ns: `virtual_ns` when its newest frame was admitted: the start tag of that frame.
+        turn: number of that admission among all users' admissions.
+    """
+
+    virtual_ns: float = 0.0
+    start_ns: float = 0.0
+    turn: int = 0
+
+
+class User(Protocol):
+    """Whoever is served."""
+
+    @property
+    def tag(self) -> Tag:
+        """Its place in the queue: one object for as long as it is served."""
+        ...
+
+
+U = TypeVar("U", bound=User)
+
+
+class FairQueue:
+    """Orders users by virtual time."""
 
     def __init__(self) -> None:
         self._now_ns = 0.0
-        self._at_ns: defaultdict[str, float] = defaultdict(lambda: self._now_ns)
-        self._since_ns: dict[str, float] = {}  # where a user stood when it was last admitted
-        self._turns: dict[str, int] = {}
         self._turn = 0
 
-    def order(self, waiting: Sequence[str], running: Collection[str]) -> list[str]:
-        """Who of the waiting may be admitted now, those who had least first; among equals, whose turn is longest ago.
+    def order(self, waiting: Sequence[U], running: Collection[U]) -> list[U]:
+        """The waiting users that may be admitted now, by virtual time; among equals, the longest not admitted first.
 
-        Who is more than one frame of its own ahead of somebody else who is here stands back, so that a heavy user
-        slows a light one to its share and not to its own pace. Never everybody: while a frame waits, one is admitted
-        or rows are running, so the engine is not idle for the sake of fairness.
+        A user that is ahead of another one by more than one frame of its own is held back, so that a heavy user slows
+        a light one to its share and not to its own pace. Never all of them: while a frame waits, one is admitted or
+        rows are running, so the engine is not idle for the sake of fairness.
 
         Args:
             waiting: users with a frame that could be admitted.
             running: users with rows in flight.
         """
-        here = {*waiting, *running}
-        if not here:
+        present = {user.tag: user for user in (*waiting, *running)}.values()
+        if not present:
             return []
-        for name in here - self._at_ns.keys():
-            self._at_ns[name] = self._now_ns
-        for name in waiting:
-            if name not in running:  # it was idle: what it did not use is gone
-                self._at_ns[name] = max(self._at_ns[name], self._now_ns)
-        self._now_ns = max(self._now_ns, min(self._at_ns[name] for name in here))
-        ordered = sorted(waiting, key=lambda name: (self._at_ns[name], self._turns.get(name, 0)))
-        return [name for name in ordered if not self._stands_back(name, here)]
+        for user in waiting:
+            if user not in running:  # it was idle: unused time does not add up
+                user.tag.virtual_ns = max(user.tag.virtual_ns, self._now_ns)
+        least_ns = min(user.tag.virtual_ns for user in present)
+        self._now_ns = max(self._now_ns, least_ns)
+        ordered = sorted(waiting, key=lambda user: (user.tag.virtual_ns, user.tag.turn))
+        # One frame of its own is what it was charged since its start tag. A correction may put it below that tag, so
+        # the user with the least is named apart: held back by each other, two such users would leave the engine idle.
+        return [user for user in ordered if min(user.tag.start_ns, user.tag.virtual_ns) <= least_ns]
 
-    def _stands_back(self, name: str, here: Collection[str]) -> bool:
-        at_ns = self._at_ns[name]
-        own_frame_ns = at_ns - self._since_ns.get(name, at_ns)
-        return any(self._at_ns[other] < at_ns - own_frame_ns for other in here if other != name)
-
-    def admit(self, name: str) -> None:
-        """Its frame goes to the engine."""
-        self._since_ns[name] = self._at_ns[name]
+    def admit(self, user: User) -> None:
+        """A frame of this user goes to the engine."""
         self._turn += 1
-        self._turns[name] = self._turn
+        user.tag.start_ns = user.tag.virtual_ns
+        user.tag.turn = self._turn
 
-    def charge(self, name: str, cost_ns: float) -> None:
-        """Its rows took, or are expected to take, so much of the engine's time; less than 0 corrects what was."""
-        if name in self._at_ns:
-            self._at_ns[name] += cost_ns
-
-    def forget(self, name: str) -> None:
-        """It is served no more."""
-        for kept in (self._at_ns, self._since_ns, self._turns):
-            kept.pop(name, None)
+    def charge(self, user: User, cost_ns: float) -> None:
+        """This user's rows took, or will take, so much of the engine's time; a negative cost corrects an estimate."""
+        user.tag.virtual_ns += cost_ns

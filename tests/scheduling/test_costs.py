@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.scheduling.costs import LOOK_EVERY, MEASURED, NEWEST, Filling, Ledger, TickCosts
-from realtime.scheduling.fair_queue import Shares
+from realtime.scheduling.costs import MEASURED, NEWEST, PROBE_EVERY, Accounts, BatchLimit, TickCosts
+from realtime.scheduling.fair_queue import Tag
+
+
+@dataclass(eq=False)
+class User:
+    tag: Tag = field(default_factory=Tag)
 
 
 def measured(fixed: int, slope: int, *works: int) -> TickCosts:
@@ -79,9 +85,10 @@ def test_ticks_without_work_teach_nothing() -> None:
 
 def test_who_does_no_work_has_no_share_in_others_ticks() -> None:
     costs = measured(1000, 5, 100, 400)
+    works, passes, passes_too = User(), User(), User()
 
-    assert costs.split({"a": 100, "passes": 0}, 1500) == pytest.approx({"a": 1500, "passes": 1})
-    assert costs.split({"passes": 0, "passes too": 0}, 20) == {"passes": 10, "passes too": 10}
+    assert costs.split({works: 100, passes: 0}, 1500) == pytest.approx({works: 1500, passes: 1})
+    assert costs.split({passes: 0, passes_too: 0}, 20) == {passes: 10, passes_too: 10}
 
 
 def test_first_ticks_say_nothing_yet_of_others() -> None:
@@ -114,12 +121,13 @@ def test_one_hiccup_moves_no_line() -> None:
     assert costs.line == (0.0, 5.0)
 
 
-@given(st.dictionaries(st.text(max_size=3), st.integers(1, 10**7), min_size=1, max_size=8), st.integers(1000, 10**9))
-def test_what_is_charged_is_what_was_spent(works: dict[str, int], duration: int) -> None:
+@given(st.lists(st.integers(1, 10**7), min_size=1, max_size=8), st.integers(1000, 10**9))
+def test_what_is_charged_is_what_was_spent(amounts: list[int], duration: int) -> None:
     costs = TickCosts()
     for work in (1000, 2000) * MEASURED:
         costs.note(work, 500 + work // 5)
 
+    works = {User(): work for work in amounts}
     assert sum(costs.split(works, duration).values()) == pytest.approx(duration, abs=len(works))
 
 
@@ -128,16 +136,16 @@ def test_what_is_charged_is_what_was_spent(works: dict[str, int], duration: int)
 
 def test_device_that_one_row_fills_is_full_with_it() -> None:
     costs = measured(0, 5, 100, 400)
-    filling = Filling(costs.full_work)
+    limit = BatchLimit(costs.full_work)
 
-    assert [filling.takes(100, 1) for _ in range(3)] == [True, False, False]
+    assert [limit.takes(100, 1) for _ in range(3)] == [True, False, False]
 
 
 def test_device_whose_further_rows_cost_little_takes_them() -> None:
     costs = measured(2000, 5, 100, 400)
-    filling = Filling(costs.full_work)
+    limit = BatchLimit(costs.full_work)
 
-    assert all(filling.takes(100, 1) for _ in range(8))
+    assert all(limit.takes(100, 1) for _ in range(8))
 
 
 def test_device_whose_further_rows_cost_nothing_is_never_full() -> None:
@@ -157,57 +165,57 @@ def test_full_tick_does_nine_tenths_of_what_could_be_done(fixed: int, slope: int
 
 
 def test_row_that_leaves_first_goes_into_a_full_tick() -> None:
-    filling = Filling(0.0)
-    assert filling.takes(100, 4)
+    limit = BatchLimit(0.0)
+    assert limit.takes(100, 4)
 
-    assert filling.takes(100, 2)
-    assert not filling.takes(100, 2)
-    assert filling.takes(100, 1)
+    assert limit.takes(100, 2)
+    assert not limit.takes(100, 2)
+    assert limit.takes(100, 1)
 
 
 def test_row_without_work_goes_into_a_full_tick_and_keeps_nobody_out() -> None:
-    filling = Filling(0.0)
-    assert filling.takes(100, 4)
+    limit = BatchLimit(0.0)
+    assert limit.takes(100, 4)
 
-    assert filling.takes(0, 1)
-    assert filling.takes(100, 2)
+    assert limit.takes(0, 1)
+    assert limit.takes(100, 2)
 
 
 def test_tick_that_failed_is_paid_for_and_teaches_nothing() -> None:
-    ledger = Ledger(Shares())
-    ledger.enter(1, "a", 100, ticks=2)
+    accounts = Accounts(max_rows=8)
+    accounts.enter(1, User(), 100, ticks=2)
     for _ in range(MEASURED):
-        ledger.settle(ledger.charge(), 3, is_whole=False)
+        accounts.settle(accounts.charge(), 3, is_whole=False)
 
-    assert ledger.costs.line is None
+    assert accounts.costs.line is None
 
 
-def full_ledger() -> Ledger:
+def full_accounts() -> Accounts[User]:
     """Of a device that one row fills, after some ticks."""
-    ledger = Ledger(Shares())
+    accounts = Accounts(max_rows=8)
     for work in (100, 400) * MEASURED:
-        ledger.costs.note(work, 5 * work)
-    ledger.charge()
-    return ledger
+        accounts.costs.note(work, 5 * work)
+    accounts.charge()
+    return accounts
 
 
 def test_rows_in_flight_are_in_the_next_tick() -> None:
-    ledger = full_ledger()
-    ledger.enter(1, "a", 100, ticks=3)
-    ledger.charge()
+    accounts = full_accounts()
+    accounts.enter(1, User(), 100, ticks=3)
+    accounts.charge()
 
-    assert not ledger.filling().takes(100, 2)
-    assert ledger.filling().takes(100, 1)
-    ledger.leave(1)
-    assert ledger.filling().takes(100, 8)
+    assert not accounts.limit().takes(100, 2)
+    assert accounts.limit().takes(100, 1)
+    accounts.leave(1)
+    assert accounts.limit().takes(100, 8)
 
 
 def test_now_and_then_a_tick_takes_all_there_are_to_see_what_that_costs_by_now() -> None:
-    ledger = full_ledger()
+    accounts = full_accounts()
     looks = 0
-    for _ in range(2 * LOOK_EVERY):
-        filling = ledger.filling()
-        looks += filling.takes(100, 1) and filling.takes(100, 1)
-        ledger.charge()
+    for _ in range(2 * PROBE_EVERY):
+        limit = accounts.limit()
+        looks += limit.takes(100, 1) and limit.takes(100, 1)
+        accounts.charge()
 
     assert looks == 2

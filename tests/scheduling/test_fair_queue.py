@@ -9,8 +9,18 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.scheduling.costs import Ledger
-from realtime.scheduling.fair_queue import Shares
+from realtime.scheduling.costs import Accounts
+from realtime.scheduling.fair_queue import FairQueue, Tag
+
+
+@dataclass(eq=False)
+class User:
+    """Its name, and what its frames take: ticks, and the work of each."""
+
+    name: str
+    ticks: int = 1
+    work: int = 100
+    tag: Tag = field(default_factory=Tag)
 
 
 @dataclass
@@ -18,55 +28,52 @@ class Hall:
     """Users with rows in an engine whose tick costs a fixed part and one for the work in it.
 
     Attributes:
-        users: by name, steps of a frame and work of a step.
+        costs: by user's name, ticks of a frame and work of each.
     """
 
-    users: dict[str, tuple[int, int]]
+    costs: dict[str, tuple[int, int]]
     fixed: int = 0
     free: int = 8
-    shares: Shares = field(default_factory=Shares)
-    rows: dict[str, tuple[int, int]] = field(default_factory=dict)  # number and ticks left
+    left: dict[User, tuple[int, int]] = field(default_factory=dict)  # number and ticks left of rows in flight
     times: Counter[str] = field(default_factory=Counter)
     frames: Counter[str] = field(default_factory=Counter)
-    ticks: int = 0
     idle_ticks: int = 0
 
     def __post_init__(self) -> None:
-        self.ledger = Ledger(self.shares)
+        self.accounts: Accounts[User] = Accounts(self.free)
         self.numbers = itertools.count()
+        self.users = [User(name, ticks, work) for name, (ticks, work) in self.costs.items()]
 
     def tick(self, present: set[str]) -> list[str]:
         """Frames of all who are present wait, but for those in flight; returns who was admitted."""
-        waiting = [name for name in self.users if name in present and name not in self.rows]
-        filling = self.ledger.filling()
-        order = self.shares.order(waiting, self.rows.keys())[: self.free - len(self.rows)]
-        admitted = [name for name in order if filling.takes(self.users[name][1], self.users[name][0])]
-        for name in admitted:
-            steps, work = self.users[name]
-            self.rows[name] = (number := next(self.numbers), steps)
-            self.ledger.enter(number, name, work, steps)
-        self.idle_ticks += bool(waiting) and not self.rows
-        self.ticks += 1
+        waiting = [user for user in self.users if user.name in present and user not in self.left]
+        limit = self.accounts.limit()
+        order = self.accounts.order(waiting)[: self.free - len(self.left)]
+        admitted = [user for user in order if limit.takes(user.work, user.ticks)]
+        for user in admitted:
+            self.left[user] = (number := next(self.numbers), user.ticks)
+            self.accounts.enter(number, user, user.work, user.ticks)
+        self.idle_ticks += bool(waiting) and not self.left
         self._work()
-        return admitted
+        return [user.name for user in admitted]
 
     def _work(self) -> None:
-        works = {name: self.users[name][1] for name in self.rows}
+        works = {user: user.work for user in self.left}
         duration = self.fixed + sum(works.values())
-        bill = self.ledger.charge()
-        for name, (number, left) in list(self.rows.items()):
-            self.rows[name] = (number, left - 1)
+        charge = self.accounts.charge()
+        for user, (number, left) in list(self.left.items()):
+            self.left[user] = (number, left - 1)
             if left == 1:
-                self.ledger.leave(number)
-                del self.rows[name]
-                self.frames[name] += 1
+                self.accounts.leave(number)
+                del self.left[user]
+                self.frames[user.name] += 1
         if works:
-            self.ledger.settle(bill, duration)
-        self.times.update({name: int(cost) for name, cost in self.ledger.costs.split(works, duration).items()})
+            self.accounts.settle(charge, duration)
+        self.times.update({user.name: int(ns) for user, ns in self.accounts.costs.split(works, duration).items()})
 
     @property
     def largest_frame(self) -> int:
-        return max(steps * work for steps, work in self.users.values())
+        return max(user.ticks * user.work for user in self.users)
 
 
 USERS = st.lists(st.tuples(st.integers(1, 8), st.integers(100, 10_000)), min_size=2, max_size=6).map(
@@ -99,7 +106,8 @@ def test_nobody_starves_and_the_engine_is_never_idle_whoever_comes_and_goes(
     for number in range(300):
         spent = sum(hall.times.values())
         admitted = hall.tick({guest, *shares_of[number % len(shares_of)]})
-        waited = 0 if guest in admitted or guest in hall.rows else waited + sum(hall.times.values()) - spent
+        is_served = guest in admitted or any(user.name == guest for user in hall.left)
+        waited = 0 if is_served else waited + sum(hall.times.values()) - spent
         longest = max(longest, waited)
 
     assert hall.idle_ticks == 0
@@ -135,12 +143,53 @@ def test_equal_users_take_turns() -> None:
     assert [hall.tick(set("abc"))[0] for _ in range(9)] == list("abc") * 3
 
 
-def test_forgotten_user_leaves_nothing_and_comes_back_as_a_new_one() -> None:
-    shares = Shares()
-    shares.order(["a"], ())
-    shares.admit("a")
-    shares.charge("a", 500.0)
-    shares.forget("a")
-    shares.charge("a", 500.0)
+# -- the order itself --------------------------------------------------------------------------------------------------
 
-    assert shares.order(["a", "b"], ()) == ["a", "b"]
+
+def order(queue: FairQueue, waiting: list[User], running: list[User] = []) -> str:  # noqa: B006 - it is only read
+    return "".join(user.name for user in queue.order(waiting, running))
+
+
+def test_user_that_had_least_is_first_and_one_far_ahead_is_held_back() -> None:
+    queue, users = FairQueue(), [User(name) for name in "abc"]
+    assert order(queue, users) == "abc"
+    for user in users[:2]:
+        queue.admit(user)
+        queue.charge(user, 5.0)
+
+    assert order(queue, users) == "cab"
+    queue.admit(users[0])
+    queue.charge(users[0], 5.0)
+    assert order(queue, users) == "cb"
+
+
+def test_order_of_nobody_is_nobody() -> None:
+    assert FairQueue().order([], []) == []
+
+
+def test_user_that_was_idle_starts_where_the_others_are() -> None:
+    queue, early, late = FairQueue(), User("early"), User("late")
+    for _ in range(3):
+        queue.order([early], [])
+        queue.admit(early)
+        queue.charge(early, 10.0)
+    queue.order([early], [])
+
+    order(queue, [early, late])
+
+    assert late.tag.virtual_ns == 30.0
+
+
+@given(st.lists(st.tuples(st.floats(1, 1e9), st.floats(1, 1e9)), min_size=1, max_size=6))
+def test_somebody_may_always_go_although_all_were_charged_too_much_first(charges: list[tuple[float, float]]) -> None:
+    """A tick may turn out to be far shorter than expected after the next frames were admitted."""
+    queue, users = FairQueue(), [User(str(number)) for number in range(len(charges))]
+    queue.order(users, [])
+    for user, (expected, _) in zip(users, charges, strict=True):
+        queue.admit(user)
+        queue.charge(user, expected)
+    for user, (expected, took) in zip(users, charges, strict=True):
+        queue.admit(user)  # its next frame, while the tick before is not collected yet
+        queue.charge(user, took - expected)
+
+    assert queue.order(users, [])

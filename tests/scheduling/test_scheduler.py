@@ -9,16 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from realtime.errors import EngineError
 from realtime.frame import Job
 from realtime.params import Params
 from realtime.scheduling.capacity import MOST_FPS
 from realtime.scheduling.costs import MEASURED, NEWEST
-from realtime.scheduling.fair_queue import Shares
-from realtime.scheduling.scheduler import NEW_NS, Scheduler, pick
+from realtime.scheduling.scheduler import Scheduler
+from realtime.scheduling.seats import NEW_NS
 from realtime.session import Channel, Session
 from tests.fakes import PATIENCE_S, FakeClock, ScriptedEngine, a_frame
 
@@ -106,58 +104,6 @@ def seqs(jobs: list[Job]) -> list[int]:
 
 
 # -- whose turn it is ----------------------------------------------------------------------------------------------
-
-
-def waiting_sessions(waiting: list[bool]) -> list[Session]:
-    sessions = []
-    for index, waits in enumerate(waiting):
-        session = Session(str(index), Params(), 2**22)
-        channel = session.attach(lambda: None)
-        if waits:
-            session.offer(channel, a_frame())
-        sessions.append(session)
-    return sessions
-
-
-def picked(sessions: list[Session], shares: Shares, free: int = 8) -> list[str]:
-    return [session.name for session in pick(sessions, shares, (), free, lambda session: True)]
-
-
-def test_pick_begins_with_the_one_who_had_least() -> None:
-    sessions = waiting_sessions([True, True, True])
-    shares = Shares()
-    assert picked(sessions, shares) == ["0", "1", "2"]
-    for name in "01":
-        shares.admit(name)
-        shares.charge(name, 5.0)
-
-    assert picked(sessions, shares, free=2) == ["2", "0"]
-
-
-def test_pick_of_nobody_is_nobody() -> None:
-    assert picked([], Shares()) == []
-
-
-@given(st.lists(st.booleans(), max_size=8), st.integers(-1, 10), st.sets(st.integers(0, 7)))
-def test_pick_takes_as_many_as_are_free_of_those_that_wait_and_have_room(
-    waiting: list[bool], free: int, full: set[int]
-) -> None:
-    sessions = waiting_sessions(waiting)
-
-    picked = pick(sessions, Shares(), (), free, lambda session: int(session.name) not in full)
-
-    could = [index for index, waits in enumerate(waiting) if waits and index not in full]
-    assert len(picked) == min(max(0, free), len(could))
-    assert len({session.name for session in picked}) == len(picked)
-    assert all(int(session.name) in could for session in picked)
-
-
-def test_session_that_has_left_its_connection_is_not_picked() -> None:
-    (session,) = waiting_sessions([True])
-    assert session.channel is not None
-    session.detach(session.channel)
-
-    assert picked([session], Shares()) == []
 
 
 def test_sessions_take_turns_and_an_idle_one_gives_its_turn_to_all_alike() -> None:

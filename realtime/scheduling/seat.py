@@ -1,0 +1,47 @@
+"""What the scheduler keeps of each session while it serves it, in one object that goes when the session goes.
+
+Must not know the engine, or whose turn it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..session import Session
+from .fair_queue import Tag
+from .still import StillGate
+from .timing import Rhythm
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """One session that is served. Owned by the engine thread, but for `session` and `joined_ns`, which never change.
+
+    Attributes:
+        joined_ns: since when.
+        tag: its place in the fair queue.
+        rhythm: when its frames come.
+        rows: how many it has in flight.
+    """
+
+    session: Session
+    joined_ns: int
+    tag: Tag = field(default_factory=Tag)
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    rows: int = 0
+    _gate: StillGate | None = None
+
+    @property
+    def gate(self) -> StillGate | None:
+        """Of the session's connection, a new one for each; None while there is none."""
+        channel = self.session.channel
+        if channel is None:
+            return None
+        if self._gate is None or self._gate.channel is not channel:
+            self._gate = StillGate(channel)
+        return self._gate
+
+    @property
+    def has_frame(self) -> bool:
+        """Whether a frame of its connection waits."""
+        return (channel := self.session.channel) is not None and channel.inbox.full

@@ -1,0 +1,153 @@
+"""The sessions' side of the scheduler: who is served, whose frames wait, and what becomes of a frame without a row.
+
+Must not know the engine, or whose turn it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
+from typing import NamedTuple
+
+from ..engine import RowCost
+from ..frame import Failure, Job, Order, Repeat, Result
+from ..media.pipeline import Stages
+from ..params import Params
+from ..session import Delivery, Session
+from .capacity import MOST_FPS, Demand
+from .seat import Seat
+from .still import StillGate, Verdict
+
+NEW_NS = 5_000_000_000
+"""How long a session counts as new after it has joined."""
+
+
+class Opened(NamedTuple):
+    """An opened frame that needs a row, and where its answer goes."""
+
+    seat: Seat
+    gate: StillGate
+    job: Job
+
+
+class Seats:
+    """All sessions that are served. `add`, `remove` and iterating are for any thread, the rest for the engine thread.
+
+    Args:
+        rows_per_session: how many rows a session may have in flight.
+        stages: opens frames.
+        clock: monotonic nanoseconds.
+    """
+
+    def __init__(self, rows_per_session: int, stages: Stages, clock: Callable[[], int]) -> None:
+        self._rows_per_session = rows_per_session
+        self._stages = stages
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._seats: tuple[Seat, ...] = ()
+        self._numbers = itertools.count(1)
+
+    def __iter__(self) -> Iterator[Seat]:
+        return iter(self._seats)
+
+    def add(self, session: Session) -> None:
+        """Serve this session from now on."""
+        with self._lock:
+            self._seats = (*self._seats, Seat(session, self._clock()))
+
+    def remove(self, session: Session) -> None:
+        """Serve this session no more. Its rows in flight run out: whoever waits for them has its seat."""
+        with self._lock:
+            self._seats = tuple(seat for seat in self._seats if seat.session is not session)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a frame waits anywhere."""
+        return any(seat.has_frame for seat in self)
+
+    def demands(self, cost: Callable[[Params], RowCost]) -> list[Demand]:
+        """What each session with a connection wants of the engine. Any thread.
+
+        Until `NEW_NS` have passed, what it will send is not known: it counts as one that sends as much as it can.
+        """
+        now_ns = self._clock()
+        return [
+            Demand(
+                MOST_FPS if now_ns - seat.joined_ns < NEW_NS else session.stats.wanted_fps(now_ns), cost(session.in_use)
+            )
+            for seat in self
+            if (session := seat.session).channel is not None
+        ]
+
+    def ready(self) -> list[Seat]:
+        """Those that could be admitted: a frame waits, and there is room for it."""
+        return [seat for seat in self if seat.has_frame and self._has_room(seat)]
+
+    def next_coming(self, after_ns: float) -> tuple[float, Seat] | None:
+        """Whose frame comes first of those that could be admitted if one came, and when; None where none is expected.
+
+        Args:
+            after_ns: frames that should have come before do not count.
+        """
+        coming = [
+            (next_ns, seat)
+            for seat in self
+            if seat.session.channel is not None and not seat.has_frame and self._has_room(seat)
+            if (next_ns := seat.rhythm.next_ns()) is not None and next_ns > after_ns
+        ]
+        return min(coming, key=itemgetter(0), default=None)
+
+    def _has_room(self, seat: Seat) -> bool:
+        return seat.rows < self._rows_per_session
+
+    def open(self, seats: Sequence[Seat]) -> Iterator[Opened]:
+        """Take and open the waiting frames of these, answer those that need no row, and give the others."""
+        taken = [one for seat in seats if (one := self._take(seat)) is not None]
+        jobs = self._stages.open([order for _, _, order in taken])
+        for (seat, gate, _), job in zip(taken, jobs, strict=True):
+            session, channel = seat.session, gate.channel
+            if isinstance(job, Failure):
+                session.deliver(channel, job, self._clock())
+                continue
+            match gate.judge(job):
+                case Verdict.RUN:
+                    yield Opened(seat, gate, job)
+                case Verdict.REPEAT:
+                    session.deliver(channel, Repeat(job), self._clock())
+                case Verdict.FOLLOW:
+                    if (superseded := gate.follow(job)) is not None:
+                        session.supersede(channel, superseded.frame)
+
+    def _take(self, seat: Seat) -> tuple[Seat, StillGate, Order] | None:
+        """The frame that waits; None where the client has left since somebody looked."""
+        gate = seat.gate
+        frame = gate.channel.inbox.take() if gate is not None else None
+        if gate is None or frame is None:
+            return None
+        now_ns = self._clock()
+        session, channel = seat.session, gate.channel
+        params = session.job_params(channel, now_ns)
+        return seat, gate, Order(frame, params, session.name, now_ns, next(self._numbers), channel.takes_encoded)
+
+    def answer(self, seat: Seat, gate: StillGate, outcome: Result | Failure) -> None:
+        """Deliver what became of a job, and behind it the answer to the frame that waited for its picture, if any."""
+        session, channel, now_ns = seat.session, gate.channel, self._clock()
+        delivery = session.deliver(channel, outcome, now_ns)
+        follower = gate.settled(outcome.job.number, delivery)
+        if follower is None:
+            return
+        if delivery is Delivery.SENT:
+            session.deliver(channel, Repeat(follower), now_ns)
+        else:
+            session.give_back(channel, follower.frame)
+
+    def answer_still(self) -> None:
+        """Look at frames of sessions that are still: an unchanged one needs no row, and waits for no tick.
+
+        As many as can be opened at once: the next admission must not be late.
+        """
+        still = (seat for seat in self if seat.has_frame and (gate := seat.gate) is not None and gate.is_still)
+        for seat, gate, job in self.open(list(itertools.islice(still, self._stages.width))):
+            seat.session.give_back(gate.channel, job.frame)  # something moves: its turn is another matter

@@ -1,0 +1,89 @@
+"""Which frames are run: one that shows what the newest frame that was run shows is answered by that one's picture.
+
+Must not know sessions, rows, or how an answer reaches the client.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from ..frame import Job
+from ..media.stillness import Stillness
+from ..session import Channel, Delivery
+
+
+class Verdict(Enum):
+    """What becomes of a frame that was opened."""
+
+    RUN = auto()
+    """It shows something new, or its params are new: it needs a row."""
+    REPEAT = auto()
+    """It shows what the client's newest picture was made from: that picture answers it."""
+    FOLLOW = auto()
+    """It shows what a frame under way shows: that one's picture will answer it, once it is delivered."""
+
+
+class StillGate:
+    """Judges the frames of one connection. Owned by the engine thread.
+
+    The *reference* is the newest job that was run, as long as the client has its picture or will get it. Frames are
+    compared with it and nothing else: compared with the frame before, a slow drift would hide.
+
+    Args:
+        channel: of the connection.
+
+    Attributes:
+        is_still: whether the newest frame that was judged showed what the reference shows.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.is_still = False
+        self._noise = Stillness()
+        self._reference: Job | None = None
+        self._followers: dict[int, Job | None] = {}  # by number of a job under way: the newest frame that follows it
+
+    def judge(self, job: Job) -> Verdict:
+        """Compare a frame with the reference, and learn the source's noise from it. Once a frame, in their order."""
+        self.is_still = self._shows_the_same(job)
+        if job.thumbnail is not None:
+            self._noise.learn(job.thumbnail)
+        if not self.is_still or self._reference is None:
+            return Verdict.RUN
+        return Verdict.FOLLOW if self._reference.number in self._followers else Verdict.REPEAT
+
+    def _shows_the_same(self, job: Job) -> bool:
+        reference = self._reference
+        if reference is None or reference.thumbnail is None or job.thumbnail is None or reference.params != job.params:
+            return False
+        return self._noise.is_unchanged(job.thumbnail, reference.thumbnail)
+
+    def run(self, job: Job) -> None:
+        """The frame got a row: it is the reference now."""
+        self._reference = job
+        self._followers[job.number] = None
+
+    def follow(self, job: Job) -> Job | None:
+        """Let the frame wait for the reference's picture.
+
+        Returns:
+            The frame that waited for it before, which is superseded; None where there was none.
+        """
+        assert self._reference is not None
+        number = self._reference.number
+        superseded, self._followers[number] = self._followers[number], job
+        return superseded
+
+    def settled(self, number: int, delivery: Delivery) -> Job | None:
+        """The job of this number is no longer under way.
+
+        Args:
+            delivery: what became of its picture. Unless it was sent, the job is the reference no more.
+
+        Returns:
+            The frame that follows it: to be answered by a `Repeat` if the picture was sent, else to wait again. None
+            where there is none.
+        """
+        if delivery is not Delivery.SENT and self._reference is not None and self._reference.number == number:
+            self._reference = None
+        return self._followers.pop(number)

@@ -1,0 +1,93 @@
+"""The gate alone: what is run, what is answered by the picture that is there, what by the one that comes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from realtime.frame import Job
+from realtime.params import Params
+from realtime.scheduling.still import StillGate, Verdict
+from realtime.session import Channel, Delivery
+from tests.fakes import a_job
+
+BLACK, WHITE = 0.0, 255.0
+
+
+def job(number: int, level: float = BLACK, params: Params | None = None) -> Job:
+    return dataclasses.replace(a_job(number, params), number=number, thumbnail=np.full((32, 32, 3), level, np.float32))
+
+
+def a_gate() -> StillGate:
+    return StillGate(Channel(lambda: None))
+
+
+def gate_after(delivery: Delivery, number: int = 1) -> StillGate:
+    """A gate whose first job was run and delivered."""
+    gate = a_gate()
+    gate.run(job(number))
+    gate.settled(number, delivery)
+    return gate
+
+
+def test_first_frame_is_run() -> None:
+    gate = a_gate()
+
+    assert gate.judge(job(1)) is Verdict.RUN
+    assert not gate.is_still
+
+
+def test_frame_that_shows_the_same_repeats_the_picture_that_was_sent() -> None:
+    gate = gate_after(Delivery.SENT)
+
+    assert gate.judge(job(2)) is Verdict.REPEAT
+    assert gate.is_still
+    assert gate.judge(job(3, WHITE)) is Verdict.RUN
+    assert not gate.is_still
+
+
+@pytest.mark.parametrize("delivery", [Delivery.REFUSED, Delivery.SUPERSEDED, Delivery.GONE])
+def test_picture_that_the_client_never_got_is_repeated_by_nobody(delivery: Delivery) -> None:
+    assert gate_after(delivery).judge(job(2)) is Verdict.RUN
+
+
+def test_frame_with_other_params_is_run() -> None:
+    gate = gate_after(Delivery.SENT)
+
+    assert gate.judge(job(2, params=Params(prompt="other"))) is Verdict.RUN
+
+
+def test_frame_that_has_no_thumbnail_is_run() -> None:
+    gate = gate_after(Delivery.SENT)
+
+    assert gate.judge(dataclasses.replace(job(2), thumbnail=None)) is Verdict.RUN
+
+
+def test_frame_like_one_under_way_follows_it_and_the_newest_follower_counts() -> None:
+    gate = a_gate()
+    gate.run(job(1))
+    second, third = job(2), job(3)
+
+    assert gate.judge(second) is Verdict.FOLLOW
+    assert gate.follow(second) is None
+    assert gate.judge(third) is Verdict.FOLLOW
+    assert gate.follow(third) is second
+    assert gate.settled(1, Delivery.SENT) is third
+
+
+def test_job_that_nobody_follows_leaves_nothing() -> None:
+    gate = a_gate()
+    gate.run(job(1))
+
+    assert gate.settled(1, Delivery.SENT) is None
+
+
+def test_older_job_under_way_does_not_unseat_the_newer_reference() -> None:
+    gate = a_gate()
+    gate.run(job(1))
+    gate.run(job(2, WHITE))
+    gate.settled(1, Delivery.REFUSED)
+
+    assert gate.judge(job(3, WHITE)) is Verdict.FOLLOW
