@@ -18,7 +18,7 @@ from ..params import Params
 from ..session import Delivery, Session
 from .capacity import MOST_FPS, Demand
 from .seat import Seat
-from .still import StillGate, Verdict
+from .still import Judgement, StillGate
 
 NEW_NS = 5_000_000_000
 """How long a session counts as new after it has joined."""
@@ -112,11 +112,11 @@ class Seats:
                 session.deliver(channel, job, self._clock())
                 continue
             match gate.judge(job):
-                case Verdict.RUN:
+                case Judgement.RUN:
                     yield Opened(seat, gate, job)
-                case Verdict.REPEAT:
+                case Judgement.REPEAT:
                     session.deliver(channel, Repeat(job), self._clock())
-                case Verdict.FOLLOW:
+                case Judgement.FOLLOW:
                     if (superseded := gate.follow(job)) is not None:
                         session.supersede(channel, superseded.frame)
 

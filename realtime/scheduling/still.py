@@ -12,7 +12,7 @@ from ..media.stillness import Stillness
 from ..session import Channel, Delivery
 
 
-class Verdict(Enum):
+class Judgement(Enum):
     """What becomes of a frame that was opened."""
 
     RUN = auto()
@@ -43,14 +43,14 @@ class StillGate:
         self._reference: Job | None = None
         self._followers: dict[int, Job | None] = {}  # by number of a job under way: the newest frame that follows it
 
-    def judge(self, job: Job) -> Verdict:
+    def judge(self, job: Job) -> Judgement:
         """Compare a frame with the reference, and learn the source's noise from it. Once a frame, in their order."""
         self.is_still = self._shows_the_same(job)
         if job.thumbnail is not None:
             self._noise.learn(job.thumbnail)
         if not self.is_still or self._reference is None:
-            return Verdict.RUN
-        return Verdict.FOLLOW if self._reference.number in self._followers else Verdict.REPEAT
+            return Judgement.RUN
+        return Judgement.FOLLOW if self._reference.number in self._followers else Judgement.REPEAT
 
     def _shows_the_same(self, job: Job) -> bool:
         reference = self._reference

@@ -9,7 +9,7 @@ import pytest
 
 from realtime.frame import Job
 from realtime.params import Params
-from realtime.scheduling.still import StillGate, Verdict
+from realtime.scheduling.still import Judgement, StillGate
 from realtime.session import Channel, Delivery
 from tests.fakes import a_job
 
@@ -35,34 +35,34 @@ def gate_after(delivery: Delivery, number: int = 1) -> StillGate:
 def test_first_frame_is_run() -> None:
     gate = a_gate()
 
-    assert gate.judge(job(1)) is Verdict.RUN
+    assert gate.judge(job(1)) is Judgement.RUN
     assert not gate.is_still
 
 
 def test_frame_that_shows_the_same_repeats_the_picture_that_was_sent() -> None:
     gate = gate_after(Delivery.SENT)
 
-    assert gate.judge(job(2)) is Verdict.REPEAT
+    assert gate.judge(job(2)) is Judgement.REPEAT
     assert gate.is_still
-    assert gate.judge(job(3, WHITE)) is Verdict.RUN
+    assert gate.judge(job(3, WHITE)) is Judgement.RUN
     assert not gate.is_still
 
 
 @pytest.mark.parametrize("delivery", [Delivery.REFUSED, Delivery.SUPERSEDED, Delivery.GONE])
 def test_picture_that_the_client_never_got_is_repeated_by_nobody(delivery: Delivery) -> None:
-    assert gate_after(delivery).judge(job(2)) is Verdict.RUN
+    assert gate_after(delivery).judge(job(2)) is Judgement.RUN
 
 
 def test_frame_with_other_params_is_run() -> None:
     gate = gate_after(Delivery.SENT)
 
-    assert gate.judge(job(2, params=Params(prompt="other"))) is Verdict.RUN
+    assert gate.judge(job(2, params=Params(prompt="other"))) is Judgement.RUN
 
 
 def test_frame_that_has_no_thumbnail_is_run() -> None:
     gate = gate_after(Delivery.SENT)
 
-    assert gate.judge(dataclasses.replace(job(2), thumbnail=None)) is Verdict.RUN
+    assert gate.judge(dataclasses.replace(job(2), thumbnail=None)) is Judgement.RUN
 
 
 def test_frame_like_one_under_way_follows_it_and_the_newest_follower_counts() -> None:
@@ -70,9 +70,9 @@ def test_frame_like_one_under_way_follows_it_and_the_newest_follower_counts() ->
     gate.run(job(1))
     second, third = job(2), job(3)
 
-    assert gate.judge(second) is Verdict.FOLLOW
+    assert gate.judge(second) is Judgement.FOLLOW
     assert gate.follow(second) is None
-    assert gate.judge(third) is Verdict.FOLLOW
+    assert gate.judge(third) is Judgement.FOLLOW
     assert gate.follow(third) is second
     assert gate.settled(1, Delivery.SENT) is third
 
@@ -90,4 +90,4 @@ def test_older_job_under_way_does_not_unseat_the_newer_reference() -> None:
     gate.run(job(2, WHITE))
     gate.settled(1, Delivery.REFUSED)
 
-    assert gate.judge(job(3, WHITE)) is Verdict.FOLLOW
+    assert gate.judge(job(3, WHITE)) is Judgement.FOLLOW
