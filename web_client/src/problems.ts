@@ -1,7 +1,7 @@
 /** The one error path: whatever fails is reported here, and shown as a sentence that says what to do. */
 
 import { signal } from "@preact/signals";
-import type { ProblemKind } from "./strings";
+import type { ProblemKind } from "./languages/strings";
 
 /** Where a problem belongs. A scope holds one problem, and clears it when it works again. */
 export type Scope = "connection" | "source" | "params" | "output";

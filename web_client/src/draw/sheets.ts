@@ -1,8 +1,8 @@
 /** The pixels of the layers, each made when it is first needed, and what a layer was before it was put elsewhere. */
 
 import { signal } from "@preact/signals";
-import type { Layers } from "./layers";
 import { UNMOVED } from "./geometry";
+import type { Layers } from "./layers";
 import { type Original, Surface } from "./surface";
 
 export class Sheets {

@@ -1,7 +1,7 @@
 /** What a pen does and what it leaves: the tool, its colour, size and strength, kept by this browser. Knows no pointer. */
 
 import { signal } from "@preact/signals";
-import { flag, kept, within } from "../kept";
+import { flag, kept, within } from "../browser/kept";
 import { hex, readColour, readRecent, used } from "./colours";
 import { SHORTER_SIDE_PX } from "./geometry";
 import type { Brush } from "./marks";

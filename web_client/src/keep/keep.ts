@@ -1,10 +1,10 @@
 /** Keeps what was on the screen: snapshots with their recipe, and the last half minute to go back to. */
 
 import { signal } from "@preact/signals";
-import type { Client } from "../client";
-import type { Clock } from "../clock";
-import { download, fileName } from "../download";
+import type { Clock } from "../browser/clock";
+import { download, fileName } from "../browser/download";
 import { Flag, Format, type Frame, mimeTypes } from "../protocol";
+import type { Client } from "../studio/client";
 import { withRecipe } from "./recipe";
 import { type Moment, RewindRing } from "./rewind";
 

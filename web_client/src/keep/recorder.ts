@@ -1,7 +1,7 @@
 /** Records the program, alone or with the input beside it, to a file of the browser's downloads. */
 
 import { signal } from "@preact/signals";
-import type { Clock } from "../clock";
+import type { Clock } from "../browser/clock";
 import { createDrawnStream, type DrawnStream } from "../program/drawn_stream";
 import type { Program } from "../program/program";
 import { type RecordingType, recordingTypes } from "./recording_types";

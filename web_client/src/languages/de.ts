@@ -1,6 +1,6 @@
 /** The page in German. */
 
-import type { Strings } from "../strings";
+import type { Strings } from "./strings";
 
 export const german: Strings = {
   name: "realtime",

@@ -1,6 +1,6 @@
 /** The page in French. */
 
-import type { Strings } from "../strings";
+import type { Strings } from "./strings";
 
 export const french: Strings = {
   name: "realtime",

@@ -1,10 +1,10 @@
 /** The looks that somebody keeps and calls: presets, the prompts used, whether the seed is locked. */
 
 import type { Signal } from "@preact/signals";
-import { flag, kept } from "../kept";
-import type { Pace } from "../params";
+import { flag, kept } from "../browser/kept";
+import type { Pace } from "../params/params";
+import { promptText } from "../params/styles";
 import type { Params, Value } from "../protocol";
-import { promptText } from "../styles";
 import { blendOf } from "./blend";
 import { fragmentFor } from "./fragment";
 import { type Look, lookOf, patchFor } from "./look";

@@ -1,6 +1,6 @@
 /** Draws what is on air onto canvases: those of a second screen, a recording, a picture in picture. */
 
-import { centreCrop } from "../crop";
+import { centreCrop } from "../sources/crop";
 import type { Picture } from "../sources/source";
 import type { Layer } from "./mix";
 

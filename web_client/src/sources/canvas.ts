@@ -1,7 +1,7 @@
 /** The drawing surface as a source: hears pointers and keys for the pen. Says so only when something changed. */
 
 import { effect, signal } from "@preact/signals";
-import { browserClock } from "../clock";
+import { browserClock } from "../browser/clock";
 import { Drawing } from "../draw/drawing";
 import { type Point, type Shift, SHORTER_SIDE_PX } from "../draw/geometry";
 import { Gestures, type Pointer } from "../draw/gestures";

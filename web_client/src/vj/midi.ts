@@ -1,6 +1,6 @@
 /** What MIDI messages mean, and which control each knob and key moves. Pure. */
 
-import type { NumberControl } from "../schema";
+import type { NumberControl } from "../params/schema";
 
 /** A knob, fader or key, by its kind, channel (1–16) and number: `cc 1 20`, `note 1 36`. */
 export type MidiKey = string;

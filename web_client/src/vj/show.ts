@@ -1,10 +1,10 @@
 /** Plays a show: what beats, cues, knobs and sound do to the params. Loaded when it is first wanted. */
 
 import { computed, type Signal, signal } from "@preact/signals";
-import { flag, kept, oneOf, text, within } from "../kept";
+import { flag, kept, oneOf, text, within } from "../browser/kept";
 import { moved } from "../looks/presets";
 import type { Value } from "../protocol";
-import type { Studio } from "../studio";
+import type { Studio } from "../studio/studio";
 import { Controller } from "./controller";
 import { type Cues, cueFrom, readCues } from "./cues";
 import { modulated } from "./modulation";

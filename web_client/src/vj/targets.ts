@@ -1,8 +1,8 @@
 /** What a knob or a key of a controller can move: settings, amounts of the page, what is done at once, presets. */
 
 import { balanced, blendOf } from "../looks/blend";
-import type { NumberControl } from "../schema";
-import type { Studio } from "../studio";
+import type { NumberControl } from "../params/schema";
+import type { Studio } from "../studio/studio";
 import { type MidiEvent, scaled } from "./midi";
 
 /** What a key does besides moving a number. */

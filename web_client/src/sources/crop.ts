@@ -1,0 +1,29 @@
+/** The centred part of a picture that has a wanted shape, and how a picture is brought to what is sent. */
+
+import type { Picture } from "./source";
+
+export interface Crop {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+/** The largest centred rectangle of `width`×`height` that has the shape of `toWidth`×`toHeight`. */
+export function centreCrop(width: number, height: number, toWidth: number, toHeight: number): Crop {
+  const scale = Math.min(width / toWidth, height / toHeight);
+  const [cropWidth, cropHeight] = [toWidth * scale, toHeight * scale];
+  return { x: (width - cropWidth) / 2, y: (height - cropHeight) / 2, width: cropWidth, height: cropHeight };
+}
+
+/** Fills the context's canvas with the picture, cropped, scaled and mirrored: what is sent on any transport. */
+export function drawFitted(
+  context: CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D,
+  picture: Picture,
+): void {
+  const { width, height } = context.canvas;
+  const crop = centreCrop(picture.width, picture.height, width, height);
+  context.imageSmoothingQuality = "medium";
+  context.setTransform(picture.mirrored ? -1 : 1, 0, 0, 1, picture.mirrored ? width : 0, 0);
+  context.drawImage(picture.image, crop.x, crop.y, crop.width, crop.height, 0, 0, width, height);
+}
