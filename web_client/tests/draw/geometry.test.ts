@@ -1,7 +1,5 @@
 import { expect, test } from "vitest";
 import { boxAround, clip, regular, sheetSize, shiftBetween, shiftedOn, union, UNMOVED } from "../../src/draw/geometry";
-import { magnify, MAX_ZOOM, pan, reveal, WHOLE } from "../../src/draw/place";
-import { boxOfTile, onlyPixel, tilesIn, wholeTiles } from "../../src/draw/tiles";
 
 test("a sheet has the picture's shape, 1024 on its shorter side, and an even centre", () => {
   expect(sheetSize(512, 512)).toEqual({ width: 1024, height: 1024 });
@@ -34,51 +32,6 @@ test("regular lines go in eighths of a turn, regular shapes are as wide as high"
   expect(slanted.x).toBeCloseTo(-slanted.y);
   expect(regular("rectangle", from, { x: -4, y: 7 })).toEqual({ x: -7, y: 7 });
   expect(regular("ellipse", from, { x: 4, y: -1 })).toEqual({ x: 4, y: -4 });
-});
-
-test("what lies under the pointer stays there when it is magnified", () => {
-  const place = magnify(WHOLE, 2, { x: 0.25, y: 0.75 });
-  expect(place).toEqual({ zoom: 2, x: -0.25, y: -0.75 });
-});
-
-test("the picture is never smaller than the pane, nor beside it", () => {
-  const near = magnify(WHOLE, 4, { x: 0, y: 0 });
-  expect(magnify(near, 0.01, { x: 0.9, y: 0.9 })).toEqual(WHOLE);
-  expect(pan(near, 5, -50)).toEqual({ zoom: 4, x: 0, y: -3 });
-  expect(magnify(WHOLE, 1000, { x: 0.5, y: 0.5 }).zoom).toBe(MAX_ZOOM);
-});
-
-test("a point out of view is brought to the edge, one in view moves nothing", () => {
-  const near = magnify(WHOLE, 2, { x: 0, y: 0 });
-  expect(reveal(near, 0.25, 0.25)).toEqual(near);
-  expect(reveal(near, 0.75, 0.25)).toEqual({ zoom: 2, x: -0.5, y: 0 });
-});
-
-test("tiles cover a box, and are found again by their number", () => {
-  const tiles = tilesIn({ left: -10, top: 5, right: 70, bottom: 6 });
-  expect(tiles.map(boxOfTile).map(({ left, top }) => [left, top])).toEqual([
-    [-64, 0],
-    [0, 0],
-    [64, 0],
-  ]);
-});
-
-test("a box that ends where a tile begins doesn't touch it", () => {
-  expect(tilesIn({ left: 0, top: 0, right: 64, bottom: 64 })).toHaveLength(1);
-});
-
-test("a sheet has whole tiles on both sides of its centre", () => {
-  expect(wholeTiles(1024)).toBe(1024);
-  expect(wholeTiles(1026)).toBe(1152);
-});
-
-test("a tile is of one pixel only without a trace of another", () => {
-  const pixels = new Uint8ClampedArray(16);
-  expect(onlyPixel(pixels)).toBe(0);
-  pixels[7] = 1;
-  expect(onlyPixel(pixels)).toBe(null);
-  pixels.fill(255);
-  expect(onlyPixel(pixels)).toBe(0xffffffff);
 });
 
 test("a layer moves by whole pixels, or is scaled by the way up and down alone", () => {
