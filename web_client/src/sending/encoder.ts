@@ -1,16 +1,7 @@
 /** Turns pictures into JPEG bytes of the wanted size; the work itself is done by a worker. */
 
 import type { Picture } from "../sources/source";
-
-export interface EncodeRequest {
-  bitmap: ImageBitmap;
-  width: number;
-  height: number;
-  mirrored: boolean;
-  quality: number;
-}
-
-export type EncodeReply = { bytes: ArrayBuffer } | { error: string };
+import type { EncodeReply, EncodeRequest } from "./encoder.worker";
 
 /** Compresses one picture at a time: the sender never asks for a second one before it has the first. */
 export type Encode = (picture: Picture, width: number, height: number) => Promise<Uint8Array>;

@@ -1,7 +1,16 @@
 /** Crops, scales and compresses one picture at a time, away from the page's own thread. */
 
 import { drawFitted } from "../sources/crop";
-import type { EncodeReply, EncodeRequest } from "./encoder";
+
+export interface EncodeRequest {
+  bitmap: ImageBitmap;
+  width: number;
+  height: number;
+  mirrored: boolean;
+  quality: number;
+}
+
+export type EncodeReply = { bytes: ArrayBuffer } | { error: string };
 
 const scope = self as unknown as {
   onmessage: ((event: MessageEvent<EncodeRequest>) => void) | null;
