@@ -2,7 +2,7 @@
 
 import "./page/css/style.css";
 import "./page/css/controls.css";
-import "./page/css/stage.css";
+import "./page/css/panes.css";
 import "./page/css/studio.css";
 import "./page/css/panel.css";
 import "./page/css/draw.css";

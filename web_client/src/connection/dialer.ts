@@ -2,13 +2,13 @@
 
 import { signal } from "@preact/signals";
 import type { Clock } from "../browser/clock";
-import { type Choice, transportFor, type TransportKind } from "./choice";
 import { type Dial, OwnCode, type Transport, type TransportEvents } from "./connection";
+import { type TransportChoice, transportFor, type TransportKind } from "./transport_choice";
 
 export interface DialerOptions {
   clock: Clock;
   dials: Record<TransportKind, Dial>;
-  choice: Choice;
+  choice: TransportChoice;
   isLocal: boolean;
   isVideo: () => boolean;
   /** WebRTC was given up, and this is to be said. */
@@ -40,7 +40,7 @@ export class Dialer {
   }
 
   /** A choice begins anew: what failed before may be tried again. */
-  choose(choice: Choice): void {
+  choose(choice: TransportChoice): void {
     this.choice.value = choice;
     this.#losses = 0;
     this.#hasFailed = false;

@@ -165,7 +165,7 @@ export const german: Strings = {
     down: (name) => `${name} nach unten`,
     remove: (name) => `${name} löschen`,
   },
-  stage: {
+  panes: {
     output: "Ausgabe",
     waiting: "Hier erscheint das verwandelte Bild.",
     frozen: "Angehalten",

@@ -161,7 +161,7 @@ export const french: Strings = {
     down: (name) => `Descendre ${name}`,
     remove: (name) => `Supprimer ${name}`,
   },
-  stage: {
+  panes: {
     output: "Sortie",
     waiting: "L’image transformée apparaît ici.",
     frozen: "Figé",

@@ -154,7 +154,7 @@ export const english = {
     down: (name: string) => `Move ${name} down`,
     remove: (name: string) => `Delete ${name}`,
   },
-  stage: {
+  panes: {
     output: "Output",
     waiting: "The restyled picture appears here.",
     frozen: "Frozen",

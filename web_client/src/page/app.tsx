@@ -1,4 +1,4 @@
-/** The page's frame: header, messages, stage and settings. */
+/** The page's frame: header, messages, panes and settings. */
 
 import { strings } from "../languages/strings";
 import type { Studio } from "../studio/studio";
@@ -6,8 +6,8 @@ import { Dialogs } from "./dialogs";
 import { Header } from "./header";
 import { Hud } from "./measurements/hud";
 import { Messages } from "./messages";
+import { Panes } from "./panes";
 import { Side } from "./side";
-import { Stage } from "./stage";
 
 export function App({ studio }: { studio: Studio }) {
   const { client, view } = studio;
@@ -20,7 +20,7 @@ export function App({ studio }: { studio: Studio }) {
       <Messages client={client} />
       <main>
         <div class="workspace">
-          <Stage studio={studio} />
+          <Panes studio={studio} />
           {view.showsHud.value && <Hud studio={studio} />}
         </div>
         <Side studio={studio} />

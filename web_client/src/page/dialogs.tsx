@@ -1,6 +1,6 @@
 /** The two dialogs: the keys, and the options of this page. */
 
-import { choices } from "../connection/choice";
+import { transportChoices } from "../connection/transport_choice";
 import { language, speak } from "../languages/language";
 import { languageNames, languages } from "../languages/languages";
 import { strings } from "../languages/strings";
@@ -50,13 +50,13 @@ function Options({ studio: { client, view }, close }: { studio: Studio; close: (
   return (
     <Modal title={words.title} close={close}>
       <div class="options">
-        <Choice
+        <OptionSelect
           label={words.language}
           value={language.value}
           options={languages.map((each) => [each, languageNames[each]])}
           choose={(chosen) => void speak(chosen)}
         />
-        <Choice
+        <OptionSelect
           label={words.theme}
           value={view.theme.value}
           options={themes.map((each) => [each, words.themes[each]])}
@@ -64,7 +64,7 @@ function Options({ studio: { client, view }, close }: { studio: Studio; close: (
             view.theme.value = chosen;
           }}
         />
-        <Choice
+        <OptionSelect
           label={words.refuge}
           value={view.refuge.value}
           options={refuges.map((each) => [each, words.refuges[each]])}
@@ -72,10 +72,10 @@ function Options({ studio: { client, view }, close }: { studio: Studio; close: (
             view.refuge.value = chosen;
           }}
         />
-        <Choice
+        <OptionSelect
           label={strings.transport.title}
           value={client.dialer.choice.value}
-          options={choices.map((each) => [each, strings.transport[each]])}
+          options={transportChoices.map((each) => [each, strings.transport[each]])}
           choose={(chosen) => client.chooseTransport(chosen)}
         />
       </div>
@@ -83,14 +83,14 @@ function Options({ studio: { client, view }, close }: { studio: Studio; close: (
   );
 }
 
-interface ChoiceProps<T extends string> {
+interface OptionSelectProps<T extends string> {
   label: string;
   value: T;
   options: [T, string][];
   choose: (chosen: T) => void;
 }
 
-function Choice<T extends string>({ label, value, options, choose }: ChoiceProps<T>) {
+function OptionSelect<T extends string>({ label, value, options, choose }: OptionSelectProps<T>) {
   return (
     <label class="option">
       <span>{label}</span>

@@ -16,19 +16,19 @@ export function Header({ studio: { client, view } }: { studio: Studio }) {
         {strings.state[state]}
       </p>
       {state === "open" && <span class="transport">{strings.transport[client.dialer.inUse.value]}</span>}
-      <div class="segmented layouts" role="group" aria-label={strings.stage.layout}>
+      <div class="segmented layouts" role="group" aria-label={strings.panes.layout}>
         {layouts.map((layout) => (
           <button
             key={layout}
             type="button"
             aria-pressed={view.layout.value === layout}
-            title={`${strings.stage[layout]} (L)`}
+            title={`${strings.panes[layout]} (L)`}
             onClick={() => {
               view.layout.value = layout;
             }}
           >
             <Icon name={layout} />
-            <span class="label">{strings.stage[layout]}</span>
+            <span class="label">{strings.panes[layout]}</span>
           </button>
         ))}
       </div>

@@ -25,7 +25,7 @@ export interface Mix {
   refuge: Refuge;
 }
 
-export interface Layer {
+export interface ProgramLayer {
   what: "input" | "output";
   opacity: number;
   /** The shown part begins here, 0–1 of the width, and goes on to the right edge. */
@@ -33,11 +33,11 @@ export interface Layer {
 }
 
 /** The layers, lowest first; none is black. Panic goes before bypass, and both before the layout. */
-export function layersOf({ layout, blend, opacity, wipe, isBypassed, isPanicked, refuge }: Mix): Layer[] {
+export function layersOf({ layout, blend, opacity, wipe, isBypassed, isPanicked, refuge }: Mix): ProgramLayer[] {
   if (isPanicked && refuge === "black") return [];
-  const input: Layer = { what: "input", opacity: 1, from: 0 };
+  const input: ProgramLayer = { what: "input", opacity: 1, from: 0 };
   if (isPanicked || isBypassed) return [input];
-  const output: Layer = { what: "output", opacity: 1, from: 0 };
+  const output: ProgramLayer = { what: "output", opacity: 1, from: 0 };
   if (layout !== "over") return [output];
   return [input, blend === "wipe" ? { ...output, from: wipe } : { ...output, opacity }];
 }

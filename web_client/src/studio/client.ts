@@ -4,7 +4,13 @@ import { computed, signal } from "@preact/signals";
 import { browserClock as clock } from "../browser/clock";
 import { download, fileName } from "../browser/download";
 import { flag, kept } from "../browser/kept";
-import { type Choice, isLoopback, keepChoice, keptChoice, type TransportKind } from "../connection/choice";
+import {
+  isLoopback,
+  keepChoice,
+  keptChoice,
+  type TransportChoice,
+  type TransportKind,
+} from "../connection/transport_choice";
 import { Connection } from "../connection/connection";
 import { Dialer } from "../connection/dialer";
 import { keepSessionName, sessionName } from "../connection/session";
@@ -146,7 +152,7 @@ export class Client {
     });
   }
 
-  chooseTransport(choice: Choice): void {
+  chooseTransport(choice: TransportChoice): void {
     keepChoice(choice);
     this.dialer.choose(choice);
     this.note.value = null;

@@ -19,7 +19,7 @@ import { OutputWindow } from "../program/output_window";
 import { PictureInPicture } from "../program/picture_in_picture";
 import { Program } from "../program/program";
 import type { Frame } from "../protocol";
-import { type Point, withPoint } from "../receiving/plot_data";
+import { type LatencySample, withSample } from "../receiving/latency";
 import { drawFitted } from "../sources/crop";
 import type { Picture } from "../sources/source";
 import type { Show } from "../vj/show";
@@ -37,7 +37,7 @@ export class Studio {
   readonly window: OutputWindow;
   readonly pictureInPicture: PictureInPicture;
   /** The last minute of measurements. */
-  readonly points = signal<Point[]>([]);
+  readonly latencies = signal<readonly LatencySample[]>([]);
   /** The show and its controls, which are loaded when they are first wanted: most people never play one. */
   readonly show = signal<{ show: Show; Panel: typeof ShowPanel } | null>(null);
   /** What the page shows in the output's place while something else is on air. */
@@ -61,7 +61,7 @@ export class Studio {
     this.window = new OutputWindow({
       program: this.program,
       ratio: () => client.shape.peek().width / client.shape.peek().height,
-      title: () => `${strings.name}: ${strings.stage.output}`,
+      title: () => `${strings.name}: ${strings.panes.output}`,
       bindKeys: (there) => bindKeys(this, there),
     });
     this.keep = new Keep(client, browserClock);
@@ -84,7 +84,7 @@ export class Studio {
     client.onOutput.add(() => this.program.changed("output"));
     client.serverStats.subscribe((stats) => {
       if (!stats) return;
-      this.points.value = withPoint(this.points.peek(), browserClock.now(), stats, client.meter.now.peek());
+      this.latencies.value = withSample(this.latencies.peek(), browserClock.now(), stats, client.meter.now.peek());
     });
     effect(() => {
       view.layers.value;

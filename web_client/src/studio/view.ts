@@ -50,7 +50,7 @@ export class View {
   readonly isCut = computed(() => this.isBypassed.value || this.isPanicked.value);
 
   /** The element that goes full screen. */
-  stage: HTMLElement | null = null;
+  panes: HTMLElement | null = null;
 
   /** The wipe or the opacity, whichever is in use. */
   get amount(): Signal<number> {
@@ -73,7 +73,7 @@ export class View {
   toggleFullscreen(): void {
     if (document.fullscreenElement) void document.exitFullscreen();
     // Refused where the browser or an embedding page forbids it; then nothing happens, as the user sees.
-    else void this.stage?.requestFullscreen?.().catch(() => {});
+    else void this.panes?.requestFullscreen?.().catch(() => {});
   }
 
   nextLayout(): void {

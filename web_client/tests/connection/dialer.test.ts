@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { TransportKind } from "../../src/connection/choice";
 import { OwnCode, type Transport, type TransportEvents } from "../../src/connection/connection";
 import { Dialer } from "../../src/connection/dialer";
+import type { TransportKind } from "../../src/connection/transport_choice";
 import { CloseCode, type ServerMessage } from "../../src/protocol";
 import { FakeClock } from "../fakes";
 

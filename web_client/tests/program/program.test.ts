@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import type { Layer } from "../../src/program/mix";
+import type { ProgramLayer } from "../../src/program/mix";
 import { Program } from "../../src/program/program";
 import type { Picture } from "../../src/sources/source";
 
@@ -33,7 +33,7 @@ const picture = (image: string): Picture => ({
   mirrored: false,
 });
 
-let layers: Layer[];
+let layers: ProgramLayer[];
 let canvas: FakeCanvas;
 let program: Program;
 let input: Picture | null;

@@ -25,9 +25,9 @@ const ZOOM_FACTOR = 1.25;
 const STEP = 0.01;
 const LONG_STEP = 0.05;
 
-type Action = (canvas: DrawingCanvas) => void;
+type CanvasAction = (canvas: DrawingCanvas) => void;
 
-const actions: Record<string, Action> = {
+const actions: Record<string, CanvasAction> = {
   ",": (canvas) => canvas.toolbox.scaleSize(1 / SIZE_FACTOR),
   ".": (canvas) => canvas.toolbox.scaleSize(SIZE_FACTOR),
   ";": (canvas) => fade(canvas, -OPACITY_STEP),
@@ -46,7 +46,7 @@ const actions: Record<string, Action> = {
   delete: ({ drawing }) => drawing.clearLayer(),
 };
 
-const shifted: Record<string, Action> = {
+const shifted: Record<string, CanvasAction> = {
   pageup: ({ drawing }) => drawing.arrange("shift", (layers) => shift(layers, layers.activeId, 1)),
   pagedown: ({ drawing }) => drawing.arrange("shift", (layers) => shift(layers, layers.activeId, -1)),
   delete: ({ drawing }) => drawing.arrange("remove", (layers) => remove(layers, layers.activeId)),

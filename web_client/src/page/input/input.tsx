@@ -42,7 +42,7 @@ export function Input({ client }: { client: Client }) {
       <div class="picture" data-kind={kind ?? "none"} data-mirrored={kind === "camera" && client.inputs.camera.mirrored.value}>
         {kind === null ? <Chooser client={client} /> : <SourcePicture client={client} kind={kind} />}
       </div>
-      {kind && <Tools client={client} kind={kind} />}
+      {kind && <SourceTools client={client} kind={kind} />}
     </section>
   );
 }
@@ -61,7 +61,7 @@ function SourcePicture({ client, kind }: { client: Client; kind: SourceKind }) {
   );
 }
 
-function Tools({ client, kind }: { client: Client; kind: SourceKind }) {
+function SourceTools({ client, kind }: { client: Client; kind: SourceKind }) {
   return (
     <>
       {kind === "camera" && <CameraTools camera={client.inputs.camera} choose={(id) => void client.inputs.useCameraDevice(id)} />}

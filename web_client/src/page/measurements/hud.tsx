@@ -1,6 +1,6 @@
 /** The measurements below the stage: our own, and what the server says of itself. */
 
-import { choices } from "../../connection/choice";
+import { transportChoices } from "../../connection/transport_choice";
 import { strings } from "../../languages/strings";
 import type { Client } from "../../studio/client";
 import type { Studio } from "../../studio/studio";
@@ -36,7 +36,7 @@ export function Hud({ studio }: { studio: Studio }) {
         <Figure name={words.params} value={paramsVersion === null ? "–" : `v${paramsVersion}`} />
         {stats && <Figure name={words.sessions} value={String(stats.sessions)} />}
       </dl>
-      <TransportChoice client={client} />
+      <TransportSelect client={client} />
       {stages.length > 0 && (
         <p>
           <span class="detail">{words.stages}</span>
@@ -71,7 +71,7 @@ export function Hud({ studio }: { studio: Studio }) {
   );
 }
 
-function TransportChoice({ client }: { client: Client }) {
+function TransportSelect({ client }: { client: Client }) {
   const words = strings.transport;
   return (
     <label class="inline transport">
@@ -79,11 +79,11 @@ function TransportChoice({ client }: { client: Client }) {
       <select
         value={client.dialer.choice.value}
         onChange={(event) => {
-          const chosen = choices[event.currentTarget.selectedIndex];
+          const chosen = transportChoices[event.currentTarget.selectedIndex];
           if (chosen) client.chooseTransport(chosen);
         }}
       >
-        {choices.map((choice) => (
+        {transportChoices.map((choice) => (
           <option key={choice} value={choice}>
             {words[choice]}
           </option>

@@ -6,7 +6,7 @@ import type { Studio } from "../../studio/studio";
 import type { Plot } from "./plot";
 
 export function LatencyPlot({ studio }: { studio: Studio }) {
-  const { view, points } = studio;
+  const { view, latencies } = studio;
   return (
     <details
       open={view.showsPlot.value}
@@ -15,12 +15,12 @@ export function LatencyPlot({ studio }: { studio: Studio }) {
       }}
     >
       <summary>{strings.hud.plot}</summary>
-      {view.showsPlot.value && <Drawing points={points} />}
+      {view.showsPlot.value && <LoadedPlot samples={latencies} />}
     </details>
   );
 }
 
-function Drawing({ points }: Pick<Studio, "points">) {
+function LoadedPlot({ samples }: { samples: Studio["latencies"] }) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
     let isThere = true;
@@ -30,7 +30,7 @@ function Drawing({ points }: Pick<Studio, "points">) {
       if (!isThere || !place.current) return;
       const { latency, p95, stage: stages } = strings.hud;
       plot = new Plot(place.current, { p50: latency, p95, stages });
-      stop = points.subscribe((now) => plot?.update(now));
+      stop = samples.subscribe((now) => plot?.update(now));
     });
     return () => {
       isThere = false;

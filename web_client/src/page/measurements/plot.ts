@@ -1,6 +1,6 @@
 /** Draws the plot of the latency: stages as bands, percentiles as lines over them, what a moment took beside them. */
 
-import { nearest, type Point, SPAN_S, stacked, STAGES, ticksTo, topOf } from "../../receiving/plot_data";
+import { nearest, type LatencySample, SPAN_S, stacked, STAGES, ticksTo, topOf } from "../../receiving/latency";
 
 const HEIGHT_PX = 150;
 const LEFT_PX = 60;
@@ -22,7 +22,7 @@ export class Plot {
   readonly #legend = document.createElement("ul");
   readonly #values: HTMLElement[];
   readonly #resized: ResizeObserver;
-  #points: readonly Point[] = [];
+  #samples: readonly LatencySample[] = [];
   /** Where the pointer is, in seconds before now; null while it is elsewhere. */
   #ago_s: number | null = null;
 
@@ -42,8 +42,8 @@ export class Plot {
     this.#resized.observe(place);
   }
 
-  update(points: readonly Point[]): void {
-    this.#points = points;
+  update(samples: readonly LatencySample[]): void {
+    this.#samples = samples;
     this.#draw();
   }
 
@@ -76,15 +76,15 @@ export class Plot {
     context.scale(ratio, ratio);
     const style = getComputedStyle(this.#canvas);
     const colour = (name: string) => style.getPropertyValue(name);
-    const top_ms = topOf(this.#points);
-    const now_s = this.#points.at(-1)?.at_s ?? 0;
+    const top_ms = topOf(this.#samples);
+    const now_s = this.#samples.at(-1)?.at_s ?? 0;
     const x = (at_s: number) => LEFT_PX + this.#width * (1 - (now_s - at_s) / SPAN_S);
     const y = (ms: number) => (HEIGHT_PX - BOTTOM_PX) * (1 - ms / top_ms);
     context.font = `${style.fontSize} ${style.fontFamily}`;
     this.#drawBands(context, x, y);
     this.#drawAxes(context, x, y, top_ms, now_s, colour);
     this.#drawLines(context, x, y, colour("--text"));
-    const shown = nearest(this.#points, this.#ago_s ?? 0);
+    const shown = nearest(this.#samples, this.#ago_s ?? 0);
     if (shown && this.#ago_s !== null) {
       context.fillStyle = colour("--text");
       context.fillRect(x(shown.at_s), 0, 1, HEIGHT_PX - BOTTOM_PX);
@@ -94,12 +94,12 @@ export class Plot {
 
   /** The last stage first, since it reaches highest: each one after it covers what lies below. */
   #drawBands(context: CanvasRenderingContext2D, x: (at_s: number) => number, y: (ms: number) => number): void {
-    const sums = this.#points.map(stacked);
+    const sums = this.#samples.map(stacked);
     for (const [stage] of [...STAGES.entries()].reverse()) {
       context.beginPath();
-      context.moveTo(x(this.#points[0]?.at_s ?? 0), y(0));
-      for (const [index, { at_s }] of this.#points.entries()) context.lineTo(x(at_s), y(sums[index]?.[stage] ?? 0));
-      context.lineTo(x(this.#points.at(-1)?.at_s ?? 0), y(0));
+      context.moveTo(x(this.#samples[0]?.at_s ?? 0), y(0));
+      for (const [index, { at_s }] of this.#samples.entries()) context.lineTo(x(at_s), y(sums[index]?.[stage] ?? 0));
+      context.lineTo(x(this.#samples.at(-1)?.at_s ?? 0), y(0));
       context.fillStyle = COLOURS[stage] ?? "";
       context.fill();
     }
@@ -139,7 +139,7 @@ export class Plot {
     for (const line of LINES) {
       context.setLineDash(DASH[line]);
       context.beginPath();
-      for (const point of this.#points) {
+      for (const point of this.#samples) {
         const ms = point[line];
         if (ms !== null) context.lineTo(x(point.at_s), y(ms));
       }
@@ -149,7 +149,7 @@ export class Plot {
   }
 
   /** Writes what a moment took into the legend. */
-  #say(point: Point | null): void {
+  #say(point: LatencySample | null): void {
     const values = point ? [point.p50_ms, point.p95_ms, ...point.stage_ms] : [];
     for (const [index, place] of this.#values.entries()) place.textContent = values[index]?.toFixed(1) ?? "–";
   }

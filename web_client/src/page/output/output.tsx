@@ -17,7 +17,7 @@ export function Output({ studio }: { studio: Studio }) {
   return (
     <section class="pane" aria-labelledby="output-title">
       <div class="pane-head">
-        <h2 id="output-title">{strings.stage.output}</h2>
+        <h2 id="output-title">{strings.panes.output}</h2>
         {view.layout.value === "over" && <Blending view={view} />}
       </div>
       <div
@@ -26,13 +26,13 @@ export function Output({ studio }: { studio: Studio }) {
         data-cut={view.isCut.value}
         style={{ "--wipe": view.wipe.value, "--opacity": view.opacity.value }}
       >
-        <Mount element={shown} label={strings.stage.output} />
-        {!client.player.hasPicture.value && !view.isCut.value && <p class="waiting">{strings.stage.waiting}</p>}
-        {isOver && wipes && <Amount view={view} class="wipe" />}
+        <Mount element={shown} label={strings.panes.output} />
+        {!client.player.hasPicture.value && !view.isCut.value && <p class="waiting">{strings.panes.waiting}</p>}
+        {isOver && wipes && <MixSlider view={view} class="wipe" />}
         <Badges studio={studio} />
       </div>
       <RewindStrip studio={studio} />
-      <Tools studio={studio} />
+      <OutputTools studio={studio} />
     </section>
   );
 }
@@ -42,10 +42,10 @@ function Badges({ studio }: { studio: Studio }) {
   const { client, view } = studio;
   return (
     <div class="badges" role="status">
-      {view.isPanicked.value && <p class="badge danger">{strings.stage.panicked}</p>}
-      {view.isBypassed.value && <p class="badge">{strings.stage.bypassed}</p>}
+      {view.isPanicked.value && <p class="badge danger">{strings.panes.panicked}</p>}
+      {view.isBypassed.value && <p class="badge">{strings.panes.bypassed}</p>}
       {studio.keep.moments.value && <p class="badge">{strings.keep.past}</p>}
-      {client.isFrozen.value && <p class="badge">{strings.stage.frozen}</p>}
+      {client.isFrozen.value && <p class="badge">{strings.panes.frozen}</p>}
     </div>
   );
 }
@@ -53,8 +53,8 @@ function Badges({ studio }: { studio: Studio }) {
 function Blending({ view }: { view: View }) {
   return (
     <div class="blending">
-      {view.blend.value === "opacity" && <Amount view={view} class="opacity" />}
-      <div class="segmented" role="group" aria-label={strings.stage.blend}>
+      {view.blend.value === "opacity" && <MixSlider view={view} class="opacity" />}
+      <div class="segmented" role="group" aria-label={strings.panes.blend}>
         {blends.map((blend) => (
           <button
             key={blend}
@@ -64,7 +64,7 @@ function Blending({ view }: { view: View }) {
               view.blend.value = blend;
             }}
           >
-            {strings.stage.blends[blend]}
+            {strings.panes.blends[blend]}
           </button>
         ))}
       </div>
@@ -73,14 +73,14 @@ function Blending({ view }: { view: View }) {
 }
 
 /** How much of the output lies over the input: a slider, which as a wipe is the line between the two. */
-function Amount({ view, class: name }: { view: View; class: string }) {
+function MixSlider({ view, class: name }: { view: View; class: string }) {
   const { amount } = view;
   return (
     <input
       type="range"
       class={name}
-      aria-label={strings.stage.blends[view.blend.value]}
-      title={`${strings.stage.blends[view.blend.value]} (< >)`}
+      aria-label={strings.panes.blends[view.blend.value]}
+      title={`${strings.panes.blends[view.blend.value]} (< >)`}
       min={0}
       max={1}
       step={0.005}
@@ -92,13 +92,13 @@ function Amount({ view, class: name }: { view: View; class: string }) {
   );
 }
 
-function Tools({ studio }: { studio: Studio }) {
+function OutputTools({ studio }: { studio: Studio }) {
   const { client, view, window, pictureInPicture } = studio;
   const words = strings.actions;
   const isFrozen = client.isFrozen.value;
   return (
     <div class="tools" role="group" aria-label={words.label}>
-      <Tool
+      <ToolButton
         icon={isFrozen ? "play" : "freeze"}
         name={words.freeze}
         shortcut={strings.keys.space}
@@ -106,7 +106,7 @@ function Tools({ studio }: { studio: Studio }) {
         isOff={!isFrozen && client.connection.status.value.state !== "open"}
         press={() => client.setFrozen(!isFrozen)}
       />
-      <Tool
+      <ToolButton
         icon="bypass"
         name={words.bypass}
         shortcut="B"
@@ -115,7 +115,7 @@ function Tools({ studio }: { studio: Studio }) {
           view.isBypassed.value = !view.isBypassed.value;
         }}
       />
-      <Tool
+      <ToolButton
         icon="panic"
         name={words.panic}
         shortcut="P"
@@ -124,9 +124,9 @@ function Tools({ studio }: { studio: Studio }) {
           view.isPanicked.value = !view.isPanicked.value;
         }}
       />
-      <Tool icon="snapshot" name={words.snapshot} shortcut="S" press={() => void studio.keep.saveSnapshot()} />
+      <ToolButton icon="snapshot" name={words.snapshot} shortcut="S" press={() => void studio.keep.saveSnapshot()} />
       <RecordingTools studio={studio} />
-      <Tool
+      <ToolButton
         icon="rewind"
         name={strings.keep.rewind}
         shortcut="Z"
@@ -134,11 +134,11 @@ function Tools({ studio }: { studio: Studio }) {
         press={() => studio.keep.toggleRewind()}
       />
       <span class="spacer" />
-      <Tool isSmall icon="dice" name={words.newSeed} shortcut="R" press={() => studio.newSeed()} />
+      <ToolButton isSmall icon="dice" name={words.newSeed} shortcut="R" press={() => studio.newSeed()} />
       {document.fullscreenEnabled && (
-        <Tool isSmall icon="fullscreen" name={words.fullscreen} shortcut="F" press={() => view.toggleFullscreen()} />
+        <ToolButton isSmall icon="fullscreen" name={words.fullscreen} shortcut="F" press={() => view.toggleFullscreen()} />
       )}
-      <Tool
+      <ToolButton
         isSmall
         icon="window"
         name={words.window}
@@ -147,7 +147,7 @@ function Tools({ studio }: { studio: Studio }) {
         press={() => studio.openWindow()}
       />
       {pictureInPicture.isAvailable && (
-        <Tool
+        <ToolButton
           isSmall
           icon="pictureInPicture"
           name={words.pictureInPicture}
@@ -159,7 +159,7 @@ function Tools({ studio }: { studio: Studio }) {
   );
 }
 
-interface ToolProps {
+interface ToolButtonProps {
   icon: IconName;
   name: string;
   shortcut?: string;
@@ -172,7 +172,7 @@ interface ToolProps {
   press: () => void;
 }
 
-export function Tool({ icon, name, shortcut, isOn, isOff = false, isSmall = false, press }: ToolProps) {
+function ToolButton({ icon, name, shortcut, isOn, isOff = false, isSmall = false, press }: ToolButtonProps) {
   return (
     <button
       type="button"

@@ -38,9 +38,9 @@ export function PromptField({ studio, control }: PromptProps) {
         )}
       </div>
       {prompts ? (
-        <Blend studio={studio} control={control} prompts={prompts} />
+        <PromptBlend studio={studio} control={control} prompts={prompts} />
       ) : (
-        <Text studio={studio} control={control} value={value} />
+        <PromptText studio={studio} control={control} value={value} />
       )}
       <p id="field-prompt-note" class={error === undefined ? "hidden" : "error"} role={error ? "alert" : undefined}>
         {error ?? strings.fields[control.name]?.description ?? control.description}
@@ -49,7 +49,7 @@ export function PromptField({ studio, control }: PromptProps) {
   );
 }
 
-function Text({ studio, control, value }: PromptProps & { value: Value | undefined }) {
+function PromptText({ studio, control, value }: PromptProps & { value: Value | undefined }) {
   const { client, looks } = studio;
   const walk = useRef<Walk | null>(null);
   const inForce = promptText(client.params.inForce.value?.[control.name]);
@@ -102,7 +102,7 @@ function isAtEdge({ selectionStart, selectionEnd, value }: HTMLTextAreaElement, 
     : !value.slice(selectionEnd).includes("\n");
 }
 
-function Blend({ studio, control, prompts }: PromptProps & { prompts: WeightedPrompt[] }) {
+function PromptBlend({ studio, control, prompts }: PromptProps & { prompts: WeightedPrompt[] }) {
   const words = strings.prompt;
   const edit = (value: Value, pace: "typing" | "sliding" = "sliding") =>
     studio.client.params.edit(control.name, value, pace);

@@ -10,7 +10,7 @@ export const SPAN_S = 60;
 const SMALLEST_TOP_MS = 10;
 const WANTED_TICKS = 3;
 
-export interface Point {
+export interface LatencySample {
   at_s: number;
   /** Of each stage, in the order of STAGES. */
   stage_ms: number[];
@@ -18,23 +18,23 @@ export interface Point {
   p95_ms: number | null;
 }
 
-export function withPoint(points: readonly Point[], now_ms: number, stats: Stats, page: Measurements): Point[] {
+export function withSample(samples: readonly LatencySample[], now_ms: number, stats: Stats, page: Measurements): LatencySample[] {
   const stage_ms = STAGES.map((stage) => stats.stage_ms[stage] ?? 0);
   // A video tells no latency of its own: then it is the server's.
   const p50_ms = page.latency_p50_ms ?? stats.latency_ms.p50 ?? null;
   const p95_ms = page.latency_p95_ms ?? stats.latency_ms.p95 ?? null;
-  return [...points, { at_s: now_ms / 1000, stage_ms, p50_ms, p95_ms }].slice(-SPAN_S);
+  return [...samples, { at_s: now_ms / 1000, stage_ms, p50_ms, p95_ms }].slice(-SPAN_S);
 }
 
 /** How high each stage reaches, laid on top of those before it. */
-export function stacked({ stage_ms }: Point): number[] {
+export function stacked({ stage_ms }: LatencySample): number[] {
   let sum_ms = 0;
   return stage_ms.map((ms) => (sum_ms += ms));
 }
 
 /** The upper end of the axis: a little more than the highest. */
-export function topOf(points: readonly Point[]): number {
-  const highest = points.map((point) => Math.max(stacked(point).at(-1) ?? 0, point.p50_ms ?? 0, point.p95_ms ?? 0));
+export function topOf(samples: readonly LatencySample[]): number {
+  const highest = samples.map((sample) => Math.max(stacked(sample).at(-1) ?? 0, sample.p50_ms ?? 0, sample.p95_ms ?? 0));
   return Math.max(SMALLEST_TOP_MS, 1.1 * Math.max(0, ...highest));
 }
 
@@ -46,9 +46,9 @@ export function ticksTo(top: number): number[] {
   return Array.from({ length: Math.floor(top / step) + 1 }, (_, index) => index * step);
 }
 
-/** The point nearest to a moment, in seconds before the newest; null where there is none. */
-export function nearest(points: readonly Point[], ago_s: number): Point | null {
-  const now_s = points.at(-1)?.at_s ?? 0;
-  const distance = ({ at_s }: Point) => Math.abs(now_s - at_s - ago_s);
-  return points.reduce<Point | null>((best, each) => (best && distance(best) <= distance(each) ? best : each), null);
+/** The sample nearest to a moment, in seconds before the newest; null where there is none. */
+export function nearest(samples: readonly LatencySample[], ago_s: number): LatencySample | null {
+  const now_s = samples.at(-1)?.at_s ?? 0;
+  const distance = ({ at_s }: LatencySample) => Math.abs(now_s - at_s - ago_s);
+  return samples.reduce<LatencySample | null>((best, each) => (best && distance(best) <= distance(each) ? best : each), null);
 }

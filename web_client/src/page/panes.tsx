@@ -4,16 +4,16 @@ import type { Studio } from "../studio/studio";
 import { Input } from "./input/input";
 import { Output } from "./output/output";
 
-export function Stage({ studio }: { studio: Studio }) {
+export function Panes({ studio }: { studio: Studio }) {
   const { client, view } = studio;
   const { width, height } = client.shape.value;
   return (
     <div
-      class="stage"
+      class="panes"
       data-layout={view.layout.value}
       style={{ "--shape": `${width} / ${height}`, "--ratio": `${width / height}` }}
       ref={(element: HTMLElement | null) => {
-        view.stage = element;
+        view.panes = element;
       }}
     >
       <Input client={client} />

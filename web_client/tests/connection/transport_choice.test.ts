@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Circumstances, isLoopback, type TransportKind, transportFor } from "../../src/connection/choice";
+import { type Circumstances, isLoopback, type TransportKind, transportFor } from "../../src/connection/transport_choice";
 
 const cameraOverNetwork: Circumstances = { choice: "automatic", isVideo: true, isLocal: false, hasFailed: false };
 

@@ -1,12 +1,12 @@
 /** Which transport suits: the user's choice, or the one that fits the circumstances. Pure, apart from the storage. */
 
 export type TransportKind = "websocket" | "webrtc";
-export type Choice = "automatic" | TransportKind;
+export type TransportChoice = "automatic" | TransportKind;
 
-export const choices: Choice[] = ["automatic", "webrtc", "websocket"];
+export const transportChoices: readonly TransportChoice[] = ["automatic", "webrtc", "websocket"];
 
 export interface Circumstances {
-  choice: Choice;
+  choice: TransportChoice;
   /** Whether the source is live video; a drawing isn't, and nor is no source at all. */
   isVideo: boolean;
   /** Whether the server is on this machine. */
@@ -31,11 +31,11 @@ export function isLoopback(hostname: string): boolean {
 
 const KEY = "realtime.transport";
 
-export function keptChoice(): Choice {
+export function keptChoice(): TransportChoice {
   const kept = localStorage.getItem(KEY);
-  return choices.find((choice) => choice === kept) ?? "automatic";
+  return transportChoices.find((choice) => choice === kept) ?? "automatic";
 }
 
-export function keepChoice(choice: Choice): void {
+export function keepChoice(choice: TransportChoice): void {
   localStorage.setItem(KEY, choice);
 }

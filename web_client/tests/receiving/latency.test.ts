@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Stats } from "../../src/protocol";
-import { nearest, type Point, stacked, ticksTo, topOf, withPoint } from "../../src/receiving/plot_data";
+import { nearest, type LatencySample, stacked, ticksTo, topOf, withSample } from "../../src/receiving/latency";
 
 const stats = {
   stage_ms: { queue: 1, decode: 2, denoise: 10, encode: 0.5 },
@@ -8,22 +8,22 @@ const stats = {
 } as unknown as Stats;
 const page = { sent_fps: 0, shown_fps: 0, latency_p50_ms: 30, latency_p95_ms: 40, link: null };
 
-function aMinuteAndMore(): Point[] {
-  let points: Point[] = [];
-  for (let second = 0; second < 100; second++) points = withPoint(points, second * 1000, stats, page);
+function aMinuteAndMore(): LatencySample[] {
+  let points: LatencySample[] = [];
+  for (let second = 0; second < 100; second++) points = withSample(points, second * 1000, stats, page);
   return points;
 }
 
 test("stages lie on top of each other, and all that is measured is below the top", () => {
-  const points = withPoint([], 5000, stats, page);
-  expect(stacked(points[0] as Point)).toEqual([1, 3, 3, 13, 13, 13.5]);
+  const points = withSample([], 5000, stats, page);
+  expect(stacked(points[0] as LatencySample)).toEqual([1, 3, 3, 13, 13, 13.5]);
   expect(points[0]).toMatchObject({ at_s: 5, p50_ms: 30, p95_ms: 40 });
   expect(topOf(points)).toBeCloseTo(44);
   expect(topOf([])).toBe(10);
 });
 
 test("a video's latency is what the server says", () => {
-  const [point] = withPoint([], 0, stats, { ...page, latency_p50_ms: null, latency_p95_ms: null });
+  const [point] = withSample([], 0, stats, { ...page, latency_p50_ms: null, latency_p95_ms: null });
   expect([point?.p50_ms, point?.p95_ms]).toEqual([14, 20]);
 });
 
