@@ -1,6 +1,7 @@
-/** The one error path: whatever fails is reported here, and shown as a sentence that says what to do. */
+/** The one error path: whatever fails is reported here, and shown as a sentence that says what to do. Holds no sentences. */
 
 import { signal } from "@preact/signals";
+import type { Clock } from "./browser/clock";
 import type { ProblemKind } from "./languages/strings";
 
 /** Where a problem belongs. A scope holds one problem, and clears it when it works again. */
@@ -12,11 +13,25 @@ export interface Problem {
   detail: string;
 }
 
+const MENTIONED_MS = 8000;
+
 export class Problems {
   readonly current = signal<ReadonlyMap<Scope, Problem>>(new Map());
 
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
   report(scope: Scope, kind: ProblemKind, detail = ""): void {
     this.current.value = new Map(this.current.value).set(scope, { kind, detail });
+  }
+
+  /** Reports something that was refused once, in the output's scope, and clears that after some seconds. */
+  mention(kind: ProblemKind, detail = ""): void {
+    this.report("output", kind, detail);
+    this.#clock.after(MENTIONED_MS, () => this.clear("output"));
   }
 
   clear(scope: Scope): void {

@@ -11,7 +11,7 @@ export function Header({ studio: { client, view } }: { studio: Studio }) {
   return (
     <header>
       <h1>{strings.name}</h1>
-      {client.model.value && <span class="model">{client.model}</span>}
+      {client.server.model.value && <span class="model">{client.server.model}</span>}
       <p class="state" data-state={state} role="status">
         {strings.state[state]}
       </p>

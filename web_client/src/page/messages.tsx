@@ -3,7 +3,8 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Status } from "../connection/connection";
-import { type NoteKind, strings } from "../languages/strings";
+import { strings } from "../languages/strings";
+import type { Note, Notes } from "../notes";
 import type { Problem, Scope } from "../problems";
 import type { Client } from "../studio/client";
 
@@ -12,7 +13,7 @@ export function Messages({ client }: { client: Client }) {
   return (
     <div class="messages" aria-live="polite">
       <Progress status={client.connection.status.value} />
-      {client.note.value && <NoteLine client={client} note={client.note.value} />}
+      {client.notes.current.value && <NoteLine notes={client.notes} note={client.notes.current.value} />}
       {problems.map(([scope, problem]) => (
         <ProblemLine key={scope} client={client} scope={scope} problem={problem} />
       ))}
@@ -46,9 +47,7 @@ function Progress({ status }: { status: Status }) {
   return null;
 }
 
-function NoteLine({ client, note }: { client: Client; note: { kind: NoteKind; undo?: () => void } }) {
-  const { kind, undo } = note;
-  const dismiss = () => (client.note.value = null);
+function NoteLine({ notes, note: { kind, undo } }: { notes: Notes; note: Note }) {
   return (
     <div class="message">
       <p>{strings.notes[kind]}</p>
@@ -57,13 +56,13 @@ function NoteLine({ client, note }: { client: Client; note: { kind: NoteKind; un
           type="button"
           onClick={() => {
             undo();
-            dismiss();
+            notes.dismiss();
           }}
         >
           {strings.tools.undo}
         </button>
       )}
-      <button type="button" class="quiet" onClick={dismiss}>
+      <button type="button" class="quiet" onClick={() => notes.dismiss()}>
         {strings.dismiss}
       </button>
     </div>

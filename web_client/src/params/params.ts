@@ -4,8 +4,14 @@ import { computed, signal } from "@preact/signals";
 import type { Clock } from "../browser/clock";
 import type { Params, Value } from "../protocol";
 
+/** More than sliders make in the half minute that can be rewound. */
+const KEPT_VERSIONS = 4000;
+
 /** Typing is sent when it pauses; sliding at once, but not more often than the screen shows it. */
 export type Pace = "typing" | "sliding";
+
+/** Sets a field to what the user wants. */
+export type Edit = (field: string, value: Value, pace: Pace) => void;
 
 const TYPING_MS = 80;
 /** How long an edit may stand against what the server says: long enough for the answer of a slow line. */
@@ -44,6 +50,8 @@ export class ParamsStore {
   readonly #options: ParamsStoreOptions;
   readonly #drafts = signal<ReadonlyMap<string, Draft>>(new Map());
   readonly #loans = signal<ReadonlyMap<string, Loan>>(new Map());
+  /** The params of the last versions, oldest first. */
+  readonly #versions = new Map<number, Params>();
   #callOff: () => void = () => {};
   #isSliding = false;
 
@@ -51,7 +59,7 @@ export class ParamsStore {
     this.#options = options;
   }
 
-  edit(field: string, value: Value, pace: Pace): void {
+  readonly edit: Edit = (field, value, pace) => {
     this.#endLoan(field);
     this.#drafts.value = new Map(this.#drafts.peek()).set(field, { value, sentAt_ms: null });
     this.#forgetError(field);
@@ -64,7 +72,7 @@ export class ParamsStore {
       this.#callOff();
       this.#callOff = clock.after(TYPING_MS, this.flush);
     }
-  }
+  };
 
   /** Sends all edits that weren't sent yet, as one patch. */
   readonly flush = (): void => {
@@ -115,11 +123,18 @@ export class ParamsStore {
   /** The server says what is in force. Edits that it doesn't know of yet stay in view. */
   confirm(params: Params): void {
     this.inForce.value = params;
+    this.#versions.set(params.version, params);
+    if (this.#versions.size > KEPT_VERSIONS) this.#versions.delete(this.#versions.keys().next().value ?? 0);
     for (const [field, { own, lent }] of this.#loans.peek()) {
       const value = params[field] as Value | undefined;
       if (!isSame(value, own) && !isSame(value, lent)) this.#endLoan(field);
     }
     this.#dropAnswered();
+  }
+
+  /** The params of a version: a picture names the one that made it. Of one that is not known, those in force. */
+  ofVersion(version: number | null): Params | null {
+    return this.#versions.get(version ?? -1) ?? this.inForce.peek();
   }
 
   /** The server refused a field. The edit stays in view, so that it can be mended. */

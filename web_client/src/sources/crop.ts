@@ -27,3 +27,12 @@ export function drawFitted(
   context.setTransform(picture.mirrored ? -1 : 1, 0, 0, 1, picture.mirrored ? width : 0, 0);
   context.drawImage(picture.image, crop.x, crop.y, crop.width, crop.height, 0, 0, width, height);
 }
+
+/** The picture as it is sent, as a JPEG. */
+export async function fittedJpeg(picture: Picture, width: number, height: number): Promise<Uint8Array> {
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d", { alpha: false });
+  if (!context) throw new Error("this browser has no 2D canvas");
+  drawFitted(context, picture);
+  return new Uint8Array(await (await canvas.convertToBlob({ type: "image/jpeg" })).arrayBuffer());
+}

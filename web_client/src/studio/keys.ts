@@ -1,8 +1,58 @@
 /** The keyboard shortcuts: which key means what, and when a key belongs to the control that has the focus. */
 
-import type { Studio } from "./studio";
+/** What keys do, apart from calling presets by their number. */
+export type KeyAction =
+  | "freeze"
+  | "bypass"
+  | "panic"
+  | "snapshot"
+  | "rewind"
+  | "tap"
+  | "nextCue"
+  | "record"
+  | "fullscreen"
+  | "measurements"
+  | "layout"
+  | "window"
+  | "help"
+  | "seed"
+  | "lessStrength"
+  | "moreStrength"
+  | "lessOutput"
+  | "moreOutput";
 
-const STRENGTH_SHARE = 0.05;
+export interface KeyTargets {
+  readonly actions: Readonly<Record<KeyAction, () => void>>;
+  readonly callPreset: (index: number) => void;
+  /** The drawing's way back; null while something else is the input. */
+  readonly drawing: { undo(): void; redo(): void } | null;
+}
+
+/** What a key does once, however long it is held. Space stands apart: buttons take it. */
+const once: Readonly<Record<string, KeyAction>> = {
+  " ": "freeze",
+  b: "bypass",
+  p: "panic",
+  s: "snapshot",
+  z: "rewind",
+  t: "tap",
+  n: "nextCue",
+  v: "record",
+  f: "fullscreen",
+  h: "measurements",
+  l: "layout",
+  o: "window",
+  "?": "help",
+};
+
+/** What a key does again and again while it is held. */
+const repeated: Readonly<Record<string, KeyAction>> = {
+  r: "seed",
+  "[": "lessStrength",
+  "]": "moreStrength",
+  "<": "lessOutput",
+  ">": "moreOutput",
+};
 
 /** Types of input that take letters; in the others a letter can be a shortcut. */
 const LETTERLESS = new Set(["range", "checkbox", "radio", "color", "button"]);
@@ -23,68 +73,37 @@ function takesSpace(target: EventTarget | null): boolean {
   return isElement(target) && target.matches("button, summary, a, input");
 }
 
-export function bindKeys(studio: Studio, there: Document): void {
+/** @param there the document whose keys these are: the page's, or the output window's. */
+export function bindKeys(targets: KeyTargets, there: Document): void {
   there.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || isTyping(event.target) || event.altKey) return;
     if (event.ctrlKey || event.metaKey) {
-      if (undo(event, studio)) event.preventDefault();
+      if (undo(event, targets)) event.preventDefault();
       return;
     }
     // A dialog has the keyboard to itself, apart from the key that closes it again.
     if (document.querySelector("dialog[open]") && event.key !== "?") return;
-    if (press(event, studio)) event.preventDefault();
+    if (press(event, targets)) event.preventDefault();
   });
 }
 
-function undo(event: KeyboardEvent, { client }: Studio): boolean {
-  if (event.key.toLowerCase() !== "z" || client.inputs.kind.peek() !== "canvas") return false;
-  if (event.shiftKey) client.inputs.canvas.redo();
-  else client.inputs.canvas.undo();
+function undo(event: KeyboardEvent, { drawing }: KeyTargets): boolean {
+  if (event.key.toLowerCase() !== "z" || !drawing) return false;
+  if (event.shiftKey) drawing.redo();
+  else drawing.undo();
   return true;
 }
 
-/** What a key does once, however long it is held. Space stands apart: buttons take it. */
-const once: Record<string, (studio: Studio) => void> = {
-  " ": ({ client }) => client.setFrozen(!client.isFrozen.peek()),
-  b: ({ view }) => toggle(view.isBypassed),
-  p: ({ view }) => toggle(view.isPanicked),
-  s: ({ keep }) => void keep.saveSnapshot(),
-  z: ({ keep }) => keep.toggleRewind(),
-  t: (studio) => void studio.tap(),
-  n: (studio) => void studio.nextCue(),
-  v: (studio) => studio.toggleRecording(),
-  f: ({ view }) => view.toggleFullscreen(),
-  h: ({ view }) => toggle(view.showsHud),
-  l: ({ view }) => view.nextLayout(),
-  o: (studio) => studio.openWindow(),
-  "?": ({ view }) => {
-    view.dialog.value = view.dialog.peek() === "help" ? null : "help";
-  },
-};
-
-/** What a key does again and again while it is held. */
-const repeated: Record<string, (studio: Studio) => void> = {
-  r: (studio) => studio.newSeed(),
-  "[": ({ client }) => client.nudge("strength", -STRENGTH_SHARE),
-  "]": ({ client }) => client.nudge("strength", STRENGTH_SHARE),
-  "<": ({ view }) => view.mixBy(-1),
-  ">": ({ view }) => view.mixBy(1),
-};
-
 /** Returns whether the key was one of ours. */
-function press(event: KeyboardEvent, studio: Studio): boolean {
+function press(event: KeyboardEvent, { actions, callPreset }: KeyTargets): boolean {
   const key = event.key.toLowerCase();
   if (key === " " && takesSpace(event.target)) return false;
   if (/^[1-9]$/.test(key)) {
-    if (!event.repeat) studio.looks.call(Number(key) - 1);
+    if (!event.repeat) callPreset(Number(key) - 1);
     return true;
   }
   const action = once[key] ?? repeated[key];
   if (!action) return false;
-  if (!event.repeat || key in repeated) action(studio);
+  if (!event.repeat || key in repeated) actions[action]();
   return true;
-}
-
-function toggle(flag: { value: boolean; peek(): boolean }): void {
-  flag.value = !flag.peek();
 }

@@ -1,35 +1,35 @@
-/** Joins the client with what is done here with its pictures and settings. The page draws from it. */
+/** Joins the client with what is done here with its pictures and settings. The page draws from it; draws nothing itself. */
 
 import { computed, effect, signal } from "@preact/signals";
 import { keepAwake } from "../browser/awake";
 import { browserClock } from "../browser/clock";
-import { download } from "../browser/download";
+import { endSession } from "../connection/requests";
 import { dialWebSocket, webSocketUrl } from "../connection/websocket";
 import { Keep } from "../keep/keep";
-import { lookIn } from "../keep/recipe";
 import { Recorder } from "../keep/recorder";
-import { type NoteKind, strings } from "../languages/strings";
-import { presetIn } from "../looks/fragment";
+import { strings } from "../languages/strings";
 import { lookOf } from "../looks/look";
 import { Looks } from "../looks/looks";
-import { overwritten, type Preset, type Presets, removed } from "../looks/presets";
 import { previewStrengths } from "../looks/preview";
-import type { ShowPanel } from "../page/show/show_panel";
 import { OutputWindow } from "../program/output_window";
 import { PictureInPicture } from "../program/picture_in_picture";
 import { Program } from "../program/program";
 import type { Frame } from "../protocol";
 import { type LatencySample, withSample } from "../receiving/latency";
-import { drawFitted } from "../sources/crop";
-import type { Picture } from "../sources/source";
+import { fittedJpeg } from "../sources/crop";
 import type { Show } from "../vj/show";
+import type { PageAction } from "../vj/targets";
 import type { Client } from "./client";
-import { bindKeys } from "./keys";
+import { bindKeys, type KeyAction } from "./keys";
+import { Sharing } from "./sharing";
 import type { View } from "./view";
+
+const STRENGTH_SHARE = 0.05;
 
 export class Studio {
   readonly client: Client;
   readonly looks: Looks;
+  readonly sharing: Sharing;
   readonly keep: Keep;
   readonly recorder: Recorder;
   readonly view: View;
@@ -38,10 +38,34 @@ export class Studio {
   readonly pictureInPicture: PictureInPicture;
   /** The last minute of measurements. */
   readonly latencies = signal<readonly LatencySample[]>([]);
-  /** The show and its controls, which are loaded when they are first wanted: most people never play one. */
-  readonly show = signal<{ show: Show; Panel: typeof ShowPanel } | null>(null);
+  /** The show, which is loaded when it is first wanted: most people never play one. */
+  readonly show = signal<Show | null>(null);
   /** What the page shows in the output's place while something else is on air. */
   readonly cut = document.createElement("canvas");
+
+  /** What keys, buttons and controllers make the page do, by name. */
+  readonly actions: Readonly<Record<KeyAction | PageAction, () => void>> = {
+    freeze: () => this.client.setFrozen(!this.client.server.isFrozen.peek()),
+    bypass: () => toggle(this.view.isBypassed),
+    panic: () => toggle(this.view.isPanicked),
+    snapshot: () => void this.keep.saveSnapshot(),
+    record: () => this.#toggleRecording(),
+    rewind: () => this.keep.toggleRewind(),
+    layout: () => this.view.nextLayout(),
+    seed: () => this.#newSeed(),
+    tap: () => void this.openShow().then((show) => show.tap()),
+    nextCue: () => void this.openShow().then((show) => show.nextCue()),
+    fullscreen: () => this.view.toggleFullscreen(),
+    measurements: () => toggle(this.view.showsHud),
+    window: () => this.#toggleWindow(),
+    help: () => this.view.toggleDialog("help"),
+    lessStrength: () => this.client.settings.nudge("strength", -STRENGTH_SHARE),
+    moreStrength: () => this.client.settings.nudge("strength", STRENGTH_SHARE),
+    lessOutput: () => this.view.mixBy(-1),
+    moreOutput: () => this.view.mixBy(1),
+  };
+
+  readonly callPreset = (index: number): void => this.looks.call(index);
 
   constructor(client: Client, view: View) {
     this.client = client;
@@ -49,9 +73,11 @@ export class Studio {
     this.looks = new Looks({
       params: () => client.params.inForce.peek(),
       shown: () => client.params.shown.peek(),
-      edit: (field, value, pace) => client.params.edit(field, value, pace),
+      edit: client.params.edit,
       unnamed: () => strings.presets.unnamed,
+      say: (note, undo) => client.notes.say(note, undo),
     });
+    this.sharing = new Sharing({ looks: this.looks, notes: client.notes, clock: browserClock });
     this.program = new Program({
       layers: () => view.layers.peek(),
       input: () => client.inputs.picture(),
@@ -64,37 +90,103 @@ export class Studio {
       title: () => `${strings.name}: ${strings.panes.output}`,
       bindKeys: (there) => bindKeys(this, there),
     });
-    this.keep = new Keep(client, browserClock);
+    this.keep = new Keep({
+      clock: browserClock,
+      player: client.player,
+      model: () => client.server.model.peek(),
+      shownParams: () => client.params.ofVersion(client.meter.paramsVersion.peek()),
+      ofVersion: (version) => client.params.ofVersion(version),
+      onNothing: (problem) => client.problems.mention(problem),
+    });
     this.recorder = new Recorder({
       program: this.program,
       clock: browserClock,
       save: (video, extension) => this.keep.save(video, extension),
-      onError: (error) => client.mention("recordingFailed", error),
+      onError: (error) => client.problems.mention("recordingFailed", error),
     });
     this.pictureInPicture = new PictureInPicture(this.program);
-    this.#takeFromAddress();
+    this.sharing.takeFromAddress(computed(() => client.params.inForce.value !== null));
     if (view.usesMidi.peek()) void this.openShow();
     this.#keepAwake();
-    view.air.subscribe((air) => client.putOnAir(air));
-    client.onReady = (air, isFirst) => {
-      if (isFirst && air !== "on_air") view.follow(air);
-      else if (air !== view.air.peek()) client.putOnAir(view.air.peek());
-    };
-    client.onInput.add(() => this.program.changed("input"));
-    client.onOutput.add(() => this.program.changed("output"));
-    client.serverStats.subscribe((stats) => {
-      if (!stats) return;
-      this.latencies.value = withSample(this.latencies.peek(), browserClock.now(), stats, client.meter.now.peek());
+    this.#followAir();
+    this.#followPictures();
+  }
+
+  /** The drawing; null while something else is the input. */
+  get drawing() {
+    const { kind, canvas } = this.client.inputs;
+    return kind.peek() === "canvas" ? canvas : null;
+  }
+
+  async togglePictureInPicture(): Promise<void> {
+    if (!(await this.pictureInPicture.toggle())) this.client.problems.mention("pictureInPictureRefused");
+  }
+
+  /** A file that was dropped or pasted: our own have a look or presets in them, others are pictures to restyle. */
+  async take(file: File): Promise<void> {
+    const isOwn = file.type === "image/png" || file.name.endsWith(".json");
+    if (!isOwn || !(await this.sharing.open(file))) await this.client.inputs.open(file);
+  }
+
+  /** A file that was chosen for its look or its presets. */
+  async open(file: File): Promise<void> {
+    if (!(await this.sharing.open(file))) this.client.problems.mention("noLook");
+  }
+
+  /** Has this moment's picture made at several strengths. */
+  async preview(onPicture: (index: number, frame: Frame) => void): Promise<void> {
+    const { inputs, params, problems } = this.client;
+    const [picture, inForce] = [inputs.picture(), params.inForce.peek()];
+    if (!picture || !inForce) {
+      problems.mention("noPreview");
+      return;
+    }
+    const { width, height } = inForce;
+    try {
+      await previewStrengths({
+        // Without a name: the server gives the session one of its own.
+        dial: dialWebSocket(() => webSocketUrl("")),
+        after: (ms, action) => browserClock.after(ms, action),
+        jpeg: await fittedJpeg(picture, width, height),
+        params: { ...lookOf(inForce), width, height },
+        onPicture,
+        onOver: (session) => void endSession(session),
+      });
+    } catch (error) {
+      problems.mention("previewFailed", (error as Error).message);
+    }
+  }
+
+  async openShow(): Promise<Show> {
+    const { Show: Playing } = await import("../vj/show");
+    this.show.value ??= new Playing({
+      clock: browserClock,
+      controls: this.client.settings.controls,
+      presets: this.looks.presets,
+      shown: this.client.params.shown,
+      edit: this.client.params.edit,
+      mix: (amount) => (this.view.amount.value = amount),
+      callPreset: this.callPreset,
+      actions: this.actions,
+      usesMidi: this.view.usesMidi,
     });
-    effect(() => {
-      view.layers.value;
-      client.shape.value;
-      this.program.changed("mix");
-    });
-    effect(() => {
-      if (view.isCut.value) return this.program.add({ canvas: this.cut });
-      return undefined;
-    });
+    return this.show.value;
+  }
+
+  #toggleWindow(): void {
+    if (this.window.isOpen.peek()) this.window.close();
+    else if (!this.window.open()) this.client.problems.mention("windowRefused");
+  }
+
+  #toggleRecording(): void {
+    const type = this.recorder.types[0];
+    if (this.recorder.progress.peek()) this.recorder.stop();
+    else if (type) this.recorder.start(type, this.view.recordsBoth.peek());
+  }
+
+  #newSeed(): void {
+    if (this.looks.isSeedLocked.peek()) this.client.problems.mention("seedLocked");
+    else this.client.settings.newSeed(Math.random());
   }
 
   /** Whatever runs by itself keeps the screen on; a hand that draws does so anyway. */
@@ -109,139 +201,35 @@ export class Studio {
     keepAwake(isWanted, isVisible, async () => navigator.wakeLock.request("screen"));
   }
 
-  openWindow(): void {
-    if (this.window.isOpen.peek()) this.window.close();
-    else if (!this.window.open()) this.client.mention("windowRefused");
+  /** Those who watch the session elsewhere see this page's cuts; a page that comes back takes over what is on air. */
+  #followAir(): void {
+    const { client, view } = this;
+    view.air.subscribe((air) => client.putOnAir(air));
+    client.onReady = (air, isFirst) => {
+      if (isFirst && air !== "on_air") view.follow(air);
+      else if (air !== view.air.peek()) client.putOnAir(view.air.peek());
+    };
   }
 
-  async togglePictureInPicture(): Promise<void> {
-    if (!(await this.pictureInPicture.toggle())) this.client.mention("pictureInPictureRefused");
-  }
-
-  toggleRecording(): void {
-    const type = this.recorder.types[0];
-    if (this.recorder.progress.peek()) this.recorder.stop();
-    else if (type) this.recorder.start(type, this.view.recordsBoth.peek());
-  }
-
-  newSeed(): void {
-    if (this.looks.isSeedLocked.peek()) this.client.mention("seedLocked");
-    else this.client.newSeed();
-  }
-
-  /** A file that was dropped or pasted: our own have a look or presets in them, others are pictures to restyle. */
-  async take(file: File): Promise<void> {
-    const isOwn = file.type === "image/png" || file.name.endsWith(".json");
-    if (!isOwn || !(await this.#restore(file))) await this.client.inputs.open(file);
-  }
-
-  /** A file that was chosen for its look or its presets. */
-  async open(file: File): Promise<void> {
-    if (!(await this.#restore(file))) this.client.mention("noLook");
-  }
-
-  async #restore(file: File): Promise<boolean> {
-    const bytes = new Uint8Array(await file.arrayBuffer());
-    const look = lookIn(bytes);
-    const isTaken = look ? this.looks.apply(look) : this.looks.import(new TextDecoder().decode(bytes));
-    if (isTaken) this.client.say(look ? "lookRestored" : "presetsImported");
-    return isTaken;
-  }
-
-  /** Has this moment's picture made at several strengths. */
-  async preview(onPicture: (index: number, frame: Frame) => void): Promise<void> {
-    const { client } = this;
-    const [picture, params] = [client.inputs.picture(), client.params.inForce.peek()];
-    if (!picture || !params) {
-      client.mention("noPreview");
-      return;
-    }
-    try {
-      await previewStrengths({
-        // Without a name: the server gives the session one of its own.
-        dial: dialWebSocket(() => webSocketUrl("")),
-        after: (ms, action) => browserClock.after(ms, action),
-        jpeg: await jpegOf(picture, params.width, params.height),
-        params: { ...lookOf(params), width: params.width, height: params.height },
-        onPicture,
-        onOver: (session) => void fetch(new URL(`api/sessions/${session}`, document.baseURI), { method: "DELETE" }),
-      });
-    } catch (error) {
-      client.mention("previewFailed", (error as Error).message);
-    }
-  }
-
-  async openShow(): Promise<Show> {
-    const opened = this.show.peek();
-    if (opened) return opened.show;
-    const [{ Show: Playing }, { ShowPanel: Panel }] = await Promise.all([
-      import("../vj/show"),
-      import("../page/show/show_panel"),
-    ]);
-    this.show.value ??= { show: new Playing(this), Panel };
-    return this.show.value.show;
-  }
-
-  async tap(): Promise<void> {
-    (await this.openShow()).tap();
-  }
-
-  async nextCue(): Promise<void> {
-    (await this.openShow()).nextCue();
-  }
-
-  removePreset(index: number): void {
-    this.#changePresets("presetRemoved", (presets) => removed(presets, index));
-  }
-
-  overwritePreset(index: number): void {
-    this.#changePresets("presetOverwritten", (presets) => overwritten(presets, index, this.looks.present));
-  }
-
-  /** In a way that can be taken back: one wrong key on a stage shouldn't cost a look. */
-  #changePresets(note: NoteKind, change: (presets: Presets) => Presets): void {
-    const { presets } = this.looks;
-    const before = presets.peek();
-    presets.value = change(before);
-    this.client.say(note, () => (presets.value = before));
-  }
-
-  exportPresets(): void {
-    download(this.looks.export(), "realtime-presets.json", browserClock);
-  }
-
-  /** Copies the address that has a preset in it. */
-  async share(preset: Preset): Promise<void> {
-    const address = this.looks.address(preset);
-    try {
-      await navigator.clipboard.writeText(address);
-      this.client.say("addressCopied");
-    } catch {
-      // Not allowed, or no secure page: then it stands where it can be copied by hand.
-      history.replaceState(null, "", address);
-      this.client.say("addressInBar");
-    }
-  }
-
-  /** A preset in the address is taken once there are params to set, and then no more: a reload keeps what came after. */
-  #takeFromAddress(): void {
-    const preset = presetIn(location.hash);
-    if (!preset) return;
-    const stop = effect(() => {
-      if (this.client.params.inForce.value === null) return;
-      queueMicrotask(() => {
-        stop();
-        this.looks.apply(preset.look);
-        history.replaceState(null, "", location.href.replace(/#.*$/, ""));
-      });
+  /** Each new picture, mix and measurement goes to those that draw and keep it. */
+  #followPictures(): void {
+    const { client, view, program } = this;
+    client.onInput.add(() => program.changed("input"));
+    client.onOutput.add((frame) => this.keep.add(frame));
+    client.onOutput.add(() => program.changed("output"));
+    client.server.stats.subscribe((stats) => {
+      if (!stats) return;
+      this.latencies.value = withSample(this.latencies.peek(), browserClock.now(), stats, client.meter.now.peek());
     });
+    effect(() => {
+      view.layers.value;
+      client.shape.value;
+      program.changed("mix");
+    });
+    effect(() => (view.isCut.value ? program.add({ canvas: this.cut }) : undefined));
   }
 }
 
-async function jpegOf(picture: Picture, width: number, height: number): Promise<Uint8Array> {
-  const canvas = new OffscreenCanvas(width, height);
-  const context = canvas.getContext("2d", { alpha: false });
-  if (!context) throw new Error("this browser has no 2D canvas");
-  drawFitted(context, picture);
-  return new Uint8Array(await (await canvas.convertToBlob({ type: "image/jpeg" })).arrayBuffer());
+function toggle(flag: { value: boolean; peek(): boolean }): void {
+  flag.value = !flag.peek();
 }

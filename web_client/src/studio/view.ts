@@ -76,6 +76,10 @@ export class View {
     else void this.panes?.requestFullscreen?.().catch(() => {});
   }
 
+  toggleDialog(dialog: Dialog): void {
+    this.dialog.value = this.dialog.peek() === dialog ? null : dialog;
+  }
+
   nextLayout(): void {
     this.layout.value = layouts[(layouts.indexOf(this.layout.peek()) + 1) % layouts.length] ?? "sideBySide";
   }

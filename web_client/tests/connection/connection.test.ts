@@ -42,7 +42,7 @@ let connection: Connection;
 
 beforeEach(() => {
   clock = new FakeClock();
-  problems = new Problems();
+  problems = new Problems(clock);
   sockets = [];
   received = [];
   isRefused = false;

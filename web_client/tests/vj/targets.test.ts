@@ -1,32 +1,35 @@
+import { signal } from "@preact/signals";
 import { expect, test, vi } from "vitest";
-import { actions, moveTarget } from "../../src/vj/targets";
+import type { NumberControl } from "../../src/params/schema";
+import type { Value } from "../../src/protocol";
+import { actions, moveTarget, numbersIn } from "../../src/vj/targets";
 
-function setUp(prompt: unknown = "") {
-  const edit = vi.fn();
-  const show = { tap: vi.fn(), cues: vi.fn(), nextCue: vi.fn() };
-  const amount = { value: 0.5 };
-  const flags = { isBypassed: fake(false), isPanicked: fake(false) };
-  const done = { call: vi.fn(), setFrozen: vi.fn(), saveSnapshot: vi.fn(), toggleRewind: vi.fn(), nextLayout: vi.fn() };
-  const studio = {
-    client: {
-      controls: { value: [{ kind: "number", name: "strength", min: 0, max: 1, step: 0.01 }] },
-      params: { edit, shown: { peek: () => ({ prompt }) } },
-      isFrozen: fake(false),
-      setFrozen: done.setFrozen,
+const strength = { kind: "number", name: "strength", min: 0, max: 1, step: 0.01 } as NumberControl;
+
+function setUp(prompt: Value = "") {
+  const targets = {
+    numbers: signal([strength]),
+    shown: signal({ prompt }),
+    edit: vi.fn(),
+    mix: vi.fn(),
+    callPreset: vi.fn(),
+    actions: {
+      freeze: vi.fn(),
+      bypass: vi.fn(),
+      panic: vi.fn(),
+      snapshot: vi.fn(),
+      record: vi.fn(),
+      rewind: vi.fn(),
+      layout: vi.fn(),
+      seed: vi.fn(),
+      tap: vi.fn(),
+      cues: vi.fn(),
+      nextCue: vi.fn(),
     },
-    looks: { call: done.call },
-    keep: { saveSnapshot: done.saveSnapshot, toggleRewind: done.toggleRewind },
-    view: { amount, ...flags, nextLayout: done.nextLayout },
-    newSeed: vi.fn(),
-    toggleRecording: vi.fn(),
   };
   const move = (target: string, value: number, isKey = false) =>
-    moveTarget(studio as never, show, target, { key: "cc 1 1", value, isKey });
-  return { move, edit, show, amount, flags, done, studio };
-}
-
-function fake<T>(value: T) {
-  return { value, peek: () => value };
+    moveTarget(targets, target, { key: "cc 1 1", value, isKey });
+  return { ...targets, move };
 }
 
 test("a knob moves a setting over its range", () => {
@@ -40,9 +43,9 @@ test("a knob moves the wipe or the opacity, and the slider between two prompts",
     { text: "a", weight: 1 },
     { text: "b", weight: 0 },
   ];
-  const { move, amount, edit } = setUp(two);
+  const { move, mix, edit } = setUp(two);
   move("mix", 0.8);
-  expect(amount.value).toBe(0.8);
+  expect(mix).toHaveBeenCalledWith(0.8);
   move("balance", 0.25);
   expect(edit).toHaveBeenCalledWith("prompt", [{ text: "a", weight: 0.75 }, { text: "b", weight: 0.25 }], "sliding");
 });
@@ -54,21 +57,23 @@ test("without two prompts there is nothing between them", () => {
 });
 
 test("a key acts however softly it is hit, a knob when it passes the upper half", () => {
-  const { move, show, done, flags } = setUp();
+  const { move, callPreset, actions } = setUp();
   move("tap", 0.1, true);
   move("tap", 0.4);
   move("tap", 0.6);
-  expect(show.tap).toHaveBeenCalledTimes(2);
+  expect(actions.tap).toHaveBeenCalledTimes(2);
   move("preset 3", 1, true);
-  expect(done.call).toHaveBeenCalledWith(2);
-  move("panic", 1, true);
-  expect(flags.isPanicked.value).toBe(true);
+  expect(callPreset).toHaveBeenCalledWith(2);
 });
 
 test("every action does something", () => {
-  const { move, show, done, flags, studio } = setUp();
+  const { move, actions: done } = setUp();
   for (const action of actions) move(action, 1, true);
-  const called = [...Object.values(show), done.setFrozen, done.saveSnapshot, done.toggleRewind, done.nextLayout];
-  for (const each of [...called, studio.newSeed, studio.toggleRecording]) expect(each).toHaveBeenCalledOnce();
-  expect(flags.isBypassed.value).toBe(true);
+  for (const action of actions) expect(done[action]).toHaveBeenCalledOnce();
+});
+
+test("only numbers with both ends have a range for a knob", () => {
+  const open = { ...strength, name: "seed", max: null };
+  const text = { kind: "text", name: "prompt", title: "", description: "", isPrimary: true, isMultiline: true, maxLength: 9 } as const;
+  expect(numbersIn([open, strength, text])).toEqual([strength]);
 });

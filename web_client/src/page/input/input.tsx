@@ -55,7 +55,7 @@ function SourcePicture({ client, kind }: { client: Client; kind: SourceKind }) {
       <Mount key={kind} element={source.view} label={label} />
       {"shape" in source && <CropFrame client={client} source={source} />}
       {source.isStill && client.dialer.inUse.value === "websocket" && (
-        <p class="work-dot" data-busy={client.isAtWork.value} title={strings.source.atWork} />
+        <p class="work-dot" data-busy={client.senders.isAtWork.value} title={strings.source.atWork} />
       )}
     </>
   );

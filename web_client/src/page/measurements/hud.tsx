@@ -11,7 +11,7 @@ export function Hud({ studio }: { studio: Studio }) {
   const words = strings.hud;
   const { sent_fps, shown_fps, latency_p50_ms, latency_p95_ms, link } = client.meter.now.value;
   const paramsVersion = client.meter.paramsVersion.value;
-  const stats = client.serverStats.value;
+  const stats = client.server.stats.value;
   const repeats = client.meter.repeats.value;
   const dropped = Object.entries(stats?.dropped ?? {}).filter(([, count]) => count > 0);
   const stages = Object.entries(stats?.stage_ms ?? {}).filter(([, ms]) => ms >= 0.05);

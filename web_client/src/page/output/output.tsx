@@ -45,7 +45,7 @@ function Badges({ studio }: { studio: Studio }) {
       {view.isPanicked.value && <p class="badge danger">{strings.panes.panicked}</p>}
       {view.isBypassed.value && <p class="badge">{strings.panes.bypassed}</p>}
       {studio.keep.moments.value && <p class="badge">{strings.keep.past}</p>}
-      {client.isFrozen.value && <p class="badge">{strings.panes.frozen}</p>}
+      {client.server.isFrozen.value && <p class="badge">{strings.panes.frozen}</p>}
     </div>
   );
 }
@@ -93,9 +93,9 @@ function MixSlider({ view, class: name }: { view: View; class: string }) {
 }
 
 function OutputTools({ studio }: { studio: Studio }) {
-  const { client, view, window, pictureInPicture } = studio;
+  const { client, view, window, pictureInPicture, actions } = studio;
   const words = strings.actions;
-  const isFrozen = client.isFrozen.value;
+  const isFrozen = client.server.isFrozen.value;
   return (
     <div class="tools" role="group" aria-label={words.label}>
       <ToolButton
@@ -104,39 +104,35 @@ function OutputTools({ studio }: { studio: Studio }) {
         shortcut={strings.keys.space}
         isOn={isFrozen}
         isOff={!isFrozen && client.connection.status.value.state !== "open"}
-        press={() => client.setFrozen(!isFrozen)}
+        press={actions.freeze}
       />
       <ToolButton
         icon="bypass"
         name={words.bypass}
         shortcut="B"
         isOn={view.isBypassed.value}
-        press={() => {
-          view.isBypassed.value = !view.isBypassed.value;
-        }}
+        press={actions.bypass}
       />
       <ToolButton
         icon="panic"
         name={words.panic}
         shortcut="P"
         isOn={view.isPanicked.value}
-        press={() => {
-          view.isPanicked.value = !view.isPanicked.value;
-        }}
+        press={actions.panic}
       />
-      <ToolButton icon="snapshot" name={words.snapshot} shortcut="S" press={() => void studio.keep.saveSnapshot()} />
+      <ToolButton icon="snapshot" name={words.snapshot} shortcut="S" press={actions.snapshot} />
       <RecordingTools studio={studio} />
       <ToolButton
         icon="rewind"
         name={strings.keep.rewind}
         shortcut="Z"
         isOn={studio.keep.moments.value !== null}
-        press={() => studio.keep.toggleRewind()}
+        press={actions.rewind}
       />
       <span class="spacer" />
-      <ToolButton isSmall icon="dice" name={words.newSeed} shortcut="R" press={() => studio.newSeed()} />
+      <ToolButton isSmall icon="dice" name={words.newSeed} shortcut="R" press={actions.seed} />
       {document.fullscreenEnabled && (
-        <ToolButton isSmall icon="fullscreen" name={words.fullscreen} shortcut="F" press={() => view.toggleFullscreen()} />
+        <ToolButton isSmall icon="fullscreen" name={words.fullscreen} shortcut="F" press={actions.fullscreen} />
       )}
       <ToolButton
         isSmall
@@ -144,7 +140,7 @@ function OutputTools({ studio }: { studio: Studio }) {
         name={words.window}
         shortcut="O"
         isOn={window.isOpen.value}
-        press={() => studio.openWindow()}
+        press={actions.window}
       />
       {pictureInPicture.isAvailable && (
         <ToolButton

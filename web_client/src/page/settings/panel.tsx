@@ -15,9 +15,9 @@ const AUTOMATIC = ["latency_ms", "min_fps", "min_steps", "min_scale", "min_quali
 
 export function Panel({ studio }: { studio: Studio }) {
   const { client, looks } = studio;
-  const controls = client.controls.value;
+  const controls = client.settings.controls.value;
   const field = (control: Control) => {
-    const why = whyNoEffect(control.name, client.guidance.value, client.params.shown.value);
+    const why = whyNoEffect(control.name, client.server.guidance.value, client.params.shown.value);
     return (
       <Field
         key={control.name}
@@ -27,7 +27,7 @@ export function Panel({ studio }: { studio: Studio }) {
         error={client.params.errors.value[control.name]}
         edit={(value, pace) => client.params.edit(control.name, value, pace)}
         leave={() => client.params.leave(control.name)}
-        randomise={() => studio.newSeed()}
+        randomise={studio.actions.seed}
         seedLock={looks.isSeedLocked}
         noEffect={why && strings.noEffect[why]}
       />
@@ -68,7 +68,7 @@ export function Panel({ studio }: { studio: Studio }) {
 
 /** What the server chose, and its reason in its own words. */
 function GovernorNote({ studio: { client } }: { studio: Studio }) {
-  const governor = client.governor.value;
+  const governor = client.server.governor.value;
   if (!governor) return null;
   const { steps, width, height, quality, reason } = governor;
   return (

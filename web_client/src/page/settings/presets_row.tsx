@@ -54,9 +54,9 @@ function Row({ studio, preset, index }: { studio: Studio; preset: Preset; index:
         onChange={(event) => set(renamed(looks.presets.value, index, event.currentTarget.value))}
       />
       <IconButton icon="up" label={words.up(preset.name)} press={() => set(moved(looks.presets.value, index, -1))} />
-      <IconButton icon="pencil" label={words.overwrite(preset.name)} press={() => studio.overwritePreset(index)} />
-      <IconButton icon="share" label={words.share(preset.name)} press={() => void studio.share(preset)} />
-      <IconButton icon="clear" label={words.remove(preset.name)} press={() => studio.removePreset(index)} />
+      <IconButton icon="pencil" label={words.overwrite(preset.name)} press={() => looks.overwrite(index)} />
+      <IconButton icon="share" label={words.share(preset.name)} press={() => void studio.sharing.share(preset)} />
+      <IconButton icon="clear" label={words.remove(preset.name)} press={() => looks.remove(index)} />
     </li>
   );
 }
@@ -70,7 +70,7 @@ function Files({ studio }: { studio: Studio }) {
         <Icon name="open" />
         {words.open}
       </button>
-      <button type="button" onClick={() => studio.exportPresets()}>
+      <button type="button" onClick={() => studio.sharing.exportPresets()}>
         <Icon name="snapshot" />
         {words.export}
       </button>

@@ -6,7 +6,7 @@ import type { Phrase } from "../../protocol";
 import type { Client } from "../../studio/client";
 
 export function StyleChips({ client }: { client: Client }) {
-  const { styles = [], moods = [] } = client.styles.value;
+  const { styles = [], moods = [] } = client.server.styles.value;
   const prompt = client.params.shown.value.prompt;
   // A blend of prompts has no words to replace: its chips start a new prompt.
   const text = typeof prompt === "string" ? prompt : "";

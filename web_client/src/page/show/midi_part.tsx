@@ -1,25 +1,25 @@
 /** Which knob moves what: one line for each setting, action and preset. */
 
 import { strings } from "../../languages/strings";
-import type { Studio } from "../../studio/studio";
+import type { NumberControl } from "../../params/schema";
 import type { Show } from "../../vj/show";
-import { actions, amounts, numbersOf } from "../../vj/targets";
+import { actions, amounts } from "../../vj/targets";
 import { Icon } from "../widgets/icons";
 
 const MIDI_PRESETS = 9;
 
 /** What a setting is called, in the language of the page where that has a word for it. */
-export function titleOf(studio: Studio, name: string): string {
-  return strings.fields[name]?.title ?? numbersOf(studio).find((control) => control.name === name)?.title ?? name;
+export function titleOf({ name, title }: NumberControl): string {
+  return strings.fields[name]?.title ?? title;
 }
 
-export function MidiPart({ studio, show }: { studio: Studio; show: Show }) {
+export function MidiPart({ show }: { show: Show }) {
   const words = strings.show;
   const { controller } = show;
   const state = controller.state.value;
-  const presets = studio.looks.presets.value.slice(0, MIDI_PRESETS);
+  const presets = show.presets.value.slice(0, MIDI_PRESETS);
   const targets: [string, string][] = [
-    ...numbersOf(studio).map(({ name }): [string, string] => [name, titleOf(studio, name)]),
+    ...show.numbers.value.map((control): [string, string] => [control.name, titleOf(control)]),
     ...amounts.map((amount): [string, string] => [amount, words.amounts[amount]]),
     ...actions.map((action): [string, string] => [action, words.actions[action]]),
     ...presets.map(({ name }, index): [string, string] => [`preset ${index + 1}`, name]),

@@ -1,21 +1,19 @@
 /** The controls of a show: tempo, cues, MIDI and sound. */
 
 import { strings } from "../../languages/strings";
-import type { Studio } from "../../studio/studio";
 import { beatActions, type Show } from "../../vj/show";
-import { numbersOf } from "../../vj/targets";
 import { Check } from "../widgets/check";
 import { CuesPart } from "./cues_part";
 import { MidiPart, titleOf } from "./midi_part";
 import { NumberOption } from "./number_option";
 
-export function ShowPanel({ studio, show }: { studio: Studio; show: Show }) {
+export function ShowPanel({ show }: { show: Show }) {
   return (
     <div class="show">
       <TempoPart show={show} />
       <CuesPart show={show} />
-      <MidiPart studio={studio} show={show} />
-      <SoundPart studio={studio} show={show} />
+      <MidiPart show={show} />
+      <SoundPart show={show} />
     </div>
   );
 }
@@ -79,7 +77,7 @@ function TempoPart({ show }: { show: Show }) {
   );
 }
 
-function SoundPart({ studio, show }: { studio: Studio; show: Show }) {
+function SoundPart({ show }: { show: Show }) {
   const words = strings.show;
   const { isOn, level, problem } = show.sound;
   return (
@@ -106,9 +104,9 @@ function SoundPart({ studio, show }: { studio: Studio; show: Show }) {
               show.soundField.value = event.currentTarget.value;
             }}
           >
-            {numbersOf(studio).map(({ name }) => (
-              <option key={name} value={name}>
-                {titleOf(studio, name)}
+            {show.numbers.value.map((control) => (
+              <option key={control.name} value={control.name}>
+                {titleOf(control)}
               </option>
             ))}
           </select>
