@@ -1,11 +1,17 @@
 /** Starts the page. */
 
 import "./page/css/style.css";
+import "./page/css/header.css";
 import "./page/css/controls.css";
 import "./page/css/panes.css";
-import "./page/css/studio.css";
+import "./page/css/measurements.css";
+import "./page/css/over.css";
+import "./page/css/dialogs.css";
 import "./page/css/panel.css";
-import "./page/css/draw.css";
+import "./page/css/keeping.css";
+import "./page/css/show.css";
+import "./page/css/drawing.css";
+import "./page/css/drawing_tools.css";
 import "./page/css/touch.css";
 import { effect } from "@preact/signals";
 import { render } from "preact";
