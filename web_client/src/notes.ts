@@ -1,4 +1,4 @@
-/** What was done and is worth knowing, for a while, with the way back where there is one. Holds no sentences. */
+/** Shows for a while what was done, with the way back where there is one. Holds no sentences. */
 
 import { signal } from "@preact/signals";
 import type { Clock } from "./browser/clock";

@@ -1,15 +1,15 @@
-/** The one error path: whatever fails is reported here, and shown as a sentence that says what to do. Holds no sentences. */
+/** The one error path: whatever fails is reported here, and shown until it works again. Holds no sentences. */
 
 import { signal } from "@preact/signals";
 import type { Clock } from "./browser/clock";
 import type { ProblemKind } from "./languages/strings";
 
-/** Where a problem belongs. A scope holds one problem, and clears it when it works again. */
+/** The part that a problem belongs to. It holds one problem, and clears it when it works again. */
 export type Scope = "connection" | "source" | "params" | "output";
 
 export interface Problem {
   kind: ProblemKind;
-  /** What the other side said about it, in its own words. */
+  /** The other side's own words about it. */
   detail: string;
 }
 

@@ -1,4 +1,4 @@
-/** Keeps the screen awake: nobody touches a phone that films, or a laptop that feeds a projector. Doesn't know why. */
+/** Keeps the screen on while something runs without a hand on it. Doesn't know what runs. */
 
 import { effect, type ReadonlySignal } from "@preact/signals";
 

@@ -1,4 +1,4 @@
-/** Time as a dependency, so that tests can turn the hands. */
+/** Time as a dependency: the browser's own, or a test's. */
 
 export interface Clock {
   /** Milliseconds, never going back. */

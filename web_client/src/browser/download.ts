@@ -1,4 +1,4 @@
-/** Hands a file to the browser's downloads. */
+/** Hands a file to the browser's downloads. Doesn't know what is in it. */
 
 import type { Clock } from "./clock";
 

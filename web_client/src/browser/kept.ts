@@ -1,4 +1,4 @@
-/** Signals that outlive the page: what somebody chose here, kept by this browser. */
+/** Signals whose value this browser keeps from one visit to the next. Knows no key and no meaning of its own. */
 
 import { effect, type Signal, signal } from "@preact/signals";
 

@@ -1,4 +1,4 @@
-/** Which of the browser's video codecs are offered, in which order, and how fast they begin. Pure. */
+/** Orders the browser's video codecs for the offer, and sets the bitrate they begin with. Pure. */
 
 export type Codec = Pick<RTCRtpCodec, "mimeType" | "sdpFmtpLine">;
 

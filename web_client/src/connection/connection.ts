@@ -59,7 +59,7 @@ export interface ConnectionOptions {
   onEnd: () => void;
 }
 
-/** What a transport says of its own end; no server sends these. */
+/** Codes for ends that transports report themselves; no server sends these. */
 export const OwnCode = {
   /** Nobody closed it; browsers give the same code for a WebSocket. */
   lost: 1006,
@@ -163,7 +163,7 @@ export class Connection {
     if (this.isOpen) this.#transport?.sendFrame?.(bytes);
   }
 
-  /** What the transport knows of its link; null where every frame tells by itself. */
+  /** The link's measurements; null where frames carry their times. */
   async measure(): Promise<LinkMeasurements | null> {
     return (await this.#transport?.measure?.()) ?? null;
   }

@@ -17,12 +17,12 @@ export interface DialerOptions {
 
 /** WebRTC that breaks off as often as this in a row is given up. */
 const MAX_LOSSES = 2;
-/** What held for this long was no failure. */
+/** A connection that held for this long doesn't count as a loss. */
 const GOOD_AFTER_MS = 10_000;
 
 export class Dialer {
   readonly choice;
-  /** What was dialled last. */
+  /** The transport dialled last. */
   readonly inUse = signal<TransportKind>("websocket");
 
   readonly #options: DialerOptions;

@@ -1,4 +1,4 @@
-/** What a peer connection tells of its link, read from its statistics. Pure: reports in, numbers out. */
+/** Reads round trip, buffering and codec out of a peer connection's statistics. Pure: reports in, numbers out. */
 
 export interface LinkMeasurements {
   /** Of the network alone; null until it was measured. */

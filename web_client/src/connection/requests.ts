@@ -1,4 +1,4 @@
-/** What the server is asked by plain HTTP, beside the connection. Reads no answer's meaning. */
+/** The plain HTTP requests beside the connection. Doesn't interpret the answers. */
 
 function address(path: string): URL {
   return new URL(path, document.baseURI);

@@ -1,4 +1,4 @@
-/** The session's name, kept for as long as the tab lives, so that a reload or a cut comes back to the same params. */
+/** Keeps the session's name for as long as the tab lives, so that a reload comes back to the same params. */
 
 const KEY = "realtime.session";
 

@@ -1,4 +1,4 @@
-/** Which transport suits: the user's choice, or the one that fits the circumstances. Pure, apart from the storage. */
+/** Chooses the transport: the user's, or else what suits source and network. Pure, apart from the storage. */
 
 export type TransportKind = "websocket" | "webrtc";
 export type TransportChoice = "automatic" | TransportKind;

@@ -1,4 +1,4 @@
-/** The WebRTC transport: one video track each way, and the messages over a data channel. Decides only when it is lost. */
+/** The WebRTC transport: one video track each way, messages over a data channel. Decides only when it is lost. */
 
 import type { Clock } from "../browser/clock";
 import { CloseCode, parseMessage, ProtocolError } from "../protocol";
@@ -164,7 +164,7 @@ function showAtOnce(receiver: RTCRtpReceiver & { playoutDelayHint?: number }): v
   receiver.playoutDelayHint = 0;
 }
 
-/** Where bandwidth is short, fewer pictures: smaller ones would be restyled as small ones. */
+/** Sends fewer pictures where bandwidth is short, not smaller ones: those would be restyled as small ones. */
 function keepResolution(sender: RTCRtpSender): void {
   const parameters = sender.getParameters() as RTCRtpSendParameters & { degradationPreference?: string };
   parameters.degradationPreference = "maintain-resolution";

@@ -1,4 +1,4 @@
-/** The drawing itself: layers and their pixels, what is seen of them, and the way back. Knows no pointer and no tool. */
+/** The drawing: layers and their pixels, the composed picture, undo. Knows no pointer and no tool. */
 
 import { computed, signal } from "@preact/signals";
 import { type Box, clip, type Shift, sheetSize, union, UNMOVED } from "./geometry";
@@ -8,7 +8,7 @@ import { Sheets } from "./sheets";
 import { BLANK, type Original, Surface, type Tile } from "./surface";
 import { TILE_BYTES, tilesIn, wholeTiles } from "./tiles";
 
-/** What undo may hold: thirty strokes and more across half a square sheet, over others. */
+/** Undo's memory: enough for thirty strokes across half a square sheet, drawn over others. */
 export const HISTORY_BYTES = 12 * 1024 * 1024;
 const PAPER = "#ffffff";
 
@@ -43,10 +43,10 @@ export class Drawing {
   readonly layers = signal<Layers>(oneLayer(1));
   readonly canUndo = computed(() => this.#history.value.done.length > 0);
   readonly canRedo = computed(() => this.#history.value.undone.length > 0);
-  /** Where the active layer was put. */
+  /** The active layer's shift from where it was made. */
   readonly shift = computed(() => this.#sheets.originalOf(this.layers.value.activeId)?.shift ?? UNMOVED);
 
-  /** What is seen, and sent. Desynchronized where the browser can: strokes show without waiting for the page. */
+  /** The composed picture, shown and sent. Desynchronized where browsers can: strokes don't wait for the page. */
   readonly #view = new Surface(1, 1, { alpha: false, desynchronized: true });
   readonly #sheets = new Sheets();
   /** The active layer with an unfinished mark on it. */
@@ -66,7 +66,7 @@ export class Drawing {
     return this.#view.canvas;
   }
 
-  /** What is seen, from the centre. */
+  /** The visible part of the sheet, from its centre. */
   get box(): Box {
     return this.#view.box;
   }
@@ -217,7 +217,7 @@ export class Drawing {
     this.layers.value = layers;
   }
 
-  /** What is drawn on a hidden layer would not be seen. */
+  /** Shows the active layer if it is hidden, before something is drawn on it. */
   showActive(): void {
     const { id, isVisible } = activeLayer(this.layers.peek());
     if (!isVisible) this.arrange("show", (layers) => change(layers, id, { isVisible: true }));

@@ -1,4 +1,4 @@
-/** Records the program, alone or with the input beside it, to a file of the browser's downloads. */
+/** Records the program, alone or with the input beside it, as a file. Doesn't know where the file goes. */
 
 import { signal } from "@preact/signals";
 import type { Clock } from "../browser/clock";
@@ -22,7 +22,7 @@ export class Recorder {
   readonly types: RecordingType[] = recordingTypes(
     (type) => "MediaRecorder" in window && MediaRecorder.isTypeSupported(type),
   );
-  /** How long and how large; null while nothing is recorded. */
+  /** The recording's length and size; null without one. */
   readonly progress = signal<{ ms: number; bytes: number } | null>(null);
 
   readonly #options: RecorderOptions;

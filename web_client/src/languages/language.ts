@@ -1,4 +1,4 @@
-/** Which language the page speaks: the user's choice, else the browser's. All but English are loaded when spoken. */
+/** Speaks a language: the user's choice, or else the browser's. All but English are loaded when spoken. */
 
 import { signal } from "@preact/signals";
 import { kept, oneOf } from "../browser/kept";

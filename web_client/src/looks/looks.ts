@@ -1,4 +1,4 @@
-/** The looks that somebody keeps and calls: presets, the prompts used, whether the seed is locked. */
+/** Keeps presets, the prompts used and the seed's lock, and puts looks in force. Doesn't know how a param is sent. */
 
 import type { Signal } from "@preact/signals";
 import { flag, kept } from "../browser/kept";

@@ -1,4 +1,4 @@
-/** The overlay page: nothing but the picture of one session, transparent while there is none. It reconnects by itself. */
+/** The overlay page: the picture of one session, transparent while there is none. Reconnects by itself. */
 
 import "./overlay.css";
 import { browserClock } from "../browser/clock";

@@ -1,4 +1,4 @@
-/** What the user must know: the connection's progress, and every problem as a sentence that says what to do. */
+/** Progress, notes and problems, each problem as a sentence that says what to do. */
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";

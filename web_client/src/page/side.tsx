@@ -1,4 +1,4 @@
-/** The column beside the stage, in tabs: the look of the picture, and the show around it. */
+/** The column beside the panes, in tabs: the look of the picture, and the show around it. */
 
 import { signal } from "@preact/signals";
 import { strings } from "../languages/strings";

@@ -1,4 +1,4 @@
-/** What keys and dice do to a number field, within its bounds. Pure. */
+/** Moves a number field and draws a seed, within the field's bounds. Pure. */
 
 import type { NumberControl } from "./schema";
 

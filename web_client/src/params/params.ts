@@ -1,4 +1,4 @@
-/** The params as the panel sees them: the server's truth, and on top of it edits that are still on their way. */
+/** The params in force on the server, and over them the user's edits on their way. Knows no transport. */
 
 import { computed, signal } from "@preact/signals";
 import type { Clock } from "../browser/clock";
@@ -14,7 +14,7 @@ export type Pace = "typing" | "sliding";
 export type Edit = (field: string, value: Value, pace: Pace) => void;
 
 const TYPING_MS = 80;
-/** How long an edit may stand against what the server says: long enough for the answer of a slow line. */
+/** An unanswered edit gives way to the server's value after this, which is longer than a slow line's round trip. */
 const ANSWER_MS = 2000;
 
 /** A value that is in force for a while in place of the user's own. */
@@ -35,11 +35,11 @@ export interface ParamsStoreOptions {
 }
 
 export class ParamsStore {
-  /** What is in force; null before the first connection. */
+  /** The server's params; null before the first connection. */
   readonly inForce = signal<Params | null>(null);
   /** Why the server refused a field, by the field's name. */
   readonly errors = signal<Readonly<Record<string, string>>>({});
-  /** What to show: the edits over what is in force. */
+  /** The params in view: the edits over those in force. */
   readonly shown = computed<Readonly<Record<string, Value>>>(() => {
     const shown: Record<string, Value> = { ...this.inForce.value };
     for (const [field, { own }] of this.#loans.value) shown[field] = own;

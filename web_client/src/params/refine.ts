@@ -1,4 +1,4 @@
-/** Few steps while the pen moves, the user's own when it rests: pictures that follow the hand, then a good one. */
+/** Lends the fewest steps while the pen moves, and gives the user's own back when it rests. Knows no wire. */
 
 import type { Clock } from "../browser/clock";
 

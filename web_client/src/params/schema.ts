@@ -1,4 +1,4 @@
-/** From the params' JSON schema to the controls of the panel. Pure; what it doesn't understand it leaves out. */
+/** Turns the params' JSON schema into the panel's controls. Pure; leaves out what it doesn't understand. */
 
 interface ControlBase {
   name: string;

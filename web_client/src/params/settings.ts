@@ -1,4 +1,4 @@
-/** The settings as the panel shows them: a control for each param, and what keys and dice do to numbers. */
+/** The panel's controls, and how keys and dice move the numbers among them. Knows no wire. */
 
 import { signal } from "@preact/signals";
 import type { Value } from "../protocol";

@@ -1,4 +1,4 @@
-/** Style and mood phrases in a prompt: which are in it, put in, taken out. Pure. */
+/** Finds, puts in and takes out style and mood phrases in a prompt. Pure. */
 
 import type { Phrase, Value, WeightedPrompt } from "../protocol";
 
@@ -26,7 +26,7 @@ function parts(prompt: string): string[] {
     .filter((part) => part !== "");
 }
 
-/** Where the words of `phrase` begin among the comma-separated parts of `prompt`; -1 if they don't. */
+/** The index at which the parts of `phrase` begin among those of `prompt`; -1 without them. */
 function indexOf(prompt: string[], phrase: string[]): number {
   if (phrase.length === 0) return -1;
   return prompt.findIndex((_, start) =>

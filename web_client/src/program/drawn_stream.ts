@@ -1,4 +1,4 @@
-/** The program as a video stream: each picture of it once, as it is drawn. */
+/** The program as a video stream, one frame for each time it is drawn. Doesn't know who watches. */
 
 import type { Program } from "./program";
 

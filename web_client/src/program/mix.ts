@@ -1,4 +1,4 @@
-/** What is on air: which pictures lie over which, for the page, the second screen and recordings alike. Pure. */
+/** Decides what is on air: which pictures lie over which. Pure. */
 
 import type { Air } from "../protocol";
 
@@ -10,7 +10,7 @@ export const blends = ["wipe", "opacity"] as const;
 export type Blend = (typeof blends)[number];
 
 export const refuges = ["black", "camera"] as const;
-/** What panic shows. */
+/** What is shown in a panic. */
 export type Refuge = (typeof refuges)[number];
 
 export interface Mix {
@@ -18,7 +18,7 @@ export interface Mix {
   blend: Blend;
   /** Of the output over the input, 0–1. */
   opacity: number;
-  /** Where the input ends and the output begins, 0–1 of the width. */
+  /** The line between input and output, 0–1 of the width. */
   wipe: number;
   isBypassed: boolean;
   isPanicked: boolean;
@@ -42,7 +42,7 @@ export function layersOf({ layout, blend, opacity, wipe, isBypassed, isPanicked,
   return [input, blend === "wipe" ? { ...output, from: wipe } : { ...output, opacity }];
 }
 
-/** What those who watch the session elsewhere see: the page's cuts, but not its layout. */
+/** What viewers elsewhere see: the page's cuts, but not its layout. */
 export function airOf({ isBypassed, isPanicked, refuge }: Mix): Air {
   if (isPanicked && refuge === "black") return "black";
   return isPanicked || isBypassed ? "bypass" : "on_air";

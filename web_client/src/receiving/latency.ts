@@ -1,4 +1,4 @@
-/** The last minute of latency for the plot: the server's stages stacked, and what this page measured. Pure. */
+/** The last minute of latency as samples, and the plot's scale over them. Pure. */
 
 import type { Stats } from "../protocol";
 import type { Measurements } from "./meter";
@@ -26,7 +26,7 @@ export function withSample(samples: readonly LatencySample[], now_ms: number, st
   return [...samples, { at_s: now_ms / 1000, stage_ms, p50_ms, p95_ms }].slice(-SPAN_S);
 }
 
-/** How high each stage reaches, laid on top of those before it. */
+/** The upper edge of each stage's band, stacked on those before it. */
 export function stacked({ stage_ms }: LatencySample): number[] {
   let sum_ms = 0;
   return stage_ms.map((ms) => (sum_ms += ms));

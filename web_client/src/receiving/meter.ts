@@ -1,4 +1,4 @@
-/** The client's own measurements, read twice a second so that showing them costs nothing. */
+/** Measures this page's rates and latencies, read twice a second so that showing them costs nothing. */
 
 import { signal } from "@preact/signals";
 import type { Clock } from "../browser/clock";
@@ -12,7 +12,7 @@ export interface Measurements {
   /** From capture to the screen, both by this page's clock; null while nothing arrives. */
   latency_p50_ms: number | null;
   latency_p95_ms: number | null;
-  /** What a transport of video knows in place of the latency; null where frames carry their times. */
+  /** A video transport's own measurements; null where frames carry their times. */
   link: LinkMeasurements | null;
 }
 
@@ -29,7 +29,7 @@ export class Meter {
   /** The params that made the picture on the screen; null before the first. */
   readonly paramsVersion = signal<number | null>(null);
 
-  /** How often the server said that nothing had changed. */
+  /** The number of results that said nothing had changed. */
   readonly repeats = signal(0);
 
   readonly #clock: Clock;

@@ -1,4 +1,4 @@
-/** What the server says of itself and of this session. Knows neither the connection nor pictures. */
+/** The server's model, measurements and freeze as it reports them. Knows neither the connection nor pictures. */
 
 import { signal } from "@preact/signals";
 import type { Clock } from "../browser/clock";

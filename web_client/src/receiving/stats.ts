@@ -1,4 +1,4 @@
-/** What the client measures itself: rates and latency over a sliding span. Time is handed in. */
+/** Rates and percentiles over the last seconds. Pure: time is handed in. */
 
 const SPAN_MS = 3000;
 

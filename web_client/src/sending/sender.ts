@@ -1,4 +1,4 @@
-/** What takes a source's newest picture to the server, in one transport's way. */
+/** The interface of everything that sends a source's pictures. Knows no transport. */
 
 import type { Source } from "../sources/source";
 

@@ -77,7 +77,7 @@ export class Senders implements Sender {
     return this.#options.transport() === "webrtc" ? this.#tracks : this.#frames;
   }
 
-  /** What both are given; only the one of the transport in use has a target. */
+  /** The options of one sender, which has a target only while its transport is in use. */
   #optionsFor(kind: TransportKind) {
     const { clock, transport, target, onSent, onError } = this.#options;
     return {

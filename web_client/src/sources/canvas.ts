@@ -1,4 +1,4 @@
-/** The drawing surface as a source: hears pointers and keys for the pen. Says so only when something changed. */
+/** The drawing surface as a source: hears pointers and keys for the pen, and reports each change. */
 
 import { effect, signal } from "@preact/signals";
 import { browserClock } from "../browser/clock";
@@ -30,7 +30,7 @@ export class DrawingCanvas implements Source {
   readonly view = document.createElement("div");
   readonly toolbox = new Toolbox();
   readonly viewpoint = new Viewpoint();
-  /** Where the keyboard's cross is; null until it is used. */
+  /** The keyboard's cross, from the centre; null until it is used. */
   readonly cross = signal<Point | null>(null);
   /** Whether a pen was seen, and fingers can be given back their right to draw. */
   readonly hasPen = signal(false);

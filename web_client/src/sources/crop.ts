@@ -1,4 +1,4 @@
-/** The centred part of a picture that has a wanted shape, and how a picture is brought to what is sent. */
+/** Crops, scales and mirrors a picture to the size in which it is sent. Knows no source. */
 
 import type { Picture } from "./source";
 

@@ -1,4 +1,4 @@
-/** Which source is in use, of those that there are: switches between them, and says what went wrong. */
+/** Holds the sources, switches between them, and reports what went wrong with one. Knows no connection. */
 
 import { signal } from "@preact/signals";
 import type { Problems } from "../problems";

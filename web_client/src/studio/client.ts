@@ -1,4 +1,4 @@
-/** Joins the parts that talk to the server: sources → senders → connection → player, and params → panel. Draws nothing. */
+/** Joins the parts that talk to the server: sources → senders → connection → player, params. Draws nothing. */
 
 import { computed } from "@preact/signals";
 import { browserClock as clock } from "../browser/clock";

@@ -1,4 +1,4 @@
-/** The keyboard shortcuts: which key means what, and when a key belongs to the control that has the focus. */
+/** The keyboard shortcuts, and when a key is the focused control's own. Doesn't know what the actions do. */
 
 /** What keys do, apart from calling presets by their number. */
 export type KeyAction =

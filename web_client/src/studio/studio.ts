@@ -1,4 +1,4 @@
-/** Joins the client with what is done here with its pictures and settings. The page draws from it; draws nothing itself. */
+/** Joins the client with what this page does with its pictures and settings. Draws nothing: the page does. */
 
 import { computed, effect, signal } from "@preact/signals";
 import { keepAwake } from "../browser/awake";
@@ -40,7 +40,7 @@ export class Studio {
   readonly latencies = signal<readonly LatencySample[]>([]);
   /** The show, which is loaded when it is first wanted: most people never play one. */
   readonly show = signal<Show | null>(null);
-  /** What the page shows in the output's place while something else is on air. */
+  /** Shown in the output's place while something else is on air. */
   readonly cut = document.createElement("canvas");
 
   /** What keys, buttons and controllers make the page do, by name. */
@@ -189,7 +189,7 @@ export class Studio {
     else this.client.settings.newSeed(Math.random());
   }
 
-  /** Whatever runs by itself keeps the screen on; a hand that draws does so anyway. */
+  /** Keeps the screen on while a source, a recording or the output window runs. Drawing keeps it on anyway. */
   #keepAwake(): void {
     const isVisible = signal(!document.hidden);
     document.addEventListener("visibilitychange", () => (isVisible.value = !document.hidden));
@@ -201,7 +201,7 @@ export class Studio {
     keepAwake(isWanted, isVisible, async () => navigator.wakeLock.request("screen"));
   }
 
-  /** Those who watch the session elsewhere see this page's cuts; a page that comes back takes over what is on air. */
+  /** Tells the server of this page's cuts; a page that comes back takes over what is on air. */
   #followAir(): void {
     const { client, view } = this;
     view.air.subscribe((air) => client.putOnAir(air));

@@ -1,4 +1,4 @@
-/** What this page shows and how: nothing here concerns the server. */
+/** What this page shows, and how: layout, mix, theme, dialogs. Nothing here concerns the server. */
 
 import { computed, type Signal, signal } from "@preact/signals";
 import { flag, kept, oneOf, within } from "../browser/kept";
@@ -44,7 +44,7 @@ export class View {
     refuge: this.refuge.value,
   }));
   readonly layers = computed(() => layersOf(this.mix.value));
-  /** What is to be seen wherever the session is watched. */
+  /** What the session's viewers are to see. */
   readonly air = computed(() => airOf(this.mix.value));
   /** Whether something else than the output is to be seen in its place. */
   readonly isCut = computed(() => this.isBypassed.value || this.isPanicked.value);

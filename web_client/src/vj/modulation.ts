@@ -1,4 +1,4 @@
-/** How a level moves a number: from where it was, by an amount. Pure. */
+/** Measures loudness, and moves a number by it. Pure. */
 
 import type { NumberControl } from "../params/schema";
 import { scaled } from "./midi";

@@ -1,4 +1,4 @@
-/** Plays a show: what beats, cues, knobs and sound do to the params. Loaded when it is first wanted. */
+/** Plays a show: beats, cues, knobs and sound move the params. Knows no page; loaded when it is first wanted. */
 
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { Clock } from "../browser/clock";
@@ -19,7 +19,7 @@ const TICK_MS = 50;
 export const beatActions = ["nothing", "seed", "preset"] as const;
 export type BeatAction = (typeof beatActions)[number];
 
-/** What a show plays on: all that it knows of the page. */
+/** All that a show knows of the page. */
 export interface ShowOptions extends Pick<Targets, "shown" | "edit" | "mix" | "callPreset"> {
   clock: Clock;
   controls: ReadonlySignal<readonly Control[]>;

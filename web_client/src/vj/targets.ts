@@ -1,4 +1,4 @@
-/** What a knob or a key of a controller can move. Knows neither the page nor who does what is moved. */
+/** Moves what a controller's knob or key is bound to. Knows neither the page nor MIDI's bytes. */
 
 import type { ReadonlySignal } from "@preact/signals";
 import { balanced, blendOf } from "../looks/blend";
@@ -27,7 +27,7 @@ export type ShowAction = (typeof showActions)[number];
 /** In the order in which they are listed. */
 export const actions = [...pageActions, ...showActions] as const;
 
-/** What a knob moves that is no setting of the server: the wipe or the opacity, the slider between two prompts. */
+/** What knobs move besides settings: the wipe or the opacity, the slider between two prompts. */
 export const amounts = ["mix", "balance"] as const;
 export type Amount = (typeof amounts)[number];
 

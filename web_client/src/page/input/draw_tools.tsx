@@ -1,4 +1,4 @@
-/** The tools below the drawing surface: what draws, in which colour, how thick and how faint, and the way back. */
+/** The tools below the drawing surface: tools, colours, sliders, layers, undo. */
 
 import type { Signal } from "@preact/signals";
 import { PALETTE } from "../../draw/colours";
@@ -160,7 +160,7 @@ function Slider({ value, label, shortcut, unit, ...range }: SliderProps) {
 const SCALE_PERCENT = { min: 5, max: 800, step: 1 };
 const DISTANCE_PERCENT = { min: -400, max: 400, step: 1 };
 
-/** Where the layer lies, in numbers: for the keyboard, and for hands that want it exact. */
+/** The layer's size and place as numbers, for the keyboard and for exact values. */
 function LayerPlace({ canvas }: { canvas: DrawingCanvas }) {
   const words = strings.layers;
   const shift = canvas.drawing.shift.value;

@@ -107,7 +107,7 @@ function SourceButton({ client, kind, isPressed }: SourceButtonProps) {
   );
 }
 
-/** Where the picture is cut to the shape of what is made. Nothing where all of it is used. */
+/** The frame around the part that is sent; nothing where the whole picture is. */
 function CropFrame({ client, source }: { client: Client; source: CroppedSource }) {
   const shape = source.shape.value;
   const wanted = client.shape.value;

@@ -1,4 +1,4 @@
-/** The layers of the drawing, the topmost first, as one sees them. */
+/** The list of the drawing's layers, the topmost first. */
 
 import type { Drawing } from "../../draw/drawing";
 import { activate, change, isFull, type Layer, remove, shift } from "../../draw/layers";

@@ -1,4 +1,4 @@
-/** The measurements below the stage: our own, and what the server says of itself. */
+/** The measurements below the panes: this page's own, and what the server says of itself. */
 
 import { transportChoices } from "../../connection/transport_choice";
 import { strings } from "../../languages/strings";

@@ -1,4 +1,4 @@
-/** The fold with the plot of the latency. */
+/** The fold that holds the latency plot, and loads it when opened. */
 
 import { useEffect, useRef } from "preact/hooks";
 import { strings } from "../../languages/strings";

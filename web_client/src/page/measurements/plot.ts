@@ -1,4 +1,4 @@
-/** Draws the plot of the latency: stages as bands, percentiles as lines over them, what a moment took beside them. */
+/** Draws the latency plot: stages as bands, percentiles as lines, their values in a legend. Knows no signals. */
 
 import { nearest, type LatencySample, SPAN_S, stacked, STAGES, ticksTo, topOf } from "../../receiving/latency";
 
@@ -23,7 +23,7 @@ export class Plot {
   readonly #values: HTMLElement[];
   readonly #resized: ResizeObserver;
   #samples: readonly LatencySample[] = [];
-  /** Where the pointer is, in seconds before now; null while it is elsewhere. */
+  /** The moment under the pointer, in seconds before now; null without one. */
   #ago_s: number | null = null;
 
   constructor(place: HTMLElement, words: PlotWords) {

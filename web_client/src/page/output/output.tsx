@@ -72,7 +72,7 @@ function Blending({ view }: { view: View }) {
   );
 }
 
-/** How much of the output lies over the input: a slider, which as a wipe is the line between the two. */
+/** The slider of opacity or wipe; as a wipe its thumb is the line between input and output. */
 function MixSlider({ view, class: name }: { view: View; class: string }) {
   const { amount } = view;
   return (
@@ -161,7 +161,7 @@ interface ToolButtonProps {
   shortcut?: string;
   /** Of what is on or off; what happens once has none. */
   isOn?: boolean;
-  /** What needs the server while there is none. */
+  /** Disabled: it needs the server, and there is none. */
   isOff?: boolean;
   /** Shows the icon alone; the name is said and shown on hover. */
   isSmall?: boolean;

@@ -66,7 +66,7 @@ export function Panel({ studio }: { studio: Studio }) {
   );
 }
 
-/** What the server chose, and its reason in its own words. */
+/** The steps, size and quality that the server chose, with its reason. */
 function GovernorNote({ studio: { client } }: { studio: Studio }) {
   const governor = client.server.governor.value;
   if (!governor) return null;

@@ -1,4 +1,4 @@
-/** The list of cues, and what plays it. */
+/** The list of cues, and the buttons that play it. */
 
 import { strings } from "../../languages/strings";
 import { promptFrom, promptText } from "../../params/styles";

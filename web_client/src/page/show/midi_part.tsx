@@ -1,4 +1,4 @@
-/** Which knob moves what: one line for each setting, action and preset. */
+/** The MIDI controller's targets: one line for each setting, action and preset, with the knob that moves it. */
 
 import { strings } from "../../languages/strings";
 import type { NumberControl } from "../../params/schema";
@@ -8,7 +8,7 @@ import { Icon } from "../widgets/icons";
 
 const MIDI_PRESETS = 9;
 
-/** What a setting is called, in the language of the page where that has a word for it. */
+/** A setting's title in the page's language, or else the server's. */
 export function titleOf({ name, title }: NumberControl): string {
   return strings.fields[name]?.title ?? title;
 }

@@ -1,4 +1,4 @@
-/** A button without a word on it, for where a dozen words would leave no room: its name is said, and shown on hover. */
+/** A button with an icon alone: its name is spoken, and shown on hover. */
 
 import { type IconName, Icon } from "./icons";
 

@@ -1,4 +1,4 @@
-/** The line icons of the buttons, each as one path on a 24×24 grid. Beside a label, or on a button that has one for those who don't see it. */
+/** The line icons of the buttons, each one path on a 24×24 grid. They have no names: buttons do. */
 
 const paths = {
   camera: "M3 8a2 2 0 0 1 2-2h9a2 2 0 0 1 2 2v8a2 2 0 0 1-2 2H5a2 2 0 0 1-2-2zM16 11l5-3v8l-5-3",

@@ -1,4 +1,4 @@
-/** What an input of text shows while somebody may be typing in it. */
+/** Keeps a text input in step with its value without disturbing somebody who types in it. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 
