@@ -31,7 +31,10 @@ export class Problems {
   /** Reports something that was refused once, in the output's scope, and clears that after some seconds. */
   mention(kind: ProblemKind, detail = ""): void {
     this.report("output", kind, detail);
-    this.#clock.after(MENTIONED_MS, () => this.clear("output"));
+    const mentioned = this.current.peek().get("output");
+    this.#clock.after(MENTIONED_MS, () => {
+      if (this.current.peek().get("output") === mentioned) this.clear("output");
+    });
   }
 
   clear(scope: Scope): void {

@@ -29,3 +29,13 @@ test("what was refused once is forgotten after a while", () => {
   clock.pass(1);
   expect(problems.current.value.size).toBe(0);
 });
+
+test("a newer mention has all of its own time", () => {
+  problems.mention("noRewind");
+  clock.pass(5_000);
+  problems.mention("noSnapshot");
+  clock.pass(5_000);
+  expect(problems.current.value.get("output")?.kind).toBe("noSnapshot");
+  clock.pass(3_000);
+  expect(problems.current.value.size).toBe(0);
+});
