@@ -8,6 +8,7 @@ import { refuges } from "../program/mix";
 import type { Studio } from "../studio/studio";
 import { themes } from "../studio/view";
 import { Modal } from "./widgets/dialog";
+import { Select } from "./widgets/select";
 
 export function Dialogs({ studio }: { studio: Studio }) {
   const close = () => {
@@ -50,13 +51,13 @@ function Options({ studio: { client, view }, close }: { studio: Studio; close: (
   return (
     <Modal title={words.title} close={close}>
       <div class="options">
-        <OptionSelect
+        <Select
           label={words.language}
           value={language.value}
           options={languages.map((each) => [each, languageNames[each]])}
           choose={(chosen) => void speak(chosen)}
         />
-        <OptionSelect
+        <Select
           label={words.theme}
           value={view.theme.value}
           options={themes.map((each) => [each, words.themes[each]])}
@@ -64,7 +65,7 @@ function Options({ studio: { client, view }, close }: { studio: Studio; close: (
             view.theme.value = chosen;
           }}
         />
-        <OptionSelect
+        <Select
           label={words.refuge}
           value={view.refuge.value}
           options={refuges.map((each) => [each, words.refuges[each]])}
@@ -72,7 +73,7 @@ function Options({ studio: { client, view }, close }: { studio: Studio; close: (
             view.refuge.value = chosen;
           }}
         />
-        <OptionSelect
+        <Select
           label={strings.transport.title}
           value={client.dialer.choice.value}
           options={transportChoices.map((each) => [each, strings.transport[each]])}
@@ -80,33 +81,5 @@ function Options({ studio: { client, view }, close }: { studio: Studio; close: (
         />
       </div>
     </Modal>
-  );
-}
-
-interface OptionSelectProps<T extends string> {
-  label: string;
-  value: T;
-  options: [T, string][];
-  choose: (chosen: T) => void;
-}
-
-function OptionSelect<T extends string>({ label, value, options, choose }: OptionSelectProps<T>) {
-  return (
-    <label class="option">
-      <span>{label}</span>
-      <select
-        value={value}
-        onChange={(event) => {
-          const chosen = options[event.currentTarget.selectedIndex];
-          if (chosen) choose(chosen[0]);
-        }}
-      >
-        {options.map(([option, name]) => (
-          <option key={option} value={option}>
-            {name}
-          </option>
-        ))}
-      </select>
-    </label>
   );
 }

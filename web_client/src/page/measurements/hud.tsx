@@ -2,8 +2,8 @@
 
 import { transportChoices } from "../../connection/transport_choice";
 import { strings } from "../../languages/strings";
-import type { Client } from "../../studio/client";
 import type { Studio } from "../../studio/studio";
+import { Select } from "../widgets/select";
 import { LatencyPlot } from "./latency_plot";
 
 export function Hud({ studio }: { studio: Studio }) {
@@ -36,7 +36,13 @@ export function Hud({ studio }: { studio: Studio }) {
         <Figure name={words.params} value={paramsVersion === null ? "–" : `v${paramsVersion}`} />
         {stats && <Figure name={words.sessions} value={String(stats.sessions)} />}
       </dl>
-      <TransportSelect client={client} />
+      <Select
+        class="inline transport"
+        label={strings.transport.title}
+        value={client.dialer.choice.value}
+        options={transportChoices.map((each) => [each, strings.transport[each]])}
+        choose={(chosen) => client.chooseTransport(chosen)}
+      />
       {stages.length > 0 && (
         <p>
           <span class="detail">{words.stages}</span>
@@ -68,28 +74,6 @@ export function Hud({ studio }: { studio: Studio }) {
       {stats?.rung && <p class="detail">{stats.rung}</p>}
       <LatencyPlot studio={studio} />
     </section>
-  );
-}
-
-function TransportSelect({ client }: { client: Client }) {
-  const words = strings.transport;
-  return (
-    <label class="inline transport">
-      <span>{words.title}</span>
-      <select
-        value={client.dialer.choice.value}
-        onChange={(event) => {
-          const chosen = transportChoices[event.currentTarget.selectedIndex];
-          if (chosen) client.chooseTransport(chosen);
-        }}
-      >
-        {transportChoices.map((choice) => (
-          <option key={choice} value={choice}>
-            {words[choice]}
-          </option>
-        ))}
-      </select>
-    </label>
   );
 }
 

@@ -3,6 +3,7 @@
 import { strings } from "../../languages/strings";
 import { beatActions, type Show } from "../../vj/show";
 import { Check } from "../widgets/check";
+import { Select } from "../widgets/select";
 import { CuesPart } from "./cues_part";
 import { MidiPart, titleOf } from "./midi_part";
 import { NumberOption } from "./number_option";
@@ -48,21 +49,14 @@ function TempoPart({ show }: { show: Show }) {
         )}
       </div>
       <div class="pair-fields">
-        <label class="option">
-          <span>{words.onBeat}</span>
-          <select
-            value={show.beatAction.value}
-            onChange={(event) => {
-              show.beatAction.value = beatActions[event.currentTarget.selectedIndex] ?? "nothing";
-            }}
-          >
-            {beatActions.map((action) => (
-              <option key={action} value={action}>
-                {words.beatActions[action]}
-              </option>
-            ))}
-          </select>
-        </label>
+        <Select
+          label={words.onBeat}
+          value={show.beatAction.value}
+          options={beatActions.map((action) => [action, words.beatActions[action]])}
+          choose={(action) => {
+            show.beatAction.value = action;
+          }}
+        />
         <NumberOption
           label={words.everyBeats}
           value={show.beatsPerAction.value}
@@ -96,21 +90,14 @@ function SoundPart({ show }: { show: Show }) {
         </p>
       )}
       <div class="pair-fields">
-        <label class="option">
-          <span>{words.moves}</span>
-          <select
-            value={show.soundField.value}
-            onChange={(event) => {
-              show.soundField.value = event.currentTarget.value;
-            }}
-          >
-            {show.numbers.value.map((control) => (
-              <option key={control.name} value={control.name}>
-                {titleOf(control)}
-              </option>
-            ))}
-          </select>
-        </label>
+        <Select
+          label={words.moves}
+          value={show.soundField.value}
+          options={show.numbers.value.map((control) => [control.name, titleOf(control)])}
+          choose={(field) => {
+            show.soundField.value = field;
+          }}
+        />
         <label class="option">
           <span>{words.amount}</span>
           <input
