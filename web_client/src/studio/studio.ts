@@ -16,6 +16,7 @@ import { PictureInPicture } from "../program/picture_in_picture";
 import { Program } from "../program/program";
 import type { Frame } from "../protocol";
 import { type LatencySample, withSample } from "../receiving/latency";
+import type { DrawingCanvas } from "../sources/canvas";
 import { fittedJpeg } from "../sources/crop";
 import type { Show } from "../vj/show";
 import type { PageAction } from "../vj/targets";
@@ -113,7 +114,7 @@ export class Studio {
   }
 
   /** The drawing; null while something else is the input. */
-  get drawing() {
+  get drawing(): DrawingCanvas | null {
     const { kind, canvas } = this.client.inputs;
     return kind.peek() === "canvas" ? canvas : null;
   }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { HISTORY_BYTES } from "../../src/draw/drawing";
+import { HISTORY_BYTES } from "../../src/draw/edits";
 import { SHORTER_SIDE_PX } from "../../src/draw/geometry";
 import { amend, emptyHistory, type History, push, redo, undo } from "../../src/draw/history";
 import { TILE_BYTES, tilesIn } from "../../src/draw/tiles";
