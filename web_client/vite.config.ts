@@ -40,5 +40,6 @@ export default defineConfig({
       "/ws": { target: "ws://127.0.0.1:8777", ws: true },
     },
   },
-  test: { include: ["tests/**/*.test.ts"], environment: "node" },
+  // The test files share their modules, which takes a fifth of the time. What a test stubs ends with it.
+  test: { include: ["tests/**/*.test.ts"], environment: "node", isolate: false, unstubGlobals: true },
 });

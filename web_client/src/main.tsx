@@ -1,21 +1,27 @@
 /** Starts the page. */
 
-import "./style.css";
-import "./controls.css";
-import "./stage.css";
-import "./studio.css";
-import "./panel.css";
-import "./draw.css";
-import "./touch.css";
+import "./page/css/style.css";
+import "./page/css/header.css";
+import "./page/css/controls.css";
+import "./page/css/panes.css";
+import "./page/css/measurements.css";
+import "./page/css/over.css";
+import "./page/css/dialogs.css";
+import "./page/css/panel.css";
+import "./page/css/keeping.css";
+import "./page/css/show.css";
+import "./page/css/drawing.css";
+import "./page/css/drawing_tools.css";
+import "./page/css/touch.css";
 import { effect } from "@preact/signals";
 import { render } from "preact";
-import { App } from "./app";
-import { Client } from "./client";
-import { bindIntake } from "./intake";
-import { bindKeys } from "./keys";
-import { language, speakChosen } from "./language";
-import { Studio } from "./studio";
-import { View } from "./view";
+import { language, speakChosen } from "./languages/language";
+import { App } from "./page/app";
+import { bindIntake } from "./page/intake";
+import { Client } from "./studio/client";
+import { bindKeys } from "./studio/keys";
+import { Studio } from "./studio/studio";
+import { View } from "./studio/view";
 
 const client = new Client();
 const view = new View();

@@ -103,7 +103,7 @@ export interface Phrase {
   prompt: string;
 }
 
-/** What those who watch a session see, by the names of the commands that choose it. */
+/** What a session's viewers see. The values are the commands that choose it. */
 export type Air = "on_air" | "bypass" | "black";
 
 export interface Styles {
@@ -133,7 +133,7 @@ export interface Ready {
   air?: Air;
 }
 
-/** What the server chose to keep to a target of latency or frame rate, and why. */
+/** The server's choice for a target of latency or frame rate, with its reason. */
 export interface Governor {
   steps: number;
   width: number;
@@ -155,9 +155,9 @@ export interface Stats {
   repeated?: number;
   rows: number;
   sessions: number;
-  /** Which acceleration runs, for people. */
+  /** The acceleration in use, as a sentence. */
   rung?: string;
-  /** Where the session has a target. */
+  /** Only where the session has a target. */
   governor?: Governor;
 }
 

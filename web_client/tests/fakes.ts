@@ -1,6 +1,6 @@
 /** A clock whose hands the test turns. */
 
-import type { Clock } from "../src/clock";
+import type { Clock } from "../src/browser/clock";
 
 export class FakeClock implements Clock {
   #now_ms = 0;

@@ -1,15 +1,13 @@
-/** The drawing itself: layers and their pixels, what is seen of them, and the way back. Knows no pointer and no tool. */
+/** The drawing: layers and their pixels, the composed picture, undo. Knows no pointer and no tool. */
 
-import { computed, signal } from "@preact/signals";
+import { computed, type ReadonlySignal, signal } from "@preact/signals";
+import { Edits } from "./edits";
 import { type Box, clip, type Shift, sheetSize, union, UNMOVED } from "./geometry";
-import { amend, emptyHistory, push, redo, undo } from "./history";
 import { activeLayer, addAbove, addBelow, change, isFull, type Layer, type Layers, oneLayer } from "./layers";
 import { Sheets } from "./sheets";
-import { BLANK, type Original, Surface, type Tile } from "./surface";
-import { TILE_BYTES, tilesIn, wholeTiles } from "./tiles";
+import { BLANK, Surface } from "./surface";
+import { tilesIn, wholeTiles } from "./tiles";
 
-/** What undo may hold: thirty strokes and more across half a square sheet, over others. */
-export const HISTORY_BYTES = 12 * 1024 * 1024;
 const PAPER = "#ffffff";
 
 /** How a mark becomes part of a layer. */
@@ -18,55 +16,38 @@ export interface Ink {
   readonly erases: boolean;
 }
 
-/** Pixels of one layer as they were; undoing it puts the ones that are now in their place. */
-interface PixelEdit {
-  readonly kind: "pixels";
-  readonly layerId: number;
-  readonly tiles: Map<number, Tile>;
-  /** And what the layer was made of, which is exchanged with them. */
-  original: Original | null;
-  /** Of what it was made of, if nothing else holds that. */
-  readonly original_bytes: number;
-  bytes: number;
-}
-
-interface LayerEdit {
-  readonly kind: "layers";
-  readonly before: Layers;
-  readonly after: Layers;
-  /** Edits in a row of the same thing, as by a slider, are one. */
-  readonly what: string;
-  readonly bytes: number;
-}
-
 export class Drawing {
   readonly layers = signal<Layers>(oneLayer(1));
-  readonly canUndo = computed(() => this.#history.value.done.length > 0);
-  readonly canRedo = computed(() => this.#history.value.undone.length > 0);
-  /** Where the active layer was put. */
+  /** The active layer's shift from where it was made. */
   readonly shift = computed(() => this.#sheets.originalOf(this.layers.value.activeId)?.shift ?? UNMOVED);
 
-  /** What is seen, and sent. Desynchronized where the browser can: strokes show without waiting for the page. */
+  /** The composed picture, shown and sent. Desynchronized where browsers can: strokes don't wait for the page. */
   readonly #view = new Surface(1, 1, { alpha: false, desynchronized: true });
   readonly #sheets = new Sheets();
+  readonly #edits = new Edits(this.layers, this.#sheets);
   /** The active layer with an unfinished mark on it. */
   readonly #preview = new Surface(1, 1);
-  readonly #history = signal(emptyHistory<PixelEdit | LayerEdit>());
   readonly #onChange: () => void;
   #lastId = 1;
-  /** Layers whose pixels have changed since somebody asked. */
-  readonly #touched = new Set<number>();
 
   constructor(onChange: () => void) {
     this.#onChange = onChange;
     this.resize(1, 1);
   }
 
+  get canUndo(): ReadonlySignal<boolean> {
+    return this.#edits.canUndo;
+  }
+
+  get canRedo(): ReadonlySignal<boolean> {
+    return this.#edits.canRedo;
+  }
+
   get canvas(): HTMLCanvasElement {
     return this.#view.canvas;
   }
 
-  /** What is seen, from the centre. */
+  /** The visible part of the sheet, from its centre. */
   get box(): Box {
     return this.#view.box;
   }
@@ -107,7 +88,7 @@ export class Drawing {
     const parts = boxes.flatMap((box) => clip(box, sheet.box) ?? []);
     const tiles = [...new Set(parts.flatMap(tilesIn))].filter((tile) => mark.readTile(tile) !== BLANK);
     if (tiles.length === 0) return;
-    this.#remember(layerId, tiles);
+    this.#edits.keep(layerId, tiles);
     const whole = parts.reduce<Box | null>(union, null) as Box;
     sheet.blit(mark, whole, ink.opacity, ink.erases ? "destination-out" : "source-over");
     this.#compose(whole);
@@ -132,7 +113,7 @@ export class Drawing {
     const original = this.#sheets.original(activeId);
     this.previewShift(shift);
     const hasInk = (tile: number) => sheet.readTile(tile) !== BLANK || this.#preview.readTile(tile) !== BLANK;
-    this.#remember(activeId, tilesIn(sheet.box).filter(hasInk), { ...original, shift });
+    this.#edits.keep(activeId, tilesIn(sheet.box).filter(hasInk), { ...original, shift });
     sheet.clear(sheet.box);
     sheet.blit(this.#preview, sheet.box);
     this.refresh();
@@ -143,7 +124,7 @@ export class Drawing {
     const sheet = this.#sheets.get(activeId);
     const used = tilesIn(sheet.box).filter((tile) => sheet.readTile(tile) !== BLANK);
     if (used.length === 0) return;
-    this.#remember(activeId, used);
+    this.#edits.keep(activeId, used);
     sheet.clear(sheet.box);
     this.refresh();
   }
@@ -161,7 +142,7 @@ export class Drawing {
     const original = { image, width: width * scale, height: height * scale, shift: UNMOVED };
     this.#sheets.get(id).lay(original);
     this.#sheets.setOriginal(id, original);
-    this.#touched.add(id);
+    this.#edits.touch(id);
     this.arrange("picture", (layers) => addBelow(layers, id));
     return true;
   }
@@ -186,9 +167,7 @@ export class Drawing {
 
   /** The layers whose pixels have changed since this was asked last. */
   takeTouched(): number[] {
-    const touched = [...this.#touched];
-    this.#touched.clear();
-    return touched;
+    return this.#edits.takeTouched();
   }
 
   /** All pixels of a layer; null where nothing was ever drawn on it. */
@@ -199,17 +178,7 @@ export class Drawing {
 
   /** Changes the stack of layers in a way that can be undone. */
   arrange(what: string, rearrange: (layers: Layers) => Layers): void {
-    const before = this.layers.peek();
-    const after = rearrange(before);
-    if (after === before) return;
-    const others = after.stack.filter(({ id }) => !before.stack.some((layer) => layer.id === id)).length;
-    const gone = before.stack.length - (after.stack.length - others);
-    const last = this.#history.peek().done.at(-1);
-    const goesOn = last?.kind === "layers" && last.what === what && what.startsWith("slide");
-    if (goesOn) this.#history.value = amend(this.#history.peek(), { ...last, after });
-    else this.#push({ kind: "layers", before, after, what, bytes: this.#sheets.bytes * (gone + others) });
-    this.layers.value = after;
-    this.refresh();
+    if (this.#edits.arrange(what, rearrange)) this.refresh();
   }
 
   /** Choosing the layer to draw on is nothing to undo. */
@@ -217,61 +186,18 @@ export class Drawing {
     this.layers.value = layers;
   }
 
-  /** What is drawn on a hidden layer would not be seen. */
+  /** Shows the active layer if it is hidden, before something is drawn on it. */
   showActive(): void {
     const { id, isVisible } = activeLayer(this.layers.peek());
     if (!isVisible) this.arrange("show", (layers) => change(layers, id, { isVisible: true }));
   }
 
   undo(): void {
-    const edit = this.#history.peek().done.at(-1);
-    if (!edit) return;
-    this.#history.value = undo(this.#history.peek());
-    this.#apply(edit, "before");
+    if (this.#edits.undo()) this.refresh();
   }
 
   redo(): void {
-    const edit = this.#history.peek().undone.at(-1);
-    if (!edit) return;
-    this.#history.value = redo(this.#history.peek());
-    this.#apply(edit, "after");
-  }
-
-  #apply(edit: PixelEdit | LayerEdit, state: "before" | "after"): void {
-    if (edit.kind === "layers") this.layers.value = edit[state];
-    else {
-      const sheet = this.#sheets.get(edit.layerId);
-      for (const [tile, pixels] of edit.tiles) {
-        edit.tiles.set(tile, sheet.readTile(tile));
-        sheet.writeTile(tile, pixels);
-      }
-      edit.bytes = edit.original_bytes + bytesOf(edit.tiles.values());
-      const original = this.#sheets.originalOf(edit.layerId);
-      this.#sheets.setOriginal(edit.layerId, edit.original);
-      edit.original = original;
-      this.#touched.add(edit.layerId);
-    }
-    this.refresh();
-  }
-
-  /** @param original what the layer is made of from now on: of nothing else than its pixels once it was drawn on. */
-  #remember(layerId: number, numbers: Iterable<number>, original: Original | null = null): void {
-    const sheet = this.#sheets.get(layerId);
-    const tiles = new Map([...numbers].map((tile) => [tile, sheet.readTile(tile)]));
-    const before = this.#sheets.originalOf(layerId);
-    this.#sheets.setOriginal(layerId, original);
-    this.#touched.add(layerId);
-    const isOnlyHere = before !== null && before.image !== original?.image;
-    const original_bytes = isOnlyHere ? this.#sheets.bytes : 0;
-    const bytes = original_bytes + bytesOf(tiles.values());
-    this.#push({ kind: "pixels", layerId, tiles, original: before, original_bytes, bytes });
-  }
-
-  #push(edit: PixelEdit | LayerEdit): void {
-    this.#history.value = push(this.#history.peek(), edit, HISTORY_BYTES);
-    const { done } = this.#history.peek();
-    const reachable = done.flatMap((each) => (each.kind === "layers" ? [each.before, each.after] : []));
-    this.#sheets.keepOnly([this.layers.peek(), ...reachable]);
+    if (this.#edits.redo()) this.refresh();
   }
 
   #growSheets(width: number, height: number): void {
@@ -294,11 +220,4 @@ export class Drawing {
     const surface = instead ?? this.#sheets.find(id);
     if (isVisible && surface) this.#view.blit(surface, part, opacity);
   }
-}
-
-/** Tiles of one colour weigh next to nothing. */
-function bytesOf(tiles: Iterable<Tile>): number {
-  let bytes = 0;
-  for (const tile of tiles) if (typeof tile !== "number") bytes += TILE_BYTES;
-  return bytes;
 }

@@ -1,4 +1,4 @@
-/** Flood fill: which pixels hang together with one by their colour. Pure. */
+/** Flood fill: finds the pixels connected to one by their colour. Pure. */
 
 import type { Box } from "./geometry";
 

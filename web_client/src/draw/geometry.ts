@@ -1,6 +1,6 @@
 /** Points, boxes and shapes on the sheet, in its pixels from the picture's centre. Pure. */
 
-/** The picture's shorter side, in pixels: drawn larger than it is sent, so that a 256-pixel picture still feels like paper. */
+/** The sheet's shorter side: larger than what is sent, so that a 256-pixel picture still feels like paper. */
 export const SHORTER_SIDE_PX = 1024;
 
 export interface Point {
@@ -93,7 +93,7 @@ export function shiftedOn(before: Shift, { dx, dy, scale }: Shift): Shift {
 
 const EIGHTH_TURN = Math.PI / 4;
 
-/** Where a shape ends when it is held regular: lines to eighths of a turn, the others as wide as high. */
+/** The end of a shape that is held regular: lines turn in eighths, the others are as wide as high. */
 export function regular(kind: ShapeKind, from: Point, to: Point): Point {
   const [dx, dy] = [to.x - from.x, to.y - from.y];
   if (kind === "line") {

@@ -1,4 +1,4 @@
-/** Which pointer draws and which moves the picture: pens before fingers, two fingers together, a palm not at all. Pure. */
+/** Decides which pointer draws and which moves the picture; a pen ends the fingers' right to draw. Pure. */
 
 export interface Pointer {
   readonly id: number;
@@ -8,12 +8,12 @@ export interface Pointer {
   readonly at_ms: number;
 }
 
-/** What comes of it. Positions and distances are the pointers' own. */
+/** What gestures call. Positions and distances are the pointers' own. */
 export interface GestureActions {
   /** Pointers start to draw one at a time. */
   begin(pointer: Pointer): void;
   end(): void;
-  /** What was begun was meant as something else. */
+  /** Discards what was begun: it was a pinch, or a palm. */
   cancel(): void;
   /** The picture is moved, and magnified about a point. */
   move(factor: number, x: number, y: number, dx: number, dy: number): void;
@@ -83,7 +83,7 @@ export class Gestures {
     else this.#moving.set(pointer.id, pointer);
   }
 
-  /** Whatever fingers and palm were doing, it was not meant. */
+  /** Ends what fingers and palm were doing. */
   #takeOver(): void {
     this.fingerDraws = false;
     this.#moving.clear();

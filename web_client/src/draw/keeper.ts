@@ -1,6 +1,6 @@
 /** Keeps the drawing in this browser, so that neither a reload nor a crash takes it. Knows no tool and no undo. */
 
-import type { Clock } from "../clock";
+import type { Clock } from "../browser/clock";
 import type { Drawing } from "./drawing";
 import type { Layers } from "./layers";
 

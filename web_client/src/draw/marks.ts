@@ -1,4 +1,4 @@
-/** What a tool makes while the pen is down: a stroke, a shape, a filled area. Each becomes part of the layer at its end. */
+/** The marks that tools make while the pen is down: strokes, shapes, filled areas. Knows no pointer. */
 
 import type { Drawing, Ink } from "./drawing";
 import { flood, widen } from "./flood";
@@ -23,7 +23,7 @@ export interface Brush {
 
 /** The surfaces on which marks are made before they belong to a layer; used again for each. */
 export interface Scratch {
-  /** What of a stroke won't change any more. */
+  /** The settled part of a stroke. */
   readonly settled: Surface;
   /** All of the mark, in full strength: overlaps don't show in a faint one. */
   readonly whole: Surface;
@@ -34,7 +34,7 @@ export class StrokeMark implements Mark {
   readonly #scratch: Scratch;
   readonly #brush: Brush;
   readonly #stroke: Stroke;
-  /** Where it is, piece by piece; the last is the one that still grows. */
+  /** The boxes of the settled pieces. */
   readonly #boxes: Box[] = [];
   #live: Box | null = null;
 

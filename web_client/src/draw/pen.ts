@@ -62,7 +62,7 @@ export class Pen {
     this.#toolbox.take(this.#drawing.read({ ...box, right: box.left + 1, bottom: box.top + 1 }).data);
   }
 
-  /** What is filled is done at once, and no mark. */
+  /** Begins a mark; null for a fill, which is done at once. */
   #begin(tool: Exclude<Tool, "hand" | "pick" | "move">, at: PenPoint): Mark | null {
     const [drawing, toolbox] = [this.#drawing, this.#toolbox];
     const scratch = (this.#scratch ??= { settled: drawing.newSurface(), whole: drawing.newSurface() });

@@ -1,9 +1,9 @@
-/** Which part of the picture the drawing pane shows: pan and zoom, as shares of the pane. Pure. */
+/** The part of the picture that the drawing pane shows: pan and zoom, as shares of the pane. Pure. */
 
 export interface Place {
   /** 1 shows all of the picture. */
   readonly zoom: number;
-  /** Where the picture's left and top edges lie, in shares of the pane's width and height; never right of its own edge. */
+  /** The picture's left and top edges, in shares of the pane's width and height; never inside the pane. */
   readonly x: number;
   readonly y: number;
 }

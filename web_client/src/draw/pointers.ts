@@ -1,4 +1,4 @@
-/** What shows where the pen is: a ring as large as the brush under a pointer, and the keyboard's cross. */
+/** Shows where the pen is: a ring of the brush's size under a pointer, and the keyboard's cross. Hears no events. */
 
 import type { Point } from "./geometry";
 import type { Place } from "./place";
@@ -14,7 +14,7 @@ export class Pointers {
     this.cross.className = "cross";
   }
 
-  /** @param reach what the pen would cover, in shares of the pane's shorter side as it is magnified; null hides the ring. */
+  /** @param reach the ring's diameter in shares of the pane's shorter side, magnified; null hides it. */
   showRing(event: PointerEvent, pane: DOMRect, reach: number | null): void {
     this.ring.hidden = reach === null || event.pointerType === "touch";
     if (reach === null) return;

@@ -1,8 +1,8 @@
-/** The pixels of the layers, each made when it is first needed, and what a layer was before it was put elsewhere. */
+/** Holds the layers' pixels, and of what a moved layer was made. Knows no order of layers. */
 
 import { signal } from "@preact/signals";
-import type { Layers } from "./layers";
 import { UNMOVED } from "./geometry";
+import type { Layers } from "./layers";
 import { type Original, Surface } from "./surface";
 
 export class Sheets {
@@ -19,7 +19,7 @@ export class Sheets {
     return this.#height;
   }
 
-  /** What one of them weighs. */
+  /** The memory of one layer's pixels. */
   get bytes(): number {
     return this.#width * this.#height * 4;
   }
@@ -65,7 +65,7 @@ export class Sheets {
     this.#originals.value = originals;
   }
 
-  /** What the layer is made of before it is put elsewhere: the picture that it was, or else its pixels as they are. */
+  /** The original that a move begins with: the imported picture, or else a copy of the layer's pixels. */
   original(id: number): Original {
     const known = this.#originals.peek().get(id);
     if (known) return known;

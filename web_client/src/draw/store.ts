@@ -1,4 +1,4 @@
-/** Where the drawing is kept: one record in a database of this browser, written whole or not at all. */
+/** Stores the drawing as one record in this browser's database, whole or not at all. Doesn't know when. */
 
 import type { DrawingStore, KeptDrawing } from "./keeper";
 

@@ -10,7 +10,7 @@ export interface PenPoint extends Point {
 
 /** From here on the start of a stroke is settled, so that its end costs the same however long it gets. */
 const LIVE_POINTS = 64;
-/** So many points of what is settled are outlined again with what follows: the joint doesn't show. */
+/** Settled points that are outlined again with the next piece, so that the joint doesn't show. */
 const OVERLAP_POINTS = 8;
 const SHORTEST_STEP_PX = 0.7;
 const THINNING = 0.6;

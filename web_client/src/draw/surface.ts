@@ -3,7 +3,7 @@
 import type { Box, Shift } from "./geometry";
 import { boxOfTile, onlyPixel, TILE_PX } from "./tiles";
 
-/** What is on a tile; where that is one colour, only its pixel. */
+/** A tile's pixels; of a tile of one colour only that pixel. */
 export type Tile = ImageData | number;
 export const BLANK = 0;
 

@@ -1,7 +1,7 @@
-/** What a pen does and what it leaves: the tool, its colour, size and strength, kept by this browser. Knows no pointer. */
+/** The tool in use with its colour, size and strength, kept by this browser. Knows no pointer. */
 
 import { signal } from "@preact/signals";
-import { flag, kept, within } from "../kept";
+import { flag, kept, within } from "../browser/kept";
 import { hex, readColour, readRecent, used } from "./colours";
 import { SHORTER_SIDE_PX } from "./geometry";
 import type { Brush } from "./marks";
@@ -13,7 +13,7 @@ export const SIZE_PERCENT = { min: 0.5, max: 25, step: 0.5 };
 export const OPACITY_PERCENT = { min: 5, max: 100, step: 5 };
 export const TOLERANCE_PERCENT = { min: 0, max: 60, step: 1 };
 
-/** Tools that cover nothing in the size of the brush. */
+/** Tools without a size. */
 const RINGLESS: ReadonlySet<Tool> = new Set(["pick", "fill", "move", "hand"]);
 const ERASER_FACTOR = 2;
 
@@ -25,7 +25,7 @@ export class Toolbox {
   readonly size = kept("brushSize", within(SIZE_PERCENT.min, SIZE_PERCENT.max), 3);
   /** In percent. */
   readonly opacity = kept("brushOpacity", within(OPACITY_PERCENT.min, OPACITY_PERCENT.max), 100);
-  /** How far a colour may be off to be filled too, in percent. */
+  /** The largest difference of colours that are filled together, in percent. */
   readonly tolerance = kept("tolerance", within(TOLERANCE_PERCENT.min, TOLERANCE_PERCENT.max), 12);
   readonly fillsShapes = kept("fillsShapes", flag, false);
 
@@ -47,7 +47,7 @@ export class Toolbox {
     this.size.value = Math.min(max, Math.max(min, moved));
   }
 
-  /** What a mark of this tool is made with. Its colour is one that was used, from now on. */
+  /** The brush for a mark of this tool. Adds its colour to the recent ones. */
   brush(tool: Tool): Brush {
     const erases = tool === "eraser";
     if (!erases) this.recent.value = used(this.recent.peek(), this.colour.peek());
@@ -55,7 +55,7 @@ export class Toolbox {
     return { colour: this.colour.peek(), size_px, ink: { opacity: this.opacity.peek() / 100, erases } };
   }
 
-  /** What the pen would cover, in shares of the picture's shorter side; null where its size means nothing. */
+  /** The pen's diameter in shares of the picture's shorter side; null for tools without a size. */
   get reach(): number | null {
     const tool = this.tool.peek();
     if (RINGLESS.has(tool)) return null;

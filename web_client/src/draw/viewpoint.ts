@@ -1,4 +1,4 @@
-/** Where one looks at the drawing from: wheel, keys and fingers zoom and pan, and the sheet is shown accordingly. */
+/** Pan and zoom of the drawing: by wheel, keys and fingers. Knows nothing of what is drawn. */
 
 import { signal } from "@preact/signals";
 import { magnify, pan, type Place, reveal, WHOLE } from "./place";

@@ -1,7 +1,7 @@
-/** Records the program, alone or with the input beside it, to a file of the browser's downloads. */
+/** Records the program, alone or with the input beside it, as a file. Doesn't know where the file goes. */
 
 import { signal } from "@preact/signals";
-import type { Clock } from "../clock";
+import type { Clock } from "../browser/clock";
 import { createDrawnStream, type DrawnStream } from "../program/drawn_stream";
 import type { Program } from "../program/program";
 import { type RecordingType, recordingTypes } from "./recording_types";
@@ -22,7 +22,7 @@ export class Recorder {
   readonly types: RecordingType[] = recordingTypes(
     (type) => "MediaRecorder" in window && MediaRecorder.isTypeSupported(type),
   );
-  /** How long and how large; null while nothing is recorded. */
+  /** The recording's length and size; null without one. */
   readonly progress = signal<{ ms: number; bytes: number } | null>(null);
 
   readonly #options: RecorderOptions;

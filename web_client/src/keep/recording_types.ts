@@ -1,4 +1,4 @@
-/** Which kinds of video a browser records, the most useful first. Pure. */
+/** Lists the kinds of video that a browser records, the most useful first. Pure. */
 
 export interface RecordingType {
   mimeType: string;

@@ -1,4 +1,4 @@
-/** The pictures of the last half minute, as they came, each with the params that made it. Pure. */
+/** Holds the pictures of the last half minute, each with the params that made it. Pure. */
 
 import type { Params } from "../protocol";
 

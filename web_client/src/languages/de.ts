@@ -1,6 +1,6 @@
 /** The page in German. */
 
-import type { Strings } from "../strings";
+import type { Strings } from "./strings";
 
 export const german: Strings = {
   name: "realtime",
@@ -165,7 +165,7 @@ export const german: Strings = {
     down: (name) => `${name} nach unten`,
     remove: (name) => `${name} löschen`,
   },
-  stage: {
+  panes: {
     output: "Ausgabe",
     waiting: "Hier erscheint das verwandelte Bild.",
     frozen: "Angehalten",

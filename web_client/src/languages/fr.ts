@@ -1,6 +1,6 @@
 /** The page in French. */
 
-import type { Strings } from "../strings";
+import type { Strings } from "./strings";
 
 export const french: Strings = {
   name: "realtime",
@@ -161,7 +161,7 @@ export const french: Strings = {
     down: (name) => `Descendre ${name}`,
     remove: (name) => `Supprimer ${name}`,
   },
-  stage: {
+  panes: {
     output: "Sortie",
     waiting: "L’image transformée apparaît ici.",
     frozen: "Figé",

@@ -1,4 +1,4 @@
-/** Which languages there are, and which one suits. Pure. */
+/** Lists the languages, and finds the one that suits. Pure. */
 
 export const languages = ["en", "de", "fr"] as const;
 export type Language = (typeof languages)[number];

@@ -31,7 +31,7 @@ export function withWeight(prompts: WeightedPrompt[], index: number, weight: num
   return prompts.map((prompt, each) => (each === index ? { ...prompt, weight: rounded(weight) } : prompt));
 }
 
-/** Where the slider of two prompts stands: 0 is the first alone, 1 the second. */
+/** The slider's value for two prompts: 0 is the first alone, 1 the second alone. */
 export function balanceOf(prompts: WeightedPrompt[]): number {
   const [first, second] = [prompts[0]?.weight ?? 1, prompts[1]?.weight ?? 0];
   return first + second > 0 ? second / (first + second) : 0.5;

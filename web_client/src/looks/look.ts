@@ -4,7 +4,7 @@ import type { Params, Value, WeightedPrompt } from "../protocol";
 
 export type Look = Readonly<Record<string, Value>>;
 
-/** What belongs to the place and the machine, not to the look. A field that comes later is part of the look. */
+/** Fields of size, sending and speed. Every other field, of newer servers too, is part of the look. */
 const NO_LOOK = new Set([
   "version",
   "width",
@@ -27,7 +27,7 @@ export function lookOf(params: Readonly<Record<string, Value>>): Look {
   return Object.fromEntries(Object.entries(params).filter(([field]) => !NO_LOOK.has(field)));
 }
 
-/** What of a look can be set: the fields that this server has. A locked seed is no part of what is called up. */
+/** The patch that puts a look in force: its fields that this server has, without a locked seed. */
 export function patchFor(look: Look, params: Params | null, keepsSeed: boolean): Record<string, Value> {
   const fields = Object.entries(look).filter(([field]) => {
     return params !== null && field in params && !NO_LOOK.has(field) && !(keepsSeed && field === "seed");

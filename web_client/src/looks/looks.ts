@@ -1,22 +1,25 @@
-/** The looks that somebody keeps and calls: presets, the prompts used, whether the seed is locked. */
+/** Keeps presets, the prompts used and the seed's lock, and puts looks in force. Doesn't know how a param is sent. */
 
 import type { Signal } from "@preact/signals";
-import { flag, kept } from "../kept";
-import type { Pace } from "../params";
+import { flag, kept } from "../browser/kept";
+import type { NoteKind } from "../languages/strings";
+import type { Edit } from "../params/params";
+import { promptText } from "../params/styles";
 import type { Params, Value } from "../protocol";
-import { promptText } from "../styles";
 import { blendOf } from "./blend";
 import { fragmentFor } from "./fragment";
 import { type Look, lookOf, patchFor } from "./look";
-import { added, exported, nameFor, type Preset, type Presets, readPresets } from "./presets";
+import { added, exported, nameFor, overwritten, type Preset, type Presets, readPresets, removed } from "./presets";
 import { type PromptHistory, readHistory, remembered } from "./prompt_history";
 
 export interface LooksOptions {
   params: () => Params | null;
   shown: () => Readonly<Record<string, Value>>;
-  edit: (field: string, value: Value, pace: Pace) => void;
+  edit: Edit;
   /** The name of a preset whose prompt has no words. */
   unnamed: () => string;
+  /** Says what was done, with the way back. */
+  say: (note: NoteKind, undo: () => void) => void;
 }
 
 export class Looks {
@@ -54,6 +57,15 @@ export class Looks {
     this.presets.value = added(this.presets.peek(), { name, look: this.present });
   }
 
+  remove(index: number): void {
+    this.#change("presetRemoved", (presets) => removed(presets, index));
+  }
+
+  /** Puts the look in force in the place of a preset's. */
+  overwrite(index: number): void {
+    this.#change("presetOverwritten", (presets) => overwritten(presets, index, this.present));
+  }
+
   /** Appends what an exported file has. Returns whether it was one. */
   import(text: string): boolean {
     let presets: Presets | null = null;
@@ -77,5 +89,12 @@ export class Looks {
 
   remember(prompt: string): void {
     this.prompts.value = remembered(this.prompts.peek(), prompt);
+  }
+
+  /** In a way that can be taken back: one wrong key on a stage shouldn't cost a look. */
+  #change(note: NoteKind, change: (presets: Presets) => Presets): void {
+    const before = this.presets.peek();
+    this.presets.value = change(before);
+    this.#options.say(note, () => (this.presets.value = before));
   }
 }

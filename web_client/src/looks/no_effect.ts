@@ -1,4 +1,4 @@
-/** Which fields do nothing with this model, and why: so that nobody turns a knob in vain. Pure. */
+/** Tells which fields do nothing with this model, and why. Pure. */
 
 import type { Guidance, Value } from "../protocol";
 

@@ -9,7 +9,7 @@ export interface Preset {
 
 export type Presets = readonly Preset[];
 
-/** So that a file from somewhere can't fill the page. */
+/** An imported file may have any number. */
 const MAX_PRESETS = 100;
 const MAX_NAME_CHARS = 40;
 const KIND = "realtime presets";

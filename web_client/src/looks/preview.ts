@@ -1,6 +1,6 @@
-/** One picture at several strengths, made by a session of its own, so that the live one goes on as it is. */
+/** Has one picture made at several strengths, in a session of its own, so that the live one goes on. Knows no page. */
 
-import type { Dial, Transport } from "../connection";
+import type { Dial, Transport } from "../connection/connection";
 import { Format, type Frame, type Params, packFrame, type Ready, type ServerMessage, type Value } from "../protocol";
 
 export const STRENGTHS = [0.2, 0.35, 0.5, 0.65, 0.8] as const;

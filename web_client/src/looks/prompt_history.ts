@@ -1,4 +1,4 @@
-/** The prompts that were used, newest last, and walking through them with the arrow keys. Pure. */
+/** The prompts that were used, newest last, and steps through them. Pure. */
 
 export const MAX_PROMPTS = 50;
 const MAX_CHARS = 2000;

@@ -1,5 +1,6 @@
-/** The program as a video stream: each picture of it once, as it is drawn. */
+/** The program as a video stream, one frame for each time it is drawn. Doesn't know who watches. */
 
+import { streamOf } from "../browser/canvas_stream";
 import type { Program } from "./program";
 
 /** A canvas that rests gives its stream nothing, and a recorder or a video needs something to begin with. */
@@ -13,20 +14,15 @@ export interface DrawnStream {
 /** @param isBeside whether the input lies beside the program. */
 export function createDrawnStream(program: Program, { isBeside = false }: { isBeside?: boolean }): DrawnStream {
   const canvas = document.createElement("canvas");
-  // A canvas without a context can't be captured.
   canvas.getContext("2d", { alpha: false });
-  const stream = canvas.captureStream(0);
-  const track = stream.getVideoTracks()[0];
-  if (!track) throw new Error("this browser makes no video of a canvas");
-  // The draft had it on the stream, and that is where Firefox has it.
-  const captor = ("requestFrame" in track ? track : stream) as CanvasCaptureMediaStreamTrack;
+  const { stream, capture, stop } = streamOf(canvas);
   let drawnAt_ms = 0;
   const remove = program.add({
     canvas,
     isBeside,
     onDrawn: () => {
       drawnAt_ms = performance.now();
-      captor.requestFrame();
+      capture();
     },
   });
   const rest = setInterval(() => {
@@ -37,7 +33,7 @@ export function createDrawnStream(program: Program, { isBeside = false }: { isBe
     release: () => {
       clearInterval(rest);
       remove();
-      track.stop();
+      stop();
     },
   };
 }

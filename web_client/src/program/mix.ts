@@ -1,4 +1,4 @@
-/** What is on air: which pictures lie over which, for the page, the second screen and recordings alike. Pure. */
+/** Decides what is on air: which pictures lie over which. Pure. */
 
 import type { Air } from "../protocol";
 
@@ -10,7 +10,7 @@ export const blends = ["wipe", "opacity"] as const;
 export type Blend = (typeof blends)[number];
 
 export const refuges = ["black", "camera"] as const;
-/** What panic shows. */
+/** What is shown in a panic. */
 export type Refuge = (typeof refuges)[number];
 
 export interface Mix {
@@ -18,14 +18,14 @@ export interface Mix {
   blend: Blend;
   /** Of the output over the input, 0–1. */
   opacity: number;
-  /** Where the input ends and the output begins, 0–1 of the width. */
+  /** The line between input and output, 0–1 of the width. */
   wipe: number;
   isBypassed: boolean;
   isPanicked: boolean;
   refuge: Refuge;
 }
 
-export interface Layer {
+export interface ProgramLayer {
   what: "input" | "output";
   opacity: number;
   /** The shown part begins here, 0–1 of the width, and goes on to the right edge. */
@@ -33,16 +33,16 @@ export interface Layer {
 }
 
 /** The layers, lowest first; none is black. Panic goes before bypass, and both before the layout. */
-export function layersOf({ layout, blend, opacity, wipe, isBypassed, isPanicked, refuge }: Mix): Layer[] {
+export function layersOf({ layout, blend, opacity, wipe, isBypassed, isPanicked, refuge }: Mix): ProgramLayer[] {
   if (isPanicked && refuge === "black") return [];
-  const input: Layer = { what: "input", opacity: 1, from: 0 };
+  const input: ProgramLayer = { what: "input", opacity: 1, from: 0 };
   if (isPanicked || isBypassed) return [input];
-  const output: Layer = { what: "output", opacity: 1, from: 0 };
+  const output: ProgramLayer = { what: "output", opacity: 1, from: 0 };
   if (layout !== "over") return [output];
   return [input, blend === "wipe" ? { ...output, from: wipe } : { ...output, opacity }];
 }
 
-/** What those who watch the session elsewhere see: the page's cuts, but not its layout. */
+/** What viewers elsewhere see: the page's cuts, but not its layout. */
 export function airOf({ isBypassed, isPanicked, refuge }: Mix): Air {
   if (isPanicked && refuge === "black") return "black";
   return isPanicked || isBypassed ? "bypass" : "on_air";

@@ -10,7 +10,7 @@ export interface OutputWindowOptions {
   /** Width by height of the pictures. */
   ratio: () => number;
   title: () => string;
-  /** What keys do here, they do there. */
+  /** Binds the page's shortcuts in the window's document. */
   bindKeys: (document: Document) => void;
 }
 

@@ -1,11 +1,11 @@
 /** Draws what is on air onto canvases: those of a second screen, a recording, a picture in picture. */
 
-import { centreCrop } from "../crop";
+import { centreCrop } from "../sources/crop";
 import type { Picture } from "../sources/source";
-import type { Layer } from "./mix";
+import type { ProgramLayer } from "./mix";
 
 export interface ProgramOptions {
-  layers: () => readonly Layer[];
+  layers: () => readonly ProgramLayer[];
   input: () => Picture | null;
   output: () => Picture | null;
   /** Width and height of what is drawn, in pixels. */
@@ -36,7 +36,7 @@ export class Program {
   }
 
   /** A picture or the mix has changed. Drawn at once, not with the screen: a hidden page feeds its second screen too. */
-  changed(what: Layer["what"] | "mix"): void {
+  changed(what: ProgramLayer["what"] | "mix"): void {
     if (this.#targets.size === 0) return;
     const isUsed = what === "mix" || this.#options.layers().some((layer) => layer.what === what);
     for (const target of this.#targets) if (isUsed || (what === "input" && target.isBeside)) this.#draw(target);
@@ -56,7 +56,7 @@ export class Program {
     onDrawn?.();
   }
 
-  #drawLayer(context: CanvasRenderingContext2D, { what, opacity, from }: Layer, left_px: number): void {
+  #drawLayer(context: CanvasRenderingContext2D, { what, opacity, from }: ProgramLayer, left_px: number): void {
     const picture = this.#options[what]();
     if (!picture) return;
     const { width, height } = this.#options.size();

@@ -1,7 +1,7 @@
 /** The webcam as a source: opens it, lists the others, names what went wrong. */
 
 import { type Signal, signal } from "@preact/signals";
-import { flag, kept, text } from "../kept";
+import { flag, kept, text } from "../browser/kept";
 import { Capture } from "./capture";
 import { type CroppedSource, type Picture, SourceError, type SourceProblem } from "./source";
 

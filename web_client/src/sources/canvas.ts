@@ -1,7 +1,7 @@
-/** The drawing surface as a source: hears pointers and keys for the pen. Says so only when something changed. */
+/** The drawing surface as a source: hears pointers and keys for the pen, and reports each change. */
 
 import { effect, signal } from "@preact/signals";
-import { browserClock } from "../clock";
+import { browserClock } from "../browser/clock";
 import { Drawing } from "../draw/drawing";
 import { type Point, type Shift, SHORTER_SIDE_PX } from "../draw/geometry";
 import { Gestures, type Pointer } from "../draw/gestures";
@@ -30,7 +30,7 @@ export class DrawingCanvas implements Source {
   readonly view = document.createElement("div");
   readonly toolbox = new Toolbox();
   readonly viewpoint = new Viewpoint();
-  /** Where the keyboard's cross is; null until it is used. */
+  /** The keyboard's cross, from the centre; null until it is used. */
   readonly cross = signal<Point | null>(null);
   /** Whether a pen was seen, and fingers can be given back their right to draw. */
   readonly hasPen = signal(false);

@@ -1,4 +1,4 @@
-/** What a camera and a screen have in common: one stream at a time, on show as a video. */
+/** One captured stream at a time, shown as a video: what camera and screen share. */
 
 import { MovingPicture, stopTracks } from "./moving";
 import type { Picture } from "./source";
@@ -21,7 +21,7 @@ export class Capture {
     return this.#stream !== null;
   }
 
-  /** Shows what `ask` gives in the place of what was there; null leaves that. Returns the stream that is new on show. */
+  /** Shows the stream that `ask` gives instead of the one before; null leaves that. Returns the new stream. */
   async open(ask: () => Promise<MediaStream | null>, changed: () => void): Promise<MediaStream | null> {
     const opening = ++this.#opening;
     const stream = await ask();

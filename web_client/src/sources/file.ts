@@ -6,7 +6,7 @@ import { type CroppedSource, type Picture, SourceError } from "./source";
 
 /** A video element that can't play a file may also say nothing. */
 const LOAD_TIMEOUT_MS = 10_000;
-/** More pixels than any model takes; a photograph of a phone has ten times as many, which each sending would go through. */
+/** More pixels than any model takes. A phone's photograph has ten times as many, each read with every sending. */
 const LONGER_SIDE_PX = 2048;
 const PAPER = "#ffffff";
 
@@ -15,7 +15,7 @@ export class FileSource implements CroppedSource {
   readonly name = signal("");
   readonly hasVideo = signal(false);
   readonly isPlaying = signal(false);
-  /** Where the video is, and how long it is, in seconds. */
+  /** The video's position and duration, in seconds. */
   readonly position_s = signal(0);
   readonly duration_s = signal(0);
   /** Holds what is in use, a video or a still: they change without a new mount. */

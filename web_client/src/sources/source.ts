@@ -1,4 +1,4 @@
-/** What every input is to the rest of the client. A source knows neither the connection nor the wire. */
+/** The interface of everything that can be an input. A source knows neither the connection nor the wire. */
 
 import type { Signal } from "@preact/signals";
 
@@ -16,7 +16,7 @@ export type SourceKind = (typeof sourceKinds)[number];
 export interface Source {
   /** Whether its picture mostly rests, and sharp edges matter more than even motion. */
   readonly isStill: boolean;
-  /** What the input pane shows. */
+  /** The element in the input pane. */
   readonly view: HTMLElement;
   /** Begins; `changed` is called whenever there is a new picture. Rejects with a SourceError. */
   start(changed: () => void): Promise<void>;

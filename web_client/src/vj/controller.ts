@@ -1,7 +1,7 @@
 /** Listens to MIDI controllers, and learns which knob or key is for what. Doesn't know what those things are. */
 
 import { type Signal, signal } from "@preact/signals";
-import { kept } from "../kept";
+import { kept } from "../browser/kept";
 import { type Bindings, bound, midiEvent, type MidiEvent, readBindings, unbound } from "./midi";
 
 export class Controller {

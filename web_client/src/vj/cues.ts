@@ -46,7 +46,7 @@ export function cueAt(
   return null;
 }
 
-/** What is on where the list was begun at its cue number `first`. In a loop those before it come round at the end. */
+/** Like `cueAt`, for a list that was begun at cue `first`. In a loop the cues before it come at the end. */
 export function cueFrom(
   cues: Cues,
   first: number,

@@ -1,13 +1,13 @@
-/** What MIDI messages mean, and which control each knob and key moves. Pure. */
+/** Reads MIDI messages, and keeps which knob or key moves what. Pure. */
 
-import type { NumberControl } from "../schema";
+import type { NumberControl } from "../params/schema";
 
 /** A knob, fader or key, by its kind, channel (1–16) and number: `cc 1 20`, `note 1 36`. */
 export type MidiKey = string;
 
 export interface MidiEvent {
   key: MidiKey;
-  /** Where the knob stands or how hard the key was hit, 0–1. */
+  /** The knob's position or the key's velocity, 0–1. */
   value: number;
   isKey: boolean;
 }
@@ -29,14 +29,14 @@ export function midiEvent(data: ArrayLike<number>): MidiEvent | null {
   }
 }
 
-/** What a knob's position means for a number field, on one of its steps. */
+/** The value of a number field at a knob's position, on one of the field's steps. */
 export function scaled({ min, max, step }: Pick<NumberControl, "min" | "max" | "step">, value: number): number {
   const [low, high] = [min ?? 0, max ?? 1];
   const stepped = low + Math.round((value * (high - low)) / step) * step;
   return Number(Math.min(high, Math.max(low, stepped)).toFixed(6));
 }
 
-/** Which target each key moves. */
+/** The target of each knob and key. */
 export type Bindings = Readonly<Record<MidiKey, string>>;
 
 /** A target has one key, and a key one target. */

@@ -1,6 +1,6 @@
-/** How a level moves a number: from where it was, by an amount. Pure. */
+/** Measures loudness, and moves a number by it. Pure. */
 
-import type { NumberControl } from "../schema";
+import type { NumberControl } from "../params/schema";
 import { scaled } from "./midi";
 
 /** Up at once, down slowly: a beat is seen, and the picture doesn't flutter. */

@@ -1,15 +1,16 @@
-/** Plays a show: what beats, cues, knobs and sound do to the params. Loaded when it is first wanted. */
+/** Plays a show: beats, cues, knobs and sound move the params. Knows no page; loaded when it is first wanted. */
 
-import { computed, type Signal, signal } from "@preact/signals";
-import { flag, kept, oneOf, text, within } from "../kept";
-import { moved } from "../looks/presets";
+import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import type { Clock } from "../browser/clock";
+import { flag, kept, oneOf, text, within } from "../browser/kept";
+import { moved, type Presets } from "../looks/presets";
+import type { Control, NumberControl } from "../params/schema";
 import type { Value } from "../protocol";
-import type { Studio } from "../studio";
 import { Controller } from "./controller";
 import { type Cues, cueFrom, readCues } from "./cues";
 import { modulated } from "./modulation";
 import { Sound } from "./sound";
-import { moveTarget, numbersOf } from "./targets";
+import { moveTarget, numbersIn, type PageAction, type Targets } from "./targets";
 import { beatAt, pulseAt, tapped, type Tempo, tempoOf } from "./tempo";
 
 /** Often enough for a smooth change, and seldom enough for the server to make a recipe of each. */
@@ -17,6 +18,16 @@ const TICK_MS = 50;
 
 export const beatActions = ["nothing", "seed", "preset"] as const;
 export type BeatAction = (typeof beatActions)[number];
+
+/** All that a show knows of the page. */
+export interface ShowOptions extends Pick<Targets, "shown" | "edit" | "mix" | "callPreset"> {
+  clock: Clock;
+  controls: ReadonlySignal<readonly Control[]>;
+  presets: ReadonlySignal<Presets>;
+  actions: Readonly<Record<PageAction, () => void>>;
+  /** Whether a MIDI controller is in use; set when one is first listened to. */
+  usesMidi: Signal<boolean>;
+}
 
 export class Show {
   readonly tempo = signal<Tempo | null>(null);
@@ -38,22 +49,29 @@ export class Show {
   readonly soundField = kept("soundField", text, "strength");
   readonly soundAmount = kept("soundAmount", within(-1, 1), 0.4);
 
-  readonly #studio: Studio;
+  /** The settings that knobs, sound and beat can move. */
+  readonly numbers: ReadonlySignal<readonly NumberControl[]>;
+  readonly presets: ReadonlySignal<Presets>;
+
+  readonly #options: ShowOptions;
   readonly #playing = signal<{ startedAt_ms: number; first: number; from: Value } | null>(null);
   #taps: readonly number[] = [];
   #preset = -1;
   /** The setting that is moved, and where it stood before. */
   #base: { field: string; value: number } | null = null;
 
-  constructor(studio: Studio) {
-    this.#studio = studio;
+  constructor(options: ShowOptions) {
+    this.#options = options;
+    this.numbers = computed(() => numbersIn(options.controls.value));
+    this.presets = options.presets;
     const own = { tap: () => this.tap(), cues: () => this.togglePlay(), nextCue: () => this.nextCue() };
-    this.controller = new Controller((target, event) => moveTarget(studio, own, target, event), studio.view.usesMidi);
-    setInterval(() => this.#tick(performance.now()), TICK_MS);
+    const targets = { ...options, numbers: this.numbers, actions: { ...options.actions, ...own } };
+    this.controller = new Controller((target, event) => moveTarget(targets, target, event), options.usesMidi);
+    options.clock.after(TICK_MS, this.#tick);
   }
 
   tap(): void {
-    this.#taps = tapped(this.#taps, performance.now());
+    this.#taps = tapped(this.#taps, this.#options.clock.now());
     this.tempo.value = tempoOf(this.#taps) ?? this.tempo.peek();
   }
 
@@ -65,8 +83,8 @@ export class Show {
   /** Plays the list from a cue on, which is faded into from what is on now. */
   play(first = 0): void {
     if (first >= this.cues.peek().length) return;
-    const from = this.#studio.client.params.shown.peek().prompt ?? "";
-    this.#playing.value = { startedAt_ms: performance.now(), first, from };
+    const from = this.#options.shown.peek().prompt ?? "";
+    this.#playing.value = { startedAt_ms: this.#options.clock.now(), first, from };
     this.cue.value = first;
   }
 
@@ -84,7 +102,7 @@ export class Show {
   }
 
   addCue(): void {
-    const prompt = this.#studio.client.params.shown.peek().prompt ?? "";
+    const prompt = this.#options.shown.peek().prompt ?? "";
     this.cues.value = [...this.cues.peek(), { prompt, fade_s: 4, hold_s: 8 }];
   }
 
@@ -92,11 +110,14 @@ export class Show {
     this.cues.value = moved(this.cues.peek(), index, -1);
   }
 
-  #tick(now_ms: number): void {
+  readonly #tick = (): void => {
+    const { clock } = this.#options;
+    clock.after(TICK_MS, this.#tick);
+    const now_ms = clock.now();
     this.#tickBeat(now_ms);
     this.#tickCues(now_ms);
     this.#tickLevel(now_ms);
-  }
+  };
 
   #tickBeat(now_ms: number): void {
     const tempo = this.tempo.peek();
@@ -104,11 +125,11 @@ export class Show {
     if (beat === this.beat.peek()) return;
     this.beat.value = beat;
     if (beat === null || beat < 1 || beat % this.beatsPerAction.peek() !== 0) return;
-    const { looks } = this.#studio;
-    if (this.beatAction.peek() === "seed") this.#studio.newSeed();
-    else if (this.beatAction.peek() === "preset" && looks.presets.peek().length > 0) {
-      this.#preset = (this.#preset + 1) % looks.presets.peek().length;
-      looks.call(this.#preset);
+    const { presets, actions, callPreset } = this.#options;
+    if (this.beatAction.peek() === "seed") actions.seed();
+    else if (this.beatAction.peek() === "preset" && presets.peek().length > 0) {
+      this.#preset = (this.#preset + 1) % presets.peek().length;
+      callPreset(this.#preset);
     }
   }
 
@@ -122,9 +143,8 @@ export class Show {
       return;
     }
     this.cue.value = on.index;
-    const { params } = this.#studio.client;
-    if (JSON.stringify(params.shown.peek().prompt) !== JSON.stringify(on.prompt))
-      params.edit("prompt", on.prompt, "sliding");
+    const { shown, edit } = this.#options;
+    if (JSON.stringify(shown.peek().prompt) !== JSON.stringify(on.prompt)) edit("prompt", on.prompt, "sliding");
   }
 
   /** The louder of the sound and the beat moves the setting; where there is neither, it goes back. */
@@ -134,17 +154,17 @@ export class Show {
     const level = Math.max(heard ?? 0, tempo ? pulseAt(tempo, now_ms) : 0);
     const field = this.soundField.peek();
     if (this.#base && (this.#base.field !== field || (heard === null && !tempo))) this.#releaseBase();
-    const { params } = this.#studio.client;
-    const control = numbersOf(this.#studio).find(({ name }) => name === field);
-    const value = params.shown.peek()[field];
+    const { shown, edit } = this.#options;
+    const control = this.numbers.peek().find(({ name }) => name === field);
+    const value = shown.peek()[field];
     if ((heard === null && !tempo) || !control || typeof value !== "number") return;
     this.#base ??= { field, value };
     const moved = modulated(control, this.#base.value, this.soundAmount.peek(), level);
-    if (moved !== value) params.edit(field, moved, "sliding");
+    if (moved !== value) edit(field, moved, "sliding");
   }
 
   #releaseBase(): void {
-    if (this.#base) this.#studio.client.params.edit(this.#base.field, this.#base.value, "sliding");
+    if (this.#base) this.#options.edit(this.#base.field, this.#base.value, "sliding");
     this.#base = null;
   }
 }

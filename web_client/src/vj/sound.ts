@@ -1,4 +1,4 @@
-/** How loud the microphone, or whatever the browser calls so, is. Nothing of it leaves the page. */
+/** Listens to the microphone and tells how loud it is. Nothing of it leaves the page. */
 
 import { signal } from "@preact/signals";
 import { levelOf, smoothed } from "./modulation";

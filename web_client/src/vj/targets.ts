@@ -1,12 +1,14 @@
-/** What a knob or a key of a controller can move: settings, amounts of the page, what is done at once, presets. */
+/** Moves what a controller's knob or key is bound to. Knows neither the page nor MIDI's bytes. */
 
+import type { ReadonlySignal } from "@preact/signals";
 import { balanced, blendOf } from "../looks/blend";
-import type { NumberControl } from "../schema";
-import type { Studio } from "../studio";
+import type { Edit } from "../params/params";
+import type { Control, NumberControl } from "../params/schema";
+import type { Value } from "../protocol";
 import { type MidiEvent, scaled } from "./midi";
 
-/** What a key does besides moving a number. */
-export const actions = [
+/** What the page does once when a key is pressed. */
+export const pageActions = [
   "freeze",
   "bypass",
   "panic",
@@ -15,62 +17,60 @@ export const actions = [
   "rewind",
   "layout",
   "seed",
-  "tap",
-  "cues",
-  "nextCue",
 ] as const;
-export type Action = (typeof actions)[number];
+export type PageAction = (typeof pageActions)[number];
 
-/** What a knob moves that is no setting of the server: the wipe or the opacity, the slider between two prompts. */
+/** What the show itself does when a key is pressed. */
+export const showActions = ["tap", "cues", "nextCue"] as const;
+export type ShowAction = (typeof showActions)[number];
+
+/** In the order in which they are listed. */
+export const actions = [...pageActions, ...showActions] as const;
+
+/** What knobs move besides settings: the wipe or the opacity, the slider between two prompts. */
 export const amounts = ["mix", "balance"] as const;
 export type Amount = (typeof amounts)[number];
 
-/** The show's own actions. */
-export type ShowActions = Record<"tap" | "cues" | "nextCue", () => void>;
-
-export function numbersOf({ client }: Studio): NumberControl[] {
-  return client.controls.value.filter(
-    (control) => control.kind === "number" && control.min !== null && control.max !== null,
-  ) as NumberControl[];
+export interface Targets {
+  /** The settings that have a range. */
+  numbers: ReadonlySignal<readonly NumberControl[]>;
+  /** The params in view. */
+  shown: ReadonlySignal<Readonly<Record<string, Value>>>;
+  edit: Edit;
+  /** Sets the wipe or the opacity, whichever is in use: 0–1. */
+  mix: (amount: number) => void;
+  callPreset: (index: number) => void;
+  actions: Readonly<Record<PageAction | ShowAction, () => void>>;
 }
 
-export function moveTarget(studio: Studio, show: ShowActions, target: string, { value, isKey }: MidiEvent): void {
+export function numbersIn(controls: readonly Control[]): NumberControl[] {
+  return controls.filter((control) => control.kind === "number" && control.min !== null && control.max !== null) as
+    NumberControl[];
+}
+
+/** @param target a setting's name, one of `actions` or `amounts`, or `preset 1` and so on. */
+export function moveTarget(targets: Targets, target: string, { value, isKey }: MidiEvent): void {
   const preset = target.match(/^preset (\d+)$/)?.[1];
   const action = actions.find((each) => each === target);
   const amount = amounts.find((each) => each === target);
   // A knob as a switch: it acts when it passes the upper half.
   const isPressed = isKey || value >= 0.5;
   if (preset !== undefined) {
-    if (isPressed) studio.looks.call(Number(preset) - 1);
+    if (isPressed) targets.callPreset(Number(preset) - 1);
   } else if (action) {
-    if (isPressed) actionsOf(studio, show)[action]();
-  } else if (amount) moveAmount(studio, amount, value);
+    if (isPressed) targets.actions[action]();
+  } else if (amount) moveAmount(targets, amount, value);
   else {
-    const control = numbersOf(studio).find(({ name }) => name === target);
-    if (control) studio.client.params.edit(target, scaled(control, value), "sliding");
+    const control = targets.numbers.peek().find(({ name }) => name === target);
+    if (control) targets.edit(target, scaled(control, value), "sliding");
   }
 }
 
-function moveAmount({ client, view }: Studio, amount: Amount, value: number): void {
+function moveAmount({ mix, shown, edit }: Targets, amount: Amount, value: number): void {
   if (amount === "mix") {
-    view.amount.value = value;
+    mix(value);
     return;
   }
-  const prompts = blendOf(client.params.shown.peek().prompt);
-  if (prompts?.length === 2) client.params.edit("prompt", balanced(prompts, value), "sliding");
-}
-
-function actionsOf(studio: Studio, show: ShowActions): Record<Action, () => void> {
-  const { client, view, keep } = studio;
-  return {
-    freeze: () => client.setFrozen(!client.isFrozen.peek()),
-    bypass: () => (view.isBypassed.value = !view.isBypassed.peek()),
-    panic: () => (view.isPanicked.value = !view.isPanicked.peek()),
-    snapshot: () => void keep.saveSnapshot(),
-    record: () => studio.toggleRecording(),
-    rewind: () => keep.toggleRewind(),
-    layout: () => view.nextLayout(),
-    seed: () => studio.newSeed(),
-    ...show,
-  };
+  const prompts = blendOf(shown.peek().prompt);
+  if (prompts?.length === 2) edit("prompt", balanced(prompts, value), "sliding");
 }

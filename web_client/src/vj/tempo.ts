@@ -1,4 +1,4 @@
-/** A tempo from taps, and where in its beats a moment lies. Pure. */
+/** Finds a tempo from taps, and the beat that a moment lies in. Pure. */
 
 export interface Tempo {
   bpm: number;

@@ -1,0 +1,31 @@
+/** The page's frame: header, messages, panes and settings. */
+
+import { strings } from "../languages/strings";
+import type { Studio } from "../studio/studio";
+import { Dialogs } from "./dialogs";
+import { Header } from "./header";
+import { Hud } from "./measurements/hud";
+import { Messages } from "./messages";
+import { Panes } from "./panes";
+import { Side } from "./side";
+
+export function App({ studio }: { studio: Studio }) {
+  const { client, view } = studio;
+  return (
+    <>
+      <a class="skip" href="#settings">
+        {strings.skip}
+      </a>
+      <Header studio={studio} />
+      <Messages client={client} />
+      <main>
+        <div class="workspace">
+          <Panes studio={studio} />
+          {view.showsHud.value && <Hud studio={studio} />}
+        </div>
+        <Side studio={studio} />
+      </main>
+      <Dialogs studio={studio} />
+    </>
+  );
+}

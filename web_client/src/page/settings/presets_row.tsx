@@ -1,0 +1,91 @@
+/** The presets as a row of keys, and their management behind it. */
+
+import { useRef } from "preact/hooks";
+import { strings } from "../../languages/strings";
+import { moved, type Preset, renamed } from "../../looks/presets";
+import type { Studio } from "../../studio/studio";
+import { IconButton } from "../widgets/icon_button";
+import { Icon } from "../widgets/icons";
+
+const KEYS = 9;
+
+export function PresetsRow({ studio }: { studio: Studio }) {
+  const { looks } = studio;
+  const words = strings.presets;
+  return (
+    <section class="presets" aria-label={words.title}>
+      <div class="preset-keys">
+        {looks.presets.value.map((preset, index) => (
+          <button key={preset.name} type="button" class="chip" onClick={() => looks.call(index)}>
+            {index < KEYS && <kbd>{index + 1}</kbd>}
+            {preset.name}
+          </button>
+        ))}
+        <button type="button" class="chip add" title={words.save} onClick={() => looks.save()}>
+          <Icon name="plus" />
+          {looks.presets.value.length === 0 ? words.save : words.add}
+        </button>
+      </div>
+      <details>
+        <summary>{words.manage}</summary>
+        <ol class="preset-list">
+          {looks.presets.value.map((preset, index) => (
+            <Row key={index} studio={studio} preset={preset} index={index} />
+          ))}
+        </ol>
+        <Files studio={studio} />
+      </details>
+    </section>
+  );
+}
+
+function Row({ studio, preset, index }: { studio: Studio; preset: Preset; index: number }) {
+  const { looks } = studio;
+  const words = strings.presets;
+  const set = (presets: typeof looks.presets.value) => {
+    looks.presets.value = presets;
+  };
+  return (
+    <li>
+      <input
+        type="text"
+        aria-label={words.nameOf(index + 1)}
+        value={preset.name}
+        onChange={(event) => set(renamed(looks.presets.value, index, event.currentTarget.value))}
+      />
+      <IconButton icon="up" label={words.up(preset.name)} press={() => set(moved(looks.presets.value, index, -1))} />
+      <IconButton icon="pencil" label={words.overwrite(preset.name)} press={() => looks.overwrite(index)} />
+      <IconButton icon="share" label={words.share(preset.name)} press={() => void studio.sharing.share(preset)} />
+      <IconButton icon="clear" label={words.remove(preset.name)} press={() => looks.remove(index)} />
+    </li>
+  );
+}
+
+function Files({ studio }: { studio: Studio }) {
+  const words = strings.presets;
+  const chooser = useRef<HTMLInputElement>(null);
+  return (
+    <div class="preset-files">
+      <button type="button" onClick={() => chooser.current?.click()}>
+        <Icon name="open" />
+        {words.open}
+      </button>
+      <button type="button" onClick={() => studio.sharing.exportPresets()}>
+        <Icon name="snapshot" />
+        {words.export}
+      </button>
+      <input
+        ref={chooser}
+        type="file"
+        hidden
+        accept=".png,.json,image/png,application/json"
+        aria-label={words.open}
+        onChange={(event) => {
+          const file = event.currentTarget.files?.[0];
+          event.currentTarget.value = "";
+          if (file) void studio.open(file);
+        }}
+      />
+    </div>
+  );
+}

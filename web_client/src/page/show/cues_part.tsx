@@ -1,0 +1,69 @@
+/** The list of cues, and the buttons that play it. */
+
+import { strings } from "../../languages/strings";
+import { promptFrom, promptText } from "../../params/styles";
+import type { Cue } from "../../vj/cues";
+import type { Show } from "../../vj/show";
+import { Check } from "../widgets/check";
+import { IconButton } from "../widgets/icon_button";
+import { Icon } from "../widgets/icons";
+import { NumberOption } from "./number_option";
+
+export function CuesPart({ show }: { show: Show }) {
+  const words = strings.show;
+  const change = (index: number, cue: Partial<Cue>) => {
+    show.cues.value = show.cues.value.map((each, at) => (at === index ? { ...each, ...cue } : each));
+  };
+  return (
+    <section aria-labelledby="show-cues">
+      <h3 id="show-cues">{words.cues}</h3>
+      <ol class="cues">
+        {show.cues.value.map(({ prompt, fade_s, hold_s }, index) => (
+          <li key={index} data-on={show.cue.value === index} aria-current={show.cue.value === index}>
+            <input
+              type="text"
+              aria-label={words.cuePrompt(index + 1)}
+              value={promptText(prompt)}
+              onChange={(event) => change(index, { prompt: promptFrom(event.currentTarget.value) })}
+            />
+            <NumberOption label={words.fade} value={fade_s} max={3600} change={(s) => change(index, { fade_s: s })} />
+            <NumberOption label={words.hold} value={hold_s} max={3600} change={(s) => change(index, { hold_s: s })} />
+            <IconButton icon="play" label={words.goToCue(index + 1)} press={() => show.play(index)} />
+            <IconButton icon="up" label={words.cueUp(index + 1)} isOff={index === 0} press={() => show.moveCueUp(index)} />
+            <IconButton
+              icon="close"
+              label={words.removeCue(index + 1)}
+              press={() => {
+                show.cues.value = show.cues.value.filter((_, at) => at !== index);
+              }}
+            />
+          </li>
+        ))}
+      </ol>
+      <div class="tools">
+        <button type="button" onClick={() => show.addCue()}>
+          <Icon name="plus" />
+          {words.addCue}
+        </button>
+        <button
+          type="button"
+          disabled={show.cues.value.length === 0}
+          aria-pressed={show.isPlaying.value}
+          onClick={() => show.togglePlay()}
+        >
+          <Icon name={show.isPlaying.value ? "stop" : "play"} />
+          {show.isPlaying.value ? words.stop : words.play}
+        </button>
+        <button
+          type="button"
+          disabled={show.cues.value.length === 0}
+          title={`${words.nextCue} (N)`}
+          onClick={() => show.nextCue()}
+        >
+          {words.nextCue}
+        </button>
+        <Check of={show.loops} label={words.loop} />
+      </div>
+    </section>
+  );
+}

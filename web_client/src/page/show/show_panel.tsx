@@ -1,0 +1,117 @@
+/** The controls of a show: tempo, cues, MIDI and sound. */
+
+import { strings } from "../../languages/strings";
+import { beatActions, type Show } from "../../vj/show";
+import { Check } from "../widgets/check";
+import { Select } from "../widgets/select";
+import { CuesPart } from "./cues_part";
+import { MidiPart, titleOf } from "./midi_part";
+import { NumberOption } from "./number_option";
+
+export function ShowPanel({ show }: { show: Show }) {
+  return (
+    <div class="show">
+      <TempoPart show={show} />
+      <CuesPart show={show} />
+      <MidiPart show={show} />
+      <SoundPart show={show} />
+    </div>
+  );
+}
+
+function TempoPart({ show }: { show: Show }) {
+  const words = strings.show;
+  const tempo = show.tempo.value;
+  return (
+    <section aria-labelledby="show-tempo">
+      <h3 id="show-tempo">{words.tempo}</h3>
+      <div class="tools">
+        <button
+          type="button"
+          class="tap"
+          data-beat={show.beat.value !== null && show.beat.value % 2 === 0}
+          title={`${words.tap} (T)`}
+          onClick={() => show.tap()}
+        >
+          {words.tap}
+        </button>
+        <span class="figure">{tempo ? words.bpm(tempo.bpm.toFixed(1)) : words.noTempo}</span>
+        {tempo && (
+          <button
+            type="button"
+            class="quiet"
+            onClick={() => {
+              show.tempo.value = null;
+            }}
+          >
+            {words.stop}
+          </button>
+        )}
+      </div>
+      <div class="pair-fields">
+        <Select
+          label={words.onBeat}
+          value={show.beatAction.value}
+          options={beatActions.map((action) => [action, words.beatActions[action]])}
+          choose={(action) => {
+            show.beatAction.value = action;
+          }}
+        />
+        <NumberOption
+          label={words.everyBeats}
+          value={show.beatsPerAction.value}
+          min={1}
+          max={64}
+          change={(value) => {
+            show.beatsPerAction.value = Math.round(value);
+          }}
+        />
+      </div>
+    </section>
+  );
+}
+
+function SoundPart({ show }: { show: Show }) {
+  const words = strings.show;
+  const { isOn, level, problem } = show.sound;
+  return (
+    <section aria-labelledby="show-sound">
+      <h3 id="show-sound">{words.sound}</h3>
+      <div class="tools">
+        <button type="button" aria-pressed={isOn.value} onClick={() => void show.sound.toggle()}>
+          {isOn.value ? words.stop : words.useSound}
+        </button>
+        <meter aria-label={words.level} min={0} max={1} value={level.value} />
+      </div>
+      <Check of={show.pulses} label={words.pulses} />
+      {problem.value && (
+        <p class="error" role="alert">
+          {words.soundProblems[problem.value]}
+        </p>
+      )}
+      <div class="pair-fields">
+        <Select
+          label={words.moves}
+          value={show.soundField.value}
+          options={show.numbers.value.map((control) => [control.name, titleOf(control)])}
+          choose={(field) => {
+            show.soundField.value = field;
+          }}
+        />
+        <label class="option">
+          <span>{words.amount}</span>
+          <input
+            type="range"
+            min={-1}
+            max={1}
+            step={0.05}
+            value={show.soundAmount.value}
+            onInput={(event) => {
+              show.soundAmount.value = event.currentTarget.valueAsNumber;
+            }}
+          />
+        </label>
+      </div>
+    </section>
+  );
+}

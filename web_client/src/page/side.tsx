@@ -1,0 +1,52 @@
+/** The column beside the panes, in tabs: the look of the picture, and the show around it. */
+
+import { signal } from "@preact/signals";
+import { strings } from "../languages/strings";
+import type { Studio } from "../studio/studio";
+import { type Tab, tabs } from "../studio/view";
+import { Panel } from "./settings/panel";
+import type { ShowPanel } from "./show/show_panel";
+
+/** The show's controls, which are loaded when they are first wanted. */
+const loaded = signal<typeof ShowPanel | null>(null);
+
+function open(studio: Studio, tab: Tab): void {
+  studio.view.tab.value = tab;
+  if (tab !== "show") return;
+  void studio.openShow();
+  void import("./show/show_panel").then(({ ShowPanel }) => (loaded.value = ShowPanel));
+}
+
+export function Side({ studio }: { studio: Studio }) {
+  const chosen = studio.view.tab.value;
+  const [show, LoadedPanel] = [studio.show.value, loaded.value];
+  return (
+    <section class="panel" id="settings" tabIndex={-1} aria-label={strings.panel.title}>
+      <div class="tabs" role="tablist" aria-label={strings.panel.title}>
+        {tabs.map((tab, index) => (
+          <button
+            key={tab}
+            type="button"
+            role="tab"
+            id={`tab-${tab}`}
+            aria-selected={tab === chosen}
+            aria-controls="tab-panel"
+            tabIndex={tab === chosen ? 0 : -1}
+            onClick={() => open(studio, tab)}
+            onKeyDown={(event) => {
+              if (event.key !== "ArrowRight" && event.key !== "ArrowLeft") return;
+              const next = tabs[(index + 1) % tabs.length] ?? "look";
+              open(studio, next);
+              document.getElementById(`tab-${next}`)?.focus();
+            }}
+          >
+            {strings.tabs[tab]}
+          </button>
+        ))}
+      </div>
+      <div id="tab-panel" role="tabpanel" aria-labelledby={`tab-${chosen}`}>
+        {chosen === "look" ? <Panel studio={studio} /> : show && LoadedPanel && <LoadedPanel show={show} />}
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,58 @@
+/** Finds, puts in and takes out style and mood phrases in a prompt. Pure. */
+
+import type { Phrase, Value, WeightedPrompt } from "../protocol";
+
+const WEIGHTED = /^(.*):(\d+(?:\.\d+)?)$/s;
+
+/** The prompt as text, also where it is a list of weighted prompts. */
+export function promptText(prompt: Value | undefined): string {
+  if (typeof prompt === "string") return prompt;
+  if (!Array.isArray(prompt)) return "";
+  const parts = prompt as { text?: string; weight?: number }[];
+  return parts.map(({ text, weight }) => `${text ?? ""}:${weight ?? 1}`).join(" | ");
+}
+
+/** The way back: weighted prompts where the text is of that form, or else the text itself. */
+export function promptFrom(text: string): string | WeightedPrompt[] {
+  const found = text.split(" | ").map((part) => WEIGHTED.exec(part));
+  if (found.length < 2 || found.includes(null)) return text;
+  return found.map((part) => ({ text: part?.[1] ?? "", weight: Number(part?.[2]) }));
+}
+
+function parts(prompt: string): string[] {
+  return prompt
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+}
+
+/** The index at which the parts of `phrase` begin among those of `prompt`; -1 without them. */
+function indexOf(prompt: string[], phrase: string[]): number {
+  if (phrase.length === 0) return -1;
+  return prompt.findIndex((_, start) =>
+    phrase.every((part, offset) => part.toLowerCase() === prompt[start + offset]?.toLowerCase()),
+  );
+}
+
+export function includesPhrase(prompt: string, phrase: Phrase): boolean {
+  return indexOf(parts(prompt), parts(phrase.prompt)) >= 0;
+}
+
+function without(prompt: string, phrase: Phrase): string {
+  const [words, sought] = [parts(prompt), parts(phrase.prompt)];
+  const start = indexOf(words, sought);
+  if (start >= 0) words.splice(start, sought.length);
+  return words.join(", ");
+}
+
+/** Puts a style at the head of the prompt in place of the style it had; what else was written stays. */
+export function setStyle(prompt: string, style: Phrase, all: readonly Phrase[]): string {
+  const rest = all.reduce(without, prompt);
+  return [style.prompt, rest].filter((part) => part !== "").join(", ");
+}
+
+/** Appends a mood, or takes it away where it is in the prompt. */
+export function toggleMood(prompt: string, mood: Phrase): string {
+  if (includesPhrase(prompt, mood)) return without(prompt, mood);
+  return [...parts(prompt), mood.prompt].join(", ");
+}

@@ -1,0 +1,115 @@
+/** Shows results: single frames on a canvas, the newest one only, or live video. One of the two is in view. */
+
+import { signal } from "@preact/signals";
+import { Flag, Format, type Frame, mimeTypes } from "../protocol";
+import type { Picture } from "../sources/source";
+
+export class Player {
+  readonly hasPicture = signal(false);
+  readonly view;
+
+  readonly #onPlayed: (pictures: number) => void;
+  readonly #canvas: HTMLCanvasElement;
+  readonly #video: HTMLVideoElement;
+  #shownSeq = -1;
+
+  /** @param onPlayed told how many more pictures of a video have been on the screen. */
+  constructor(
+    onPlayed: (pictures: number) => void,
+    canvas = document.createElement("canvas"),
+    video = document.createElement("video"),
+  ) {
+    this.#onPlayed = onPlayed;
+    this.#canvas = canvas;
+    this.#video = video;
+    this.view = signal<HTMLCanvasElement | HTMLVideoElement>(canvas);
+    video.muted = true;
+    video.playsInline = true;
+    video.autoplay = true;
+    video.addEventListener("loadeddata", () => this.#showVideo());
+  }
+
+  /**
+   * Decodes and draws a result.
+   * @returns whether it is on the screen now; false where a newer one was faster or it can't be decoded.
+   */
+  async show(frame: Frame): Promise<boolean> {
+    if (frame.format === Format.none || frame.flags & Flag.repeat) return this.hasPicture.peek();
+    let bitmap: ImageBitmap;
+    try {
+      bitmap = await createImageBitmap(new Blob([frame.payload], { type: mimeTypes[frame.format] }));
+    } catch {
+      // A picture that can't be decoded counts like a dropped one: the last good one stays.
+      return false;
+    }
+    const isNewest = frame.seq > this.#shownSeq;
+    if (isNewest) {
+      this.#shownSeq = frame.seq;
+      this.#draw(bitmap, bitmap.width, bitmap.height);
+    }
+    bitmap.close();
+    return isNewest;
+  }
+
+  /** Shows live video from its first picture on; until then the last picture stays. */
+  play(stream: MediaStream): void {
+    this.#video.srcObject = stream;
+    // Rejects when the connection ends before the first picture; that is no failure.
+    void this.#video.play().catch(() => {});
+  }
+
+  /** The video ends: its last picture stays, as a still. */
+  hold(): void {
+    if (this.#video.srcObject === null) return;
+    this.#copyVideo();
+    this.view.value = this.#canvas;
+    this.#video.srcObject = null;
+  }
+
+  /** The picture on the screen, as something to draw; null where there is none yet. */
+  picture(): Picture | null {
+    if (!this.hasPicture.peek()) return null;
+    const isVideo = this.view.peek() === this.#video && this.#video.videoWidth > 0;
+    const image = isVideo ? this.#video : this.#canvas;
+    const width = isVideo ? this.#video.videoWidth : this.#canvas.width;
+    const height = isVideo ? this.#video.videoHeight : this.#canvas.height;
+    return { image, width, height, mirrored: false };
+  }
+
+  /** The picture on the screen as a PNG; null where there is none yet. */
+  async snapshot(): Promise<Blob | null> {
+    if (!this.hasPicture.peek()) return null;
+    this.#copyVideo();
+    return new Promise((resolve) => this.#canvas.toBlob(resolve, "image/png"));
+  }
+
+  #showVideo(): void {
+    const stream = this.#video.srcObject;
+    if (stream === null) return;
+    this.view.value = this.#video;
+    this.hasPicture.value = true;
+    let presented = 0;
+    const onPicture = (_now: number, { presentedFrames }: VideoFrameCallbackMetadata) => {
+      if (this.#video.srcObject !== stream) return;
+      // A busy page is called for some of them only.
+      this.#onPlayed(presented > 0 ? presentedFrames - presented : 1);
+      presented = presentedFrames;
+      this.#video.requestVideoFrameCallback(onPicture);
+    };
+    this.#video.requestVideoFrameCallback(onPicture);
+  }
+
+  #copyVideo(): void {
+    const { videoWidth, videoHeight } = this.#video;
+    if (this.view.peek() === this.#video && videoWidth > 0) this.#draw(this.#video, videoWidth, videoHeight);
+  }
+
+  #draw(image: CanvasImageSource, width: number, height: number): void {
+    if (this.#canvas.width !== width || this.#canvas.height !== height) {
+      this.#canvas.width = width;
+      this.#canvas.height = height;
+    }
+    this.#canvas.getContext("2d", { alpha: false })?.drawImage(image, 0, 0);
+    this.hasPicture.value = true;
+  }
+}

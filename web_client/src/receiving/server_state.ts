@@ -1,0 +1,73 @@
+/** The server's model, measurements and freeze as it reports them. Knows neither the connection nor pictures. */
+
+import { signal } from "@preact/signals";
+import type { Clock } from "../browser/clock";
+import type { Closed, Governor, Guidance, Params, Ready, ServerMessage, Stats, Styles } from "../protocol";
+
+/** News of paused frames still on its way when we unfreeze must not freeze us again; `stats` come once a second. */
+const PAUSED_IS_OLD_MS = 2000;
+
+export class ServerState {
+  readonly model = signal("");
+  readonly styles = signal<Styles>({});
+  /** How the model hears guidance; null where the server doesn't say. */
+  readonly guidance = signal<Guidance | null>(null);
+  /** What the server chose to keep to a target; null where it governs nothing. */
+  readonly governor = signal<Governor | null>(null);
+  readonly stats = signal<Stats | null>(null);
+  /** Whether the server drops what is sent until it is told to go on. */
+  readonly isFrozen = signal(false);
+
+  readonly #clock: Clock;
+  #unfrozenAt_ms = -Infinity;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** There is a new connection. */
+  begin(ready: Ready): void {
+    this.model.value = ready.model;
+    this.styles.value = ready.styles ?? {};
+    this.guidance.value = ready.guidance ?? null;
+    this.governor.value = null;
+  }
+
+  receive(message: Exclude<ServerMessage, Ready | Closed>): void {
+    switch (message.type) {
+      case "params":
+        if (!hasTarget(message.params)) this.governor.value = null;
+        break;
+      case "dropped":
+        if (message.reason === "paused") this.#noticePause();
+        break;
+      case "governor":
+        this.governor.value = message;
+        break;
+      case "stats":
+        // Where no `dropped` come, only the count tells that the session was frozen before this page was there.
+        if (pausedIn(message) > pausedIn(this.stats.peek() ?? message)) this.#noticePause();
+        this.stats.value = message;
+        if (message.governor) this.governor.value = message.governor;
+        break;
+    }
+  }
+
+  /** The server was told to freeze, or to go on. */
+  freeze(isFrozen: boolean): void {
+    this.isFrozen.value = isFrozen;
+    if (!isFrozen) this.#unfrozenAt_ms = this.#clock.now();
+  }
+
+  #noticePause(): void {
+    if (this.#clock.now() - this.#unfrozenAt_ms > PAUSED_IS_OLD_MS) this.isFrozen.value = true;
+  }
+}
+
+function hasTarget({ latency_ms = null, min_fps = null }: Params): boolean {
+  return latency_ms !== null || min_fps !== null;
+}
+
+function pausedIn({ dropped }: Stats): number {
+  return dropped.paused ?? 0;
+}

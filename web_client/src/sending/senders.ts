@@ -1,0 +1,97 @@
+/** Sends the newest picture of the source over the transport in use: as frames, or as a video track. */
+
+import { signal } from "@preact/signals";
+import type { Clock } from "../browser/clock";
+import type { TransportKind } from "../connection/transport_choice";
+import type { Source } from "../sources/source";
+import type { Encode } from "./encoder";
+import { FrameSender } from "./frame_sender";
+import type { Sender } from "./sender";
+import { type TrackCanvas, TrackSender } from "./track_sender";
+
+export interface SendersOptions {
+  clock: Clock;
+  /** The transport in use. */
+  transport: () => TransportKind;
+  /** Width and height to send; null while nothing may be sent. */
+  target: () => { width: number; height: number } | null;
+  encode: Encode;
+  sendFrame: (bytes: ArrayBuffer) => void;
+  createCanvas: () => TrackCanvas;
+  onSent: () => void;
+  onError: (error: unknown) => void;
+}
+
+export class Senders implements Sender {
+  /** Whether the server owes an answer to a frame. */
+  readonly isAtWork = signal(false);
+
+  readonly #options: SendersOptions;
+  readonly #frames: FrameSender;
+  readonly #tracks: TrackSender;
+
+  constructor(options: SendersOptions) {
+    this.#options = options;
+    const { encode, sendFrame, createCanvas } = options;
+    this.#frames = new FrameSender({ ...this.#optionsFor("websocket"), encode, send: sendFrame });
+    this.#tracks = new TrackSender({ ...this.#optionsFor("webrtc"), createCanvas });
+  }
+
+  /** The stream of the video track, the same one for as long as the page lives. */
+  get stream(): MediaStream {
+    return this.#tracks.stream;
+  }
+
+  use(source: Source | null): void {
+    this.#frames.use(source);
+    this.#tracks.use(source);
+  }
+
+  connected(window: number): void {
+    this.#inUse.connected(window);
+  }
+
+  readonly changed = (): void => {
+    this.#inUse.changed();
+  };
+
+  /** A result with `seq` answers that frame and settles every lower one. */
+  settleUpTo(seq: number): void {
+    this.#frames.credit.settleUpTo(seq);
+    this.pump();
+  }
+
+  /** These frames will get no result. */
+  settle(seqs: Iterable<number>): void {
+    this.#frames.credit.settle(seqs);
+    this.pump();
+  }
+
+  /** Sends a frame that waits, if it may go now; call it whenever the server has said something. */
+  pump(): void {
+    void this.#frames.pump();
+    this.#noteWork();
+  }
+
+  get #inUse(): Sender {
+    return this.#options.transport() === "webrtc" ? this.#tracks : this.#frames;
+  }
+
+  /** The options of one sender, which has a target only while its transport is in use. */
+  #optionsFor(kind: TransportKind) {
+    const { clock, transport, target, onSent, onError } = this.#options;
+    return {
+      clock,
+      target: () => (transport() === kind ? target() : null),
+      onSent: () => {
+        onSent();
+        this.#noteWork();
+      },
+      onError,
+    };
+  }
+
+  #noteWork(): void {
+    this.isAtWork.value = this.#frames.credit.unsettled > 0;
+  }
+}

@@ -1,0 +1,239 @@
+/** Joins the parts that talk to the server: sources → senders → connection → player, params. Draws nothing. */
+
+import { computed } from "@preact/signals";
+import { browserClock as clock } from "../browser/clock";
+import { download, fileName } from "../browser/download";
+import { flag, kept } from "../browser/kept";
+import { Connection } from "../connection/connection";
+import { Dialer } from "../connection/dialer";
+import { fetchSchema, isRefused } from "../connection/requests";
+import { keepSessionName, sessionName } from "../connection/session";
+import { httpSignaling } from "../connection/signaling";
+import { isLoopback, keepChoice, keptChoice, type TransportChoice } from "../connection/transport_choice";
+import { dialWebRtc } from "../connection/webrtc";
+import { dialWebSocket, webSocketUrl } from "../connection/websocket";
+import { Notes } from "../notes";
+import { differences, ParamsStore } from "../params/params";
+import { Refiner } from "../params/refine";
+import { controlsFrom, type Schema } from "../params/schema";
+import { Settings } from "../params/settings";
+import { Problems } from "../problems";
+import type { Air, Closed, Frame, Params, Ready, ServerMessage, Value } from "../protocol";
+import { Meter } from "../receiving/meter";
+import { Player } from "../receiving/player";
+import { ServerState } from "../receiving/server_state";
+import { createEncoder } from "../sending/encoder";
+import { Senders } from "../sending/senders";
+import { createTrackCanvas } from "../sending/track_canvas";
+import { Inputs } from "../sources/inputs";
+
+const STEPS = "num_inference_steps";
+
+export class Client {
+  readonly problems = new Problems(clock);
+  readonly notes = new Notes(clock);
+  readonly server = new ServerState(clock);
+  readonly meter = new Meter(clock, () => this.connection.measure());
+  readonly player = new Player((pictures) => {
+    this.meter.played(pictures, this.params.inForce.peek()?.version ?? null);
+    tell(this.onOutput, null);
+  });
+  readonly inputs = new Inputs({
+    problems: this.problems,
+    changed: () => this.#changed(),
+    onUse: (source) => this.senders.use(source),
+    onBegun: () => {
+      if (this.dialer.wanted !== this.dialer.inUse.peek()) this.connection.redial();
+    },
+  });
+  readonly params = new ParamsStore({
+    clock,
+    send: (patch) => this.connection.send({ type: "params", params: patch }),
+  });
+  readonly settings = new Settings(this.params);
+  readonly senders = new Senders({
+    clock,
+    transport: () => this.dialer.inUse.peek(),
+    target: () => (this.connection.isOpen && !this.#isPaused ? this.params.inForce.peek() : null),
+    encode: createEncoder(),
+    sendFrame: (bytes) => this.connection.sendFrame(bytes),
+    createCanvas: createTrackCanvas,
+    onSent: () => this.meter.sent(),
+    onError: (error) => this.problems.report("source", "encoding", String(error)),
+  });
+  readonly dialer = new Dialer({
+    clock,
+    dials: {
+      websocket: dialWebSocket(() => webSocketUrl(sessionName())),
+      webrtc: dialWebRtc({
+        clock,
+        signaling: httpSignaling(sessionName),
+        stream: () => this.senders.stream,
+        createPeer: "RTCPeerConnection" in window ? (configuration) => new RTCPeerConnection(configuration) : null,
+        codecs: () => RTCRtpReceiver.getCapabilities("video")?.codecs ?? [],
+        onLeave,
+      }),
+    },
+    choice: keptChoice(),
+    isLocal: isLoopback(location.hostname),
+    isVideo: () => this.inputs.source?.isStill === false,
+    onFallBack: () => this.notes.keep("fellBack"),
+  });
+  readonly connection = new Connection({
+    dial: this.dialer.dial,
+    clock,
+    problems: this.problems,
+    random: Math.random,
+    isRefused,
+    onReady: (ready) => this.#ready(ready),
+    onMessage: (message) => this.#receive(message),
+    onFrame: (frame) => void this.#show(frame),
+    onVideo: (stream) => this.player.play(stream),
+    onEnd: () => this.player.hold(),
+  });
+
+  /** Told what is on air there, and whether this page is connected for the first time. */
+  onReady: (air: Air, isFirst: boolean) => void = () => {};
+  /** Called when a picture came onto the screen: with its frame, or null where it is one of a video. */
+  readonly onOutput = new Set<(frame: Frame | null) => void>();
+  /** Called when the source has a new picture. */
+  readonly onInput = new Set<() => void>();
+
+  /** Whether nothing is sent while the tab is hidden. */
+  readonly pausesHidden = kept("pausesHidden", flag, false);
+  /** Whether a drawing gets few steps while the pen moves. */
+  readonly refines = kept("refines", flag, false);
+  /** Width by height of the pictures. */
+  readonly shape = computed(() => {
+    const { width, height } = this.params.inForce.value ?? { width: 1, height: 1 };
+    return { width, height };
+  });
+
+  readonly #refiner = new Refiner({
+    clock,
+    isWanted: () => this.refines.peek(),
+    lend: () => this.params.lend(STEPS, this.settings.number(STEPS)?.min ?? 1),
+    giveBack: () => this.params.giveBack(STEPS),
+  });
+  /** The params that a restarted server has lost. */
+  #lostParams: Readonly<Record<string, Value>> = {};
+
+  constructor() {
+    this.inputs.canvas.pen.onMove = this.#refiner.moved;
+    // The page that comes after this one would take the few steps for the user's own.
+    addEventListener("pagehide", this.#refiner.rest);
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.#changed();
+    });
+  }
+
+  chooseTransport(choice: TransportChoice): void {
+    keepChoice(choice);
+    this.dialer.choose(choice);
+    this.notes.dismiss();
+    if (this.dialer.wanted !== this.dialer.inUse.peek() || !this.connection.isOpen) this.connection.redial();
+  }
+
+  setFrozen(isFrozen: boolean): void {
+    if (!this.connection.send({ type: "command", command: isFrozen ? "freeze" : "unfreeze" })) return;
+    this.server.freeze(isFrozen);
+    if (!isFrozen) this.#changed();
+  }
+
+  /** Chooses what is seen wherever this session is watched. */
+  putOnAir(air: Air): void {
+    this.connection.send({ type: "command", command: air });
+  }
+
+  restoreParams(): void {
+    for (const [field, value] of Object.entries(this.#lostParams)) this.params.edit(field, value, "sliding");
+    this.dismissLostParams();
+  }
+
+  dismissLostParams(): void {
+    this.#lostParams = {};
+    this.problems.clear("params");
+  }
+
+  /** The drawing as it is seen, larger than it is sent. */
+  async saveDrawing(): Promise<void> {
+    const png = await this.inputs.canvas.png();
+    if (png) download(png, fileName("drawing", "png"), clock);
+  }
+
+  #ready(ready: Ready): void {
+    keepSessionName(ready.session);
+    this.server.begin(ready);
+    const before = this.params.inForce.peek();
+    const lost = before ? differences(before, ready.params) : {};
+    if (Object.keys(lost).length > 0) {
+      this.#lostParams = lost;
+      this.problems.report("params", "paramsChanged");
+    }
+    this.#confirm(ready.params);
+    this.params.resend();
+    this.senders.connected(ready.window);
+    void this.#loadSettings();
+    this.onReady(ready.air ?? "on_air", before === null);
+  }
+
+  #receive(message: Exclude<ServerMessage, Ready | Closed>): void {
+    this.server.receive(message);
+    switch (message.type) {
+      case "params":
+        this.#confirm(message.params);
+        break;
+      case "dropped":
+        this.senders.settle(message.seqs);
+        break;
+      case "error":
+        if (message.seq !== undefined) this.senders.settle([message.seq]);
+        if (message.field !== undefined) this.params.refuse(message.field, message.message);
+        else this.problems.mention(message.seq === undefined ? "commandRefused" : "frameRefused", message.message);
+        break;
+    }
+    this.senders.pump();
+  }
+
+  #confirm(params: Params): void {
+    const isNew = params.version !== this.params.inForce.peek()?.version;
+    this.params.confirm(params);
+    if (!isNew) return;
+    this.inputs.canvas.resize(params.width, params.height);
+    // A drawing doesn't change by itself: sent once more, it comes back with the new look.
+    if (this.inputs.source?.isStill) this.#changed();
+  }
+
+  async #show(frame: Frame): Promise<void> {
+    this.senders.settleUpTo(frame.seq);
+    if (!(await this.player.show(frame))) return;
+    this.meter.shown(frame);
+    tell(this.onOutput, frame);
+  }
+
+  async #loadSettings(): Promise<void> {
+    try {
+      this.settings.controls.value = controlsFrom((await fetchSchema()) as Schema);
+    } catch (error) {
+      this.problems.report("params", "noSchema", String(error));
+    }
+  }
+
+  readonly #changed = (): void => {
+    this.senders.changed();
+    tell(this.onInput);
+  };
+
+  get #isPaused(): boolean {
+    return this.server.isFrozen.peek() || (document.hidden && this.pausesHidden.peek());
+  }
+}
+
+function tell<T extends unknown[]>(listeners: ReadonlySet<(...news: T) => void>, ...news: T): void {
+  for (const listener of listeners) listener(...news);
+}
+
+function onLeave(action: () => void): () => void {
+  addEventListener("pagehide", action);
+  return () => removeEventListener("pagehide", action);
+}

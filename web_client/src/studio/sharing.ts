@@ -1,0 +1,69 @@
+/** Looks and presets that come from files and addresses, and go there. Knows neither the connection nor the page. */
+
+import { effect, type ReadonlySignal } from "@preact/signals";
+import type { Clock } from "../browser/clock";
+import { download } from "../browser/download";
+import { lookIn } from "../keep/recipe";
+import { presetIn } from "../looks/fragment";
+import type { Looks } from "../looks/looks";
+import type { Preset } from "../looks/presets";
+import type { Notes } from "../notes";
+
+export interface SharingOptions {
+  looks: Looks;
+  notes: Notes;
+  clock: Clock;
+}
+
+export class Sharing {
+  readonly #options: SharingOptions;
+
+  constructor(options: SharingOptions) {
+    this.#options = options;
+  }
+
+  /** Puts the look of a snapshot in force, or appends the presets of an exported file. Returns whether it was either. */
+  async open(file: File): Promise<boolean> {
+    const { looks, notes } = this.#options;
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const look = lookIn(bytes);
+    const isTaken = look ? looks.apply(look) : looks.import(new TextDecoder().decode(bytes));
+    if (isTaken) notes.say(look ? "lookRestored" : "presetsImported");
+    return isTaken;
+  }
+
+  exportPresets(): void {
+    download(this.#options.looks.export(), "realtime-presets.json", this.#options.clock);
+  }
+
+  /** Copies the address that has a preset in it. */
+  async share(preset: Preset): Promise<void> {
+    const { looks, notes } = this.#options;
+    const address = looks.address(preset);
+    try {
+      await navigator.clipboard.writeText(address);
+      notes.say("addressCopied");
+    } catch {
+      // Not allowed, or no secure page: then it stands where it can be copied by hand.
+      history.replaceState(null, "", address);
+      notes.say("addressInBar");
+    }
+  }
+
+  /**
+   * Puts the preset of this page's address in force, once: a reload keeps what came after.
+   * @param isReady whether there are params to set.
+   */
+  takeFromAddress(isReady: ReadonlySignal<boolean>): void {
+    const preset = presetIn(location.hash);
+    if (!preset) return;
+    const stop = effect(() => {
+      if (!isReady.value) return;
+      queueMicrotask(() => {
+        stop();
+        this.#options.looks.apply(preset.look);
+        history.replaceState(null, "", location.href.replace(/#.*$/, ""));
+      });
+    });
+  }
+}

@@ -1,0 +1,30 @@
+import { expect, test } from "vitest";
+import { german } from "../../src/languages/de";
+import { french } from "../../src/languages/fr";
+import { languageFor } from "../../src/languages/languages";
+import { english } from "../../src/languages/strings";
+
+test("the first preferred language that there is is spoken", () => {
+  expect(languageFor(["nl-NL", "de-AT", "en"])).toBe("de");
+});
+
+test("a page whose reader speaks none of them is in English", () => {
+  expect(languageFor(["ja"])).toBe("en");
+});
+
+/** Every sentence with the way to it; of functions what they make of example values. */
+function sentences(words: unknown, path = ""): [string, string][] {
+  if (typeof words === "string") return [[path, words]];
+  if (typeof words === "function") return [[path, String(words(3, 4))]];
+  return Object.entries(words as object).flatMap(([name, each]) => sentences(each, `${path}.${name}`));
+}
+
+test.each([
+  ["German", german],
+  ["French", french],
+])("%s says everything that English says, and hardly anything in English", (_, words) => {
+  const [own, source] = [new Map(sentences(words)), new Map(sentences(english))];
+  expect([...own].filter(([, text]) => text.trim() === "")).toEqual([]);
+  const untranslated = [...own].filter(([path, text]) => text.length > 25 && source.get(path) === text);
+  expect(untranslated).toEqual([]);
+});

@@ -1,0 +1,42 @@
+import { describe, expect, test } from "vitest";
+import { lookOf, patchFor, readLook } from "../../src/looks/look";
+import type { Params } from "../../src/protocol";
+
+const params: Params = {
+  version: 7,
+  prompt: "ink",
+  strength: 0.4,
+  seed: 3,
+  width: 512,
+  height: 384,
+  output_quality: 80,
+  latency_ms: null,
+};
+
+describe("a look", () => {
+  test("has what makes the picture, not its size or how it is sent", () => {
+    expect(lookOf(params)).toEqual({ prompt: "ink", strength: 0.4, seed: 3 });
+  });
+
+  test("sets only the fields that the server has", () => {
+    expect(patchFor({ prompt: "oil", wings: 2 }, params, false)).toEqual({ prompt: "oil" });
+  });
+
+  test("leaves a locked seed alone", () => {
+    expect(patchFor({ prompt: "oil", seed: 9 }, params, true)).toEqual({ prompt: "oil" });
+  });
+
+  test("never sets a size, whoever wrote it", () => {
+    expect(patchFor({ prompt: "oil", width: 2048 }, params, false)).toEqual({ prompt: "oil" });
+  });
+
+  test("from anywhere keeps only what can be a param", () => {
+    const strange = { prompt: "a", seed: Number.NaN, strength: "0.5", "__proto__ x": 1, deep: { er: 1 }, width: 8 };
+    expect(readLook(strange)).toEqual({ prompt: "a", strength: "0.5" });
+    expect(readLook({ prompt: [{ text: "a", weight: 1 }] })).toEqual({ prompt: [{ text: "a", weight: 1 }] });
+    expect(readLook({ prompt: [{ text: "a", weight: -1 }] })).toBeNull();
+    expect(readLook({ prompt: "x".repeat(2001) })).toBeNull();
+    expect(readLook([1])).toBeNull();
+    expect(readLook(null)).toBeNull();
+  });
+});

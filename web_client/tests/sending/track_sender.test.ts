@@ -1,0 +1,109 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { TrackSender } from "../../src/sending/track_sender";
+import type { Source } from "../../src/sources/source";
+import { FakeClock } from "../fakes";
+
+const picture = { image: {} as CanvasImageSource, width: 640, height: 480, mirrored: true };
+
+let clock: FakeClock;
+let track: { contentHint: string };
+let captured: { at_ms: number; width: number; height: number }[];
+let target: { width: number; height: number } | null;
+let sender: TrackSender;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  track = { contentHint: "" };
+  captured = [];
+  target = { width: 512, height: 256 };
+  sender = new TrackSender({
+    clock,
+    createCanvas: () => ({
+      stream: { getVideoTracks: () => [track] } as unknown as MediaStream,
+      capture(shown, width, height) {
+        expect(shown).toBe(picture);
+        captured.push({ at_ms: clock.now(), width, height });
+      },
+    }),
+    target: () => target,
+    onSent() {},
+    onError(error) {
+      throw error;
+    },
+  });
+  void sender.stream;
+});
+
+function use(isStill: boolean): void {
+  const source: Source = { view: {} as HTMLElement, start: async () => {}, stop() {}, picture: () => picture, isStill };
+  sender.use(source);
+}
+
+const times = () => captured.map(({ at_ms }) => at_ms);
+
+describe("live video", () => {
+  test("is sent as it comes, in the size of the params", () => {
+    use(false);
+    for (let time = 0; time < 3; time++) {
+      sender.changed();
+      clock.pass(33);
+    }
+    expect(times()).toEqual([0, 33, 66]);
+    expect(captured[0]).toMatchObject({ width: 512, height: 256 });
+    expect(track.contentHint).toBe("motion");
+  });
+
+  test("is not repeated when it stops, as that of a hidden page does", () => {
+    use(false);
+    sender.changed();
+    clock.pass(60_000);
+    expect(times()).toEqual([0]);
+  });
+
+  test("goes on in the new size in mid-stream", () => {
+    use(false);
+    sender.changed();
+    clock.pass(33);
+    target = { width: 256, height: 256 };
+    sender.changed();
+    expect(captured.map(({ width }) => width)).toEqual([512, 256]);
+  });
+});
+
+describe("a drawing", () => {
+  test("is sent no oftener than video needs, and never late", () => {
+    use(true);
+    for (let time = 0; time <= 100; time += 5) {
+      sender.changed();
+      clock.pass(5);
+    }
+    expect(times()).toEqual([0, 25, 50, 75, 100]);
+  });
+
+  test("is sent again when it rests, and then once a second", () => {
+    use(true);
+    sender.changed();
+    clock.pass(3_500);
+    expect(times()).toEqual([0, 200, 1_200, 2_200, 3_200]);
+    expect(track.contentHint).toBe("detail");
+  });
+
+  test("rests for good where nothing may be sent, until there is a connection", () => {
+    use(true);
+    sender.changed();
+    target = null;
+    clock.pass(10_000);
+    expect(times()).toEqual([0]);
+    target = { width: 512, height: 256 };
+    sender.connected();
+    expect(times()).toEqual([0, 10_000]);
+  });
+
+  test("is forgotten when another source is used", () => {
+    use(true);
+    sender.changed();
+    use(false);
+    clock.pass(10_000);
+    expect(times()).toEqual([0]);
+  });
+});

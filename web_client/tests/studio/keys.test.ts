@@ -1,0 +1,99 @@
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { bindKeys, type KeyAction } from "../../src/studio/keys";
+
+/** An element as far as keys ask. */
+function element(tagName: string, type = "") {
+  const isPressedBySpace = ["BUTTON", "SUMMARY", "A", "INPUT"].includes(tagName);
+  return { tagName, type, matches: () => isPressedBySpace } as unknown as HTMLElement;
+}
+
+let done: KeyAction[];
+let called: number[];
+let drawing: { undo: () => void; redo: () => void } | null;
+let isDialogOpen: boolean;
+let press: (key: string, event?: Partial<KeyboardEvent>) => boolean;
+
+beforeEach(() => {
+  done = [];
+  called = [];
+  drawing = null;
+  isDialogOpen = false;
+  vi.stubGlobal("document", { querySelector: () => (isDialogOpen ? {} : null) });
+  const actions = new Proxy({} as Record<KeyAction, () => void>, {
+    get: (_, name: KeyAction) => () => done.push(name),
+  });
+  let listener: (event: KeyboardEvent) => void = () => {};
+  const there = { addEventListener: (_: string, hears: typeof listener) => (listener = hears) } as unknown as Document;
+  const targets = {
+    actions,
+    callPreset: (index: number) => called.push(index),
+    get drawing() {
+      return drawing;
+    },
+  };
+  bindKeys(targets, there);
+  press = (key, event = {}) => {
+    const preventDefault = vi.fn();
+    listener({ key, target: null, repeat: false, ...event, preventDefault } as unknown as KeyboardEvent);
+    return preventDefault.mock.calls.length > 0;
+  };
+});
+
+test("a key does one thing, whatever its case, and is not the browser's any more", () => {
+  expect(press("B")).toBe(true);
+  expect(press(" ")).toBe(true);
+  expect(press("q")).toBe(false);
+  expect(done).toEqual(["bypass", "freeze"]);
+});
+
+test("numbers call presets", () => {
+  press("3");
+  press("3", { repeat: true });
+  press("0");
+  expect(called).toEqual([2]);
+});
+
+test("a key that is held repeats what is moved, and nothing that is switched", () => {
+  expect(press("[", { repeat: true })).toBe(true);
+  expect(press("p", { repeat: true })).toBe(true);
+  expect(done).toEqual(["lessStrength"]);
+});
+
+describe("keys belong to what has the focus", () => {
+  test.each([
+    ["a text", element("INPUT", "text"), "b", false],
+    ["a prompt", element("TEXTAREA"), "b", false],
+    ["a list", element("SELECT"), "b", false],
+    ["a slider", element("INPUT", "range"), "b", true],
+    ["a button", element("BUTTON"), "b", true],
+    ["a button", element("BUTTON"), " ", false],
+    ["a link", element("A"), " ", false],
+    ["nothing that is pressed", element("DIV"), " ", true],
+  ])("%s: %#", (_, target, key, isOurs) => {
+    expect(press(key, { target })).toBe(isOurs);
+  });
+
+  test("all but the key of the help are an open dialog's", () => {
+    isDialogOpen = true;
+    press("b");
+    press("?");
+    expect(done).toEqual(["help"]);
+  });
+
+  test("keys that somebody else took are theirs", () => {
+    press("b", { defaultPrevented: true });
+    press("b", { altKey: true });
+    press("b", { ctrlKey: true });
+    expect(done).toEqual([]);
+  });
+});
+
+test("Ctrl Z is the drawing's, where one is the input", () => {
+  expect(press("z", { ctrlKey: true })).toBe(false);
+  drawing = { undo: vi.fn(), redo: vi.fn() };
+  expect(press("z", { metaKey: true })).toBe(true);
+  expect(press("Z", { ctrlKey: true, shiftKey: true })).toBe(true);
+  expect(drawing.undo).toHaveBeenCalledOnce();
+  expect(drawing.redo).toHaveBeenCalledOnce();
+  expect(done).toEqual([]);
+});
