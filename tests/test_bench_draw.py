@@ -137,7 +137,7 @@ def engine() -> dict[str, Any]:
     return {
         "settings": {"side_px": {"tiny": 256}},
         "scenarios": {
-            "tiny_1_step": {"ours off, batch 1": arm(40, open_ms=10, step_ms=20), "diffusers": arm(80)},
+            "tiny_1_step": {"ours off, batch 1": arm(40, encode_ms=10, step_ms=20), "diffusers": arm(80)},
             "ratios": {"tiny_1_step: ours off, batch 1 / diffusers": spread_of(0.5)},
         },
         "rungs": {"tiny": {"rungs": {"off": {"what": "torch"}}, "exactness": {"off": exact}}},
@@ -146,7 +146,7 @@ def engine() -> dict[str, Any]:
 
 def test_an_engines_times_ratios_and_exactness_are_tables(engine: dict[str, Any]) -> None:
     times = engine_tables.times_tables(engine)
-    assert "| tiny, 256×256, 1 step | ms a frame | opening | steps |\n" in times
+    assert "| tiny, 256×256, 1 step | ms a frame | encoding | steps |\n" in times
     assert "| ours, eager | 40.0 (39.0–41.0) | 10.0 | 20.0 |\n| diffusers | 80.0 (79.0–81.0) |  |  |\n" in times
     assert "| ours, eager | 0.500 |\n" in engine_tables.times_to_others_tables(engine)
     assert "| tiny: eager | torch | 2.0e-05 | 0 | 1 | no |\n" in engine_tables.exactness_table(engine)

@@ -67,11 +67,11 @@ def calls(side_px: int, **batches: int) -> list[CallShape]:
 @pytest.mark.parametrize(
     ("made_for", "is_made_for"),
     [
-        (calls(64, open=8, step=8, close=8), True),
-        (calls(512, step=1) + calls(64, close=8, step=8, open=8), True),
-        (calls(64, open=8, step=8), False),
-        (calls(64, open=8, step=18, close=8), False),
-        (calls(512, open=8, step=8, close=8), False),
+        (calls(64, encode=8, step=8, decode=8), True),
+        (calls(512, step=1) + calls(64, decode=8, step=8, encode=8), True),
+        (calls(64, encode=8, step=8), False),
+        (calls(64, encode=8, step=18, decode=8), False),
+        (calls(512, encode=8, step=8, decode=8), False),
         ([], False),
     ],
 )
@@ -121,7 +121,7 @@ def test_the_embedded_model_is_measured_region_by_region(capsys: pytest.CaptureF
     arms = answer["scenarios"]["tiny_2_step"]
     assert arms.keys() == {"ours off, batch 2", "ours openvino:float32, batch 2"}
     for arm in arms.values():
-        assert all(arm[number]["median"] > 0 for number in ("open_ms", "step_ms", "close_ms"))
+        assert all(arm[number]["median"] > 0 for number in ("encode_ms", "step_ms", "decode_ms"))
     assert "float32 as asked for" in answer["rungs"]["tiny"]["rungs"]["openvino:float32"]["what"]
     assert answer["targets"]["tiny openvino:float32: latents' relative difference to eager"]["ok"]
 

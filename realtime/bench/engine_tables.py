@@ -20,9 +20,9 @@ RUNGS = {
 """What people call them, where `--accelerate` has other words."""
 NUMBERS = {
     "ms_per_frame": "ms a frame",
-    "open_ms": "opening",
+    "encode_ms": "encoding",
     "step_ms": "steps",
-    "close_ms": "closing",
+    "decode_ms": "decoding",
     "pipelined_ms_per_frame": "pipelined",
     "host_ms_per_frame": "host",
 }

@@ -5,12 +5,11 @@ Must not know rows, recipes or sessions, or which faster ways there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from .regions import Call, Kind, Outputs, Regions
+from .regions import Call, Inputs, Kind, Outputs, Regions, Run
 from .staging import join
 from .state import RungState
 
@@ -43,7 +42,7 @@ class Backend(Protocol):
         """
         ...
 
-    def answer(self, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Callable[..., Outputs]:
+    def answer(self, kind: Kind, guided: int, inputs: Inputs) -> Run:
         """What runs a region on inputs of this form now: the same object until something faster takes its place."""
         ...
 
@@ -69,10 +68,10 @@ class PlainBackend:
 
     def run(self, call: Call) -> Outputs:
         """See `Backend`."""
-        inputs = [join(column, self._device) for column in call.columns.values()]
-        return self.answer(call.kind, call.guided, inputs)(*inputs)
+        inputs = {name: join(column, self._device) for name, column in call.columns.items()}
+        return self.answer(call.kind, call.guided, inputs)(**inputs)
 
-    def answer(self, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Callable[..., Outputs]:
+    def answer(self, kind: Kind, guided: int, inputs: Inputs) -> Run:
         """See `Backend`."""
         return self.regions.region(kind, guided)
 

@@ -1,10 +1,14 @@
-"""A UNet as the step region calls it, and what it is told of each row.
+"""A UNet as the step region calls it, and the conditions that it is told of each row.
+
+What a UNet is told beside sample and timestep has one form everywhere: tensors by name. Those that follow from a
+recipe are made by `Denoiser.conditions`, those that follow from the row's picture by its `RowEncoder`.
 
 Must not know rows, regions, or how a UNet is made fast.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -15,27 +19,21 @@ from .recipe import of
 if TYPE_CHECKING:
     from .recipe import Recipe
 
+#: What a UNet is told beside sample and timestep: [1, …] of one row, [B, …] of a batch.
+Conditions = Mapping[str, torch.Tensor]
+
 
 class UnetCall(Protocol):
     """One call of a UNet."""
 
-    def __call__(
-        self,
-        sample: torch.Tensor,
-        timestep: torch.Tensor,
-        prompt_embeds: torch.Tensor,
-        timestep_cond: torch.Tensor | None,
-        added: dict[str, torch.Tensor] | None,
-        /,
-    ) -> torch.Tensor:
+    def __call__(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions, /) -> torch.Tensor:
         """One prediction for each row.
 
         Args:
             sample: float32 [B, in_channels, h, w].
             timestep: float32 [B].
-            prompt_embeds: [B, L, D] in the model's dtype.
-            timestep_cond: [B, time_cond_proj_dim] in the model's dtype, where the UNet takes it.
-            added: SDXL's `text_embeds` [B, P] and `time_ids` [B, 6] in the model's dtype.
+            conditions: in the model's dtype, under diffusers' names: `prompt_embeds` [B, L, D]; where the UNet wants
+                them `timestep_cond` [B, time_cond_proj_dim], and SDXL's `text_embeds` [B, P] and `time_ids` [B, 6].
 
         Returns:
             [B, C, h, w].
@@ -43,11 +41,47 @@ class UnetCall(Protocol):
         ...
 
 
-class Denoiser(nn.Module):
-    """A UNet as the step region calls it: `forward(sample, timestep, *conditions)`."""
+class RowEncoder(nn.Module):
+    """Makes conditions of a row's picture, once a frame, as a part of the encode region. This one makes none."""
 
-    def conditions(self, recipe: Recipe, step: int, is_second: bool) -> dict[str, torch.Tensor]:
-        """What the UNet is told of a row, or of its second row, beside sample and timestep: tensors [1, …]."""
+    def forward(self, pixels: torch.Tensor, latents: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Conditions by name.
+
+        Args:
+            pixels: the pictures, float32 [B, 3, H, W] in [-1, 1].
+            latents: of the pictures, float32 [B, C, h, w].
+
+        Returns:
+            Tensors [B, …], which stay with the rows until they leave.
+        """
+        return {}
+
+
+class Denoiser(nn.Module):
+    """A UNet as the step region calls it, with all that decides what it is told."""
+
+    def row_encoder(self) -> RowEncoder:
+        """What makes the conditions that follow from a row's picture: a new module that no step needs."""
+        return RowEncoder()
+
+    def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
+        """The conditions that follow from a row's recipe, or of its second row: tensors [1, …].
+
+        Each is the same object every time it is asked for.
+        """
+        raise NotImplementedError
+
+    def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+        """One prediction for each row.
+
+        Args:
+            sample: float32 [B, C, h, w].
+            timestep: float32 [B].
+            conditions: those of `conditions` and of `row_encoder`, [B, …].
+
+        Returns:
+            [B, C, h, w].
+        """
         raise NotImplementedError
 
 
@@ -56,33 +90,58 @@ class PlainDenoiser(Denoiser):
 
     Args:
         unet: answers the calls.
-        has_timestep_cond: whether the UNet takes the guidance scale's embedding.
     """
 
-    def __init__(self, unet: UnetCall, has_timestep_cond: bool) -> None:
+    def __init__(self, unet: UnetCall) -> None:
         super().__init__()
         self.unet = unet
-        self._timestep_conds = int(has_timestep_cond)
 
-    def conditions(self, recipe: Recipe, step: int, is_second: bool) -> dict[str, torch.Tensor]:
-        """See `Denoiser`."""
+    def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
+        """See `Denoiser`; the names are those of `UnetCall`."""
         prompt = of(recipe.negative) if is_second else recipe.prompt
-        told = {"prompt_embeds": prompt.prompt_embeds}
-        if recipe.timestep_cond is not None:
-            told["timestep_cond"] = recipe.timestep_cond
-        if recipe.time_ids is not None:
-            told |= {"text_embeds": of(prompt.pooled), "time_ids": recipe.time_ids}
-        return told
+        told = {
+            "prompt_embeds": prompt.prompt_embeds,
+            "timestep_cond": recipe.timestep_cond,
+            "text_embeds": prompt.pooled,
+            "time_ids": recipe.time_ids,
+        }
+        return {name: condition for name, condition in told.items() if condition is not None}
 
-    def forward(
-        self, sample: torch.Tensor, timestep: torch.Tensor, prompt_embeds: torch.Tensor, *extra: torch.Tensor
-    ) -> torch.Tensor:
-        """See `UnetCall`; `extra` are timestep_cond, text_embeds, time_ids, those that there are."""
-        conds, added = extra[: self._timestep_conds], extra[self._timestep_conds :]
-        return self.unet(
-            sample,
-            timestep,
-            prompt_embeds,
-            conds[0] if conds else None,
-            {"text_embeds": added[0], "time_ids": added[1]} if added else None,
-        )
+    def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+        """See `Denoiser`."""
+        return self.unet(sample, timestep, conditions)
+
+
+class ConcatDenoiser(Denoiser):
+    """Shows a UNet the picture's latents beside the noisy ones, as further channels.
+
+    Source: Brooks et al. 2023, "InstructPix2Pix", section 3.2; diffusers'
+    `pipeline_stable_diffusion_instruct_pix2pix.py`, whose name for them is `image_latents`.
+
+    Args:
+        denoiser: takes samples of [B, 2 · C, h, w].
+    """
+
+    def __init__(self, denoiser: Denoiser) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+
+    def row_encoder(self) -> RowEncoder:
+        """See `Denoiser`: `image_latents`."""
+        return ImageLatents()
+
+    def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
+        """See `Denoiser`."""
+        return self.denoiser.conditions(recipe, step, is_second)
+
+    def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+        """See `Denoiser`."""
+        return self.denoiser(torch.cat([sample, conditions["image_latents"]], 1), timestep, conditions)
+
+
+class ImageLatents(RowEncoder):
+    """Keeps the picture's latents beside the noisy ones."""
+
+    def forward(self, pixels: torch.Tensor, latents: torch.Tensor) -> dict[str, torch.Tensor]:
+        """See `RowEncoder`: `image_latents`, float32 [B, C, h, w]."""
+        return {"image_latents": latents}

@@ -174,7 +174,7 @@ class DiffusionEngine:
         for row in self._rows:
             if row.error is None:
                 row.error = error
-            row.x = row.source = None
+            row.forget()
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
 

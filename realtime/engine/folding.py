@@ -1,8 +1,8 @@
 """A UNet without what is constant: the parts that see only timestep, prompt and guidance are computed once a recipe.
 
 Two kinds of layers are folded, both exactly: the ResNets' projections of the time embedding (with all that leads to
-them), and the keys and values of the prompt in the cross-attentions. Their results are two inputs of each row instead,
-`biases` and `keys_values`, so that all families have one signature and the step stays a module of tensors.
+them), and the keys and values of the prompt in the cross-attentions. Their results are two conditions of each row
+instead, `biases` and `keys_values`, the same two for all families.
 
 Must not know rows, batches, or how the result is made fast.
 """
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from .denoiser import Denoiser
+from .denoiser import Conditions, Denoiser
 from .models.parts import UNet2DConditionModel
 from .quiet import quiet
 from .recipe import T, of
@@ -79,17 +79,16 @@ class FoldedDenoiser(Denoiser):
         self._biases = lru_cache(BIASES_KEPT)(self._make_biases)
         self._keys_values = lru_cache(KEYS_VALUES_KEPT)(self._make_keys_values)
 
-    def conditions(self, recipe: Recipe, step: int, is_second: bool) -> dict[str, torch.Tensor]:
+    def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
         """See `Denoiser`: `biases` [1, S] and `keys_values` [1, L, K] in the model's dtype."""
         prompt = of(recipe.negative) if is_second else recipe.prompt
         return {"biases": self._biases(recipe, prompt)[step], "keys_values": self._keys_values(prompt)}
 
-    def forward(
-        self, sample: torch.Tensor, timestep: torch.Tensor, biases: torch.Tensor, keys_values: torch.Tensor
-    ) -> torch.Tensor:
-        """One prediction for each row; `timestep` is in the biases already."""
+    def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+        """See `Denoiser`; `timestep` is in the biases already."""
         unet: Any = self.unet
         sample = sample.to(self._dtype, memory_format=self._layout)
+        biases, keys_values = conditions["biases"], conditions["keys_values"]
         return unet(sample, biases, encoder_hidden_states=keys_values, return_dict=False)[0]
 
     def _make_biases(self, recipe: Recipe, prompt: Conditioning) -> tuple[torch.Tensor, ...]:

@@ -14,6 +14,7 @@ import torch
 from ..errors import FrameError
 from ..frame import Job, Stamps
 from .backend import Backend
+from .denoiser import Conditions, Denoiser
 from .recipe import Recipe, of
 from .regions import Call, Kind, Outputs
 from .staging import to_host
@@ -31,7 +32,7 @@ class Row:
         error: why this frame gets no picture.
         step: steps done.
         x: the noisy latents, float32 [1, C, h, w] in the sampler's space.
-        source: the input's latents, float32 [1, C, h, w]: some UNets see them beside the noisy ones.
+        conditions: what the UNet is told of this row's picture: tensors [1, …], made by the encode region.
         marks: when the stages on the device were passed.
         output: the result, uint8 [H, W, 3] in memory of the host that the device may still have to fill.
         finite: bool [], likewise: whether all latents and pixels were finite numbers.
@@ -43,7 +44,7 @@ class Row:
     error: FrameError | None = None
     step: int = 0
     x: torch.Tensor | None = None
-    source: torch.Tensor | None = None
+    conditions: Conditions = field(default_factory=dict[str, torch.Tensor])
     marks: dict[str, Mark] = field(default_factory=dict[str, Mark])
     output: torch.Tensor | None = None
     finite: torch.Tensor | None = None
@@ -52,6 +53,10 @@ class Row:
     def is_done(self) -> bool:
         """Whether nothing is left to do but to deliver."""
         return self.error is not None or self.recipe is None or self.step == self.recipe.step_count
+
+    def forget(self) -> None:
+        """Give the device's memory back: no step follows."""
+        self.x, self.conditions = None, {}
 
 
 def by_size(rows: Iterable[Row]) -> list[list[Row]]:
@@ -63,47 +68,52 @@ def by_size(rows: Iterable[Row]) -> list[list[Row]]:
 
 
 def encode_latents(rows: Sequence[Row], backend: Backend) -> None:
-    """Pictures to noisy latents, for new rows of one size."""
+    """Pictures to noisy latents and to conditions, for new rows of one size."""
     recipes = [of(row.recipe) for row in rows]
     columns = {
         "pictures": [torch.from_numpy(row.job.picture)[None] for row in rows],
         "start": [recipe.start for recipe in recipes],
         "noise": [recipe.noise[0] for recipe in recipes],
     }
-    x, source = _run(backend, Kind.OPEN, rows, columns)
-    for row, x_of_row, source_of_row in zip(rows, x.split(1), source.split(1), strict=True):
-        row.x, row.source = x_of_row, source_of_row
+    outputs = _run(backend, Kind.ENCODE, rows, columns)
+    split = {name: output.split(1) for name, output in outputs.items()}
+    for i, row in enumerate(rows):
+        row.x = split["x"][i]
+        row.conditions = {name: parts[i] for name, parts in split.items() if name != "x"}
 
 
 def denoise(rows: Sequence[Row], backend: Backend) -> None:
     """Move rows of one size one step on, in one UNet call."""
     rows = sorted(rows, key=lambda row: of(row.recipe).negative is not None)
+    guided = [row for row in rows if of(row.recipe).negative is not None]
     recipes = [(of(row.recipe), row.step) for row in rows]
-    guided = [(recipe, step) for recipe, step in recipes if recipe.negative is not None]
     columns = {
         "x": [of(row.x) for row in rows],
         "steps": [recipe.steps[step] for recipe, step in recipes],
         # The last step's kz is 0: any noise will do there.
         "noise": [recipe.noise[(step + 1) % recipe.step_count] for recipe, step in recipes],
     }
-    if backend.regions.concat_source:
-        columns["source"] = [of(row.source) for row in rows]
-    conditions = backend.regions.denoiser.conditions
-    told = [conditions(*of_row, False) for of_row in recipes] + [conditions(*of_row, True) for of_row in guided]
+    denoiser = backend.regions.denoiser
+    told = [_conditions(row, denoiser, False) for row in rows] + [_conditions(row, denoiser, True) for row in guided]
     columns |= {name: [of_row[name] for of_row in told] for name in told[0]}
-    (x,) = _run(backend, Kind.STEP, rows, columns, len(guided))
-    for row, x_of_row in zip(rows, x.split(1), strict=True):
+    outputs = _run(backend, Kind.STEP, rows, columns, len(guided))
+    for row, x_of_row in zip(rows, outputs["x"].split(1), strict=True):
         row.x = x_of_row
         row.step += 1
 
 
+def _conditions(row: Row, denoiser: Denoiser, is_second: bool) -> Conditions:
+    """All that the UNet is told of a row, or of its second row: by its recipe, and by its picture."""
+    return {**denoiser.conditions(of(row.recipe), row.step, is_second), **row.conditions}
+
+
 def decode_latents(rows: Sequence[Row], backend: Backend) -> None:
     """Latents to pictures in the host's memory, for finished rows of one size."""
-    pictures, finite = _run(backend, Kind.CLOSE, rows, {"x": [of(row.x) for row in rows]})
-    pictures, finite = to_host(pictures), to_host(finite)
+    outputs = _run(backend, Kind.DECODE, rows, {"x": [of(row.x) for row in rows]})
+    pictures, finite = to_host(outputs["pictures"]), to_host(outputs["finite"])
     for i, row in enumerate(rows):
         row.output, row.finite = pictures[i], finite[i]
-        row.x = row.source = None
+        row.forget()
 
 
 def _run(

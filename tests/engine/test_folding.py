@@ -12,8 +12,9 @@ from diffusers import UNet2DConditionModel
 from realtime.engine.denoiser import PlainDenoiser
 from realtime.engine.folding import FoldedDenoiser, is_foldable
 from realtime.engine.models.load import Guidance, Model
+from realtime.engine.networks import Networks
 from realtime.engine.recipe import Recipes, T
-from realtime.engine.regions import Kind, Regions, TorchNetworks
+from realtime.engine.regions import Kind, Regions
 from tests.engine.tiny_models import WIDTH, make_model, make_params
 
 LAYOUTS: dict[str, dict[str, Any]] = {
@@ -27,8 +28,8 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 
 
 def both(model: Model) -> tuple[FoldedDenoiser, PlainDenoiser]:
-    networks = TorchNetworks(model)
-    return FoldedDenoiser(model, networks.layout), PlainDenoiser(networks.unet, model.guidance is Guidance.EMBEDDED)
+    networks = Networks(model)
+    return FoldedDenoiser(model, networks.layout), PlainDenoiser(networks.unet)
 
 
 @pytest.mark.parametrize("is_second", [False, True])
@@ -48,9 +49,9 @@ def test_folded_unet_equals_the_whole_one(options: dict[str, Any], is_second: bo
         answers = []
         for denoiser in (folded, plain):
             told = [denoiser.conditions(recipe, 1, is_second) for recipe in recipes]
-            columns = [torch.cat([of_row[name] for of_row in told]) for name in told[0]]
+            conditions = {name: torch.cat([of_row[name] for of_row in told]) for name in told[0]}
             timestep = torch.cat([recipe.steps[1] for recipe in recipes])[:, T]
-            answers.append(denoiser(sample, timestep, *columns))
+            answers.append(denoiser(sample, timestep, conditions))
 
     assert len(recipes) == 2 and answers[1].std() > 0.1
     torch.testing.assert_close(answers[0], answers[1], atol=1e-5, rtol=0)
@@ -106,20 +107,23 @@ def test_every_region_exports_as_a_graph_of_tensors(kind: Kind) -> None:
     assert recipe is not None
     with torch.no_grad():
         told = [regions.denoiser.conditions(recipe, 0, is_second) for is_second in (False, True)]
-    inputs = {
-        Kind.OPEN: (torch.zeros(1, 64, 64, 3, dtype=torch.uint8), recipe.start, recipe.noise[0]),
-        Kind.STEP: (
-            recipe.noise[0],
-            recipe.steps[0],
-            recipe.noise[0],
-            *(torch.cat([of_row[name] for of_row in told]) for name in told[0]),
-        ),
-        Kind.CLOSE: (recipe.noise[0],),
+    inputs: dict[str, torch.Tensor] = {
+        Kind.ENCODE: {
+            "pictures": torch.zeros(1, 64, 64, 3, dtype=torch.uint8),
+            "start": recipe.start,
+            "noise": recipe.noise[0],
+        },
+        Kind.STEP: {
+            "x": recipe.noise[0],
+            "steps": recipe.steps[0],
+            "noise": recipe.noise[0],
+            **{name: torch.cat([of_row[name] for of_row in told]) for name in told[0]},
+        },
+        Kind.DECODE: {"x": recipe.noise[0]},
     }[kind]
     region = regions.region(kind, 1)
 
-    exported = torch.export.export(region, inputs).module()
+    exported = torch.export.export(region, (), inputs).module()
 
     with torch.no_grad():
-        for ours, theirs in zip(exported(*inputs), region(*inputs), strict=True):
-            torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
+        torch.testing.assert_close(exported(**inputs), region(**inputs), atol=1e-5, rtol=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,22 +10,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from realtime.engine.backend import EagerBackend
-from realtime.engine.denoiser import Denoiser
+from realtime.engine.denoiser import ConcatDenoiser, Conditions, Denoiser, ImageLatents, RowEncoder
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.models.load import Guidance
-from realtime.engine.recipe import Recipe
-from realtime.engine.regions import Kind, OpenRegion, Outputs, Regions, StepRegion, to_pictures, to_pixels
+from realtime.engine.regions import EncodeRegion, Inputs, Kind, Outputs, Regions, StepRegion, to_pictures, to_pixels
 from tests.engine.tiny_models import make_job, make_model, make_params, run
 
 
 class Answers(Denoiser):
     """Answers with ten times the sample's first channels, plus what it was told."""
 
-    def conditions(self, recipe: Recipe, step: int, is_second: bool) -> dict[str, torch.Tensor]:
-        return {}
-
-    def forward(self, sample: torch.Tensor, timestep: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
-        return 10 * sample[:, :4] + timestep[:, None, None, None] + told[:, :, None, None]
+    def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+        return 10 * sample[:, :4] + timestep[:, None, None, None] + conditions["told"][:, :, None, None]
 
 
 def test_step_of_each_row_is_linear_in_its_own_numbers() -> None:
@@ -34,7 +29,7 @@ def test_step_of_each_row_is_linear_in_its_own_numbers() -> None:
     steps = torch.tensor([[i, 0.5, 2.0, 3.0, 0.1 * i, 1.0 + i] for i in range(3)])
     told = torch.tensor([[1.0], [2.0], [3.0], [50.0], [60.0]])  # rows, then the second rows of the last two
 
-    (after,) = StepRegion(Answers(), False, guided=2)(x, steps, noise, told)
+    after = StepRegion(Answers(), guided=2)(x, steps, noise, told=told)["x"]
 
     for i in range(3):
         t, kin, kx, km, kz, guidance = steps[i]
@@ -46,29 +41,50 @@ def test_step_of_each_row_is_linear_in_its_own_numbers() -> None:
         torch.testing.assert_close(after[i], kx * x[i] + km * m + kz * noise[i], atol=1e-4, rtol=1e-5)
 
 
-def test_source_latents_stand_behind_the_noisy_ones() -> None:
-    seen: list[torch.Tensor] = []
+class Watching(Answers):
+    """Keeps the samples that it saw."""
 
-    class Watching(Answers):
-        def forward(self, sample: torch.Tensor, timestep: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
-            seen.append(sample)
-            return super().forward(sample, timestep, told)
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[torch.Tensor] = []
 
-    x, source, steps = torch.ones(1, 4, 8, 8), 7 * torch.ones(1, 4, 8, 8), torch.ones(1, 6)
+    def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+        self.seen.append(sample)
+        return super().forward(sample, timestep, conditions)
 
-    StepRegion(Watching(), True, guided=0)(x, steps, x, source, torch.ones(1, 1))
 
-    assert seen[0].shape == (1, 8, 8, 8) and (seen[0][:, 4:] == 7).all()
+def test_image_latents_stand_behind_the_noisy_ones_in_second_rows_too() -> None:
+    unet = Watching()
+    x, image_latents, steps = torch.ones(1, 4, 8, 8), 7 * torch.ones(2, 4, 8, 8), torch.ones(1, 6)
+
+    StepRegion(ConcatDenoiser(unet), guided=1)(x, steps, x, told=torch.ones(2, 1), image_latents=image_latents)
+
+    assert unet.seen[0].shape == (2, 8, 8, 8) and (unet.seen[0][:, 4:] == 7).all()
 
 
 def test_start_mixes_latents_and_noise_row_by_row() -> None:
     pictures = torch.full((2, 8, 8, 3), 255, dtype=torch.uint8)
     noise, start = torch.randn(2, 3, 8, 8), torch.tensor([[0.5, 2.0], [1.0, 0.0]])
 
-    x, source = OpenRegion(lambda pixels: pixels)(pictures, start, noise)
+    outputs = EncodeRegion(lambda pixels: pixels, RowEncoder())(pictures, start, noise)
 
-    assert (source == 1).all() and (x[1] == 1).all()
-    torch.testing.assert_close(x[0], 0.5 + 2 * noise[0])
+    assert outputs.keys() == {"x"} and (outputs["x"][1] == 1).all()
+    torch.testing.assert_close(outputs["x"][0], 0.5 + 2 * noise[0])
+
+
+def test_what_a_row_encoder_makes_of_a_picture_is_encoded_beside_its_latents() -> None:
+    class Brightness(RowEncoder):
+        def forward(self, pixels: torch.Tensor, latents: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"hint": pixels.mean((1, 2, 3))[:, None], "halved": latents}
+
+    pictures = torch.stack([torch.zeros(8, 8, 3), torch.full((8, 8, 3), 255)]).to(torch.uint8)
+    x, start = torch.ones(2, 3, 8, 8), torch.ones(2, 2)
+
+    outputs = EncodeRegion(lambda pixels: pixels / 2, Brightness())(pictures, start, x)
+
+    assert outputs["hint"].tolist() == [[-1], [1]]
+    torch.testing.assert_close(outputs["halved"], outputs["x"] - 1)
+    assert ImageLatents()(pictures, x)["image_latents"] is x
 
 
 def test_every_value_of_a_byte_survives_the_way_to_pixels_and_back() -> None:
@@ -82,7 +98,7 @@ def test_a_region_is_made_once() -> None:
 
     assert regions.region(Kind.STEP, 1) is regions.region(Kind.STEP, 1)
     assert regions.region(Kind.STEP, 0) is not regions.region(Kind.STEP, 1)
-    assert regions.region(Kind.OPEN, 0) is regions.region(Kind.OPEN, 1)
+    assert regions.region(Kind.ENCODE, 0) is regions.region(Kind.ENCODE, 1)
 
 
 class OnDevice(TorchDispatchMode):
@@ -131,9 +147,9 @@ def test_no_region_leaves_the_device(options: dict[str, Any], is_folded: bool, m
     monkeypatch.setattr("realtime.engine.regions.is_foldable", lambda unet: is_folded)
     model = make_model(**options)
     backend = EagerBackend(model)
-    calls: list[tuple[Kind, int, Sequence[torch.Tensor]]] = []
+    calls: list[tuple[Kind, int, Inputs]] = []
 
-    def answer(kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Any:
+    def answer(kind: Kind, guided: int, inputs: Inputs) -> Any:
         calls.append((kind, guided, inputs))
         return backend.regions.region(kind, guided)
 
@@ -144,9 +160,9 @@ def test_no_region_leaves_the_device(options: dict[str, Any], is_folded: bool, m
     operations: dict[Kind, int] = {}
     for kind, guided, inputs in calls:
         region = backend.regions.region(kind, guided).to("meta")
-        on_meta = [tensor.to("meta") for tensor in inputs]
+        on_meta = {name: tensor.to("meta") for name, tensor in inputs.items()}
         with torch.no_grad(), OnDevice() as device:  # inference mode would show less of what is called
-            results: Outputs = region(*on_meta)
+            results: Outputs = region(**on_meta)
         operations[kind] = device.operations
-        assert all(result.device.type == "meta" for result in results)
+        assert all(result.device.type == "meta" for result in results.values())
     assert operations.keys() == set(Kind) and min(operations.values()) > 3

@@ -160,7 +160,7 @@ class RecordingBackend(EagerBackend):
     def run(self, call: Call) -> Outputs:
         if call.kind is Kind.STEP:
             self.rows_of_calls.append(call.plain + 2 * call.guided)
-        if call.kind is Kind.CLOSE:
+        if call.kind is Kind.DECODE:
             self.latents += [x[0].clone() for x in call.columns["x"]]
         return super().run(call)
 

@@ -12,17 +12,18 @@ import hashlib
 import importlib.metadata
 import inspect
 import json
+import math
 import platform
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch._inductor import aoti_compile_and_package, aoti_load_package
 
-Tensors = tuple[torch.Tensor, ...]
+from ..regions import Inputs, Outputs, Run
 
 #: How far a package's results may be from eager PyTorch's, relative L2.
 TOLERANCE = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 1e-2}
@@ -42,12 +43,12 @@ WEIGHTS_OUTSIDE: dict[str, Any] = {
 }
 
 
-def key_of(module: torch.nn.Module, example: Sequence[torch.Tensor]) -> str:
+def key_of(module: torch.nn.Module, example: Inputs) -> str:
     """A name that changes with everything that a package of this module for these inputs depends on.
 
     The values of the weights are not in it, their shapes, dtypes and memory layout are.
     """
-    device = example[0].device
+    device = next(iter(example.values())).device
     parts = [
         _machine(device),
         _sources(module),
@@ -55,7 +56,7 @@ def key_of(module: torch.nn.Module, example: Sequence[torch.Tensor]) -> str:
         str(module),
         *(_settings(child) for child in module.modules() if hasattr(child, "config")),
         *(f"{name} {_form(tensor)}" for name, tensor in sorted(_weights(module).items())),
-        *(_form(tensor) for tensor in example),
+        *(f"{name} {_form(tensor)}" for name, tensor in sorted(example.items())),
     ]
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
@@ -63,7 +64,7 @@ def key_of(module: torch.nn.Module, example: Sequence[torch.Tensor]) -> str:
     return digest.hexdigest()
 
 
-def build(module: torch.nn.Module, example: Tensors, path: Path) -> None:
+def build(module: torch.nn.Module, example: Inputs, path: Path) -> None:
     """Compile a module for inputs of these shapes. Takes minutes and holds the interpreter: not for a server's process.
 
     Raises:
@@ -71,10 +72,10 @@ def build(module: torch.nn.Module, example: Tensors, path: Path) -> None:
     """
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch about itself
-        exported = torch.export.export(module.eval(), example, strict=False)
+        exported = torch.export.export(module.eval(), (), dict(example), strict=False)
         if foreign := sorted(exported.constants.keys() - _weights(module).keys()):
             raise RuntimeError(f"tensors that are neither weights nor inputs: {', '.join(foreign)}")
-        options = {**OPTIONS[example[0].device.type], **WEIGHTS_OUTSIDE}
+        options = {**OPTIONS[next(iter(example.values())).device.type], **WEIGHTS_OUTSIDE}
         aoti_compile_and_package(exported, package_path=str(path), inductor_configs=options)
 
 
@@ -103,19 +104,20 @@ class Package:
         self._package = package
         self._weights = weights
 
-    def __call__(self, *inputs: torch.Tensor) -> Any:
+    def __call__(self, **inputs: torch.Tensor) -> Outputs:
         """What the module would say."""
-        return self._package(*inputs)
+        return self._package(**inputs)
 
 
-def difference(call: Callable[..., Any], module: torch.nn.Module, example: Tensors) -> float:
-    """Relative L2 between two ways to the same results: the largest of all results."""
+def difference(call: Run, module: torch.nn.Module, example: Inputs) -> float:
+    """Relative L2 between two ways to the same results: the largest of all results, not-a-number where one is that."""
     with torch.inference_mode():
-        pairs = zip(_tensors(call(*example)), _tensors(module(*example)), strict=True)
-        return max(_relative(ours.double(), theirs.double()) for ours, theirs in pairs)
+        ours, theirs = call(**example), module(**example)
+        found = [_relative(ours[name].double(), result.double()) for name, result in theirs.items()]
+    return max(found, key=lambda one: (math.isnan(one), one))  # else a number before it would hide not-a-number
 
 
-def check(call: Callable[..., Any], module: torch.nn.Module, example: Tensors, dtype: torch.dtype) -> None:
+def check(call: Run, module: torch.nn.Module, example: Inputs, dtype: torch.dtype) -> None:
     """Compare what was compiled with what it was compiled from.
 
     Args:
@@ -131,10 +133,6 @@ def check(call: Callable[..., Any], module: torch.nn.Module, example: Tensors, d
 def _relative(ours: torch.Tensor, theirs: torch.Tensor) -> float:
     norm = float(theirs.norm())
     return float((ours - theirs).norm()) / (norm or 1.0)
-
-
-def _tensors(results: torch.Tensor | Tensors) -> Tensors:
-    return (results,) if isinstance(results, torch.Tensor) else tuple(results)
 
 
 def _weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ..backend import PlainBackend, name_of
-from ..regions import Kind, Outputs, Regions
+from ..regions import Inputs, Kind, Outputs, Regions, Run
 from ..state import CallShape, RungState
 
 if TYPE_CHECKING:
@@ -25,67 +25,79 @@ if TYPE_CHECKING:
 SETTLED_NS = 4_000_000_000
 PAUSE_NS = 1_500_000_000
 
-Compiled = Callable[..., Outputs]
+Shape = tuple[int, ...]
+
+#: Inputs that tell batch and picture size: of the encode region, of the two others, of a denoiser alone.
+MAIN_INPUTS = ("pictures", "x", "sample")
 
 
 class Signature(NamedTuple):
     """A region and the form of its inputs: what one compiled package serves.
 
     Attributes:
-        inputs: shape and dtype of each.
+        inputs: name, shape and dtype of each, in the names' order.
     """
 
     kind: Kind
     guided: int
-    inputs: tuple[tuple[tuple[int, ...], str], ...]
+    inputs: tuple[tuple[str, Shape, str], ...]
 
     @classmethod
-    def of(cls, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Signature:
+    def of(cls, kind: Kind, guided: int, inputs: Inputs) -> Signature:
         """The signature of a call."""
-        forms = ((tuple(tensor.shape), name_of(tensor.dtype)) for tensor in inputs)
+        forms = ((name, tuple(tensor.shape), name_of(tensor.dtype)) for name, tensor in sorted(inputs.items()))
         return cls(kind, guided, tuple(forms))
 
     def wire(self) -> list[Any]:
         """As JSON has it."""
-        return [self.kind.value, self.guided, [[list(shape), dtype] for shape, dtype in self.inputs]]
+        return [self.kind.value, self.guided, [[name, list(shape), dtype] for name, shape, dtype in self.inputs]]
 
     @classmethod
     def parse(cls, wire: list[Any]) -> Signature:
         """What `wire` gave, on its way through JSON."""
         kind, guided, inputs = wire
-        return cls(Kind(kind), guided, tuple((tuple(shape), dtype) for shape, dtype in inputs))
+        return cls(Kind(kind), guided, tuple((name, tuple(shape), dtype) for name, shape, dtype in inputs))
 
-    def example(self, device: torch.device) -> tuple[torch.Tensor, ...]:
+    def example(self, device: torch.device) -> dict[str, torch.Tensor]:
         """Random inputs of this form, the same every time."""
         generator = torch.Generator().manual_seed(0)
 
-        def one(shape: tuple[int, ...], name: str) -> torch.Tensor:
-            dtype: torch.dtype = getattr(torch, name)
+        def one(shape: Shape, dtype_name: str) -> torch.Tensor:
+            dtype: torch.dtype = getattr(torch, dtype_name)
             if dtype is torch.uint8:
                 return torch.randint(0, 256, shape, generator=generator, dtype=dtype)
             return torch.randn(shape, generator=generator).to(dtype)
 
-        return tuple(one(shape, name).to(device) for shape, name in self.inputs)
+        return {name: one(shape, dtype).to(device) for name, shape, dtype in self.inputs}
 
     def __str__(self) -> str:
         """For people: `step 1×12×32×32`."""
         guided = f" ({self.guided} guided)" if self.guided else ""
-        return f"{self.kind} {'×'.join(map(str, self.inputs[0][0]))}{guided}"
+        return f"{self.kind} {'×'.join(map(str, self._main_shape))}{guided}"
 
     def call_shape(self, latent_scale_px: int) -> CallShape:
         """As data that leaves the process; `latent_scale_px` as in `Model`."""
-        return call_shape(self.kind, self.inputs[0][0], latent_scale_px, self.guided)
+        return call_shape(self.kind, self._main_shape, latent_scale_px, self.guided)
+
+    @property
+    def _main_shape(self) -> Shape:
+        return main_shape({name: shape for name, shape, _ in self.inputs})
 
 
-def call_shape(kind: Kind, first: tuple[int, ...], latent_scale_px: int, guided: int = 0) -> CallShape:
-    """The form of a call by its first input.
+def main_shape(inputs: Mapping[str, Shape]) -> Shape:
+    """Shape of the input that tells batch and picture size of a call."""
+    return next(inputs[name] for name in MAIN_INPUTS if name in inputs)
+
+
+def call_shape(kind: Kind, main: Shape, latent_scale_px: int, guided: int = 0) -> CallShape:
+    """The form of a call by its main input.
 
     Args:
-        first: shape of the pictures [B, H, W, 3] of `open`, of the latents [B, C, h, w] of the other regions.
+        main: shape of the pictures [B, H, W, 3] that are encoded, or of the latents [B, C, h, w] of the other regions.
         latent_scale_px: pixels to a latent's side.
     """
-    height, width = first[1:3] if kind is Kind.OPEN else (side * latent_scale_px for side in first[2:])
-    return CallShape(kind.value, first[0], guided, width, height)
+    height, width = main[1:3] if kind is Kind.ENCODE else (side * latent_scale_px for side in main[2:])
+    return CallShape(kind.value, main[0], guided, width, height)
 
 
 Wanted = TypeVar("Wanted", bound=Hashable)
@@ -143,7 +155,7 @@ class CompiledRegions:
     def __init__(self, eager: Regions, demand: Demand[Signature]) -> None:
         self.eager = eager
         self.demand = demand
-        self._calls: dict[Signature, Compiled] = {}
+        self._calls: dict[Signature, Run] = {}
 
     def __contains__(self, signature: Signature) -> bool:
         return signature in self._calls
@@ -151,12 +163,12 @@ class CompiledRegions:
     def __iter__(self) -> Iterator[Signature]:
         return iter(self._calls)
 
-    def put(self, signature: Signature, call: Compiled) -> None:
+    def put(self, signature: Signature, call: Run) -> None:
         """Answer these calls with it from now on. From any thread."""
 
-        def contiguous(*inputs: torch.Tensor) -> Outputs:
+        def contiguous(**inputs: torch.Tensor) -> Outputs:
             # Compiled code trusts that strides are those it was compiled for; rows that left a convolution have others.
-            return call(*(tensor.contiguous() for tensor in inputs))
+            return call(**{name: tensor.contiguous() for name, tensor in inputs.items()})
 
         self._calls = {**self._calls, signature: contiguous}  # swapped whole: the engine's thread reads it
 
@@ -164,7 +176,7 @@ class CompiledRegions:
         """The eager region that a signature calls."""
         return self.eager.region(signature.kind, signature.guided)
 
-    def answer(self, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Compiled:
+    def answer(self, kind: Kind, guided: int, inputs: Inputs) -> Run:
         """What runs a region on inputs of this form: compiled, or eager and noted."""
         signature = Signature.of(kind, guided, inputs)
         if (call := self._calls.get(signature)) is not None:
@@ -197,6 +209,6 @@ class CompiledBackend(PlainBackend):
         what = f"{self._title} for {', '.join(map(str, ready))}"
         return replace(eager, name=self._name, what=what, made_for=made_for)
 
-    def answer(self, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Compiled:
+    def answer(self, kind: Kind, guided: int, inputs: Inputs) -> Run:
         """See `Backend`."""
         return self.compiled.answer(kind, guided, inputs)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from ..regions import Call, Kind, Outputs
+from ..regions import Call, Inputs, Kind, Outputs, Run
 from ..staging import join_into
 
 if TYPE_CHECKING:
@@ -114,15 +114,15 @@ class Rerun:
 
     def capture(self, call: Callable[[], Outputs]) -> Replay:
         """See `Capture`."""
-        outputs = tuple(output.clone() for output in call())
-        self._outputs += [weakref.ref(output) for output in outputs]
+        outputs = {name: output.clone() for name, output in call().items()}
+        self._outputs += [weakref.ref(output) for output in outputs.values()]
 
         def replay() -> Outputs:
             for reference in self._outputs:
                 if (output := reference()) is not None:
                     output.fill_(float("nan") if output.is_floating_point() else 0)
-            for output, result in zip(outputs, call(), strict=True):
-                output.copy_(result)
+            for name, result in call().items():
+                outputs[name].copy_(result)
             return outputs
 
         return replay
@@ -171,7 +171,7 @@ class GraphBackend:
             graph = self._captured_again(call, size, key, graph, answer)
         return self._under.run(call) if graph is None else graph.run(call)
 
-    def answer(self, kind: Kind, guided: int, inputs: Sequence[torch.Tensor]) -> Callable[..., Outputs]:
+    def answer(self, kind: Kind, guided: int, inputs: Inputs) -> Run:
         """See `Backend`."""
         return self._under.answer(kind, guided, inputs)
 
@@ -202,7 +202,7 @@ class GraphBackend:
         return size.graphs[key]
 
     def _captured_again(
-        self, call: Call, size: _Size, key: tuple[Kind, int, int], graph: _Graph, answer: Callable[..., Outputs]
+        self, call: Call, size: _Size, key: tuple[Kind, int, int], graph: _Graph, answer: Run
     ) -> _Graph:
         """Something faster is under the graphs by now. Where that can't be captured the old graph stays."""
         try:
@@ -271,30 +271,34 @@ class _Graph:
         self._kind, self._guided = call.kind, guided
         self._starts = (0, plain, plain + guided)
         rows = call.plain + call.guided
-        self._buffers = [
-            buffer(name, plain + guided * (2 if len(column) > rows else 1), column[0])
+        self._buffers = {
+            name: buffer(name, plain + guided * (2 if len(column) > rows else 1), column[0])
             for name, column in call.columns.items()
-        ]
+        }
         self._fill(call)
-        answer = self.answer = self.answered_by(under)
-        self._replay = capture.capture(lambda: answer(*(each.batch for each in self._buffers)))
+        inputs = self._inputs()
+        answer = self.answer = under.answer(self._kind, guided, inputs)
+        self._replay = capture.capture(lambda: answer(**inputs))
 
-    def answered_by(self, under: Backend) -> Callable[..., Outputs]:
+    def answered_by(self, under: Backend) -> Run:
         """What the backend under the graphs would run now."""
-        return under.answer(self._kind, self._guided, [each.batch for each in self._buffers])
+        return under.answer(self._kind, self._guided, self._inputs())
+
+    def _inputs(self) -> Inputs:
+        return {name: buffer.batch for name, buffer in self._buffers.items()}
 
     def run(self, call: Call) -> Outputs:
         self._fill(call)
         starts = self._starts
         ends = starts[0] + call.plain, starts[1] + call.guided
         # `cat` copies: that is what it is here for, also where there is one part.
-        return tuple(torch.cat([out[: ends[0]], out[starts[1] : ends[1]]]) for out in self._replay())
+        return {name: torch.cat([out[: ends[0]], out[starts[1] : ends[1]]]) for name, out in self._replay().items()}
 
     def _fill(self, call: Call) -> None:
         rows = call.plain + call.guided
-        for each, column in zip(self._buffers, call.columns.values(), strict=True):
+        for name, column in call.columns.items():
             parts = (column[: call.plain], column[call.plain : rows], column[rows:])
-            each.fill([(start, part) for start, part in zip(self._starts, parts, strict=True) if part])
+            self._buffers[name].fill([(start, part) for start, part in zip(self._starts, parts, strict=True) if part])
 
 
 def _cause(error: BaseException) -> str:

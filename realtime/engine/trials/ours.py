@@ -194,7 +194,7 @@ class Ours:
         latents = list[Floats]()
 
         def tap(run: Run, call: Call) -> Outputs:
-            if call.kind is Kind.CLOSE:
+            if call.kind is Kind.DECODE:
                 latents.extend(x.float().cpu().numpy() for x in call.columns["x"])
             return run(call)
 

@@ -15,7 +15,7 @@ from realtime.engine.backend import EagerBackend
 from realtime.engine.diffusion import load_diffusion_engine
 from realtime.engine.models import load
 from realtime.engine.models.load import load_model
-from realtime.engine.regions import Kind, Regions
+from realtime.engine.regions import Kind, Outputs, Regions
 from realtime.engine.rungs import aoti, builder, registry
 from realtime.engine.rungs.cache import cache_folder
 from realtime.engine.rungs.climb import Climb
@@ -28,20 +28,20 @@ from tests.engine.tiny_models import make_model
 
 OBSTACLE = compiler_obstacle("cpu")
 needs_compiler = pytest.mark.skipif(bool(OBSTACLE), reason=OBSTACLE or "there is a compiler")
-CLOSE = Signature(Kind.CLOSE, 0, (((1, 8, 8, 8), "float32"),))
+DECODE = Signature(Kind.DECODE, 0, (("x", (1, 8, 8, 8), "float32"),))
 CPU = torch.device("cpu")
 
 #: A build takes 13 s of one core: on a machine that has others to serve, minutes.
 LONG_S = 280
 
 
-def answer(regions: CompiledRegions, latents: torch.Tensor) -> tuple[torch.Tensor, ...]:
+def answer(regions: CompiledRegions, latents: torch.Tensor) -> Outputs:
     """What is said of latents, compiled or not."""
-    return regions.answer(Kind.CLOSE, 0, [latents])(latents)
+    return regions.answer(Kind.DECODE, 0, {"x": latents})(x=latents)
 
 
-def key_of(model: Any, kind: Kind = Kind.CLOSE, side: int = 8) -> str:
-    signature = Signature(kind, 0, (((1, model.latent_channels, side, side), "float32"),))
+def key_of(model: Any, kind: Kind = Kind.DECODE, side: int = 8) -> str:
+    signature = Signature(kind, 0, (("x", (1, model.latent_channels, side, side), "float32"),))
     return aoti.key_of(Regions.of_model(model).region(kind), signature.example(CPU))
 
 
@@ -64,10 +64,10 @@ def test_size_dtype_layout_settings_and_region_each_change_the_key() -> None:
     keys = [
         key_of(make_model()),
         key_of(make_model(), side=16),
-        key_of(make_model(), kind=Kind.OPEN),
+        key_of(make_model(), kind=Kind.ENCODE),
         key_of(make_model(latent_channels=8)),
         key_of(half),
-        aoti.key_of(regions.region(Kind.CLOSE), (torch.zeros(1, 4, 8, 8),)),
+        aoti.key_of(regions.region(Kind.DECODE), {"x": torch.zeros(1, 4, 8, 8)}),
         key_of(other_settings),
     ]
 
@@ -92,22 +92,22 @@ def test_a_region_with_tensors_of_its_own_is_refused() -> None:
             return x + torch.tensor([1.0, 2.0])
 
     with pytest.raises(RuntimeError, match="neither weights nor inputs"):
-        aoti.build(Own(), (torch.zeros(2),), Path("never-written.pt2"))
+        aoti.build(Own(), {"x": torch.zeros(2)}, Path("never-written.pt2"))
 
 
 def test_results_that_differ_or_are_no_numbers_are_refused() -> None:
-    region, example = Regions.of_model(make_model()).region(Kind.CLOSE), (torch.randn(1, 4, 8, 8),)
+    region, example = Regions.of_model(make_model()).region(Kind.DECODE), {"x": torch.randn(1, 4, 8, 8)}
 
     aoti.check(region, region, example, torch.float32)
 
     def slightly_off(x: torch.Tensor) -> Any:
-        pictures, finite = region(x)
-        return pictures // 2, finite
+        right = region(x)
+        return {**right, "pictures": right["pictures"] // 2}
 
     with pytest.raises(RuntimeError, match="differ"):
         aoti.check(slightly_off, region, example, torch.float32)
     with pytest.raises(RuntimeError, match="differ"):
-        aoti.check(lambda x: x * torch.nan, torch.nn.Identity(), example, torch.float32)
+        aoti.check(lambda x: {**region(x), "finite": torch.tensor([torch.nan])}, region, example, torch.float32)
 
 
 @pytest.mark.parametrize("accelerate", [Accelerate.COMPILE, Accelerate.AOTI])
@@ -131,7 +131,7 @@ def test_frames_are_warmed_up_again_on_what_was_made_before_the_first(monkeypatc
 
     load_diffusion_engine(Config(), lambda stage, percent: None).close()
 
-    assert order == ["open", "step", "close", "made", "open", "step", "close"]
+    assert order == ["encode", "step", "decode", "made", "encode", "step", "decode"]
 
 
 def test_torch_compile_compiles_each_region_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,9 +163,8 @@ class Built:
     def climb(self) -> tuple[CompiledRegions, list[Any]]:
         """Climb until the package answers; the regions, and the orders that went to a builder."""
         regions = CompiledRegions(Regions.of_model(load_model(self.config)), Demand())
-        (example,) = CLOSE.example(CPU)
         with torch.inference_mode():
-            answer(regions, example)
+            answer(regions, DECODE.example(CPU)["x"])
         orders: list[Any] = []
         arrived = threading.Event()
         put = regions.put
@@ -211,11 +210,11 @@ def test_a_package_is_built_once_kept_and_equal_to_eager_mode(built: Built) -> N
     assert orders == [], "it was in the cache"
     latents = torch.randn(1, 8, 8, 8)
     with torch.inference_mode():
-        ours, theirs = answer(regions, latents), regions.module(CLOSE)(latents)
-    assert CLOSE in regions
-    torch.testing.assert_close(ours[0].int(), theirs[0].int(), atol=1, rtol=0)
-    assert ours[1].tolist() == [True]
-    assert answer(regions, latents * torch.nan)[1].tolist() == [False]
+        ours, theirs = answer(regions, latents), regions.module(DECODE)(latents)
+    assert DECODE in regions
+    torch.testing.assert_close(ours["pictures"].int(), theirs["pictures"].int(), atol=1, rtol=0)
+    assert ours["finite"].tolist() == [True]
+    assert answer(regions, latents * torch.nan)["finite"].tolist() == [False]
 
 
 @needs_compiler
@@ -225,13 +224,13 @@ def test_a_package_never_answers_with_foreign_weights(built: Built) -> None:
     plain, _ = built.climb()
     fused, _ = built.climb()
     with torch.no_grad():
-        for parameter in fused.module(CLOSE).parameters():  # as a LoRA does
+        for parameter in fused.module(DECODE).parameters():  # as a LoRA does
             parameter.mul_(1.2)
 
     latents = torch.randn(1, 8, 8, 8)
     with torch.inference_mode():
-        ours, eager = (answer(regions, latents)[0].int() for regions in (fused, plain))
-        theirs = fused.module(CLOSE)(latents)[0].int()
+        ours, eager = (answer(regions, latents)["pictures"].int() for regions in (fused, plain))
+        theirs = fused.module(DECODE)(latents)["pictures"].int()
 
     torch.testing.assert_close(ours, theirs, atol=1, rtol=0)
     assert (ours - eager).abs().max() > 10
@@ -248,13 +247,13 @@ def test_a_package_that_is_damaged_or_wrong_is_not_used(built: Built, monkeypatc
 
     with monkeypatch.context() as patch:
         patch.setattr(aoti, "TOLERANCE", {torch.float32: -1.0})
-        assert not registry._load(cached, regions, CLOSE, CPU, torch.float32)
+        assert not registry._load(cached, regions, DECODE, CPU, torch.float32)
     assert not package.exists(), "a wrong one is thrown away"
 
     cached.make(package.parent.name, lambda path: path.write_bytes(whole[: len(whole) // 2]) and None)
-    assert not registry._load(cached, regions, CLOSE, CPU, torch.float32), "written whole, and no package"
+    assert not registry._load(cached, regions, DECODE, CPU, torch.float32), "written whole, and no package"
     cached.make(package.parent.name, lambda path: path.write_bytes(whole) and None)
     package.write_bytes(whole[:-1])
-    assert not registry._load(cached, regions, CLOSE, CPU, torch.float32), "changed since it was written"
+    assert not registry._load(cached, regions, DECODE, CPU, torch.float32), "changed since it was written"
     cached.make(package.parent.name, lambda path: path.write_bytes(whole) and None)
-    assert registry._load(cached, regions, CLOSE, CPU, torch.float32)
+    assert registry._load(cached, regions, DECODE, CPU, torch.float32)

@@ -14,22 +14,27 @@ from realtime.engine.state import CallShape, RungState
 from tests.engine.tiny_models import make_job, make_model, make_params, picture_of, run
 from tests.fakes import FakeClock
 
-CLOSE = Signature(Kind.CLOSE, 0, (((1, 4, 8, 8), "float32"),))
-OPEN = Signature(Kind.OPEN, 0, (((1, 64, 64, 3), "uint8"), ((1, 2), "float32"), ((1, 4, 8, 8), "float32")))
+DECODE = Signature(Kind.DECODE, 0, (("x", (1, 4, 8, 8), "float32"),))
+ENCODE = Signature(
+    Kind.ENCODE,
+    0,
+    (("noise", (1, 4, 8, 8), "float32"), ("pictures", (1, 64, 64, 3), "uint8"), ("start", (1, 2), "float32")),
+)
 
 
 def test_a_signature_survives_json_and_makes_its_example() -> None:
-    signature = Signature.parse(json.loads(json.dumps(OPEN.wire())))
+    signature = Signature.parse(json.loads(json.dumps(ENCODE.wire())))
 
-    assert signature == OPEN
-    assert Signature.of(Kind.OPEN, 0, signature.example(torch.device("cpu"))) == OPEN
-    assert str(OPEN) == "open 1×64×64×3"
+    assert signature == ENCODE
+    example = signature.example(torch.device("cpu"))
+    assert Signature.of(Kind.ENCODE, 0, dict(reversed(example.items()))) == ENCODE, "the names decide, not their order"
+    assert str(ENCODE) == "encode 1×64×64×3"
 
 
 def test_a_signature_gives_the_form_of_its_call_in_pixels_of_the_picture() -> None:
-    step = Signature(Kind.STEP, 2, (((3, 4, 8, 12), "float32"),))
+    step = Signature(Kind.STEP, 2, (("steps", (3, 6), "float32"), ("x", (3, 4, 8, 12), "float32")))
 
-    assert OPEN.call_shape(8) == CallShape("open", 1, 0, 64, 64)
+    assert ENCODE.call_shape(8) == CallShape("encode", 1, 0, 64, 64)
     assert step.call_shape(8) == CallShape("step", 3, 2, 96, 64)
 
 
@@ -44,32 +49,32 @@ def test_only_what_is_in_use_for_some_seconds_is_worth_compiling() -> None:
     clock = FakeClock()
     demand = Demand(clock)
 
-    in_use(demand, clock, CLOSE, SETTLED_NS - 200_000_000)
+    in_use(demand, clock, DECODE, SETTLED_NS - 200_000_000)
     assert demand.settled() == []
-    in_use(demand, clock, CLOSE, 400_000_000)
+    in_use(demand, clock, DECODE, 400_000_000)
 
-    assert demand.settled() == [CLOSE]
-    assert demand.so_far() == [CLOSE]
+    assert demand.settled() == [DECODE]
+    assert demand.so_far() == [DECODE]
 
 
 def test_a_size_that_was_left_asks_for_nothing() -> None:
     clock = FakeClock()
     demand = Demand(clock)
-    in_use(demand, clock, CLOSE, SETTLED_NS)
+    in_use(demand, clock, DECODE, SETTLED_NS)
 
     clock.advance_ms(PAUSE_NS / 1e6 + 1)
 
     assert demand.settled() == []
-    in_use(demand, clock, CLOSE, 200_000_000)
+    in_use(demand, clock, DECODE, 200_000_000)
     assert demand.settled() == [], "a pause begins it anew"
 
 
 def test_what_can_not_be_compiled_is_not_asked_for_again() -> None:
     clock = FakeClock()
     demand = Demand(clock)
-    in_use(demand, clock, CLOSE, SETTLED_NS)
+    in_use(demand, clock, DECODE, SETTLED_NS)
 
-    demand.refuse(CLOSE)
+    demand.refuse(DECODE)
 
     assert demand.settled() == []
 
@@ -87,10 +92,10 @@ def test_calls_of_the_compiled_form_are_compiled_and_others_eager() -> None:
     def put(signature: Signature) -> None:
         region = backend.compiled.module(signature)
 
-        def call(*inputs: torch.Tensor) -> Outputs:
+        def call(**inputs: torch.Tensor) -> Outputs:
             answered.append(signature)
-            assert all(tensor.is_contiguous() for tensor in inputs)
-            outputs: Any = region(*inputs)
+            assert all(tensor.is_contiguous() for tensor in inputs.values())
+            outputs: Any = region(**inputs)
             return outputs
 
         backend.compiled.put(signature, call)
@@ -99,9 +104,9 @@ def test_calls_of_the_compiled_form_are_compiled_and_others_eager() -> None:
         put(signature)
 
     assert (picture_of(run(engine, [job])[0]) == before).all()
-    assert [signature.kind for signature in answered] == [Kind.OPEN, Kind.STEP, Kind.STEP, Kind.CLOSE]
+    assert [signature.kind for signature in answered] == [Kind.ENCODE, Kind.STEP, Kind.STEP, Kind.DECODE]
     assert backend.rung.name == "aoti"
     assert backend.rung.made_for == tuple(CallShape(kind, 1, 0, 64, 64) for kind in Kind)
-    assert str(backend.rung) == "compiled for open 1×64×64×3, step 1×4×8×8, close 1×4×8×8"
+    assert str(backend.rung) == "compiled for encode 1×64×64×3, step 1×4×8×8, decode 1×4×8×8"
     run(engine, [make_job(make_params(width=72))])
     assert len(answered) == 4, "another size is eager"

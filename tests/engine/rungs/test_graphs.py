@@ -236,9 +236,9 @@ def put_all(under: CompiledBackend, answered: list[Signature]) -> None:
     for signature in under.compiled.demand.so_far():
         region = under.compiled.module(signature)
 
-        def call(*inputs: torch.Tensor, signature: Signature = signature, region: Any = region) -> Outputs:
+        def call(signature: Signature = signature, region: Any = region, **inputs: torch.Tensor) -> Outputs:
             answered.append(signature)
-            return region(*inputs)
+            return region(**inputs)
 
         under.compiled.put(signature, call)
 
@@ -253,12 +253,12 @@ def test_what_is_compiled_meanwhile_is_captured_in_place_of_what_was() -> None:
     after = [pictures(engine, jobs) for _ in range(2)]
 
     assert capture.captures == captures + 3, "each region once, at the batch that is in use"
-    assert [signature.inputs[0][0][0] for signature in answered[:1]] == [1]
+    assert {signature.call_shape(8).batch for signature in answered} == {1}
     assert {signature.kind for signature in answered} == set(Kind)
     assert all((one == other).all() for one, other in zip([*before, *before], after[0] + after[1], strict=True))
     assert engine.info.rung.name == "graphs"
     assert [(made.kind, made.batch) for made in engine.info.rung.made_for] == [(kind, 1) for kind in Kind]
-    assert "over compiled for open 1" in str(engine.info.rung)
+    assert "over compiled for encode 1" in str(engine.info.rung)
 
 
 def test_what_is_compiled_and_can_not_be_captured_leaves_the_graph_that_is_there(
@@ -351,25 +351,25 @@ class Pools:
 def test_a_capture_that_failed_spoils_no_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
     pools = Pools(monkeypatch)
     capture = CudaCapture(torch.device("cuda"))
-    before = capture.capture(lambda: (torch.ones(1),))
+    before = capture.capture(lambda: {"x": torch.ones(1)})
     pools.error = RuntimeError("operation failed due to a previous error during capture")
     with pytest.raises(RuntimeError, match="previous error"):
-        capture.capture(lambda: (torch.ones(1),))
+        capture.capture(lambda: {"x": torch.ones(1)})
     pools.error = None
 
-    replays = [before, *(capture.capture(lambda: (torch.ones(1),)) for _ in range(2))]
+    replays = [before, *(capture.capture(lambda: {"x": torch.ones(1)}) for _ in range(2))]
 
-    assert [replay()[0].item() for replay in replays] == [1, 1, 1] and len(pools.graphs) == 2
+    assert [replay()["x"].item() for replay in replays] == [1, 1, 1] and len(pools.graphs) == 2
 
 
 def test_graphs_share_a_pool_as_long_as_one_of_them_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     pools = Pools(monkeypatch)
     capture = CudaCapture(torch.device("cuda"))
-    replays = [capture.capture(lambda: (torch.ones(1),)) for _ in range(3)]
+    replays = [capture.capture(lambda: {"x": torch.ones(1)}) for _ in range(3)]
     assert len(pools.graphs) == 1
 
     replays.clear()
-    capture.capture(lambda: (torch.ones(1),))
+    capture.capture(lambda: {"x": torch.ones(1)})
 
     assert len(pools.graphs) == 2
 

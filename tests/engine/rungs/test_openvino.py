@@ -97,13 +97,30 @@ def test_a_damaged_conversion_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
     model = make_model()
     choose_backend(Accelerate.OPENVINO, model, quiet)
-    for file in tmp_path.rglob("unet.xml"):
+    for file in tmp_path.rglob("step.xml"):
         file.write_text("no network")
 
     backend = choose_backend(Accelerate.OPENVINO, model, quiet)
 
     assert backend.rung.name == "openvino"
-    assert all(file.read_text() != "no network" for file in tmp_path.rglob("unet.xml"))
+    assert all(file.read_text() != "no network" for file in tmp_path.rglob("step.xml"))
+
+
+def test_what_an_older_version_found_out_about_a_conversion_is_found_out_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    model = replace(make_model(), exact=True)
+    choose_backend(Accelerate.OPENVINO, model, quiet)
+    (file,) = tmp_path.rglob("checked.json")
+    found = json.loads(file.read_text())
+    older = {"precisions": {"opening": "f32", "unet": "f32"}, "proven": [["unet", [[1, 4, 8, 8], [1]]]]}
+    file.write_text(json.dumps(dict.fromkeys(found, older)))
+
+    backend = choose_backend(Accelerate.OPENVINO, model, quiet)
+
+    assert backend.rung.name == "openvino"
+    assert json.loads(file.read_text()) == found
 
 
 def limits(half: float, single: float) -> dict[str, float]:
@@ -220,7 +237,7 @@ def test_shapes_in_use_get_a_compilation_that_gives_the_same_pictures(half: Any)
         backend.prove(shapes)
         assert backend.take(shapes)
 
-    assert [shapes.network for shapes in in_use] == ["opening", "unet", "closing"]
+    assert [shapes.kind for shapes in in_use] == list(Kind)
     assert backend.rung.made_for == tuple(CallShape(kind, 1, 0, 64, 64) for kind in Kind)
     assert str(backend.rung).endswith(", made for 64×64")
     np.testing.assert_allclose(restyle(backend, model), before, atol=12)
@@ -257,7 +274,7 @@ def test_compilation_whose_results_differ_is_no_proof(half: Any, monkeypatch: py
     monkeypatch.setattr("realtime.engine.rungs.openvino.exactness.TOLERANCE", limits(half=-1.0, single=-1.0))
 
     for shapes in backend.demand.so_far():
-        with pytest.raises(RuntimeError, match=f"results of the {shapes.network} .* differ"):
+        with pytest.raises(RuntimeError, match=f"results of the {shapes.kind} .* differ"):
             backend.prove(shapes)
 
 
@@ -334,12 +351,15 @@ def test_size_for_which_there_is_no_room_stays_slower_and_the_log_says_so(
 
 def doubling(clock: FakeClock, demand: Demand[Shapes] | None = None) -> Network:
     parameter = opset.parameter([-1, -1], np.float32)
-    converted = ov.Model([opset.multiply(parameter, np.float32(2))], [parameter])
-    return Network(ov.Core(), converted, "doubling", "bf16", demand or Demand(), clock)
+    doubled = opset.multiply(parameter, np.float32(2))
+    for node, name in ((parameter, "x"), (doubled, "doubled")):
+        node.output(0).get_tensor().set_names({name})
+    converted = ov.Model([doubled], [parameter])
+    return Network(ov.Core(), converted, Kind.DECODE, "bf16", demand or Demand(), clock)
 
 
 def shapes_of(*sides: int) -> Shapes:
-    return Shapes("doubling", (sides,))
+    return Shapes(Kind.DECODE, (("x", sides),))
 
 
 def test_network_answers_all_shapes_and_keeps_those_in_use() -> None:
@@ -351,7 +371,7 @@ def test_network_answers_all_shapes_and_keeps_those_in_use() -> None:
     assert not network.take(shapes_of(1, 99)), "all are in use"
     clock.advance_ms(UNUSED_NS / 1e6)
     for side in (1, 3, 4, 50):
-        np.testing.assert_array_equal(network([torch.ones(1, side)])[0], 2 * np.ones((1, side)))
+        np.testing.assert_array_equal(network(x=torch.ones(1, side))["doubled"], 2 * np.ones((1, side)))
     assert network.take(shapes_of(1, 99))
 
     assert network.fixed == [shapes_of(1, side) for side in (1, 3, 4, 99)]
@@ -362,8 +382,8 @@ def test_network_that_is_asked_what_it_is_compiled_for_tells_of_nothing_else() -
     network = doubling(FakeClock(), demand)
     network.take(shapes_of(1, 4))
 
-    network([torch.ones(1, 4)])
-    network([torch.ones(2, 4)])
-    network.any([torch.ones(3, 4)])
+    network(x=torch.ones(1, 4))
+    network(x=torch.ones(2, 4))
+    network.any(x=torch.ones(3, 4))
 
     assert demand.so_far() == [shapes_of(2, 4)]

@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING
 import torch
 
 from ...backend import PlainBackend
-from ...regions import Call, Kind, Outputs, Regions, TorchNetworks
+from ...denoiser import Conditions, Denoiser, RowEncoder
+from ...networks import Networks
+from ...recipe import Recipe
+from ...regions import Call, Kind, Outputs, Regions, Run
 from ...staging import join
 from ...state import RungState
 from ..compile import Demand
 from .conversion import Traced, converted, folder_of, ov, traced_networks
 from .exactness import FLOAT32, FORMATS, TOLERANCE, Known, Shapes, excess
-from .network import Network, Run
+from .network import Network
 
 if TYPE_CHECKING:
     from ... import Progress
@@ -34,8 +37,8 @@ _log = logging.getLogger(__name__)
 class OpenVinoBackend(PlainBackend):
     """A `Backend` on OpenVINO's CPU plug-in.
 
-    Opening and closing run there whole: PyTorch's threads spin for a while behind each operation on a whole picture,
-    and the encoder behind the conversion took 8 ms for 4. Of a step only the UNet does: the rest is a few thousand
+    Encode and decode run there whole: PyTorch's threads spin for a while behind each operation on a whole picture, and
+    the encoder behind the conversion took 8 ms for 4. Of a step only the denoiser does: the rest is a few thousand
     numbers, and depends on how many rows are guided.
 
     Args:
@@ -60,19 +63,20 @@ class OpenVinoBackend(PlainBackend):
         self.demand: Demand[Shapes] = Demand()
         self._model = model
         self._known = Known(folder, f"{core.get_property('CPU', 'FULL_DEVICE_NAME')}, {wanted}")
-        self._networks: dict[str, Network] = {}
+        self._networks: dict[Kind, Network] = {}
         for one, network in zip(traced, models, strict=True):
-            known = self._known.precisions.get(one.name)
+            known = self._known.precisions.get(one.kind)
             precisions = (known,) if known else dict.fromkeys((wanted, FLOAT32))
-            tried = (Network(core, network, one.name, precision, self.demand) for precision in precisions)
-            self._networks[one.name] = next(tried) if known else _first_exact(tried, one)
-        taken = {name: network.precision for name, network in self._networks.items()}
+            tried = (Network(core, network, one.kind, precision, self.demand) for precision in precisions)
+            self._networks[one.kind] = next(tried) if known else _first_exact(tried, one)
+        taken = {kind.value: network.precision for kind, network in self._networks.items()}
         self._known.keep(taken)
         version = str(ov.__version__).partition("-")[0]
         what = f"openvino {version} on cpu, {torch.get_num_threads()} threads, {_said(taken, native, model.exact)}"
         in_half = [precision for precision in taken.values() if precision != FLOAT32]
+        denoiser = _Denoiser(Regions.of_model(model, fold=False).denoiser, self._networks[Kind.STEP])
         super().__init__(
-            Regions.of_networks(model, _Networks(TorchNetworks(model), self._networks["unet"])),
+            Regions(Networks(model), denoiser),
             model.device,
             RungState("openvino", what, FORMATS[in_half[0] if in_half else FLOAT32]),
         )
@@ -83,7 +87,7 @@ class OpenVinoBackend(PlainBackend):
         rung, scale_px = super().rung, self._model.latent_scale_px
         fixed = (shapes for network in self._networks.values() for shapes in network.fixed)
         made_for = tuple(shapes.call_shape(scale_px) for shapes in fixed)
-        sizes = dict.fromkeys(f"{one.width}×{one.height}" for one in made_for if one.kind == Kind.OPEN)
+        sizes = dict.fromkeys(f"{one.width}×{one.height}" for one in made_for if one.kind == Kind.ENCODE)
         what = f"{rung.what}, made for {' and '.join(sizes)}" if sizes else rung.what
         return replace(rung, what=what, made_for=made_for)
 
@@ -91,8 +95,8 @@ class OpenVinoBackend(PlainBackend):
         """See `Backend`."""
         if call.kind is Kind.STEP:
             return super().run(call)
-        network = self._networks["opening" if call.kind is Kind.OPEN else "closing"]
-        return network([join(column, torch.device("cpu")) for column in call.columns.values()])
+        inputs = {name: join(column, torch.device("cpu")) for name, column in call.columns.items()}
+        return self._networks[call.kind](**inputs)
 
     def is_proven(self, shapes: Shapes) -> bool:
         """Whether a compilation for these shapes gave PyTorch's results on this machine before."""
@@ -104,10 +108,10 @@ class OpenVinoBackend(PlainBackend):
         Raises:
             RuntimeError: the results differ, or it can't be compiled.
         """
-        network = self._networks[shapes.network]
-        latents = shapes.inputs[2 if shapes.network == "opening" else 0]
-        every = traced_networks(self._model, latents[0], *latents[2:])
-        traced = next(one for one in every if one.name == shapes.network)
+        network = self._networks[shapes.kind]
+        call, scale_px = shapes.call_shape(self._model.latent_scale_px), self._model.latent_scale_px
+        every = traced_networks(self._model, call.batch, call.height // scale_px, call.width // scale_px)
+        traced = next(one for one in every if one.kind is shapes.kind)
         if found := _differs(network.compile(shapes), traced, network.precision):
             raise RuntimeError(f"results of the {shapes} {found}")
 
@@ -117,28 +121,32 @@ class OpenVinoBackend(PlainBackend):
 
     def take(self, shapes: Shapes) -> bool:
         """Answer calls of these shapes with a compilation of their own from now on; see `Network.take`."""
-        return self._networks[shapes.network].take(shapes)
+        return self._networks[shapes.kind].take(shapes)
 
 
-class _Networks:
-    """`Networks` of PyTorch, but for the UNet."""
+class _Denoiser(Denoiser):
+    """Tells a network what a denoiser in PyTorch would tell its own.
 
-    def __init__(self, networks: TorchNetworks, unet: Network) -> None:
-        self.encode_latents, self.decode_latents = networks.encode_latents, networks.decode_latents
-        self._unet = unet
+    Args:
+        whole: that denoiser.
+        network: was converted from it.
+    """
 
-    def unet(
-        self,
-        sample: torch.Tensor,
-        timestep: torch.Tensor,
-        prompt_embeds: torch.Tensor,
-        timestep_cond: torch.Tensor | None,
-        added: dict[str, torch.Tensor] | None,
-    ) -> torch.Tensor:
-        """See `UnetCall`."""
-        extra = [] if timestep_cond is None else [timestep_cond]
-        extra += [] if added is None else [added["text_embeds"], added["time_ids"]]
-        return self._unet([sample, timestep, prompt_embeds, *extra])[0]
+    def __init__(self, whole: Denoiser, network: Network) -> None:
+        super().__init__()
+        self._whole, self._network = whole, network
+
+    def row_encoder(self) -> RowEncoder:
+        """See `Denoiser`."""
+        return self._whole.row_encoder()
+
+    def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
+        """See `Denoiser`."""
+        return self._whole.conditions(recipe, step, is_second)
+
+    def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+        """See `Denoiser`."""
+        return self._network(sample=sample, timestep=timestep, **conditions)["prediction"]
 
 
 def native_precision(core: ov.Core) -> str:
@@ -165,18 +173,18 @@ def _first_exact(networks: Iterable[Network], traced: Traced) -> Network:
     Raises:
         RuntimeError: there is none.
     """
-    one_row = traced._replace(example=tuple(tensor[:1] for tensor in traced.example))  # where two were traced
+    one_row = traced._replace(example={name: tensor[:1] for name, tensor in traced.example.items()})  # of two
     found = ""
     for network in networks:
         if not (found := _differs(network.any, one_row, network.precision)):
             return network
-        _log.info("openvino: results of the %s in %s %s", traced.name, FORMATS[network.precision], found)
-    raise RuntimeError(f"results of the {traced.name} {found}")
+        _log.info("openvino: results of the %s in %s %s", traced.kind, FORMATS[network.precision], found)
+    raise RuntimeError(f"results of the {traced.kind} {found}")
 
 
 def _differs(run: Run, traced: Traced, precision: str) -> str:
     """How far results are from PyTorch's, in words; empty where that is near enough."""
     with torch.no_grad():
-        expected = traced.network(*traced.example)
-    distance, found = excess(run(traced.example), expected, precision)
+        expected = traced.network(**traced.example)
+    distance, found = excess(run(**traced.example), expected, precision)
     return found if distance > 0 else ""

@@ -6,13 +6,14 @@ Must not know how they are run, or in which number format.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import logging
 import os
 import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -23,8 +24,10 @@ import torch.nn.functional as F
 sys.modules.setdefault("openvino_telemetry", cast("Any", None))
 import openvino as ov  # noqa: E402
 
-from ... import regions  # noqa: E402
-from ...regions import CloseRegion, OpenRegion, Outputs, TorchNetworks, takes_timestep_cond, to_pictures  # noqa: E402
+from ....params import Params  # noqa: E402
+from ...denoiser import Denoiser  # noqa: E402
+from ...recipe import Recipes, T, of  # noqa: E402
+from ...regions import Inputs, Kind, Outputs, Regions, to_pictures  # noqa: E402
 from ..cache import cache_folder  # noqa: E402
 
 if TYPE_CHECKING:
@@ -41,84 +44,85 @@ CONVERSIONS_KEPT = 3
 TRACE_BATCH, TRACE_SIDE = 2, 33
 
 
-class _Unet(torch.nn.Module):
-    """`forward` takes tensors only, in the order of `UnetCall`."""
+class _Prediction(torch.nn.Module):
+    """A denoiser as regions are: called with inputs by name, it answers with outputs by name."""
 
-    def __init__(self, networks: TorchNetworks, has_timestep_cond: bool) -> None:
+    def __init__(self, denoiser: Denoiser) -> None:
         super().__init__()
-        self.unet = networks.unet
-        self._timestep_conds = int(has_timestep_cond)
+        self.denoiser = denoiser
 
-    def forward(
-        self, sample: torch.Tensor, timestep: torch.Tensor, prompt_embeds: torch.Tensor, *extra: torch.Tensor
-    ) -> Outputs:
-        conds, added = extra[: self._timestep_conds], extra[self._timestep_conds :]
-        named = dict(zip(("text_embeds", "time_ids"), added, strict=True)) if added else None
-        return (self.unet(sample, timestep, prompt_embeds, conds[0] if conds else None, named),)
+    def forward(self, sample: torch.Tensor, timestep: torch.Tensor, **conditions: torch.Tensor) -> Outputs:
+        return {"prediction": self.denoiser(sample, timestep, conditions)}
 
 
 class Traced(NamedTuple):
-    """A network, and an input to trace it with."""
+    """A network, and an input to trace it with.
 
-    name: str
+    Attributes:
+        kind: the region that it is, or in a step the denoiser of.
+        network: called with inputs by name, it answers with outputs by name.
+    """
+
+    kind: Kind
     network: torch.nn.Module
-    example: tuple[torch.Tensor, ...]
+    example: Inputs
 
 
 def traced_networks(
     model: Model, batch: int = TRACE_BATCH, height: int = TRACE_SIDE, width: int = TRACE_SIDE
 ) -> list[Traced]:
-    """Opening, UNet and closing, with inputs like those they will see: errors on noise say little about pictures.
+    """Encode region, denoiser and decode region, with inputs like those they will see: errors on noise say little about
+    pictures.
 
     Args:
         height: of the latents.
         width: of the latents.
     """
-    networks = TorchNetworks(model)
+    whole = Regions.of_model(model, fold=False)
+    encode = whole.region(Kind.ENCODE)
     generator = torch.Generator().manual_seed(0)
-
-    def normal(*shape: int) -> torch.Tensor:
-        return torch.randn(batch, *shape, generator=generator)
-
-    sides = height * model.latent_scale_px, width * model.latent_scale_px
-    smooth = F.interpolate(normal(3, 8, 8), sides, mode="bilinear")
-    # As rich in contrast as a photograph: the encoder's error in bfloat16 is 0.008 there, 0.009 here, 0.012 on flat
-    # pictures.
-    pictures = to_pictures((smooth + 0.03 * normal(3, *sides)).clamp(-1, 1))
-    start, noise = torch.full((batch, 2), 0.7), normal(model.latent_channels, height, width)
-    opens = OpenRegion(networks.encode_latents)
+    height_px, width_px = height * model.latent_scale_px, width * model.latent_scale_px
+    pictures = _pictures(batch, height_px, width_px, generator)
+    noise, ratio = torch.randn(batch, model.latent_channels, height, width, generator=generator), 0.7
     with torch.no_grad():
-        x, source = opens(pictures, start, noise)
-    prompt = model.prompt_encoder.encode("")
-    inputs = [
-        torch.cat([x, source], 1) if model.concat_source else x,
-        torch.full((batch,), 499.0),
-        prompt.prompt_embeds.repeat(batch, 1, 1),
-    ]
-    has_timestep_cond = takes_timestep_cond(model)
-    if has_timestep_cond:
-        inputs.append(normal(int(model.unet.config["time_cond_proj_dim"])))
-    if prompt.pooled is not None:
-        inputs += [prompt.pooled.repeat(batch, 1), torch.full((batch, 6), 256.0)]
+        encoded = dict(encode(pictures, torch.tensor([[1.0, 0.0]] * batch), noise))
+    latents = encoded.pop("x")  # of the pictures alone
+    params = {"prompt": "", "strength": 0.5, "num_inference_steps": 1, "height": height_px, "width": width_px}
+    recipe = of(Recipes(model).get(Params().model_copy(update=params)))  # a copy may have any size
+    step = {
+        "sample": ratio * latents + ratio * noise,
+        "timestep": recipe.steps[0][:, T].repeat(batch),
+        **{name: torch.cat([one] * batch) for name, one in whole.denoiser.conditions(recipe, 0, False).items()},
+        **encoded,
+    }
     return [
-        Traced("opening", opens, (pictures, start, noise)),
-        Traced("unet", _Unet(networks, has_timestep_cond), tuple(inputs)),
-        Traced("closing", CloseRegion(networks.decode_latents), (source,)),
+        Traced(Kind.ENCODE, encode, {"pictures": pictures, "start": torch.full((batch, 2), ratio), "noise": noise}),
+        Traced(Kind.STEP, _Prediction(whole.denoiser), step),
+        Traced(Kind.DECODE, whole.region(Kind.DECODE), {"x": latents}),
     ]
+
+
+def _pictures(batch: int, height_px: int, width_px: int, generator: torch.Generator) -> torch.Tensor:
+    """uint8 [B, H, W, 3], as rich in contrast as a photograph: the encoder's error in bfloat16 is 0.008 there, 0.009
+    here, 0.012 on flat pictures."""
+    rough = torch.randn(batch, 3, 8, 8, generator=generator)
+    grain = torch.randn(batch, 3, height_px, width_px, generator=generator)
+    smooth = F.interpolate(rough, (height_px, width_px), mode="bilinear")
+    return to_pictures((smooth + 0.03 * grain).clamp(-1, 1))
 
 
 def is_converted(model: Model) -> bool:
     """Whether this model's conversion is in the cache, so that `OpenVinoBackend` is there in a second."""
     networks = traced_networks(model)
     folder = folder_of(model, networks)
-    return all((folder / f"{traced.name}.xml").is_file() for traced in networks)
+    return all((folder / f"{traced.kind}.xml").is_file() for traced in networks)
 
 
 def converted(core: ov.Core, folder: Path, networks: Sequence[Traced], progress: Progress) -> list[ov.Model]:
     """The networks in OpenVINO's form: read where they were converted before (0.1 s), else converted (5 s) and kept."""
     progress("reading the openvino conversion", None)
     try:
-        models = [core.read_model(folder / f"{traced.name}.xml") for traced in networks]
+        models = [core.read_model(folder / f"{traced.kind}.xml") for traced in networks]
         os.utime(folder)
         return models
     except (OSError, RuntimeError):  # not there, or damaged
@@ -126,9 +130,9 @@ def converted(core: ov.Core, folder: Path, networks: Sequence[Traced], progress:
     models: list[ov.Model] = []
     for i, traced in enumerate(networks):
         progress("converting to openvino", 100 * i / len(networks))
-        models.append(_convert(traced.network, traced.example))
+        models.append(_convert(traced))
     try:
-        _keep(folder, dict(zip((traced.name for traced in networks), models, strict=True)))
+        _keep(folder, dict(zip((traced.kind for traced in networks), models, strict=True)))
     except (OSError, RuntimeError) as error:  # a full or read-only disk costs the next start 5 s
         _log.warning("the openvino conversion can't be kept in %s: %s", folder.parent, error)
     return models
@@ -137,13 +141,17 @@ def converted(core: ov.Core, folder: Path, networks: Sequence[Traced], progress:
 def folder_of(model: Model, networks: Sequence[Traced]) -> Path:
     """Where a conversion is kept.
 
-    The name changes with the weights (LoRAs are fused into them), the networks' form and the converters.
+    The name changes with the weights (LoRAs are fused into them), the networks' form, our source and the converters: so
+    what another version of this program kept is never read.
     """
     digest = hashlib.blake2b(digest_size=12)
     configs: list[Any] = [model.unet.config, model.vae.config]
     settings = [sorted((k, str(v)) for k, v in config.items() if not k.startswith("_")) for config in configs]
     digest.update(f"{ov.__version__} {torch.__version__} {TRACE_SIDE} {settings}".encode())
-    digest.update(Path(regions.__file__).read_bytes())
+    classes = {type(child) for traced in networks for child in traced.network.modules()} | {type(model)}
+    ours = {cls.__module__ for cls in classes if cls.__module__.startswith("realtime.")}
+    for name in sorted(ours):
+        digest.update(inspect.getsource(sys.modules[name]).encode())
     for _, network, _ in networks:
         digest.update(str(network).encode())
         for name, tensor in network.state_dict().items():
@@ -151,12 +159,12 @@ def folder_of(model: Model, networks: Sequence[Traced]) -> Path:
     return cache_folder("openvino") / digest.hexdigest()
 
 
-def _keep(folder: Path, models: dict[str, ov.Model]) -> None:
+def _keep(folder: Path, models: Mapping[Kind, ov.Model]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent))
     try:
-        for name, model in models.items():
-            ov.save_model(model, temporary / f"{name}.xml", compress_to_fp16=False)
+        for kind, model in models.items():
+            ov.save_model(model, temporary / f"{kind}.xml", compress_to_fp16=False)
         temporary.rename(folder)  # whole or not at all; two servers may start at once
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -165,14 +173,43 @@ def _keep(folder: Path, models: dict[str, ov.Model]) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _convert(network: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> ov.Model:
-    """Trace, and free the batch and the picture's sides."""
+class _ByPosition(torch.nn.Module):
+    """A network as the tracer wants it: inputs and outputs in an order instead of by name.
+
+    Args:
+        network: as in `Traced`.
+        inputs: names in the order in which `forward` takes tensors.
+
+    Attributes:
+        outputs: names in the order in which `forward` returned tensors.
+    """
+
+    def __init__(self, network: torch.nn.Module, inputs: Sequence[str]) -> None:
+        super().__init__()
+        self.network = network.eval()
+        self._inputs = inputs
+        self.outputs: list[str] = []
+
+    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        outputs: Outputs = self.network(**dict(zip(self._inputs, inputs, strict=True)))
+        self.outputs = list(outputs)
+        return tuple(outputs.values())
+
+
+def _convert(traced: Traced) -> ov.Model:
+    """Trace, free the batch and the picture's sides, and give inputs and outputs their names: from here on no order of
+    them means anything."""
+    names, tensors = zip(*traced.example.items(), strict=True)
+    network = _ByPosition(traced.network, names)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer's doubts about Python numbers; a comparison is the answer to them
         # Left to itself, the converter traces with torch's own check: 5 s instead of 3 for the embedded model.
-        traced = torch.jit.trace(network.eval(), example, check_trace=False)
-        converted = ov.convert_model(traced, example_input=example)
-    converted.reshape({i: ov.PartialShape(_free(tensor)) for i, tensor in enumerate(example)})
+        graph = torch.jit.trace(network, tensors, check_trace=False)
+        converted = ov.convert_model(graph, example_input=tensors)
+    for ports, their_names in ((converted.inputs, names), (converted.outputs, network.outputs)):
+        for port, name in zip(ports, their_names, strict=True):
+            port.get_tensor().set_names({name})
+    converted.reshape({name: ov.PartialShape(_free(tensor)) for name, tensor in traced.example.items()})
     return converted
 
 

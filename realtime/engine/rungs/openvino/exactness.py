@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ...regions import Kind, Outputs
+from ...regions import Inputs, Kind, Outputs
 from ...state import CallShape
-from ..compile import call_shape
+from ..compile import Shape, call_shape, main_shape
 
 _log = logging.getLogger(__name__)
 
@@ -32,38 +32,53 @@ TOLERANCE = {FLOAT32: 1e-4, "bf16": 1e-2, "f16": 1e-2}
 ROUNDING = 5e-4
 
 
-#: Which region a network answers, or the core of.
-KINDS = {"opening": Kind.OPEN, "unet": Kind.STEP, "closing": Kind.CLOSE}
-
-
 class Shapes(NamedTuple):
-    """A network and the shapes of its inputs: what it is compiled for where that makes it faster."""
+    """A network and the shapes of its inputs: what it is compiled for where that makes it faster.
 
-    network: str
-    inputs: tuple[tuple[int, ...], ...]
+    Attributes:
+        kind: the region that it is, or in a step the denoiser of.
+        inputs: name and shape of each, in the names' order.
+    """
+
+    kind: Kind
+    inputs: tuple[tuple[str, Shape], ...]
+
+    @classmethod
+    def of(cls, kind: Kind, inputs: Inputs) -> Shapes:
+        """The shapes of a call."""
+        return cls(kind, tuple((name, tuple(tensor.shape)) for name, tensor in sorted(inputs.items())))
 
     def wire(self) -> list[Any]:
         """As JSON has it."""
-        return [self.network, [list(shape) for shape in self.inputs]]
+        return [self.kind.value, [[name, list(shape)] for name, shape in self.inputs]]
 
     @classmethod
     def parse(cls, wire: list[Any]) -> Shapes:
-        """What `wire` gave, on its way through JSON."""
-        network, inputs = wire
-        return cls(str(network), tuple(tuple(int(side) for side in shape) for shape in inputs))
+        """What `wire` gave, on its way through JSON.
+
+        Raises:
+            TypeError, ValueError: it did not, nor did that of this version.
+        """
+        kind, inputs = wire
+        return cls(Kind(kind), tuple((str(name), tuple(int(side) for side in shape)) for name, shape in inputs))
+
+    @property
+    def main_shape(self) -> Shape:
+        """Shape of the pictures [B, H, W, 3] that are encoded, or of the latents [B, C, h, w]."""
+        return main_shape(dict(self.inputs))
 
     def __str__(self) -> str:
-        """For people: `unet 1×12×32×32`."""
-        return f"{self.network} {'×'.join(map(str, self.inputs[0]))}"
+        """For people: `step 1×12×32×32`."""
+        return f"{self.kind} {'×'.join(map(str, self.main_shape))}"
 
     def call_shape(self, latent_scale_px: int) -> CallShape:
         """As data that leaves the process; `latent_scale_px` as in `Model`."""
-        return call_shape(KINDS[self.network], self.inputs[0], latent_scale_px)
+        return call_shape(self.kind, self.main_shape, latent_scale_px)
 
 
 def excess(ours: Outputs, theirs: Outputs, precision: str) -> tuple[float, str]:
     """How much further than allowed outputs are from PyTorch's, and in words how far they are."""
-    return max(_excess(one, other, precision) for one, other in zip(ours, theirs, strict=True))
+    return max(_excess(ours[name], output, precision) for name, output in theirs.items())
 
 
 def _excess(ours: torch.Tensor, theirs: torch.Tensor, precision: str) -> tuple[float, str]:

@@ -6,12 +6,12 @@ Must not know models, regions, or which shapes are worth it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
-from ...regions import Outputs
+from ...regions import Kind, Outputs, Run
 from ..compile import Demand
 from .conversion import ov
 from .exactness import FLOAT32, Shapes
@@ -20,8 +20,6 @@ from .exactness import FLOAT32, Shapes
 SHAPES_KEPT = 4
 #: One that was not called for so long makes room for another.
 UNUSED_NS = 10_000_000_000
-
-Run = Callable[[Sequence[torch.Tensor]], Outputs]
 
 
 class Network:
@@ -32,8 +30,8 @@ class Network:
 
     Args:
         core: compiles.
-        converted: with batch and sizes free.
-        name: as in `Shapes`.
+        converted: with batch and sizes free, its inputs and outputs named.
+        kind: as in `Shapes`.
         precision: OpenVINO's name of the number format to calculate in.
         demand: told which shapes were called that nothing is compiled for.
         clock: monotonic nanoseconds.
@@ -46,7 +44,7 @@ class Network:
         self,
         core: ov.Core,
         converted: ov.Model,
-        name: str,
+        kind: Kind,
         precision: str,
         demand: Demand[Shapes],
         clock: Callable[[], int] = time.monotonic_ns,
@@ -54,7 +52,7 @@ class Network:
         self.precision = precision
         self._core = core
         self._converted = converted
-        self._name = name
+        self._kind = kind
         self._demand = demand
         self._clock = clock
         self._threads = torch.get_num_threads()
@@ -67,16 +65,16 @@ class Network:
         """What is compiled for."""
         return list(self._fixed)
 
-    def __call__(self, inputs: Sequence[torch.Tensor]) -> Outputs:
+    def __call__(self, **inputs: torch.Tensor) -> Outputs:
         """Run it."""
-        shapes = Shapes(self._name, tuple(tuple(tensor.shape) for tensor in inputs))
+        shapes = Shapes.of(self._kind, inputs)
         if (run := self._fixed.get(shapes)) is not None:
             self._used_ns[shapes] = self._clock()
-            return run(inputs)
+            return run(**inputs)
         # In float32 OpenVINO 2026.4.1 crashes the process while it compiles the embedded UNet for fixed shapes.
         if self.precision != FLOAT32:
             self._demand.note(shapes)
-        return self.any(inputs)
+        return self.any(**inputs)
 
     def compile(self, shapes: Shapes) -> Run:
         """Compile for these shapes alone: a third of a second. From any thread.
@@ -85,7 +83,7 @@ class Network:
             RuntimeError: it can't be.
         """
         fixed = self._converted.clone()
-        fixed.reshape({number: ov.PartialShape(list(shape)) for number, shape in enumerate(shapes.inputs)})
+        fixed.reshape({name: ov.PartialShape(list(shape)) for name, shape in shapes.inputs})
         return self._compile(fixed)
 
     def take(self, shapes: Shapes) -> bool:
@@ -112,9 +110,10 @@ class Network:
         }
         request = self._core.compile_model(model, "CPU", options).create_infer_request()
 
-        def run(inputs: Sequence[torch.Tensor]) -> Outputs:
-            arrays = [np.ascontiguousarray(tensor.numpy()) for tensor in inputs]
+        def infer(**inputs: torch.Tensor) -> Outputs:
+            arrays = {name: np.ascontiguousarray(tensor.numpy()) for name, tensor in inputs.items()}
             # The outputs are copied: the next call writes where they were, and rows still hold them.
-            return tuple(torch.from_numpy(array) for array in request.infer(arrays, share_inputs=True).values())
+            outputs = request.infer(arrays, share_inputs=True)
+            return {port.any_name: torch.from_numpy(array) for port, array in outputs.items()}
 
-        return run
+        return infer
