@@ -22,7 +22,7 @@ import psutil
 from fastapi import FastAPI
 from PIL import Image
 
-from realtime.bench.load import BenchError
+from realtime.bench.errors import BenchError
 from realtime.config import Config
 from realtime.engine import Engine, EngineInfo, Progress, RowCost
 from realtime.engine.echo import EchoEngine

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import report
@@ -16,7 +15,8 @@ from .load import drive
 from .measures import Measures, Usage, measure
 from .pacer import Camera
 from .pictures import photo_jpegs
-from .servers import Process, serve_command, start, wait_until_ready
+from .raw import write_raw
+from .servers import Process, serving
 
 FPS = 30.0
 WANTED_FPS = 29.0
@@ -66,21 +66,10 @@ def capacity_bench(
         "settings": {"seconds": seconds, "fps": FPS, "options": list(options), "side_px": side_px},
         "streams": {f"p95_below_{limit:g}_ms": count for limit, count in found.items()},
         "scenarios": {f"{count}_streams": steps.measured[count] for count in sorted(steps.measured)},
-        "comparisons": {},
-        "targets": {},
     }
-    report.show(answer)
+    report.show_runs(answer)
     report.put_out(answer, output)
     return answer
-
-
-@contextmanager
-def serving(model: str, *options: str, settings: Mapping[str, str] | None = None) -> Generator[Process]:
-    """A server with this model that is ready for frames; see `servers.start`."""
-    report.progress(f"starting a server with --model {model} {' '.join(options)}")
-    with start(*serve_command(model), *options, settings=settings) as process:
-        wait_until_ready(process)
-        yield process
 
 
 class Steps:
@@ -123,7 +112,7 @@ class Steps:
         measures["carried"] = {f"{limit:g}": carried(measures, limit) for limit in LIMITS_MS}
         self.measured[count] = measures
         if self._raw is not None:
-            report.write_raw(self._raw, f"{count}_streams", run)
+            write_raw(self._raw, f"{count}_streams", run)
         return measures
 
 

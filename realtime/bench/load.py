@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,8 +16,8 @@ from typing import Any
 from websockets.exceptions import WebSocketException
 
 from ..client import Picture, Stream, connect, now_us
-from ..errors import RealtimeError
 from ..protocol import WINDOW
+from .errors import BenchError
 from .pacer import Camera, Pacer, quiet
 
 LEAD_S = 0.1
@@ -27,22 +27,6 @@ TOLD_S = 0.35
 """Drops are told every 250 ms: frames that a later answer settled long ago may wait for it."""
 DRAIN_S, DRAIN_LOOKS = 1.0, 50
 """How long after that answers may still come."""
-
-
-class BenchError(RealtimeError):
-    """The measurement could not be made."""
-
-
-def check_names(wanted: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse names of scenarios that there are not.
-
-    Raises:
-        BenchError: there is one.
-    """
-    scenarios = list(known)
-    for name in wanted:
-        if name not in scenarios:
-            raise BenchError(f"there is no scenario {name!r}; there are {', '.join(scenarios)}")
 
 
 @dataclass(slots=True)

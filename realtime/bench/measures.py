@@ -10,8 +10,10 @@ from collections import Counter
 from typing import Any
 
 from . import numbers
-from .load import BenchError, Run
-from .servers import Process, cpu_s
+from .errors import BenchError
+from .load import Run
+from .resources import cpu_s
+from .servers import Process
 
 Measures = dict[str, Any]
 LAG = "realtime_event_loop_lag_seconds"

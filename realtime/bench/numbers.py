@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import math
+import statistics
 from collections.abc import Sequence
 
 from ..stats import percentile
@@ -17,11 +17,8 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def deviation(values: Sequence[float]) -> float:
-    """The standard deviation of the values themselves (not of a sample's estimate); 0 for fewer than two."""
-    if len(values) < 2:
-        return 0.0
-    mean = math.fsum(values) / len(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
+    """The standard deviation of the values themselves (not of a sample's estimate); 0 for none."""
+    return statistics.pstdev(values) if values else 0.0
 
 
 def intervals(times: Sequence[float]) -> list[float]:
@@ -31,10 +28,4 @@ def intervals(times: Sequence[float]) -> list[float]:
 
 def slope(xs: Sequence[float], ys: Sequence[float]) -> float:
     """Least squares: how much y rises for each unit of x; 0 where x does not vary."""
-    if len(xs) < 2:
-        return 0.0
-    mean_x, mean_y = math.fsum(xs) / len(xs), math.fsum(ys) / len(ys)
-    variation = math.fsum((x - mean_x) ** 2 for x in xs)
-    if variation == 0:
-        return 0.0
-    return math.fsum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True)) / variation
+    return statistics.linear_regression(xs, ys).slope if len(set(xs)) > 1 else 0.0

@@ -1,4 +1,4 @@
-"""Processes to measure: the server itself, and the bare loop that it is compared with.
+"""Servers as processes of their own, and what they say of themselves.
 
 Must not know what is measured.
 """
@@ -16,16 +16,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from ..engine.state import RungState
-from .load import BenchError
+from . import report
+from .errors import BenchError
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
-SAMPLE_EVERY_S = 0.5
-READY_EVERY_S = 0.1
+READY_TIMEOUT_S = 300.0
+CLIMB_TIMEOUT_S = 300.0
+READY_EVERY_S, CLIMBED_EVERY_S = 0.05, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +113,33 @@ def _address(process: subprocess.Popen[str]) -> str:
     raise BenchError("the server did not start; what it said stands above")
 
 
-def wait_until_ready(process: Process, timeout_s: float = 300.0) -> None:
-    """Until the server's model is loaded and frames are welcome.
+def wait_until(process: Process, metric: str, timeout_s: float) -> None:
+    """Until a number of `/metrics` is there and not 0.
 
     Raises:
         BenchError: that took too long.
     """
     end_s = time.monotonic() + timeout_s
-    while process.metric("realtime_ready") != 1:
+    while not process.metric(metric):
         if time.monotonic() > end_s:
-            raise BenchError(f"the server was not ready after {timeout_s:g} s")
+            raise BenchError(f"{metric} of the server stays 0 for {timeout_s:g} s")
         time.sleep(READY_EVERY_S)
+
+
+def wait_until_climbed(process: Process) -> RungState:
+    """Until the server runs on its highest rung; says which that is.
+
+    Raises:
+        BenchError: that took too long.
+    """
+    end_s = time.monotonic() + CLIMB_TIMEOUT_S
+    while True:
+        rung = process.rung()
+        if rung is not None and rung.doing is None:
+            return rung
+        if time.monotonic() > end_s:
+            raise BenchError(f"the server still climbs after {CLIMB_TIMEOUT_S:g} s: {rung}")
+        time.sleep(CLIMBED_EVERY_S)
 
 
 def serve_command(model: str) -> tuple[str, ...]:
@@ -134,73 +151,19 @@ def serve_command(model: str) -> tuple[str, ...]:
     return ("realtime", "serve", "--model", model, *options)
 
 
-def floor_command(tick_ms: float, *, with_codec: bool) -> tuple[str, ...]:
-    """The bare loop; see `floor`."""
-    return ("realtime.bench.floor", f"{tick_ms:g}", *(["--codec"] if with_codec else []))
-
-
-def resident_mb(pid: int) -> float | None:
-    """Memory of a process; None where this machine tells it neither by /proc nor by psutil."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-    except OSError:
-        pass
-    try:
-        import psutil
-    except ImportError:
-        return None
-    return psutil.Process(pid).memory_info().rss / 2**20
-
-
-def cpu_s(pid: int) -> float | None:
-    """Processor seconds that a process has used; None where this machine does not tell."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    except OSError:
-        pass
-    try:
-        import psutil
-    except ImportError:
-        return None
-    times = psutil.Process(pid).cpu_times()
-    return times.user + times.system
-
-
-@dataclass(slots=True)
-class MemoryLog:
-    """A process's memory over time."""
-
-    seconds: list[float] = field(default_factory=list[float])
-    mb: list[float] = field(default_factory=list[float])
-
-    def growth_mb(self) -> float | None:
-        """Mean of the last quarter less that of the second; the first is left out, buffers grow to their size in it."""
-        quarter = len(self.mb) // 4
-        if quarter == 0:
-            return None
-        return (sum(self.mb[-quarter:]) - sum(self.mb[quarter : 2 * quarter])) / quarter
-
-
 @contextmanager
-def watch_memory(pid: int) -> Generator[MemoryLog]:
-    """Look at a process's memory twice a second."""
-    log = MemoryLog()
-    ended = threading.Event()
+def serving(model: str, *options: str, settings: Mapping[str, str] | None = None) -> Generator[Process]:
+    """A server with this model that is ready for frames.
 
-    def watch() -> None:
-        begin = time.monotonic()
-        while not ended.wait(SAMPLE_EVERY_S):
-            if (mb := resident_mb(pid)) is None:
-                return
-            log.seconds.append(time.monotonic() - begin)
-            log.mb.append(mb)
+    Args:
+        model: as in `realtime serve`.
+        options: further ones of `realtime serve`.
+        settings: as in `start`.
 
-    thread = threading.Thread(target=watch, name="memory", daemon=True)
-    thread.start()
-    try:
-        yield log
-    finally:
-        ended.set()
-        thread.join()
+    Raises:
+        BenchError: it did not start, or was not ready in time.
+    """
+    report.progress(f"starting a server with --model {' '.join((model, *options))}")
+    with start(*serve_command(model), *options, settings=settings) as process:
+        wait_until(process, "realtime_ready", READY_TIMEOUT_S)
+        yield process

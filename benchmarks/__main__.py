@@ -1,0 +1,143 @@
+"""The command line of the comparisons: `python -m benchmarks`, in the root of a checkout.
+
+What needs a GPU has one of its own, `python -m benchmarks.gpu`. Heavy imports stand inside the commands.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from realtime.__main__ import Commands, fail
+from realtime.bench.cli import Output, Raw, TickMs
+from realtime.config import Device, Dtype
+
+app = typer.Typer(
+    cls=Commands,
+    help="realtime beside what others ship. The last line is one JSON object.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Only = Annotated[list[str] | None, typer.Option(help="A scenario; give it again for more. Default: all.")]
+Seconds = Annotated[float, typer.Option(min=0.5, help="Length of each run, after the warm-up.")]
+OverloadSeconds = Annotated[float, typer.Option(min=0.5, help="Length of each overload run.")]
+Repetitions = Annotated[int, typer.Option(min=1, help="Of what is compared.")]
+
+
+@app.command()
+def server(
+    tick_ms: TickMs = 10.0,
+    seconds: Seconds = 10.0,
+    overload_seconds: OverloadSeconds = 60.0,
+    model: Annotated[str | None, typer.Option(help="Measure this model and not the echo engine.")] = None,
+    repetitions: Repetitions = 3,
+    streamdiffusion: Annotated[
+        Path | None, typer.Option(help="A checkout of StreamDiffusion: its demo server is run beside ours.")
+    ] = None,
+    only: Only = None,
+    busy: Annotated[bool, typer.Option("--busy", help="Keep every core busy with other work meanwhile.")] = False,
+    raw: Raw = None,
+    output: Output = None,
+) -> None:
+    """`realtime bench server`, beside a bare loop, StreamDiffusion's demo, libraries' defaults and eager mode."""
+    from .server.bench import server_bench
+
+    server_bench(
+        tick_ms,
+        seconds,
+        overload_seconds,
+        model=model,
+        repetitions=repetitions,
+        streamdiffusion=streamdiffusion,
+        only=only or (),
+        busy=busy,
+        raw=raw,
+        output=output,
+    )
+
+
+@app.command()
+def webrtc(
+    seconds: Seconds = 4.0,
+    overload_seconds: OverloadSeconds = 14.0,
+    repetitions: Repetitions = 5,
+    only: Only = None,
+    output: Output = None,
+) -> None:
+    """WebRTC beside aiortc as it ships: delays, overload, encoders, viewers, processor time."""
+    from .webrtc.bench import webrtc_bench
+
+    webrtc_bench(seconds, overload_seconds, repetitions, only=only or (), output=output)
+
+
+@app.command()
+def engine(
+    shape: Annotated[
+        list[str] | None, typer.Option(help="tiny, sd-turbo, lcm or sdxl-turbo; default: sd-turbo.")
+    ] = None,
+    accelerate: Annotated[
+        list[str] | None,
+        typer.Option(help="A rung beside eager, with :float32 behind it to hold it to that; give it again for more."),
+    ] = None,
+    steps: Annotated[list[int] | None, typer.Option(help="Steps a frame; give it again for more. Default: 1.")] = None,
+    batch: Annotated[list[int] | None, typer.Option(help="Frames a tick; give it again for more. Default: 1.")] = None,
+    device: Annotated[Device, typer.Option(help="As in serve.")] = Device.AUTO,
+    dtype: Annotated[Dtype, typer.Option(help="As in serve.")] = Dtype.AUTO,
+    seconds: Annotated[float, typer.Option(min=0.01, help="Of each arm, in each repetition.")] = 2.0,
+    repetitions: Repetitions = 3,
+    baselines: Annotated[bool, typer.Option(help="Run diffusers and StreamDiffusion too.")] = True,
+    tiny_shapes: Annotated[bool, typer.Option(help="Models of few channels: only to see that all of it runs.")] = False,
+    keep: Annotated[Path | None, typer.Option(help="A folder that keeps the random models.")] = None,
+    output: Output = None,
+) -> None:
+    """The engine alone: rungs, steps, batches; on the embedded model, or random weights beside other pipelines."""
+    from .engine.bench import Trial, engine_bench
+
+    trial = Trial(
+        shapes=shape or ("sd-turbo",),
+        rungs=accelerate or (),
+        steps=steps or (1,),
+        batches=batch or (1,),
+        baselines=baselines,
+        seconds=seconds,
+        repetitions=repetitions,
+    )
+    engine_bench(trial, device=device, dtype=dtype, tiny_shapes=tiny_shapes, keep=keep, output=output)
+
+
+@app.command()
+def coldstart(
+    model: Annotated[str, typer.Option(help="As in serve.")] = "tiny",
+    accelerate: Annotated[list[str] | None, typer.Option(help="A rung beside off; again for more: auto.")] = None,
+    repetitions: Repetitions = 3,
+    option: Annotated[list[str] | None, typer.Option(help="A further option of serve, as --option=--dtype=...")] = None,
+    output: Output = None,
+) -> None:
+    """From the start of the process to the first restyled frame: each rung with an empty and a warm cache."""
+    from .server.coldstart import coldstart_bench
+
+    coldstart_bench(model, accelerate or ("auto",), repetitions, options=option or (), output=output)
+
+
+@app.command()
+def draw(
+    document: Annotated[Path, typer.Option(help="Whose marked sections are redrawn.")] = Path("docs/performance.md"),
+    results: Annotated[Path, typer.Option(help="The folder of the JSON objects.")] = Path("benchmarks/results"),
+) -> None:
+    """Redraw the tables and plots of a document from kept results."""
+    from .drawing.draw import redraw
+
+    try:
+        changed = redraw(document, results, document.parent / "images")
+    except (OSError, ValueError) as error:
+        raise fail(str(error)) from None
+    typer.echo("\n".join(map(str, changed)) or "nothing has changed")
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m benchmarks")

@@ -1,0 +1,1 @@
+"""WebRTC here beside aiortc as it ships: delays, overload, encoders, viewers, processor time."""

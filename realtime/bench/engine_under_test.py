@@ -1,0 +1,185 @@
+"""The engine without a network or a codec: loaded on one rung, brought to rest there, and given frames.
+
+Must not know what it is compared with, or how numbers are shown.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..config import Config
+from ..engine import Engine, Pending
+from ..engine.load import load_engine
+from ..engine.state import RungState
+from ..errors import EngineError
+from ..frame import Failure, Format, Frame, Job, Result
+from ..media.codec import Pixels
+from ..params import OutputFormat, Params
+
+if TYPE_CHECKING:
+    from ..engine.rungs.climb import Climb
+
+QUIET_S = 6.0
+"""Longer than the climb takes to see that a batch is in use."""
+LOOK_EVERY_S = 0.25
+REGIONS = {"encode", "step", "decode"}
+"""Values of `regions.Kind`, which imports torch."""
+PROMPT = "a photo"
+STRENGTH = 0.5
+
+
+class EngineUnderTest:
+    """An engine, loaded: pixels in the host's memory in and out.
+
+    Args:
+        config: names the model and the rung.
+        side_px: of the pictures; None for the model's own.
+
+    Attributes:
+        is_settled: whether all that was waited for was made in time; True where nothing climbs.
+
+    Raises:
+        ConfigError: this machine does not have the rung.
+        ModelError: as `load_engine`.
+    """
+
+    def __init__(self, config: Config, side_px: int | None = None) -> None:
+        self.is_settled = True
+        self._begin_s = time.perf_counter()
+        self.engine: Engine = load_engine(config)
+        self._defaults = Params.model_validate({**dict(Params()), **self.engine.info.defaults})
+        self.side_px = side_px or self._defaults.width
+        self._number = 0
+        self._load_s = self._settled_s = self._since_begin_s()
+        self.frames(1, 1)
+        self._first_frame_s = self._since_begin_s()
+
+    def _since_begin_s(self) -> float:
+        return time.perf_counter() - self._begin_s
+
+    @property
+    def rung(self) -> RungState:
+        """What runs at this moment."""
+        return self.engine.info.rung
+
+    def told(self) -> dict[str, Any]:
+        """What runs, in words and as `RungState.wire`; how long it took until the engine was loaded, had made a frame,
+        and ran on this rung.
+
+        The last is missing where the rung was not made in time. Importing torch is in it where nobody did so before.
+        """
+        rung = self.rung
+        told: dict[str, Any] = {
+            "what": str(rung),
+            "rung": rung.wire(),
+            "load_s": round(self._load_s, 2),
+            "first_frame_s": round(self._first_frame_s, 2),
+        }
+        return told | ({"settled_s": round(self._settled_s, 2)} if self.is_settled else {})
+
+    def settle(self, batches: Sequence[int], timeout_s: float) -> bool:
+        """Wait until the rung is made for these batches; whether in time. After that nothing is made any more.
+
+        Frames are made meanwhile, as a rung may be made for what is in use; few, as what is made may be tuned by how
+        long it takes on this device.
+        """
+        climb: Climb | None = getattr(self.engine, "climb", None)
+        if climb is None:
+            return True
+        end_s = time.perf_counter() + timeout_s
+        for batch in batches:
+            self.is_settled = self._wait_for(batch, end_s) and self.is_settled
+        self._settled_s = self._since_begin_s()
+        climb.close()
+        return self.is_settled
+
+    def _wait_for(self, batch: int, end_s: float) -> bool:
+        """Until a batch is compiled, or nothing has been made for a while."""
+        busy_s = time.perf_counter()
+        while (now_s := time.perf_counter()) < end_s:
+            self.frames(batch, 1)
+            rung = self.rung
+            if is_made_for(rung, batch, self.side_px):
+                return True
+            if rung.doing is not None:
+                busy_s = now_s
+            elif now_s - busy_s > QUIET_S:
+                return True
+            time.sleep(LOOK_EVERY_S)
+        return False
+
+    def jobs(self, batch: int, steps: int, first: int = 0) -> list[Job]:
+        """A frame of each of so many sessions; the pictures follow from `first`."""
+        side = self.side_px
+        fixed = {"width": side, "height": side, "num_inference_steps": steps, "strength": STRENGTH, "prompt": PROMPT}
+        params = Params.model_validate({**dict(self._defaults), **fixed, "output_format": OutputFormat.JPEG})
+        made: list[Job] = []
+        for row in range(batch):
+            self._number += 1
+            now_ns = time.monotonic_ns()
+            frame = Frame(self._number, Format.NONE, b"", 0, now_ns)
+            pixels = picture(first + row, side)
+            made.append(Job(frame, params, f"trial-{row}", now_ns, self._number, encode=False, picture=pixels))
+        return made
+
+    def frames(self, batch: int, steps: int, first: int = 0) -> list[Result]:
+        """Make a frame of each of so many sessions, and wait for them."""
+        results: list[Result] = []
+        pending = self.engine.tick(self.jobs(batch, steps, first))
+        results += results_of(pending)
+        while self.engine.busy_rows:
+            results += results_of(self.engine.tick([]))
+        return results
+
+    def pipelined(self, batch: int, steps: int, rounds: int) -> float:
+        """Milliseconds a frame where the next tick is launched before the last one is collected, as a server does."""
+        begin_s = time.perf_counter()
+        last: Pending | None = None
+        for round_ in range(rounds):
+            admitted = self.jobs(batch, steps, round_)
+            while True:
+                pending = self.engine.tick(admitted)
+                if last is not None:
+                    results_of(last)
+                last, admitted = pending, []
+                if not self.engine.busy_rows:
+                    break
+        if last is not None:
+            results_of(last)
+        return (time.perf_counter() - begin_s) * 1000 / (rounds * batch)
+
+    def close(self) -> None:
+        """Free the device."""
+        self.engine.close()
+
+
+def is_made_for(rung: RungState, batch: int, side_px: int) -> bool:
+    """Whether all regions are compiled for a batch of so many square pictures."""
+    wanted = (batch, side_px, side_px)
+    return REGIONS.issubset(made.kind for made in rung.made_for if (made.batch, made.width, made.height) == wanted)
+
+
+def results_of(pending: Pending) -> list[Result]:
+    """Wait for a tick.
+
+    Raises:
+        EngineError: a frame failed.
+    """
+    results: list[Result] = []
+    for outcome in pending.collect():
+        if isinstance(outcome, Failure):
+            raise EngineError(f"a frame of the trial failed: {outcome.error}")
+        results.append(outcome)
+    return results
+
+
+@functools.lru_cache(64)
+def picture(seed: int, side_px: int) -> Pixels:
+    """A random picture with some structure; made once, as making it is not what is timed."""
+    cells = np.random.default_rng(seed % 8).integers(30, 220, (side_px // 8, side_px // 8, 3), dtype=np.uint8)
+    return cells.repeat(8, 0).repeat(8, 1)

@@ -1,0 +1,33 @@
+"""benchmarks.server.rungs: a model's highest rung beside eager mode."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from benchmarks.server import bench as benches
+from benchmarks.server import rungs
+from tests.fakes import long_enough
+
+
+@pytest.mark.timeout(600)
+def test_both_arms_make_pictures_with_each_number_of_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    def bench(seconds: float) -> dict[str, Any]:
+        benches.server_bench(model="echo:2", seconds=seconds, repetitions=1, only=["rungs"])
+        return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    def has_pictures(answer: dict[str, Any]) -> bool:
+        return all(
+            arm["fps"]["median"] > 0 for arms in answer["comparisons"].values() for arm in arms.values() if "fps" in arm
+        )
+
+    answer = long_enough(bench, has_pictures)
+
+    assert answer["rung"].startswith("echo")
+    for steps in rungs.STEPS:
+        arms = answer["comparisons"][f"rungs_{steps}_step"]
+        assert arms.keys() == {"highest", "eager"}
+        assert all(arm["fps"]["median"] > 0 for arm in arms.values())
+    assert answer["targets"] == {}, "what is wanted is wanted of the embedded model"
