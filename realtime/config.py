@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -115,10 +115,10 @@ class Accelerate(StrEnum):
     OPENVINO = "openvino"
 
 
-class Config(BaseSettings):
-    """Fixed while the process lives. Frozen; every field is a flag of `realtime serve` and a `REALTIME_*` variable."""
+class ModelConfig(BaseModel):
+    """What decides which model is loaded, and how: all that a process needs to load the same one again. Frozen."""
 
-    model_config = SettingsConfigDict(env_prefix="REALTIME_", frozen=True, extra="forbid", env_ignore_empty=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: Annotated[str, Field(description="Preset name, hub id, folder, .safetensors file, or echo[:MS].")] = "tiny"
     base: Annotated[
@@ -130,12 +130,19 @@ class Config(BaseSettings):
     vae: Annotated[
         str | None, Field(description="Autoencoder: hub id or folder; `full` keeps the model's own. Default: TAESD.")
     ] = None
-    device: Annotated[Device, Field(description="Where the engine runs.")] = Device.AUTO
-    dtype: Annotated[Dtype, Field(description="Number format of the weights.")] = Dtype.AUTO
-    accelerate: Annotated[Accelerate, Field(description="Rung of speed.")] = Accelerate.AUTO
     sampler: Annotated[
         str | None, Field(description="lcm, tcd, euler, euler_a or ddim; default: what the model's files name.")
     ] = None
+    device: Annotated[Device, Field(description="Where the engine runs.")] = Device.AUTO
+    dtype: Annotated[Dtype, Field(description="Number format of the weights.")] = Dtype.AUTO
+
+
+class Config(ModelConfig, BaseSettings):
+    """Fixed while the process lives. Frozen; every field is a flag of `realtime serve` and a `REALTIME_*` variable."""
+
+    model_config = SettingsConfigDict(env_prefix="REALTIME_", frozen=True, extra="forbid", env_ignore_empty=True)
+
+    accelerate: Annotated[Accelerate, Field(description="Rung of speed.")] = Accelerate.AUTO
 
     host: Annotated[str, Field(description="Address to listen on; other than loopback, a token is required.")] = (
         "127.0.0.1"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from realtime.config import Accelerate, Config, Device, load_config
+from realtime.config import Accelerate, Config, Device, ModelConfig, load_config
 from realtime.errors import ConfigError
 
 
@@ -58,6 +58,19 @@ def test_one_file_does_not_reach_the_next_configuration(tmp_path: Path) -> None:
 def test_config_is_frozen() -> None:
     with pytest.raises(ValidationError):
         load_config({}).port = 1  # type: ignore[misc]
+
+
+def test_what_names_a_model_is_a_part_of_the_configuration() -> None:
+    assert set(ModelConfig.model_fields) == {"model", "base", "loras", "vae", "sampler", "device", "dtype"}
+    assert isinstance(load_config({}), ModelConfig)
+    with pytest.raises(ValidationError):
+        ModelConfig().model = "x"  # type: ignore[misc]
+
+
+def test_environment_speaks_to_the_whole_configuration_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALTIME_MODEL", "from-environment")
+
+    assert (load_config({}).model, ModelConfig().model) == ("from-environment", "tiny")
 
 
 def test_token_is_not_printed_with_the_configuration() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from ...config import Config, Device, Dtype
+from ...config import Device, Dtype, ModelConfig
 from ...errors import ConfigError
 from ..sampler import NoiseSchedule, Sampler
 from .lora import LoraSpec, fuse_loras, parse_lora
@@ -117,11 +117,11 @@ class Model:
         return decoded.clamp(-1, 1).to(self.dtype)
 
 
-def load_model(config: Config, progress: Progress = lambda stage, percent: None) -> Model:
+def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: None) -> Model:
     """Load what `config.model` names, with its autoencoder and LoRAs, onto the device.
 
     Args:
-        config: the process's configuration: `model`, `base`, `vae`, `loras`, `sampler`, `device`, `dtype` matter here.
+        config: which model, and how it is loaded.
         progress: told about the stages.
 
     Raises:

@@ -23,10 +23,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...config import ModelConfig
 from .toolchain import name_cuda
 
 if TYPE_CHECKING:
-    from ...config import Config
     from ..models.load import Model
     from .compile import Signature
 
@@ -35,9 +35,6 @@ _log = logging.getLogger(__name__)
 #: The child gives way to the server, whose process group's scheduling it shares.
 NICENESS = 10
 
-#: What decides which model is loaded, and how. Nothing else of the configuration leaves the process.
-MODEL_FIELDS = {"model", "base", "vae", "loras", "sampler", "device", "dtype"}
-
 COMMAND = (sys.executable, "-m", "realtime.engine.rungs.builder")
 
 
@@ -45,11 +42,11 @@ class Builder:
     """A child process at work. It ends when it is done, when it is closed, and when this process ends in any way.
 
     Args:
-        config: names the model; the child loads it by itself.
+        config: names the model; the child loads it by itself. Nothing else of a whole configuration leaves the process.
         order: what to make, as `main` reads it.
     """
 
-    def __init__(self, config: Config, order: dict[str, Any], command: Sequence[str] = COMMAND) -> None:
+    def __init__(self, config: ModelConfig, order: dict[str, Any], command: Sequence[str] = COMMAND) -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="realtime-builder-", ignore_cleanup_errors=True)
         self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  `dispose` closes it
         # Inductor's own cache goes with the child: killed while it writes, it would leave half files for the next.
@@ -63,7 +60,7 @@ class Builder:
             env=environment,
             process_group=0,  # with its compilers, so that they end together; a session would lose the niceness
         )
-        settings = config.model_dump(mode="json", include=MODEL_FIELDS)
+        settings = config.model_dump(mode="json", include=set(ModelConfig.model_fields))
         self._send(json.dumps({"config": settings, "niceness": NICENESS, **order}) + "\n")
 
     def _send(self, line: str) -> None:
@@ -124,12 +121,11 @@ def main() -> None:
 
     import torch
 
-    from ...config import Config
     from ..models.load import load_model
     from .compile import Signature
 
     torch.set_num_threads(order["threads"])
-    model = load_model(Config(**order["config"]))
+    model = load_model(ModelConfig(**order["config"]))
     if order["make"] == "openvino":
         _convert(model)
     elif order["make"] == "openvino shapes":

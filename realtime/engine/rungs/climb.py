@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .builder import Builder
 
 if TYPE_CHECKING:
-    from ...config import Config
+    from ...config import ModelConfig
     from ..backend import Backend
     from ..state import RungState
 
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
 
 #: Makes a builder of an order; tests bring their own.
-StartBuilder = Callable[["Config", dict[str, Any]], Builder]
+StartBuilder = Callable[["ModelConfig", dict[str, Any]], Builder]
 
 
 class Meanwhile(NamedTuple):
@@ -50,7 +50,9 @@ class Climb:
         start_builder: starts a child process at work on an order.
     """
 
-    def __init__(self, config: Config, adopt: Callable[[Backend], None], start_builder: StartBuilder = Builder) -> None:
+    def __init__(
+        self, config: ModelConfig, adopt: Callable[[Backend], None], start_builder: StartBuilder = Builder
+    ) -> None:
         self.closing = threading.Event()
         self._config = config
         self._adopt = adopt
