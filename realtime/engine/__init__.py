@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Protocol
 
 from ..frame import Failure, Job, Result
@@ -15,6 +16,17 @@ from .state import RungState
 
 #: Called with a stage's name and its percentage, or None where no percentage is known. May be called from any thread.
 Progress = Callable[[str, "float | None"], None]
+
+
+class Guidance(StrEnum):
+    """How a model hears `guidance_scale`; the values are the wire's."""
+
+    NONE = "none"
+    """Distilled without: the scale does nothing."""
+    EMBEDDED = "embedded"
+    """The scale goes into the UNet beside the timestep (`time_cond_proj_dim`)."""
+    CFG = "cfg"
+    """Classifier-free: a second row with the negative prompt where the scale is above 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +53,7 @@ class EngineInfo:
         rung: which acceleration runs, and why.
         defaults: params fields that this model wants other than the general defaults.
         styles: what the model says about the words it knows, for the client; empty where it knows them all.
-        guidance: how it hears `guidance_scale`: `none` (not at all), `embedded` (beside the timestep) or `cfg`
-            (classifier-free: above 1 a second row, which alone hears the negative prompt).
+        guidance: how it hears `guidance_scale`; only the second row of `CFG` hears the negative prompt.
         max_output_pixels: the largest picture it makes; None leaves the limit to the configuration.
         notes: what the user should know about how it was loaded, one line each: a slower way, and why.
     """
@@ -53,7 +64,7 @@ class EngineInfo:
     rung: RungState
     defaults: dict[str, Any] = field(default_factory=dict[str, Any])
     styles: dict[str, Any] = field(default_factory=dict[str, Any])
-    guidance: str = "none"
+    guidance: Guidance = Guidance.NONE
     max_output_pixels: int | None = None
     notes: tuple[str, ...] = ()
 

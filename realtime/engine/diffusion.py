@@ -100,7 +100,7 @@ class DiffusionEngine:
             self.backend.rung if self.climb is None else self.climb.beside(self.backend.rung),
             defaults=model.defaults,
             styles=model.styles,
-            guidance=model.guidance.value,
+            guidance=model.guidance,
             max_output_pixels=model.max_output_pixels,
             notes=model.notes,
         )

@@ -14,8 +14,7 @@ import torch
 
 from ..errors import FrameError, ParamsError
 from ..params import Params, WeightedPrompt
-from . import RowCost, sampler
-from .models.load import Guidance
+from . import Guidance, RowCost, sampler
 from .staging import join
 
 if TYPE_CHECKING:

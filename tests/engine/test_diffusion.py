@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from realtime.engine import RowCost
-from realtime.engine.models.load import Guidance
+from realtime.engine import Guidance, RowCost
 from realtime.engine.pending import DiffusionPending
 from realtime.engine.recipe import make_noise
 from realtime.engine.regions import Call, Kind, Outputs

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from realtime.engine import rows
+from realtime.engine import Guidance, rows
 from realtime.engine.diffusion import DiffusionEngine
-from realtime.engine.models.load import Guidance, Model
+from realtime.engine.models.load import Model
 from realtime.engine.sampler import Prediction, Sampler
 from realtime.frame import Job
 from realtime.params import Params

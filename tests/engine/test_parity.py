@@ -19,7 +19,7 @@ from diffusers import (
     TCDScheduler,
 )
 
-from realtime.engine.models.load import Guidance
+from realtime.engine import Guidance
 from realtime.engine.recipe import make_noise
 from realtime.engine.sampler import TCD_GAMMA, NoiseSchedule, Prediction, Sampler
 from tests.engine.tiny_models import (

@@ -9,10 +9,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from realtime.engine import Guidance
 from realtime.engine.backend import EagerBackend
 from realtime.engine.denoiser import ConcatDenoiser, Conditions, Denoiser, ImageLatents, RowEncoder
 from realtime.engine.diffusion import DiffusionEngine
-from realtime.engine.models.load import Guidance
 from realtime.engine.regions import EncodeRegion, Inputs, Kind, Outputs, Regions, StepRegion, to_pictures, to_pixels
 from tests.engine.tiny_models import make_job, make_model, make_params, run
 

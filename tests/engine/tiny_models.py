@@ -12,9 +12,10 @@ import numpy.typing as npt
 import torch
 from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 
+from realtime.engine import Guidance
 from realtime.engine.backend import EagerBackend
 from realtime.engine.diffusion import DiffusionEngine, DiffusionPending
-from realtime.engine.models.load import Guidance, Model
+from realtime.engine.models.load import Model
 from realtime.engine.models.prompt import Conditioning
 from realtime.engine.regions import Call, Kind, Outputs
 from realtime.engine.sampler import NoiseSchedule, Prediction, Sampler

@@ -6,13 +6,13 @@ Must not know frames, rows or sessions.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from ...config import Device, Dtype, ModelConfig
 from ...errors import ConfigError
+from .. import Guidance
 from ..sampler import NoiseSchedule, Sampler
 from .lora import LoraSpec, fuse_loras, parse_lora
 from .model_card import guess_defaults, read_card
@@ -36,17 +36,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .. import Progress
-
-
-class Guidance(Enum):
-    """How a model hears `guidance_scale`."""
-
-    NONE = "none"
-    """Distilled without: the scale does nothing."""
-    EMBEDDED = "embedded"
-    """The scale goes into the UNet beside the timestep (`time_cond_proj_dim`)."""
-    CFG = "cfg"
-    """Classifier-free: a second row with the negative prompt where the scale is above 1."""
 
 
 @dataclass(frozen=True, eq=False)

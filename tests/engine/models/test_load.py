@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from realtime.config import Config, Device, Dtype
+from realtime.engine import Guidance
 from realtime.engine.models import presets
-from realtime.engine.models.load import Guidance, Model, load_model, resolve_device, resolve_dtype
+from realtime.engine.models.load import Model, load_model, resolve_device, resolve_dtype
 from realtime.engine.sampler import Prediction, Sampler
 from realtime.errors import ConfigError, ModelError, RealtimeError
 from tests import checkpoints, ldm

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 import torch
 
+from realtime.engine import Guidance
 from realtime.engine.backend import EagerBackend
 from realtime.engine.diffusion import DiffusionEngine
-from realtime.engine.models.load import Guidance, Model
+from realtime.engine.models.load import Model
 from realtime.engine.regions import Kind, Outputs
 from realtime.engine.rungs import graphs
 from realtime.engine.rungs.compile import CompiledBackend, Signature

@@ -15,9 +15,10 @@ import pytest
 import torch
 
 from realtime.config import Accelerate, Config
+from realtime.engine import Guidance
 from realtime.engine.backend import EagerBackend
 from realtime.engine.diffusion import DiffusionEngine
-from realtime.engine.models.load import Guidance, Model
+from realtime.engine.models.load import Model
 from realtime.engine.regions import Kind
 from realtime.engine.rungs import builder
 from realtime.engine.rungs.builder import Builder
