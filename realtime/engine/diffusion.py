@@ -95,7 +95,7 @@ class DiffusionEngine:
             device = f"cuda ({torch.cuda.get_device_name(model.device)})"
         return EngineInfo(
             model.name,
-            model.family,
+            model.family.name,
             device,
             self.backend.rung if self.climb is None else self.climb.beside(self.backend.rung),
             defaults=model.defaults,

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from .denoiser import Conditions, Denoiser
-from .models.parts import UNet2DConditionModel
+from .models.components import UNet2DConditionModel
 from .quiet import quiet
 from .recipe import T, of
 
@@ -48,8 +48,10 @@ _UNUSUAL = (
 )
 
 
-def is_foldable(unet: UNet2DConditionModel) -> bool:
+def is_foldable(unet: nn.Module) -> bool:
     """Whether a UNet is built of the parts that `FoldedDenoiser` knows. Stable Diffusion 1 and 2, SDXL and LCM are."""
+    if not isinstance(unet, UNet2DConditionModel):
+        return False
     config: Any = unet.config
     only_cross = config["only_cross_attention"]
     return (
@@ -138,7 +140,7 @@ class _Part(nn.Module):
         return folded.narrow(-1, self._start, self._length)
 
 
-def _without_constants(unet: UNet2DConditionModel) -> UNet2DConditionModel:
+def _without_constants(unet: nn.Module) -> UNet2DConditionModel:
     """A copy on the same weights whose folded layers take their results from the inputs."""
     memo: dict[int, Any] = {id(tensor): tensor for tensor in (*unet.parameters(), *unet.buffers())}
     folded: Any = copy.deepcopy(unet, memo)

@@ -131,14 +131,12 @@ class Recipes:
             noise=self._noise(key.seed, len(key.timesteps), key.width, key.height),
             prompt=prompt,
             negative=negative,
-            timestep_cond=self._timestep_cond(key.guidance_scale),
-            time_ids=None if prompt.pooled is None else self._time_ids(key.width, key.height),
+            timestep_cond=self._timestep_cond(key.guidance_scale) if "timestep_cond" in model.conditions else None,
+            time_ids=self._time_ids(key.width, key.height) if "time_ids" in model.conditions else None,
         )
 
-    def _timestep_cond(self, guidance_scale: float) -> torch.Tensor | None:
+    def _timestep_cond(self, guidance_scale: float) -> torch.Tensor:
         model = self._model
-        if model.guidance is not Guidance.EMBEDDED:
-            return None
         embedding = guidance_embedding(guidance_scale - 1, int(model.unet.config["time_cond_proj_dim"]))
         return join([embedding.to(model.dtype)], model.device)
 

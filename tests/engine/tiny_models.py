@@ -15,6 +15,7 @@ from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 from realtime.engine import Guidance
 from realtime.engine.backend import EagerBackend
 from realtime.engine.diffusion import DiffusionEngine, DiffusionPending
+from realtime.engine.models.family import SD, SDXL
 from realtime.engine.models.load import Model
 from realtime.engine.models.prompt import Conditioning
 from realtime.engine.regions import Call, Kind, Outputs
@@ -59,7 +60,7 @@ def make_model(
     prompt_encoder: Any = Prompts(pooled=family == "sdxl")
     return Model(
         name=f"tiny random {family}",
-        family=family,
+        family={"sd": SD, "sdxl": SDXL}[family],
         unet=unet,
         vae=vae,
         prompt_encoder=prompt_encoder,

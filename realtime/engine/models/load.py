@@ -14,20 +14,10 @@ from ...config import Device, Dtype, ModelConfig
 from ...errors import ConfigError
 from .. import Guidance
 from ..sampler import NoiseSchedule, Sampler
+from .components import Autoencoder, AutoencoderKL, Unet, load_autoencoder, one_line, prefixed
 from .lora import LoraSpec, fuse_loras, parse_lora
 from .model_card import guess_defaults, read_card
-from .parts import (
-    Autoencoder,
-    AutoencoderKL,
-    AutoencoderTiny,
-    Parts,
-    UNet2DConditionModel,
-    check_fit,
-    load_autoencoder,
-    one_line,
-    prefixed,
-    scale_px,
-)
+from .parts import Parts, check_fit, scale_px
 from .prompt import PromptEncoder
 from .schedules import noise_schedule, scheduler_sampler
 from .sources import Source, find_source, find_vae
@@ -36,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .. import Progress
+    from .family import Family
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +35,7 @@ class Model:
 
     Attributes:
         name: the name the user asked for.
-        family: `tiny`, `sd`, `sd2` or `sdxl`.
+        family: what it has in common with others of its layout.
         unet, vae: in eval mode, without gradients, on `device`; the UNet in `dtype`.
         latent_channels: of the latents, not of the UNet's input.
         latent_scale_px: pixels to a latent's side.
@@ -59,8 +50,8 @@ class Model:
     """
 
     name: str
-    family: str
-    unet: UNet2DConditionModel
+    family: Family
+    unet: Unet
     vae: Autoencoder
     prompt_encoder: PromptEncoder
     latent_channels: int
@@ -77,6 +68,12 @@ class Model:
     notes: tuple[str, ...] = ()
     exact: bool = False
 
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Names of what the UNet is told beside sample and timestep, in its order."""
+        is_embedded = self.guidance is Guidance.EMBEDDED
+        return tuple(name for name in self.family.conditions if name != "timestep_cond" or is_embedded)
+
     def encode_latents(self, pixels: torch.Tensor) -> torch.Tensor:
         """Pictures to latents in the UNet's scale. Deterministic: the posterior's mode, not a sample.
 
@@ -87,7 +84,7 @@ class Model:
             [B, latent_channels, H / latent_scale_px, W / latent_scale_px], `dtype`.
         """
         encoded: Any = self.vae.encode(pixels.to(self.vae.dtype), return_dict=False)[0]
-        latents: torch.Tensor = encoded if isinstance(self.vae, AutoencoderTiny) else encoded.mode()
+        latents: torch.Tensor = encoded.mode() if isinstance(self.vae, AutoencoderKL) else encoded
         scale, shift = _scale_and_shift(self.vae)
         return ((latents - shift) * scale).to(self.dtype)
 
@@ -137,7 +134,7 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     with one_line(config.model):
         for network in (parts.unet, *parts.text_encoders):
             _freeze(network, device, dtype)
-        _freeze(vae, device, _vae_dtype(vae, parts.is_sdxl, dtype))
+        _freeze(vae, device, _vae_dtype(vae, parts.family, dtype))
     sampler = named or _own_sampler(source, parts, loras)
     model = _assemble(config.model, source, parts, vae, schedule=schedule, sampler=sampler, notes=notes)
     return replace(model, exact=config.dtype is not Dtype.AUTO)
@@ -156,17 +153,17 @@ def _assemble(
     unet = parts.unet
     guidance = _guidance(unet, source)
     is_embedded = guidance is Guidance.EMBEDDED
-    guessed = guess_defaults(unet.config["sample_size"], scale_px(vae), sampler, is_embedded)
+    guessed = guess_defaults(unet.config.get("sample_size"), scale_px(vae), sampler, is_embedded)
     card = read_card(source.folder)
     return Model(
         name=name,
-        family=source.family,
+        family=parts.family,
         unet=unet,
         vae=vae,
         prompt_encoder=PromptEncoder(
             parts.tokenizers,
             parts.text_encoders,
-            is_sdxl=parts.is_sdxl,
+            encode_prompt=parts.family.encode_prompt,
             dtype=unet.dtype,
             zero_empty_negative=parts.zero_empty_negative,
         ),
@@ -222,9 +219,9 @@ def _named_sampler(name: str | None) -> Sampler | None:
         raise ConfigError(f"sampler: {name!r} is not one of {', '.join(Sampler)}") from None
 
 
-def _vae_dtype(vae: Autoencoder, is_sdxl: bool, dtype: torch.dtype) -> torch.dtype:
-    # SDXL's own autoencoder overflows in float16 and gives black pictures; diffusers' pipelines upcast it likewise.
-    overflows = is_sdxl and isinstance(vae, AutoencoderKL) and vae.config["force_upcast"]
+def _vae_dtype(vae: Autoencoder, family: Family, dtype: torch.dtype) -> torch.dtype:
+    # SDXL's own gives black pictures in float16; diffusers' pipelines upcast it likewise.
+    overflows = family.vae_overflows and isinstance(vae, AutoencoderKL) and vae.config["force_upcast"]
     return torch.float32 if overflows and dtype is torch.float16 else dtype
 
 
@@ -241,9 +238,9 @@ def _freeze(network: torch.nn.Module, device: torch.device, dtype: torch.dtype) 
         network.to(dtype=dtype)
 
 
-def _guidance(unet: UNet2DConditionModel, source: Source) -> Guidance:
-    if unet.config["time_cond_proj_dim"] is not None:
+def _guidance(unet: Unet, source: Source) -> Guidance:
+    if unet.config.get("time_cond_proj_dim") is not None:
         return Guidance.EMBEDDED
-    if source.family == "tiny" or (source.preset and not source.preset.has_guidance):
+    if not source.family.has_guidance or (source.preset and not source.preset.has_guidance):
         return Guidance.NONE
     return Guidance.CFG

@@ -18,13 +18,15 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 
 from ...errors import ConfigError, ModelError
 from ..sampler import Sampler
+from .components import one_line, prefixed
 from .files import list_files, local_path, read_header, refuse_pickle
 from .hub import fetch, parse_hub_id
-from .parts import Parts, one_line, prefixed
+from .parts import Parts
 from .presets import LORAS, choose_lora
 
 if TYPE_CHECKING:
     from .. import Progress
+    from .family import LoraPipeline
 
 _ADAPTER = "realtime"
 #: What stands behind a layer's name in all layouts: `.lora_A.weight`, `_lora.down.weight`, `.lora_linear_layer.up`…
@@ -97,20 +99,24 @@ def fuse_loras(parts: Parts, specs: Sequence[LoraSpec], progress: Progress) -> N
         ModelError: a LoRA can't be found, is no LoRA, or is made for another model.
     """
     for spec in specs:
+        if parts.family.lora_pipeline is None:
+            raise ModelError(f"LoRA {spec.name}: models of this family ({parts.family.name}) take none")
         path = find_lora(spec, progress)
         read_header(path)
         progress(f"fusing {path.stem}", None)
         with prefixed(f"LoRA {spec.name}"):
-            _fuse(parts, path, spec.scale)
+            _fuse(parts, parts.family.lora_pipeline, path, spec.scale)
 
 
-def _fuse(parts: Parts, path: Path, scale: float) -> None:
-    with one_line(path.name), _pipeline(parts) as pipe:
-        state, *_ = pipe.lora_state_dict(path.parent, weight_name=path.name, **_local(parts))
+def _fuse(parts: Parts, loader: LoraPipeline, path: Path, scale: float) -> None:
+    local = {"use_safetensors": True, "local_files_only": True}
+    config = {"unet_config": parts.unet.config} if loader.wants_unet_config else {}
+    with one_line(path.name), _pipeline(parts, loader) as pipe:
+        state, *_ = pipe.lora_state_dict(path.parent, weight_name=path.name, **local, **config)
         if not any("lora" in key for key in state):
             raise ModelError("it is no LoRA (no lora weights in it)")
         try:
-            pipe.load_lora_weights(path.parent, weight_name=path.name, adapter_name=_ADAPTER, **_local())
+            pipe.load_lora_weights(path.parent, weight_name=path.name, adapter_name=_ADAPTER, **local)
         except (RuntimeError, ValueError, KeyError, AttributeError) as error:
             raise ModelError("it is made for a model of another family, or in a layout that can't be read") from error
         networks = [parts.unet, *parts.text_encoders]
@@ -124,47 +130,21 @@ def _fuse(parts: Parts, path: Path, scale: float) -> None:
         pipe.fuse_lora(names, lora_scale=scale, safe_fusing=True, adapter_names=[_ADAPTER])
 
 
-def _local(parts: Parts | None = None) -> dict[str, Any]:
-    arguments: dict[str, Any] = {"use_safetensors": True, "local_files_only": True}
-    if parts is not None and parts.is_sdxl:
-        arguments["unet_config"] = parts.unet.config
-    return arguments
-
-
 def _adapted(network: torch.nn.Module) -> int:
     layers = (module for module in network.modules() if isinstance(module, BaseTunerLayer))
     return sum(_ADAPTER in cast("dict[str, float]", layer.scaling) for layer in layers)
 
 
 @contextmanager
-def _pipeline(parts: Parts) -> Generator[Any]:
+def _pipeline(parts: Parts, loader: LoraPipeline) -> Generator[Any]:
     """A pipeline object around the networks, for as long as LoRAs are loaded: diffusers' loaders are its methods."""
-    from diffusers import (
-        DDIMScheduler,  # pyright: ignore[reportPrivateImportUsage]
-        StableDiffusionPipeline,  # pyright: ignore[reportPrivateImportUsage]
-        StableDiffusionXLPipeline,  # pyright: ignore[reportPrivateImportUsage]
-    )
+    import diffusers
 
-    scheduler = DDIMScheduler(clip_sample=False, steps_offset=1)
-    shared = {"vae": None, "unet": parts.unet, "scheduler": scheduler}
-    if parts.is_sdxl:
-        pipe = StableDiffusionXLPipeline(
-            **shared,  # pyright: ignore
-            text_encoder=parts.text_encoders[0],  # pyright: ignore
-            text_encoder_2=parts.text_encoders[1],  # pyright: ignore
-            tokenizer=parts.tokenizers[0],
-            tokenizer_2=parts.tokenizers[1],
-            add_watermarker=False,
-        )
-    else:
-        pipe = StableDiffusionPipeline(
-            **shared,  # pyright: ignore
-            text_encoder=parts.text_encoders[0],  # pyright: ignore
-            tokenizer=parts.tokenizers[0],
-            safety_checker=None,  # pyright: ignore
-            feature_extractor=None,  # pyright: ignore
-            requires_safety_checker=False,
-        )
+    networks: dict[str, Any] = {"vae": None, "unet": parts.unet}
+    for suffix, encoder, tokenizer in zip(("", "_2"), parts.text_encoders, parts.tokenizers, strict=False):
+        networks |= {f"text_encoder{suffix}": encoder, f"tokenizer{suffix}": tokenizer}
+    scheduler = diffusers.DDIMScheduler(clip_sample=False, steps_offset=1)  # pyright: ignore
+    pipe = getattr(diffusers, loader.name)(**networks, scheduler=scheduler, **loader.arguments)
     try:
         yield pipe
     finally:

@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ModelError
+from .family import SD, SD2, SDXL, TINY, Family, find_family, read_facts
 from .files import PICKLE_SUFFIXES, autoencoder_files, local_path, needed_files
 from .hub import HubId, fetch, find_cached, parse_hub_id
 
 if TYPE_CHECKING:
     from .. import Progress
-
-TAESD = HubId("madebyollin/taesd")
-TAESDXL = HubId("madebyollin/taesdxl")
 
 #: LoRAs by name.
 LORAS = {
@@ -60,7 +58,7 @@ class Preset:
         name: what `--model` takes.
         title: one line about it.
         source: hub id, or None for the one that ships inside the package.
-        family: `tiny`, `sd`, `sd2` or `sdxl`.
+        family: of the model.
         licence: of the weights, LoRAs included.
         download_gb: about what is fetched where there is a CUDA GPU (half precision, tiny autoencoder); else up to
             twice that.
@@ -73,7 +71,7 @@ class Preset:
     name: str
     title: str
     source: HubId | None
-    family: str
+    family: Family
     licence: Licence
     download_gb: float
     loras: tuple[str, ...] = ()
@@ -84,7 +82,7 @@ class Preset:
     @property
     def vae(self) -> HubId | None:
         """The tiny autoencoder that stands in for the model's own; None where its own is used."""
-        return {"sd": TAESD, "sd2": TAESD, "sdxl": TAESDXL}.get(self.family)
+        return self.family.taesd
 
 
 def _params(side: int, steps: int, strength: float, guidance_scale: float = 1.0) -> dict[str, Any]:
@@ -99,29 +97,29 @@ def _params(side: int, steps: int, strength: float, guidance_scale: float = 1.0)
 
 _PRESETS = (
     Preset(
-        "tiny", "ships inside: restyles by words for media and moods, in real time on a laptop's CPU", None, "tiny",
+        "tiny", "ships inside: restyles by words for media and moods, in real time on a laptop's CPU", None, TINY,
         _APACHE, 0.0, has_guidance=False, defaults=_params(256, 2, 0.5),
     ),
     Preset(
-        "sd-turbo", "one to four steps at 512: the first to try on a GPU", HubId("stabilityai/sd-turbo"), "sd2",
+        "sd-turbo", "one to four steps at 512: the first to try on a GPU", HubId("stabilityai/sd-turbo"), SD2,
         _STABILITY, 2.5, has_guidance=False, defaults=_params(512, 2, 0.5),
     ),
     Preset(
         "sdxl-turbo", "the big sister of sd-turbo: better pictures, slower",
-        HubId("stabilityai/sdxl-turbo"), "sdxl", _STABILITY, 6.9, has_guidance=False, defaults=_params(512, 2, 0.5),
+        HubId("stabilityai/sdxl-turbo"), SDXL, _STABILITY, 6.9, has_guidance=False, defaults=_params(512, 2, 0.5),
     ),
     Preset(
         "lcm-sd15", "Stable Diffusion 1.5 with the LCM LoRA: takes any SD 1.5 LoRA beside it",
-        HubId("stable-diffusion-v1-5/stable-diffusion-v1-5"), "sd", _OPENRAIL, 2.1, ("lcm-lora-sd15",), "lcm",
+        HubId("stable-diffusion-v1-5/stable-diffusion-v1-5"), SD, _OPENRAIL, 2.1, ("lcm-lora-sd15",), "lcm",
         defaults=_params(512, 4, 0.5),
     ),
     Preset(
         "lcm-dreamshaper", "Dreamshaper 7 distilled for four steps, guidance built in",
-        HubId("SimianLuo/LCM_Dreamshaper_v7"), "sd", _MIT, 4.0, sampler="lcm", defaults=_params(512, 4, 0.5, 8.0),
+        HubId("SimianLuo/LCM_Dreamshaper_v7"), SD, _MIT, 4.0, sampler="lcm", defaults=_params(512, 4, 0.5, 8.0),
     ),
     Preset(
         "lcm-sdxl", "Stable Diffusion XL with the LCM LoRA, at 1024",
-        HubId("stabilityai/stable-diffusion-xl-base-1.0"), "sdxl", _OPENRAIL_XL, 7.3, ("lcm-lora-sdxl",), "lcm",
+        HubId("stabilityai/stable-diffusion-xl-base-1.0"), SDXL, _OPENRAIL_XL, 7.3, ("lcm-lora-sdxl",), "lcm",
         defaults=_params(1024, 4, 0.5),
     ),
 )  # fmt: skip
@@ -229,8 +227,8 @@ def pull(name: str, progress: Progress, prefer_fp16: bool | None = None) -> None
 
         prefer_fp16 = torch.cuda.is_available()
     folder = fetch(source, partial(needed_files, prefer_fp16=prefer_fp16, with_vae=False), progress)
-    vae = TAESDXL if (folder / "text_encoder_2").is_dir() else TAESD
-    fetch(vae, partial(autoencoder_files, prefer_fp16=prefer_fp16), progress)
+    if vae := find_family(read_facts(folder)).taesd:
+        fetch(vae, partial(autoencoder_files, prefer_fp16=prefer_fp16), progress)
     for lora in preset.loras if preset else ():
         hub_id = parse_hub_id(LORAS[lora])
         assert hub_id is not None

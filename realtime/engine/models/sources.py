@@ -16,9 +16,10 @@ import torch
 
 from ...errors import ConfigError, ModelError
 from . import hub, presets
-from .files import PICKLE_SUFFIXES, autoencoder_files, local_path, needed_files, read_json, refuse_pickle
+from .family import Family, FolderFacts, find_family, read_facts
+from .files import PICKLE_SUFFIXES, autoencoder_files, local_path, needed_files, refuse_pickle
 from .parts import Parts, load_folder
-from .single_file import BASES, SingleFile, inspect_single_file, load_single_file
+from .single_file import SingleFile, inspect_single_file, load_single_file
 
 if TYPE_CHECKING:
     from .. import Progress
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _TAESD_CHANNELS = 4
-#: Width of a token in OpenCLIP's ViT-H, the text encoder of SD 2.x.
-_SD2_WIDTH = 1024
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Source:
         folder: the model's diffusers folder, or the configuration's for a single file.
         file: the single file, if it is one.
         base_given: whether the user chose `folder` for a single file.
-        family: `tiny`, `sd`, `sd2` or `sdxl`.
+        family: of the model.
         own_vae: class of the model's own autoencoder, None where it has none.
         latent_channels: of the UNet's output.
         prefer_fp16: which weights to take where there are both.
@@ -49,7 +48,7 @@ class Source:
 
     name: str
     folder: Path
-    family: str
+    family: Family
     own_vae: str | None
     latent_channels: int
     prefer_fp16: bool
@@ -66,7 +65,7 @@ class Source:
             return load_single_file(self.file, self.folder, self.base_given, dtype, with_vae)
         if self.hub_id and with_vae:
             hub.fetch(self.hub_id, partial(needed_files, prefer_fp16=self.prefer_fp16, with_vae=True), progress)
-        return load_folder(self.folder, dtype, self.prefer_fp16, with_vae)
+        return load_folder(self.folder, self.family, dtype, self.prefer_fp16, with_vae)
 
 
 def find_source(name: str, base: str | None, progress: Progress, prefer_fp16: bool) -> Source:
@@ -105,29 +104,21 @@ def find_source(name: str, base: str | None, progress: Progress, prefer_fp16: bo
 def _folder(folder: Path, name: str, prefer_fp16: bool, **more: Any) -> Source:
     if not (folder / "model_index.json").is_file():
         raise ModelError(f"{folder}: not a diffusers folder (no model_index.json)")
-    unet = _config(folder, "unet")
-    vae = folder / "vae" / "config.json"
-    own_vae = str(read_json(vae).get("_class_name")) if vae.is_file() else None
-    channels = _latent_channels(unet)
-    if (folder / "realtime.json").is_file() or (own_vae == "AutoencoderTiny" and channels != 4):
-        family = "tiny"
-    elif unet.get("addition_embed_type") == "text_time":
-        family = "sdxl"
-    else:
-        family = "sd2" if unet.get("cross_attention_dim") == _SD2_WIDTH else "sd"
-    return Source(name, folder, family, own_vae, channels, prefer_fp16, **more)
+    facts = _facts(folder)
+    family = find_family(facts)
+    return Source(name, folder, family, facts.autoencoder, facts.latent_channels, prefer_fp16, **more)
 
 
 def _single_file(file: SingleFile, name: str, base: str | None, progress: Progress, prefer_fp16: bool) -> Source:
     path = local_path(base) if base else None
-    hub_id = hub.parse_hub_id(base) if base else BASES[file.family]
+    hub_id = hub.parse_hub_id(base) if base else file.family.base
     if path:
         folder = path
     elif hub_id is None or hub_id.file:
         raise ModelError(f"there is no base {base!r}: give a hub id or a diffusers folder")
     else:
         folder = hub.fetch(hub_id, config_files, progress)
-    channels = _latent_channels(_config(folder, "unet"))
+    channels = _facts(folder).latent_channels
     own_vae = "AutoencoderKL" if file.has_vae else None
     return Source(name, folder, file.family, own_vae, channels, prefer_fp16, file=file, base_given=base is not None)
 
@@ -147,16 +138,10 @@ def config_files(names: Collection[str]) -> tuple[str, ...]:
     return ("model_index.json", *(name for name in texts if ".index." not in name))
 
 
-def _config(folder: Path, component: str) -> dict[str, Any]:
-    path = folder / component / "config.json"
-    if not path.is_file():
-        raise ModelError(f"{folder}: it has no {component}: this server runs SD 1.x, SD 2.x and SDXL models")
-    return read_json(path)
-
-
-def _latent_channels(unet: dict[str, Any]) -> int:
-    channels = unet.get("out_channels", 4)
-    return channels if isinstance(channels, int) else 0  # what is none of ours is refused when it is loaded
+def _facts(folder: Path) -> FolderFacts:
+    if not (folder / "unet" / "config.json").is_file():
+        raise ModelError(f"{folder}: it has no unet: this server runs SD 1.x, SD 2.x and SDXL models")
+    return read_facts(folder)
 
 
 def find_vae(wanted: str | None, source: Source, progress: Progress) -> tuple[Path | None, tuple[str, ...]]:
@@ -172,7 +157,8 @@ def find_vae(wanted: str | None, source: Source, progress: Progress) -> tuple[Pa
         ModelError: it can't be had.
         ConfigError: the embedded model takes no other than its own.
     """
-    if source.family == "tiny" and wanted not in (None, "full"):
+    taesd = source.family.taesd
+    if taesd is None and wanted not in (None, "full"):
         raise ConfigError("vae: the embedded model runs with its own autoencoder only: leave --vae out")
     choose = partial(autoencoder_files, prefer_fp16=source.prefer_fp16)
     if wanted == "full":
@@ -184,10 +170,10 @@ def find_vae(wanted: str | None, source: Source, progress: Progress) -> tuple[Pa
         if hub_id is None or hub_id.file:
             raise ModelError(f"there is no autoencoder {wanted!r}: give a hub id, a folder or `full`")
         return hub.fetch(hub_id, choose, progress), ()
-    if source.own_vae == "AutoencoderTiny" or source.latent_channels != _TAESD_CHANNELS:
+    if taesd is None or source.own_vae == "AutoencoderTiny" or source.latent_channels != _TAESD_CHANNELS:
         return None, ()
     try:
-        return hub.fetch(presets.TAESDXL if source.family == "sdxl" else presets.TAESD, choose, progress), ()
+        return hub.fetch(taesd, choose, progress), ()
     except ModelError as error:
         if source.own_vae is None:
             raise ModelError(f"{error}; and {source.name} has no autoencoder of its own") from None

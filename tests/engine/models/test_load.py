@@ -15,6 +15,7 @@ import torch
 from realtime.config import Config, Device, Dtype
 from realtime.engine import Guidance
 from realtime.engine.models import presets
+from realtime.engine.models.family import SD2, SDXL, TINY
 from realtime.engine.models.load import Model, load_model, resolve_device, resolve_dtype
 from realtime.engine.sampler import Prediction, Sampler
 from realtime.errors import ConfigError, ModelError, RealtimeError
@@ -74,7 +75,7 @@ def test_a_folder_is_known_for_what_it_is(
     model = load(root / name, vae="full")
 
     assert model.name == str(root / name)
-    assert (model.family, model.sampler, model.guidance) == (family, sampler, guidance)
+    assert (model.family.name, model.sampler, model.guidance) == (family, sampler, guidance)
     assert (model.latent_channels, model.concat_source, model.latent_scale_px) == (channels, concat, 8)
     assert model.schedule.prediction_type is prediction
     assert model.schedule.alphas_cumprod.shape == (1000,)
@@ -90,7 +91,7 @@ def test_sd2_is_told_by_the_width_of_its_tokens(tmp_path: Path) -> None:
 
     folder = checkpoints.build_sd(tmp_path / "wide", cross_attention_dim=1024)
 
-    assert find_source(str(folder), None, lambda stage, percent: None, prefer_fp16=False).family == "sd2"
+    assert find_source(str(folder), None, lambda stage, percent: None, prefer_fp16=False).family is SD2
 
 
 def test_stages_of_loading_are_told(root: Path) -> None:
@@ -119,7 +120,7 @@ def test_output_follows_picture_and_prompt(root: Path, name: str) -> None:
         latents = model.encode_latents(pixels)
         embeds = model.prompt_encoder.encode(prompt).prompt_embeds.expand(2, -1, -1)
         noisy = torch.cat([latents, latents], 1) if model.concat_source else latents
-        added = sizes if model.family == "sdxl" else None
+        added = sizes if model.family is SDXL else None
         return model.unet(noisy, torch.tensor([10, 700]), embeds, added_cond_kwargs=added).sample
 
     with torch.no_grad():
@@ -288,7 +289,7 @@ def test_the_embedded_model_is_the_default(root: Path, monkeypatch: pytest.Monke
 
     model = load_model(Config(device=Device.CPU))
 
-    assert (model.name, model.family, model.guidance) == ("tiny", "tiny", Guidance.NONE)
+    assert (model.name, model.family, model.guidance) == ("tiny", TINY, Guidance.NONE)
     assert model.defaults["guidance_scale"] == 1.0
     assert model.defaults["width"] == 64  # the card's word over the preset's
 
@@ -354,7 +355,7 @@ def test_a_single_file_runs_with_a_base_folder_or_the_familys_own(
 
     by_folder, by_default = load(path, base=str(root / family), vae="full"), load(path, vae="full")
 
-    assert by_folder.family == by_default.family == family
+    assert by_folder.family.name == by_default.family.name == family
     expected = load(root / family, vae="full").unet.state_dict()
     for model in (by_folder, by_default):
         assert all(torch.equal(weight, expected[key]) for key, weight in model.unet.state_dict().items())

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from realtime.engine.models.family import SD, SDXL
 from realtime.engine.models.lora import LoraSpec, _pipeline, find_lora, fuse_loras, parse_lora
 from realtime.engine.models.parts import Parts, load_folder
 from realtime.engine.sampler import Sampler
@@ -25,13 +26,13 @@ RESNET = "up_blocks.0.resnets.0.time_emb_proj"
 @pytest.fixture(scope="session")
 def sd(tmp_path_factory: pytest.TempPathFactory) -> Parts:
     folder = checkpoints.build_sd(tmp_path_factory.mktemp("loras") / "sd")
-    return load_folder(folder, torch.float32, prefer_fp16=False, with_vae=False)
+    return load_folder(folder, SD, torch.float32, prefer_fp16=False, with_vae=False)
 
 
 @pytest.fixture(scope="session")
 def sdxl(tmp_path_factory: pytest.TempPathFactory) -> Parts:
     folder = checkpoints.build_sdxl(tmp_path_factory.mktemp("loras") / "sdxl")
-    return load_folder(folder, torch.float32, prefer_fp16=False, with_vae=False)
+    return load_folder(folder, SDXL, torch.float32, prefer_fp16=False, with_vae=False)
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +120,7 @@ def test_fused_equals_unfused(sd: Parts, tmp_path: Path) -> None:
     inputs = torch.randn(2, 4, 8, 8), torch.tensor([10, 700]), torch.randn(2, 77, 32)
     unfused = copy.deepcopy(sd)
 
-    with torch.no_grad(), _pipeline(unfused) as pipe:
+    with torch.no_grad(), _pipeline(unfused, SD.lora_pipeline) as pipe:
         pipe.load_lora_weights(path.parent, weight_name=path.name, adapter_name="a")
         pipe.set_adapters(["a"], [0.7])
         expected = unfused.unet(*inputs).sample

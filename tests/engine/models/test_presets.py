@@ -13,6 +13,7 @@ import pytest
 
 from realtime.config import Config
 from realtime.engine.models import presets
+from realtime.engine.models.family import TAESD, TINY
 from realtime.engine.models.hub import HubId, parse_hub_id
 from realtime.errors import ModelError
 from realtime.params import Params
@@ -55,7 +56,7 @@ def test_presets_are_complete(preset: presets.Preset) -> None:
     assert preset.licence.note
     assert "\n" not in preset.title
     assert (preset.source is None) == (preset.name == "tiny")
-    assert (preset.vae is None) == (preset.family == "tiny")
+    assert (preset.vae is None) == (preset.family is TINY)
     assert (preset.download_gb > 0) == (preset.source is not None)
     assert Params().patched(preset.defaults, Params()).width == preset.defaults["width"]
     for lora in preset.loras:
@@ -101,7 +102,7 @@ def test_a_preset_is_cached_when_all_its_parts_are(cache: Path, tmp_path: Path) 
     assert not presets.is_cached(preset)
     checkpoints.put_in_hub_cache(cache, preset.source.repo, checkpoints.build_sd(tmp_path / "sd", variant="fp16"))
     assert not presets.is_cached(preset)
-    checkpoints.put_in_hub_cache(cache, presets.TAESD.repo, checkpoints.build_taesd(tmp_path / "taesd"))
+    checkpoints.put_in_hub_cache(cache, TAESD.repo, checkpoints.build_taesd(tmp_path / "taesd"))
     assert not presets.is_cached(preset)
     (tmp_path / "lora").mkdir()
     (tmp_path / "lora" / "pytorch_lora_weights.safetensors").touch()

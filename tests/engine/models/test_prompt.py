@@ -10,6 +10,7 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from realtime.engine.models.family import SD, SDXL
 from realtime.engine.models.parts import Parts, load_folder
 from realtime.engine.models.prompt import PromptEncoder
 from realtime.engine.models.prompt_weights import EMPHASIS, WEIGHT_MAX, parse_weights
@@ -22,20 +23,20 @@ PROMPTS = ["", "a cat", "Oil painting,  by   NOBODY — in 1820!", "über 漢字
 @pytest.fixture(scope="session")
 def sd(tmp_path_factory: pytest.TempPathFactory) -> Parts:
     folder = checkpoints.build_sd(tmp_path_factory.mktemp("conditioning") / "sd")
-    return load_folder(folder, torch.float32, prefer_fp16=False, with_vae=False)
+    return load_folder(folder, SD, torch.float32, prefer_fp16=False, with_vae=False)
 
 
 @pytest.fixture(scope="session")
 def sdxl(tmp_path_factory: pytest.TempPathFactory) -> Parts:
     folder = checkpoints.build_sdxl(tmp_path_factory.mktemp("conditioning") / "sdxl")
-    return load_folder(folder, torch.float32, prefer_fp16=False, with_vae=False)
+    return load_folder(folder, SDXL, torch.float32, prefer_fp16=False, with_vae=False)
 
 
 def encoder(parts: Parts, cache_size: int = 256) -> PromptEncoder:
     return PromptEncoder(
         parts.tokenizers,
         parts.text_encoders,
-        is_sdxl=parts.is_sdxl,
+        encode_prompt=parts.family.encode_prompt,
         dtype=torch.float32,
         zero_empty_negative=parts.zero_empty_negative,
         cache_size=cache_size,
@@ -255,7 +256,7 @@ def test_the_cache_forgets_what_was_used_longest_ago(sd: Parts) -> None:
 
 
 def test_embeddings_carry_no_gradient_and_have_the_asked_dtype(tmp_path: Path, sd: Parts) -> None:
-    encode = PromptEncoder(sd.tokenizers, sd.text_encoders, is_sdxl=False, dtype=torch.bfloat16)
+    encode = PromptEncoder(sd.tokenizers, sd.text_encoders, encode_prompt=SD.encode_prompt, dtype=torch.bfloat16)
 
     embeds = encode.encode("a (cat:1.2)").prompt_embeds
 

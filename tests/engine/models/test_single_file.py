@@ -43,13 +43,13 @@ def load(path: Path, base: Path, base_given: bool = True, with_vae: bool = True)
 def test_family_is_told_by_the_keys(root: Path, family: str) -> None:
     found = inspect_single_file(root / f"{family}.safetensors")
 
-    assert (found.family, found.in_channels, found.has_vae) == (family, 4, True)
+    assert (found.family.name, found.in_channels, found.has_vae) == (family, 4, True)
 
 
 @pytest.mark.parametrize("family", BUILDERS)
 def test_weights_are_the_folders_bit_for_bit(root: Path, family: str) -> None:
     from_file = load(root / f"{family}.safetensors", root / family)
-    from_folder = load_folder(root / family, torch.float32, prefer_fp16=False, with_vae=True)
+    from_folder = load_folder(root / family, from_file.family, torch.float32, prefer_fp16=False, with_vae=True)
 
     for ours, theirs in zip(
         (from_file.unet, from_file.vae, *from_file.text_encoders),

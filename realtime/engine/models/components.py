@@ -1,0 +1,132 @@
+"""One component of a diffusers folder on this disk: a network, or a tokenizer, loaded whole or not at all.
+
+Must not know what a model consists of, or which families there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+
+from ...errors import ModelError
+from ..quiet import quiet
+from .files import autoencoder_files, list_files, read_header, read_json
+from .own import OwnAutoencoder, OwnUnet
+
+with quiet():  # their import alone logs
+    from diffusers import (
+        AutoencoderKL,  # pyright: ignore[reportPrivateImportUsage]
+        AutoencoderTiny,  # pyright: ignore[reportPrivateImportUsage]
+        UNet2DConditionModel,  # pyright: ignore[reportPrivateImportUsage]
+    )
+    from transformers import CLIPTokenizer
+
+if TYPE_CHECKING:
+    from .clip import TextEncoder
+
+M = TypeVar("M", bound=nn.Module)
+
+Unet = UNet2DConditionModel | OwnUnet
+Autoencoder = AutoencoderKL | AutoencoderTiny | OwnAutoencoder
+
+
+def load_unet(folder: Path, dtype: torch.dtype, variant: str | None, kind: type[Unet] = UNet2DConditionModel) -> Unet:
+    """Load `unet/`. Raises ModelError."""
+    _check_class(folder / "config.json", [kind])
+    return _load(kind, folder, dtype, variant)
+
+
+def load_autoencoder(
+    folder: Path,
+    dtype: torch.dtype,
+    prefer_fp16: bool,
+    kinds: Sequence[type[Autoencoder]] = (AutoencoderKL, AutoencoderTiny),
+) -> Autoencoder:
+    """Load an autoencoder from its own folder or from the `vae` folder of a whole model.
+
+    Raises:
+        ModelError: there is none, or it is of a kind that this server does not run.
+    """
+    with prefixed(folder):
+        config, *weights = autoencoder_files(list_files(folder), prefer_fp16)
+        for name in weights:
+            if name.endswith(".safetensors"):
+                read_header(folder / name)
+    kind = _check_class(folder / config, kinds)
+    return _load(kind, (folder / config).parent, dtype, "fp16" if ".fp16" in weights[-1] else None)
+
+
+def load_text_encoder(kind: type[TextEncoder], folder: Path, dtype: torch.dtype, variant: str | None) -> TextEncoder:
+    """Load `text_encoder/` or `text_encoder_2/`. Raises ModelError."""
+    model_type = read_json(folder / "config.json").get("model_type")
+    library: Any = kind
+    if model_type not in (library.config_class.model_type, "clip"):  # "clip" has CLIP's other half as well
+        raise ModelError(f"{folder}: a {model_type!r} text encoder; this server runs CLIP ones (SD 1.x, SD 2.x, SDXL)")
+    return _load(kind, folder, dtype, variant)
+
+
+def _load(kind: type[M], folder: Path, dtype: torch.dtype, variant: str | None) -> M:
+    """Load a network of diffusers or transformers, whole or not at all."""
+    library: Any = kind
+    with one_line(folder):
+        network, loading = library.from_pretrained(
+            folder, dtype=dtype, variant=variant, use_safetensors=True, local_files_only=True, output_loading_info=True
+        )
+    # The libraries fill missing weights with noise and only log it: the picture would be noise too.
+    if missing := sorted(map(str, loading["missing_keys"])):
+        raise ModelError(f"{folder}: {len(missing)} weights are missing (such as {missing[0]}): fetch it again")
+    return network
+
+
+def load_tokenizer(folder: Path, kind: type[CLIPTokenizer] = CLIPTokenizer) -> CLIPTokenizer:
+    """Load `tokenizer/` or `tokenizer_2/`. Raises ModelError."""
+    try:
+        with one_line(folder):
+            return kind.from_pretrained(folder, local_files_only=True)
+    except ModelError:
+        raise
+    except Exception as error:  # the tokenizers library raises bare Exceptions
+        raise ModelError(f"{folder}: can't be loaded: {str(error)[:200]}") from error
+
+
+def _check_class(config: Path, kinds: Sequence[type[M]]) -> type[M]:
+    """Which of these classes a configuration names. Raises ModelError."""
+    found = read_json(config).get("_class_name")
+    for kind in kinds:
+        if kind.__name__ == found:
+            return kind
+    raise ModelError(f"{config}: a {found!r}; this server runs {' or '.join(kind.__name__ for kind in kinds)} there")
+
+
+@contextmanager
+def prefixed(what: object) -> Generator[None]:
+    """Put the name of what is being looked at before a ModelError's message."""
+    try:
+        yield
+    except ModelError as error:
+        message = str(error)
+        raise ModelError(message if message.startswith(str(what)) else f"{what}: {message}") from None
+
+
+@contextmanager
+def one_line(what: object) -> Generator[None]:
+    """Turn what the libraries raise on files they can't load, often hundreds of lines, into one line."""
+    try:
+        with quiet():
+            yield
+    except torch.OutOfMemoryError:
+        raise ModelError(f"{what}: not enough GPU memory: take a smaller model, or --device cpu") from None
+    except MemoryError:
+        raise ModelError(f"{what}: not enough memory: take a smaller model") from None
+    except (
+        *(OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError, NotImplementedError),
+        SafetensorError,
+    ) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        raise ModelError(f"{what}: can't be loaded: {' '.join(lines)[:200]}") from error

