@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from realtime.engine import Guidance
 from realtime.engine.backend import PlainBackend
 from realtime.engine.denoiser import Conditions, Denoiser, PlainDenoiser, RowEncoder
 from realtime.engine.diffusion import DiffusionEngine
-from realtime.engine import Guidance
 from realtime.engine.networks import Networks
 from realtime.engine.recipe import Recipe, Recipes
 from realtime.engine.regions import Regions
