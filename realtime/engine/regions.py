@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 import torch
@@ -179,8 +180,7 @@ class Regions:
             fold: take out of the UNet what is constant in a recipe, if it is built of parts that are known.
         """
         networks = Networks(model)
-        is_folded = fold and is_foldable(model.unet)
-        denoiser = FoldedDenoiser(model, networks.layout) if is_folded else PlainDenoiser(networks.unet)
+        denoiser = _denoiser(model, networks, fold)
         return cls(networks, ConcatDenoiser(denoiser) if model.concat_source else denoiser)
 
     def region(self, kind: Kind, guided: int = 0) -> nn.Module:
@@ -192,6 +192,14 @@ class Regions:
         if guided not in self._steps:
             self._steps[guided] = StepRegion(self.denoiser, guided).eval()
         return self._steps[guided]
+
+
+def _denoiser(model: Model, networks: Networks, fold: bool) -> Denoiser:
+    if model.family.denoiser is not None:
+        return resolve_name(model.family.denoiser)(model, networks.layout)
+    if fold and is_foldable(model.unet):
+        return FoldedDenoiser(model, networks.layout)
+    return PlainDenoiser(networks.unet)
 
 
 def to_pixels(pictures: torch.Tensor) -> torch.Tensor:

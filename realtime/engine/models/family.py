@@ -96,6 +96,8 @@ class Family:
         conditions: names of what the UNet is told beside sample and timestep, in its order; `timestep_cond` only where
             guidance is embedded in the model.
         unet: class of the UNet: diffusers', or an `own.OwnUnet`.
+        denoiser: class of a `Denoiser` for such a UNet, made from model and memory layout; None takes those for
+            diffusers'.
         autoencoders: classes that the model's own autoencoder may be of: diffusers', or an `own.OwnAutoencoder`.
         text_encoders: class of the one in `text_encoder`, and of the one in `text_encoder_2` where there are two.
         tokenizer: class of those beside them.
@@ -113,6 +115,7 @@ class Family:
     encode_prompt: Callable[[Pairs, Pieces], Encoded]
     conditions: tuple[str, ...]
     unet: str = "diffusers:UNet2DConditionModel"
+    denoiser: str | None = None
     autoencoders: tuple[str, ...] = ("diffusers:AutoencoderKL", "diffusers:AutoencoderTiny")
     text_encoders: tuple[str, ...] = ("transformers:CLIPTextModel",)
     tokenizer: str = "transformers:CLIPTokenizer"

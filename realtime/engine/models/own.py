@@ -14,31 +14,10 @@ with quiet():  # its import alone logs
 
 
 class OwnUnet(ModelMixin, ConfigMixin):
-    """A UNet with `in_channels` and `out_channels` in its configuration, called as UNet2DConditionModel is."""
+    """A UNet with `in_channels` and `out_channels` in its configuration.
 
-    def forward(
-        self,
-        sample: torch.Tensor,
-        timestep: torch.Tensor,
-        encoder_hidden_states: torch.Tensor,
-        timestep_cond: torch.Tensor | None = None,
-        added_cond_kwargs: dict[str, torch.Tensor] | None = None,
-        return_dict: bool = False,
-    ) -> tuple[torch.Tensor]:
-        """One prediction for each row.
-
-        Args:
-            sample: [B, in_channels, h, w].
-            timestep: [B].
-            encoder_hidden_states: what the family's `encode_prompt` gives, of B rows.
-            timestep_cond: None where the family's conditions don't name it.
-            added_cond_kwargs: further conditions by name.
-            return_dict: False.
-
-        Returns:
-            [B, out_channels, h, w].
-        """
-        raise NotImplementedError
+    Called as its family's denoiser does; where that has none, as UNet2DConditionModel is.
+    """
 
 
 class OwnAutoencoder(ModelMixin, ConfigMixin):

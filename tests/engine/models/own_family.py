@@ -1,11 +1,12 @@
 """A family of networks of its own, as small as one can be: what `test_family` adds to those that there are.
 
-Its UNet takes the source latents beside the noisy ones and hears a style vector in the place of tokens.
+Its UNet takes the source latents beside the noisy ones, and is told what style and time come to.
 """
 
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +15,51 @@ from diffusers.configuration_utils import register_to_config
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
+from realtime.engine.denoiser import Conditions, Denoiser
 from realtime.engine.models.clip import Encoded, Pairs, Pieces
 from realtime.engine.models.family import Family, FolderFacts
+from realtime.engine.models.load import Model
 from realtime.engine.models.own import OwnAutoencoder, OwnUnet
+from realtime.engine.recipe import Recipe, T
 from tests import checkpoints
 
 CHANNELS, STYLE = 6, 5
 
 
 class StyleUnet(OwnUnet):
-    """One convolution, scaled by the style, shifted by the time."""
+    """One convolution, scaled and shifted by what `modulation` makes of style and time."""
 
     @register_to_config
     def __init__(self, in_channels: int = 2 * CHANNELS, out_channels: int = CHANNELS, style: int = STYLE) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(in_channels, out_channels, 3, padding=1)
-        self.scale = nn.Linear(style, out_channels)
+        self.modulation = nn.Linear(style + 1, 2 * out_channels)
 
-    def forward(
-        self,
-        sample: torch.Tensor,
-        timestep: torch.Tensor,
-        encoder_hidden_states: torch.Tensor,
-        timestep_cond: torch.Tensor | None = None,
-        added_cond_kwargs: dict[str, torch.Tensor] | None = None,
-        return_dict: bool = False,
-    ) -> tuple[torch.Tensor]:
-        assert timestep_cond is None and not added_cond_kwargs
-        scale = self.scale(encoder_hidden_states)[:, :, None, None]
-        return (self.convolution(sample) * scale + timestep[:, None, None, None] / 1000,)
+    def modulate(self, timestep: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
+        return self.modulation(torch.cat([style, timestep[:, None] / 1000], 1))
+
+    def forward(self, sample: torch.Tensor, modulation: torch.Tensor) -> torch.Tensor:
+        scale, shift = modulation[:, :, None, None].chunk(2, 1)
+        return self.convolution(sample) * scale + shift
+
+
+class StyleDenoiser(Denoiser):
+    """Modulates once a recipe."""
+
+    def __init__(self, model: Model, layout: torch.memory_format) -> None:
+        super().__init__()
+        self.unet: Any = model.unet
+        self._layout = layout
+        self._modulation = lru_cache(self._modulate)
+
+    def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
+        return {"modulation": self._modulation(recipe, step)}
+
+    def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+        return self.unet(sample.to(memory_format=self._layout), conditions["modulation"])
+
+    def _modulate(self, recipe: Recipe, step: int) -> torch.Tensor:
+        return self.unet.modulate(recipe.steps[step][:, T], recipe.prompt.prompt_embeds)
 
 
 class PatchAutoencoder(OwnAutoencoder):
@@ -99,8 +116,9 @@ STYLED = Family(
     name="styled",
     matches=is_styled,
     encode_prompt=encode_style,
-    conditions=("prompt_embeds",),
+    conditions=("modulation",),
     unet=f"{__name__}:StyleUnet",
+    denoiser=f"{__name__}:StyleDenoiser",
     autoencoders=(f"{__name__}:PatchAutoencoder",),
     text_encoders=(f"{__name__}:StyleTable",),
     has_guidance=False,

@@ -80,7 +80,7 @@ def test_a_new_family_is_one_value(styled: Path) -> None:
 
     assert model.family is STYLED
     assert (model.latent_channels, model.latent_scale_px, model.concat_source) == (6, 4, True)
-    assert model.conditions == ("prompt_embeds",)
+    assert model.conditions == ("modulation",)
     assert model.prompt_encoder.encode("(a:1.2) b").prompt_embeds.shape == (1, 5)
     engine, _ = tiny_models.make_engine(model)
     assert (engine.info.family, engine.info.guidance) == ("styled", "none")
@@ -94,6 +94,7 @@ def test_pictures_of_a_new_family_equal_its_networks_run_by_hand(styled: Path) -
 
     (outcome,) = tiny_models.run(engine, [job])
 
+    unet: Any = model.unet
     table = sampler.table(model.sampler, model.schedule, sampler.timesteps(0.6, 2))
     noise = make_noise(7, 2, (6, 16, 16))
     with torch.no_grad():
@@ -101,7 +102,7 @@ def test_pictures_of_a_new_family_equal_its_networks_run_by_hand(styled: Path) -
         source = model.vae.encode(to_pixels(torch.from_numpy(job.picture)[None]))[0] * 2.0
         x = table.start[0] * source + table.start[1] * noise[:1]
         for i, (t, kin, kx, km, kz) in enumerate(table.steps.tolist()):
-            (m,) = model.unet(torch.cat([kin * x, source], 1), torch.tensor([t]), style)
+            m = unet(torch.cat([kin * x, source], 1), unet.modulate(torch.tensor([t]), style))
             x = kx * x + km * m + (kz * noise[i + 1 : i + 2] if kz else 0)
         expected = to_pictures(model.vae.decode(x / 2.0)[0])[0].numpy()
     assert np.abs(tiny_models.picture_of(outcome).astype(int) - expected).max() <= 1
