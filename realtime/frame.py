@@ -185,6 +185,11 @@ class Result:
     format: Format = Format.NONE
     air: Air = Air.OUTPUT
 
+    @property
+    def order(self) -> Order:
+        """What it answers: every outcome has one."""
+        return self.job
+
     def on_air(self, air: Air) -> Result:
         """What those who watch see of it: itself, what it was made from, or black; the latter two not yet encoded."""
         if air is Air.OUTPUT:
@@ -201,14 +206,14 @@ class Result:
 class Repeat:
     """The answer to a frame that shows what the one before showed: the picture that the client has is its picture."""
 
-    job: Order
+    order: Order
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A frame that got no picture: it is lost, nothing else. Its picture may not even have been one."""
 
-    job: Order
+    order: Order
     error: FrameError
 
 

@@ -252,7 +252,7 @@ class Session:
         """Hand over what became of a frame that was taken from `channel`."""
         if channel is not self.channel:
             return Delivery.GONE
-        seq = outcome.job.frame.seq
+        seq = outcome.order.frame.seq
         if isinstance(outcome, Failure):
             self.refuse(channel, seq, outcome.error)
             return Delivery.REFUSED
@@ -261,7 +261,7 @@ class Session:
             return Delivery.REFUSED
         if seq <= channel.last_delivered:
             # A stream batch whose step count fell: a younger frame was quicker.
-            self.supersede(channel, outcome.job.frame)
+            self.supersede(channel, outcome.order.frame)
             return Delivery.SUPERSEDED
         channel.last_delivered = seq
         if isinstance(outcome, Repeat):
@@ -274,9 +274,9 @@ class Session:
         self.stats.count_repeated()
         unsent = channel.outbox.take()
         if unsent is not None:
-            self._drop(channel, unsent.job.frame.seq, DropReason.SUPERSEDED)
+            self._drop(channel, unsent.order.frame.seq, DropReason.SUPERSEDED)
         # A picture that still waits to be sent answers this frame as well; without it the client could repeat nothing.
-        channel.outbox.put(unsent.answering(repeat.job.frame) if isinstance(unsent, Result) else repeat)
+        channel.outbox.put(unsent.answering(repeat.order.frame) if isinstance(unsent, Result) else repeat)
 
     def _hand_over(self, channel: Channel, result: Result, now_ns: int) -> None:
         latency_ms = (now_ns - result.job.frame.received_ns) / 1e6
@@ -286,7 +286,7 @@ class Session:
         unsent = channel.outbox.put(result)
         self.governor.note(result.job.params, latency_ms, stages_ms, unsent is not None, now_ns)
         if unsent is not None:
-            self._drop(channel, unsent.job.frame.seq, DropReason.SUPERSEDED)
+            self._drop(channel, unsent.order.frame.seq, DropReason.SUPERSEDED)
         for viewer in self._viewers:
             viewer.put(result)
 

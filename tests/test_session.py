@@ -288,13 +288,13 @@ def test_every_frame_is_delivered_dropped_or_under_way_exactly_once(actions: lis
         elif action == "deliver" and under_way:
             session.deliver(channel, a_result(under_way.pop()), 0)  # the youngest first: rows may overtake
         elif action == "send" and (result := channel.outbox.take()) is not None:
-            delivered.append(result.job.frame.seq)
+            delivered.append(result.order.frame.seq)
         elif action in ("freeze", "unfreeze"):
             session.command(action)
 
     told = [seq for seqs in drops(channel).values() for seq in seqs]
     waiting = [frame.seq for frame in [channel.inbox.take()] if frame is not None]
-    unsent = [result.job.frame.seq for result in [channel.outbox.take()] if result is not None]
+    unsent = [result.order.frame.seq for result in [channel.outbox.take()] if result is not None]
 
     assert delivered == sorted(delivered)
     assert sorted(delivered + told + waiting + unsent + [job.frame.seq for job in under_way]) == list(range(1, seq + 1))

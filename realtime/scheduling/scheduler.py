@@ -240,5 +240,5 @@ class Scheduler:
         is_whole = not any(isinstance(outcome, Failure) for outcome in outcomes)
         self._accounts.settle(flight.charge, duration_ns, is_whole=is_whole)
         for outcome in self._stages.seal(outcomes):
-            self._seats.answer(*self._in_flight.pop(outcome.job.number), outcome)
+            self._seats.answer(*self._in_flight.pop(outcome.order.number), outcome)
         self._on_tick((finished_ns - flight.begun_ns) / 1e9, len(outcomes))

@@ -37,7 +37,7 @@ class Painter(User):
         """Show it and wait: what kind of answer came, and to which seq."""
         self.show(level)
         outcome = self.outcome()
-        return type(outcome), outcome.job.frame.seq
+        return type(outcome), outcome.order.frame.seq
 
 
 def served(**options: object) -> tuple[ScriptedEngine, Scheduler]:
@@ -207,7 +207,7 @@ def test_frame_like_one_under_way_that_fails_is_run_itself() -> None:
         engine.finish_next()
         outcome = user.outcome()
 
-    assert (type(outcome), outcome.job.frame.seq) == (Result, 2)
+    assert (type(outcome), outcome.order.frame.seq) == (Result, 2)
     assert drops(user) == {"invalid": 1}
 
 
@@ -274,7 +274,7 @@ def test_picture_that_still_waits_to_be_sent_answers_the_unchanged_frame_as_well
         outcome = user.outcome()
 
     assert isinstance(outcome, Result)
-    assert outcome.job.frame.seq == 2
+    assert outcome.order.frame.seq == 2
     assert drops(user) == {"superseded": 1}
 
 
