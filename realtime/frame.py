@@ -138,7 +138,7 @@ class Job(Order):
 STAGES = ("queue", "decode", "encode_latents", "denoise", "decode_latents", "encode")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Stamps:
     """When a frame left each stage, in monotonic nanoseconds.
 
@@ -154,6 +154,11 @@ class Stamps:
     denoise: int = 0
     decode_latents: int = 0
     encode: int = 0
+
+    @classmethod
+    def opened(cls, job: Job) -> Stamps:
+        """The marks that a job brings with it into an engine."""
+        return cls(job.frame.received_ns, queue=job.admitted_ns, decode=job.opened_ns)
 
     def durations_ms(self) -> dict[str, float]:
         """Milliseconds spent in each of `STAGES`; they sum to the time from arrival to the last mark."""

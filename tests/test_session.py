@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.errors import FrameError, ParamsError
-from realtime.frame import Air, Failure, Job
+from realtime.frame import Air, Failure, Job, Stamps
 from realtime.params import Params
 from realtime.session import DROPS_MAX, NOTICES_MAX, Channel, Session
 from tests.fakes import a_frame, a_job, a_result
@@ -388,8 +389,8 @@ def test_session_with_a_target_is_told_what_is_chosen_and_its_params_stay() -> N
     for second in range(5):
         params = session.job_params(channel, second * 1_000_000_000)
         for seq in range(20 * second, 20 * second + 20):
-            result = a_result(a_job(seq, params))
-            result.stamps.queue, result.stamps.denoise, result.stamps.encode = 1, 160_000_000, 200_000_000
+            stamps = Stamps(0, queue=1, denoise=160_000_000, encode=200_000_000)
+            result = replace(a_result(a_job(seq, params)), stamps=stamps)
             session.deliver(channel, result, now_ns=200_000_000)
 
     first, *later = texts(channel)

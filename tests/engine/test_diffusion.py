@@ -361,7 +361,6 @@ def test_on_cuda_the_stages_are_counted_back_from_the_last_event() -> None:
     end: Any = Event(6.0, is_reached=False)
     marks: Any = {"encode_latents": Event(1.0), "denoise": Event(4.0), "decode_latents": Event(5.5)}
     row.marks = marks
-    row.stamps.decode = 3_000_000
     clock = iter([20_000_000]).__next__
 
     pending = DiffusionPending([row], end, clock)
