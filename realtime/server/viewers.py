@@ -67,11 +67,11 @@ async def _receive(websocket: WebSocket) -> None:
 
 
 async def _show(websocket: WebSocket, service: Service, session_name: str) -> None:
-    session = service.session(session_name)
-    if session is None:
+    running, session = service.running, service.session(session_name)
+    if running is None or session is None:
         raise Closed(CloseCode.TRY_LATER, f"there is no session {session_name[:64]!r} yet")
     with service.viewers.seat():
-        await websocket.send_text(service.ready_message(session))
+        await websocket.send_text(running.ready_message(session))
         async with asyncio.TaskGroup() as tasks:
             report = tasks.create_task(_report(websocket, session, service))
             async for result in results(session, service):

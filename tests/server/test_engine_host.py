@@ -6,12 +6,13 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from realtime.config import Config
 from realtime.engine import Engine, Progress
-from realtime.errors import EngineError, ModelError
+from realtime.errors import ConfigError, EngineError, ModelError
 from realtime.params import Params
 from realtime.server.engine_host import EngineHost, Load, Stage, State
 from realtime.session import Session
@@ -43,7 +44,7 @@ async def test_host_is_loading_until_the_engine_is_there() -> None:
     gate.set()
     await until(host, lambda host: host.state is State.READY)
 
-    assert host.engine is engine
+    assert host.life is not None and host.life.engine is engine
     await host.stop()
     assert host.state is State.STOPPED
     assert engine.closed.is_set()
@@ -90,6 +91,19 @@ async def test_model_that_cannot_be_loaded_fails_with_one_line_in_the_log(caplog
     assert (record.getMessage(), record.exc_info) == ("there is no such model", None)
 
 
+async def test_engine_that_cannot_be_served_is_closed_and_fails_before_anybody_is_let_in() -> None:
+    engine = ScriptedEngine()
+    engine.info = replace(engine.info, defaults={"width": -1})
+    states: list[State] = []
+    host = EngineHost(a_config(), loads(engine), on_life=lambda life: states.append(host.state))
+    host.start()
+    await until(host, lambda host: host.state is State.FAILED)
+
+    assert isinstance(host.error, ConfigError)
+    assert engine.closed.is_set()
+    assert states == [State.FAILED]
+
+
 @pytest.mark.parametrize("error", [EngineError("broken"), ZeroDivisionError()])
 async def test_engine_that_breaks_while_running_fails_loudly(
     error: Exception, caplog: pytest.LogCaptureFixture
@@ -99,8 +113,9 @@ async def test_engine_that_breaks_while_running_fails_loudly(
     host = EngineHost(a_config(), loads(engine))
     host.start()
     await until(host, lambda host: host.state is State.READY)
-    session = Session("s", Params(), 2**22, host.scheduler.ring)
-    host.scheduler.add(session)
+    assert host.life is not None
+    session = Session("s", Params(), 2**22, host.life.scheduler.ring)
+    host.life.scheduler.add(session)
 
     session.offer(session.attach(lambda: None), a_frame())
     await until(host, lambda host: host.state is State.FAILED)

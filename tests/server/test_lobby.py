@@ -31,12 +31,13 @@ class House:
             max_sessions=seats,
             max_waiting=line,
             resume_s=resume_s,
-            scheduler=Scheduler(ScriptedEngine()),
-            new_session=lambda name: Session(name, Params(), 2**22),
+            defaults=Params(),
+            max_output_pixels=2**22,
             on_end=lambda session: self.ended.append(session.name),
             rate_with=lambda newcomers: self.fps_for_one / (self.lobby.connected + newcomers),
             min_fps=min_fps,
         )
+        self.lobby.serve_by(Scheduler(ScriptedEngine()))
 
     async def enter(self, name: str | None = None) -> Seat:
         session = await self.lobby.enter(name, nothing)

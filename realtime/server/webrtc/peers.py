@@ -159,8 +159,8 @@ class Peers:
             if session is None:
                 raise LookupError(session_name)
             return session
-        if service.host.state is State.READY:
-            service.lobby.check_room(session_name, may_wait=purpose is Purpose.DUPLEX)
+        if service.running is not None:
+            service.running.lobby.check_room(session_name, may_wait=purpose is Purpose.DUPLEX)
         if purpose is Purpose.PUBLISH and session_name is not None:
             self._check_free(session_name)
         return None
