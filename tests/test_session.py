@@ -381,6 +381,31 @@ def test_frame_is_admitted_with_the_sessions_own_params_where_there_is_no_target
     assert texts(channel) == []
 
 
+def test_channel_is_lost_when_its_connection_goes_or_another_takes_its_place() -> None:
+    session, first = connected()
+
+    second = session.attach(silent)
+    lost_to_the_second = (first.lost.is_set(), second.lost.is_set())
+    session.detach(first)
+    kept_by_the_second = not second.lost.is_set()
+    session.detach(second)
+
+    assert lost_to_the_second == (True, False)
+    assert kept_by_the_second
+    assert second.lost.is_set()
+
+
+def test_end_of_a_session_is_told_to_those_who_watch() -> None:
+    session, _ = connected()
+    rung: list[bool] = []
+    viewer = session.watch(lambda: rung.append(session.ended.is_set()))
+
+    session.end()
+
+    assert rung == [True]
+    assert viewer.take() is None
+
+
 def test_session_with_a_target_is_told_what_is_chosen_and_its_params_stay() -> None:
     session, channel = connected()
     session.update({"latency_ms": 50, "num_inference_steps": 4})

@@ -200,6 +200,7 @@ class Connection(ABC):
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._send(session, channel))
                 tasks.create_task(self._report(session, channel))
+                tasks.create_task(_until_lost(channel))
         finally:
             if self.session is not None and self.channel is not None:
                 lobby.leave(self.session, self.channel)
@@ -241,12 +242,10 @@ class Connection(ABC):
             await self._something_to_send.wait()
 
     async def _report(self, session: Session, channel: Channel) -> None:
-        """Drops every 250 ms, stats once a second; ends the connection that lost its session."""
+        """Drops every 250 ms, stats once a second."""
         beats = 0
         while True:
             await asyncio.sleep(REPORT_EVERY_S)
-            if session.channel is not channel:
-                raise Closed(CloseCode.DONE, "the session was ended or taken over by a newer connection")
             self.report_drops(channel)
             beats += 1
             if beats % STATS_EVERY == 0:
@@ -255,3 +254,8 @@ class Connection(ABC):
     def report_drops(self, channel: Channel) -> None:
         """Tell the client which of its frames were dropped."""
         channel.post_drops()
+
+
+async def _until_lost(channel: Channel) -> None:
+    await channel.lost.wait()
+    raise Closed(CloseCode.DONE, "the session was ended or taken over by a newer connection")

@@ -215,12 +215,13 @@ class Lobby:
             timer.cancel()
         if self._sessions.get(session.name) is session:
             del self._sessions[session.name]
+            session.end()
             if self._scheduler is not None:
                 self._scheduler.remove(session)
             self._on_end(session)
 
     def dismiss(self, session: Session) -> None:
-        """End a session whether it has a connection or not; a connection notices and closes."""
+        """End a session whether it has a connection or not; a connection is told and closes."""
         if session.channel is not None:
             session.detach(session.channel)
             self._seats.discard(session.name)

@@ -78,6 +78,9 @@ class Service:
             self.running = self._begin(life)
         if self.running is not None:
             self.running.lobby.serve_by(life.scheduler if life is not None else None)
+        if life is None:
+            for session in self.sessions:
+                session.ring_viewers()
 
     def _begin(self, life: Life) -> Running:
         config = self.config
