@@ -1,4 +1,5 @@
-"""The engine's life beside the event loop: loading with progress, running on its own thread, ending loudly.
+"""The engine's life beside the event loop: loading with progress, running on its own thread, ending loudly, or going
+on with another engine.
 
 Must not know connections or routes.
 """
@@ -7,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 
 from ..config import Config
 from ..engine import Engine, Progress
@@ -24,10 +27,11 @@ log = logging.getLogger(__name__)
 
 Load = Callable[[Config, Progress], Engine]
 JOIN_TIMEOUT_S = 3.0
+LEAVE_TIMEOUT_S = 3.0
 
 
 class State(Enum):
-    """Where the engine is in its life. STOPPED and FAILED are the end: nothing follows."""
+    """Where the engine is in its life. LOADING may come again; STOPPED and FAILED are the end."""
 
     LOADING = auto()
     READY = auto()
@@ -45,6 +49,8 @@ class Stage:
 
 class EngineHost:
     """Loads the engine in a thread, then runs the scheduler on it; tells the event loop what happened.
+
+    An engine that breaks while it runs is replaced as often as `config.engine_restarts` says.
 
     Args:
         config: passed on to `load`.
@@ -103,21 +109,42 @@ class EngineHost:
     # -- the engine thread --------------------------------------------------------------------------------------
 
     def _live(self) -> None:
+        """The thread's whole life: one engine, and others after it where those that break are replaced."""
+        restarts_left = self._config.engine_restarts
+        while self._live_once(is_last=restarts_left == 0):
+            restarts_left -= 1
+            gc.collect()  # models are full of circles, and there may be memory for one only
+            log.warning("the engine is loaded again; after that %d more times", restarts_left)
+
+    def _live_once(self, *, is_last: bool) -> bool:
+        """Load an engine and run it to its end. Nothing here holds it afterwards.
+
+        Returns:
+            Whether it broke and another should take its place.
+        """
+        life: Life | None = None
         try:
             life = self._begin()
             log.info("ready: %s on %s", life.engine.info.model, life.engine.info.rung)
             self._running = life.scheduler
-            self._tell(lambda: self._set_state(State.READY, life))
+            self._tell(partial(self._set_state, State.READY, life))
             if self._stopping.is_set():
                 life.scheduler.stop()  # `stop` came while there was nothing to stop
             life.scheduler.run()
             life.engine.close()
-        except RealtimeError as error:
-            log.error("%s", error)
-            self._fail(error)
         except BaseException as error:
-            log.exception("the engine is broken")
-            self._fail(error)
+            if isinstance(error, RealtimeError):
+                log.error("%s", error)
+            else:
+                log.exception("the engine is broken")
+            if life is None or is_last or self._stopping.is_set():
+                self.error = error
+                self._tell(partial(self._set_state, State.FAILED))
+                return False
+        else:
+            return False
+        self._let_go(life)
+        return not self._stopping.is_set()
 
     def _begin(self) -> Life:
         engine = self._load(self._config, self._progress)
@@ -127,9 +154,17 @@ class EngineHost:
             engine.close()
             raise
 
-    def _fail(self, error: BaseException) -> None:
-        self.error = error
-        self._tell(lambda: self._set_state(State.FAILED))
+    def _let_go(self, life: Life) -> None:
+        """Answer the frames that a broken engine had, free its device, and wait until the event loop has left it."""
+        life.scheduler.give_up()
+        try:
+            life.engine.close()
+        except Exception as error:
+            log.warning("the broken engine can't be closed: %s", error)
+        self._running = None
+        left = threading.Event()
+        self._tell(partial(self._leave, left))
+        left.wait(LEAVE_TIMEOUT_S)
 
     def _progress(self, stage: str, percent: float | None) -> None:
         tenth = None if percent is None else int(percent // 10)
@@ -152,6 +187,12 @@ class EngineHost:
             self.ended.set()
         self._on_life(life)
         self._wake()
+
+    def _leave(self, left: threading.Event) -> None:
+        """The engine broke, and another is loaded."""
+        self.stage = Stage()
+        self._set_state(State.LOADING)
+        left.set()
 
     def _set_stage(self, stage: Stage) -> None:
         self.stage = stage

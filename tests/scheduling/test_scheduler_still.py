@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
 
+from realtime.errors import EngineError
 from realtime.frame import Repeat, Result
 from realtime.params import Params
 from realtime.scheduling.scheduler import Scheduler
@@ -209,6 +211,32 @@ def test_frame_like_one_under_way_that_fails_is_run_itself() -> None:
 
     assert (type(outcome), outcome.order.frame.seq) == (Result, 2)
     assert drops(user) == {"invalid": 1}
+
+
+def test_frames_that_a_broken_engine_had_are_failures_and_one_that_followed_waits_for_another_engine() -> None:
+    engine = ScriptedEngine()
+    scheduler = Scheduler(engine)
+    still, moving = Painter(scheduler, "still"), Painter(scheduler, "moving")
+
+    def breaks_on_the_next_tick() -> None:
+        engine.tick_error = EngineError("broken")
+        still.show(BLACK)
+        moving.show(WHITE)
+
+    engine.tick_hook = breaks_on_the_next_tick
+    still.show(BLACK)
+    with pytest.raises(EngineError):
+        scheduler.run()
+    had = scheduler.jobs
+    scheduler.give_up()
+
+    for user in (still, moving):
+        (error,) = [json.loads(text) for text in user.channel.take_texts()]
+        assert (error["type"], error["code"], error["seq"]) == ("error", "engine_failed", 1)
+    assert (had, scheduler.jobs) == (2, 0)
+    assert not moving.channel.inbox.full
+    follower = still.channel.inbox.take()
+    assert follower is not None and follower.seq == 2
 
 
 def test_unchanged_frame_does_not_wait_for_a_tick_of_others() -> None:

@@ -158,7 +158,7 @@ class Peers:
             if session is None:
                 raise LookupError(session_name)
             return session
-        if service.running is not None:
+        if service.running is not None and service.host.state is State.READY:
             service.running.lobby.check_room(session_name, may_wait=purpose is Purpose.DUPLEX)
         if purpose is Purpose.PUBLISH and session_name is not None:
             self._check_free(session_name)
