@@ -191,6 +191,9 @@ class Config(ModelConfig, BaseSettings):
     max_output_pixels: Annotated[
         int, Field(ge=64 * 64, description="Largest picture that params may ask for, in pixels.")
     ] = 1024 * 1024
+    engine_restarts: Annotated[
+        int, Field(ge=0, le=1000, description="How often an engine that breaks is loaded again; 0: the server ends.")
+    ] = 0
     resume_s: Annotated[float, Field(ge=0, description="How long a session waits for its client after a cut.")] = 30.0
     send_timeout_s: Annotated[float, Field(gt=0, description="A client that takes nothing for this long is cut.")] = 5.0
 

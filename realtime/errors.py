@@ -9,7 +9,7 @@ Knows close codes and nothing else of the wire; knows no session and no engine.
     │   └── SessionLimitError    … with 1013: full, try later
     ├── ParamsError          the patch is refused by field; the old params stay
     ├── FrameError           one frame is dropped, counted and answered
-    └── EngineError          the engine is broken: everyone is closed with 1011 and the process ends
+    └── EngineError          the engine is broken: all are closed with 1011 and the process ends, or another is loaded
 
 Errors have three sizes: a bad frame, a bad connection, a broken engine. Nothing is caught wider than its size.
 """

@@ -138,7 +138,7 @@ class Job(Order):
 STAGES = ("queue", "decode", "encode_latents", "denoise", "decode_latents", "encode")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Stamps:
     """When a frame left each stage, in monotonic nanoseconds.
 
@@ -154,6 +154,11 @@ class Stamps:
     denoise: int = 0
     decode_latents: int = 0
     encode: int = 0
+
+    @classmethod
+    def opened(cls, job: Job) -> Stamps:
+        """The marks that a job brings with it into an engine."""
+        return cls(job.frame.received_ns, queue=job.admitted_ns, decode=job.opened_ns)
 
     def durations_ms(self) -> dict[str, float]:
         """Milliseconds spent in each of `STAGES`; they sum to the time from arrival to the last mark."""
@@ -185,6 +190,11 @@ class Result:
     format: Format = Format.NONE
     air: Air = Air.OUTPUT
 
+    @property
+    def order(self) -> Order:
+        """What it answers: every outcome has one."""
+        return self.job
+
     def on_air(self, air: Air) -> Result:
         """What those who watch see of it: itself, what it was made from, or black; the latter two not yet encoded."""
         if air is Air.OUTPUT:
@@ -201,14 +211,14 @@ class Result:
 class Repeat:
     """The answer to a frame that shows what the one before showed: the picture that the client has is its picture."""
 
-    job: Order
+    order: Order
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A frame that got no picture: it is lost, nothing else. Its picture may not even have been one."""
 
-    job: Order
+    order: Order
     error: FrameError
 
 

@@ -47,6 +47,10 @@ class Mailbox(Generic[T]):
             item, self._item = self._item, None
         return item
 
+    def ring(self) -> None:
+        """Ring the bell though nothing was put in."""
+        self._bell()
+
     @property
     def full(self) -> bool:
         """Whether an item waits."""

@@ -100,15 +100,12 @@ def pack_result(result: Result | Repeat, engine_us: int) -> bytes:
     Args:
         engine_us: from arrival of the frame to this hand-over, microseconds; held at the header's 71 minutes.
     """
-    frame = result.job.frame
+    order = result.order
     picture_format, flags, data = (Format.NONE, REPEAT, b"")
     if isinstance(result, Result):
         picture_format, flags, data = (result.format, 0, result.data)
-    version = result.job.params.version
-    return (
-        HEADER.pack(VERSION, picture_format, flags, frame.seq, frame.captured_us, version, min(engine_us, U32_MAX))
-        + data
-    )
+    seq, captured_us, version = order.frame.seq, order.frame.captured_us, order.params.version
+    return HEADER.pack(VERSION, picture_format, flags, seq, captured_us, version, min(engine_us, U32_MAX)) + data
 
 
 def parse_text(message: str) -> TextMessage:

@@ -9,6 +9,7 @@ meet in mailboxes, in a lock around small notices, and in `params`, one referenc
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -49,6 +50,8 @@ class Channel:
         bell: called, from any thread, when there is something to send; must not block.
         takes_encoded: whether the connection sends encoded pictures; one that sends video takes pixels.
 
+    Attributes:
+        lost: set, on the event loop, when the session is the connection's no more.
     """
 
     def __init__(self, bell: Callable[[], None], takes_encoded: bool = True) -> None:
@@ -56,6 +59,7 @@ class Channel:
         self.inbox: Mailbox[Frame] = Mailbox()
         self.outbox: Mailbox[Result | Repeat] = Mailbox(bell)
         self.last_delivered = -1
+        self.lost = asyncio.Event()
         self._bell = bell
         self._lock = threading.Lock()
         self._texts: deque[str] = deque()
@@ -107,6 +111,9 @@ class Session:
         defaults: the params it starts with, and what null in a patch leads back to.
         max_output_pixels: largest width times height that params may ask for.
         ring: called when a frame waits in the inbox; wakes the scheduler.
+
+    Attributes:
+        ended: set, on the event loop, when nobody can come back to it.
     """
 
     def __init__(
@@ -116,6 +123,7 @@ class Session:
         self.params = defaults
         self.stats = SessionStats()
         self.channel: Channel | None = None
+        self.ended = asyncio.Event()
         self.frozen = False
         self.air = Air.OUTPUT
         self.newest: Result | None = None
@@ -131,6 +139,8 @@ class Session:
 
     def attach(self, bell: Callable[[], None], takes_encoded: bool = True) -> Channel:
         """Give the session a new connection; what is still under way for an older one will not be sent to it."""
+        if self.channel is not None:
+            self.channel.lost.set()
         self.channel = Channel(bell, takes_encoded)
         return self.channel
 
@@ -143,6 +153,12 @@ class Session:
         """The connection is gone; nothing happens if another has taken its place."""
         if self.channel is channel:
             self.channel = None
+            channel.lost.set()
+
+    def end(self) -> None:
+        """Nobody can come back to it: those who watch are told."""
+        self.ended.set()
+        self.ring_viewers()
 
     def offer(self, channel: Channel, frame: Frame) -> None:
         """Take a frame in; it replaces one that still waits, which is dropped before any work was done on it."""
@@ -228,6 +244,11 @@ class Session:
         """No more pictures for this viewer."""
         self._viewers = tuple(other for other in self._viewers if other is not viewer)
 
+    def ring_viewers(self) -> None:
+        """Let those who watch look up: what they wait for may never come."""
+        for viewer in self._viewers:
+            viewer.ring()
+
     # -- the engine's side, on the engine thread ----------------------------------------------------------------
 
     def job_params(self, channel: Channel, now_ns: int) -> Params:
@@ -252,7 +273,7 @@ class Session:
         """Hand over what became of a frame that was taken from `channel`."""
         if channel is not self.channel:
             return Delivery.GONE
-        seq = outcome.job.frame.seq
+        seq = outcome.order.frame.seq
         if isinstance(outcome, Failure):
             self.refuse(channel, seq, outcome.error)
             return Delivery.REFUSED
@@ -261,7 +282,7 @@ class Session:
             return Delivery.REFUSED
         if seq <= channel.last_delivered:
             # A stream batch whose step count fell: a younger frame was quicker.
-            self.supersede(channel, outcome.job.frame)
+            self.supersede(channel, outcome.order.frame)
             return Delivery.SUPERSEDED
         channel.last_delivered = seq
         if isinstance(outcome, Repeat):
@@ -274,9 +295,9 @@ class Session:
         self.stats.count_repeated()
         unsent = channel.outbox.take()
         if unsent is not None:
-            self._drop(channel, unsent.job.frame.seq, DropReason.SUPERSEDED)
+            self._drop(channel, unsent.order.frame.seq, DropReason.SUPERSEDED)
         # A picture that still waits to be sent answers this frame as well; without it the client could repeat nothing.
-        channel.outbox.put(unsent.answering(repeat.job.frame) if isinstance(unsent, Result) else repeat)
+        channel.outbox.put(unsent.answering(repeat.order.frame) if isinstance(unsent, Result) else repeat)
 
     def _hand_over(self, channel: Channel, result: Result, now_ns: int) -> None:
         latency_ms = (now_ns - result.job.frame.received_ns) / 1e6
@@ -286,7 +307,7 @@ class Session:
         unsent = channel.outbox.put(result)
         self.governor.note(result.job.params, latency_ms, stages_ms, unsent is not None, now_ns)
         if unsent is not None:
-            self._drop(channel, unsent.job.frame.seq, DropReason.SUPERSEDED)
+            self._drop(channel, unsent.order.frame.seq, DropReason.SUPERSEDED)
         for viewer in self._viewers:
             viewer.put(result)
 

@@ -65,7 +65,7 @@ async def test_repeat_has_the_picture_before_and_says_so(server: RunningServer) 
 async def test_pictures_end_with_the_connection(server: RunningServer) -> None:
     async with connect(f"{server.websocket_url}?session=short") as stream:
         session = next(one for one in server.service.sessions if one.name == "short")
-        server.service.host._loop.call_soon_threadsafe(server.service.lobby.dismiss, session)
+        server.service.host._loop.call_soon_threadsafe(server.service.dismiss, session)
         async with asyncio.timeout(PATIENCE_S):
             assert [picture async for picture in stream.pictures()] == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.errors import FrameError, ParamsError
-from realtime.frame import Air, Failure, Job
+from realtime.frame import Air, Failure, Job, Stamps
 from realtime.params import Params
 from realtime.session import DROPS_MAX, NOTICES_MAX, Channel, Session
 from tests.fakes import a_frame, a_job, a_result
@@ -288,13 +289,13 @@ def test_every_frame_is_delivered_dropped_or_under_way_exactly_once(actions: lis
         elif action == "deliver" and under_way:
             session.deliver(channel, a_result(under_way.pop()), 0)  # the youngest first: rows may overtake
         elif action == "send" and (result := channel.outbox.take()) is not None:
-            delivered.append(result.job.frame.seq)
+            delivered.append(result.order.frame.seq)
         elif action in ("freeze", "unfreeze"):
             session.command(action)
 
     told = [seq for seqs in drops(channel).values() for seq in seqs]
     waiting = [frame.seq for frame in [channel.inbox.take()] if frame is not None]
-    unsent = [result.job.frame.seq for result in [channel.outbox.take()] if result is not None]
+    unsent = [result.order.frame.seq for result in [channel.outbox.take()] if result is not None]
 
     assert delivered == sorted(delivered)
     assert sorted(delivered + told + waiting + unsent + [job.frame.seq for job in under_way]) == list(range(1, seq + 1))
@@ -380,6 +381,31 @@ def test_frame_is_admitted_with_the_sessions_own_params_where_there_is_no_target
     assert texts(channel) == []
 
 
+def test_channel_is_lost_when_its_connection_goes_or_another_takes_its_place() -> None:
+    session, first = connected()
+
+    second = session.attach(silent)
+    lost_to_the_second = (first.lost.is_set(), second.lost.is_set())
+    session.detach(first)
+    kept_by_the_second = not second.lost.is_set()
+    session.detach(second)
+
+    assert lost_to_the_second == (True, False)
+    assert kept_by_the_second
+    assert second.lost.is_set()
+
+
+def test_end_of_a_session_is_told_to_those_who_watch() -> None:
+    session, _ = connected()
+    rung: list[bool] = []
+    viewer = session.watch(lambda: rung.append(session.ended.is_set()))
+
+    session.end()
+
+    assert rung == [True]
+    assert viewer.take() is None
+
+
 def test_session_with_a_target_is_told_what_is_chosen_and_its_params_stay() -> None:
     session, channel = connected()
     session.update({"latency_ms": 50, "num_inference_steps": 4})
@@ -388,8 +414,8 @@ def test_session_with_a_target_is_told_what_is_chosen_and_its_params_stay() -> N
     for second in range(5):
         params = session.job_params(channel, second * 1_000_000_000)
         for seq in range(20 * second, 20 * second + 20):
-            result = a_result(a_job(seq, params))
-            result.stamps.queue, result.stamps.denoise, result.stamps.encode = 1, 160_000_000, 200_000_000
+            stamps = Stamps(0, queue=1, denoise=160_000_000, encode=200_000_000)
+            result = replace(a_result(a_job(seq, params)), stamps=stamps)
             session.deliver(channel, result, now_ns=200_000_000)
 
     first, *later = texts(channel)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ..errors import EngineError, FrameError, ModelError
-from ..frame import Failure, Format, Frame, Job, Result, Stamps
+from ..frame import Failure, Format, Frame, Job, Result
 from ..params import Params
 from . import EngineInfo, Progress, RowCost, rows
 from .backend import Backend
@@ -140,7 +140,7 @@ class DiffusionEngine:
         if len(admitted) > self.free_rows:
             raise EngineError(f"{len(admitted)} jobs for {self.free_rows} free rows")
         self._take_adopted()
-        self._rows += [Row(job, _stamps(job)) for job in admitted]
+        self._rows += [Row(job) for job in admitted]
         try:
             with torch.inference_mode():
                 self._advance(self._rows[len(self._rows) - len(admitted) :])
@@ -229,7 +229,3 @@ class DiffusionEngine:
         self.backend.close()
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
-
-
-def _stamps(job: Job) -> Stamps:
-    return Stamps(job.frame.received_ns, queue=job.admitted_ns, decode=job.opened_ns)

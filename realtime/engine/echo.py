@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ..errors import ConfigError, FrameError
 from ..frame import Failure, Job, Result, Stamps
@@ -73,7 +74,7 @@ class EchoEngine:
             self._fault(job)
         except FrameError as error:
             return Failure(job, error)
-        return Result(job, job.picture, Stamps(job.frame.received_ns, queue=job.admitted_ns, decode=job.opened_ns))
+        return Result(job, job.picture, Stamps.opened(job))
 
     def close(self) -> None:
         """Nothing to free."""
@@ -96,7 +97,9 @@ class EchoPending:
         while (rest_ns := self.finished_ns - time.monotonic_ns()) > 0:
             time.sleep(rest_ns / 1e9)
         denoised_ns = time.monotonic_ns()
-        for outcome in self._outcomes:
-            if isinstance(outcome, Result):
-                outcome.stamps.denoise = denoised_ns
-        return self._outcomes
+        return [
+            replace(outcome, stamps=replace(outcome.stamps, denoise=denoised_ns))
+            if isinstance(outcome, Result)
+            else outcome
+            for outcome in self._outcomes
+        ]

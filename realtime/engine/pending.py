@@ -6,9 +6,10 @@ Must not know models or the rows that stay.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ..errors import FrameError
-from ..frame import Failure, Job, Result
+from ..frame import Failure, Job, Result, Stamps
 from ..media.codec import Pixels
 from .rows import Mark, Row
 
@@ -55,14 +56,12 @@ class DiffusionPending:
     def _outcome(self, row: Row) -> Result | Failure:
         if row.error is not None:
             return Failure(row.job, row.error)
-        for stage in ("encode_latents", "denoise", "decode_latents"):
-            if stage in row.marks:
-                setattr(row.stamps, stage, self._moment(row.marks[stage]))
         try:
             picture = _checked(row)
         except FrameError as error:
             return Failure(row.job, error)
-        return Result(row.job, picture, row.stamps)
+        moments = {stage: self._moment(mark) for stage, mark in row.marks.items()}
+        return Result(row.job, picture, replace(Stamps.opened(row.job), **moments))
 
     def _moment(self, mark: Mark) -> int:
         """A mark on our clock: CUDA's events only know how far apart they are."""

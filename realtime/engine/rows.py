@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 
 from ..errors import FrameError
-from ..frame import Job, Stamps
+from ..frame import Job
 from .backend import Backend
 from .denoiser import Conditions, Denoiser
 from .recipe import Recipe, of
@@ -33,13 +33,12 @@ class Row:
         step: steps done.
         x: the noisy latents, float32 [1, C, h, w] in the sampler's space.
         conditions: what the UNet is told of this row's picture: tensors [1, …], made by the encode region.
-        marks: when the stages on the device were passed.
+        marks: when the stages on the device were passed, by their names in `frame.Stamps`.
         output: the result, uint8 [H, W, 3] in memory of the host that the device may still have to fill.
         finite: bool [], likewise: whether all latents and pixels were finite numbers.
     """
 
     job: Job
-    stamps: Stamps
     recipe: Recipe | None = None
     error: FrameError | None = None
     step: int = 0

@@ -95,9 +95,8 @@ class Stages:
     def _seal(self, outcome: Result | Failure) -> Result | Failure:
         if isinstance(outcome, Failure):
             return outcome
-        job = outcome.job
-        if job.encode:
-            picture_format, data = codec.encode(outcome.picture, job.params.output_format, job.params.output_quality)
-            outcome = dataclasses.replace(outcome, format=picture_format, data=data)
-        outcome.stamps.encode = self._clock()
-        return outcome
+        params, picture_format, data = outcome.job.params, outcome.format, outcome.data
+        if outcome.job.encode:
+            picture_format, data = codec.encode(outcome.picture, params.output_format, params.output_quality)
+        stamps = dataclasses.replace(outcome.stamps, encode=self._clock())
+        return dataclasses.replace(outcome, stamps=stamps, format=picture_format, data=data)

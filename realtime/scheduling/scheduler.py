@@ -12,15 +12,15 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from ..engine import Engine, Pending, RowCost
-from ..frame import Failure, Job
+from ..errors import FrameError
+from ..frame import Failure, Job, Result
 from ..media.pipeline import Stages
 from ..params import Params
 from ..session import Session
 from .capacity import MOST_FPS, Demand
 from .costs import Accounts, Charge
 from .seat import Seat
-from .seats import Seats
-from .still import StillGate
+from .seats import Opened, Seats
 from .timing import DeviceClock, worth_waiting
 
 READY_POLL_NS = 1_000_000
@@ -75,7 +75,7 @@ class Scheduler:
         self._seats = Seats(rows_per_session, self._stages, clock)
         self._accounts: Accounts[Seat] = Accounts(max_rows=engine.free_rows)
         self._device = DeviceClock(self._accounts.costs)
-        self._in_flight: dict[int, tuple[Seat, StillGate]] = {}  # job number -> where its outcome goes
+        self._in_flight: dict[int, Opened] = {}  # by job number
 
     # -- any thread ---------------------------------------------------------------------------------------------
 
@@ -193,7 +193,7 @@ class Scheduler:
         while picked := self._pick(seen, self._engine.free_rows - len(jobs)):
             seen.update(picked)
             for opened in self._seats.open(picked):
-                self._enter(*opened)
+                self._enter(opened)
                 jobs.append(opened.job)
         return jobs
 
@@ -204,10 +204,11 @@ class Scheduler:
         costs = ((seat, self._cost(seat)) for seat in self._accounts.order(ready)[: max(0, free)])
         return [seat for seat, cost in costs if limit.takes(cost.work, cost.ticks)]
 
-    def _enter(self, seat: Seat, gate: StillGate, job: Job) -> None:
+    def _enter(self, opened: Opened) -> None:
         """A frame gets a row."""
+        seat, gate, job = opened
         cost = self._engine.cost(job.params)
-        self._in_flight[job.number] = seat, gate
+        self._in_flight[job.number] = opened
         self._accounts.enter(job.number, seat, cost.work, cost.ticks)
         gate.run(job)
         seat.rows += 1
@@ -228,7 +229,7 @@ class Scheduler:
         self._device.launched(len(jobs), launched_ns - picked_ns)
         for job in pending.jobs:  # their rows are free for the next tick, though their pictures are still to come
             self._accounts.leave(job.number)
-            self._in_flight[job.number][0].rows -= 1
+            self._in_flight[job.number].seat.rows -= 1
         return Flight(pending, charge, begun_ns, launched_ns)
 
     def _deliver(self, flight: Flight | None) -> None:
@@ -240,5 +241,15 @@ class Scheduler:
         is_whole = not any(isinstance(outcome, Failure) for outcome in outcomes)
         self._accounts.settle(flight.charge, duration_ns, is_whole=is_whole)
         for outcome in self._stages.seal(outcomes):
-            self._seats.answer(*self._in_flight.pop(outcome.job.number), outcome)
+            self._answer(outcome)
         self._on_tick((finished_ns - flight.begun_ns) / 1e9, len(outcomes))
+
+    def _answer(self, outcome: Result | Failure) -> None:
+        opened = self._in_flight.pop(outcome.order.number)
+        self._seats.answer(opened.seat, opened.gate, outcome)
+
+    def give_up(self) -> None:
+        """Answer the frames that the engine had and will not give back. Only after `run` has raised."""
+        error = FrameError("the engine broke while it had this frame", "engine_failed")
+        for opened in tuple(self._in_flight.values()):
+            self._answer(Failure(opened.job, error))

@@ -135,7 +135,7 @@ class Seats:
         """Deliver what became of a job, and behind it the answer to the frame that waited for its picture, if any."""
         session, channel, now_ns = seat.session, gate.channel, self._clock()
         delivery = session.deliver(channel, outcome, now_ns)
-        follower = gate.settled(outcome.job.number, delivery)
+        follower = gate.settled(outcome.order.number, delivery)
         if follower is None:
             return
         if delivery is Delivery.SENT:

@@ -20,7 +20,7 @@ from ..frame import Repeat, Result
 from ..session import Channel, Session
 from .engine_host import State
 from .lobby import check_name
-from .service import Service
+from .service import Running, Service
 
 log = logging.getLogger(__name__)
 
@@ -95,8 +95,7 @@ async def end_with_server(service: Service) -> None:
         Closed: always.
     """
     host = service.host
-    while host.state not in (State.FAILED, State.STOPPED):
-        await host.changed.wait()
+    await host.ended.wait()
     if host.state is State.FAILED:
         raise Closed(CloseCode.ENGINE_FAILED, "the engine failed")
     raise Closed(CloseCode.GOING_AWAY, "the server is going away")
@@ -177,9 +176,9 @@ class Connection(ABC):
     async def live(self, session_name: str | None) -> None:
         """Wait for the engine and a place, say `ready`, then send until the end."""
         check_name(session_name)
-        await self._wait_for_engine()
+        running = await self._wait_for_engine()
         position: list[str] = []
-        lobby = self.service.lobby
+        lobby = running.lobby
 
         def on_position(place: int, size: int) -> None:
             position[:] = [protocol.queued_message(place, size)]
@@ -193,7 +192,7 @@ class Connection(ABC):
                 self.channel = self.session.attach(
                     ring_from_any_thread(self._something_to_send), takes_encoded=self._takes_encoded
                 )
-                self.channel.post(self.service.ready_message(self.session))
+                self.channel.post(running.ready_message(self.session))
                 self.session.tell_choice(self.channel)
                 self.attached(self.session)
                 teller.cancel()
@@ -201,19 +200,23 @@ class Connection(ABC):
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._send(session, channel))
                 tasks.create_task(self._report(session, channel))
+                tasks.create_task(_until_lost(channel))
         finally:
             if self.session is not None and self.channel is not None:
                 lobby.leave(self.session, self.channel)
 
-    async def _wait_for_engine(self) -> None:
+    async def _wait_for_engine(self) -> Running:
+        """Tell the client what loading is at until frames are welcome. For ever where they never will be:
+        `end_with_server` closes then.
+        """
         host = self.service.host
-        changed = host.changed
-        while host.state is State.LOADING:
-            await self.send_text(protocol.loading_message(host.stage.name, host.stage.percent))
-            await changed.wait()
+        while True:
             changed = host.changed
-        if host.state is not State.READY:
-            await asyncio.Event().wait()  # `end_with_server` closes
+            if host.state is State.READY and self.service.running is not None:
+                return self.service.running
+            if host.state is State.LOADING:
+                await self.send_text(protocol.loading_message(host.stage.name, host.stage.percent))
+            await changed.wait()
 
     async def _tell_position(self, position: list[str]) -> None:
         while True:
@@ -239,12 +242,10 @@ class Connection(ABC):
             await self._something_to_send.wait()
 
     async def _report(self, session: Session, channel: Channel) -> None:
-        """Drops every 250 ms, stats once a second; ends the connection that lost its session."""
+        """Drops every 250 ms, stats once a second."""
         beats = 0
         while True:
             await asyncio.sleep(REPORT_EVERY_S)
-            if session.channel is not channel:
-                raise Closed(CloseCode.DONE, "the session was ended or taken over by a newer connection")
             self.report_drops(channel)
             beats += 1
             if beats % STATS_EVERY == 0:
@@ -253,3 +254,8 @@ class Connection(ABC):
     def report_drops(self, channel: Channel) -> None:
         """Tell the client which of its frames were dropped."""
         channel.post_drops()
+
+
+async def _until_lost(channel: Channel) -> None:
+    await channel.lost.wait()
+    raise Closed(CloseCode.DONE, "the session was ended or taken over by a newer connection")

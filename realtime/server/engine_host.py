@@ -1,4 +1,5 @@
-"""The engine's life beside the event loop: loading with progress, running on its own thread, ending loudly.
+"""The engine's life beside the event loop: loading with progress, running on its own thread, ending loudly, or going
+on with another engine.
 
 Must not know connections or routes.
 """
@@ -7,27 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 
 from ..config import Config
 from ..engine import Engine, Progress
 from ..engine.load import load_engine
-from ..errors import RealtimeError
-from ..media.pipeline import Stages
+from ..errors import ConfigError, RealtimeError
 from ..scheduling.scheduler import Scheduler
+from .life import Life
 
 log = logging.getLogger(__name__)
 
 Load = Callable[[Config, Progress], Engine]
 JOIN_TIMEOUT_S = 3.0
+LEAVE_TIMEOUT_S = 3.0
 
 
 class State(Enum):
-    """Where the engine is in its life; it only moves down this list."""
+    """Where the engine is in its life. LOADING may come again; STOPPED and FAILED are the end."""
 
     LOADING = auto()
     READY = auto()
@@ -46,10 +50,18 @@ class Stage:
 class EngineHost:
     """Loads the engine in a thread, then runs the scheduler on it; tells the event loop what happened.
 
+    An engine that breaks while it runs is replaced as often as `config.engine_restarts` says.
+
     Args:
         config: passed on to `load`.
         load: makes the engine; runs on the engine thread.
         on_tick: passed on to the scheduler.
+        on_life: told, on the event loop, of each engine that is ready, and of its end by None.
+
+    Attributes:
+        life: the engine that is ready; None in every other state.
+        error: why the engine failed.
+        ended: set where `state` is STOPPED or FAILED.
     """
 
     def __init__(
@@ -57,31 +69,22 @@ class EngineHost:
         config: Config,
         load: Load = load_engine,
         on_tick: Callable[[float, int], None] = lambda seconds, jobs: None,
+        on_life: Callable[[Life | None], None] = lambda life: None,
     ) -> None:
         self.state = State.LOADING
         self.stage = Stage()
+        self.life: Life | None = None
         self.error: BaseException | None = None
+        self.ended = asyncio.Event()
         self._config = config
         self._load = load
         self._on_tick = on_tick
-        self._engine: Engine | None = None
-        self._scheduler: Scheduler | None = None
+        self._on_life = on_life
+        self._running: Scheduler | None = None  # the engine thread sets it, before the event loop knows
         self._logged: tuple[str, int | None] = ("", None)
         self._changed = asyncio.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._live, name="engine", daemon=True)
-
-    @property
-    def engine(self) -> Engine:
-        """The engine. Only where `state` is READY, or was."""
-        assert self._engine is not None
-        return self._engine
-
-    @property
-    def scheduler(self) -> Scheduler:
-        """The scheduler. Only where `state` is READY, or was."""
-        assert self._scheduler is not None
-        return self._scheduler
 
     def start(self) -> None:
         """Start loading. On the event loop, which is told from now on."""
@@ -98,51 +101,104 @@ class EngineHost:
         if self._stopping.is_set():
             return
         self._stopping.set()
-        self._set(state=State.STOPPED)
-        if self._scheduler is not None:
-            self._scheduler.stop()
+        self._set_state(State.STOPPED)
+        if self._running is not None:
+            self._running.stop()
             await asyncio.to_thread(self._thread.join, JOIN_TIMEOUT_S)
 
     # -- the engine thread --------------------------------------------------------------------------------------
 
     def _live(self) -> None:
-        try:
-            self._engine = self._load(self._config, self._progress)
-            stages = Stages(self._config.max_pixels)
-            self._scheduler = Scheduler(self._engine, self._config.rows_per_session, self._on_tick, stages=stages)
-            log.info("ready: %s on %s", self._engine.info.model, self._engine.info.rung)
-            self._tell(state=State.READY)
-            if self._stopping.is_set():
-                self._scheduler.stop()  # `stop` came while there was nothing to stop
-            self._scheduler.run()
-            self._engine.close()
-        except RealtimeError as error:
-            log.error("%s", error)
-            self._fail(error)
-        except BaseException as error:
-            log.exception("the engine is broken")
-            self._fail(error)
+        """The thread's whole life: one engine, and others after it where those that break are replaced."""
+        restarts_left = self._config.engine_restarts
+        while self._live_once(is_last=restarts_left == 0):
+            restarts_left -= 1
+            gc.collect()  # models are full of circles, and there may be memory for one only
+            log.warning("the engine is loaded again; after that %d more times", restarts_left)
 
-    def _fail(self, error: BaseException) -> None:
-        self.error = error
-        self._tell(state=State.FAILED)
+    def _live_once(self, *, is_last: bool) -> bool:
+        """Load an engine and run it to its end. Nothing here holds it afterwards.
+
+        Returns:
+            Whether it broke and another should take its place.
+        """
+        life: Life | None = None
+        try:
+            life = self._begin()
+            log.info("ready: %s on %s", life.engine.info.model, life.engine.info.rung)
+            self._running = life.scheduler
+            self._tell(partial(self._set_state, State.READY, life))
+            if self._stopping.is_set():
+                life.scheduler.stop()  # `stop` came while there was nothing to stop
+            life.scheduler.run()
+            life.engine.close()
+        except BaseException as error:
+            if isinstance(error, RealtimeError):
+                log.error("%s", error)
+            else:
+                log.exception("the engine is broken")
+            if life is None or is_last or self._stopping.is_set():
+                self.error = error
+                self._tell(partial(self._set_state, State.FAILED))
+                return False
+        else:
+            return False
+        self._let_go(life)
+        return not self._stopping.is_set()
+
+    def _begin(self) -> Life:
+        engine = self._load(self._config, self._progress)
+        try:
+            return Life.begin(engine, self._config, self._on_tick)
+        except ConfigError:
+            engine.close()
+            raise
+
+    def _let_go(self, life: Life) -> None:
+        """Answer the frames that a broken engine had, free its device, and wait until the event loop has left it."""
+        life.scheduler.give_up()
+        try:
+            life.engine.close()
+        except Exception as error:
+            log.warning("the broken engine can't be closed: %s", error)
+        self._running = None
+        left = threading.Event()
+        self._tell(partial(self._leave, left))
+        left.wait(LEAVE_TIMEOUT_S)
 
     def _progress(self, stage: str, percent: float | None) -> None:
         tenth = None if percent is None else int(percent // 10)
         if (stage, tenth) != self._logged:
             self._logged = (stage, tenth)
             log.info("%s", stage if percent is None else f"{stage}: {percent:.0f} %")
-        self._tell(stage=Stage(stage, percent))
+        self._tell(lambda: self._set_stage(Stage(stage, percent)))
 
-    def _tell(self, *, state: State | None = None, stage: Stage | None = None) -> None:
+    def _tell(self, change: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
-            self._loop.call_soon_threadsafe(lambda: self._set(state=state, stage=stage))
+            self._loop.call_soon_threadsafe(change)
 
-    def _set(self, *, state: State | None = None, stage: Stage | None = None) -> None:
-        if state is not None and state.value > self.state.value:
-            self.state = state
-        if stage is not None:
-            self.stage = stage
+    # -- the event loop -----------------------------------------------------------------------------------------
+
+    def _set_state(self, state: State, life: Life | None = None) -> None:
+        if self.ended.is_set():
+            return
+        self.state, self.life = state, life
+        if state in (State.STOPPED, State.FAILED):
+            self.ended.set()
+        self._on_life(life)
+        self._wake()
+
+    def _leave(self, left: threading.Event) -> None:
+        """The engine broke, and another is loaded."""
+        self.stage = Stage()
+        self._set_state(State.LOADING)
+        left.set()
+
+    def _set_stage(self, stage: Stage) -> None:
+        self.stage = stage
+        self._wake()
+
+    def _wake(self) -> None:
         # Whoever waits holds the old event; whoever comes next waits for the next change.
         self._changed.set()
         self._changed = asyncio.Event()

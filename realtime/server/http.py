@@ -17,7 +17,6 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from ..config import Config
 from ..errors import ConfigError
-from .engine_host import State
 from .service import Service
 
 SEND_BUFFER_BYTES = 256 * 1024
@@ -71,9 +70,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def _exit_when_engine_fails(self) -> None:
-        host = self._service.host
-        while host.state is not State.FAILED:
-            await host.changed.wait()
+        await self._service.host.ended.wait()
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 
 OPEN_TIMEOUT_S, READ_TIMEOUT_S = 10.0, 5.0
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0
-LOOK_EVERY_S = 1.0
+RETURN_AFTER_S = 1.0
+"""A source that lost its session, or found no place, waits this long before it looks again."""
 CAMERA_FORMATS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 LATE_S = 1.0
 """A file whose reading fell behind by this much goes on from now; catching up would only drop frames."""
@@ -143,9 +144,9 @@ class Ingest:
             await self._until_free()
 
     async def _until_free(self) -> None:
-        await asyncio.sleep(LOOK_EVERY_S)
-        while (session := self._service.session(self._name)) and session.channel:  # noqa: ASYNC110 - it rings nobody
-            await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(RETURN_AFTER_S)
+        while (session := self._service.session(self._name)) and (channel := session.channel):
+            await channel.lost.wait()
 
     async def _read(self, connection: VideoConnection) -> None:
         await connection.entered.wait()  # a camera is not opened for nothing

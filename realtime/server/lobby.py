@@ -1,6 +1,7 @@
 """Who is in, who stands in line, who may still come back, who watches.
 
-Event loop only. Must not know sockets: whoever enters brings a callback for their place in the line.
+Event loop only. Must not know sockets: whoever enters brings a callback for their place in the line. Sessions outlive
+the engine that serves them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 
 from ..config import SESSION_NAME
 from ..errors import ProtocolError, SessionLimitError
+from ..params import Params
 from ..scheduling.scheduler import Scheduler
 from ..session import Channel, Session
 
@@ -44,8 +46,8 @@ class Lobby:
         max_sessions: connected at once.
         max_waiting: in line at once.
         resume_s: how long a session whose connection was cut is kept.
-        scheduler: serves the sessions.
-        new_session: makes one of a name.
+        defaults: the params that a session starts with.
+        max_output_pixels: the largest picture that params may ask for.
         on_end: told of every session that is forgotten.
         rate_with: pictures a second that everyone could have with so many sessions more.
         min_fps: nobody is let in where that would be less; 0 lets in whoever finds a seat.
@@ -57,8 +59,8 @@ class Lobby:
         max_sessions: int,
         max_waiting: int,
         resume_s: float,
-        scheduler: Scheduler,
-        new_session: Callable[[str], Session],
+        defaults: Params,
+        max_output_pixels: int,
         on_end: Callable[[Session], None] = lambda session: None,
         rate_with: Callable[[int], float] = lambda newcomers: float("inf"),
         min_fps: float = 0.0,
@@ -66,8 +68,9 @@ class Lobby:
         self._max_sessions = max_sessions
         self._max_waiting = max_waiting
         self._resume_s = resume_s
-        self._scheduler = scheduler
-        self._new_session = new_session
+        self._defaults = defaults
+        self._max_output_pixels = max_output_pixels
+        self._scheduler: Scheduler | None = None
         self._on_end = on_end
         self._rate_with = rate_with
         self._min_fps = min_fps
@@ -90,6 +93,14 @@ class Lobby:
     def get(self, name: str) -> Session | None:
         """The session of this name."""
         return self._sessions.get(name)
+
+    def serve_by(self, scheduler: Scheduler | None) -> None:
+        """Let a scheduler serve all sessions, old and new, from now on; with None their newest frames wait."""
+        self._scheduler = scheduler
+        if scheduler is not None:
+            for session in self.sessions:
+                scheduler.add(session)
+            scheduler.ring()  # their frames came while nobody listened
 
     def check_room(self, name: str | None, *, may_wait: bool) -> None:
         """Refuse at once whoever `enter` would refuse, or could only let in later where they can't wait.
@@ -131,9 +142,15 @@ class Lobby:
             timer.cancel()
         session = self._sessions.get(name)
         if session is None:
-            session = self._sessions[name] = self._new_session(name)
-            self._scheduler.add(session)
+            session = self._sessions[name] = Session(name, self._defaults, self._max_output_pixels, self._ring)
+            if self._scheduler is not None:
+                self._scheduler.add(session)
         return session
+
+    def _ring(self) -> None:
+        """A frame waits."""
+        if self._scheduler is not None:
+            self._scheduler.ring()
 
     @property
     def _free(self) -> int:
@@ -198,11 +215,13 @@ class Lobby:
             timer.cancel()
         if self._sessions.get(session.name) is session:
             del self._sessions[session.name]
-            self._scheduler.remove(session)
+            session.end()
+            if self._scheduler is not None:
+                self._scheduler.remove(session)
             self._on_end(session)
 
     def dismiss(self, session: Session) -> None:
-        """End a session whether it has a connection or not; a connection notices and closes."""
+        """End a session whether it has a connection or not; a connection is told and closes."""
         if session.channel is not None:
             session.detach(session.channel)
             self._seats.discard(session.name)

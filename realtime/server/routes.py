@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingRes
 from .. import protocol
 from ..config import IceServer
 from ..errors import ParamsError, ProtocolError
-from ..params import params_schema
+from ..params import Params, params_schema
 from ..session import Session
 from ..version import __version__
 from .body import read_body
@@ -65,19 +65,21 @@ async def ws(websocket: WebSocket) -> None:
 @router.get("/api/config", summary="What a client needs to start")
 async def get_config(service: ServiceOf) -> dict[str, Any]:
     """Model, limits, ICE servers, protocol and version."""
-    ready = service.host.state is State.READY
-    info = service.host.engine.info if ready else None
+    running, life = service.running, service.host.life
+    info = running.info if running is not None else None
+    limit = (running if running is not None else service.config).max_output_pixels
+    now = life.engine.info if life is not None else None
     return {
         "version": __version__,
         "protocol": protocol.VERSION,
-        "model": info.model if info else service.config.model,
-        "ready": ready,
-        "rung": str(info.rung) if info else None,
-        "rung_state": info.rung.wire() if info else None,
-        "notes": info.notes if info else (),
+        "model": service.model,
+        "ready": now is not None,
+        "rung": str(now.rung) if now else None,
+        "rung_state": now.rung.wire() if now else None,
+        "notes": now.notes if now else (),
         "styles": info.styles if info else {},
         "guidance": info.guidance if info else None,
-        "limits": {**service.limits(), "max_output_pixels": service.max_output_pixels},
+        "limits": {**service.limits(), "max_output_pixels": limit},
         "window": protocol.WINDOW,
         "webrtc": service.config.webrtc,
         "ice_servers": [IceServer.parse(server).wire() for server in service.config.ice_servers],
@@ -88,7 +90,8 @@ async def get_config(service: ServiceOf) -> dict[str, Any]:
 async def get_params_schema(service: ServiceOf) -> dict[str, Any]:
     """Titles, descriptions, bounds and this server's defaults."""
     schema = params_schema()
-    for name, value in service.defaults.wire().items():
+    defaults = service.running.defaults if service.running is not None else Params()
+    for name, value in defaults.wire().items():
         schema["properties"][name]["default"] = value
     return schema
 
@@ -140,7 +143,7 @@ async def _json_object(request: Request) -> dict[str, Any]:
 @router.delete("/api/sessions/{session}", status_code=204, summary="End a session")
 async def delete_session(session: SessionOf, service: ServiceOf) -> None:
     """Its connection is closed with 1000."""
-    service.lobby.dismiss(session)
+    service.dismiss(session)
 
 
 @router.get("/api/sessions/{session}/snapshot", response_class=Response, summary="The newest picture")
@@ -149,7 +152,7 @@ async def get_snapshot(session: SessionOf, service: ServiceOf) -> Response:
     result = session.newest
     if result is None:
         raise HTTPException(404, "this session has no picture yet")
-    png = await asyncio.to_thread(snapshot, result, service.host.engine.info.model)
+    png = await asyncio.to_thread(snapshot, result, service.model)
     return Response(png, media_type="image/png", headers={"cache-control": "no-store"})
 
 

@@ -6,7 +6,6 @@ Must not know peer connections. A viewer costs its session nothing: it has a mai
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
 
@@ -17,7 +16,6 @@ from ..errors import CloseCode
 from ..frame import Result
 from ..session import Session
 from .connection import REPORT_EVERY_S, STATS_EVERY, Closed, Gone, end_with_server, ring_from_any_thread
-from .engine_host import State
 from .service import Service
 from .websocket import closing, send_picture
 
@@ -25,18 +23,17 @@ MJPEG_BOUNDARY = "frame"
 
 
 async def results(session: Session, service: Service) -> AsyncIterator[Result]:
-    """What is on air of a session, the newest picture to begin with, as fast as asked for; ends with the session."""
+    """What is on air of a session, the newest picture to begin with, as fast as asked for; ends with the session or the
+    server.
+    """
     bell = asyncio.Event()
     viewer = session.watch(ring_from_any_thread(bell))
-    bell.set()
     try:
-        while service.host.state is State.READY and service.session(session.name) is session:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(REPORT_EVERY_S):  # then look whether the session is still there
-                    await bell.wait()
+        while not (session.ended.is_set() or service.host.ended.is_set()):
             bell.clear()
             if (result := viewer.take()) is not None:
                 yield result.on_air(session.air)
+            await bell.wait()
     finally:
         session.unwatch(viewer)
 
@@ -67,11 +64,11 @@ async def _receive(websocket: WebSocket) -> None:
 
 
 async def _show(websocket: WebSocket, service: Service, session_name: str) -> None:
-    session = service.session(session_name)
-    if session is None:
+    running, session = service.running, service.session(session_name)
+    if running is None or session is None:
         raise Closed(CloseCode.TRY_LATER, f"there is no session {session_name[:64]!r} yet")
     with service.viewers.seat():
-        await websocket.send_text(service.ready_message(session))
+        await websocket.send_text(running.ready_message(session))
         async with asyncio.TaskGroup() as tasks:
             report = tasks.create_task(_report(websocket, session, service))
             async for result in results(session, service):
@@ -82,7 +79,8 @@ async def _show(websocket: WebSocket, service: Service, session_name: str) -> No
                 except TimeoutError:
                     raise Gone from None
             report.cancel()
-    raise Closed(CloseCode.DONE, "the session has ended")
+    if session.ended.is_set():
+        raise Closed(CloseCode.DONE, "the session has ended")
 
 
 async def _report(websocket: WebSocket, session: Session, service: Service) -> None:

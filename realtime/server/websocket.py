@@ -53,7 +53,7 @@ async def close(websocket: WebSocket, code: CloseCode, reason: str) -> None:
 
 async def send_picture(websocket: WebSocket, result: Result | Repeat) -> None:
     """Send a result as one binary message."""
-    engine_us = (time.monotonic_ns() - result.job.frame.received_ns) // 1000
+    engine_us = (time.monotonic_ns() - result.order.frame.received_ns) // 1000
     await websocket.send_bytes(protocol.pack_result(result, engine_us))
 
 

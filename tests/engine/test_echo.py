@@ -49,7 +49,7 @@ def test_outcomes_come_in_the_order_of_the_jobs() -> None:
     pending = EchoEngine().tick([a_job(seq, SMALL) for seq in (3, 1, 2)])
 
     assert [job.frame.seq for job in pending.jobs] == [3, 1, 2]
-    assert [outcome.job.frame.seq for outcome in pending.collect()] == [3, 1, 2]
+    assert [outcome.order.frame.seq for outcome in pending.collect()] == [3, 1, 2]
 
 
 def test_tick_returns_at_once_and_ticks_run_one_after_another() -> None:

@@ -58,7 +58,7 @@ def test_bad_picture_is_a_failure_of_its_own(stages: Stages, data: bytes, code: 
     assert isinstance(good, Job)
     assert isinstance(other, Job)
     assert isinstance(bad, Failure)
-    assert (bad.error.code, bad.job.number) == (code, 2)
+    assert (bad.error.code, bad.order.number) == (code, 2)
 
 
 def test_sealed_results_have_the_format_that_their_params_ask_for(stages: Stages) -> None:

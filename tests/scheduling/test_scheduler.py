@@ -45,7 +45,7 @@ class User:
         while (result := self.channel.outbox.take()) is None:
             assert self.arrived.wait(PATIENCE_S), "no picture came"
             self.arrived.clear()
-        return result.job.frame.seq
+        return result.order.frame.seq
 
 
 class CountingClock(FakeClock):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
 
+from realtime.errors import EngineError
 from realtime.frame import Repeat, Result
 from realtime.params import Params
 from realtime.scheduling.scheduler import Scheduler
@@ -37,7 +39,7 @@ class Painter(User):
         """Show it and wait: what kind of answer came, and to which seq."""
         self.show(level)
         outcome = self.outcome()
-        return type(outcome), outcome.job.frame.seq
+        return type(outcome), outcome.order.frame.seq
 
 
 def served(**options: object) -> tuple[ScriptedEngine, Scheduler]:
@@ -207,8 +209,34 @@ def test_frame_like_one_under_way_that_fails_is_run_itself() -> None:
         engine.finish_next()
         outcome = user.outcome()
 
-    assert (type(outcome), outcome.job.frame.seq) == (Result, 2)
+    assert (type(outcome), outcome.order.frame.seq) == (Result, 2)
     assert drops(user) == {"invalid": 1}
+
+
+def test_frames_that_a_broken_engine_had_are_failures_and_one_that_followed_waits_for_another_engine() -> None:
+    engine = ScriptedEngine()
+    scheduler = Scheduler(engine)
+    still, moving = Painter(scheduler, "still"), Painter(scheduler, "moving")
+
+    def breaks_on_the_next_tick() -> None:
+        engine.tick_error = EngineError("broken")
+        still.show(BLACK)
+        moving.show(WHITE)
+
+    engine.tick_hook = breaks_on_the_next_tick
+    still.show(BLACK)
+    with pytest.raises(EngineError):
+        scheduler.run()
+    had = scheduler.jobs
+    scheduler.give_up()
+
+    for user in (still, moving):
+        (error,) = [json.loads(text) for text in user.channel.take_texts()]
+        assert (error["type"], error["code"], error["seq"]) == ("error", "engine_failed", 1)
+    assert (had, scheduler.jobs) == (2, 0)
+    assert not moving.channel.inbox.full
+    follower = still.channel.inbox.take()
+    assert follower is not None and follower.seq == 2
 
 
 def test_unchanged_frame_does_not_wait_for_a_tick_of_others() -> None:
@@ -274,7 +302,7 @@ def test_picture_that_still_waits_to_be_sent_answers_the_unchanged_frame_as_well
         outcome = user.outcome()
 
     assert isinstance(outcome, Result)
-    assert outcome.job.frame.seq == 2
+    assert outcome.order.frame.seq == 2
     assert drops(user) == {"superseded": 1}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import queue
 import socket
@@ -70,6 +71,58 @@ async def test_engine_that_breaks_ends_the_process_with_exit_code_1(caplog: pyte
 
     assert await asyncio.to_thread(served.code) == 1
     assert "the engine is broken" in caplog.text
+
+
+async def test_with_restarts_sessions_and_who_watches_them_live_on_with_another_engine() -> None:
+    loaded, gate = itertools.count(), threading.Event()
+
+    def load(config: Config, progress: Progress) -> Engine:
+        if next(loaded) == 0:
+            return breaks_on_the_first_frame(config, progress)
+        assert gate.wait(PATIENCE_S)
+        return EchoEngine()
+
+    with running(a_config(engine_restarts=1), load) as server:
+        async with (
+            connected(server.websocket_url, session="s") as peer,
+            dialled(f"{server.websocket_url}?watch=s") as viewer,
+            httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S, trust_env=False) as http,
+            http.stream("GET", "/api/sessions/s/stream.mjpg") as stream,
+        ):
+            await viewer.text("ready")
+            await peer.patch(prompt="ink")
+            await peer.websocket.send(a_message(1))
+            failed = await peer.text("error")
+            dropped = await peer.text("dropped")
+            await until(lambda: server.service.host.life is None)
+            away = await http.get("/readyz")
+            config = (await http.get("/api/config")).json()
+            session = (await http.get("/api/sessions/s")).json()
+            await peer.websocket.send(a_message(2))  # nobody listens: it waits
+            async with dialled(server.websocket_url) as newcomer:
+                loading = await newcomer.text("loading")
+                gate.set()
+                answer, seen = await peer.picture(), await viewer.picture()
+                part = await anext(aiter(stream.aiter_bytes()))
+                await newcomer.text("ready")
+
+    assert (failed["code"], failed["seq"], dropped["seqs"]) == ("engine_failed", 1, [1])
+    assert (away.status_code, loading["stage"], config["ready"], config["rung"]) == (503, "starting", False, None)
+    assert (session["connected"], session["params"]["prompt"]) == (True, "ink")
+    assert session["stats"]["rung"] == "no engine: starting"
+    assert (answer.seq, seen.seq) == (2, 2)
+    assert part
+
+
+async def test_engine_that_breaks_once_more_than_it_may_ends_the_process_with_exit_code_1() -> None:
+    served = Served(a_config(engine_restarts=1), breaks_on_the_first_frame)
+    async with connected(served.address.replace("http", "ws") + "ws") as peer:
+        await peer.websocket.send(a_message(1))
+        await peer.text("error", code="engine_failed")
+        await peer.websocket.send(a_message(2))
+        assert await peer.closed() == 1011
+
+    assert await asyncio.to_thread(served.code) == 1
 
 
 def test_model_that_cannot_be_loaded_ends_the_process_with_exit_code_1_and_one_line(

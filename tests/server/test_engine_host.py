@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import weakref
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from realtime.config import Config
 from realtime.engine import Engine, Progress
-from realtime.errors import EngineError, ModelError
+from realtime.errors import ConfigError, EngineError, ModelError
 from realtime.params import Params
 from realtime.server.engine_host import EngineHost, Load, Stage, State
 from realtime.session import Session
@@ -43,7 +46,7 @@ async def test_host_is_loading_until_the_engine_is_there() -> None:
     gate.set()
     await until(host, lambda host: host.state is State.READY)
 
-    assert host.engine is engine
+    assert host.life is not None and host.life.engine is engine
     await host.stop()
     assert host.state is State.STOPPED
     assert engine.closed.is_set()
@@ -90,6 +93,19 @@ async def test_model_that_cannot_be_loaded_fails_with_one_line_in_the_log(caplog
     assert (record.getMessage(), record.exc_info) == ("there is no such model", None)
 
 
+async def test_engine_that_cannot_be_served_is_closed_and_fails_before_anybody_is_let_in() -> None:
+    engine = ScriptedEngine()
+    engine.info = replace(engine.info, defaults={"width": -1})
+    states: list[State] = []
+    host = EngineHost(a_config(), loads(engine), on_life=lambda life: states.append(host.state))
+    host.start()
+    await until(host, lambda host: host.state is State.FAILED)
+
+    assert isinstance(host.error, ConfigError)
+    assert engine.closed.is_set()
+    assert states == [State.FAILED]
+
+
 @pytest.mark.parametrize("error", [EngineError("broken"), ZeroDivisionError()])
 async def test_engine_that_breaks_while_running_fails_loudly(
     error: Exception, caplog: pytest.LogCaptureFixture
@@ -99,8 +115,9 @@ async def test_engine_that_breaks_while_running_fails_loudly(
     host = EngineHost(a_config(), loads(engine))
     host.start()
     await until(host, lambda host: host.state is State.READY)
-    session = Session("s", Params(), 2**22, host.scheduler.ring)
-    host.scheduler.add(session)
+    assert host.life is not None
+    session = Session("s", Params(), 2**22, host.life.scheduler.ring)
+    host.life.scheduler.add(session)
 
     session.offer(session.attach(lambda: None), a_frame())
     await until(host, lambda host: host.state is State.FAILED)
@@ -146,3 +163,111 @@ async def test_engine_that_is_loaded_after_the_stop_is_closed_and_not_run() -> N
 
     assert await asyncio.to_thread(engine.closed.wait, PATIENCE_S)
     assert host.state is State.STOPPED
+
+
+# -- one engine after another --------------------------------------------------------------------------------------
+
+
+class Engines:
+    """Loads one scripted engine after another; each waits until it is let through."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Semaphore(0)
+        self.made: list[weakref.ref[ScriptedEngine]] = []
+        self.left_over: list[ScriptedEngine | None] = []
+
+    def __call__(self, config: Config, progress: Progress) -> Engine:
+        assert self.gate.acquire(timeout=PATIENCE_S)
+        self.left_over += [made() for made in self.made]
+        engine = ScriptedEngine()
+        self.made.append(weakref.ref(engine))
+        return engine
+
+
+async def breaks(host: EngineHost) -> None:
+    """Wait for the engine and give it a frame that it breaks on."""
+    await until(host, lambda host: host.state is State.READY)
+    assert host.life is not None
+    engine: Any = host.life.engine
+    engine.tick_error = EngineError("broken")
+    session = Session("s", Params(), 2**22, host.life.scheduler.ring)
+    host.life.scheduler.add(session)
+    session.offer(session.attach(lambda: None), a_frame())
+    del engine
+    await until(host, lambda host: host.state is not State.READY)
+
+
+async def test_engine_that_breaks_is_loaded_again_as_often_as_is_allowed() -> None:
+    lives: list[tuple[State, bool]] = []
+    engines = Engines()
+    host = EngineHost(
+        a_config(engine_restarts=2), engines, on_life=lambda life: lives.append((host.state, life is not None))
+    )
+    host.start()
+    for _ in range(3):
+        engines.gate.release()
+        await breaks(host)
+
+    assert lives == [(State.READY, True), (State.LOADING, False)] * 2 + [(State.READY, True), (State.FAILED, False)]
+    assert isinstance(host.error, EngineError)
+
+
+async def test_engine_is_gone_before_the_next_one_is_loaded(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "realtime.server.engine_host")  # what is kept of a log holds the error's frames
+    engines = Engines()
+    host = EngineHost(a_config(engine_restarts=1), engines)
+    host.start()
+    engines.gate.release()
+    await breaks(host)
+    engines.gate.release()
+    await until(host, lambda host: host.state is State.READY)
+    await host.stop()
+
+    assert engines.left_over == [None]
+
+
+async def test_engine_that_cannot_be_loaded_again_fails() -> None:
+    engines = Engines()
+
+    def load(config: Config, progress: Progress) -> Engine:
+        if engines.made:
+            raise ModelError("the folder is gone")
+        return engines(config, progress)
+
+    host = EngineHost(a_config(engine_restarts=5), load)
+    host.start()
+    engines.gate.release()
+    await breaks(host)
+    await until(host, lambda host: host.state is State.FAILED)
+
+    assert isinstance(host.error, ModelError)
+
+
+async def test_broken_engine_that_cannot_be_closed_either_is_replaced_all_the_same() -> None:
+    class Stuck(ScriptedEngine):
+        def close(self) -> None:
+            raise OSError("nothing to close")
+
+    made = [Stuck(), ScriptedEngine()]
+    host = EngineHost(a_config(engine_restarts=1), lambda config, progress: made.pop(0))
+    host.start()
+    await breaks(host)
+    await until(host, lambda host: host.state is State.READY)
+    await host.stop()
+
+    assert host.error is None
+
+
+async def test_host_that_is_stopped_while_an_engine_is_replaced_stays_stopped() -> None:
+    engines = Engines()
+    host = EngineHost(a_config(engine_restarts=1), engines)
+    host.start()
+    engines.gate.release()
+    await breaks(host)
+    await host.stop()
+    engines.gate.release()
+    await asyncio.to_thread(host._thread.join, PATIENCE_S)
+
+    assert host.state is State.STOPPED
+    assert not host._thread.is_alive()
+    assert host.error is None

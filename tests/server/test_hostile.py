@@ -309,7 +309,8 @@ async def test_sessions_that_end_leave_no_task() -> None:
 
         await until(lambda: len(asyncio.all_tasks(loop)) <= before)
         assert inside.service.sessions == []
-        assert inside.service.host.scheduler.jobs == 0
+        assert inside.service.host.life is not None
+        assert inside.service.host.life.scheduler.jobs == 0
 
 
 @pytest.mark.parametrize(

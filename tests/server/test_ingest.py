@@ -49,7 +49,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("FIRST_RETRY_S", "LAST_RETRY_S", "LOOK_EVERY_S"):
+    for name in ("FIRST_RETRY_S", "LAST_RETRY_S", "RETURN_AFTER_S"):
         monkeypatch.setattr(ingest, name, 0.02)
 
 

@@ -31,12 +31,13 @@ class House:
             max_sessions=seats,
             max_waiting=line,
             resume_s=resume_s,
-            scheduler=Scheduler(ScriptedEngine()),
-            new_session=lambda name: Session(name, Params(), 2**22),
+            defaults=Params(),
+            max_output_pixels=2**22,
             on_end=lambda session: self.ended.append(session.name),
             rate_with=lambda newcomers: self.fps_for_one / (self.lobby.connected + newcomers),
             min_fps=min_fps,
         )
+        self.lobby.serve_by(Scheduler(ScriptedEngine()))
 
     async def enter(self, name: str | None = None) -> Seat:
         session = await self.lobby.enter(name, nothing)
@@ -325,12 +326,14 @@ async def test_client_that_comes_back_finds_its_params() -> None:
 
 async def test_session_that_nobody_comes_back_to_ends_after_resume_s() -> None:
     house = House(resume_s=0.01)
-    house.lobby.leave(*await house.enter("a"))
+    session, channel = await house.enter("a")
+    house.lobby.leave(session, channel)
     assert len(house.lobby.sessions) == 1
 
     await until_none_waits(house)
 
     assert house.ended == ["a"]
+    assert session.ended.is_set()
     assert (await house.enter("a"))[0].params.version == 0
 
 
@@ -375,6 +378,7 @@ async def test_dismissed_session_is_gone_at_once_and_its_seat_is_free() -> None:
 
     house.lobby.dismiss(session)
     await settle()
+    assert channel.lost.is_set() and session.ended.is_set()
     house.lobby.leave(session, channel)  # its connection notices later
 
     assert session.channel is None

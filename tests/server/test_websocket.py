@@ -17,6 +17,7 @@ from realtime.engine.state import RungState
 from realtime.errors import FrameError
 from realtime.frame import Format, Job
 from realtime.params import Params
+from realtime.server import connection, viewers
 from tests.fakes import (
     PATIENCE_S,
     RunningServer,
@@ -421,6 +422,23 @@ async def test_second_connection_takes_over_and_the_first_is_closed_with_1000(se
             await second.text("ready")
             assert await first.closed() == 1000
             assert (await second.restyle(1)).seq == 1
+
+
+async def test_who_is_on_a_session_that_ends_hears_it_at_once_and_not_with_a_report(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (connection, viewers):
+        monkeypatch.setattr(module, "REPORT_EVERY_S", 3600.0)
+    with running() as server:
+        async with (
+            connected(server.websocket_url, session="s") as peer,
+            dialled(f"{server.websocket_url}?watch=s") as viewer,
+        ):
+            await viewer.text("ready")
+            server.service.host._loop.call_soon_threadsafe(server.service.dismiss, server.service.session("s"))
+            codes = await peer.closed(), await viewer.closed()
+
+    assert codes == (1000, 1000)
 
 
 async def test_engine_that_breaks_closes_everyone_with_1011(caplog: pytest.LogCaptureFixture) -> None:

@@ -28,7 +28,6 @@ from .sdp import Purpose, parse_fragment
 
 PEERS_PER_SEAT = 2
 """A client that comes back has two peers for a while; beyond that offers are refused before any work is done."""
-SESSION_LOOK_S = 0.5
 
 
 @dataclass(eq=False, slots=True)
@@ -159,8 +158,8 @@ class Peers:
             if session is None:
                 raise LookupError(session_name)
             return session
-        if service.host.state is State.READY:
-            service.lobby.check_room(session_name, may_wait=purpose is Purpose.DUPLEX)
+        if service.running is not None and service.host.state is State.READY:
+            service.running.lobby.check_room(session_name, may_wait=purpose is Purpose.DUPLEX)
         if purpose is Purpose.PUBLISH and session_name is not None:
             self._check_free(session_name)
         return None
@@ -209,14 +208,9 @@ class Peers:
                     tasks.create_task(_until(resource.ending))
                     tasks.create_task(resource.peer.watch())
                     tasks.create_task(end_with_server(self._service))
-                    tasks.create_task(self._until_forgotten(session))
+                    tasks.create_task(_until_ended(session))
             finally:
                 broadcaster.remove(outbound)
-
-    async def _until_forgotten(self, session: Session) -> None:
-        while self._service.session(session.name) is session:  # noqa: ASYNC110 - as other viewers do
-            await asyncio.sleep(SESSION_LOOK_S)
-        raise Closed(CloseCode.DONE, "the session has ended")
 
     async def trickle(self, resource: Resource, fragment: str) -> None:
         """Take a fragment with further candidates.
@@ -235,3 +229,8 @@ class Peers:
 async def _until(ending: asyncio.Event) -> None:
     await ending.wait()
     raise Closed(CloseCode.DONE, "the connection was ended")
+
+
+async def _until_ended(session: Session) -> None:
+    await session.ended.wait()
+    raise Closed(CloseCode.DONE, "the session has ended")

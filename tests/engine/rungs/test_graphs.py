@@ -78,7 +78,7 @@ def some_jobs(count: int, **fields: Any) -> list[Job]:
 
 
 def pictures(engine: DiffusionEngine, jobs: list[Job]) -> list[np.ndarray]:
-    outcomes = sorted(run(engine, jobs), key=lambda outcome: outcome.job.frame.seq)
+    outcomes = sorted(run(engine, jobs), key=lambda outcome: outcome.order.frame.seq)
     return [picture_of(outcome) for outcome in outcomes]
 
 
@@ -131,7 +131,7 @@ def test_rows_that_come_and_go_never_see_each_others_memory() -> None:
         while waiting or engine.busy_rows:
             admitted = [waiting.pop(0) for _ in range(min(len(waiting), engine.free_rows, 1 + len(waiting) % 3))]
             for outcome in engine.tick(admitted).collect():
-                together.setdefault(outcome.job.frame.seq, []).append(picture_of(outcome))
+                together.setdefault(outcome.order.frame.seq, []).append(picture_of(outcome))
 
     eager = DiffusionEngine(model, EagerBackend(model))
     assert capture.captures > 6

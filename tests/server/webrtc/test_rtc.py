@@ -320,7 +320,7 @@ async def test_viewer_leaves_when_the_session_ends(server: RunningServer) -> Non
         await websocket.restyle(1)
         async with watching(server.url) as viewer:
             await viewer.picture()
-            server.service.host._loop.call_soon_threadsafe(server.service.lobby.dismiss, server.service.session("s"))
+            server.service.host._loop.call_soon_threadsafe(server.service.dismiss, server.service.session("s"))
             await until(lambda: viewer.connection.connectionState == "closed")
 
 

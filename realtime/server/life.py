@@ -1,0 +1,70 @@
+"""What an engine is served with: itself, its scheduler and what every session may have of it, made in one piece.
+
+Must not know threads, the event loop or any session.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from ..config import Config
+from ..engine import Engine, EngineInfo
+from ..errors import ConfigError
+from ..media.pipeline import Stages
+from ..params import SIDE_MIN_PX, SIDE_MULTIPLE_PX, Params
+from ..scheduling.scheduler import Scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One engine that is ready, from then until it ends.
+
+    Attributes:
+        scheduler: runs `engine`, and nothing after it.
+        defaults: the params that a session starts with: ours, with what the model wants otherwise.
+        max_output_pixels: the largest picture that params may ask for.
+    """
+
+    engine: Engine
+    scheduler: Scheduler
+    defaults: Params
+    max_output_pixels: int
+
+    @classmethod
+    def begin(cls, engine: Engine, config: Config, on_tick: Callable[[float, int], None]) -> Life:
+        """The life of a loaded engine.
+
+        Args:
+            on_tick: passed on to the scheduler.
+
+        Raises:
+            ConfigError: the model's own defaults are no valid params.
+        """
+        max_output_pixels = min(config.max_output_pixels, engine.info.max_output_pixels or config.max_output_pixels)
+        defaults = _within(_own_defaults(engine.info), max_output_pixels)
+        stages = Stages(config.max_pixels)
+        scheduler = Scheduler(engine, config.rows_per_session, on_tick, stages=stages)
+        return cls(engine, scheduler, defaults, max_output_pixels)
+
+
+def _own_defaults(info: EngineInfo) -> Params:
+    try:
+        return Params.model_validate({**dict(Params()), **info.defaults})
+    except ValidationError as error:
+        raise ConfigError(f"the model's own defaults are no valid params: {error}") from None
+
+
+def _within(params: Params, max_pixels: int) -> Params:
+    """The params with a picture of at most so many pixels, of about the same shape."""
+    if params.width * params.height <= max_pixels:
+        return params
+    shrink = math.sqrt(max_pixels / (params.width * params.height))
+    width, height = (
+        max(SIDE_MIN_PX, int(side * shrink) // SIDE_MULTIPLE_PX * SIDE_MULTIPLE_PX)
+        for side in (params.width, params.height)
+    )
+    return params.model_copy(update={"width": width, "height": height})
