@@ -12,7 +12,6 @@ import hashlib
 import importlib.metadata
 import inspect
 import json
-import math
 import platform
 import sys
 import warnings
@@ -23,10 +22,9 @@ from typing import Any
 import torch
 from torch._inductor import aoti_compile_and_package, aoti_load_package
 
+from ..backend import name_of
 from ..regions import Inputs, Outputs, Run
-
-#: How far a package's results may be from eager PyTorch's, relative L2.
-TOLERANCE = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 1e-2}
+from .exactness import fault
 
 #: Inductor's options by device. CUDA graphs are our own (`graphs`): inductor's would fight them. Convolutions and
 #: matrix products stay with cuDNN and cuBLAS: `max_autotune` and `coordinate_descent_tuning` try out some thousand
@@ -109,14 +107,6 @@ class Package:
         return self._package(**inputs)
 
 
-def difference(call: Run, module: torch.nn.Module, example: Inputs) -> float:
-    """Relative L2 between two ways to the same results: the largest of all results, not-a-number where one is that."""
-    with torch.inference_mode():
-        ours, theirs = call(**example), module(**example)
-        found = [_relative(ours[name].double(), result.double()) for name, result in theirs.items()]
-    return max(found, key=lambda one: (math.isnan(one), one))  # else a number before it would hide not-a-number
-
-
 def check(call: Run, module: torch.nn.Module, example: Inputs, dtype: torch.dtype) -> None:
     """Compare what was compiled with what it was compiled from.
 
@@ -126,13 +116,10 @@ def check(call: Run, module: torch.nn.Module, example: Inputs, dtype: torch.dtyp
     Raises:
         RuntimeError: the results differ too much.
     """
-    if not (found := difference(call, module, example)) <= TOLERANCE[dtype]:
-        raise RuntimeError(f"its results differ from eager PyTorch's by {found:.2g}")
-
-
-def _relative(ours: torch.Tensor, theirs: torch.Tensor) -> float:
-    norm = float(theirs.norm())
-    return float((ours - theirs).norm()) / (norm or 1.0)
+    with torch.inference_mode():
+        ours, theirs = call(**example), module(**example)
+    if wrong := fault(ours, theirs, name_of(dtype)):
+        raise RuntimeError(f"its results {wrong}")
 
 
 def _weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:

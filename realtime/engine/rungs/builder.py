@@ -151,7 +151,7 @@ def _convert(model: Model) -> None:
 def _prove(model: Model, wires: Sequence[list[Any]]) -> None:
     """Try compilations for fixed shapes, and tell the parent about each that is right."""
     from .openvino.backend import OpenVinoBackend
-    from .openvino.exactness import Shapes
+    from .openvino.known import Shapes
 
     backend = OpenVinoBackend(model, _unheard)
     for wire in wires:

@@ -16,7 +16,7 @@ from realtime.engine.diffusion import load_diffusion_engine
 from realtime.engine.models import load
 from realtime.engine.models.load import load_model
 from realtime.engine.regions import Kind, Outputs, Regions
-from realtime.engine.rungs import aoti, builder, registry
+from realtime.engine.rungs import aoti, builder, exactness, registry
 from realtime.engine.rungs.cache import cache_folder
 from realtime.engine.rungs.climb import Climb
 from realtime.engine.rungs.compile import CompiledRegions, Demand, Signature
@@ -246,7 +246,8 @@ def test_a_package_that_is_damaged_or_wrong_is_not_used(built: Built, monkeypatc
     whole = package.read_bytes()
 
     with monkeypatch.context() as patch:
-        patch.setattr(aoti, "TOLERANCE", {torch.float32: -1.0})
+        patch.setattr(exactness, "LIMITS", {"float32": -1.0})
+        patch.setattr(exactness, "ROUNDING", -1.0)
         assert not registry._load(cached, regions, DECODE, CPU, torch.float32)
     assert not package.exists(), "a wrong one is thrown away"
 

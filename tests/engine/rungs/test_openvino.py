@@ -20,7 +20,7 @@ from realtime.engine.backend import EagerBackend
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.models.load import Model
 from realtime.engine.regions import Kind
-from realtime.engine.rungs import builder
+from realtime.engine.rungs import builder, exactness
 from realtime.engine.rungs.builder import Builder
 from realtime.engine.rungs.climb import Climb
 from realtime.engine.rungs.compile import Demand
@@ -34,7 +34,7 @@ opset: Any = pytest.importorskip("openvino.opset13")
 
 from realtime.engine.rungs.openvino.climb import compile_for_shapes  # noqa: E402
 from realtime.engine.rungs.openvino.conversion import ov  # noqa: E402
-from realtime.engine.rungs.openvino.exactness import Shapes  # noqa: E402
+from realtime.engine.rungs.openvino.known import Shapes  # noqa: E402
 from realtime.engine.rungs.openvino.network import SHAPES_KEPT, UNUSED_NS, Network  # noqa: E402
 
 MODELS: dict[str, dict[str, Any]] = {
@@ -124,8 +124,10 @@ def test_what_an_older_version_found_out_about_a_conversion_is_found_out_anew(
     assert json.loads(file.read_text()) == found
 
 
-def limits(half: float, single: float) -> dict[str, float]:
-    return {"f32": single, "bf16": half, "f16": half}
+def set_limits(monkeypatch: pytest.MonkeyPatch, half: float, single: float) -> None:
+    """How far from PyTorch's results may be; below 0 nothing is near enough."""
+    monkeypatch.setattr(exactness, "LIMITS", {"float32": single, "bfloat16": half, "float16": half})
+    monkeypatch.setattr(exactness, "ROUNDING", min(half, single, exactness.ROUNDING))
 
 
 def test_half_precision_gives_nearly_the_same_pictures_and_says_so(
@@ -134,7 +136,7 @@ def test_half_precision_gives_nearly_the_same_pictures_and_says_so(
     monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
     monkeypatch.setattr("realtime.engine.rungs.openvino.backend.native_precision", lambda core: "bf16")
     # OpenVINO calculates bfloat16 on every CPU that has AVX-512; elsewhere it takes float32, which is as good here.
-    monkeypatch.setattr("realtime.engine.rungs.openvino.exactness.TOLERANCE", limits(half=0.05, single=1e-4))
+    set_limits(monkeypatch, half=0.05, single=1e-4)
     model = make_model(concat_source=True, latent_channels=8)
     jobs = [make_job(make_params(width=64, height=64, num_inference_steps=2, seed=i), i) for i in range(3)]
 
@@ -150,7 +152,7 @@ def test_half_precision_gives_nearly_the_same_pictures_and_says_so(
 def test_a_network_that_half_precision_harms_stays_in_float32(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
     monkeypatch.setattr("realtime.engine.rungs.openvino.backend.native_precision", lambda core: "bf16")
-    monkeypatch.setattr("realtime.engine.rungs.openvino.exactness.TOLERANCE", limits(half=-1.0, single=1e-4))
+    set_limits(monkeypatch, half=-1.0, single=1e-4)
 
     backend = choose_backend(Accelerate.AUTO, make_model(), quiet)
 
@@ -164,7 +166,7 @@ def test_results_are_compared_once_for_a_conversion_and_a_precision(
     monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
     model = replace(make_model(), exact=True)
     choose_backend(Accelerate.OPENVINO, model, quiet)
-    monkeypatch.setattr("realtime.engine.rungs.openvino.exactness.TOLERANCE", limits(half=-1.0, single=-1.0))
+    set_limits(monkeypatch, half=-1.0, single=-1.0)
 
     assert choose_backend(Accelerate.OPENVINO, model, quiet).rung.name == "openvino"
 
@@ -185,7 +187,7 @@ def test_a_cpu_without_half_precision_runs_float32_and_says_so(monkeypatch: pyte
 
 def test_openvino_whose_results_differ_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
-    monkeypatch.setattr("realtime.engine.rungs.openvino.exactness.TOLERANCE", limits(half=-1.0, single=-1.0))
+    set_limits(monkeypatch, half=-1.0, single=-1.0)
 
     backend = choose_backend(Accelerate.AUTO, make_model(), quiet)
 
@@ -200,7 +202,7 @@ def test_openvino_whose_results_differ_is_not_used(monkeypatch: pytest.MonkeyPat
 def half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenVINO calculates bfloat16 on every CPU that has AVX-512; elsewhere it takes float32, which is as good here."""
     monkeypatch.setattr("realtime.engine.rungs.openvino.backend.native_precision", lambda core: "bf16")
-    monkeypatch.setattr("realtime.engine.rungs.openvino.exactness.TOLERANCE", limits(half=0.3, single=1e-4))
+    set_limits(monkeypatch, half=0.3, single=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -272,7 +274,7 @@ def test_what_is_proven_stays_so_for_the_next_start(half: Any) -> None:
 def test_compilation_whose_results_differ_is_no_proof(half: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     backend, model = half
     restyle(backend, model)
-    monkeypatch.setattr("realtime.engine.rungs.openvino.exactness.TOLERANCE", limits(half=-1.0, single=-1.0))
+    set_limits(monkeypatch, half=-1.0, single=-1.0)
 
     for shapes in backend.demand.so_far():
         with pytest.raises(RuntimeError, match=f"results of the {shapes.kind} .* differ"):

@@ -23,8 +23,9 @@ from ...regions import Call, Kind, Outputs, Regions, Run
 from ...staging import join
 from ...state import RungState
 from ..compile import Demand
+from ..exactness import fault
 from .conversion import Traced, converted, folder_of, ov, traced_networks
-from .exactness import FLOAT32, FORMATS, TOLERANCE, Known, Shapes, excess
+from .known import FLOAT32, FORMATS, Known, Shapes
 from .network import Network
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class OpenVinoBackend(PlainBackend):
         folder = folder_of(model, traced)
         models = converted(core, folder, traced, progress)
         native = native_precision(core)
-        wanted = FLOAT32 if model.exact or native not in TOLERANCE else native
+        wanted = FLOAT32 if model.exact or native not in FORMATS else native
         self.demand: Demand[Shapes] = Demand()
         self._model = model
         self._known = Known(folder, f"{core.get_property('CPU', 'FULL_DEVICE_NAME')}, {wanted}")
@@ -186,5 +187,4 @@ def _differs(run: Run, traced: Traced, precision: str) -> str:
     """How far results are from PyTorch's, in words; empty where that is near enough."""
     with torch.no_grad():
         expected = traced.network(**traced.example)
-    distance, found = excess(run(**traced.example), expected, precision)
-    return found if distance > 0 else ""
+    return fault(run(**traced.example), expected, FORMATS[precision])

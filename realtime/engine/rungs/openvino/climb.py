@@ -15,7 +15,7 @@ from ..cache import cache_folder
 from ..climb import LOOK_EVERY_S, Climb
 from .backend import OpenVinoBackend
 from .conversion import is_converted
-from .exactness import Shapes
+from .known import Shapes
 
 if TYPE_CHECKING:
     from ...models.load import Model

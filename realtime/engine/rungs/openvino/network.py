@@ -14,7 +14,7 @@ import torch
 from ...regions import Kind, Outputs, Run
 from ..compile import Demand
 from .conversion import ov
-from .exactness import FLOAT32, Shapes
+from .known import FLOAT32, Shapes
 
 #: Shapes that a network is compiled for at a time: each takes as much memory as its weights in half precision.
 SHAPES_KEPT = 4

@@ -1,6 +1,6 @@
-"""How far OpenVINO's results may be from PyTorch's, and what was found out about that on this machine.
+"""What was found out about a conversion on this machine: which number formats are exact enough, and which shapes.
 
-Must not know models, or who runs what.
+Must not know models, or how results are compared.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-
-from ...regions import Inputs, Kind, Outputs
+from ...regions import Inputs, Kind
 from ...state import CallShape
 from ..compile import Shape, call_shape, main_shape
 
@@ -23,13 +21,6 @@ FLOAT32 = "f32"
 
 #: OpenVINO's names of number formats, and what people call them.
 FORMATS = {FLOAT32: "float32", "bf16": "bfloat16", "f16": "float16"}
-
-#: How far from PyTorch's float32 results a network's may be, as the norm of the difference over the norm. Measured on
-#: the embedded model: 2e-6 in float32, 0.005 to 0.01 in bfloat16.
-TOLERANCE = {FLOAT32: 1e-4, "bf16": 1e-2, "f16": 1e-2}
-
-#: The same of pictures: a value that lies between two grey levels may be rounded either way.
-ROUNDING = 5e-4
 
 
 class Shapes(NamedTuple):
@@ -74,21 +65,6 @@ class Shapes(NamedTuple):
     def call_shape(self, latent_scale_px: int) -> CallShape:
         """As data that leaves the process; `latent_scale_px` as in `Model`."""
         return call_shape(self.kind, self.main_shape, latent_scale_px)
-
-
-def excess(ours: Outputs, theirs: Outputs, precision: str) -> tuple[float, str]:
-    """How much further than allowed outputs are from PyTorch's, and in words how far they are."""
-    return max(_excess(ours[name], output, precision) for name, output in theirs.items())
-
-
-def _excess(ours: torch.Tensor, theirs: torch.Tensor, precision: str) -> tuple[float, str]:
-    limit = TOLERANCE[precision]
-    if theirs.dtype is torch.uint8:
-        limit = limit if limit < 0 else max(limit, ROUNDING)
-    norm = float(theirs.double().norm())
-    difference = float((ours.double() - theirs.double()).norm()) / (norm or 1.0)
-    # Not-a-number is no number that is allowed.
-    return (difference - limit if difference == difference else float("inf")), f"differ by {difference:.2g}"
 
 
 class Known:
