@@ -89,6 +89,8 @@ def test_torch_is_imported_in_the_engine_only_and_the_web_in_the_server_only(fil
         "realtime.engine.echo",
         "realtime.engine.load",
         "realtime.engine.state",
+        "realtime.engine.rungs.exactness",
+        "realtime.engine.rungs.folder_cache",
         "realtime.engine.rungs.toolchain",
         "realtime.protocol",
         "realtime.scheduling.scheduler",

@@ -167,7 +167,7 @@ def _build(model: Model, signatures: Sequence[Signature]) -> None:
     """Compile what is not in the cache, and tell the parent about each package."""
     from ..regions import Regions
     from . import aoti
-    from .cache import cache_folder
+    from .folder_cache import cache_folder
     from .packages import PackageCache
 
     cache, regions = PackageCache(cache_folder("aoti")), Regions.of_model(model)

@@ -17,9 +17,9 @@ from ...config import Accelerate
 from ...errors import ConfigError
 from ..backend import Backend, EagerBackend
 from . import aoti
-from .cache import cache_folder
 from .climb import LOOK_EVERY_S, Climb
 from .compile import CompiledBackend, CompiledRegions, Signature
+from .folder_cache import cache_folder
 from .graphs import CudaCapture, GraphBackend
 from .packages import PackageCache
 from .toolchain import compiler_obstacle, packages_obstacle

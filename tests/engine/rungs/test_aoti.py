@@ -17,9 +17,9 @@ from realtime.engine.models import load
 from realtime.engine.models.load import load_model
 from realtime.engine.regions import Kind, Outputs, Regions
 from realtime.engine.rungs import aoti, builder, exactness, registry
-from realtime.engine.rungs.cache import cache_folder
 from realtime.engine.rungs.climb import Climb
 from realtime.engine.rungs.compile import CompiledRegions, Demand, Signature
+from realtime.engine.rungs.folder_cache import cache_folder
 from realtime.engine.rungs.toolchain import compiler_obstacle
 from realtime.engine.state import RungState
 from realtime.errors import ConfigError

@@ -24,7 +24,7 @@ from ...staging import join
 from ...state import RungState
 from ..compile import Demand
 from ..exactness import fault
-from .conversion import Traced, converted, folder_of, ov, traced_networks
+from .conversion import Traced, conversions, converted, key_of, ov, traced_networks
 from .known import FLOAT32, FORMATS, Known, Shapes
 from .network import Network
 
@@ -57,13 +57,13 @@ class OpenVinoBackend(PlainBackend):
     def __init__(self, model: Model, progress: Progress) -> None:
         core = ov.Core()
         traced = traced_networks(model)
-        folder = folder_of(model, traced)
-        models = converted(core, folder, traced, progress)
+        key = key_of(model, traced)
+        models = converted(core, key, traced, progress)
         native = native_precision(core)
         wanted = FLOAT32 if model.exact or native not in FORMATS else native
         self.demand: Demand[Shapes] = Demand()
         self._model = model
-        self._known = Known(folder, f"{core.get_property('CPU', 'FULL_DEVICE_NAME')}, {wanted}")
+        self._known = Known(conversions().path(key), f"{core.get_property('CPU', 'FULL_DEVICE_NAME')}, {wanted}")
         self._networks: dict[Kind, Network] = {}
         for one, network in zip(traced, models, strict=True):
             known = self._known.precisions.get(one.kind)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from ...backend import Backend
-from ..cache import cache_folder
 from ..climb import LOOK_EVERY_S, Climb
+from ..folder_cache import cache_folder
 from .backend import OpenVinoBackend
 from .conversion import is_converted
 from .known import Shapes

@@ -8,12 +8,9 @@ from __future__ import annotations
 import hashlib
 import inspect
 import logging
-import os
-import shutil
 import sys
-import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -28,7 +25,7 @@ from ....params import Params  # noqa: E402
 from ...denoiser import Denoiser  # noqa: E402
 from ...recipe import Recipes, T, of  # noqa: E402
 from ...regions import Inputs, Kind, Outputs, Regions, to_pictures  # noqa: E402
-from ..cache import cache_folder  # noqa: E402
+from ..folder_cache import FolderCache, cache_folder  # noqa: E402
 
 if TYPE_CHECKING:
     from ... import Progress
@@ -36,7 +33,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: Conversions kept on disk, newest first: one is as large as its model in float32.
+#: Conversions kept on disk, the last ones used: one is as large as its model in float32.
 CONVERSIONS_KEPT = 3
 
 #: Batch and side of the latents that the networks are traced with; both stay free in the result. An odd side makes the
@@ -111,37 +108,50 @@ def _pictures(batch: int, height_px: int, width_px: int, generator: torch.Genera
     return to_pictures((smooth + 0.03 * grain).clamp(-1, 1))
 
 
+def conversions() -> FolderCache:
+    """Where conversions are kept, and what was found out about them."""
+    return FolderCache(cache_folder("openvino"), max_count=CONVERSIONS_KEPT)
+
+
 def is_converted(model: Model) -> bool:
     """Whether this model's conversion is in the cache, so that `OpenVinoBackend` is there in a second."""
-    networks = traced_networks(model)
-    folder = folder_of(model, networks)
-    return all((folder / f"{traced.kind}.xml").is_file() for traced in networks)
+    return conversions().find(key_of(model, traced_networks(model))) is not None
 
 
-def converted(core: ov.Core, folder: Path, networks: Sequence[Traced], progress: Progress) -> list[ov.Model]:
-    """The networks in OpenVINO's form: read where they were converted before (0.1 s), else converted (5 s) and kept."""
+def converted(core: ov.Core, key: str, networks: Sequence[Traced], progress: Progress) -> list[ov.Model]:
+    """The networks in OpenVINO's form: read where they were converted before (0.1 s), else converted (5 s) and kept.
+
+    Args:
+        key: what `key_of` says of them.
+    """
     progress("reading the openvino conversion", None)
-    try:
-        models = [core.read_model(folder / f"{traced.kind}.xml") for traced in networks]
-        os.utime(folder)
-        return models
-    except (OSError, RuntimeError):  # not there, or damaged
-        shutil.rmtree(folder, ignore_errors=True)
+    cache = conversions()
+    if (folder := cache.find(key)) is not None:
+        try:
+            return [core.read_model(folder / f"{traced.kind}.xml") for traced in networks]
+        except (OSError, RuntimeError) as error:
+            _log.warning("the openvino conversion in %s is damaged, it is made anew: %s", folder, error)
+            cache.drop(key)
     models: list[ov.Model] = []
     for i, traced in enumerate(networks):
         progress("converting to openvino", 100 * i / len(networks))
         models.append(_convert(traced))
+
+    def write(folder: Path) -> None:
+        for traced, model in zip(networks, models, strict=True):
+            ov.save_model(model, folder / f"{traced.kind}.xml", compress_to_fp16=False)
+
     try:
-        _keep(folder, dict(zip((traced.kind for traced in networks), models, strict=True)))
+        cache.make(key, write)
     except (OSError, RuntimeError) as error:  # a full or read-only disk costs the next start 5 s
-        _log.warning("the openvino conversion can't be kept in %s: %s", folder.parent, error)
+        _log.warning("the openvino conversion can't be kept in %s: %s", cache.path(key).parent, error)
     return models
 
 
-def folder_of(model: Model, networks: Sequence[Traced]) -> Path:
-    """Where a conversion is kept.
+def key_of(model: Model, networks: Sequence[Traced]) -> str:
+    """A conversion's name in the cache.
 
-    The name changes with the weights (LoRAs are fused into them), the networks' form, our source and the converters: so
+    It changes with the weights (LoRAs are fused into them), the networks' form, our source and the converters: so
     what another version of this program kept is never read.
     """
     digest = hashlib.blake2b(digest_size=12)
@@ -156,21 +166,7 @@ def folder_of(model: Model, networks: Sequence[Traced]) -> Path:
         digest.update(str(network).encode())
         for name, tensor in network.state_dict().items():
             digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
-    return cache_folder("openvino") / digest.hexdigest()
-
-
-def _keep(folder: Path, models: Mapping[Kind, ov.Model]) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent))
-    try:
-        for kind, model in models.items():
-            ov.save_model(model, temporary / f"{kind}.xml", compress_to_fp16=False)
-        temporary.rename(folder)  # whole or not at all; two servers may start at once
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    newest_first = sorted(folder.parent.iterdir(), key=lambda kept: kept.stat().st_mtime, reverse=True)
-    for old in newest_first[CONVERSIONS_KEPT:]:
-        shutil.rmtree(old, ignore_errors=True)
+    return digest.hexdigest()
 
 
 class _ByPosition(torch.nn.Module):

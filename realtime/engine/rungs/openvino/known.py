@@ -85,7 +85,10 @@ class Known:
             mine = said.get(machine, {"precisions": {}, "proven": []})
             precisions = {str(name): FORMATS[precision] and precision for name, precision in mine["precisions"].items()}
             proven = frozenset(map(Shapes.parse, mine["proven"]))
-        except (OSError, ValueError, TypeError, AttributeError, KeyError):  # not there, or damaged
+        except OSError:  # nothing was found out yet
+            return
+        except (ValueError, TypeError, AttributeError, KeyError):
+            _log.warning("%s is damaged, or of another version: results are compared anew", self._file)
             return
         self._all, self.precisions, self.proven = said, precisions, proven
 
