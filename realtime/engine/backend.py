@@ -22,8 +22,6 @@ class Backend(Protocol):
 
     Attributes:
         regions: what it runs; whoever makes a call asks them what a row's UNet must be told.
-        warm_up_batches: batch sizes to run in turn before the first user comes, so that he does not pay for what is
-            done once.
     """
 
     @property
@@ -32,7 +30,14 @@ class Backend(Protocol):
         ...
 
     regions: Regions
-    warm_up_batches: tuple[int, ...]
+
+    def prepare(self, width: int, height: int) -> tuple[int, ...]:
+        """Be told that pictures of this size will come.
+
+        Returns:
+            Batch sizes to run in turn before the first user comes, so that he does not pay for what is done once.
+        """
+        ...
 
     def run(self, call: Call) -> Outputs:
         """Join the rows of a call to a batch and run its region.
@@ -54,8 +59,6 @@ class Backend(Protocol):
 class PlainBackend:
     """Runs the regions one call after the other, as they are."""
 
-    warm_up_batches: tuple[int, ...] = (1,)
-
     def __init__(self, regions: Regions, device: torch.device, rung: RungState) -> None:
         self.regions = regions
         self._rung = rung
@@ -65,6 +68,10 @@ class PlainBackend:
     def rung(self) -> RungState:
         """See `Backend`."""
         return self._rung
+
+    def prepare(self, width: int, height: int) -> tuple[int, ...]:
+        """See `Backend`."""
+        return (1,)
 
     def run(self, call: Call) -> Outputs:
         """See `Backend`."""

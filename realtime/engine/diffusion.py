@@ -197,10 +197,11 @@ class DiffusionEngine:
         Raises:
             ModelError: one frame alone gave no picture, so none would.
         """
-        batches = self.backend.warm_up_batches
+        params = Params.model_validate({**dict(Params()), **self._model.defaults})
+        batches = self.backend.prepare(params.width, params.height)
         for i, batch in enumerate(batches):
             progress("warm up", 100 * i / len(batches) if len(batches) > 1 else None)
-            failures = [outcome for outcome in self._run_grey(batch) if isinstance(outcome, Failure)]
+            failures = [outcome for outcome in self._run_grey(batch, params) if isinstance(outcome, Failure)]
             if not failures:
                 continue
             error = failures[0].error
@@ -210,9 +211,8 @@ class DiffusionEngine:
             advice = "a smaller model" if error.code == "out_of_memory" else "--dtype float32 or another --vae"
             raise ModelError(f"{self._model.name}: {error}: try {advice}")
 
-    def _run_grey(self, count: int) -> list[Result | Failure]:
+    def _run_grey(self, count: int, params: Params) -> list[Result | Failure]:
         """So many grey frames in one batch."""
-        params = Params.model_validate({**dict(Params()), **self._model.defaults})
         grey = np.full((params.height, params.width, 3), 128, np.uint8)
         frame, now_ns = Frame(0, Format.NONE, b"", 0, self._clock()), self._clock()
         job = Job(frame, params, "warm-up", now_ns, picture=grey)

@@ -14,7 +14,8 @@ from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.networks import Networks
 from realtime.engine.recipe import Recipe, Recipes
 from realtime.engine.regions import Regions
-from realtime.engine.rungs.graphs import EAGER_CALLS, GraphBackend, Rerun
+from realtime.engine.rungs.capture import Rerun
+from realtime.engine.rungs.graphs import EAGER_CALLS, GraphBackend
 from realtime.engine.state import RungState
 from tests.engine.tiny_models import make_job, make_model, make_params, run
 

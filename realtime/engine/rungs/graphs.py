@@ -1,7 +1,7 @@
 """CUDA graphs of a model's regions: one launch where eager mode has hundreds.
 
-A graph works on fixed memory at one batch size. So there is a ladder of batch sizes; a batch between two of them takes
-the larger one, and what comes out for the empty places is thrown away (no row sees another, so nothing in an empty
+A graph works on fixed memory at one batch size. So there are some batch sizes; a batch between two of them takes the
+larger one, and what comes out for the empty places is thrown away (no row sees another, so nothing in an empty
 place can touch a real one). Inputs are copied into fixed buffers, unless they hold the same tensors already: what
 belongs to a prompt is copied when the batch's composition changes. Outputs are copied out behind each replay, since
 all graphs share one pool of memory and the next replay writes over it.
@@ -17,12 +17,13 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from operator import is_
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 
 from ..regions import Call, Inputs, Kind, Outputs, Run
 from ..staging import join_into
+from .capture import Capture
 
 if TYPE_CHECKING:
     from ..backend import Backend
@@ -31,104 +32,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 #: Calls of a batch and picture size that eager mode answers before a graph is captured: a size that somebody only drags
-#: a slider across is not worth one.
+#: a slider across is not worth one. One that was prepared for is, at once.
 EAGER_CALLS = 2
 #: Picture sizes whose graphs are kept, the last ones used.
 SIZES_KEPT = 4
-
-Replay = Callable[[], Outputs]
-
-
-class Capture(Protocol):
-    """Turns a call over fixed memory into one that is replayed."""
-
-    def capture(self, call: Callable[[], Outputs]) -> Replay:
-        """Run `call` and keep what it launched.
-
-        Returns:
-            Does it all again, into the same outputs: they hold until any graph is replayed.
-        """
-        ...
-
-    def release(self) -> None:
-        """Graphs are about to be dropped: wait until the device is not in one of them."""
-        ...
-
-
-class CudaCapture:
-    """`torch.cuda.CUDAGraph`s with one pool of memory.
-
-    They are replayed on the stream that is current then, one after the other, never side by side. The allocator takes
-    no capture into a pool in which one failed, or whose graphs are all gone: then there is a new one.
-    Source: PyTorch's notes on CUDA semantics, "CUDA Graphs"; its `CUDAGraph.cpp` and `CachingHostAllocator.h`.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._stream = torch.cuda.Stream(device)
-        self._pool: Any = None
-        self._in_pool: weakref.WeakSet[torch.cuda.CUDAGraph] = weakref.WeakSet()
-        self._failed: list[torch.cuda.CUDAGraph] = []
-
-    def capture(self, call: Callable[[], Outputs]) -> Replay:
-        """See `Capture`."""
-        here = torch.cuda.current_stream(self._device)
-        graph = torch.cuda.CUDAGraph()
-        if not self._in_pool:
-            self._pool = torch.cuda.graph_pool_handle()
-        self._stream.wait_stream(here)
-        try:
-            # `torch.cuda.graph` does not go back to the stream before if the capture fails; this does.
-            with torch.cuda.stream(self._stream):
-                call()  # libraries set themselves up on their first call on a stream, which can't be captured
-                # The other threads of the process may go on talking to CUDA: hence thread_local.
-                with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
-                    outputs = call()
-            self._in_pool.add(graph)
-        except BaseException:
-            self._failed.append(graph)  # the allocator still counts it as under way, and asks it whose memory is whose
-            self._in_pool.clear()
-            raise
-        finally:
-            here.wait_stream(self._stream)
-
-        def replay() -> Outputs:
-            graph.replay()
-            return outputs
-
-        return replay
-
-    def release(self) -> None:
-        """See `Capture`."""
-        torch.cuda.current_stream(self._device).synchronize()
-
-
-class Rerun:
-    """Stands for `CudaCapture` on a CPU, for tests and dry runs: it makes nothing faster.
-
-    As in a shared pool, a replay destroys the outputs of all graphs but its own.
-    """
-
-    def __init__(self) -> None:
-        self._outputs: list[weakref.ref[torch.Tensor]] = []
-
-    def capture(self, call: Callable[[], Outputs]) -> Replay:
-        """See `Capture`."""
-        outputs = {name: output.clone() for name, output in call().items()}
-        self._outputs += [weakref.ref(output) for output in outputs.values()]
-
-        def replay() -> Outputs:
-            for reference in self._outputs:
-                if (output := reference()) is not None:
-                    output.fill_(float("nan") if output.is_floating_point() else 0)
-            for name, result in call().items():
-                outputs[name].copy_(result)
-            return outputs
-
-        return replay
-
-    def release(self) -> None:
-        """See `Capture`: nothing runs on its own here."""
 
 
 class GraphBackend:
@@ -147,25 +54,29 @@ class GraphBackend:
         self._under = under
         self._capture = capture
         self._device = device
-        self._ladder = ladder(max_rows)
+        self._batch_sizes = batch_sizes(max_rows)
         self._sizes: OrderedDict[tuple[int, int], _Size] = OrderedDict()
         self._buffers: weakref.WeakValueDictionary[tuple[object, ...], _Buffer] = weakref.WeakValueDictionary()
-        self.warm_up_batches = tuple(rows for rows in self._ladder for _ in range(EAGER_CALLS + 1))
 
     @property
     def rung(self) -> RungState:
         """What runs; what is under the graphs may change while frames flow."""
-        under, batches = self._under.rung, ", ".join(map(str, self._ladder))
+        under, batches = self._under.rung, ", ".join(map(str, self._batch_sizes))
         return replace(under, name="graphs", what=f"graphs: CUDA graphs for batches of {batches} over {under.what}")
+
+    def prepare(self, width: int, height: int) -> tuple[int, ...]:
+        """See `Backend`: graphs of this size are captured at the first call."""
+        self._size(width, height).is_expected = True
+        return self._batch_sizes
 
     def run(self, call: Call) -> Outputs:
         """See `Backend`."""
         size = self._size(call.width, call.height)
-        key = (call.kind, rung_of(call.plain, self._ladder), rung_of(call.guided, self._ladder))
+        key = (call.kind, batch_size_for(call.plain, self._batch_sizes), batch_size_for(call.guided, self._batch_sizes))
         graph = size.graphs.get(key)
         if graph is None and not size.is_refused:
             size.calls[key] += 1
-            if size.calls[key] > EAGER_CALLS:
+            if size.is_expected or size.calls[key] > EAGER_CALLS:
                 graph = self._captured(call, size, key)
         elif graph is not None and (answer := graph.answered_by(self._under)) is not graph.answer:
             graph = self._captured_again(call, size, key, graph, answer)
@@ -228,10 +139,18 @@ class GraphBackend:
 
 @dataclass(slots=True)
 class _Size:
-    """What is known of one picture size."""
+    """What is known of one picture size.
+
+    Attributes:
+        graphs: by region and batch sizes of plain and guided rows.
+        calls: those that eager mode answered.
+        is_expected: pictures of it will come for certain.
+        is_refused: it can't be captured.
+    """
 
     graphs: dict[tuple[Kind, int, int], _Graph] = field(default_factory=dict)
     calls: Counter[tuple[Kind, int, int]] = field(default_factory=Counter)
+    is_expected: bool = False
     is_refused: bool = False
 
 
@@ -277,7 +196,7 @@ class _Graph:
         }
         self._fill(call)
         inputs = self._inputs()
-        answer = self.answer = under.answer(self._kind, guided, inputs)
+        answer = self.answer = self.answered_by(under)
         self._replay = capture.capture(lambda: answer(**inputs))
 
     def answered_by(self, under: Backend) -> Run:
@@ -310,12 +229,12 @@ def _cause(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def ladder(max_rows: int) -> tuple[int, ...]:
+def batch_sizes(max_rows: int) -> tuple[int, ...]:
     """1, 2, 4, … and `max_rows`."""
     powers = [2**i for i in range(max_rows.bit_length()) if 2**i < max_rows]
     return (*powers, max_rows)
 
 
-def rung_of(rows: int, batches: Sequence[int]) -> int:
+def batch_size_for(rows: int, sizes: Sequence[int]) -> int:
     """The smallest batch that holds so many rows; 0 for none."""
-    return next(batch for batch in batches if batch >= rows) if rows else 0
+    return next(size for size in sizes if size >= rows) if rows else 0

@@ -17,10 +17,11 @@ from ...config import Accelerate
 from ...errors import ConfigError
 from ..backend import Backend, EagerBackend
 from . import aoti
+from .capture import CudaCapture
 from .climb import LOOK_EVERY_S, Climb
 from .compile import CompiledBackend, CompiledRegions, Signature
 from .folder_cache import cache_folder
-from .graphs import CudaCapture, GraphBackend
+from .graphs import GraphBackend
 from .packages import PackageCache
 from .toolchain import compiler_obstacle, packages_obstacle
 
@@ -231,8 +232,6 @@ def _openvino(model: Model, max_rows: int, progress: Progress) -> Backend:
 
 
 def _graphs(model: Model, max_rows: int, progress: Progress) -> Backend:
-    from .graphs import CudaCapture, GraphBackend
-
     return GraphBackend(EagerBackend(model), CudaCapture(model.device), max_rows, model.device)
 
 

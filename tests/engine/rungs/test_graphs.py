@@ -16,13 +16,14 @@ import pytest
 import torch
 
 from realtime.engine import Guidance
-from realtime.engine.backend import EagerBackend
+from realtime.engine.backend import EagerBackend, PlainBackend
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.models.load import Model
 from realtime.engine.regions import Kind, Outputs
 from realtime.engine.rungs import graphs
+from realtime.engine.rungs.capture import CudaCapture, Rerun
 from realtime.engine.rungs.compile import CompiledBackend, Signature
-from realtime.engine.rungs.graphs import EAGER_CALLS, SIZES_KEPT, CudaCapture, GraphBackend, Rerun, ladder, rung_of
+from realtime.engine.rungs.graphs import EAGER_CALLS, SIZES_KEPT, GraphBackend, batch_size_for, batch_sizes
 from realtime.frame import Failure, Job, Result
 from tests.engine.tiny_models import TOKENS, make_job, make_model, make_params, picture_of, run
 
@@ -82,9 +83,9 @@ def pictures(engine: DiffusionEngine, jobs: list[Job]) -> list[np.ndarray]:
     return [picture_of(outcome) for outcome in outcomes]
 
 
-def test_ladder_doubles_up_to_the_rows_there_are() -> None:
-    assert [ladder(rows) for rows in (1, 2, 6, 8)] == [(1,), (1, 2), (1, 2, 4, 6), (1, 2, 4, 8)]
-    assert [rung_of(rows, (1, 2, 4, 6)) for rows in (0, 1, 3, 5, 6)] == [0, 1, 4, 6, 6]
+def test_batch_sizes_double_up_to_the_rows_there_are() -> None:
+    assert [batch_sizes(rows) for rows in (1, 2, 6, 8)] == [(1,), (1, 2), (1, 2, 4, 6), (1, 2, 4, 8)]
+    assert [batch_size_for(rows, (1, 2, 4, 6)) for rows in (0, 1, 3, 5, 6)] == [0, 1, 4, 6, 6]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
@@ -121,7 +122,7 @@ def test_latents_of_a_padded_batch_equal_eager_ones() -> None:
 
 
 def test_rows_that_come_and_go_never_see_each_others_memory() -> None:
-    """A stream batch over all rungs of the ladder, with replays of other graphs between a row's steps."""
+    """A stream batch over all batch sizes, with replays of other graphs between a row's steps."""
     model = make_model(concat_source=True)
     jobs = [make_job(make_params(prompt=str(i), seed=i, num_inference_steps=1 + i % 3), i) for i in range(24)]
     together: dict[int, list[np.ndarray]] = {}
@@ -215,8 +216,9 @@ def test_size_that_cannot_be_captured_goes_on_eagerly_and_the_log_says_why(
     assert capture.captures == 3, "of the other size"
 
 
-def test_warm_up_captures_the_whole_ladder_of_the_default_size() -> None:
+def test_warm_up_captures_all_batch_sizes_of_the_default_size_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, backend, capture = with_graphs(make_model())
+    monkeypatch.setattr(PlainBackend, "run", lambda backend, call: pytest.fail("it ran without being captured"))
 
     engine.warm_up()
     before = capture.captures
