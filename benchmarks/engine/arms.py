@@ -16,6 +16,7 @@ from realtime.bench import report
 from realtime.bench.measures import Measures
 from realtime.bench.rounds import timed
 from realtime.config import Accelerate, Dtype
+from realtime.engine.rungs.exactness import LIMITS
 from realtime.errors import ConfigError
 
 from ..comparison import Comparison
@@ -29,10 +30,8 @@ HELD_TO_FLOAT32 = ":float32"
 """Behind a rung: it may not calculate in half precision, as OpenVINO does by itself where the CPU has it."""
 PIPELINED_ROUNDS = 8
 HOST_ROUNDS, HOST_ROUNDS_CUDA = 2, 15
-EXACT_HALF, EXACT_FLOAT32 = 1e-2, 1e-4
-"""How far a rung's latents may be from eager's by its precision, relative; in half precision its pictures as well."""
 EXACT_LEVELS = 1.0
-"""Pictures in float32: what rounding to whole levels makes of 1e-4."""
+"""How far pictures in float32 may be from eager's: what rounding to whole levels makes of the limit for latents."""
 EXACT_BATCH = 2
 """At most."""
 OTHERS = ("diffusers", "diffusers, TAESD", "StreamDiffusion")
@@ -156,9 +155,9 @@ def exactness(comparison: Comparison, shape: str, rungs: Rungs, batches: Sequenc
         latents_relative = relative(one, latents)
         found[rung] = difference(first, pictures) | {"latents_relative": latents_relative, "repeats_bit_for_bit": same}
         is_half = ours.rung.precision != Dtype.FLOAT32  # OpenVINO calculates in bfloat16 by itself where the CPU has it
-        limit = EXACT_HALF if is_half else EXACT_FLOAT32
+        limit = LIMITS[ours.rung.precision]
         comparison.want(f"{shape} {rung}: latents' relative difference to eager", latents_relative, limit)
-        number, limit = ("relative", EXACT_HALF) if is_half else ("largest_levels", EXACT_LEVELS)
+        number, limit = ("relative", limit) if is_half else ("largest_levels", EXACT_LEVELS)
         comparison.want(f"{shape} {rung}: pictures' {number} difference to eager", found[rung][number], limit)
         comparison.want(f"{shape} {rung}: the same twice", float(same), 1.0, at_least=True)
     return found

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
+from realtime.engine.rungs.exactness import relative_l2
 from realtime.media.codec import Pixels
 
 Floats = npt.NDArray[np.float32]
@@ -30,5 +32,5 @@ def difference(pictures: Sequence[Pixels], reference: Sequence[Pixels]) -> dict[
 
 def relative(latents: Sequence[Floats], reference: Sequence[Floats]) -> float:
     """How far latents are from those that they should be: in the 2-norm, to the reference's."""
-    theirs = np.stack(reference).astype(np.float64)
-    return round(float(np.linalg.norm(np.stack(latents) - theirs)) / (float(np.linalg.norm(theirs)) or 1.0), 7)
+    ours, theirs = (torch.from_numpy(np.stack(each)) for each in (latents, reference))
+    return round(relative_l2(ours, theirs), 7)

@@ -19,7 +19,7 @@ from realtime.config import Accelerate, Config, Device, Dtype
 from realtime.engine.backend import Backend
 from realtime.engine.models.load import resolve_dtype
 from realtime.engine.regions import Call, Inputs, Kind, Outputs, Run
-from realtime.engine.state import RungState
+from realtime.engine.state import CallShape, RungState
 from realtime.media.codec import Pixels
 
 from .likeness import Floats
@@ -40,7 +40,6 @@ class TappedBackend:
     def __init__(self, backend: Backend, tap: Tap) -> None:
         self.backend = backend
         self.regions = backend.regions
-        self.warm_up_batches = backend.warm_up_batches
         self._tap = tap
 
     @property
@@ -48,13 +47,17 @@ class TappedBackend:
         """See `Backend`."""
         return self.backend.rung
 
+    def prepare(self, width: int, height: int) -> tuple[int, ...]:
+        """See `Backend`."""
+        return self.backend.prepare(width, height)
+
     def run(self, call: Call) -> Outputs:
         """See `Backend`."""
         return self._tap(self.backend.run, call)
 
-    def answer(self, kind: Kind, guided: int, inputs: Inputs) -> Run:
+    def answer(self, call: CallShape, inputs: Inputs) -> Run:
         """See `Backend`."""
-        return self.backend.answer(kind, guided, inputs)
+        return self.backend.answer(call, inputs)
 
     def close(self) -> None:
         """See `Backend`."""

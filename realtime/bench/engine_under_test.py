@@ -22,10 +22,10 @@ from ..media.codec import Pixels
 from ..params import OutputFormat, Params
 
 if TYPE_CHECKING:
-    from ..engine.rungs.climb import Climb
+    from ..engine.rungs.upgrade import Upgrade
 
 QUIET_S = 6.0
-"""Longer than the climb takes to see that a batch is in use."""
+"""Longer than the upgrade takes to see that a batch is in use."""
 LOOK_EVERY_S = 0.25
 REGIONS = {"encode", "step", "decode"}
 """Values of `regions.Kind`, which imports torch."""
@@ -88,14 +88,14 @@ class EngineUnderTest:
         Frames are made meanwhile, as a rung may be made for what is in use; few, as what is made may be tuned by how
         long it takes on this device.
         """
-        climb: Climb | None = getattr(self.engine, "climb", None)
-        if climb is None:
+        upgrade: Upgrade | None = getattr(self.engine, "upgrade", None)
+        if upgrade is None:
             return True
         end_s = time.perf_counter() + timeout_s
         for batch in batches:
             self.is_settled = self._wait_for(batch, end_s) and self.is_settled
         self._settled_s = self._since_begin_s()
-        climb.close()
+        upgrade.close()
         return self.is_settled
 
     def _wait_for(self, batch: int, end_s: float) -> bool:

@@ -11,7 +11,7 @@ import torch
 
 from .regions import Call, Inputs, Kind, Outputs, Regions, Run
 from .staging import join
-from .state import RungState
+from .state import CallShape, RungState
 
 if TYPE_CHECKING:
     from .models.load import Model
@@ -47,8 +47,8 @@ class Backend(Protocol):
         """
         ...
 
-    def answer(self, kind: Kind, guided: int, inputs: Inputs) -> Run:
-        """What runs a region on inputs of this form now: the same object until something faster takes its place."""
+    def answer(self, call: CallShape, inputs: Inputs) -> Run:
+        """What runs a call on inputs of this form now: the same object until something faster takes its place."""
         ...
 
     def close(self) -> None:
@@ -76,11 +76,11 @@ class PlainBackend:
     def run(self, call: Call) -> Outputs:
         """See `Backend`."""
         inputs = {name: join(column, self._device) for name, column in call.columns.items()}
-        return self.answer(call.kind, call.guided, inputs)(**inputs)
+        return self.answer(call.shape, inputs)(**inputs)
 
-    def answer(self, kind: Kind, guided: int, inputs: Inputs) -> Run:
+    def answer(self, call: CallShape, inputs: Inputs) -> Run:
         """See `Backend`."""
-        return self.regions.region(kind, guided)
+        return self.regions.region(Kind(call.kind), call.guided)
 
     def close(self) -> None:
         """See `Backend`: there is none."""

@@ -22,7 +22,7 @@ from .backend import Backend
 from .pending import Clock, DiffusionPending
 from .recipe import Recipes
 from .rows import Mark, Row
-from .rungs.climb import Climb
+from .rungs.upgrade import Upgrade
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -47,9 +47,9 @@ def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine
     if start.finish is not None:
         start.finish(progress)
         engine.warm_up(progress)  # on CUDA what was made is captured now
-    if start.climb is not None:
-        engine.climb = Climb(config, engine.adopt)
-        engine.climb.start(start.climb)
+    if start.upgrade is not None:
+        engine.upgrade = Upgrade(config, engine.adopt)
+        engine.upgrade.start(start.upgrade)
     return engine
 
 
@@ -78,7 +78,7 @@ class DiffusionEngine:
         clock: Clock = time.monotonic_ns,
     ) -> None:
         self.backend = backend
-        self.climb: Climb | None = None
+        self.upgrade: Upgrade | None = None
         self.recipes = Recipes(model)
         self._model = model
         self._max_rows = max_rows
@@ -97,7 +97,7 @@ class DiffusionEngine:
             model.name,
             model.family.name,
             device,
-            self.backend.rung if self.climb is None else self.climb.beside(self.backend.rung),
+            self.backend.rung if self.upgrade is None else self.upgrade.beside(self.backend.rung),
             defaults=model.defaults,
             styles=model.styles,
             guidance=model.guidance,
@@ -222,9 +222,9 @@ class DiffusionEngine:
         return outcomes
 
     def close(self) -> None:
-        """End the climb, drop the rows and give cached memory back."""
-        if self.climb is not None:
-            self.climb.close()
+        """End the upgrade, drop the rows and give cached memory back."""
+        if self.upgrade is not None:
+            self.upgrade.close()
         self._rows.clear()
         self.backend.close()
         if self._model.device.type == "cuda":

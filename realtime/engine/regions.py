@@ -25,6 +25,7 @@ from .denoiser import ConcatDenoiser, Denoiser, PlainDenoiser, RowEncoder
 from .folding import FoldedDenoiser, is_foldable
 from .networks import Networks
 from .recipe import GUIDANCE, KIN, KM, KX, KZ, T
+from .state import CallShape
 
 if TYPE_CHECKING:
     from .models.load import Model
@@ -62,6 +63,11 @@ class Call:
     plain: int
     guided: int
     columns: Mapping[str, Sequence[torch.Tensor]]
+
+    @property
+    def shape(self) -> CallShape:
+        """Its form, without what is in it."""
+        return CallShape(self.kind.value, self.plain + self.guided, self.guided, self.width, self.height)
 
 
 class EncodeRegion(nn.Module):

@@ -28,6 +28,11 @@ class CallShape:
     width: int
     height: int
 
+    def __str__(self) -> str:
+        """For people: `step 2×512×512`, which is batch, width and height."""
+        guided = f" ({self.guided} guided)" if self.guided else ""
+        return f"{self.kind} {self.batch}×{self.width}×{self.height}{guided}"
+
 
 @dataclass(frozen=True, slots=True)
 class RungState:

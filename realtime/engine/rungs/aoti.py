@@ -22,9 +22,7 @@ from typing import Any
 import torch
 from torch._inductor import aoti_compile_and_package, aoti_load_package
 
-from ..backend import name_of
-from ..regions import Inputs, Outputs, Run
-from .exactness import fault
+from ..regions import Inputs, Outputs
 
 #: Inductor's options by device. CUDA graphs are our own (`graphs`): inductor's would fight them. Convolutions and
 #: matrix products stay with cuDNN and cuBLAS: `max_autotune` and `coordinate_descent_tuning` try out some thousand
@@ -105,21 +103,6 @@ class Package:
     def __call__(self, **inputs: torch.Tensor) -> Outputs:
         """What the module would say."""
         return self._package(**inputs)
-
-
-def check(call: Run, module: torch.nn.Module, example: Inputs, dtype: torch.dtype) -> None:
-    """Compare what was compiled with what it was compiled from.
-
-    Args:
-        dtype: of the networks.
-
-    Raises:
-        RuntimeError: the results differ too much.
-    """
-    with torch.inference_mode():
-        ours, theirs = call(**example), module(**example)
-    if wrong := fault(ours, theirs, name_of(dtype)):
-        raise RuntimeError(f"its results {wrong}")
 
 
 def _weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -4,13 +4,13 @@ Exporting, compiling and converting networks holds the interpreter for seconds, 
 cores. Measured on the embedded model: with a conversion in a thread beside them, frames took up to 4 s and the event
 loop stood still for 0.6 s; with one in a child process both are as without.
 
-Must not know engines, rows or who wants what is made.
+Must not know engines, rows, or what is made: a task is the function of the rung that wants it made.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
+import importlib
 import json
 import logging
 import os
@@ -19,16 +19,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from ...config import ModelConfig
 from .toolchain import name_cuda
-
-if TYPE_CHECKING:
-    from ..models.load import Model
-    from .compile import Signature
 
 _log = logging.getLogger(__name__)
 
@@ -38,15 +34,33 @@ NICENESS = 10
 COMMAND = (sys.executable, "-m", "realtime.engine.rungs.builder")
 
 
+class Task(NamedTuple):
+    """What a child process is to do: a function of a module, called with the model and by name with the arguments.
+
+    Attributes:
+        function: what it yields goes to the parent, as JSON objects.
+        arguments: as JSON has them.
+    """
+
+    function: Callable[..., Iterable[Mapping[str, Any]]]
+    arguments: Mapping[str, Any] = {}
+
+    @property
+    def name(self) -> str:
+        """Where the child finds the function: `module:function`."""
+        return f"{self.function.__module__}:{self.function.__qualname__}"
+
+
 class Builder:
     """A child process at work. It ends when it is done, when it is closed, and when this process ends in any way.
 
     Args:
         config: names the model; the child loads it by itself. Nothing else of a whole configuration leaves the process.
-        order: what to make, as `main` reads it.
     """
 
-    def __init__(self, config: ModelConfig, order: dict[str, Any], command: Sequence[str] = COMMAND) -> None:
+    def __init__(self, config: ModelConfig, task: Task, command: Sequence[str] = COMMAND) -> None:
+        import torch  # not with this module: the child sets things up before
+
         self._scratch = tempfile.TemporaryDirectory(prefix="realtime-builder-", ignore_cleanup_errors=True)
         self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  `dispose` closes it
         # Inductor's own cache goes with the child: killed while it writes, it would leave half files for the next.
@@ -61,7 +75,14 @@ class Builder:
             process_group=0,  # with its compilers, so that they end together; a session would lose the niceness
         )
         settings = config.model_dump(mode="json", include=set(ModelConfig.model_fields))
-        self._send(json.dumps({"config": settings, "niceness": NICENESS, **order}) + "\n")
+        order = {
+            "config": settings,
+            "niceness": NICENESS,
+            "threads": torch.get_num_threads(),
+            "function": task.name,
+            "arguments": task.arguments,
+        }
+        self._send(json.dumps(order) + "\n")
 
     def _send(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -111,27 +132,22 @@ class Builder:
 
 
 def main() -> None:
-    """The child: reads one order from its input, says on its output what is done, and ends with its input."""
+    """The child: reads one order from its input, says on its output what its task says, and ends with its input."""
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if sys.platform != "win32":
         os.nice(order["niceness"])
-    if order["make"] == "packages":
-        name_cuda(Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]))
+    name_cuda(Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]))  # where there is one
 
     import torch
 
     from ..models.load import load_model
-    from .compile import Signature
 
     torch.set_num_threads(order["threads"])
     model = load_model(ModelConfig(**order["config"]))
-    if order["make"] == "openvino":
-        _convert(model)
-    elif order["make"] == "openvino shapes":
-        _prove(model, order["shapes"])
-    else:
-        _build(model, [Signature.parse(wire) for wire in order["signatures"]])
+    module, _, function = order["function"].partition(":")
+    for message in getattr(importlib.import_module(module), function)(model, **order["arguments"]):
+        print(json.dumps(message), flush=True)
 
 
 def _end_with_parent() -> None:
@@ -140,43 +156,6 @@ def _end_with_parent() -> None:
     if sys.platform == "win32":
         os._exit(1)
     os.killpg(0, signal.SIGKILL)
-
-
-def _convert(model: Model) -> None:
-    from .openvino.backend import OpenVinoBackend
-
-    OpenVinoBackend(model, _unheard)
-
-
-def _prove(model: Model, wires: Sequence[list[Any]]) -> None:
-    """Try compilations for fixed shapes, and tell the parent about each that is right."""
-    from .openvino.backend import OpenVinoBackend
-    from .openvino.known import Shapes
-
-    backend = OpenVinoBackend(model, _unheard)
-    for wire in wires:
-        backend.prove(Shapes.parse(wire))
-        print(json.dumps({"proven": wire}), flush=True)
-
-
-def _unheard(stage: str, percent: float | None) -> None:
-    """Progress that nobody waits for."""
-
-
-def _build(model: Model, signatures: Sequence[Signature]) -> None:
-    """Compile what is not in the cache, and tell the parent about each package."""
-    from ..regions import Regions
-    from . import aoti
-    from .folder_cache import cache_folder
-    from .packages import PackageCache
-
-    cache, regions = PackageCache(cache_folder("aoti")), Regions.of_model(model)
-    for signature in signatures:
-        module, example = regions.region(signature.kind, signature.guided), signature.example(model.device)
-        key = aoti.key_of(module, example)
-        if cache.find(key) is None:
-            cache.make(key, functools.partial(aoti.build, module, example))
-        print(json.dumps({"built": signature.wire()}), flush=True)
 
 
 if __name__ == "__main__":

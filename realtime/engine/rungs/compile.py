@@ -1,147 +1,31 @@
-"""Regions that were compiled, call by call, over eager ones that answer what is not compiled yet.
+"""Regions that were compiled, call by call, over eager ones that answer what is not compiled; and `torch.compile`.
 
-Must not know who compiles, or when.
+Must not know when what is compiled later than at the start is compiled, or by whom.
 """
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from ...errors import ConfigError
 from ..backend import PlainBackend, name_of
 from ..regions import Inputs, Kind, Outputs, Regions, Run
 from ..state import CallShape, RungState
+from .aoti import OPTIONS
+from .exactness import fault
+from .graphs import captured
+from .rung import Rung, Start
+from .specialise import Demand, Signature
+from .toolchain import compiler_obstacle
 
 if TYPE_CHECKING:
+    from .. import Progress
     from ..models.load import Model
-
-#: A signature is worth building after it has been in use this long, without a pause longer than the other.
-SETTLED_NS = 4_000_000_000
-PAUSE_NS = 1_500_000_000
-
-Shape = tuple[int, ...]
-
-#: Inputs that tell batch and picture size: of the encode region, of the two others, of a denoiser alone.
-MAIN_INPUTS = ("pictures", "x", "sample")
-
-
-class Signature(NamedTuple):
-    """A region and the form of its inputs: what one compiled package serves.
-
-    Attributes:
-        inputs: name, shape and dtype of each, in the names' order.
-    """
-
-    kind: Kind
-    guided: int
-    inputs: tuple[tuple[str, Shape, str], ...]
-
-    @classmethod
-    def of(cls, kind: Kind, guided: int, inputs: Inputs) -> Signature:
-        """The signature of a call."""
-        forms = ((name, tuple(tensor.shape), name_of(tensor.dtype)) for name, tensor in sorted(inputs.items()))
-        return cls(kind, guided, tuple(forms))
-
-    def wire(self) -> list[Any]:
-        """As JSON has it."""
-        return [self.kind.value, self.guided, [[name, list(shape), dtype] for name, shape, dtype in self.inputs]]
-
-    @classmethod
-    def parse(cls, wire: list[Any]) -> Signature:
-        """What `wire` gave, on its way through JSON."""
-        kind, guided, inputs = wire
-        return cls(Kind(kind), guided, tuple((name, tuple(shape), dtype) for name, shape, dtype in inputs))
-
-    def example(self, device: torch.device) -> dict[str, torch.Tensor]:
-        """Random inputs of this form, the same every time."""
-        generator = torch.Generator().manual_seed(0)
-
-        def one(shape: Shape, dtype_name: str) -> torch.Tensor:
-            dtype: torch.dtype = getattr(torch, dtype_name)
-            if dtype is torch.uint8:
-                return torch.randint(0, 256, shape, generator=generator, dtype=dtype)
-            return torch.randn(shape, generator=generator).to(dtype)
-
-        return {name: one(shape, dtype).to(device) for name, shape, dtype in self.inputs}
-
-    def __str__(self) -> str:
-        """For people: `step 1×12×32×32`."""
-        guided = f" ({self.guided} guided)" if self.guided else ""
-        return f"{self.kind} {'×'.join(map(str, self._main_shape))}{guided}"
-
-    def call_shape(self, latent_scale_px: int) -> CallShape:
-        """As data that leaves the process; `latent_scale_px` as in `Model`."""
-        return call_shape(self.kind, self._main_shape, latent_scale_px, self.guided)
-
-    @property
-    def _main_shape(self) -> Shape:
-        return main_shape({name: shape for name, shape, _ in self.inputs})
-
-
-def main_shape(inputs: Mapping[str, Shape]) -> Shape:
-    """Shape of the input that tells batch and picture size of a call."""
-    return next(inputs[name] for name in MAIN_INPUTS if name in inputs)
-
-
-def call_shape(kind: Kind, main: Shape, latent_scale_px: int, guided: int = 0) -> CallShape:
-    """The form of a call by its main input.
-
-    Args:
-        main: shape of the pictures [B, H, W, 3] that are encoded, or of the latents [B, C, h, w] of the other regions.
-        latent_scale_px: pixels to a latent's side.
-    """
-    height, width = main[1:3] if kind is Kind.ENCODE else (side * latent_scale_px for side in main[2:])
-    return CallShape(kind.value, main[0], guided, width, height)
-
-
-Wanted = TypeVar("Wanted", bound=Hashable)
-
-
-class Demand(Generic[Wanted]):
-    """Which calls are wanted compiled. The engine's thread notes, the climb's asks.
-
-    A user who drags a slider through twenty sizes, or a batch size that occurs now and then, asks for nothing.
-
-    Args:
-        clock: monotonic nanoseconds.
-    """
-
-    def __init__(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._seen: dict[Wanted, tuple[int, int]] = {}
-        self._refused: set[Wanted] = set()
-
-    def note(self, wanted: Wanted) -> None:
-        """It was called, and is not compiled."""
-        now_ns = self._clock()
-        with self._lock:
-            first_ns, last_ns = self._seen.get(wanted, (now_ns, now_ns))
-            self._seen[wanted] = (now_ns if now_ns - last_ns > PAUSE_NS else first_ns, now_ns)
-
-    def refuse(self, wanted: Wanted) -> None:
-        """It can't be compiled: don't ask again."""
-        with self._lock:
-            self._refused.add(wanted)
-
-    def so_far(self) -> list[Wanted]:
-        """All that was noted, in the order of a frame: behind a warm-up, what every frame of the default size calls."""
-        with self._lock:
-            return list(self._seen)
-
-    def settled(self) -> list[Wanted]:
-        """What has been in use for some seconds and still is; what is no longer in use is forgotten."""
-        now_ns = self._clock()
-        with self._lock:
-            self._seen = {s: seen for s, seen in self._seen.items() if now_ns - seen[1] <= PAUSE_NS}
-            wanted = [s for s, (first_ns, last_ns) in self._seen.items() if last_ns - first_ns >= SETTLED_NS]
-            return [one for one in wanted if one not in self._refused]
 
 
 class CompiledRegions:
@@ -152,7 +36,7 @@ class CompiledRegions:
         demand: told about each call that they answered.
     """
 
-    def __init__(self, eager: Regions, demand: Demand[Signature]) -> None:
+    def __init__(self, eager: Regions, demand: Demand) -> None:
         self.eager = eager
         self.demand = demand
         self._calls: dict[Signature, Run] = {}
@@ -174,15 +58,15 @@ class CompiledRegions:
 
     def module(self, signature: Signature) -> nn.Module:
         """The eager region that a signature calls."""
-        return self.eager.region(signature.kind, signature.guided)
+        return module_of(self.eager, signature)
 
-    def answer(self, kind: Kind, guided: int, inputs: Inputs) -> Run:
+    def answer(self, call: CallShape, inputs: Inputs) -> Run:
         """What runs a region on inputs of this form: compiled, or eager and noted."""
-        signature = Signature.of(kind, guided, inputs)
-        if (call := self._calls.get(signature)) is not None:
-            return call
+        signature = Signature.of(call, inputs)
+        if (compiled := self._calls.get(signature)) is not None:
+            return compiled
         self.demand.note(signature)
-        return self.eager.region(kind, guided)
+        return self.eager.region(Kind(call.kind), call.guided)
 
 
 class CompiledBackend(PlainBackend):
@@ -195,20 +79,73 @@ class CompiledBackend(PlainBackend):
 
     def __init__(self, model: Model, name: str, title: str) -> None:
         self.compiled = CompiledRegions(Regions.of_model(model), Demand())
-        self._name, self._title, self._latent_scale_px = name, title, model.latent_scale_px
+        self._name, self._title = name, title
         eager = RungState("eager", f"eager: torch on {model.device.type}", name_of(model.dtype))
         super().__init__(self.compiled.eager, model.device, eager)
 
     @property
     def rung(self) -> RungState:
         """What runs, and for which calls; eager mode answers all others."""
-        eager, ready = super().rung, tuple(self.compiled)
+        eager, ready = super().rung, tuple(signature.call for signature in self.compiled)
         if not ready:
             return eager
-        made_for = tuple(signature.call_shape(self._latent_scale_px) for signature in ready)
         what = f"{self._title} for {', '.join(map(str, ready))}"
-        return replace(eager, name=self._name, what=what, made_for=made_for)
+        return replace(eager, name=self._name, what=what, made_for=ready)
 
-    def answer(self, kind: Kind, guided: int, inputs: Inputs) -> Run:
+    def answer(self, call: CallShape, inputs: Inputs) -> Run:
         """See `Backend`."""
-        return self.compiled.answer(kind, guided, inputs)
+        return self.compiled.answer(call, inputs)
+
+
+def module_of(regions: Regions, signature: Signature) -> nn.Module:
+    """The region that a signature calls."""
+    return regions.region(Kind(signature.call.kind), signature.call.guided)
+
+
+def check(call: Run, module: nn.Module, example: Inputs, dtype: torch.dtype) -> None:
+    """Compare what was compiled with what it was compiled from.
+
+    Args:
+        dtype: of the networks.
+
+    Raises:
+        RuntimeError: the results differ too much.
+    """
+    with torch.inference_mode():
+        ours, theirs = call(**example), module(**example)
+    if wrong := fault(ours, theirs, name_of(dtype)):
+        raise RuntimeError(f"its results {wrong}")
+
+
+def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -> Start:
+    """`torch.compile` for what the warm-up calls: frames of the model's own size."""
+    backend = CompiledBackend(model, COMPILE.name, f"torch.compile on {model.device.type}")
+
+    def finish(progress: Progress) -> None:
+        signatures = backend.compiled.demand.so_far()
+        for i, signature in enumerate(signatures):
+            progress(f"compiling {signature}", 100 * i / len(signatures))
+            backend.compiled.put(signature, _compiled(backend.compiled.module(signature), signature, model))
+
+    return Start(captured(backend, model, max_rows), finish)
+
+
+def _compiled(region: nn.Module, signature: Signature, model: Model) -> Run:
+    """A region compiled for one form of its inputs, and compared with the region.
+
+    Raises:
+        ConfigError: it can't be compiled, or gives other results.
+    """
+    call: Any = torch.compile(region, fullgraph=True, dynamic=False, options=OPTIONS[model.device.type])
+    with torch.inference_mode():  # as in a tick: for other tensors torch.compile would compile once more
+        example = signature.example(model.device)
+    try:
+        check(call, region, example, model.dtype)
+    except Exception as error:  # whatever a compiler raises
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ConfigError(f"accelerate compile: this model can't be compiled: {first_line}") from error
+    return call
+
+
+#: Minutes before the first frame: only for who asks for it.
+COMPILE = Rung("compile", ("cpu", "cuda"), (), _start, lambda model: compiler_obstacle(model.device.type))

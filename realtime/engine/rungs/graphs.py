@@ -21,13 +21,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..backend import Backend, EagerBackend
 from ..regions import Call, Inputs, Kind, Outputs, Run
 from ..staging import join_into
-from .capture import Capture
+from .capture import Capture, CudaCapture
+from .rung import Rung, Start
 
 if TYPE_CHECKING:
-    from ..backend import Backend
-    from ..state import RungState
+    from .. import Progress
+    from ..models.load import Model
+    from ..state import CallShape, RungState
 
 _log = logging.getLogger(__name__)
 
@@ -82,9 +85,9 @@ class GraphBackend:
             graph = self._captured_again(call, size, key, graph, answer)
         return self._under.run(call) if graph is None else graph.run(call)
 
-    def answer(self, kind: Kind, guided: int, inputs: Inputs) -> Run:
+    def answer(self, call: CallShape, inputs: Inputs) -> Run:
         """See `Backend`."""
-        return self._under.answer(kind, guided, inputs)
+        return self._under.answer(call, inputs)
 
     def close(self) -> None:
         """See `Backend`."""
@@ -187,7 +190,7 @@ class _Graph:
         under: Backend,
         capture: Capture,
     ) -> None:
-        self._kind, self._guided = call.kind, guided
+        self._shape = replace(call.shape, batch=plain + guided, guided=guided)
         self._starts = (0, plain, plain + guided)
         rows = call.plain + call.guided
         self._buffers = {
@@ -201,7 +204,7 @@ class _Graph:
 
     def answered_by(self, under: Backend) -> Run:
         """What the backend under the graphs would run now."""
-        return under.answer(self._kind, self._guided, self._inputs())
+        return under.answer(self._shape, self._inputs())
 
     def _inputs(self) -> Inputs:
         return {name: buffer.batch for name, buffer in self._buffers.items()}
@@ -238,3 +241,17 @@ def batch_sizes(max_rows: int) -> tuple[int, ...]:
 def batch_size_for(rows: int, sizes: Sequence[int]) -> int:
     """The smallest batch that holds so many rows; 0 for none."""
     return next(size for size in sizes if size >= rows) if rows else 0
+
+
+def captured(backend: Backend, model: Model, max_rows: int) -> Backend:
+    """On CUDA, graphs of what a backend runs; elsewhere the backend itself."""
+    if model.device.type != "cuda":
+        return backend
+    return GraphBackend(backend, CudaCapture(model.device), max_rows, model.device)
+
+
+def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -> Start:
+    return Start(captured(EagerBackend(model), model, max_rows))
+
+
+GRAPHS = Rung("graphs", ("cuda",), ("cuda",), _start)

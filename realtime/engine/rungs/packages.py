@@ -1,16 +1,32 @@
-"""Compiled packages of networks on disk, and whether they are still what was written.
+"""The rung `aoti`: packages of compiled regions, kept on disk; those that are there are taken, others are built.
 
-Must not know what a package compiles or how; a package is a file and a name that says all that it depends on.
+Must not know how a package is compiled, named or loaded (`aoti`), or which calls are wanted (`specialise`).
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from .folder_cache import FolderCache
+from ..regions import Regions
+from . import aoti
+from .builder import Task
+from .compile import CompiledBackend, CompiledRegions, check, module_of
+from .folder_cache import FolderCache, cache_folder
+from .graphs import captured
+from .rung import Rung, Start
+from .specialise import Demand, Signature, made, specialise
+from .toolchain import packages_obstacle
+
+if TYPE_CHECKING:
+    import torch
+
+    from .. import Progress
+    from ..models.load import Model
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +82,84 @@ class PackageCache:
             (folder / DIGEST).write_text(_digest(folder / PACKAGE))
 
         return self._folders.make(key, fill) / PACKAGE
+
+
+class Packages:
+    """Implements `Specialiser`: packages of the regions of a model.
+
+    Args:
+        regions: get what is taken.
+        dtype: of the networks.
+    """
+
+    def __init__(self, regions: CompiledRegions, device: torch.device, dtype: torch.dtype) -> None:
+        self._regions, self._device, self._dtype = regions, device, dtype
+        self._cache = PackageCache(cache_folder(self.name))
+
+    @property
+    def name(self) -> str:
+        """See `Specialiser`."""
+        return AOTI.name
+
+    @property
+    def demand(self) -> Demand:
+        """See `Specialiser`."""
+        return self._regions.demand
+
+    def has(self, signature: Signature) -> bool:
+        """See `Specialiser`: whether there is a package, or this process has taken it."""
+        return signature in self._regions or self._cache.find(self._key(signature)) is not None
+
+    def task(self, signatures: Sequence[Signature]) -> Task:
+        """See `Specialiser`."""
+        return Task(build, {"signatures": [signature.wire() for signature in signatures]})
+
+    def keep(self, signature: Signature) -> None:
+        """See `Specialiser`: it lies in the cache."""
+
+    def take(self, signature: Signature) -> bool:
+        """See `Specialiser`: a package that can't be loaded, or is wrong, is thrown away."""
+        if signature in self._regions:
+            return True
+        key = self._key(signature)
+        if (path := self._cache.find(key)) is None:
+            return False
+        region = self._regions.module(signature)
+        try:
+            call = aoti.load(path, region)
+            check(call, region, signature.example(self._device), self._dtype)
+        except RuntimeError as error:
+            _log.warning("the compiled package for %s is thrown away: %s", signature, error)
+            self._cache.drop(key)
+            return False
+        self._regions.put(signature, call)
+        _log.info("compiled now: %s", signature)
+        return True
+
+    def _key(self, signature: Signature) -> str:
+        return aoti.key_of(self._regions.module(signature), signature.example(self._device))
+
+
+def build(model: Model, signatures: Sequence[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
+    """A builder's task: compile what is not in the cache."""
+    cache, regions = PackageCache(cache_folder(AOTI.name)), Regions.of_model(model)
+    for signature in map(Signature.parse, signatures):
+        region, example = module_of(regions, signature), signature.example(model.device)
+        key = aoti.key_of(region, example)
+        if cache.find(key) is None:
+            cache.make(key, functools.partial(aoti.build, region, example))
+        yield made(signature)
+
+
+def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -> Start:
+    """Eager mode answers what no package does yet. On CUDA all of it is captured in graphs."""
+    backend = CompiledBackend(model, AOTI.name, f"{AOTI.name} on {model.device.type}")
+    packages = Packages(backend.compiled, model.device, model.dtype)
+    return Start(captured(backend, model, max_rows), upgrade=functools.partial(specialise, packages))
+
+
+#: `auto` compiles on GPUs only: on a CPU OpenVINO is faster, and builds in seconds.
+AOTI = Rung("aoti", ("cpu", "cuda"), ("cuda",), _start, lambda model: packages_obstacle(model.device.type))
 
 
 def _digest(file: Path) -> str:

@@ -22,8 +22,9 @@ from realtime.engine.models.load import Model
 from realtime.engine.regions import Kind, Outputs
 from realtime.engine.rungs import graphs
 from realtime.engine.rungs.capture import CudaCapture, Rerun
-from realtime.engine.rungs.compile import CompiledBackend, Signature
+from realtime.engine.rungs.compile import CompiledBackend
 from realtime.engine.rungs.graphs import EAGER_CALLS, SIZES_KEPT, GraphBackend, batch_size_for, batch_sizes
+from realtime.engine.rungs.specialise import Signature
 from realtime.frame import Failure, Job, Result
 from tests.engine.tiny_models import TOKENS, make_job, make_model, make_params, picture_of, run
 
@@ -235,7 +236,7 @@ def compiled_under_graphs(model: Model) -> tuple[DiffusionEngine, CompiledBacken
 
 
 def put_all(under: CompiledBackend, answered: list[Signature]) -> None:
-    """As a climb does with the packages of what was called until now."""
+    """As an upgrade does with the packages of what was called until now."""
     for signature in under.compiled.demand.so_far():
         region = under.compiled.module(signature)
 
@@ -256,8 +257,8 @@ def test_what_is_compiled_meanwhile_is_captured_in_place_of_what_was() -> None:
     after = [pictures(engine, jobs) for _ in range(2)]
 
     assert capture.captures == captures + 3, "each region once, at the batch that is in use"
-    assert {signature.call_shape(8).batch for signature in answered} == {1}
-    assert {signature.kind for signature in answered} == set(Kind)
+    assert {signature.call.batch for signature in answered} == {1}
+    assert {signature.call.kind for signature in answered} == set(Kind)
     assert all((one == other).all() for one, other in zip([*before, *before], after[0] + after[1], strict=True))
     assert engine.info.rung.name == "graphs"
     assert [(made.kind, made.batch) for made in engine.info.rung.made_for] == [(kind, 1) for kind in Kind]
@@ -291,7 +292,7 @@ def test_calls_that_a_graph_answers_are_worth_compiling_too() -> None:
 
     pictures(engine, jobs)
 
-    assert [signature.kind for signature in noted] == list(Kind)
+    assert [signature.call.kind for signature in noted] == list(Kind)
 
 
 def test_closed_backend_holds_no_graphs() -> None:

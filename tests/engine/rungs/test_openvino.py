@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import threading
@@ -20,11 +21,11 @@ from realtime.engine.backend import EagerBackend
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.models.load import Model
 from realtime.engine.regions import Kind
-from realtime.engine.rungs import builder, exactness
+from realtime.engine.rungs import exactness
 from realtime.engine.rungs.builder import Builder
-from realtime.engine.rungs.climb import Climb
-from realtime.engine.rungs.compile import Demand
-from realtime.engine.rungs.registry import choose_backend
+from realtime.engine.rungs.registry import start
+from realtime.engine.rungs.specialise import Demand, Signature, made, specialise
+from realtime.engine.rungs.upgrade import Upgrade
 from realtime.engine.state import CallShape
 from realtime.errors import ConfigError
 from tests.engine.tiny_models import make_job, make_model, make_params, picture_of, run
@@ -32,9 +33,8 @@ from tests.fakes import FakeClock
 
 opset: Any = pytest.importorskip("openvino.opset13")
 
-from realtime.engine.rungs.openvino.climb import compile_for_shapes  # noqa: E402
-from realtime.engine.rungs.openvino.conversion import ov  # noqa: E402
-from realtime.engine.rungs.openvino.known import Shapes  # noqa: E402
+from realtime.engine.rungs.openvino.backend import prove  # noqa: E402
+from realtime.engine.rungs.openvino.conversion import CONVERSIONS_KEPT, ov  # noqa: E402
 from realtime.engine.rungs.openvino.network import SHAPES_KEPT, UNUSED_NS, Network  # noqa: E402
 
 MODELS: dict[str, dict[str, Any]] = {
@@ -47,6 +47,11 @@ def quiet(stage: str, percent: float | None) -> None:
     pass
 
 
+def openvino(model: Model, progress: Any = quiet) -> Any:
+    """The model on OpenVINO, converted where it is not yet."""
+    return start(Accelerate.OPENVINO, model, progress).backend
+
+
 @pytest.mark.parametrize("options", MODELS.values(), ids=MODELS.keys())
 def test_openvino_gives_the_same_pictures_for_any_batch_and_size(options: dict[str, Any]) -> None:
     model = replace(make_model(**options), exact=True)
@@ -56,7 +61,7 @@ def test_openvino_gives_the_same_pictures_for_any_batch_and_size(options: dict[s
         make_job(make_params(width=width, height=height, guidance_scale=2.0, num_inference_steps=2, seed=i), i)
         for i, (width, height) in enumerate(sizes)
     ]
-    fast = choose_backend(Accelerate.AUTO, model, quiet)
+    fast = openvino(model)
 
     theirs, ours = (run(DiffusionEngine(model, backend), jobs) for backend in (EagerBackend(model), fast))
 
@@ -80,9 +85,9 @@ def test_a_conversion_is_kept_and_never_taken_for_other_weights(
     model = replace(
         make_model(), exact=True
     )  # in bfloat16 a conversion that was read rounds otherwise than a fresh one
-    first = choose_backend(Accelerate.OPENVINO, model, note)
+    first = openvino(model, note)
     assert len(converted) == 3
-    again = choose_backend(Accelerate.OPENVINO, model, note)
+    again = openvino(model, note)
     assert len(converted) == 3, "read, not converted"
     jobs = [make_job(make_params())]
     ours, theirs = (picture_of(run(DiffusionEngine(model, backend), jobs)[0]) for backend in (again, first))
@@ -90,38 +95,21 @@ def test_a_conversion_is_kept_and_never_taken_for_other_weights(
 
     with torch.no_grad():
         next(model.unet.parameters()).mul_(1.5)
-    choose_backend(Accelerate.OPENVINO, model, note)
+    openvino(model, note)
     assert len(converted) == 6, "other weights, another conversion"
 
 
 def test_a_damaged_conversion_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
     model = make_model()
-    choose_backend(Accelerate.OPENVINO, model, quiet)
+    openvino(model)
     for file in tmp_path.rglob("step.xml"):
         file.write_text("no network")
 
-    backend = choose_backend(Accelerate.OPENVINO, model, quiet)
+    backend = openvino(model)
 
     assert backend.rung.name == "openvino"
     assert all(file.read_text() != "no network" for file in tmp_path.rglob("step.xml"))
-
-
-def test_what_an_older_version_found_out_about_a_conversion_is_found_out_anew(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
-    model = replace(make_model(), exact=True)
-    choose_backend(Accelerate.OPENVINO, model, quiet)
-    (file,) = tmp_path.rglob("checked.json")
-    found = json.loads(file.read_text())
-    older = {"precisions": {"opening": "f32", "unet": "f32"}, "proven": [["unet", [[1, 4, 8, 8], [1]]]]}
-    file.write_text(json.dumps(dict.fromkeys(found, older)))
-
-    backend = choose_backend(Accelerate.OPENVINO, model, quiet)
-
-    assert backend.rung.name == "openvino"
-    assert json.loads(file.read_text()) == found
 
 
 def set_limits(monkeypatch: pytest.MonkeyPatch, half: float, single: float) -> None:
@@ -140,7 +128,7 @@ def test_half_precision_gives_nearly_the_same_pictures_and_says_so(
     model = make_model(concat_source=True, latent_channels=8)
     jobs = [make_job(make_params(width=64, height=64, num_inference_steps=2, seed=i), i) for i in range(3)]
 
-    fast = choose_backend(Accelerate.AUTO, model, quiet)
+    fast = openvino(model)
 
     assert fast.rung.precision == "bfloat16"
     assert "bfloat16, which this CPU has" in str(fast.rung)
@@ -154,7 +142,7 @@ def test_a_network_that_half_precision_harms_stays_in_float32(monkeypatch: pytes
     monkeypatch.setattr("realtime.engine.rungs.openvino.backend.native_precision", lambda core: "bf16")
     set_limits(monkeypatch, half=-1.0, single=1e-4)
 
-    backend = choose_backend(Accelerate.AUTO, make_model(), quiet)
+    backend = openvino(make_model())
 
     assert backend.rung.precision == "float32"
     assert str(backend.rung).endswith("float32: bfloat16 would change the pictures")
@@ -165,21 +153,21 @@ def test_results_are_compared_once_for_a_conversion_and_a_precision(
 ) -> None:
     monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
     model = replace(make_model(), exact=True)
-    choose_backend(Accelerate.OPENVINO, model, quiet)
+    openvino(model)
     set_limits(monkeypatch, half=-1.0, single=-1.0)
 
-    assert choose_backend(Accelerate.OPENVINO, model, quiet).rung.name == "openvino"
+    assert openvino(model).rung.name == "openvino"
 
     for file in tmp_path.rglob("checked.json"):
         file.write_text("[]")
     with pytest.raises(ConfigError, match="differ"):
-        choose_backend(Accelerate.OPENVINO, model, quiet)
+        openvino(model)
 
 
 def test_a_cpu_without_half_precision_runs_float32_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("realtime.engine.rungs.openvino.backend.native_precision", lambda core: "f32")
 
-    rung = choose_backend(Accelerate.AUTO, make_model(), quiet).rung
+    rung = openvino(make_model()).rung
 
     assert rung.precision == "float32"
     assert str(rung).endswith("this CPU has no half precision")
@@ -187,13 +175,65 @@ def test_a_cpu_without_half_precision_runs_float32_and_says_so(monkeypatch: pyte
 
 def test_openvino_whose_results_differ_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    openvino(make_model())
+    for file in tmp_path.rglob("checked.json"):
+        file.unlink()
     set_limits(monkeypatch, half=-1.0, single=-1.0)
 
-    backend = choose_backend(Accelerate.AUTO, make_model(), quiet)
+    backend = start(Accelerate.AUTO, make_model(), quiet).backend
 
     assert backend.rung.name == "eager" and "openvino can't run this model" in backend.rung.why
     with pytest.raises(ConfigError, match="differ"):
-        choose_backend(Accelerate.OPENVINO, make_model(), quiet)
+        openvino(make_model())
+
+
+def test_auto_serves_in_eager_mode_until_there_is_a_conversion(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    model = make_model()
+
+    before = start(Accelerate.AUTO, model, quiet)
+    openvino(model)
+    after = start(Accelerate.AUTO, model, quiet)
+
+    assert (before.backend.rung.name, before.backend.rung.why) == ("eager", "until openvino is ready")
+    assert after.backend.rung.name == "openvino"
+    assert before.upgrade is not None and after.upgrade is not None
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "[]",
+        "no json",
+        '{"MACHINE": {"precisions": {"opening": "f32", "unet": "f32"}, "proven": [["unet", [[1, 4, 8, 8], [1]]]]}}',
+    ],
+)
+def test_what_another_version_found_out_counts_for_nothing_and_the_log_says_so(
+    half: Any, written: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend, model = half
+    (file,) = tmp_path.rglob("checked.json")
+    found = json.loads(file.read_text())
+    file.write_text(written.replace("MACHINE", *found))
+
+    again = openvino(model)
+
+    assert again.rung.precision == backend.rung.precision
+    assert "damaged, or of another version: results are compared anew" in caplog.text
+    assert json.loads(file.read_text()) == found
+
+
+def test_the_conversions_of_the_last_models_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    for old in range(CONVERSIONS_KEPT + 1):
+        folder = tmp_path / "openvino" / f"of another version {old}"
+        folder.mkdir(parents=True)
+        os.utime(folder, (old, old))
+
+    openvino(replace(make_model(), exact=True))
+
+    kept = [folder.name for folder in (tmp_path / "openvino").iterdir()]
+    assert len(kept) == CONVERSIONS_KEPT and "of another version 0" not in kept
 
 
 # -- compilations for the shapes in use --------------------------------------------------------------------------------
@@ -212,7 +252,7 @@ def a_conversion(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Path]
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("REALTIME_CACHE", str(cache))
         half_precision(monkeypatch)
-        choose_backend(Accelerate.OPENVINO, model, quiet)
+        openvino(model)
     return model, cache
 
 
@@ -223,7 +263,7 @@ def half(a_conversion: tuple[Model, Path], monkeypatch: pytest.MonkeyPatch, tmp_
     shutil.copytree(cache, tmp_path, dirs_exist_ok=True)
     monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
     half_precision(monkeypatch)
-    return choose_backend(Accelerate.OPENVINO, model, quiet), model
+    return openvino(model), model
 
 
 def restyle(backend: Any, model: Model, width: int = 64, count: int = 1) -> list[Any]:
@@ -236,11 +276,11 @@ def test_shapes_in_use_get_a_compilation_that_gives_the_same_pictures(half: Any)
     before = restyle(backend, model)
     in_use = backend.demand.so_far()
 
-    for shapes in in_use:
-        backend.prove(shapes)
-        assert backend.take(shapes)
+    for signature in in_use:
+        backend.prove(signature)
+        assert backend.take(signature)
 
-    assert [shapes.kind for shapes in in_use] == list(Kind)
+    assert [signature.call.kind for signature in in_use] == list(Kind)
     assert backend.rung.made_for == tuple(CallShape(kind, 1, 0, 64, 64) for kind in Kind)
     assert str(backend.rung).endswith(", made for 64×64")
     np.testing.assert_allclose(restyle(backend, model), before, atol=12)
@@ -252,7 +292,7 @@ def test_shapes_in_use_get_a_compilation_that_gives_the_same_pictures(half: Any)
 def test_nothing_is_compiled_for_shapes_in_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
     model = replace(make_model(), exact=True)
-    backend: Any = choose_backend(Accelerate.OPENVINO, model, quiet)
+    backend: Any = openvino(model)
 
     restyle(backend, model)
 
@@ -264,11 +304,11 @@ def test_what_is_proven_stays_so_for_the_next_start(half: Any) -> None:
     restyle(backend, model)
     first, *others = backend.demand.so_far()
 
-    backend.learn(first)
+    backend.keep(first)
 
-    again: Any = choose_backend(Accelerate.OPENVINO, model, quiet)
-    assert again.is_proven(first)
-    assert not any(again.is_proven(shapes) for shapes in others)
+    again: Any = openvino(model)
+    assert again.has(first)
+    assert not any(again.has(signature) for signature in others)
 
 
 def test_compilation_whose_results_differ_is_no_proof(half: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,37 +316,35 @@ def test_compilation_whose_results_differ_is_no_proof(half: Any, monkeypatch: py
     restyle(backend, model)
     set_limits(monkeypatch, half=-1.0, single=-1.0)
 
-    for shapes in backend.demand.so_far():
-        with pytest.raises(RuntimeError, match=f"results of the {shapes.kind} .* differ"):
-            backend.prove(shapes)
+    for signature in backend.demand.so_far():
+        with pytest.raises(RuntimeError, match=f"results of the {signature} differ"):
+            backend.prove(signature)
 
 
-def test_the_child_tells_what_it_has_proven(half: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_child_tells_what_it_has_proven(half: Any) -> None:
     backend, model = half
     restyle(backend, model)
-    wires = [shapes.wire() for shapes in backend.demand.so_far()]
-    capsys.readouterr()
+    signatures = backend.demand.so_far()
 
-    builder._prove(model, wires)
+    said = list(prove(model, json.loads(json.dumps(backend.task(signatures).arguments))["signatures"]))
 
-    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert said == [{"proven": wire} for wire in wires]
+    assert said == [made(signature) for signature in signatures]
 
 
 PROVES_ALL = """
 import json, sys
-for shapes in json.loads(sys.stdin.readline())["shapes"]:
-    print(json.dumps({"proven": shapes}))
+for signature in json.loads(sys.stdin.readline())["arguments"]["signatures"]:
+    print(json.dumps({"made": signature}))
 """
 CRASHES_AT_THE_SECOND = """
 import json, os, signal, sys
-print(json.dumps({"proven": json.loads(sys.stdin.readline())["shapes"][0]}), flush=True)
+print(json.dumps({"made": json.loads(sys.stdin.readline())["arguments"]["signatures"][0]}), flush=True)
 os.kill(os.getpid(), signal.SIGSEGV)
 """
 
 
 class OneRound(threading.Event):
-    """Ends a climb when it has looked once."""
+    """Ends an upgrade when it has looked once."""
 
     def wait(self, timeout: float | None = None) -> bool:
         self.set()
@@ -319,15 +357,15 @@ def test_what_a_child_has_proven_is_taken_and_a_crash_of_it_costs_only_speed(
 ) -> None:
     backend, model = half
     restyle(backend, model)
-    climb = Climb(
-        Config(), lambda backend: None, lambda config, order: Builder(config, order, (sys.executable, "-c", program))
+    upgrade = Upgrade(
+        Config(), lambda backend: None, lambda config, task: Builder(config, task, (sys.executable, "-c", program))
     )
-    climb.closing = OneRound()
+    upgrade.closing = OneRound()
 
-    compile_for_shapes(backend, climb)
+    specialise(backend, upgrade)
 
     assert sum(len(network.fixed) for network in backend._networks.values()) == taken
-    assert ("SIGSEGV" in climb.beside(backend.rung).failed) == (taken < 3)
+    assert ("SIGSEGV" in upgrade.beside(backend.rung).failed) == (taken < 3)
     restyle(backend, model)
 
 
@@ -336,14 +374,14 @@ def test_size_for_which_there_is_no_room_stays_slower_and_the_log_says_so(
 ) -> None:
     backend, model = half
     restyle(backend, model)
-    for shapes in backend.demand.so_far():
-        backend.learn(shapes)
-    monkeypatch.setattr(Network, "take", lambda network, shapes: False)
-    climb = Climb(Config(), lambda backend: None)
-    climb.closing = OneRound()
+    for signature in backend.demand.so_far():
+        backend.keep(signature)
+    monkeypatch.setattr(Network, "take", lambda network, signature: False)
+    upgrade = Upgrade(Config(), lambda backend: None)
+    upgrade.closing = OneRound()
 
-    with caplog.at_level("INFO", "realtime.engine.rungs.openvino.climb"):
-        compile_for_shapes(backend, climb)
+    with caplog.at_level("INFO", "realtime.engine.rungs.openvino.backend"):
+        specialise(backend, upgrade)
 
     assert caplog.text.count("too many sizes are in use") == 3
     assert backend.rung.made_for == ()
@@ -352,41 +390,46 @@ def test_size_for_which_there_is_no_room_stays_slower_and_the_log_says_so(
 # -- one network -------------------------------------------------------------------------------------------------------
 
 
-def doubling(clock: FakeClock, demand: Demand[Shapes] | None = None) -> Network:
-    parameter = opset.parameter([-1, -1], np.float32)
+def doubling(clock: FakeClock, demand: Demand | None = None) -> Network:
+    parameter = opset.parameter([-1, 1, -1, -1], np.float32)
     doubled = opset.multiply(parameter, np.float32(2))
     for node, name in ((parameter, "x"), (doubled, "doubled")):
         node.output(0).get_tensor().set_names({name})
     converted = ov.Model([doubled], [parameter])
-    return Network(ov.Core(), converted, Kind.DECODE, "bf16", demand or Demand(), clock)
+    return Network(ov.Core(), converted, Kind.DECODE, 8, demand or Demand(), "bf16", clock)
 
 
-def shapes_of(*sides: int) -> Shapes:
-    return Shapes(Kind.DECODE, (("x", sides),))
+def latents(batch: int, side: int) -> torch.Tensor:
+    return torch.ones(batch, 1, 1, side)
+
+
+def signature_of(batch: int, side: int) -> Signature:
+    return Signature(CallShape("decode", batch, 0, 8 * side, 8), (("x", (batch, 1, 1, side), "float32"),))
 
 
 def test_network_answers_all_shapes_and_keeps_those_in_use() -> None:
     clock = FakeClock()
     network = doubling(clock)
     for side in range(1, SHAPES_KEPT + 1):
-        assert network.take(shapes_of(1, side))
+        assert network.take(signature_of(1, side))
 
-    assert not network.take(shapes_of(1, 99)), "all are in use"
+    assert not network.take(signature_of(1, 99)), "all are in use"
+    assert network.take(signature_of(1, 2)), "it is there"
     clock.advance_ms(UNUSED_NS / 1e6)
     for side in (1, 3, 4, 50):
-        np.testing.assert_array_equal(network(x=torch.ones(1, side))["doubled"], 2 * np.ones((1, side)))
-    assert network.take(shapes_of(1, 99))
+        np.testing.assert_array_equal(network(x=latents(1, side))["doubled"], 2 * latents(1, side))
+    assert network.take(signature_of(1, 99))
 
-    assert network.fixed == [shapes_of(1, side) for side in (1, 3, 4, 99)]
+    assert network.fixed == [signature_of(1, side) for side in (1, 3, 4, 99)]
 
 
 def test_network_that_is_asked_what_it_is_compiled_for_tells_of_nothing_else() -> None:
-    demand: Demand[Shapes] = Demand()
+    demand = Demand()
     network = doubling(FakeClock(), demand)
-    network.take(shapes_of(1, 4))
+    network.take(signature_of(1, 4))
 
-    network(x=torch.ones(1, 4))
-    network(x=torch.ones(2, 4))
-    network.any(x=torch.ones(3, 4))
+    network(x=latents(1, 4))
+    network(x=latents(2, 4))
+    network.any(x=latents(3, 4))
 
-    assert demand.so_far() == [shapes_of(2, 4)]
+    assert demand.so_far() == [signature_of(2, 4)]

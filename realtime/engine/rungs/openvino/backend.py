@@ -9,9 +9,10 @@ Must not know rows, or when it is a good choice.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -22,10 +23,11 @@ from ...recipe import Recipe
 from ...regions import Call, Kind, Outputs, Regions, Run
 from ...staging import join
 from ...state import RungState
-from ..compile import Demand
+from ..builder import Task
 from ..exactness import fault
+from ..specialise import Demand, Signature, made
 from .conversion import Traced, conversions, converted, key_of, ov, traced_networks
-from .known import FLOAT32, FORMATS, Known, Shapes
+from .known import FLOAT32, FORMATS, Known
 from .network import Network
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 class OpenVinoBackend(PlainBackend):
-    """A `Backend` on OpenVINO's CPU plug-in.
+    """A `Backend` on OpenVINO's CPU plug-in, and a `Specialiser` of itself: networks are compiled for calls in use.
 
     Encode and decode run there whole: PyTorch's threads spin for a while behind each operation on a whole picture, and
     the encoder behind the conversion took 8 ms for 4. Of a step only the denoiser does: the rest is a few thousand
@@ -48,7 +50,7 @@ class OpenVinoBackend(PlainBackend):
         progress: told about the stages.
 
     Attributes:
-        demand: shapes that are in use and that nothing is compiled for.
+        demand: calls that are in use and that nothing is compiled for.
 
     Raises:
         RuntimeError: the results differ from PyTorch's. (The converter raises whatever it likes.)
@@ -61,14 +63,14 @@ class OpenVinoBackend(PlainBackend):
         models = converted(core, key, traced, progress)
         native = native_precision(core)
         wanted = FLOAT32 if model.exact or native not in FORMATS else native
-        self.demand: Demand[Shapes] = Demand()
+        self.demand = Demand()
         self._model = model
         self._known = Known(conversions().path(key), f"{core.get_property('CPU', 'FULL_DEVICE_NAME')}, {wanted}")
         self._networks: dict[Kind, Network] = {}
         for one, network in zip(traced, models, strict=True):
+            build = partial(Network, core, network, one.kind, model.latent_scale_px, self.demand)
             known = self._known.precisions.get(one.kind)
-            precisions = (known,) if known else dict.fromkeys((wanted, FLOAT32))
-            tried = (Network(core, network, one.kind, precision, self.demand) for precision in precisions)
+            tried = map(build, (known,) if known else dict.fromkeys((wanted, FLOAT32)))
             self._networks[one.kind] = next(tried) if known else _first_exact(tried, one)
         taken = {kind.value: network.precision for kind, network in self._networks.items()}
         self._known.keep(taken)
@@ -85,9 +87,8 @@ class OpenVinoBackend(PlainBackend):
     @property
     def rung(self) -> RungState:
         """What runs, in which number format, and what it is made for; what serves all sizes answers all other calls."""
-        rung, scale_px = super().rung, self._model.latent_scale_px
-        fixed = (shapes for network in self._networks.values() for shapes in network.fixed)
-        made_for = tuple(shapes.call_shape(scale_px) for shapes in fixed)
+        rung = super().rung
+        made_for = tuple(one.call for network in self._networks.values() for one in network.fixed)
         sizes = dict.fromkeys(f"{one.width}×{one.height}" for one in made_for if one.kind == Kind.ENCODE)
         what = f"{rung.what}, made for {' and '.join(sizes)}" if sizes else rung.what
         return replace(rung, what=what, made_for=made_for)
@@ -99,30 +100,52 @@ class OpenVinoBackend(PlainBackend):
         inputs = {name: join(column, torch.device("cpu")) for name, column in call.columns.items()}
         return self._networks[call.kind](**inputs)
 
-    def is_proven(self, shapes: Shapes) -> bool:
-        """Whether a compilation for these shapes gave PyTorch's results on this machine before."""
-        return shapes in self._known.proven
+    @property
+    def name(self) -> str:
+        """See `Specialiser`."""
+        return super().rung.name
 
-    def prove(self, shapes: Shapes) -> None:
-        """Compile for these shapes and compare. Not in a server's process: OpenVINO has crashed there.
+    def has(self, signature: Signature) -> bool:
+        """See `Specialiser`: whether a compilation for these calls gave PyTorch's results before."""
+        return signature in self._known.proven
+
+    def task(self, signatures: Sequence[Signature]) -> Task:
+        """See `Specialiser`: not in a server's process, as OpenVINO has crashed there."""
+        return Task(prove, {"signatures": [signature.wire() for signature in signatures]})
+
+    def keep(self, signature: Signature) -> None:
+        """See `Specialiser`: the proof is kept, as compiling takes a third of a second."""
+        self._known.keep(proven=frozenset([signature]))
+
+    def take(self, signature: Signature) -> bool:
+        """See `Specialiser`."""
+        if self._network(signature).take(signature):
+            return True
+        _log.info("%s stays with what serves all sizes, slower: too many sizes are in use", signature)
+        return False
+
+    def prove(self, signature: Signature) -> None:
+        """Compile for these calls and compare.
 
         Raises:
             RuntimeError: the results differ, or it can't be compiled.
         """
-        network = self._networks[shapes.kind]
-        call, scale_px = shapes.call_shape(self._model.latent_scale_px), self._model.latent_scale_px
+        network, call, scale_px = self._network(signature), signature.call, self._model.latent_scale_px
         every = traced_networks(self._model, call.batch, call.height // scale_px, call.width // scale_px)
-        traced = next(one for one in every if one.kind is shapes.kind)
-        if found := _differs(network.compile(shapes), traced, network.precision):
-            raise RuntimeError(f"results of the {shapes} {found}")
+        traced = next(one for one in every if one.kind == call.kind)
+        if found := _differs(network.compile(signature), traced, network.precision):
+            raise RuntimeError(f"results of the {signature} {found}")
 
-    def learn(self, shapes: Shapes) -> None:
-        """Remember that these are proven."""
-        self._known.keep(proven=frozenset([shapes]))
+    def _network(self, signature: Signature) -> Network:
+        return self._networks[Kind(signature.call.kind)]
 
-    def take(self, shapes: Shapes) -> bool:
-        """Answer calls of these shapes with a compilation of their own from now on; see `Network.take`."""
-        return self._networks[shapes.kind].take(shapes)
+
+def prove(model: Model, signatures: Sequence[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
+    """A builder's task: try compilations, and tell of each that is right."""
+    backend = OpenVinoBackend(model, lambda stage, percent: None)
+    for signature in map(Signature.parse, signatures):
+        backend.prove(signature)
+        yield made(signature)
 
 
 class _Denoiser(Denoiser):

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from ...regions import Kind, Outputs, Run
-from ..compile import Demand
+from ...state import CallShape
+from ..specialise import Demand, Signature
 from .conversion import ov
-from .known import FLOAT32, Shapes
+from .known import FLOAT32
 
 #: Shapes that a network is compiled for at a time: each takes as much memory as its weights in half precision.
 SHAPES_KEPT = 4
@@ -31,9 +32,10 @@ class Network:
     Args:
         core: compiles.
         converted: with batch and sizes free, its inputs and outputs named.
-        kind: as in `Shapes`.
+        kind: the region that it is, or in a step the denoiser of.
+        latent_scale_px: as in `Model`.
+        demand: told which calls nothing is compiled for.
         precision: OpenVINO's name of the number format to calculate in.
-        demand: told which shapes were called that nothing is compiled for.
         clock: monotonic nanoseconds.
 
     Attributes:
@@ -45,61 +47,72 @@ class Network:
         core: ov.Core,
         converted: ov.Model,
         kind: Kind,
+        latent_scale_px: int,
+        demand: Demand,
         precision: str,
-        demand: Demand[Shapes],
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.precision = precision
         self._core = core
         self._converted = converted
-        self._kind = kind
+        self._kind, self._scale_px = kind, latent_scale_px
         self._demand = demand
         self._clock = clock
         self._threads = torch.get_num_threads()
         self.any = self._compile(converted)
-        self._fixed: dict[Shapes, Run] = {}
-        self._used_ns: dict[Shapes, int] = {}
+        self._fixed: dict[Signature, Run] = {}
+        self._used_ns: dict[Signature, int] = {}
 
     @property
-    def fixed(self) -> list[Shapes]:
+    def fixed(self) -> list[Signature]:
         """What is compiled for."""
         return list(self._fixed)
 
     def __call__(self, **inputs: torch.Tensor) -> Outputs:
         """Run it."""
-        shapes = Shapes.of(self._kind, inputs)
-        if (run := self._fixed.get(shapes)) is not None:
-            self._used_ns[shapes] = self._clock()
+        signature = Signature.of(self._call_shape(**inputs), inputs)
+        if (run := self._fixed.get(signature)) is not None:
+            self._used_ns[signature] = self._clock()
             return run(**inputs)
         # In float32 OpenVINO 2026.4.1 crashes the process while it compiles the embedded UNet for fixed shapes.
         if self.precision != FLOAT32:
-            self._demand.note(shapes)
+            self._demand.note(signature)
         return self.any(**inputs)
 
-    def compile(self, shapes: Shapes) -> Run:
+    def _call_shape(self, **inputs: torch.Tensor) -> CallShape:
+        """By the pictures [B, H, W, 3] that are encoded, or the latents [B, C, h, w]; second rows count as rows."""
+        if self._kind is Kind.ENCODE:
+            batch, height, width, _ = inputs["pictures"].shape
+            return CallShape(self._kind.value, batch, 0, width, height)
+        batch, _, height, width = inputs["x" if self._kind is Kind.DECODE else "sample"].shape
+        return CallShape(self._kind.value, batch, 0, width * self._scale_px, height * self._scale_px)
+
+    def compile(self, signature: Signature) -> Run:
         """Compile for these shapes alone: a third of a second. From any thread.
 
         Raises:
             RuntimeError: it can't be.
         """
         fixed = self._converted.clone()
-        fixed.reshape({name: ov.PartialShape(list(shape)) for name, shape in shapes.inputs})
+        fixed.reshape({name: ov.PartialShape(list(shape)) for name, shape, _ in signature.inputs})
         return self._compile(fixed)
 
-    def take(self, shapes: Shapes) -> bool:
+    def take(self, signature: Signature) -> bool:
         """Compile for these shapes, and answer with that from now on. From any thread.
 
         Returns:
             False where as many as may be are in use already.
         """
+        if signature in self._fixed:
+            return True
         kept = dict(self._fixed)
         if len(kept) >= SHAPES_KEPT:
             longest_unused = min(kept, key=lambda one: self._used_ns.get(one, 0))
             if self._clock() - self._used_ns.get(longest_unused, 0) < UNUSED_NS:
                 return False
             del kept[longest_unused]
-        self._used_ns[shapes] = self._clock()
-        self._fixed = {**kept, shapes: self.compile(shapes)}  # swapped whole: the engine's thread reads it
+        self._used_ns[signature] = self._clock()
+        self._fixed = {**kept, signature: self.compile(signature)}  # swapped whole: the engine's thread reads it
         return True
 
     def _compile(self, model: ov.Model) -> Run:

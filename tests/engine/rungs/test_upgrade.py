@@ -1,4 +1,4 @@
-"""Higher rungs while frames flow: made by a child process, taken between two ticks, done without where it fails."""
+"""Faster rungs while frames flow: made by a child process, taken between two ticks, done without where it fails."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.util
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ import pytest
 
 from realtime.config import Config
 from realtime.engine.load import load_engine
+from realtime.engine.models.load import Model
 from realtime.engine.rungs import builder
-from realtime.engine.rungs.builder import Builder
-from realtime.engine.rungs.climb import Climb
+from realtime.engine.rungs.builder import Builder, Task
+from realtime.engine.rungs.upgrade import Upgrade
 from realtime.engine.state import RungState
 from realtime.frame import Result
 from tests.checkpoints import build_tiny
@@ -30,31 +32,39 @@ needs_openvino = pytest.mark.skipif(importlib.util.find_spec("openvino") is None
 
 def child(program: str) -> Any:
     """Starts Python children that run a program instead of the builder's."""
-    return lambda config, order: Builder(config, order, (sys.executable, "-c", program))
+    return lambda config, task: Builder(config, task, (sys.executable, "-c", program))
 
 
-def climbing(program: str, adopt: Any = None) -> tuple[Climb, list[Any], threading.Event]:
-    """A climb that has one thing made, and what the child said."""
-    climb = Climb(Config(), adopt or (lambda backend: None), child(program))
+def nothing(model: Model) -> list[Any]:
+    """A task for children that never get to it."""
+    return []
+
+
+NOTHING = Task(nothing)
+
+
+def upgrading(program: str) -> tuple[Upgrade, list[Any], threading.Event]:
+    """An upgrade that has one thing made, and what the child said."""
+    upgrade = Upgrade(Config(), lambda backend: None, child(program))
     heard: list[Any] = []
     ended = threading.Event()
 
-    def work(climb: Climb) -> None:
-        heard.append(climb.make("a rung", {"make": "nothing"}, heard.append))
+    def work(upgrade: Upgrade) -> None:
+        heard.append(upgrade.make("a rung", NOTHING, heard.append))
         ended.set()
 
-    climb.start(work)
-    return climb, heard, ended
+    upgrade.start(work)
+    return upgrade, heard, ended
 
 
 def test_what_the_child_says_is_heard_and_other_prints_are_not() -> None:
-    climb, heard, ended = climbing("""print("torch says hello"); print('{"built": 1}')""")
+    upgrade, heard, ended = upgrading("""print("torch says hello"); print('{"built": 1}')""")
 
     assert ended.wait(PATIENCE_S)
-    climb.close()
+    upgrade.close()
 
     assert heard == [{"built": 1}, True]
-    assert climb.beside(BELOW) == BELOW
+    assert upgrade.beside(BELOW) == BELOW
 
 
 @pytest.mark.parametrize(
@@ -68,14 +78,14 @@ def test_what_the_child_says_is_heard_and_other_prints_are_not() -> None:
 def test_a_builder_that_fails_leaves_the_rung_and_says_why(
     program: str, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    climb, heard, ended = climbing(program)
+    upgrade, heard, ended = upgrading(program)
 
     assert ended.wait(PATIENCE_S)
-    climb.close()
+    upgrade.close()
 
     assert heard == [False]
-    assert climb.beside(BELOW).doing is None
-    assert reason in climb.beside(BELOW).failed
+    assert upgrade.beside(BELOW).doing is None
+    assert reason in upgrade.beside(BELOW).failed
     assert reason in caplog.text
 
 
@@ -94,40 +104,40 @@ grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60
 print('{"pid": %d}' % grandchild.pid, flush=True)
 grandchild.wait()
 """
-    climb = Climb(Config(), lambda backend: None, child(program))
+    upgrade = Upgrade(Config(), lambda backend: None, child(program))
     spoke = threading.Event()
     pids: list[int] = []
 
-    def hear(message: dict[str, Any]) -> None:
+    def hear(message: Mapping[str, Any]) -> None:
         pids.append(message["pid"])
         spoke.set()
 
-    climb.start(lambda climb: climb.make("a rung", {}, hear) and None)
+    upgrade.start(lambda upgrade: upgrade.make("a rung", NOTHING, hear) and None)
     assert spoke.wait(PATIENCE_S)
-    assert climb.beside(BELOW) == replace(BELOW, doing="a rung", climbs=True)
+    assert upgrade.beside(BELOW) == replace(BELOW, doing="a rung", climbs=True)
 
-    climb.close()
+    upgrade.close()
 
     end_s = time.monotonic() + PATIENCE_S
     while runs(pids[0]):
         assert time.monotonic() < end_s
         time.sleep(0.01)
-    assert climb.beside(BELOW).failed == "", "it was ended, it did not fail"
+    assert upgrade.beside(BELOW).failed == "", "it was ended, it did not fail"
 
 
-def test_an_error_of_the_climb_itself_leaves_the_rung(caplog: pytest.LogCaptureFixture) -> None:
-    climb = Climb(Config(), lambda backend: None)
+def test_an_error_of_the_upgrade_itself_leaves_the_rung(caplog: pytest.LogCaptureFixture) -> None:
+    upgrade = Upgrade(Config(), lambda backend: None)
     tried = threading.Event()
 
-    def work(climb: Climb) -> None:
+    def work(upgrade: Upgrade) -> None:
         tried.set()
         raise ValueError("a foreign graph")
 
-    climb.start(work)
+    upgrade.start(work)
     assert tried.wait(PATIENCE_S)
-    climb.close()
+    upgrade.close()
 
-    assert "ValueError: a foreign graph" in climb.beside(BELOW).failed
+    assert "ValueError: a foreign graph" in upgrade.beside(BELOW).failed
     assert "a foreign graph" in caplog.text
 
 
@@ -149,7 +159,7 @@ def test_a_server_serves_in_eager_mode_until_openvino_is_converted(
         outcomes = run(engine, [make_job(params, len(rungs))])
         assert all(isinstance(outcome, Result) for outcome in outcomes), outcomes
         rungs.append(engine.info.rung)
-        engine.climb.closing.wait(0.05)
+        engine.upgrade.closing.wait(0.05)
 
     assert rungs[-1].name == "openvino" and rungs[-1].climbs
     assert any(rung.doing == "openvino's conversion" for rung in rungs)

@@ -1,4 +1,4 @@
-"""The climb from rung to rung while frames flow: a child process makes the higher one, the engine takes it.
+"""The upgrade to a faster rung while frames flow: a child process makes what it needs, the engine takes it.
 
 Must not know rows, the scheduler, or how a rung works.
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .builder import Builder
+from .builder import Builder, Task
 
 if TYPE_CHECKING:
     from ...config import ModelConfig
@@ -20,15 +20,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: How often it is worth looking whether new sizes or batches are in use.
-LOOK_EVERY_S = 1.0
-
-#: Makes a builder of an order; tests bring their own.
-StartBuilder = Callable[["ModelConfig", dict[str, Any]], Builder]
+#: Starts a child process at work on a task; tests bring their own.
+StartBuilder = Callable[["ModelConfig", Task], Builder]
 
 
 class Meanwhile(NamedTuple):
-    """What a climb is at, swapped whole: the climb's thread writes it, others read it.
+    """What an upgrade is at, swapped whole: the upgrade's thread writes it, others read it.
 
     Attributes:
         doing, failed: as in `RungState`; at most one of them says something.
@@ -41,13 +38,13 @@ class Meanwhile(NamedTuple):
 IDLE = Meanwhile()
 
 
-class Climb:
-    """A thread that goes up while the engine serves on the rung below. Failing leaves that rung, with a warning.
+class Upgrade:
+    """A thread that works at a faster rung while a slower one serves. Failing leaves that one, and the log says so.
 
     Args:
         config: names the model that the builder loads.
-        adopt: gives the engine its new backend; called in the climb's thread.
-        start_builder: starts a child process at work on an order.
+        adopt: gives the engine its new backend; called in the upgrade's thread.
+        start_builder: starts a child process at work on a task.
     """
 
     def __init__(
@@ -63,14 +60,14 @@ class Climb:
         self._thread: threading.Thread | None = None
 
     def beside(self, rung: RungState) -> RungState:
-        """A rung, and what is being made meanwhile, what failed, and whether the climb goes on. Any thread."""
+        """A rung, and what is being made meanwhile, what failed, and whether the upgrade goes on. Any thread."""
         doing, failed = self._meanwhile
-        climbs = self._thread is not None and self._thread.is_alive() and not self.closing.is_set()
-        return replace(rung, doing=doing, failed=failed, climbs=climbs)
+        goes_on = self._thread is not None and self._thread.is_alive() and not self.closing.is_set()
+        return replace(rung, doing=doing, failed=failed, climbs=goes_on)
 
-    def start(self, work: Callable[[Climb], None]) -> None:
-        """Climb in a thread of its own: `work` calls `make` and `arrive` as often as it likes."""
-        self._thread = threading.Thread(target=self._run, args=(work,), name="climb", daemon=True)
+    def start(self, work: Work) -> None:
+        """Work in a thread of its own: see `Work`."""
+        self._thread = threading.Thread(target=self._run, args=(work,), name="upgrade", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -82,15 +79,14 @@ class Climb:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
-    # -- for `work`, in the climb's thread --------------------------------------------------------------------------
+    # -- for `work`, in the upgrade's thread ------------------------------------------------------------------------
 
-    def make(self, what: str, order: dict[str, Any], on_message: Callable[[dict[str, Any]], None]) -> bool:
+    def make(self, what: str, task: Task, on_message: Callable[[Mapping[str, Any]], None]) -> bool:
         """Have a child process make something.
 
         Args:
             what: for people.
-            order: see `builder.main`.
-            on_message: gets what the child says.
+            on_message: gets what the task says.
 
         Returns:
             Whether it was made; if not, the log and `beside` say why.
@@ -100,7 +96,7 @@ class Climb:
         with self._lock:
             if self.closing.is_set():
                 return False
-            builder = self._builder = self._start_builder(self._config, order)
+            builder = self._builder = self._start_builder(self._config, task)
         try:
             for message in builder.messages():
                 on_message(message)
@@ -116,19 +112,23 @@ class Climb:
         return not reason and not self.closing.is_set()
 
     def give_up(self, what: str, reason: object) -> None:
-        """Stay on the rung below."""
+        """Stay on the slower rung."""
         _log.warning("%s can't be made, the rung stays as it is: %s", what, reason)
         self._meanwhile = Meanwhile(failed=f"no {what}: {reason}")
 
     def arrive(self, backend: Backend) -> None:
-        """Serve on a higher rung from the next tick on."""
+        """Serve on a faster rung from the next tick on."""
         if not self.closing.is_set():
             self._meanwhile = IDLE
             self._adopt(backend)
 
-    def _run(self, work: Callable[[Climb], None]) -> None:
+    def _run(self, work: Work) -> None:
         try:
             work(self)
-        except Exception as error:  # whatever compilers and converters raise: there is a rung below
-            _log.debug("the climb ended", exc_info=True)
+        except Exception as error:  # whatever compilers and converters raise: there is a slower rung
+            _log.debug("the upgrade ended", exc_info=True)
             self.give_up("a faster rung", f"{type(error).__name__}: {error}")
+
+
+#: What an upgrade does: it calls `make` and `arrive` as often as it likes, and ends when `closing` is set.
+Work = Callable[[Upgrade], None]

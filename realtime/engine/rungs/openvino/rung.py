@@ -1,0 +1,70 @@
+"""The rung `openvino`: when it can be had, how it is reached while frames flow.
+
+Must not import openvino before it is known to be there, or know rows or the scheduler.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ...backend import EagerBackend
+from ..builder import Task
+from ..folder_cache import cache_folder
+from ..rung import Rung, Start
+from ..specialise import specialise
+from ..upgrade import Upgrade
+
+if TYPE_CHECKING:
+    from ... import Progress
+    from ...models.load import Model
+
+
+def obstacle(model: Model) -> str:
+    """Why OpenVINO can't run a model that is on the CPU; empty where it can."""
+    if model.dtype is not torch.float32:
+        return "openvino reads float32 models, and takes bfloat16 by itself where the CPU has it; leave --dtype out"
+    if importlib.util.find_spec("openvino") is None:
+        return "openvino is not installed: pip install 'realtime[openvino]' makes it about twice as fast"
+    return ""
+
+
+def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -> Start:
+    from .backend import OpenVinoBackend
+    from .conversion import is_converted
+
+    if not may_wait and not is_converted(model):
+        return Start(EagerBackend(model, "until openvino is ready"), upgrade=functools.partial(_upgrade, model))
+    backend = OpenVinoBackend(model, progress)
+    return Start(backend, upgrade=functools.partial(specialise, backend))
+
+
+def _upgrade(model: Model, upgrade: Upgrade) -> None:
+    """Have the networks converted, take them, and compile them for what is in use."""
+    from .backend import OpenVinoBackend
+    from .conversion import is_converted
+
+    what = "openvino's conversion"
+    if not upgrade.make(what, Task(convert), lambda message: None):
+        return
+    if not is_converted(model):  # converting in this process instead would make frames take seconds
+        upgrade.give_up(what, f"it can't be kept in {cache_folder('openvino')}")
+        return
+    backend = OpenVinoBackend(model, lambda stage, percent: None)
+    upgrade.arrive(backend)
+    specialise(backend, upgrade)
+
+
+def convert(model: Model) -> Iterable[Mapping[str, Any]]:
+    """A builder's task: convert the networks, compare their results, and keep both."""
+    from .backend import OpenVinoBackend
+
+    OpenVinoBackend(model, lambda stage, percent: None)
+    return ()
+
+
+OPENVINO = Rung("openvino", ("cpu",), ("cpu",), _start, obstacle)
