@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import nn
 
-from .recipe import of
-
 if TYPE_CHECKING:
     from .recipe import Recipe
 
@@ -98,7 +96,7 @@ class PlainDenoiser(Denoiser):
 
     def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
         """See `Denoiser`; the names are those of `UnetCall`."""
-        prompt = of(recipe.negative) if is_second else recipe.prompt
+        prompt = recipe.prompt_of(is_second)
         told = {
             "prompt_embeds": prompt.prompt_embeds,
             "timestep_cond": recipe.timestep_cond,

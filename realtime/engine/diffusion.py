@@ -19,9 +19,9 @@ from ..frame import Failure, Format, Frame, Job, Result
 from ..params import Params
 from . import EngineInfo, Progress, RowCost, rows
 from .backend import Backend
-from .pending import Clock, DiffusionPending
+from .pending import Clock, DiffusionPending, Failed, Leaving, Passed
 from .recipe import Recipes
-from .rows import Mark, Row
+from .rows import Entry, Finished, Mark, Row
 from .rungs.upgrade import Upgrade
 
 if TYPE_CHECKING:
@@ -140,43 +140,53 @@ class DiffusionEngine:
         if len(admitted) > self.free_rows:
             raise EngineError(f"{len(admitted)} jobs for {self.free_rows} free rows")
         self._take_adopted()
-        self._rows += [Row(job) for job in admitted]
+        opened = [self._open(job) for job in admitted]
         try:
             with torch.inference_mode():
-                self._advance(self._rows[len(self._rows) - len(admitted) :])
+                after = self._advance(opened)
         except torch.OutOfMemoryError:
-            self._fail_all(FrameError("the device has too little memory for this picture size", "out_of_memory"))
-        leaving = [row for row in self._rows if row.is_done]
-        self._rows = [row for row in self._rows if not row.is_done]
-        return DiffusionPending(leaving, self._end_mark(), self._clock)
+            after = None
+        if after is None:
+            after = self._fail_all(opened)
+        self._rows = [one for one in after if isinstance(one, Row)]
+        return DiffusionPending([one for one in after if not isinstance(one, Row)], self._end_mark(), self._clock)
 
-    def _advance(self, new: Sequence[Row]) -> None:
-        for row in new:
-            self._open(row)
-        for group in rows.by_size(row for row in new if not row.is_done):
-            rows.encode_latents(group, self.backend)
-            self._mark(group, "encode_latents")
-        for group in rows.by_size(row for row in self._rows if not row.is_done):
+    def _open(self, job: Job) -> Entry | Passed | Failed:
+        """Find the recipe; a FrameError is this frame's alone."""
+        try:
+            recipe = self.recipes.get(job.params)
+        except FrameError as error:
+            return Failed(job, error)
+        return Entry(job, recipe) if recipe is not None else Passed(job)
+
+    def _advance(self, opened: Sequence[Entry | Passed | Failed]) -> list[Row | Leaving]:
+        """One step of all rows, new ones among them.
+
+        Returns:
+            What became of the rows in flight and of `opened`, in their order.
+        """
+        entered: dict[Entry, Row] = {}
+        for entries in rows.by_size(one for one in opened if isinstance(one, Entry)):
+            entered |= zip(entries, rows.encode_latents(entries, self.backend), strict=True)
+            self._mark([entered[entry] for entry in entries], "encode_latents")
+        after = [*self._rows, *(entered[one] if isinstance(one, Entry) else one for one in opened)]
+        for group in rows.by_size(one for one in after if isinstance(one, Row)):
             rows.denoise(group, self.backend)
             self._mark(group, "denoise")
-        for group in rows.by_size(row for row in self._rows if row.is_done and row.x is not None):
-            rows.decode_latents(group, self.backend)
+        finished: dict[Row, Finished] = {}
+        for group in rows.by_size(one for one in after if isinstance(one, Row) and one.is_done):
+            finished |= zip(group, rows.decode_latents(group, self.backend), strict=True)
             self._mark(group, "decode_latents")
+        return [finished.get(one, one) if isinstance(one, Row) else one for one in after]
 
-    def _open(self, row: Row) -> None:
-        """Find the recipe; a FrameError is this row's alone."""
-        try:
-            row.recipe = self.recipes.get(row.job.params)
-        except FrameError as error:
-            row.error = error
-
-    def _fail_all(self, error: FrameError) -> None:
-        for row in self._rows:
-            if row.error is None:
-                row.error = error
-            row.forget()
+    def _fail_all(self, opened: Sequence[Entry | Passed | Failed]) -> list[Row | Leaving]:
+        """The device's memory did not suffice: no row stays on it."""
+        error = FrameError("the device has too little memory for this picture size", "out_of_memory")
+        failed = [one if isinstance(one, Failed) else Failed(one.job, error) for one in [*self._rows, *opened]]
+        self._rows = []
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
+        return list(failed)
 
     def _mark(self, group: Sequence[Row], stage: str) -> None:
         mark = self._end_mark()

@@ -19,7 +19,7 @@ from torch import nn
 from .denoiser import Conditions, Denoiser
 from .models.components import UNet2DConditionModel
 from .quiet import quiet
-from .recipe import T, of
+from .recipe import T
 
 with quiet():
     from diffusers.models.attention import BasicTransformerBlock
@@ -83,7 +83,7 @@ class FoldedDenoiser(Denoiser):
 
     def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
         """See `Denoiser`: `biases` [1, S] and `keys_values` [1, L, K] in the model's dtype."""
-        prompt = of(recipe.negative) if is_second else recipe.prompt
+        prompt = recipe.prompt_of(is_second)
         return {"biases": self._biases(recipe, prompt)[step], "keys_values": self._keys_values(prompt)}
 
     def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
@@ -98,7 +98,7 @@ class FoldedDenoiser(Denoiser):
         timestep = torch.cat(recipe.steps)[:, T]
         embedding = unet.time_embedding(unet.get_time_embed(timestep.to(self._dtype), timestep), recipe.timestep_cond)
         if recipe.time_ids is not None:
-            added = {"text_embeds": of(prompt.pooled), "time_ids": recipe.time_ids}
+            added = {"text_embeds": prompt.pooled, "time_ids": recipe.time_ids}
             embedding = embedding + unet.get_aug_embed(embedding, prompt.prompt_embeds, added)
         if unet.time_embed_act is not None:
             embedding = unet.time_embed_act(embedding)

@@ -1,17 +1,17 @@
 """What leaves with a tick: waits for the device, looks at the pictures.
 
-Must not know models or the rows that stay.
+Must not know models or rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ..errors import FrameError
 from ..frame import Failure, Job, Result, Stamps
 from ..media.codec import Pixels
-from .rows import Mark, Row
+from .rows import Finished, Mark
 
 Clock = Callable[[], int]
 
@@ -20,17 +20,35 @@ BLACK_MAX = 2
 INPUT_NOT_BLACK = 16
 
 
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A frame that passes through: its picture is the answer."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A frame that gets no picture, as is known before the device was at it, or had to leave it."""
+
+    job: Job
+    error: FrameError
+
+
+Leaving = Finished | Passed | Failed
+
+
 class DiffusionPending:
-    """The rows that leave with a tick, while the device may still work on them.
+    """What leaves with a tick, while the device may still work on it.
 
     Args:
-        leaving: finished rows in the order of their admission.
+        leaving: in the order of their admission.
         end: behind the tick's last work.
     """
 
-    def __init__(self, leaving: Sequence[Row], end: Mark, clock: Clock) -> None:
-        self.jobs: list[Job] = [row.job for row in leaving]
-        self._rows = leaving
+    def __init__(self, leaving: Sequence[Leaving], end: Mark, clock: Clock) -> None:
+        self.jobs: list[Job] = [one.job for one in leaving]
+        self._leaving = leaving
         self._end = end
         self._clock = clock
         self._end_ns = end if isinstance(end, int) else 0
@@ -51,17 +69,24 @@ class DiffusionPending:
         if not self.ready() and not isinstance(self._end, int):
             self._end.synchronize()
             self._end_ns = self._clock()
-        return [self._outcome(row) for row in self._rows]
+        return [self._outcome(one) for one in self._leaving]
 
-    def _outcome(self, row: Row) -> Result | Failure:
-        if row.error is not None:
-            return Failure(row.job, row.error)
+    def _outcome(self, one: Leaving) -> Result | Failure:
+        match one:
+            case Passed(job):
+                return Result(job, job.picture, Stamps.opened(job))
+            case Failed(job, error):
+                return Failure(job, error)
+            case Finished():
+                return self._result(one)
+
+    def _result(self, one: Finished) -> Result | Failure:
         try:
-            picture = _checked(row)
+            picture = _checked(one)
         except FrameError as error:
-            return Failure(row.job, error)
-        moments = {stage: self._moment(mark) for stage, mark in row.marks.items()}
-        return Result(row.job, picture, replace(Stamps.opened(row.job), **moments))
+            return Failure(one.job, error)
+        moments = {stage: self._moment(mark) for stage, mark in one.marks.items()}
+        return Result(one.job, picture, replace(Stamps.opened(one.job), **moments))
 
     def _moment(self, mark: Mark) -> int:
         """A mark on our clock: CUDA's events only know how far apart they are."""
@@ -70,17 +95,15 @@ class DiffusionPending:
         return self._end_ns - round(mark.elapsed_time(self._end) * 1e6)
 
 
-def _checked(row: Row) -> Pixels:
-    """The row's picture.
+def _checked(one: Finished) -> Pixels:
+    """Its picture.
 
     Raises:
         FrameError: it is broken: not a number somewhere, or black though the input was not.
     """
-    if row.output is None or row.finite is None:
-        return row.job.picture
-    if not row.finite:
+    if not one.finite:
         raise FrameError("the model's result is not a number", "nan")
-    picture: Pixels = row.output.numpy()
-    if picture.max() <= BLACK_MAX and row.job.picture.max() > INPUT_NOT_BLACK:
+    picture: Pixels = one.picture.numpy()
+    if picture.max() <= BLACK_MAX and one.job.picture.max() > INPUT_NOT_BLACK:
         raise FrameError("the model's result is black", "black")
     return picture

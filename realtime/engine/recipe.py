@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -20,8 +20,6 @@ from .staging import join
 if TYPE_CHECKING:
     from .models.load import Model
     from .models.prompt import Conditioning
-
-V = TypeVar("V")
 
 #: Recipes and noise kept: enough for every session of a full server to move a slider back and forth.
 RECIPES_KEPT = 64
@@ -60,6 +58,18 @@ class Recipe:
     def step_count(self) -> int:
         """UNet calls of a frame."""
         return len(self.steps)
+
+    def prompt_of(self, is_second: bool) -> Conditioning:
+        """What a row hears, or the second row beside it.
+
+        Raises:
+            ValueError: there is no second row.
+        """
+        if not is_second:
+            return self.prompt
+        if self.negative is None:
+            raise ValueError("this recipe has no second row")
+        return self.negative
 
 
 class RecipeKey(NamedTuple):
@@ -184,9 +194,3 @@ def guidance_embedding(w: float, size: int) -> torch.Tensor:
     angles = torch.tensor([[w]], dtype=torch.float32) * 1000.0 * frequencies
     embedding = torch.cat([torch.sin(angles), torch.cos(angles)], 1)
     return torch.nn.functional.pad(embedding, (0, size - 2 * half))
-
-
-def of(value: V | None) -> V:
-    """A part that is there where it is asked for."""
-    assert value is not None
-    return value

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 
-from ..errors import FrameError
 from ..frame import Job
 from .backend import Backend
 from .denoiser import Conditions, Denoiser
-from .recipe import Recipe, of
+from .recipe import Recipe
 from .regions import Call, Kind, Outputs
 from .staging import to_host
 
@@ -23,74 +23,90 @@ from .staging import to_host
 Mark = int | torch.cuda.Event
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """A frame that gets a row, before it has one."""
+
+    job: Job
+    recipe: Recipe
+
+
 @dataclass(slots=True, eq=False)
 class Row:
     """One frame in flight. Owned by the engine's thread.
 
     Attributes:
-        recipe: None where the frame passes through.
-        error: why this frame gets no picture.
-        step: steps done.
         x: the noisy latents, float32 [1, C, h, w] in the sampler's space.
         conditions: what the UNet is told of this row's picture: tensors [1, …], made by the encode region.
+        step: steps done.
         marks: when the stages on the device were passed, by their names in `frame.Stamps`.
-        output: the result, uint8 [H, W, 3] in memory of the host that the device may still have to fill.
+    """
+
+    job: Job
+    recipe: Recipe
+    x: torch.Tensor
+    conditions: Conditions
+    step: int = 0
+    marks: dict[str, Mark] = field(default_factory=dict[str, Mark])
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no step is left."""
+        return self.step == self.recipe.step_count
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """What is left of a row that was decoded: nothing on the device.
+
+    Attributes:
+        marks: the row's.
+        picture: uint8 [H, W, 3] in memory of the host that the device may still have to fill.
         finite: bool [], likewise: whether all latents and pixels were finite numbers.
     """
 
     job: Job
-    recipe: Recipe | None = None
-    error: FrameError | None = None
-    step: int = 0
-    x: torch.Tensor | None = None
-    conditions: Conditions = field(default_factory=dict[str, torch.Tensor])
-    marks: dict[str, Mark] = field(default_factory=dict[str, Mark])
-    output: torch.Tensor | None = None
-    finite: torch.Tensor | None = None
-
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing is left to do but to deliver."""
-        return self.error is not None or self.recipe is None or self.step == self.recipe.step_count
-
-    def forget(self) -> None:
-        """Give the device's memory back: no step follows."""
-        self.x, self.conditions = None, {}
+    marks: dict[str, Mark]
+    picture: torch.Tensor
+    finite: torch.Tensor
 
 
-def by_size(rows: Iterable[Row]) -> list[list[Row]]:
-    """Rows in groups of one picture size each: what one batch can hold."""
-    groups: dict[tuple[int, int], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row.job.params.width, row.job.params.height), []).append(row)
+Sized = TypeVar("Sized", Entry, Row)
+
+
+def by_size(those: Iterable[Sized]) -> list[list[Sized]]:
+    """In groups of one picture size each: what one batch can hold."""
+    groups: dict[tuple[int, int], list[Sized]] = {}
+    for one in those:
+        groups.setdefault((one.job.params.width, one.job.params.height), []).append(one)
     return list(groups.values())
 
 
-def encode_latents(rows: Sequence[Row], backend: Backend) -> None:
-    """Pictures to noisy latents and to conditions, for new rows of one size."""
-    recipes = [of(row.recipe) for row in rows]
+def encode_latents(entries: Sequence[Entry], backend: Backend) -> list[Row]:
+    """Pictures to noisy latents and to conditions: rows for new frames of one size, in their order."""
     columns = {
-        "pictures": [torch.from_numpy(row.job.picture)[None] for row in rows],
-        "start": [recipe.start for recipe in recipes],
-        "noise": [recipe.noise[0] for recipe in recipes],
+        "pictures": [torch.from_numpy(entry.job.picture)[None] for entry in entries],
+        "start": [entry.recipe.start for entry in entries],
+        "noise": [entry.recipe.noise[0] for entry in entries],
     }
-    outputs = _run(backend, Kind.ENCODE, rows, columns)
+    outputs = _run(backend, Kind.ENCODE, entries, columns)
     split = {name: output.split(1) for name, output in outputs.items()}
-    for i, row in enumerate(rows):
-        row.x = split["x"][i]
-        row.conditions = {name: parts[i] for name, parts in split.items() if name != "x"}
+    x = split.pop("x")
+    return [
+        Row(entry.job, entry.recipe, x[i], {name: parts[i] for name, parts in split.items()})
+        for i, entry in enumerate(entries)
+    ]
 
 
 def denoise(rows: Sequence[Row], backend: Backend) -> None:
     """Move rows of one size one step on, in one UNet call."""
-    rows = sorted(rows, key=lambda row: of(row.recipe).negative is not None)
-    guided = [row for row in rows if of(row.recipe).negative is not None]
-    recipes = [(of(row.recipe), row.step) for row in rows]
+    rows = sorted(rows, key=lambda row: row.recipe.negative is not None)
+    guided = [row for row in rows if row.recipe.negative is not None]
     columns = {
-        "x": [of(row.x) for row in rows],
-        "steps": [recipe.steps[step] for recipe, step in recipes],
+        "x": [row.x for row in rows],
+        "steps": [row.recipe.steps[row.step] for row in rows],
         # The last step's kz is 0: any noise will do there.
-        "noise": [recipe.noise[(step + 1) % recipe.step_count] for recipe, step in recipes],
+        "noise": [row.recipe.noise[(row.step + 1) % row.recipe.step_count] for row in rows],
     }
     denoiser = backend.regions.denoiser
     told = [_conditions(row, denoiser, False) for row in rows] + [_conditions(row, denoiser, True) for row in guided]
@@ -103,20 +119,18 @@ def denoise(rows: Sequence[Row], backend: Backend) -> None:
 
 def _conditions(row: Row, denoiser: Denoiser, is_second: bool) -> Conditions:
     """All that the UNet is told of a row, or of its second row: by its recipe, and by its picture."""
-    return {**denoiser.conditions(of(row.recipe), row.step, is_second), **row.conditions}
+    return {**denoiser.conditions(row.recipe, row.step, is_second), **row.conditions}
 
 
-def decode_latents(rows: Sequence[Row], backend: Backend) -> None:
-    """Latents to pictures in the host's memory, for finished rows of one size."""
-    outputs = _run(backend, Kind.DECODE, rows, {"x": [of(row.x) for row in rows]})
+def decode_latents(rows: Sequence[Row], backend: Backend) -> list[Finished]:
+    """Latents to pictures in the host's memory, for rows of one size that are done, in their order."""
+    outputs = _run(backend, Kind.DECODE, rows, {"x": [row.x for row in rows]})
     pictures, finite = to_host(outputs["pictures"]), to_host(outputs["finite"])
-    for i, row in enumerate(rows):
-        row.output, row.finite = pictures[i], finite[i]
-        row.forget()
+    return [Finished(row.job, row.marks, pictures[i], finite[i]) for i, row in enumerate(rows)]
 
 
 def _run(
-    backend: Backend, kind: Kind, rows: Sequence[Row], columns: Mapping[str, Sequence[torch.Tensor]], guided: int = 0
+    backend: Backend, kind: Kind, those: Sequence[Sized], columns: Mapping[str, Sequence[torch.Tensor]], guided: int = 0
 ) -> Outputs:
-    params = rows[0].job.params
-    return backend.run(Call(kind, params.width, params.height, len(rows) - guided, guided, columns))
+    params = those[0].job.params
+    return backend.run(Call(kind, params.width, params.height, len(those) - guided, guided, columns))

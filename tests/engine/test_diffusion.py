@@ -14,6 +14,7 @@ from realtime.engine import Guidance, RowCost
 from realtime.engine.pending import DiffusionPending
 from realtime.engine.recipe import make_noise
 from realtime.engine.regions import Call, Kind, Outputs
+from realtime.engine.rows import Finished
 from realtime.engine.sampler import PASS_THROUGH_STRENGTH, Sampler
 from realtime.engine.state import RungState
 from realtime.errors import EngineError, ModelError, ParamsError
@@ -353,16 +354,13 @@ class Event:
 
 
 def test_on_cuda_the_stages_are_counted_back_from_the_last_event() -> None:
-    engine, _ = make_engine()
-    engine.tick([make_job(make_params(num_inference_steps=2))])
-    row = engine._rows[0]
-    engine.tick([])
     end: Any = Event(6.0, is_reached=False)
     marks: Any = {"encode_latents": Event(1.0), "denoise": Event(4.0), "decode_latents": Event(5.5)}
-    row.marks = marks
+    job = make_job(make_params())
+    finished = Finished(job, marks, torch.from_numpy(job.picture), torch.tensor(True))
     clock = iter([20_000_000]).__next__
 
-    pending = DiffusionPending([row], end, clock)
+    pending = DiffusionPending([finished], end, clock)
     was_ready = pending.ready()
     (outcome,) = pending.collect()
 

@@ -44,10 +44,11 @@ def delivered_latents() -> Iterator[dict[Key, torch.Tensor]]:
     found: dict[Key, torch.Tensor] = {}
     decode = rows.decode_latents
 
-    def recorded(group: Any, backend: Any) -> None:
-        decode(group, backend)
+    def recorded(group: Any, backend: Any) -> list[rows.Finished]:
+        finished = decode(group, backend)
         for row, latents in zip(group, backend.latents[-len(group) :], strict=True):
             found[row.job.session, row.job.frame.seq] = latents
+        return finished
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rows, "decode_latents", recorded)

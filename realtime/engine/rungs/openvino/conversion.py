@@ -23,7 +23,7 @@ import openvino as ov  # noqa: E402
 
 from ....params import Params  # noqa: E402
 from ...denoiser import Denoiser  # noqa: E402
-from ...recipe import Recipes, T, of  # noqa: E402
+from ...recipe import Recipes, T  # noqa: E402
 from ...regions import Inputs, Kind, Outputs, Regions, to_pictures  # noqa: E402
 from ..folder_cache import FolderCache, cache_folder  # noqa: E402
 
@@ -85,7 +85,8 @@ def traced_networks(
         encoded = dict(encode(pictures, torch.tensor([[1.0, 0.0]] * batch), noise))
     latents = encoded.pop("x")  # of the pictures alone
     params = {"prompt": "", "strength": 0.5, "num_inference_steps": 1, "height": height_px, "width": width_px}
-    recipe = of(Recipes(model).get(Params().model_copy(update=params)))  # a copy may have any size
+    recipe = Recipes(model).get(Params().model_copy(update=params))  # a copy may have any size
+    assert recipe is not None, "a frame of this strength does not pass through"
     step = {
         "sample": ratio * latents + ratio * noise,
         "timestep": recipe.steps[0][:, T].repeat(batch),
