@@ -14,6 +14,7 @@ from realtime.engine.backend import EagerBackend
 from realtime.engine.denoiser import ConcatDenoiser, Conditions, Denoiser, ImageLatents, RowEncoder
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.regions import EncodeRegion, Inputs, Kind, Outputs, Regions, StepRegion, to_pictures, to_pixels
+from realtime.engine.state import CallShape
 from tests.engine.tiny_models import make_job, make_model, make_params, run
 
 
@@ -149,9 +150,9 @@ def test_no_region_leaves_the_device(options: dict[str, Any], is_folded: bool, m
     backend = EagerBackend(model)
     calls: list[tuple[Kind, int, Inputs]] = []
 
-    def answer(kind: Kind, guided: int, inputs: Inputs) -> Any:
-        calls.append((kind, guided, inputs))
-        return backend.regions.region(kind, guided)
+    def answer(call: CallShape, inputs: Inputs) -> Any:
+        calls.append((Kind(call.kind), call.guided, inputs))
+        return backend.regions.region(Kind(call.kind), call.guided)
 
     monkeypatch.setattr(backend, "answer", answer)
     params = make_params(num_inference_steps=2, guidance_scale=3.0)
