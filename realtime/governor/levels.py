@@ -1,6 +1,6 @@
-"""From what a user asked for down to the least that the user allows: what may be traded for time, in order.
+"""The levels (steps and size) and the output qualities that a session's params allow, costliest first.
 
-Pure functions of params. Must not know what anything costs: that is measured elsewhere.
+Pure functions of params. Must not know what a level costs: that is measured elsewhere.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from ..params import SIDE_MIN_PX, SIDE_MULTIPLE_PX, OutputFormat, Params
 
 SIDE_MULTIPLES_PX = (64, 32, 16, SIDE_MULTIPLE_PX)
-"""Tried in this order: a UNet that halves its latents three times is at its best with multiples of 64."""
+"""Sides are multiples of the first of these that fits: UNets that halve latents three times are fastest with 64."""
 SCALES = tuple(eighths / 8 for eighths in range(7, 1, -1))
-"""A size costs an engine something to get ready for (a captured graph), so there are few."""
+"""Of both sides. Few, as an engine prepares for each new size (it captures a graph, for example)."""
 SIDE_TOLERANCE, SHAPE_TOLERANCE = 0.05, 0.025
-"""How far a side may be from its exact share, and the shape from its own: 512x288 at 7/8 is 448x256."""
+"""Largest relative errors of a side and of the aspect ratio: 512x288 at 7/8 is 448x256."""
 QUALITY_STEP = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One rung: how many steps at which size."""
+    """A number of steps at a size in pixels."""
 
     steps: int
     width: int
@@ -33,20 +33,28 @@ class Level:
 
     @classmethod
     def of(cls, params: Params) -> Level:
-        """What these params say."""
+        """The level that the params ask for."""
         return cls(params.num_inference_steps, params.width, params.height)
+
+    def change_to(self, to: Level) -> str:
+        """The change from this level to another one, in words; empty where they are equal."""
+        parts: list[str] = []
+        if self.steps != to.steps:
+            parts.append(f"{to.steps} step{'s' if to.steps > 1 else ''} instead of {self.steps}")
+        if self.pixels != to.pixels:
+            parts.append(f"{to.width}x{to.height} pixels instead of {self.width}x{self.height}")
+        return " and ".join(parts)
 
 
 def levels(params: Params) -> tuple[Level, ...]:
-    """First fewer steps, then smaller pictures: a smaller picture is another noise, which a step less is not.
+    """All levels that the params allow, each cheaper than the one before. The first is that of the params.
 
-    Returns:
-        At least the level of the params themselves, which is first; each costs less than the one before.
+    Steps fall before the size does: another size is another noise, and so another picture.
     """
     steps = range(params.num_inference_steps, min(params.min_steps, params.num_inference_steps) - 1, -1)
-    rungs = [Level(number, params.width, params.height) for number in steps]
-    rungs += [Level(steps[-1], *size) for size in sizes(params)]
-    return tuple(rungs)
+    found = [Level(number, params.width, params.height) for number in steps]
+    found += [Level(steps[-1], *size) for size in sizes(params)]
+    return tuple(found)
 
 
 def sizes(params: Params) -> list[tuple[int, int]]:
@@ -56,7 +64,7 @@ def sizes(params: Params) -> list[tuple[int, int]]:
 
 
 def _size(params: Params, scale: float) -> tuple[int, int] | None:
-    """About this share of both sides, in the largest multiples that come near enough; None where none do."""
+    """Width and height scaled and rounded to the largest multiples within the tolerances; None where none are."""
     sides = params.width, params.height
     smallest = [max(SIDE_MIN_PX, side * params.min_scale) for side in sides]
     for multiple in SIDE_MULTIPLES_PX:
@@ -72,7 +80,7 @@ def _size(params: Params, scale: float) -> tuple[int, int] | None:
 
 
 def qualities(params: Params) -> tuple[int, ...]:
-    """Output qualities, highest first: one only where the format has none."""
+    """Output qualities that the params allow, highest first; the only one where the format has none."""
     highest = params.output_quality
     if params.output_format is OutputFormat.PNG:
         return (highest,)

@@ -10,8 +10,9 @@ from itertools import pairwise
 import pytest
 
 from realtime.frame import STAGES
-from realtime.governor.choice import Choice
-from realtime.governor.governor import LOOK_EVERY_NS, Governor
+from realtime.governor.governor import VERDICT_EVERY_NS, Choice, Governor, missed_target
+from realtime.governor.levels import Level
+from realtime.governor.measurements import Pace
 from realtime.params import Params
 
 MS = 1_000_000
@@ -178,7 +179,7 @@ def test_changes_are_a_second_apart_or_more() -> None:
 
     times = [at_ms for at_ms, _ in world.told]
     assert len(times) > 5
-    assert all(later - earlier >= LOOK_EVERY_NS / MS for earlier, later in pairwise(times))
+    assert all(later - earlier >= VERDICT_EVERY_NS / MS for earlier, later in pairwise(times))
 
 
 def test_level_that_keeps_failing_is_tried_ever_more_rarely() -> None:
@@ -285,3 +286,62 @@ def test_pause_of_the_camera_is_no_slowness() -> None:
     world.run(asked, 5)
 
     assert world.reasons() == ["all is as asked for"]
+
+
+# -- choice and missed target --------------------------------------------------------------------------------------
+
+FULL = Level(4, 512, 512)
+
+
+def a_pace(latency_ms: float = 10.0, fps: float = 30.0, offered_fps: float = 30.0, is_saturated: bool = False) -> Pace:
+    return Pace(latency_ms, fps, offered_fps, is_saturated, made=30, unsent=0)
+
+
+def test_choice_is_told_in_flat_fields() -> None:
+    choice = Choice(Level(2, 384, 256), 75, "because", a_pace(61.26, 12.34))
+
+    assert choice.wire() == {
+        "steps": 2,
+        "width": 384,
+        "height": 256,
+        "quality": 75,
+        "reason": "because",
+        "latency_ms": 61.3,
+        "fps": 12.3,
+    }
+
+
+def test_choice_before_anything_was_measured_has_no_numbers() -> None:
+    wire = Choice(FULL, 85, "as asked for").wire()
+
+    assert (wire["latency_ms"], wire["fps"]) == (None, None)
+
+
+def test_other_numbers_are_no_news() -> None:
+    assert Choice(FULL, 85, "81 ms", a_pace(81)).state == Choice(FULL, 85, "82 ms", a_pace(82)).state
+    assert Choice(FULL, 85, "").state != Choice(FULL, 85, "", is_reached=False).state
+
+
+@pytest.mark.parametrize(
+    ("params", "pace", "is_missed"),
+    [
+        (Params(latency_ms=80), a_pace(latency_ms=80), False),
+        (Params(latency_ms=80), a_pace(latency_ms=81), True),
+        (Params(min_fps=20), a_pace(fps=10, offered_fps=30, is_saturated=True), True),
+        (Params(min_fps=20), a_pace(fps=19.5, offered_fps=30, is_saturated=True), False),
+        (Params(min_fps=20), a_pace(fps=10, offered_fps=10, is_saturated=False), False),
+        (Params(min_fps=20), a_pace(fps=11, offered_fps=11.5, is_saturated=True), False),
+    ],
+)
+def test_a_target_is_missed_where_the_pictures_are_too_slow_and_not_the_camera(
+    params: Params, pace: Pace, is_missed: bool
+) -> None:
+    assert bool(missed_target(params, pace, is_reached=True)) == is_missed
+
+
+def test_what_was_out_of_reach_is_in_reach_again_only_with_a_margin() -> None:
+    asked = Params(latency_ms=100)
+
+    assert missed_target(asked, a_pace(latency_ms=97), is_reached=False)
+    assert not missed_target(asked, a_pace(latency_ms=97), is_reached=True)
+    assert not missed_target(asked, a_pace(latency_ms=94), is_reached=False)

@@ -23,9 +23,9 @@ PARAMS = st.builds(
 
 
 def test_steps_fall_first_and_then_the_size_in_multiples_of_64() -> None:
-    rungs = levels(Params(num_inference_steps=3, min_steps=2))
+    found = levels(Params(num_inference_steps=3, min_steps=2))
 
-    assert [(rung.steps, rung.width, rung.height) for rung in rungs] == [
+    assert [(level.steps, level.width, level.height) for level in found] == [
         (3, 512, 512),
         (2, 512, 512),
         (2, 448, 448),
@@ -49,24 +49,24 @@ def test_smaller_sizes_keep_the_shape(width: int, height: int, found: list[tuple
 
 @given(PARAMS)
 def test_levels_begin_with_what_was_asked_for_fall_and_keep_the_limits(params: Params) -> None:
-    rungs = levels(params)
+    found = levels(params)
 
-    assert rungs[0] == Level.of(params)
-    costs = [(rung.pixels, rung.steps) for rung in rungs]
+    assert found[0] == Level.of(params)
+    costs = [(level.pixels, level.steps) for level in found]
     assert costs == sorted(set(costs), reverse=True)
-    for rung in rungs:
-        assert rung.steps >= min(params.min_steps, params.num_inference_steps)
-        assert rung.width >= params.min_scale * params.width
-        assert rung.height >= params.min_scale * params.height
-        assert rung.width % 8 == rung.height % 8 == 0
-        shape = (rung.width / rung.height) / (params.width / params.height)
+    for level in found:
+        assert level.steps >= min(params.min_steps, params.num_inference_steps)
+        assert level.width >= params.min_scale * params.width
+        assert level.height >= params.min_scale * params.height
+        assert level.width % 8 == level.height % 8 == 0
+        shape = (level.width / level.height) / (params.width / params.height)
         assert abs(shape - 1) <= SHAPE_TOLERANCE + 1e-3
 
 
 @given(PARAMS)
 def test_a_level_is_valid_params(params: Params) -> None:
-    for rung in levels(params):
-        patch = {"num_inference_steps": rung.steps, "width": rung.width, "height": rung.height}
+    for level in levels(params):
+        patch = {"num_inference_steps": level.steps, "width": level.width, "height": level.height}
         params.patched(patch, Params())
 
 
@@ -81,3 +81,11 @@ def test_qualities_fall_from_the_one_asked_for_to_the_lowest_that_is_allowed(par
 
 def test_png_has_one_quality() -> None:
     assert qualities(Params(output_format=OutputFormat.PNG)) == (85,)
+
+
+def test_change_of_level_is_told_in_words() -> None:
+    full = Level(4, 512, 512)
+
+    assert full.change_to(full) == ""
+    assert full.change_to(Level(1, 512, 512)) == "1 step instead of 4"
+    assert Level(1, 256, 256).change_to(full) == "4 steps instead of 1 and 512x512 pixels instead of 256x256"
