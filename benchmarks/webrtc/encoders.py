@@ -34,8 +34,8 @@ SETTLE = 30
 def ours(codec: str, effort: int, bitrate: int, side: int) -> Encode:
     """Our encoder, held at one effort."""
     encoder = VideoEncoder(codec, bitrate / full_bitrate(side, side))
-    encoder.governor.TOO_MUCH, encoder.governor.LITTLE = float("inf"), 0.0
-    encoder.governor.effort = effort
+    encoder.effort_control.TOO_MUCH, encoder.effort_control.LITTLE = float("inf"), 0.0
+    encoder.effort_control.effort = effort
     packetizer = H264Encoder() if codec == "H264" else Vp8Encoder()
 
     def encode(picture: Pixels, number: int) -> list[bytes]:

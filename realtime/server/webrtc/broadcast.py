@@ -23,7 +23,7 @@ from av.frame import Frame
 from ...frame import Result
 from ...session import Session
 from ..connection import ring_from_any_thread
-from .encoder import CLOCK_HZ, BitrateSteps, VideoEncoder
+from .encoder import CLOCK_HZ, BitrateControl, VideoEncoder
 
 if TYPE_CHECKING:
     from .encoder import VideoPacket
@@ -50,7 +50,7 @@ class Outbound(MediaStreamTrack):
     def __init__(self) -> None:
         super().__init__()
         self.codec = ""
-        self.steps = BitrateSteps()
+        self.bitrate_control = BitrateControl()
         self.encoding: Encoding | None = None
         self._packets: deque[VideoPacket] = deque()
         self._arrived = asyncio.Event()
@@ -65,7 +65,7 @@ class Outbound(MediaStreamTrack):
             return
         self._needs_key_frame = False
         self._packets.append(packet)
-        self.steps.sent(time.monotonic(), packet.size)
+        self.bitrate_control.sent(time.monotonic(), packet.size)
         self._arrived.set()
 
     def start_anew(self) -> None:
@@ -202,21 +202,21 @@ class Broadcaster:
         self._assign(session, outbound)
 
         def on_estimate(bitrate: int) -> None:
-            before = outbound.steps.share
+            before = outbound.bitrate_control.share
             target = outbound.encoding.bitrate if outbound.encoding is not None else 0
-            outbound.steps.estimated(time.monotonic(), bitrate, target)
-            if outbound.steps.share != before and outbound.encoding is not None:
-                log.info("a viewer of a session gets %.0f %% of the bitrate", 100 * outbound.steps.share)
+            outbound.bitrate_control.estimated(time.monotonic(), bitrate, target)
+            if outbound.bitrate_control.share != before and outbound.encoding is not None:
+                log.info("a viewer of a session gets %.0f %% of the bitrate", 100 * outbound.bitrate_control.share)
                 self.remove(outbound)
                 self._assign(session, outbound)
 
         return Packetizer(outbound, on_estimate)
 
     def _assign(self, session: Session, outbound: Outbound) -> None:
-        key = (session, outbound.codec, outbound.steps.share)
+        key = (session, outbound.codec, outbound.bitrate_control.share)
         running = self._running.get(key)
         if running is None:
-            encoding = Encoding(session, outbound.codec, outbound.steps.share)
+            encoding = Encoding(session, outbound.codec, outbound.bitrate_control.share)
             self._running[key] = running = (encoding, self._tasks.create_task(self._run(key, encoding)))
         outbound.encoding = running[0]
         running[0].takers.add(outbound)

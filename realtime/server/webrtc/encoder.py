@@ -40,7 +40,7 @@ def full_bitrate(width: int, height: int) -> int:
     return round(min(max(BITS_PER_PIXEL * width * height, BITRATE_MIN), BITRATE_MAX))
 
 
-class Governor:
+class EffortControl:
     """Chooses the effort from how long encoding took of the time between frames.
 
     Down at once where a second's encoding took more than `TOO_MUCH` of its time, up again after `CALM_S` below
@@ -93,7 +93,7 @@ class VideoEncoder:
     def __init__(self, codec: str, share: float = 1.0) -> None:
         self.codec = codec
         self.share = share
-        self.governor = Governor(len(EFFORTS[codec]))
+        self.effort_control = EffortControl(len(EFFORTS[codec]))
         self.bitrate = 0
         self._context: Any = None
         self._made_for: tuple[int, int, int, int] | None = None
@@ -112,7 +112,7 @@ class VideoEncoder:
         """
         begun_s = time.monotonic()
         height, width = picture.shape[:2]
-        wanted = (width, height, round(full_bitrate(width, height) * self.share), self.governor.effort)
+        wanted = (width, height, round(full_bitrate(width, height) * self.share), self.effort_control.effort)
         if self._context is None or self._made_for != wanted:
             self._context, self._made_for = _new_context(self.codec, *wanted), wanted
             self.bitrate = wanted[2]
@@ -122,7 +122,7 @@ class VideoEncoder:
         frame.pict_type = PictureType.I if key_frame else PictureType.NONE
         packets: list[VideoPacket] = self._context.encode(frame)
         now_s = time.monotonic()
-        self.governor.note(now_s, now_s - begun_s)
+        self.effort_control.note(now_s, now_s - begun_s)
         return packets
 
 
@@ -167,7 +167,7 @@ def _new_context(codec: str, width: int, height: int, bitrate: int, effort: int)
     return context
 
 
-class BitrateSteps:
+class BitrateControl:
     """Which share of the full bitrate a peer can take, from its own estimates (REMB).
 
     An estimate is never far above what was sent: a quiet picture makes a low one, and one that changes now and then (a
@@ -181,7 +181,7 @@ class BitrateSteps:
     OVER_S = 2.0
 
     def __init__(self) -> None:
-        self.step = 0
+        self._index = 0
         self._sent: deque[tuple[float, int]] = deque()
         self._moved_s = float("-inf")
         self._complained_s = float("-inf")
@@ -189,7 +189,7 @@ class BitrateSteps:
     @property
     def share(self) -> float:
         """Of the full bitrate."""
-        return self.SHARES[self.step]
+        return self.SHARES[self._index]
 
     def sent(self, now_s: float, size: int) -> None:
         """So many bytes went to the peer."""
@@ -203,7 +203,7 @@ class BitrateSteps:
         sending = 8 * sum(recent) / self.OVER_S
         if sending > target / 2 and bitrate < 0.85 * sending:
             self._complained_s = now_s
-            if self.step < len(self.SHARES) - 1 and now_s - self._moved_s >= self.DOWN_EVERY_S:
-                self.step, self._moved_s = self.step + 1, now_s
-        elif self.step and now_s - max(self._moved_s, self._complained_s) >= self.UP_AFTER_S:
-            self.step, self._moved_s = self.step - 1, now_s
+            if self._index < len(self.SHARES) - 1 and now_s - self._moved_s >= self.DOWN_EVERY_S:
+                self._index, self._moved_s = self._index + 1, now_s
+        elif self._index and now_s - max(self._moved_s, self._complained_s) >= self.UP_AFTER_S:
+            self._index, self._moved_s = self._index - 1, now_s

@@ -129,7 +129,7 @@ async def test_taker_with_a_bad_line_moves_to_a_thinner_encoding_and_leaves_the_
         await packet(bad)
         before = good.encoding
 
-        bad.steps.sent(asyncio.get_running_loop().time(), 10**7)
+        bad.bitrate_control.sent(asyncio.get_running_loop().time(), 10**7)
         bad.packetizer.target_bitrate = 100_000  # type: ignore[attr-defined]
         s.picture()
 

@@ -14,8 +14,8 @@ from realtime.server.webrtc.encoder import (
     BITRATE_MAX,
     BITRATE_MIN,
     EFFORTS,
-    BitrateSteps,
-    Governor,
+    BitrateControl,
+    EffortControl,
     VideoEncoder,
     full_bitrate,
 )
@@ -76,99 +76,99 @@ def test_bitrate_follows_the_size_within_bounds() -> None:
     assert full_bitrate(2048, 2048) == BITRATE_MAX
 
 
-# -- governor ------------------------------------------------------------------------------------------------------
+# -- effort control ------------------------------------------------------------------------------------------------
 
 
-def run(governor: Governor, seconds: float, spent_s: float, start_s: float = 0.0, fps: int = 30) -> list[int]:
+def run(control: EffortControl, seconds: float, spent_s: float, start_s: float = 0.0, fps: int = 30) -> list[int]:
     efforts = []
     for frame in range(int(seconds * fps)):
-        governor.note(start_s + frame / fps, spent_s)
-        efforts.append(governor.effort)
+        control.note(start_s + frame / fps, spent_s)
+        efforts.append(control.effort)
     return efforts
 
 
 def test_encoding_that_takes_half_of_the_time_gets_less_effort_within_two_seconds() -> None:
-    assert run(Governor(2), 2, 0.5 / 30)[-1] == 1
+    assert run(EffortControl(2), 2, 0.5 / 30)[-1] == 1
 
 
 def test_effort_comes_back_after_ten_calm_seconds_and_not_before() -> None:
-    governor = Governor(2)
-    run(governor, 2, 0.5 / 30)
+    control = EffortControl(2)
+    run(control, 2, 0.5 / 30)
 
-    efforts = run(governor, 14, 0.05 / 30, start_s=2.0)
+    efforts = run(control, 14, 0.05 / 30, start_s=2.0)
 
     assert efforts[8 * 30] == 1
     assert efforts[-1] == 0
 
 
 def test_load_between_the_bounds_changes_nothing() -> None:
-    assert set(run(Governor(3), 60, 0.25 / 30)) == {0}
+    assert set(run(EffortControl(3), 60, 0.25 / 30)) == {0}
 
 
 def test_effort_never_leaves_its_range() -> None:
-    assert set(run(Governor(2), 20, 2 / 30)) == {0, 1}
+    assert set(run(EffortControl(2), 20, 2 / 30)) == {0, 1}
 
 
-# -- bitrate steps -------------------------------------------------------------------------------------------------
+# -- bitrate control -----------------------------------------------------------------------------------------------
 
 TARGET = 6_000_000
 
 
-def sending(steps: BitrateSteps, begin_s: float, seconds: float, bitrate: float, estimate: int) -> None:
+def sending(control: BitrateControl, begin_s: float, seconds: float, bitrate: float, estimate: int) -> None:
     """Send at a rate and hear an estimate, both ten times a second."""
     for tenth in range(int(seconds * 10)):
         now_s = begin_s + tenth / 10
-        steps.sent(now_s, int(bitrate / 80))
-        steps.estimated(now_s, estimate, round(TARGET * steps.share))
+        control.sent(now_s, int(bitrate / 80))
+        control.estimated(now_s, estimate, round(TARGET * control.share))
 
 
 def test_low_estimate_of_a_quiet_picture_is_no_complaint() -> None:
-    steps = BitrateSteps()
+    control = BitrateControl()
 
-    sending(steps, 0.0, 20, bitrate=300_000, estimate=200_000)
+    sending(control, 0.0, 20, bitrate=300_000, estimate=200_000)
 
-    assert steps.share == 1.0
+    assert control.share == 1.0
 
 
 def test_bursts_of_a_drawing_above_the_estimate_are_no_complaint() -> None:
-    steps = BitrateSteps()
+    control = BitrateControl()
 
     for second in range(30):  # a key frame of 100 kB, then nothing
-        steps.sent(second, 100_000)
-        steps.estimated(second + 0.1, 250_000, TARGET)
+        control.sent(second, 100_000)
+        control.estimated(second + 0.1, 250_000, TARGET)
 
-    assert steps.share == 1.0
+    assert control.share == 1.0
 
 
 def test_estimate_below_what_is_sent_lowers_the_rate_once_a_second() -> None:
-    steps = BitrateSteps()
+    control = BitrateControl()
     shares = []
 
     for second in range(12):
-        sending(steps, second, 1, bitrate=TARGET * steps.share, estimate=200_000)
-        shares.append(steps.share)
+        sending(control, second, 1, bitrate=TARGET * control.share, estimate=200_000)
+        shares.append(control.share)
 
     assert shares == sorted(shares, reverse=True)
     assert all(later >= earlier / 2 for earlier, later in pairwise(shares))
-    assert shares[-1] == min(BitrateSteps.SHARES)
+    assert shares[-1] == min(BitrateControl.SHARES)
 
 
 def test_rate_comes_back_step_by_step_once_nothing_is_complained_of() -> None:
-    steps = BitrateSteps()
-    sending(steps, 0.0, 8, bitrate=TARGET, estimate=200_000)
-    low = steps.step
+    control = BitrateControl()
+    sending(control, 0.0, 8, bitrate=TARGET, estimate=200_000)
+    low = BitrateControl.SHARES.index(control.share)
 
-    sending(steps, 8.0, 9, bitrate=TARGET * steps.share, estimate=2 * TARGET)
+    sending(control, 8.0, 9, bitrate=TARGET * control.share, estimate=2 * TARGET)
 
     assert low >= 2
-    assert steps.step == low - 1
+    assert BitrateControl.SHARES.index(control.share) == low - 1
 
 
 @given(st.lists(st.tuples(st.floats(0, 3), st.integers(0, 10**8), st.integers(0, 10**6)), max_size=60))
-def test_share_is_always_one_of_the_steps(events: list[tuple[float, int, int]]) -> None:
-    steps, now_s = BitrateSteps(), 0.0
+def test_share_is_always_one_of_the_shares(events: list[tuple[float, int, int]]) -> None:
+    control, now_s = BitrateControl(), 0.0
     for pause_s, estimate, size in events:
         now_s += pause_s
-        steps.sent(now_s, size)
-        steps.estimated(now_s, estimate, TARGET)
-        assert steps.share in BitrateSteps.SHARES
+        control.sent(now_s, size)
+        control.estimated(now_s, estimate, TARGET)
+        assert control.share in BitrateControl.SHARES
