@@ -26,7 +26,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-class Stages:
+class Pipeline:
     """Opens and seals.
 
     Args:
@@ -44,10 +44,10 @@ class Stages:
         self._max_pixels = max_pixels
         self._clock = clock
         self._threads = min(THREADS_MAX, (os.cpu_count() or 1) - 1) if threads is None else threads
-        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="stages") if self._threads > 0 else None
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="pipeline") if self._threads > 0 else None
 
     @property
-    def width(self) -> int:
+    def concurrency(self) -> int:
         """How many are worked on at once."""
         return 1 + self._threads
 

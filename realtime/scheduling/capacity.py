@@ -18,7 +18,7 @@ PRECISION_FPS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class SessionLoad:
     """What one session wants of the engine.
 
     Attributes:
@@ -30,7 +30,7 @@ class Demand:
     cost: RowCost
 
 
-def load(demands: Sequence[Demand], fps: float, fixed_ns: float, slope_ns: float, max_rows: int) -> float:
+def utilization(loads: Sequence[SessionLoad], fps: float, fixed_ns: float, slope_ns: float, max_rows: int) -> float:
     """Share of the engine's time that it takes to give everyone so many pictures a second, or all that they send.
 
     Ticks are as full as they can be: each has at most one row of a session.
@@ -40,23 +40,23 @@ def load(demands: Sequence[Demand], fps: float, fixed_ns: float, slope_ns: float
         slope_ns: for each unit of work in it.
         max_rows: of a tick.
     """
-    demands = [demand for demand in demands if demand.cost.work]
-    rows = [min(demand.fps, fps) * demand.cost.ticks for demand in demands]
+    loads = [load for load in loads if load.cost.work]
+    rows = [min(load.fps, fps) * load.cost.ticks for load in loads]
     ticks = max(max(rows, default=0.0), sum(rows) / max_rows)
-    work = sum(number * demand.cost.work for number, demand in zip(rows, demands, strict=True))
+    work = sum(number * load.cost.work for number, load in zip(rows, loads, strict=True))
     return (fixed_ns * ticks + slope_ns * work) / 1e9
 
 
-def rate_for_all(demands: Sequence[Demand], line: tuple[float, float] | None, max_rows: int) -> float:
+def rate_for_all(loads: Sequence[SessionLoad], line: tuple[float, float] | None, max_rows: int) -> float:
     """Pictures a second that everyone could have who sends as many: `MOST_FPS` at most, and where nothing is measured.
 
     Args:
         line: fixed part of a tick and slope for the work in it, nanoseconds.
     """
-    if line is None or load(demands, MOST_FPS, *line, max_rows) <= BUSY_SHARE:
+    if line is None or utilization(loads, MOST_FPS, *line, max_rows) <= BUSY_SHARE:
         return MOST_FPS
     low, high = 0.0, MOST_FPS
     while high - low > PRECISION_FPS:
         middle = (low + high) / 2
-        low, high = (middle, high) if load(demands, middle, *line, max_rows) <= BUSY_SHARE else (low, middle)
+        low, high = (middle, high) if utilization(loads, middle, *line, max_rows) <= BUSY_SHARE else (low, middle)
     return low

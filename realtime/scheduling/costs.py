@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import median_high
 from typing import Generic
 
-from .capacity import Demand, rate_for_all
+from .capacity import SessionLoad, rate_for_all
 from .fair_queue import FairQueue, U
 
 COMPOSITIONS_KEPT = 32
@@ -189,9 +189,9 @@ class Accounts(Generic[U]):
         """Of the rows in flight."""
         return sum(row.work for row in self._rows.values())
 
-    def rate_for_all(self, demands: Sequence[Demand]) -> float:
+    def rate_for_all(self, loads: Sequence[SessionLoad]) -> float:
         """See `capacity.rate_for_all`: with ticks that cost what they did so far."""
-        return rate_for_all(demands, self.costs.line, self._max_rows)
+        return rate_for_all(loads, self.costs.line, self._max_rows)
 
     def order(self, waiting: Sequence[U]) -> list[U]:
         """See `FairQueue.order`."""

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from ..engine import Engine, Pending, RowCost
 from ..errors import FrameError
 from ..frame import Failure, Job, Result
-from ..media.pipeline import Stages
+from ..media.pipeline import Pipeline
 from ..params import Params
 from ..session import Session
-from .capacity import MOST_FPS, Demand
+from .capacity import MOST_FPS, SessionLoad
 from .costs import Accounts, Charge
 from .seat import Seat
 from .seats import Opened, Seats
@@ -54,7 +54,7 @@ class Scheduler:
         rows_per_session: frames a session may have in flight: 1 is the lowest latency, more the stream batch.
         on_tick: told the duration of each tick in seconds and its number of leaving jobs.
         clock: monotonic nanoseconds.
-        stages: opens frames and seals results; closed when `run` ends.
+        pipeline: opens frames and seals results; closed when `run` ends.
     """
 
     def __init__(
@@ -64,15 +64,15 @@ class Scheduler:
         on_tick: Callable[[float, int], None] = lambda seconds, jobs: None,
         clock: Callable[[], int] = time.monotonic_ns,
         *,
-        stages: Stages | None = None,
+        pipeline: Pipeline | None = None,
     ) -> None:
         self._engine = engine
-        self._stages = stages or Stages(clock=clock)
+        self._pipeline = pipeline or Pipeline(clock=clock)
         self._on_tick = on_tick
         self._clock = clock
         self._bell = threading.Event()
         self._stopping = threading.Event()
-        self._seats = Seats(rows_per_session, self._stages, clock)
+        self._seats = Seats(rows_per_session, self._pipeline, clock)
         self._accounts: Accounts[Seat] = Accounts(max_rows=engine.free_rows)
         self._device = DeviceClock(self._accounts.costs)
         self._in_flight: dict[int, Opened] = {}  # by job number
@@ -98,8 +98,8 @@ class Scheduler:
 
     def rate_with(self, newcomers: Sequence[Params]) -> float:
         """Pictures a second that everyone could have if these came too and sent as many."""
-        demands = [Demand(MOST_FPS, self._engine.cost(params)) for params in newcomers]
-        return self._accounts.rate_for_all([*demands, *self._seats.demands(self._engine.cost)])
+        loads = [SessionLoad(MOST_FPS, self._engine.cost(params)) for params in newcomers]
+        return self._accounts.rate_for_all([*loads, *self._seats.loads(self._engine.cost)])
 
     def stop(self) -> None:
         """Make `run` return after the tick under way."""
@@ -124,7 +124,7 @@ class Scheduler:
                 previous = flight
             self._deliver(previous)
         finally:
-            self._stages.close()
+            self._pipeline.close()
 
     # -- when ---------------------------------------------------------------------------------------------------
 
@@ -240,7 +240,7 @@ class Scheduler:
         duration_ns = self._device.finished(flight.begun_ns, flight.launched_ns, finished_ns)
         is_whole = not any(isinstance(outcome, Failure) for outcome in outcomes)
         self._accounts.settle(flight.charge, duration_ns, is_whole=is_whole)
-        for outcome in self._stages.seal(outcomes):
+        for outcome in self._pipeline.seal(outcomes):
             self._answer(outcome)
         self._on_tick((finished_ns - flight.begun_ns) / 1e9, len(outcomes))
 

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from ..engine import RowCost
 from ..frame import Failure, Job, Order, Repeat, Result
-from ..media.pipeline import Stages
+from ..media.pipeline import Pipeline
 from ..params import Params
 from ..session import Delivery, Session
-from .capacity import MOST_FPS, Demand
+from .capacity import MOST_FPS, SessionLoad
 from .seat import Seat
 from .still import Judgement, StillGate
 
@@ -37,13 +37,13 @@ class Seats:
 
     Args:
         rows_per_session: how many rows a session may have in flight.
-        stages: opens frames.
+        pipeline: opens frames.
         clock: monotonic nanoseconds.
     """
 
-    def __init__(self, rows_per_session: int, stages: Stages, clock: Callable[[], int]) -> None:
+    def __init__(self, rows_per_session: int, pipeline: Pipeline, clock: Callable[[], int]) -> None:
         self._rows_per_session = rows_per_session
-        self._stages = stages
+        self._pipeline = pipeline
         self._clock = clock
         self._lock = threading.Lock()
         self._seats: tuple[Seat, ...] = ()
@@ -67,14 +67,14 @@ class Seats:
         """Whether a frame waits anywhere."""
         return any(seat.has_frame for seat in self)
 
-    def demands(self, cost: Callable[[Params], RowCost]) -> list[Demand]:
+    def loads(self, cost: Callable[[Params], RowCost]) -> list[SessionLoad]:
         """What each session with a connection wants of the engine. Any thread.
 
         Until `NEW_NS` have passed, what it will send is not known: it counts as one that sends as much as it can.
         """
         now_ns = self._clock()
         return [
-            Demand(
+            SessionLoad(
                 MOST_FPS if now_ns - seat.joined_ns < NEW_NS else session.stats.wanted_fps(now_ns), cost(session.in_use)
             )
             for seat in self
@@ -105,7 +105,7 @@ class Seats:
     def open(self, seats: Sequence[Seat]) -> Iterator[Opened]:
         """Take and open the waiting frames of these, answer those that need no row, and give the others."""
         taken = [one for seat in seats if (one := self._take(seat)) is not None]
-        jobs = self._stages.open([order for _, _, order in taken])
+        jobs = self._pipeline.open([order for _, _, order in taken])
         for (seat, gate, _), job in zip(taken, jobs, strict=True):
             session, channel = seat.session, gate.channel
             if isinstance(job, Failure):
@@ -149,5 +149,5 @@ class Seats:
         As many as can be opened at once: the next admission must not be late.
         """
         still = (seat for seat in self if seat.has_frame and (gate := seat.gate) is not None and gate.is_still)
-        for seat, gate, job in self.open(list(itertools.islice(still, self._stages.width))):
+        for seat, gate, job in self.open(list(itertools.islice(still, self._pipeline.concurrency))):
             seat.session.give_back(gate.channel, job.frame)  # something moves: its turn is another matter

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from ..config import Config
 from ..engine import Engine, EngineInfo
 from ..errors import ConfigError
-from ..media.pipeline import Stages
+from ..media.pipeline import Pipeline
 from ..params import SIDE_MIN_PX, SIDE_MULTIPLE_PX, Params
 from ..scheduling.scheduler import Scheduler
 
@@ -46,8 +46,8 @@ class Life:
         """
         max_output_pixels = min(config.max_output_pixels, engine.info.max_output_pixels or config.max_output_pixels)
         defaults = _within(_own_defaults(engine.info), max_output_pixels)
-        stages = Stages(config.max_pixels)
-        scheduler = Scheduler(engine, config.rows_per_session, on_tick, stages=stages)
+        pipeline = Pipeline(config.max_pixels)
+        scheduler = Scheduler(engine, config.rows_per_session, on_tick, pipeline=pipeline)
         return cls(engine, scheduler, defaults, max_output_pixels)
 
 
