@@ -1,1 +1,1 @@
-"""Pictures: codecs, thumbnails, and the stages before and behind the engine."""
+"""Pictures: codecs, thumbnails, and the work on them before and behind the engine."""

@@ -1,7 +1,7 @@
 """Encoded pictures to uint8 RGB arrays of the wanted size, and back.
 
-Must not know torch (the array goes up to the device as it is) or who sent the picture. Every picture is hostile
-until its header has been read: `inspect` looks at the size before anything is decoded, since a forged 50 KB header
+Must not know torch (the array is copied to the device as it is) or who sent the picture. Every picture is hostile
+until its header has been read: `inspect` checks the size before anything is decoded, since a forged header of 50 KB
 cost cv2.imdecode 9 s and 5 GB.
 """
 
@@ -30,16 +30,18 @@ Data = bytes | memoryview
 RGB_601 = np.array([[1.1644, 0, 1.5960], [1.1644, -0.3918, -0.8130], [1.1644, 2.0172, 0]])
 RGB_709 = np.array([[1.1644, 0, 1.7927], [1.1644, -0.2132, -0.5329], [1.1644, 2.1124, 0]])
 FROM_601_TO_709 = (RGB_709 @ np.linalg.inv(RGB_601)).astype(np.float32)
-"""What was converted by the one matrix, as the other would have. Source: ITU-R BT.601-7 and BT.709-6, limited range."""
+"""Corrects RGB that was converted from BT.709 planes by the BT.601 matrix. float32 [3, 3].
+
+Source: ITU-R BT.601-7 and BT.709-6, limited range."""
 LUMA_TO_LIMITED = (16 + np.arange(256) * 219 / 255).round().astype(np.uint8)
 CHROMA_TO_LIMITED = (128 + (np.arange(256) - 128) * 224 / 255).round().astype(np.uint8)
 
 
 def inspect(data: Data | Planes, declared: Format, max_pixels: int) -> tuple[int, int]:
-    """Width and height from the header alone; microseconds, whatever the picture.
+    """Width and height in pixels, from the header alone: takes microseconds, whatever the picture.
 
     Raises:
-        FrameError: no picture, not of the declared format, a header that can't be read, or too many pixels.
+        FrameError: it is no picture, not of the declared format, its header can't be read, or it has too many pixels.
     """
     if isinstance(data, Planes):
         height, width = data.y.shape
@@ -66,15 +68,15 @@ def _inspect_header(data: Data, declared: Format) -> tuple[int, int]:
 
 
 def decode(data: Data | Planes, declared: Format, width: int, height: int, max_pixels: int) -> Pixels:
-    """Decode, crop around the centre to the aspect ratio of width x height, and resize.
+    """Decode, crop around the centre to the aspect ratio of width x height, and resize to that.
 
-    Orientation is as stored (EXIF is not obeyed), grey and CMYK become RGB, transparency lies on white.
+    EXIF orientation is ignored, grey and CMYK become RGB, transparency is composited on white.
 
     Returns:
         uint8 [height, width, 3], RGB, contiguous.
 
     Raises:
-        FrameError: as `inspect`, or the picture can't be decoded.
+        FrameError: see `inspect`, or the picture can't be decoded.
     """
     inspect(data, declared, max_pixels)
     if isinstance(data, Planes):
@@ -87,7 +89,7 @@ def decode(data: Data | Planes, declared: Format, width: int, height: int, max_p
 
 
 def fit(picture: Pixels, width: int, height: int) -> Pixels:
-    """Crop [H, W, 3] or [H, W] around the centre to the aspect ratio of width x height and resize it to that."""
+    """Crop [H, W, 3] or [H, W] around the centre to the aspect ratio of width x height, and resize to that."""
     rows, columns = picture.shape[:2]
     if columns * height > rows * width:
         keep = max(1, round(rows * width / height))
@@ -106,7 +108,7 @@ def fit(picture: Pixels, width: int, height: int) -> Pixels:
 
 
 def _convert(planes: Planes, width: int, height: int) -> Pixels:
-    """Planes to RGB; they are resized first, as they hold half as many values."""
+    """Planes to RGB, uint8 [height, width, 3]. Resized before the conversion, as planes hold half as many values."""
     y, u, v = fit(planes.y, width, height), *(fit(c, width // 2, height // 2) for c in (planes.u, planes.v))
     if planes.is_full_range:
         y, u, v = LUMA_TO_LIMITED[y], CHROMA_TO_LIMITED[u], CHROMA_TO_LIMITED[v]
@@ -143,7 +145,7 @@ def _decode_jpeg(data: Data) -> Pixels:
 
 
 def _plain_png(data: Data) -> bytes:
-    """The chunks that make the picture, whole, and no others. Source: PNG specification, sections 5.3 and 11.2.
+    """The PNG with its critical and tRNS chunks only, all of them whole. Source: PNG specification, sections 5.3, 11.2.
 
     OpenCV 5 allocates whatever the length of a chunk promises: 4 GB and 6 s for a file of 4 KB (measured).
     """
@@ -165,7 +167,7 @@ def _plain_png(data: Data) -> bytes:
 
 
 def _decode_other(data: Data) -> Pixels:
-    """PNG and WebP, with their transparency laid on white."""
+    """Decode PNG or WebP to uint8 RGB, transparency composited on white."""
     try:
         decoded: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:

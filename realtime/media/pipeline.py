@@ -1,7 +1,7 @@
-"""The stages on this side of the engine: a frame is opened before it, a result is sealed after it.
+"""Opens frames (decode, crop, resize) before the engine and seals results (encode) behind it, several at once.
 
-Several at once share a few threads, as the codecs let the interpreter go while they work; one alone is done where it
-is asked for, without a hop. Must not know whose frames they are or when their turn comes.
+The codecs release the interpreter lock, so a few threads share the work; a single frame is done in the calling thread,
+without a hop. Must not know whose frames they are or when their turn comes.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from . import codec
 from .thumbnail import thumbnail
 
 THREADS_MAX = 4
-"""Beside the caller's. Eight pictures of 512x512 take 4 ms of one thread; there is nothing to gain beyond this."""
+"""Beside the calling thread. Eight pictures of 512x512 take 4 ms of one thread: more threads gain nothing."""
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 
 class Pipeline:
-    """Opens and seals.
+    """A pool of threads that opens frames and seals results.
 
     Args:
         max_pixels: the largest picture that is decoded.
         clock: monotonic nanoseconds.
-        threads: beside the caller's; None takes as many as this machine has further processors.
+        threads: beside the calling one; None takes one a further processor, up to `THREADS_MAX`.
     """
 
     def __init__(
@@ -48,15 +48,23 @@ class Pipeline:
 
     @property
     def concurrency(self) -> int:
-        """How many are worked on at once."""
+        """How many frames are worked on at once."""
         return 1 + self._threads
 
     def open(self, orders: Sequence[Order]) -> Iterator[Job | Failure]:
-        """Decode, crop and resize the frames' pictures to their params' size, in their order."""
+        """Decode, crop and resize the frames' pictures to the size of their params.
+
+        Yields:
+            In the orders' order: a job, or a failure where the picture can't be decoded.
+        """
         return self._spread(self._open, orders)
 
     def seal(self, outcomes: Sequence[Result | Failure]) -> Iterator[Result | Failure]:
-        """Encode the pictures of those that want it, in their order: each can be sent before the next is done."""
+        """Encode the pictures of the results whose jobs ask for it (`Order.encode`).
+
+        Yields:
+            In the outcomes' order, each as soon as it is done, so that it can be sent before the next.
+        """
         return self._spread(self._seal, outcomes)
 
     def close(self) -> None:
@@ -65,7 +73,7 @@ class Pipeline:
             self._pool.shutdown()
 
     def _spread(self, work: Callable[[A], B], items: Sequence[A]) -> Iterator[B]:
-        """What no thread has begun by its turn is done here: a busy machine may have none to spare."""
+        """Apply `work` to all items, in order. The calling thread does those that no other has begun by their turn."""
         if not items:
             return
         pool = self._pool

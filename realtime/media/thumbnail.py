@@ -1,6 +1,6 @@
-"""What is compared in a picture's place: the means of its cells.
+"""Thumbnails: the mean colours of a grid of cells, which are compared in the place of pictures.
 
-Pure numpy and OpenCV. Must not know what is compared, or why.
+Pure numpy and OpenCV. Must not know which pictures are compared, or why.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ import numpy as np
 import numpy.typing as npt
 
 CELLS = 32
-"""Cells a side: 16 pixels square of a 512x512 picture. Noise averages out in them, a stroke of a pen does not."""
+"""Cells a side. Of 16x16 pixels in a 512x512 picture: noise averages out in one, a pen stroke does not."""
 FINE_PX = 192
-"""Larger pictures are halved first, in bytes: twice as fast as one resize. From here on rounding would be as large as
-the noise."""
+"""Larger pictures are first halved as uint8, which is twice as fast as one resize in float32. Below this size the
+rounding would be as large as the noise."""
 
 Thumbnail = npt.NDArray[np.float32]
 
 
 def thumbnail(picture: npt.NDArray[np.uint8]) -> Thumbnail:
-    """What is compared in a picture's place.
+    """The mean colour of each cell of a picture.
 
     Args:
         picture: uint8 [height, width, 3], RGB, both multiples of 8.
 
     Returns:
-        float32 [32, 32, 3]: the mean of each cell.
+        float32 [CELLS, CELLS, 3], 0 to 255.
     """
     small = picture
     height, width = picture.shape[:2]
