@@ -1,1 +1,1 @@
-"""Who is served when: admission, fairness, costs, timing."""
+"""Scheduling of frames onto the engine: admission, fairness, costs, timing."""

@@ -1,4 +1,4 @@
-"""How many pictures a second everyone would get if one more came: what admission stands on.
+"""The frame rate that all sessions could have at once, by which new ones are let in.
 
 Pure functions. Must not know sessions, or where the numbers were measured.
 """
@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from ..engine import RowCost
 
 MOST_FPS = 120.0
-"""Nobody looks at more."""
+"""Highest frame rate that is planned for: nobody sees more."""
 BUSY_SHARE = 0.9
-"""Of the engine's time that may be planned with: ticks vary, and between them frames are picked."""
+"""Highest utilization that is planned for: ticks vary, and frames are picked between them."""
 PRECISION_FPS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class SessionLoad:
-    """What one session wants of the engine.
+    """The load that one session puts on the engine.
 
     Attributes:
-        fps: frames a second that it sends; whoever sends few needs no more than those.
-        cost: of a frame; one without work takes no time of the engine's.
+        fps: frames a second that it sends.
+        cost: of a frame; one without work takes no engine time.
     """
 
     fps: float
@@ -31,14 +31,17 @@ class SessionLoad:
 
 
 def utilization(loads: Sequence[SessionLoad], fps: float, fixed_ns: float, slope_ns: float, max_rows: int) -> float:
-    """Share of the engine's time that it takes to give everyone so many pictures a second, or all that they send.
+    """Share of the engine's time that is needed if each session gets `fps` pictures a second, or all that it sends.
 
-    Ticks are as full as they can be: each has at most one row of a session.
+    Ticks are assumed as full as they can be, with at most one row of a session in each.
 
     Args:
-        fixed_ns: of a tick, whatever is in it.
-        slope_ns: for each unit of work in it.
-        max_rows: of a tick.
+        fixed_ns: duration of a tick, apart from its work.
+        slope_ns: duration per unit of work.
+        max_rows: rows that a tick may have.
+
+    Returns:
+        0 or more; above 1 it can't be done.
     """
     loads = [load for load in loads if load.cost.work]
     rows = [min(load.fps, fps) * load.cost.ticks for load in loads]
@@ -48,10 +51,14 @@ def utilization(loads: Sequence[SessionLoad], fps: float, fixed_ns: float, slope
 
 
 def rate_for_all(loads: Sequence[SessionLoad], line: tuple[float, float] | None, max_rows: int) -> float:
-    """Pictures a second that everyone could have who sends as many: `MOST_FPS` at most, and where nothing is measured.
+    """Pictures a second that every session could have that sends as many.
 
     Args:
-        line: fixed part of a tick and slope for the work in it, nanoseconds.
+        line: `fixed_ns` and `slope_ns`, see `utilization`; None where nothing was measured yet.
+        max_rows: rows that a tick may have.
+
+    Returns:
+        At most `MOST_FPS`; `MOST_FPS` where nothing was measured.
     """
     if line is None or utilization(loads, MOST_FPS, *line, max_rows) <= BUSY_SHARE:
         return MOST_FPS

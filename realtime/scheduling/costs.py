@@ -1,6 +1,6 @@
-"""What ticks cost, who is charged for them, and how many rows one had better have.
+"""Durations of ticks by their work, the work from which on a tick is full, and the users' charges.
 
-Must not know sessions, frames or the engine: users are whatever the fair queue orders, work is in the engine's unit
+Must not know sessions, frames or the engine: users are those of the fair queue, work is in the engine's unit
 (`RowCost.work`), times are nanoseconds.
 """
 
@@ -17,23 +17,23 @@ from .capacity import SessionLoad, rate_for_all
 from .fair_queue import FairQueue, U
 
 COMPOSITIONS_KEPT = 32
-"""Amounts of work whose ticks' durations are remembered, the newest: what a machine once took says little."""
+"""Amounts of work whose durations are remembered, the newest ones: a machine's speed changes."""
 NEWEST = 5
-"""Durations of each that count, by their median: one hiccup changes nothing, a lasting change shows after three."""
+"""Durations of each whose median is taken: one outlier changes nothing, a lasting change shows after three."""
 MEASURED = 3
-"""Durations from which on an amount of work counts for the line: the first ones may have compiled something."""
+"""Durations from which on an amount of work counts for the line: the first may include a compilation."""
 CHARGE_MIN_NS = 1.0
-"""Least charge of a tick: two users of an engine whose speed is unknown take turns all the same."""
+"""Least charge of a tick, so that users take turns before anything was measured."""
 FULL = 0.9
-"""Share of the highest rate at which a tick is full: more rows would only make all of its pictures later."""
+"""Share of the highest rate from which on a tick is full: more rows would only make all of its pictures later."""
 PROBE_EVERY = 500
-"""One tick in so many ignores the limit: what was learned of full ticks may have changed since."""
+"""One tick in so many ignores the limit, so that full ticks are measured anew."""
 
 
 class TickCosts:
-    """How long a tick takes: a fixed part, and a part for each unit of work in it. Learned from the ticks that were.
+    """Duration of a tick: a fixed part, and a part per unit of work. Fitted to the ticks so far.
 
-    On a device that one row does not fill, the fixed part is large: further rows are nearly free there.
+    The fixed part is large on a device that one row does not fill: further rows are nearly free there.
 
     Attributes:
         line: the fixed part and that of one unit of work, nanoseconds; None until something was measured.
@@ -46,7 +46,7 @@ class TickCosts:
         self._durations: dict[int, deque[int]] = {}  # by work, the newest last
 
     def note(self, work: int, duration_ns: int) -> None:
-        """A tick of so much work took this long. One without work teaches nothing: it takes next to no time."""
+        """Learn from a tick. One without work is left out: it takes next to no time."""
         if not work:
             return
         newest = self._durations.pop(work, None) or deque(maxlen=NEWEST)
@@ -64,7 +64,7 @@ class TickCosts:
         return median_high(newest) if newest else None
 
     def expected(self, work: int) -> float:
-        """How long a tick of so much work takes: as measured, else by the line; 0 where nothing is known."""
+        """Expected duration of a tick of so much work: as measured, else by the line; 0 where nothing was measured."""
         measured_ns = self.measured(work)
         if measured_ns is not None:
             return measured_ns
@@ -72,7 +72,7 @@ class TickCosts:
         return fixed_ns + slope_ns * work if work else 0.0
 
     def split(self, works: Mapping[U, int], duration_ns: float) -> dict[U, float]:
-        """Divide a tick's duration among the users in it: the fixed part alike, the rest by work.
+        """Divide a tick's duration among the users in it: the fixed part equally, the rest by work.
 
         A user without work has no share in a tick of others' work.
         """
@@ -88,7 +88,7 @@ class TickCosts:
 
 
 def _line(medians: Mapping[int, int]) -> tuple[float, float] | None:
-    """Least-squares line: fixed part and slope, neither below 0; all slope where there is one point."""
+    """Least-squares line through durations by work: fixed part and slope, neither below 0; one point is all slope."""
     if not medians:
         return None
     mean_work = sum(medians) / len(medians)
@@ -103,27 +103,30 @@ def _line(medians: Mapping[int, int]) -> tuple[float, float] | None:
 
 
 def _full_work(fixed_ns: float, slope_ns: float) -> float:
-    """Work at which a tick has `FULL` of the rate of an endless one: 0 where every row costs what it costs alone."""
+    """Work at which work per time is `FULL` of its limit for ever larger ticks; 0 where there is no fixed part."""
     return fixed_ns / slope_ns * FULL / (1 - FULL) if slope_ns else math.inf
 
 
 @dataclass(slots=True)
 class BatchLimit:
-    """Which rows still fit into the next tick, as it fills up.
+    """Decides which rows still fit into the next tick as it is filled.
 
     Attributes:
-        full_work: from which on it is full.
+        full_work: work from which on the tick is full.
         work: of the rows in it so far.
-        least_ticks: that one of them still has to go.
+        least_ticks: fewest ticks that one of them has left.
     """
 
     full_work: float
     work: int = 0
     least_ticks: float = math.inf
 
-    def takes(self, work: int, ticks: int) -> bool:
-        """True if the row fits; it is in then. A full tick still takes a row with fewer ticks left than any in it,
-        which leaves before all of them, and one without work.
+    def try_add(self, work: int, ticks: int) -> bool:
+        """Add the row if it fits. A full tick still takes a row without work, and one with fewer ticks left than any
+        in it: it leaves first.
+
+        Returns:
+            Whether it fits.
         """
         fits = not work or self.work < self.full_work or ticks < self.least_ticks
         if fits:
@@ -131,7 +134,7 @@ class BatchLimit:
         return fits
 
     def add(self, work: int, ticks: int) -> None:
-        """A row is in it that has so many ticks to go. One without work fills nothing and delays nobody."""
+        """Add a row that has so many ticks left. One without work fills nothing and delays nobody."""
         if work:
             self.work += work
             self.least_ticks = min(self.least_ticks, ticks)
@@ -139,11 +142,11 @@ class BatchLimit:
 
 @dataclass(frozen=True, slots=True)
 class Charge(Generic[U]):
-    """A launched tick, charged by what it is expected to take.
+    """What a launched tick was charged: its expected duration.
 
     Attributes:
-        works: of its rows, by user.
-        expected_ns: that each user was charged.
+        works: work of its rows, by user.
+        expected_ns: share of the expected duration, by user.
     """
 
     works: Mapping[U, int]
@@ -151,13 +154,13 @@ class Charge(Generic[U]):
 
     @property
     def work(self) -> int:
-        """Of all rows."""
+        """Of all its rows."""
         return sum(self.works.values())
 
 
 @dataclass(slots=True)
 class _Row(Generic[U]):
-    """A row in flight: whose, its work, and the ticks it still has to go."""
+    """A row in flight: its user, its work, and the ticks that it has left."""
 
     user: U
     work: int
@@ -165,16 +168,16 @@ class _Row(Generic[U]):
 
 
 class Accounts(Generic[U]):
-    """Charges users for the ticks that their rows are in, and orders them by it.
+    """Charges users for the ticks that their rows are in, and orders them by their charges.
 
-    By what a tick is expected to take when it is launched, since the next frames are picked before anybody knows how
-    long it takes; by what it took once it is collected.
+    A tick is charged by its expected duration when it is launched, since the next frames are picked before it ends; the
+    charge is corrected by the measured duration once the tick is collected.
 
     Args:
         max_rows: of a tick.
 
     Attributes:
-        costs: what ticks take.
+        costs: durations of ticks.
     """
 
     def __init__(self, max_rows: int) -> None:
@@ -190,31 +193,31 @@ class Accounts(Generic[U]):
         return sum(row.work for row in self._rows.values())
 
     def rate_for_all(self, loads: Sequence[SessionLoad]) -> float:
-        """See `capacity.rate_for_all`: with ticks that cost what they did so far."""
+        """See `capacity.rate_for_all`; by the durations of ticks so far."""
         return rate_for_all(loads, self.costs.line, self._max_rows)
 
     def order(self, waiting: Sequence[U]) -> list[U]:
-        """See `FairQueue.order`."""
+        """The waiting users in the order of `FairQueue.order`."""
         return self._queue.order(waiting, {row.user for row in self._rows.values()})
 
     def limit(self) -> BatchLimit:
-        """What the next tick takes beside the rows in flight."""
+        """The limit of the next tick, with the rows in flight in it."""
         limit = BatchLimit(math.inf if self._ticks % PROBE_EVERY == 0 else self.costs.full_work)
         for row in self._rows.values():
             limit.add(row.work, row.ticks)
         return limit
 
     def enter(self, number: int, user: U, work: int, ticks: int) -> None:
-        """A row of this user is in all ticks from now on, until it leaves: after so many, if nothing comes between."""
+        """Add a row: it is in all ticks until it leaves, which should be after so many."""
         self._queue.admit(user)
         self._rows[number] = _Row(user, work, ticks)
 
     def leave(self, number: int) -> None:
-        """The row of this number was in its last tick."""
+        """Remove the row of this number: it was in its last tick."""
         del self._rows[number]
 
     def charge(self) -> Charge[U]:
-        """A tick of all rows in flight is launched."""
+        """Charge a tick of all rows in flight, which is launched now."""
         self._ticks += 1
         works: Counter[U] = Counter()
         for row in self._rows.values():
@@ -225,7 +228,7 @@ class Accounts(Generic[U]):
         return charge
 
     def settle(self, charge: Charge[U], duration_ns: int, *, is_whole: bool = True) -> None:
-        """The tick took so long.
+        """Replace the charge of a tick by its measured duration.
 
         Args:
             is_whole: whether all of its work was done; a tick that failed, if only in part, teaches nothing.

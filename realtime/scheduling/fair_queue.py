@@ -13,12 +13,12 @@ from typing import Protocol, TypeVar
 
 @dataclass(slots=True, eq=False)
 class Tag:
-    """Where a user stands in virtual time.
+    """A user's position in virtual time.
 
     Attributes:
-        virtual_ns: engine time that it was charged, plus what it let pass while it was idle.
+        virtual_ns: engine time that it was charged; raised to the virtual time of the queue when it has been idle.
         start_ns: `virtual_ns` when its newest frame was admitted: the start tag of that frame.
-        turn: number of that admission among all users' admissions.
+        turn: sequence number of that admission among those of all users.
     """
 
     virtual_ns: float = 0.0
@@ -27,11 +27,11 @@ class Tag:
 
 
 class User(Protocol):
-    """Whoever is served."""
+    """Anything that holds a tag."""
 
     @property
     def tag(self) -> Tag:
-        """Its place in the queue: one object for as long as it is served."""
+        """The same object for as long as the user is served."""
         ...
 
 
@@ -70,11 +70,11 @@ class FairQueue:
         return [user for user in ordered if min(user.tag.start_ns, user.tag.virtual_ns) <= least_ns]
 
     def admit(self, user: User) -> None:
-        """A frame of this user goes to the engine."""
+        """Note that a frame of this user goes to the engine."""
         self._turn += 1
         user.tag.start_ns = user.tag.virtual_ns
         user.tag.turn = self._turn
 
     def charge(self, user: User, cost_ns: float) -> None:
-        """This user's rows took, or will take, so much of the engine's time; a negative cost corrects an estimate."""
+        """Charge engine time to this user; a negative cost corrects an estimate."""
         user.tag.virtual_ns += cost_ns

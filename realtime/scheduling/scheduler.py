@@ -24,7 +24,7 @@ from .seats import Opened, Seats
 from .timing import DeviceClock, worth_waiting
 
 READY_POLL_NS = 1_000_000
-"""How often a tick is asked whether it has ended before its time: what is expected is not what happens."""
+"""How often a running tick is polled for its end: it may come before it is expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Flight:
     """A tick that was launched and is not collected yet.
 
     Attributes:
-        begun_ns, launched_ns: before and behind `Engine.tick`.
+        begun_ns, launched_ns: our monotonic clock before and after `Engine.tick`.
     """
 
     pending: Pending
@@ -52,7 +52,7 @@ class Scheduler:
     Args:
         engine: called by the thread that calls `run`, but for `cost`.
         rows_per_session: frames a session may have in flight: 1 is the lowest latency, more the stream batch.
-        on_tick: told the duration of each tick in seconds and its number of leaving jobs.
+        on_tick: called after each tick with its duration in seconds and the number of jobs that left with it.
         clock: monotonic nanoseconds.
         pipeline: opens frames and seals results; closed when `run` ends.
     """
@@ -85,7 +85,7 @@ class Scheduler:
         return len(self._in_flight)
 
     def ring(self) -> None:
-        """A frame waits somewhere."""
+        """Wake the engine thread: a frame waits."""
         self._bell.set()
 
     def add(self, session: Session) -> None:
@@ -97,7 +97,7 @@ class Scheduler:
         self._seats.remove(session)
 
     def rate_with(self, newcomers: Sequence[Params]) -> float:
-        """Pictures a second that everyone could have if these came too and sent as many."""
+        """Pictures a second that every session could have if sessions with these params joined. See `rate_for_all`."""
         loads = [SessionLoad(MOST_FPS, self._engine.cost(params)) for params in newcomers]
         return self._accounts.rate_for_all([*loads, *self._seats.loads(self._engine.cost)])
 
@@ -109,7 +109,7 @@ class Scheduler:
     # -- the engine thread --------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """The engine thread's whole life.
+        """Admit, launch and deliver until `stop` is called.
 
         Raises:
             Exception: whatever the engine raised; it is broken and nothing more will come of it.
@@ -129,10 +129,10 @@ class Scheduler:
     # -- when ---------------------------------------------------------------------------------------------------
 
     def _wait(self, previous: Flight | None) -> Flight | None:
-        """Until the next frames had better be picked.
+        """Wait until it is time to admit frames.
 
         Returns:
-            The tick that still runs; None where there was none, or it has ended and its pictures are delivered.
+            The tick that still runs; None where there was none, or its pictures have been delivered.
         """
         if previous is None:
             if not self._seats.is_waiting:
@@ -149,7 +149,7 @@ class Scheduler:
         return previous
 
     def _hold(self, flight: Flight) -> None:
-        """Wait as long as the next admission can without leaving the device idle, or until the tick has ended."""
+        """Put the next admission off for as long as the device stays busy, or until the tick has ended."""
         while not flight.pending.ready():
             hold_ns = self._device.hold_ns(self._end_ns(flight), len(self._seats.ready()), self._clock())
             if hold_ns <= 0:
@@ -162,7 +162,7 @@ class Scheduler:
         return self._device.end_ns(flight.charge.work, flight.launched_ns)
 
     def _wait_for_another(self) -> None:
-        """With an idle device: wait for a frame that is about to come, if that is good for all."""
+        """With an idle device: wait for a frame that is about to come, as long as it is worth that."""
         self._seats.answer_still()
         while (wait_ns := self._co_batching_ns(self._clock())) > 0:
             self._bell.clear()
@@ -171,7 +171,7 @@ class Scheduler:
             self._seats.answer_still()
 
     def _co_batching_ns(self, free_ns: float) -> float:
-        """How long after `free_ns`, when the device is free, one more frame comes that is worth waiting for; else 0."""
+        """Time from `free_ns`, when the device is free, to the next frame if that is worth waiting for; else 0."""
         ready, coming = self._seats.ready(), self._seats.next_coming(free_ns)
         if coming is None or not 0 < len(ready) < self._engine.free_rows:
             return 0.0
@@ -181,13 +181,13 @@ class Scheduler:
         return wait_ns if worth_waiting(self._accounts.costs, wait_ns, rows, work, more) else 0.0
 
     def _cost(self, seat: Seat) -> RowCost:
-        """Of a frame of this session, as far as its newest one tells."""
+        """Expected cost of the session's next frame: by the params of its newest one."""
         return self._engine.cost(seat.session.in_use)
 
     # -- admit --------------------------------------------------------------------------------------------------
 
     def _admit(self) -> list[Job]:
-        """Jobs for all free rows, as far as there are changed frames; each session's frame is looked at once."""
+        """Fill the free rows with frames that show something new. Opens at most one frame a session."""
         jobs: list[Job] = []
         seen: set[Seat] = set()
         while picked := self._pick(seen, self._engine.free_rows - len(jobs)):
@@ -198,14 +198,14 @@ class Scheduler:
         return jobs
 
     def _pick(self, seen: Collection[Seat], free: int) -> list[Seat]:
-        """Those whose waiting frames belong in the next tick, who had least of the engine's time first."""
+        """Up to `free` seats whose waiting frames fit into the next tick, in the order of the fair queue."""
         ready = [seat for seat in self._seats.ready() if seat not in seen]
         limit = self._accounts.limit()
         costs = ((seat, self._cost(seat)) for seat in self._accounts.order(ready)[: max(0, free)])
-        return [seat for seat, cost in costs if limit.takes(cost.work, cost.ticks)]
+        return [seat for seat, cost in costs if limit.try_add(cost.work, cost.ticks)]
 
     def _enter(self, opened: Opened) -> None:
-        """A frame gets a row."""
+        """Account for a frame that gets a row."""
         seat, gate, job = opened
         cost = self._engine.cost(job.params)
         self._in_flight[job.number] = opened
@@ -218,7 +218,7 @@ class Scheduler:
     # -- launch, deliver ----------------------------------------------------------------------------------------
 
     def _launch(self, jobs: list[Job]) -> Flight | None:
-        """The next tick; None where there is nothing to do."""
+        """Launch a tick of the rows in flight and these jobs; None where there are neither."""
         if not jobs and not self._engine.busy_rows:
             return None
         charge = self._accounts.charge()
@@ -233,7 +233,7 @@ class Scheduler:
         return Flight(pending, charge, begun_ns, launched_ns)
 
     def _deliver(self, flight: Flight | None) -> None:
-        """Wait for a tick's end, and hand over what became of the jobs that left with it."""
+        """Wait for the end of a tick, settle its charge, and answer the jobs that left with it."""
         if flight is None:
             return
         outcomes, finished_ns = flight.pending.collect(), flight.pending.finished_ns

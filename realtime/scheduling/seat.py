@@ -1,4 +1,4 @@
-"""What the scheduler keeps of each session while it serves it, in one object that goes when the session goes.
+"""The scheduler's state of one session, for as long as the session is served.
 
 Must not know the engine, or whose turn it is.
 """
@@ -18,10 +18,10 @@ class Seat:
     """One session that is served. Owned by the engine thread, but for `session` and `joined_ns`, which never change.
 
     Attributes:
-        joined_ns: since when.
+        joined_ns: our monotonic clock when it began to be served.
         tag: its place in the fair queue.
-        rhythm: when its frames come.
-        rows: how many it has in flight.
+        rhythm: of its frames' arrivals.
+        rows: number of its rows in flight.
     """
 
     session: Session
@@ -33,7 +33,7 @@ class Seat:
 
     @property
     def gate(self) -> StillGate | None:
-        """Of the session's connection, a new one for each; None while there is none."""
+        """The gate of the session's connection, a new one for each connection; None while there is none."""
         channel = self.session.channel
         if channel is None:
             return None
@@ -43,5 +43,5 @@ class Seat:
 
     @property
     def has_frame(self) -> bool:
-        """Whether a frame of its connection waits."""
+        """Whether a frame waits in its connection's inbox."""
         return (channel := self.session.channel) is not None and channel.inbox.full

@@ -1,4 +1,4 @@
-"""The sessions' side of the scheduler: who is served, whose frames wait, and what becomes of a frame without a row.
+"""The sessions that are served: their waiting frames are taken and opened here, and their answers delivered.
 
 Must not know the engine, or whose turn it is.
 """
@@ -21,7 +21,7 @@ from .seat import Seat
 from .still import Judgement, StillGate
 
 NEW_NS = 5_000_000_000
-"""How long a session counts as new after it has joined."""
+"""Time after a session has joined in which its frame rate is not known yet."""
 
 
 class Opened(NamedTuple):
@@ -33,10 +33,11 @@ class Opened(NamedTuple):
 
 
 class Seats:
-    """All sessions that are served. `add`, `remove` and iterating are for any thread, the rest for the engine thread.
+    """All sessions that are served. `add`, `remove`, `loads` and iteration are for any thread, the rest for the
+    engine thread.
 
     Args:
-        rows_per_session: how many rows a session may have in flight.
+        rows_per_session: rows that a session may have in flight.
         pipeline: opens frames.
         clock: monotonic nanoseconds.
     """
@@ -58,7 +59,7 @@ class Seats:
             self._seats = (*self._seats, Seat(session, self._clock()))
 
     def remove(self, session: Session) -> None:
-        """Serve this session no more. Its rows in flight run out: whoever waits for them has its seat."""
+        """Serve this session no more. Its rows in flight run out: the scheduler has its seat until then."""
         with self._lock:
             self._seats = tuple(seat for seat in self._seats if seat.session is not session)
 
@@ -68,9 +69,9 @@ class Seats:
         return any(seat.has_frame for seat in self)
 
     def loads(self, cost: Callable[[Params], RowCost]) -> list[SessionLoad]:
-        """What each session with a connection wants of the engine. Any thread.
+        """The load of each session that has a connection.
 
-        Until `NEW_NS` have passed, what it will send is not known: it counts as one that sends as much as it can.
+        A session that has just joined (`NEW_NS`) counts as one that sends as many frames as it can.
         """
         now_ns = self._clock()
         return [
@@ -82,14 +83,17 @@ class Seats:
         ]
 
     def ready(self) -> list[Seat]:
-        """Those that could be admitted: a frame waits, and there is room for it."""
+        """Seats with a waiting frame and a row to spare."""
         return [seat for seat in self if seat.has_frame and self._has_room(seat)]
 
     def next_coming(self, after_ns: float) -> tuple[float, Seat] | None:
-        """Whose frame comes first of those that could be admitted if one came, and when; None where none is expected.
+        """The first frame that is expected of a seat with a row to spare.
 
         Args:
-            after_ns: frames that should have come before do not count.
+            after_ns: frames expected before this time do not count: they are overdue.
+
+        Returns:
+            The time by which it should be here, and the seat; None where no frame is expected.
         """
         coming = [
             (next_ns, seat)
@@ -103,7 +107,7 @@ class Seats:
         return seat.rows < self._rows_per_session
 
     def open(self, seats: Sequence[Seat]) -> Iterator[Opened]:
-        """Take and open the waiting frames of these, answer those that need no row, and give the others."""
+        """Take and open the waiting frames of these seats; answer those that need no row, and yield the others."""
         taken = [one for seat in seats if (one := self._take(seat)) is not None]
         jobs = self._pipeline.open([order for _, _, order in taken])
         for (seat, gate, _), job in zip(taken, jobs, strict=True):
@@ -121,7 +125,7 @@ class Seats:
                         session.supersede(channel, superseded.frame)
 
     def _take(self, seat: Seat) -> tuple[Seat, StillGate, Order] | None:
-        """The frame that waits; None where the client has left since somebody looked."""
+        """Take the waiting frame; None where the client has left since it was seen."""
         gate = seat.gate
         frame = gate.channel.inbox.take() if gate is not None else None
         if gate is None or frame is None:
@@ -132,7 +136,7 @@ class Seats:
         return seat, gate, Order(frame, params, session.name, now_ns, next(self._numbers), channel.takes_encoded)
 
     def answer(self, seat: Seat, gate: StillGate, outcome: Result | Failure) -> None:
-        """Deliver what became of a job, and behind it the answer to the frame that waited for its picture, if any."""
+        """Deliver the outcome of a job, and settle the frame that follows it, if any (`Judgement.FOLLOW`)."""
         session, channel, now_ns = seat.session, gate.channel, self._clock()
         delivery = session.deliver(channel, outcome, now_ns)
         follower = gate.settled(outcome.order.number, delivery)
@@ -144,10 +148,10 @@ class Seats:
             session.give_back(channel, follower.frame)
 
     def answer_still(self) -> None:
-        """Look at frames of sessions that are still: an unchanged one needs no row, and waits for no tick.
+        """Open waiting frames of sessions that are still: an unchanged one is answered at once, without a tick.
 
-        As many as can be opened at once: the next admission must not be late.
+        No more than are opened in parallel, so that the next admission is not late.
         """
         still = (seat for seat in self if seat.has_frame and (gate := seat.gate) is not None and gate.is_still)
         for seat, gate, job in self.open(list(itertools.islice(still, self._pipeline.concurrency))):
-            seat.session.give_back(gate.channel, job.frame)  # something moves: its turn is another matter
+            seat.session.give_back(gate.channel, job.frame)  # it shows something new: it waits for its turn

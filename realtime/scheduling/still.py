@@ -1,4 +1,4 @@
-"""Which frames are run: one that shows what the newest frame that was run shows is answered by that one's picture.
+"""Decides whether an opened frame is run, or answered by the picture of an earlier one that shows the same.
 
 Must not know sessions, rows, or how an answer reaches the client.
 """
@@ -13,14 +13,14 @@ from ..session import Channel, Delivery
 
 
 class Judgement(Enum):
-    """What becomes of a frame that was opened."""
+    """A gate's decision on an opened frame."""
 
     RUN = auto()
     """It shows something new, or its params are new: it needs a row."""
     REPEAT = auto()
     """It shows what the client's newest picture was made from: that picture answers it."""
     FOLLOW = auto()
-    """It shows what a frame under way shows: that one's picture will answer it, once it is delivered."""
+    """It shows what a frame under way shows: the picture of that one will answer it, once it is delivered."""
 
 
 class StillGate:

@@ -1,4 +1,4 @@
-"""When the next tick had better be filled: as late as it can be, and with the frames that are about to come.
+"""When frames are admitted: as late as the device stays busy, and not before a frame that is worth waiting for.
 
 Times come in as arguments. Must not know sessions or the engine.
 """
@@ -11,19 +11,19 @@ from statistics import median_high
 from .costs import TickCosts
 
 MARGIN_NS = 1_000_000
-"""How long before the running tick's expected end the next frames are picked, beyond what launching takes."""
+"""Time to spare between the end of a launch and the expected end of the running tick."""
 NEWEST = 5
-"""Launches that an expectation is the median of: one hiccup changes nothing, a lasting change shows after three."""
+"""Launch times whose median is taken: one outlier changes nothing, a lasting change shows after three."""
 SMOOTHING = 0.2
-"""Weight of the newest gap in a rhythm's means."""
+"""Weight of the newest gap in a rhythm's moving averages."""
 PAUSE = 4
-"""A gap of so many intervals, or an interval of so many gaps, is no irregularity but a new rhythm."""
+"""Ratio between a gap and the mean interval, either way, from which on a new rhythm begins."""
 HESITATION = 2.0
-"""A frame that is here loses for certain by waiting, one that is expected gains perhaps: the loss counts this much."""
+"""Weight of the loss against the gain: frames that are here lose for certain, one that is expected may not come."""
 
 
 class Rhythm:
-    """When one session's frames come."""
+    """Arrivals of one session's frames: moving averages of the interval and of its absolute deviation."""
 
     def __init__(self) -> None:
         self._last_ns: int | None = None
@@ -31,13 +31,13 @@ class Rhythm:
         self._deviation_ns = 0.0
 
     def beat(self, at_ns: int) -> None:
-        """A frame came."""
+        """Note the arrival of a frame."""
         if self._last_ns is not None:
             gap_ns = at_ns - self._last_ns
             if gap_ns > PAUSE * self._interval_ns > 0:
                 self._interval_ns = 0.0
             elif self._interval_ns > PAUSE * gap_ns or self._interval_ns == 0:
-                # Not to be relied on until some gaps have agreed with it.
+                # A deviation as large as the interval, until further gaps agree with it.
                 self._interval_ns = self._deviation_ns = float(gap_ns)
             else:
                 self._deviation_ns += SMOOTHING * (abs(gap_ns - self._interval_ns) - self._deviation_ns)
@@ -45,17 +45,17 @@ class Rhythm:
         self._last_ns = at_ns
 
     def next_ns(self) -> float | None:
-        """By when the next frame should be here: an irregular rhythm says late. None where there is no rhythm yet."""
+        """Time by which the next frame should be here: the mean interval and two deviations. None before a rhythm."""
         if self._last_ns is None or self._interval_ns == 0:
             return None
         return self._last_ns + self._interval_ns + 2 * self._deviation_ns
 
 
 class DeviceClock:
-    """When the device is done with what was launched.
+    """Predicts when the device has done what was launched.
 
     Args:
-        costs: what ticks take.
+        costs: durations of ticks.
     """
 
     def __init__(self, costs: TickCosts) -> None:
@@ -64,14 +64,14 @@ class DeviceClock:
         self._launches: defaultdict[int, deque[int]] = defaultdict(lambda: deque(maxlen=NEWEST))  # by jobs admitted
 
     def launched(self, admitted: int, duration_ns: int) -> None:
-        """From picking so many frames to the end of `Engine.tick` it took this long, opening the frames included."""
+        """Note the duration of a launch: from picking `admitted` frames to the end of `Engine.tick`."""
         self._launches[admitted].append(duration_ns)
 
     def finished(self, begun_ns: int, launched_ns: int, finished_ns: int) -> int:
-        """A tick was collected. Ticks run one after the other.
+        """Note the end of a tick. Ticks run one after the other.
 
         Args:
-            begun_ns, launched_ns: before and behind `Engine.tick`.
+            begun_ns, launched_ns: before and after `Engine.tick`.
             finished_ns: when the device was done with it.
 
         Returns:
@@ -83,15 +83,15 @@ class DeviceClock:
         return max(0, finished_ns - started_ns)
 
     def end_ns(self, work: int, launched_ns: int) -> float:
-        """When a tick that was launched should be done."""
+        """Expected end of the newest tick, of so much work."""
         return max(launched_ns, self._finished_ns) + self._costs.expected(work)
 
     def hold_ns(self, end_ns: float, admitted: int, now_ns: int) -> float:
-        """How long so many frames need not be picked yet, if the device is to find the next tick at `end_ns`."""
+        """Time for which picking so many frames can be put off if the next tick is to be launched by `end_ns`."""
         return max(0.0, end_ns - self._launch_ns(admitted) - MARGIN_NS - now_ns)
 
     def _launch_ns(self, admitted: int) -> int:
-        """As measured, or with the nearest number of jobs; 0 where nothing is known."""
+        """Median duration of a launch of so many frames, or of the nearest number measured; 0 where none was."""
         if not self._launches:
             return 0
         return median_high(self._launches[min(self._launches, key=lambda known: abs(known - admitted))])
@@ -106,9 +106,9 @@ def worth_waiting(costs: TickCosts, wait_ns: float, rows: int, work: int, more: 
 
     Args:
         wait_ns: until the frame comes.
-        rows: that would go now.
-        work: of these.
-        more: work of the row that comes.
+        rows: number of rows in the tick without it.
+        work: of those rows.
+        more: work of its row.
     """
     now_ns, together_ns, alone_ns = map(costs.measured, (work, work + more, more))
     if now_ns is None or together_ns is None or alone_ns is None:

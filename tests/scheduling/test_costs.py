@@ -138,14 +138,14 @@ def test_device_that_one_row_fills_is_full_with_it() -> None:
     costs = measured(0, 5, 100, 400)
     limit = BatchLimit(costs.full_work)
 
-    assert [limit.takes(100, 1) for _ in range(3)] == [True, False, False]
+    assert [limit.try_add(100, 1) for _ in range(3)] == [True, False, False]
 
 
 def test_device_whose_further_rows_cost_little_takes_them() -> None:
     costs = measured(2000, 5, 100, 400)
     limit = BatchLimit(costs.full_work)
 
-    assert all(limit.takes(100, 1) for _ in range(8))
+    assert all(limit.try_add(100, 1) for _ in range(8))
 
 
 def test_device_whose_further_rows_cost_nothing_is_never_full() -> None:
@@ -166,19 +166,19 @@ def test_full_tick_does_nine_tenths_of_what_could_be_done(fixed: int, slope: int
 
 def test_row_that_leaves_first_goes_into_a_full_tick() -> None:
     limit = BatchLimit(0.0)
-    assert limit.takes(100, 4)
+    assert limit.try_add(100, 4)
 
-    assert limit.takes(100, 2)
-    assert not limit.takes(100, 2)
-    assert limit.takes(100, 1)
+    assert limit.try_add(100, 2)
+    assert not limit.try_add(100, 2)
+    assert limit.try_add(100, 1)
 
 
 def test_row_without_work_goes_into_a_full_tick_and_keeps_nobody_out() -> None:
     limit = BatchLimit(0.0)
-    assert limit.takes(100, 4)
+    assert limit.try_add(100, 4)
 
-    assert limit.takes(0, 1)
-    assert limit.takes(100, 2)
+    assert limit.try_add(0, 1)
+    assert limit.try_add(100, 2)
 
 
 def test_tick_that_failed_is_paid_for_and_teaches_nothing() -> None:
@@ -204,10 +204,10 @@ def test_rows_in_flight_are_in_the_next_tick() -> None:
     accounts.enter(1, User(), 100, ticks=3)
     accounts.charge()
 
-    assert not accounts.limit().takes(100, 2)
-    assert accounts.limit().takes(100, 1)
+    assert not accounts.limit().try_add(100, 2)
+    assert accounts.limit().try_add(100, 1)
     accounts.leave(1)
-    assert accounts.limit().takes(100, 8)
+    assert accounts.limit().try_add(100, 8)
 
 
 def test_now_and_then_a_tick_takes_all_there_are_to_see_what_that_costs_by_now() -> None:
@@ -215,7 +215,7 @@ def test_now_and_then_a_tick_takes_all_there_are_to_see_what_that_costs_by_now()
     looks = 0
     for _ in range(2 * PROBE_EVERY):
         limit = accounts.limit()
-        looks += limit.takes(100, 1) and limit.takes(100, 1)
+        looks += limit.try_add(100, 1) and limit.try_add(100, 1)
         accounts.charge()
 
     assert looks == 2

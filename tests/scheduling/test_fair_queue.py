@@ -49,7 +49,7 @@ class Hall:
         waiting = [user for user in self.users if user.name in present and user not in self.left]
         limit = self.accounts.limit()
         order = self.accounts.order(waiting)[: self.free - len(self.left)]
-        admitted = [user for user in order if limit.takes(user.work, user.ticks)]
+        admitted = [user for user in order if limit.try_add(user.work, user.ticks)]
         for user in admitted:
             self.left[user] = (number := next(self.numbers), user.ticks)
             self.accounts.enter(number, user, user.work, user.ticks)
