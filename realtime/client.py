@@ -39,13 +39,13 @@ class RefusedError(RealtimeError):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A result.
+    """The answer to a frame.
 
     Attributes:
-        seq: of the frame that it answers.
+        seq: number of the frame.
         data: the encoded picture.
-        params_version: of the params that made it.
-        engine_us: from the frame's arrival at the server to the picture's leaving.
+        params_version: version of the params that made it.
+        engine_us: time at the server, from the frame's arrival to the picture's departure.
         round_trip_us: from `captured_us` of the frame to the picture's arrival here, on this clock.
         is_repeat: whether the frame showed nothing new: format and data are those of the picture before.
     """
@@ -60,7 +60,7 @@ class Picture:
 
 
 def now_us() -> int:
-    """This client's clock, as in `captured_us`."""
+    """This client's clock, microseconds; the default of `captured_us`."""
     return time.monotonic_ns() // 1000
 
 
@@ -105,7 +105,7 @@ class Stream:
         await self._websocket.send(json.dumps({"type": "command", "command": name}))
 
     async def pictures(self) -> AsyncIterator[Picture]:
-        """Every result as it comes; texts go to `on_message` on the way. Ends with the connection."""
+        """Every answer as it comes, until the connection ends. Text messages go to `on_message` meanwhile."""
         async for message in self._websocket:
             if isinstance(message, bytes):
                 yield self._picture(message)
@@ -154,15 +154,15 @@ class Stream:
 async def connect(
     url: str, *, token: str | None = None, ready_timeout_s: float | None = None
 ) -> AsyncGenerator[Stream]:
-    """Connect and wait until frames are welcome.
+    """Connect, and wait until the server is ready for frames.
 
     Args:
         url: `ws://host:port/ws`, with `?session=NAME` to come back to a session.
-        token: where the server wants one.
+        token: access token, where the server needs one.
         ready_timeout_s: how long a model may take to load; None waits.
 
     Raises:
-        OSError, websockets.exceptions.WebSocketException: no connection, or refused.
+        OSError, websockets.exceptions.WebSocketException: there is no connection, or it is refused.
         TimeoutError: not ready in time.
     """
     headers = {"Authorization": f"Bearer {token}"} if token else None

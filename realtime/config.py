@@ -1,6 +1,6 @@
-"""What cannot change while the process lives: flags over `REALTIME_*` environment over a TOML file over defaults.
+"""The configuration, fixed while the process lives: flags over `REALTIME_*` environment over a TOML file over defaults.
 
-Must not know params (what a user may change between two frames) or import anything heavy.
+Must not know params (which a user may change between two frames) or import anything heavy.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SESSION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class InputSource:
-    """Video that the server fetches: a camera, a file or a URL, and the session that it becomes."""
+    """Video that the server fetches (a camera, a file or a URL), and the name of its session."""
 
     name: str
     source: str
@@ -82,12 +82,12 @@ class IceServer:
         return cls(found["scheme"] + found["host"], found["username"], found["credential"])
 
     def wire(self) -> dict[str, str]:
-        """As a browser's RTCPeerConnection takes it."""
+        """The fields of a browser's RTCIceServer that are set."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class Device(StrEnum):
-    """Where the engine runs; `auto` takes CUDA, then Apple's MPS, then the CPU."""
+    """The device of the engine; `auto` takes CUDA, then Apple's MPS, then the CPU."""
 
     AUTO = "auto"
     CUDA = "cuda"
@@ -105,7 +105,7 @@ class Dtype(StrEnum):
 
 
 class Accelerate(StrEnum):
-    """The rung of speed; `auto` takes the fastest that this machine and this model have."""
+    """The rung that runs the model; `auto` takes the fastest that this machine and this model have."""
 
     AUTO = "auto"
     OFF = "off"

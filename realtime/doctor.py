@@ -1,4 +1,4 @@
-"""Looks at the machine before anything is loaded. Must not import torch: it is for when that does not work."""
+"""Checks the machine before anything is loaded. Must not import torch: it is for when that does not work."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ NEEDED = (
     "fastapi",
 )
 ROOMY_BYTES = 10 * 2**30
+"""Free space below which the model cache is a note: a few models of a few GB each."""
 
 
 class Verdict(StrEnum):
-    """How a finding stands."""
+    """Result of a check."""
 
     OK = "ok"
     NOTE = "note"
@@ -40,10 +41,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The finding of one check.
 
     Attributes:
-        text: what was found, and what to do where it is not well.
+        subject: what was checked.
+        text: what was found; where something is wrong, also what to do.
     """
 
     verdict: Verdict
@@ -52,12 +54,12 @@ class Finding:
 
     @property
     def is_failure(self) -> bool:
-        """Whether the server can't work with it."""
+        """Whether the server can't run like this."""
         return self.verdict is Verdict.FAIL
 
 
 def examine() -> list[Finding]:
-    """Everything, in the order in which it matters."""
+    """All checks, the most important first."""
     checks: tuple[Callable[[], Finding], ...] = (
         python, packages, gpu, openvino, compiler, rungs, embedded_model, web_client, port, hub_cache,
     )  # fmt: skip
@@ -65,7 +67,7 @@ def examine() -> list[Finding]:
 
 
 def python() -> Finding:
-    """The interpreter."""
+    """The version of the interpreter."""
     version = ".".join(map(str, sys.version_info[:3]))
     verdict = Verdict.OK if sys.version_info >= (3, 11) else Verdict.FAIL
     return Finding(verdict, "python", version if verdict is Verdict.OK else f"{version}: 3.11 or newer is needed")
@@ -79,7 +81,7 @@ def _installed(package: str) -> str | None:
 
 
 def packages() -> Finding:
-    """The libraries."""
+    """The libraries that must be installed."""
     missing = [name for name in NEEDED if _installed(name) is None and _installed(f"{name}-headless") is None]
     if missing:
         return Finding(Verdict.FAIL, "packages", f"missing: {', '.join(missing)}; install the project again with pip")
@@ -87,7 +89,7 @@ def packages() -> Finding:
 
 
 def gpu() -> Finding:
-    """What would run the model."""
+    """The GPU that would run the model."""
     if shutil.which("nvidia-smi") is None:
         what = "Apple's GPU (mps) is used where torch has it" if sys.platform == "darwin" else "no NVIDIA driver"
         return Finding(Verdict.NOTE, "gpu", f"{what}: the embedded model (--model tiny) is the one for the CPU")
@@ -102,7 +104,7 @@ def gpu() -> Finding:
 
 
 def openvino() -> Finding:
-    """What makes the CPU two to three times faster."""
+    """OpenVINO, which makes a CPU two to three times faster."""
     version = _installed("openvino")
     if version is None:
         return Finding(Verdict.NOTE, "openvino", "not installed; on a CPU it is 2-3 times faster: pip install openvino")
@@ -110,7 +112,7 @@ def openvino() -> Finding:
 
 
 def compiler() -> Finding:
-    """What `--accelerate compile` and `aoti` need."""
+    """The compilers that `--accelerate compile` and `aoti` need."""
     obstacle = compiler_obstacle(_device()) or packages_obstacle(_device())
     if obstacle:
         return Finding(Verdict.NOTE, "compiler", obstacle)
@@ -118,7 +120,7 @@ def compiler() -> Finding:
 
 
 def rungs() -> Finding:
-    """Which rungs of speed this machine has, slowest first; `auto` chooses by itself."""
+    """The rungs that this machine has, slowest first."""
     is_cuda = _device() == "cuda"
     found = ["off (eager)", "graphs"] if is_cuda else ["off (eager)"]
     found += ["openvino"] if not is_cuda and _installed("openvino") else []
@@ -128,28 +130,28 @@ def rungs() -> Finding:
 
 
 def _device() -> str:
-    """Where torch would run, as far as can be told without it."""
+    """The device that torch would use, as far as can be told without importing it."""
     if shutil.which("nvidia-smi") is not None and "+cpu" not in (_installed("torch") or ""):
         return "cuda"
     return "mps" if sys.platform == "darwin" else "cpu"
 
 
 def embedded_model() -> Finding:
-    """The weights that ship inside."""
+    """The weights that ship with the package."""
     if resources.files("realtime.engine.models").joinpath("tiny/unet/config.json").is_file():
         return Finding(Verdict.OK, "embedded model", "here")
     return Finding(Verdict.FAIL, "embedded model", "its files are not in this checkout; use another --model")
 
 
 def web_client() -> Finding:
-    """The page."""
+    """The built web client."""
     if resources.files("realtime.server").joinpath("static/index.html").is_file():
         return Finding(Verdict.OK, "web client", "built")
     return Finding(Verdict.FAIL, "web client", "not built: run scripts/build")
 
 
 def port() -> Finding:
-    """The default port."""
+    """Whether the default port is free."""
     number = Config.model_fields["port"].default
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -161,7 +163,7 @@ def port() -> Finding:
 
 
 def hub_cache() -> Finding:
-    """Where downloaded models lie."""
+    """The folder of downloaded models, and the space on its disk."""
     home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
     folder = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())

@@ -1,6 +1,6 @@
-"""Every error that the program raises on purpose, and what each one costs whom.
+"""Every error that the program raises on purpose, and what fails with it.
 
-Knows close codes and nothing else of the wire; knows no session and no engine.
+Knows close codes and nothing else of the wire; must not know sessions or the engine.
 
     RealtimeError
     ├── ConfigError          the process does not start; one line says what to change
@@ -11,7 +11,7 @@ Knows close codes and nothing else of the wire; knows no session and no engine.
     ├── FrameError           one frame is dropped, counted and answered
     └── EngineError          the engine is broken: all are closed with 1011 and the process ends, or another is loaded
 
-Errors have three sizes: a bad frame, a bad connection, a broken engine. Nothing is caught wider than its size.
+Errors have three sizes: a bad frame, a bad connection, a broken engine. None is caught by more than its size.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class ParamsError(RealtimeError):
 
 
 class FrameError(RealtimeError):
-    """One frame can't be turned into a picture. Costs that frame and nothing else.
+    """One frame can't be turned into a picture. That frame is dropped and nothing else fails.
 
     Args:
         message: what is wrong, for the person who sent the frame.
@@ -85,4 +85,4 @@ class FrameError(RealtimeError):
 
 
 class EngineError(RealtimeError):
-    """The engine can't go on."""
+    """The engine can't go on: the process ends."""

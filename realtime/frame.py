@@ -1,4 +1,4 @@
-"""What moves: a Frame comes in, is taken on as an Order, opened into a Job of the engine, and answered by an Outcome.
+"""The data of a picture on its way: a Frame comes in, is picked as an Order, opened into a Job, answered by an Outcome.
 
 Plain frozen data, so that an engine may live in another process. Must not know sessions, sockets or tensors.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Format(IntEnum):
-    """Picture encodings, numbered as on the wire. What a byte can't hold is never on it."""
+    """Picture encodings. Numbers up to 255 are those of the wire."""
 
     NONE = 0
     JPEG = 1
@@ -37,7 +37,7 @@ class Format(IntEnum):
 
     @classmethod
     def sniff(cls, data: bytes | memoryview) -> Format:
-        """The encoding that a picture's first bytes announce; `NONE` where it is none that we take."""
+        """The encoding by a picture's first bytes; `NONE` where it is none that this server reads."""
         head = bytes(data[:12])
         if head.startswith(b"\xff\xd8\xff"):
             return cls.JPEG
@@ -49,7 +49,7 @@ class Format(IntEnum):
 
 
 class Air(Enum):
-    """What those who watch a session see; by the names of the commands that choose it."""
+    """The picture that a session's viewers get; the values are the commands that choose it."""
 
     OUTPUT = "on_air"
     INPUT = "bypass"
@@ -57,7 +57,7 @@ class Air(Enum):
 
 
 class Matrix(Enum):
-    """How luma and chroma make colours. Source: ITU-R BT.601 and BT.709."""
+    """Coefficients between RGB and luma and chroma. Source: ITU-R BT.601 and BT.709."""
 
     BT601 = auto()
     BT709 = auto()
@@ -65,13 +65,13 @@ class Matrix(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Planes:
-    """A picture in 4:2:0, not converted and not resized: a frame that is superseded must cost nothing.
+    """A decoder's picture in YUV 4:2:0. Converted and resized only when its frame is opened: most are superseded.
 
     Attributes:
-        y: luma, uint8 [H, W], both even; rows may be padded.
+        y: luma, uint8 [H, W], both even; not contiguous where rows are padded.
         u, v: chroma, uint8 [H/2, W/2].
-        matrix: how they make RGB.
-        is_full_range: luma from 0 to 255 instead of 16 to 235.
+        matrix: coefficients of the conversion to RGB.
+        is_full_range: luma is 0 to 255, instead of 16 to 235.
     """
 
     y: Pixels
@@ -88,7 +88,7 @@ class Frame:
     Attributes:
         seq: the client's number for it; rises within a connection.
         format: how `data` is encoded.
-        data: the encoded picture, perhaps a view into the received message; `Planes` where a decoder was before us.
+        data: the encoded picture, which may be a view into the received message; `Planes` out of a video decoder.
         captured_us: the client's clock, echoed and never interpreted.
         received_ns: our monotonic clock at arrival.
     """
@@ -105,10 +105,10 @@ class Order:
     """A frame with the params in force when it was picked.
 
     Attributes:
-        session: an opaque name: rows with the same one belong together. The engine must not look into it.
+        session: name of the session, opaque to the engine: rows with the same one belong together.
         admitted_ns: our monotonic clock when the scheduler picked the frame.
-        number: the scheduler's own, unique while the process lives.
-        encode: whether the result is wanted encoded; whoever sends video takes its pixels.
+        number: given by the scheduler, unique while the process lives.
+        encode: whether the result is to be encoded; a connection that sends video takes its pixels.
     """
 
     frame: Frame
@@ -121,11 +121,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Order):
-    """An opened order: what an engine is given.
+    """An opened order, as an engine takes it.
 
     Attributes:
         picture: uint8 [height, width, 3] of the params' size, RGB, contiguous; shared, so nobody writes to it.
-        thumbnail: float32 [32, 32, 3], see `thumbnail`; None where the params want every frame run.
+        thumbnail: float32 [32, 32, 3], see `media.thumbnail`; None where the params want every frame run.
         opened_ns: our monotonic clock when it was decoded.
     """
 
@@ -134,17 +134,16 @@ class Job(Order):
     opened_ns: int = 0
 
 
-#: The stages of a frame in the order in which it passes them; see `Stamps`.
 STAGES = ("queue", "decode", "encode_latents", "denoise", "decode_latents", "encode")
+"""Stages of a frame, in the order in which it passes them; see `Stamps`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stamps:
     """When a frame left each stage, in monotonic nanoseconds.
 
-    Consecutive marks on one clock, so the stages add up to the whole by construction. A stage that a frame skipped
-    (a pass-through has no `denoise`) is left at 0 and lasts no time; time spent waiting counts to the stage that
-    the wait precedes.
+    Consecutive marks on one clock, so the stages sum to the whole. A stage that a frame skipped (a pass-through has no
+    `denoise`) is 0 and takes no time; time spent waiting counts to the stage after it.
     """
 
     received_ns: int
@@ -177,10 +176,10 @@ class Result:
 
     Attributes:
         picture: uint8 [height, width, 3], RGB; shared, so nobody writes to it.
-        stamps: when it left each stage.
-        data: the same, encoded, once it is sealed; empty where the job did not want that.
-        format: how it is encoded; NONE where it is not.
-        air: what `picture` is of the job.
+        stamps: when its frame left each stage.
+        data: the encoded picture, once it is sealed; empty where the job is not to be encoded.
+        format: encoding of `data`; NONE where it is empty.
+        air: which picture of the job `picture` is.
     """
 
     job: Job
@@ -196,27 +195,27 @@ class Result:
         return self.job
 
     def on_air(self, air: Air) -> Result:
-        """What those who watch see of it: itself, what it was made from, or black; the latter two not yet encoded."""
+        """The result as viewers get it: itself, or unencoded with the job's picture or a black one in its place."""
         if air is Air.OUTPUT:
             return self
-        picture = self.job.picture if air is Air.INPUT else self.picture * 0
+        picture = self.job.picture if air is Air.INPUT else self.picture * 0  # black, of the same shape
         return replace(self, picture=picture, data=b"", format=Format.NONE, air=air)
 
     def answering(self, frame: Frame) -> Result:
-        """The same picture as the answer to another frame, which shows the same."""
+        """This result as the answer to another frame that shows the same."""
         return replace(self, job=replace(self.job, frame=frame))
 
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """The answer to a frame that shows what the one before showed: the picture that the client has is its picture."""
+    """The answer to a frame that shows nothing new: the picture that the client has answers it."""
 
     order: Order
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A frame that got no picture: it is lost, nothing else. Its picture may not even have been one."""
+    """The answer to a frame that gets no picture. It may not even have been opened."""
 
     order: Order
     error: FrameError

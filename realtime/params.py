@@ -1,6 +1,6 @@
-"""What a user may change between two frames: validated, frozen, versioned, swapped whole.
+"""The params that a user may change between two frames: validated, frozen, versioned, swapped whole.
 
-Must not know who the user is, how a patch arrived, or what a model does with the values.
+Must not know the user, how a patch arrived, or how a model uses the values.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ class Params(BaseModel):
 
         Args:
             patch: fields to change; null puts a field back to its default; `version` is ignored.
-            defaults: where null leads to.
+            defaults: values that null restores.
 
         Returns:
             New params, one version higher. `self` is untouched.
@@ -219,18 +219,18 @@ class Params(BaseModel):
             raise _params_error(error) from None
 
     def wire(self) -> dict[str, Any]:
-        """The params as JSON-ready values, `version` among them."""
+        """The params as JSON values, `version` included."""
         return self.model_dump(mode="json")
 
 
 def _params_error(error: ValidationError) -> ParamsError:
     errors = error.errors(include_url=False, include_context=False, include_input=False)
-    # The deepest: of a list of prompts, what is wrong in it, and not that it is no string.
+    # The deepest location: the error inside a list of prompts, not that a list is no string.
     first = max(errors, key=lambda one: len(one["loc"]))
     field = str(first["loc"][0]) if first["loc"] else None
     return ParamsError(f"{field}: {first['msg']}" if field else first["msg"], field)
 
 
 def params_schema() -> dict[str, Any]:
-    """JSON schema of the params, with titles, descriptions, bounds and defaults: the client draws its panel from it."""
+    """JSON schema of the params, with titles, descriptions, bounds and defaults: the client's panel is made from it."""
     return Params.model_json_schema()

@@ -1,4 +1,4 @@
-"""The wire, version 1: bytes and JSON to messages and back. docs/protocol.md is this page in words.
+"""The wire protocol, version 1: bytes and JSON to messages and back. See docs/protocol.md.
 
 Pure: no I/O, no clock, no session. What comes in is untrusted; nothing but ProtocolError leaves the parsing functions.
 """
@@ -53,14 +53,14 @@ class ParamsMessage:
 
 @dataclass(frozen=True, slots=True)
 class CommandMessage:
-    """Something that happens once."""
+    """A command; see `Session.command`."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownMessage:
-    """A message of a later version: ignored. `problem` is set where a known type lacks what it needs."""
+    """A message to be ignored, as of a later version. `problem` is set where a known type lacks a field."""
 
     type: str
     problem: str | None = None
@@ -95,10 +95,10 @@ def parse_picture(message: bytes, previous_seq: int | None) -> PictureMessage:
 
 
 def pack_result(result: Result | Repeat, engine_us: int) -> bytes:
-    """The binary message that carries a result, or says that it is the last one again.
+    """The binary message of a result, or of a repeat of the last one.
 
     Args:
-        engine_us: from arrival of the frame to this hand-over, microseconds; held at the header's 71 minutes.
+        engine_us: from the frame's arrival until now, microseconds; capped at the 71 minutes that the header holds.
     """
     order = result.order
     picture_format, flags, data = (Format.NONE, REPEAT, b"")
@@ -121,10 +121,10 @@ def parse_text(message: str) -> TextMessage:
 
 
 def parse_object(text: str | bytes) -> dict[str, Any]:
-    """A JSON object, without the NaN and Infinity that Python takes for JSON.
+    """Parse a JSON object; NaN and Infinity, which Python takes for JSON, are refused.
 
     Raises:
-        ProtocolError: it is none.
+        ProtocolError: the text is no JSON object.
     """
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
@@ -170,10 +170,12 @@ def ready_message(
     guidance: str | None = None,
     air: str | None = None,
 ) -> str:
-    """Frames are welcome.
+    """Frames may be sent from now on.
 
-    Three optional additions of ours: `styles` names the words that a small model knows, `guidance` how the model hears
-    `guidance_scale`, so that a client can tell which fields do nothing, `air` what those who watch see.
+    Args:
+        styles: words that a small model knows; left out where empty.
+        guidance: how the model uses `guidance_scale`, so that a client can tell which fields have no effect.
+        air: what viewers get, see `frame.Air`.
     """
     fields: dict[str, Any] = {"session": session, "model": model, "params": params, "limits": limits, "window": WINDOW}
     if styles:
@@ -191,17 +193,17 @@ def loading_message(stage: str, percent: float | None) -> str:
 
 
 def queued_message(position: int, size: int) -> str:
-    """The server is full and the client stands in line; position 1 is next."""
+    """The server is full and the client waits in line; position 1 is next."""
     return _text("queued", position=position, size=size)
 
 
 def params_message(params: Mapping[str, Any]) -> str:
-    """What is now in force."""
+    """The params in force."""
     return _text("params", params=params)
 
 
 def governor_message(choice: Mapping[str, Any]) -> str:
-    """What the server chose to keep to a session's targets, and why; see `governor.Choice.wire`."""
+    """The governor's choice; see `governor.Choice.wire`."""
     return _text("governor", **choice)
 
 
@@ -224,5 +226,5 @@ def stats_message(stats: Mapping[str, Any]) -> str:
 
 
 def closed_message(code: int, reason: str) -> str:
-    """The last message of a channel that has no close codes of its own."""
+    """The last message of a channel that has no close codes of its own, such as a data channel."""
     return _text("closed", code=code, reason=reason)

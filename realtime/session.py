@@ -25,13 +25,13 @@ from .params import Params
 from .stats import DropReason, SessionStats
 
 NOTICES_MAX = 64
-"""Frame errors and stats are left out while this many texts wait for a slow client; answers never are."""
+"""Texts waiting for a slow client from which on optional ones (frame errors, stats) are left out."""
 DROPS_MAX = 4096
 """Dropped seqs kept for the next report; older ones are settled by any later result."""
 
 
 class Delivery(Enum):
-    """What became of an outcome that was handed to a session."""
+    """How `Session.deliver` disposed of an outcome."""
 
     SENT = auto()
     """The client gets it."""
@@ -51,7 +51,7 @@ class Channel:
         takes_encoded: whether the connection sends encoded pictures; one that sends video takes pixels.
 
     Attributes:
-        lost: set, on the event loop, when the session is the connection's no more.
+        lost: set, on the event loop, when the session has left this connection.
     """
 
     def __init__(self, bell: Callable[[], None], takes_encoded: bool = True) -> None:
@@ -66,7 +66,7 @@ class Channel:
         self._drops: dict[DropReason, deque[int]] = {}
 
     def post(self, text: str, *, optional: bool = False) -> None:
-        """Queue a text message; an optional one is left out while a slow client has many waiting."""
+        """Queue a text message; an optional one is left out while `NOTICES_MAX` wait."""
         with self._lock:
             if optional and len(self._texts) >= NOTICES_MAX:
                 return
@@ -75,11 +75,11 @@ class Channel:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether so many texts wait that no more should be provoked."""
+        """Whether `NOTICES_MAX` texts or more wait."""
         return len(self._texts) >= NOTICES_MAX
 
     def take_texts(self) -> list[str]:
-        """All waiting texts, oldest first."""
+        """Take all waiting texts, oldest first."""
         with self._lock:
             texts = list(self._texts)
             self._texts.clear()
@@ -91,12 +91,12 @@ class Channel:
             self._drops.setdefault(reason, deque(maxlen=DROPS_MAX)).append(seq)
 
     def forget_drops(self) -> None:
-        """For a client that does not number its frames."""
+        """Leave the next report empty: for a client that does not number its frames."""
         with self._lock:
             self._drops.clear()
 
     def post_drops(self) -> None:
-        """Queue one `dropped` message a reason for what was dropped since the last call."""
+        """Queue one `dropped` message per reason, with the seqs noted since the last call."""
         with self._lock:
             drops, self._drops = self._drops, {}
         for reason, seqs in drops.items():
@@ -107,13 +107,13 @@ class Session:
     """A user's stream.
 
     Args:
-        name: how the user, viewers and the log call it.
-        defaults: the params it starts with, and what null in a patch leads back to.
-        max_output_pixels: largest width times height that params may ask for.
+        name: its name on the wire and in the log.
+        defaults: the params it starts with; null in a patch restores a field of them.
+        max_output_pixels: largest width times height that params may have.
         ring: called when a frame waits in the inbox; wakes the scheduler.
 
     Attributes:
-        ended: set, on the event loop, when nobody can come back to it.
+        ended: set, on the event loop, when nobody can come back to the session.
     """
 
     def __init__(
@@ -138,30 +138,30 @@ class Session:
     # -- the connection's side, on the event loop ---------------------------------------------------------------
 
     def attach(self, bell: Callable[[], None], takes_encoded: bool = True) -> Channel:
-        """Give the session a new connection; what is still under way for an older one will not be sent to it."""
+        """Give the session a new connection. Outcomes of an older connection's frames will not be sent to it."""
         if self.channel is not None:
             self.channel.lost.set()
         self.channel = Channel(bell, takes_encoded)
         return self.channel
 
     def tell_choice(self, channel: Channel) -> None:
-        """Tell a new connection what the governor has chosen before."""
+        """Tell a new connection the governor's choice, if there is one."""
         if (choice := self.governor.choice) is not None:
             channel.post(protocol.governor_message(choice.wire()))
 
     def detach(self, channel: Channel) -> None:
-        """The connection is gone; nothing happens if another has taken its place."""
+        """Take the connection away; without effect if another one has taken its place."""
         if self.channel is channel:
             self.channel = None
             channel.lost.set()
 
     def end(self) -> None:
-        """Nobody can come back to it: those who watch are told."""
+        """End the session, to which nobody can come back, and ring its viewers' bells."""
         self.ended.set()
         self.ring_viewers()
 
     def offer(self, channel: Channel, frame: Frame) -> None:
-        """Take a frame in; it replaces one that still waits, which is dropped before any work was done on it."""
+        """Put a frame into the inbox and wake the scheduler. A frame that still waits there is superseded."""
         self.stats.count_received(frame.received_ns)
         if self.frozen:
             self._drop(channel, frame.seq, DropReason.PAUSED)
@@ -174,13 +174,13 @@ class Session:
         self._ring()
 
     def refuse(self, channel: Channel, seq: int, error: FrameError, *, is_told: bool = True) -> None:
-        """Count a frame that gets no picture, and answer it with an error unless the client need not be told again."""
+        """Drop a frame as invalid, and answer it with an error message if `is_told`."""
         self._drop(channel, seq, DropReason.INVALID)
         if is_told:
             channel.post(protocol.error_message(error.code, str(error), seq=seq), optional=True)
 
     def update(self, patch: dict[str, Any]) -> Params:
-        """Apply a merge patch and tell the connected client what is now in force.
+        """Apply a merge patch and tell the connected client the new params.
 
         Raises:
             ParamsError: a field is unknown or refused; nothing has changed.
@@ -197,8 +197,8 @@ class Session:
         return params
 
     def command(self, name: str) -> bool:
-        """Do something once: `freeze`, `unfreeze`, `reset` to the default params and a running picture, or choose what
-        those who watch see (`on_air`, `bypass`, `black`).
+        """Execute a command: `freeze`, `unfreeze`, `reset` (default params, unfrozen, on air), or the choice of what
+        viewers get (`on_air`, `bypass`, `black`; see `frame.Air`).
 
         Returns:
             Whether there is such a command.
@@ -217,7 +217,7 @@ class Session:
         return True
 
     def _put_on_air(self, air: Air) -> None:
-        """At once, also where no new picture comes: who watches takes the newest one again."""
+        """Choose what viewers get. They are given the newest picture again, as no new one may come."""
         self.air = air
         if self.newest is not None:
             for viewer in self._viewers:
@@ -229,10 +229,10 @@ class Session:
             self.channel.post(protocol.params_message(params.wire()))
 
     def watch(self, bell: Callable[[], None]) -> Mailbox[Result]:
-        """A mailbox that gets every new picture, the newest one to begin with. Give it back to `unwatch`.
+        """A mailbox that gets every new picture, and the newest one at once. Give it back to `unwatch`.
 
-        Show `Result.on_air(session.air)` of what is taken: choosing is left to the one who takes, so that a picture
-        which was on its way when the choice was made is not seen either.
+        A viewer shows `Result.on_air(session.air)` of what it takes, so that a change of `air` also holds for pictures
+        that were put in before it.
         """
         viewer: Mailbox[Result] = Mailbox(bell)
         if self.newest is not None:
@@ -241,19 +241,19 @@ class Session:
         return viewer
 
     def unwatch(self, viewer: Mailbox[Result]) -> None:
-        """No more pictures for this viewer."""
+        """Put no more pictures into this mailbox."""
         self._viewers = tuple(other for other in self._viewers if other is not viewer)
 
     def ring_viewers(self) -> None:
-        """Let those who watch look up: what they wait for may never come."""
+        """Ring the bells of all viewers, so that none waits for a picture that may never come."""
         for viewer in self._viewers:
             viewer.ring()
 
     # -- the engine's side, on the engine thread ----------------------------------------------------------------
 
     def job_params(self, channel: Channel, now_ns: int) -> Params:
-        """The params that a frame of this channel is admitted with: where there is a target, what the governor makes
-        of them. Their version is that of the user's own.
+        """The params that a frame of this channel is admitted with: the session's own, changed by the governor where
+        there is a target. Their version is that of the session's own.
         """
         self.in_use = self.governor.params(self.params, self._superseded, now_ns)
         if (news := self.governor.take_news()) is not None:
@@ -261,16 +261,16 @@ class Session:
         return self.in_use
 
     def give_back(self, channel: Channel, frame: Frame) -> None:
-        """Let a frame that was taken wait again, unless a newer one does by now."""
+        """Put a frame that was taken back into the inbox; it is superseded if a newer one waits there by now."""
         if not channel.inbox.put_back(frame):
             self.supersede(channel, frame)
 
     def supersede(self, channel: Channel, frame: Frame) -> None:
-        """A newer frame has come before this one, which was taken, was answered."""
+        """Drop a frame that was taken: a newer one came before it was answered."""
         self._drop(channel, frame.seq, DropReason.SUPERSEDED)
 
     def deliver(self, channel: Channel, outcome: Outcome, now_ns: int) -> Delivery:
-        """Hand over what became of a frame that was taken from `channel`."""
+        """Hand over the outcome of a frame that was taken from `channel`."""
         if channel is not self.channel:
             return Delivery.GONE
         seq = outcome.order.frame.seq
@@ -281,7 +281,7 @@ class Session:
             self._drop(channel, seq, DropReason.PAUSED)
             return Delivery.REFUSED
         if seq <= channel.last_delivered:
-            # A stream batch whose step count fell: a younger frame was quicker.
+            # Several rows of one session, and the step count fell: a newer frame has overtaken this one.
             self.supersede(channel, outcome.order.frame)
             return Delivery.SUPERSEDED
         channel.last_delivered = seq
@@ -296,7 +296,7 @@ class Session:
         unsent = channel.outbox.take()
         if unsent is not None:
             self._drop(channel, unsent.order.frame.seq, DropReason.SUPERSEDED)
-        # A picture that still waits to be sent answers this frame as well; without it the client could repeat nothing.
+        # A picture that is still unsent answers this frame too: the client does not have what `repeat` refers to.
         channel.outbox.put(unsent.answering(repeat.order.frame) if isinstance(unsent, Result) else repeat)
 
     def _hand_over(self, channel: Channel, result: Result, now_ns: int) -> None:

@@ -1,6 +1,6 @@
-"""Counts and times of one session over the last seconds, and the numbers that are made of them.
+"""Counts, rates and latencies of one session.
 
-Must not know what a frame shows or who asks. Times come in as arguments: nothing here reads a clock.
+Must not know what a frame shows or who asks. Times come in as arguments: no clock is read here.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 from .frame import STAGES
 
 FPS_WINDOW_NS = 2_000_000_000
-"""Frame rates are means over this long: one second is jumpy at 10 fps."""
+"""Window of frame rates: one second is jumpy at 10 fps."""
 LATENCY_SAMPLES = 300
-"""Percentiles and stage times are over this many newest results: 10 s at 30 fps."""
+"""Newest results that percentiles and mean stage times are made of: 10 s at 30 fps."""
 
 
 class DropReason(StrEnum):
@@ -44,7 +44,7 @@ class Rate:
         self._times_ns: deque[int] = deque(maxlen=2048)
 
     def count(self, now_ns: int) -> None:
-        """One event happened."""
+        """Count an event."""
         self._times_ns.append(now_ns)
 
     def per_second(self, now_ns: int) -> float:
@@ -55,7 +55,7 @@ class Rate:
 
 
 class SessionStats:
-    """What happened to one session's frames. Thread-safe: the event loop counts arrivals, the engine thread results."""
+    """Counts of one session's frames. Thread-safe: the event loop counts arrivals, the engine thread results."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -70,39 +70,44 @@ class SessionStats:
         self.repeated = 0
 
     def count_received(self, now_ns: int) -> None:
-        """A frame came in."""
+        """Count a frame that came in."""
         with self._lock:
             self.received += 1
             self._received.count(now_ns)
 
     def count_wanted(self, now_ns: int) -> None:
-        """A frame was admitted to the engine, or superseded while it waited for that."""
+        """Count a frame that was admitted to the engine, or superseded while it waited for that."""
         with self._lock:
             self._wanted.count(now_ns)
 
     def wanted_fps(self, now_ns: int) -> float:
-        """Frames a second that the engine would have had to do: not those that were paused or answered without it."""
+        """Frames a second that needed the engine: those of `count_wanted`."""
         with self._lock:
             return self._wanted.per_second(now_ns)
 
     def count_dropped(self, reason: DropReason) -> None:
-        """A frame will get no result."""
+        """Count a frame that will get no result."""
         with self._lock:
             self.dropped[reason] += 1
 
     def count_delivered(self, now_ns: int) -> None:
-        """An answer was sent: a picture, or that it is the last one again."""
+        """Count an answer that was sent: a picture or a repeat."""
         with self._lock:
             self.delivered += 1
             self._delivered.count(now_ns)
 
     def count_repeated(self) -> None:
-        """A frame was answered without the model. It says nothing of how long pictures take."""
+        """Count a frame that was answered without the model. Its latency is left out."""
         with self._lock:
             self.repeated += 1
 
     def count_made(self, latency_ms: float, stages_ms: dict[str, float]) -> None:
-        """A picture was made, `latency_ms` after its frame arrived; a newer one may yet take its place."""
+        """Count a picture that was made; it may yet be superseded before it is sent.
+
+        Args:
+            latency_ms: from its frame's arrival.
+            stages_ms: time in each of `frame.STAGES`.
+        """
         with self._lock:
             self._latencies_ms.append(latency_ms)
             self._stages_ms.append(stages_ms)
