@@ -1,4 +1,4 @@
-"""Who may talk to this server: Host, Origin and token, checked before anything is accepted or read.
+"""Access control: Host, Origin and token are checked before anything is accepted or read.
 
 Pure ASGI. Must not know routes beyond which of them are open.
 
@@ -25,10 +25,10 @@ from ..protocol import SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX
 
 COOKIE = "realtime_token"
 PAGES = ("/", "/overlay")
-"""Opened with ?token=T they set the cookie."""
+"""Paths that set the cookie when they are opened with ?token=T."""
 OPEN_PATHS = ("/healthz", "/readyz", *PAGES)
 OPEN_PREFIXES = ("/assets/",)
-"""Pages hold nothing secret: they may say in words that a token is missing."""
+"""Served without a token: pages hold nothing secret, and say in words that a token is missing."""
 
 SECURITY_HEADERS = {
     "content-security-policy": (
@@ -45,7 +45,7 @@ SECURITY_HEADERS = {
 
 
 def host_name(authority: str) -> str:
-    """The host of a Host header or an origin's authority, in lower case, without port and brackets."""
+    """Host of a Host header or of an origin's authority, in lower case, without port and brackets; empty if invalid."""
     try:
         return (urlsplit(f"//{authority}").hostname or "").rstrip(".")
     except ValueError:
@@ -61,12 +61,12 @@ def _is_address(name: str) -> bool:
 
 
 class Access:
-    """ASGI middleware: refuses what must not come in, and puts the security headers on what goes out.
+    """ASGI middleware: refuses requests that have no access, and adds the security headers to all answers.
 
     Args:
-        app: what is protected.
+        app: the app that is protected.
         config: hosts and origins that are allowed besides the server's own.
-        token: what every request to a route that is not open must bring; None where none is needed.
+        token: that a request to any route but the open ones must carry; None where none is needed.
     """
 
     def __init__(self, app: ASGIApp, config: Config, token: str | None) -> None:
@@ -78,7 +78,7 @@ class Access:
         self._hosts |= {host_name(host) for host in config.allowed_hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Check, then pass on."""
+        """Refuse a request, or pass it on to the app."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -116,7 +116,7 @@ class Access:
         if path in OPEN_PATHS or path.startswith(OPEN_PREFIXES):
             return None
         if scope["type"] == "http" and scope["method"] == "OPTIONS":
-            return None  # a browser asks so before it sends a token, and never sends one with the question
+            return None  # a CORS preflight, which never carries a token
         if any(self._matches(given) for given in _given_tokens(scope, headers)):
             return None
         return _problem(
@@ -124,7 +124,7 @@ class Access:
         )
 
     def _cors_headers(self, origin: str | None) -> dict[str, str]:
-        """What lets a page of an allowed origin read our answers."""
+        """The headers by which a page of an allowed origin may read the answer; empty for other origins."""
         if origin is None or origin.rstrip("/").lower() not in self._origins:
             return {}
         return {
@@ -144,7 +144,7 @@ class Access:
         return self._token is not None and hmac.compare_digest(given.encode(), self._token.encode())
 
     def _with_cookie(self, scope: Scope) -> Response | None:
-        """The page's address without its token, and the cookie in its place; None where the token is none or wrong."""
+        """A redirect to the page without `?token=`, which sets the cookie; None where the token is missing or wrong."""
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if not any(name == "token" and self._matches(value) for name, value in query):
             return None
@@ -162,7 +162,7 @@ def _given_tokens(scope: Scope, headers: Headers) -> Iterable[str]:
     for offered in scope.get("subprotocols", ()):
         if offered.startswith(TOKEN_SUBPROTOCOL_PREFIX):
             yield offered.removeprefix(TOKEN_SUBPROTOCOL_PREFIX)
-    # Every server on this host name shares its cookies, also those that the standard library's parser stops at.
+    # All servers on this host name share their cookies, and the standard library's parser stops at some of them.
     if (cookie := HTTPConnection(scope).cookies.get(COOKIE)) is not None:
         yield cookie
 

@@ -36,7 +36,7 @@ SWITCH_INTERVAL_S = 0.0005
 """A Python-bound engine thread stalls the event loop 12-53 ms at p99 with the default 5 ms, 0.06-7 ms with this."""
 
 RETRY_AFTER_S = 5
-"""What who finds the server full is told to wait."""
+"""The `Retry-After` of an answer that the server is full."""
 EXIT_OK, EXIT_ENGINE_FAILED, EXIT_CONFIG = 0, 1, 2
 
 

@@ -1,4 +1,4 @@
-"""How HTTP and WebSockets are spoken: uvicorn's protocol, settings and server, and the socket that it listens on.
+"""HTTP and WebSockets: uvicorn's protocol, settings and server, and the socket that it listens on.
 
 Must not know routes, or what an app is made of.
 """
@@ -25,26 +25,28 @@ DRAIN_S = 4
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's, except that a client which takes nothing can't keep its connection from closing, and that reading
-    does not stop for every message: that costs two system calls, a twelfth of a picture's way in and out."""
+    """uvicorn's WebSocket protocol with two changes: a client that takes nothing can't keep its connection open, and
+    reading does not pause at each message, which costs two system calls: a twelfth of a picture's way in and out.
+    """
 
     def send_receive_event_to_app(self) -> None:
-        """Hand a message over, and stop reading where `ws_max_queue` wait to be taken."""
+        """Hand a message over, and pause reading only where `ws_max_queue` messages wait."""
         has_room = not self.read_paused and self.queue.qsize() + 1 < self.config.ws_max_queue
-        self.read_paused |= has_room  # uvicorn stops what has not stopped
+        if has_room:
+            self.read_paused = True  # uvicorn pauses the transport only if this is False
         super().send_receive_event_to_app()
         if has_room:
             self.read_paused = False
 
     async def run_asgi(self) -> None:
-        """Serve one connection and see to its end."""
+        """Serve one connection, and abort its transport where it does not close."""
         await super().run_asgi()
-        # A transport that closes waits for its buffer to empty: for ever, where nobody reads.
+        # A closing transport waits for its buffer to empty: for ever, if the client reads nothing.
         self.loop.call_later(self.close_timeout + 1 if self.close_sent else 1, self.transport.abort)
 
 
 class Server(uvicorn.Server):
-    """uvicorn, with our clients told before the sockets close, and an end when the engine fails."""
+    """uvicorn's server, which ends when the engine fails, and says why to all clients before their sockets close."""
 
     def __init__(self, config: uvicorn.Config, service: Service, on_start: Callable[[], None] = lambda: None) -> None:
         super().__init__(config)
@@ -52,7 +54,7 @@ class Server(uvicorn.Server):
         self._on_start = on_start
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept connections, and say so: from here on a signal ends the server in order."""
+        """Accept connections and call `on_start`: from then on a signal shuts the server down in order."""
         await super().startup(sockets)
         self._on_start()
 
@@ -65,7 +67,7 @@ class Server(uvicorn.Server):
             watch.cancel()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal ends the main loop; uvicorn would raise it again at the end, and the exit code would not be ours."""
+        """End the main loop on a signal. uvicorn would raise it again at the end, and so replace our exit code."""
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
@@ -74,7 +76,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop the engine: every connection then says why and closes (uvicorn's own code would be 1012)."""
+        """Stop the engine, at which every connection closes with its reason (uvicorn's own code would be 1012)."""
         await self._service.host.stop()
         for _ in range(20):
             if not self.server_state.tasks:
@@ -84,7 +86,7 @@ class Server(uvicorn.Server):
 
 
 def http_settings(app: ASGIApp, config: Config) -> uvicorn.Config:
-    """How HTTP and WebSockets are spoken, whatever the app."""
+    """uvicorn's settings, for any app."""
     return uvicorn.Config(
         app,
         ws=WebSocketProtocol,
@@ -100,10 +102,10 @@ def http_settings(app: ASGIApp, config: Config) -> uvicorn.Config:
 
 
 def listen(config: Config) -> socket.socket:
-    """A socket that listens where the configuration says.
+    """A socket that listens on the configured host and port.
 
     Raises:
-        ConfigError: the address is taken or not this machine's.
+        ConfigError: the address is in use, or not this machine's.
     """
     try:
         family, kind, number, _, address = socket.getaddrinfo(

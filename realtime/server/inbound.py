@@ -1,4 +1,4 @@
-"""Decoded video frames to a session's inbox: always read, newest wins.
+"""Decoded video frames to a session's inbox: all are read, the newest wins.
 
 Knows PyAV's frames; must not know where they come from.
 """
@@ -23,18 +23,18 @@ from .connection import Connection
 from .service import Service
 
 REFUSED_EVERY_S = 1.0
-"""A camera that is too big is so thirty times a second; its owner is told once in a while."""
+"""Least time between two error messages: all frames of a camera that is too large are refused."""
 
 
 def is_planar(frame: av.VideoFrame) -> bool:
-    """Whether a frame is 8-bit 4:2:0, as what browsers and encoders send is but for rarities."""
+    """Whether a frame is 8-bit YUV 4:2:0, as nearly all that browsers and encoders send."""
     return frame.format.name in ("yuv420p", "yuvj420p")
 
 
 def planes_of(frame: av.VideoFrame) -> Planes:
-    """A decoded frame as planes; sides are cut to even numbers.
+    """A decoded frame as planes; its sides are cut to even numbers.
 
-    Where it `is_planar` they are views into it, without a copy. Else it is converted, which takes milliseconds.
+    Without a copy (views into the frame) where it `is_planar`. Else it is converted, which takes milliseconds.
     """
     matrix = Matrix.BT709 if frame.colorspace == Colorspace.ITU709 else Matrix.BT601
     if is_planar(frame):
@@ -49,7 +49,7 @@ def planes_of(frame: av.VideoFrame) -> Planes:
 
 
 def captured_us_of(frame: av.VideoFrame) -> int:
-    """Its own time in microseconds, 0 where it has none."""
+    """The frame's presentation time in microseconds; 0 where it has none."""
     return max(0, int((frame.time or 0.0) * 1e6))
 
 
@@ -59,7 +59,7 @@ def _plane(plane: VideoPlane, height: int, width: int) -> Pixels:
 
 
 class VideoConnection(Connection):
-    """A connection whose frames are a video's, and whose results are watched and not sent."""
+    """A connection whose frames come out of a video decoder. Its results are not sent: they go to viewers."""
 
     def __init__(self, service: Service) -> None:
         super().__init__(service, takes_encoded=False)
@@ -69,11 +69,11 @@ class VideoConnection(Connection):
         self._refused_at_s = float("-inf")
 
     def attached(self, session: Session) -> None:
-        """Tell whoever waits to read."""
+        """Set `entered`, for the reader of the video."""
         self.entered.set()
 
     def offer(self, planes: Planes, captured_us: int) -> None:
-        """Take a decoded frame; before the session is ours it is nobody's."""
+        """Offer a decoded frame to the session; it is dropped while there is none yet."""
         self.frame_at_s = time.monotonic()
         if self.session is not None and self.channel is not None:
             self._offer(self.session, self.channel, planes, captured_us)
@@ -93,11 +93,11 @@ class VideoConnection(Connection):
         session.offer(channel, Frame(self._seq, Format.PLANES, planes, captured_us, now_ns))
 
     async def send_text(self, text: str) -> None:
-        """Nobody hears it."""
+        """Drop the text: a video has no messages."""
 
     async def send_result(self, session: Session, result: Result | Repeat) -> None:
-        """Whoever wants to see it watches the session."""
+        """Send nothing: viewers get the result."""
 
     def report_drops(self, channel: Channel) -> None:
-        """Our numbers of frames mean nothing to the other side; the stats have the counts."""
+        """Report nothing: the other side does not number its frames. The stats have the counts."""
         channel.forget_drops()

@@ -1,6 +1,6 @@
-"""How late the event loop is: whatever keeps it from its timers keeps it from every socket too.
+"""Measures how late the event loop is: it is as late at every socket as at its timers.
 
-Must not know what it is told to, or what else runs.
+Must not know what the numbers are for, or what else runs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 EVERY_S = 0.05
-"""Twenty looks a second cost nothing that could be measured; what blocks for a frame's time is seldom missed."""
+"""Twenty times a second costs nothing measurable, and seldom misses a block as long as a frame."""
 
 
 async def watch(
@@ -19,12 +19,12 @@ async def watch(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Sleep, and tell by how much it was too long; for ever.
+    """Sleep again and again, and report by how much each sleep was too long.
 
-    The system's own timer is part of it: up to a millisecond, as the loop waits in whole ones.
+    Up to a millisecond of it is the timer's, as the loop waits in whole ones.
 
     Args:
-        observe: told seconds, 0 or more.
+        observe: called with seconds, 0 or more.
     """
     while True:
         due_s = clock() + EVERY_S

@@ -1,4 +1,4 @@
-"""The web client as it was built: its pages, and what they load.
+"""The built web client: its pages, and the files that they load.
 
 Must not know sessions or the engine.
 """
@@ -18,11 +18,11 @@ from starlette.types import Scope
 STATIC = Path(__file__).parent / "static"
 PAGES = {"/": "index.html", "/overlay": "overlay.html"}
 FOREVER = "public, max-age=31536000, immutable"
-"""Names of scripts and styles hold a digest of their content."""
+"""For files whose names contain a digest of their content."""
 
 
 def add_to(app: FastAPI) -> None:
-    """Serve the pages."""
+    """Add routes for the pages and their files."""
 
     def page(name: str) -> Callable[[], Response]:
         def get() -> Response:

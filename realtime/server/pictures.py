@@ -1,6 +1,6 @@
-"""A result's encodings, each made once, however many viewers want it.
+"""Encodings of results for viewers, each made once, however many viewers want it.
 
-Event loop only; the work is done in threads. Must not know who views.
+Event loop only; encoding runs in threads. Must not know viewers.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from ..frame import Air, Format, Result
 from ..media import codec
 
 KEPT = 64
-"""Results whose encodings are remembered: the newest of every session, and some on their way to slow viewers."""
+"""Encodings that are kept: of the newest result of every session, and of some that slow viewers still want."""
 
 
 class Pictures:
-    """Encodes what the engine did not have to."""
+    """Encodes results that are not encoded yet."""
 
     def __init__(self) -> None:
         self._made: OrderedDict[tuple[int, Air], asyncio.Task[tuple[Format, bytes]]] = OrderedDict()
 
     async def encoded(self, result: Result) -> tuple[Format, bytes]:
-        """The picture as its own params want it encoded."""
+        """The picture, encoded as its params say."""
         if result.data:
             return result.format, result.data
         key = (result.job.number, result.air)
@@ -33,4 +33,4 @@ class Pictures:
             made = self._made[key] = asyncio.create_task(work)
             while len(self._made) > KEPT:
                 self._made.popitem(last=False)
-        return await asyncio.shield(made)  # one viewer that leaves must not take the others' picture along
+        return await asyncio.shield(made)  # cancelling one viewer must not cancel the encoding for the others

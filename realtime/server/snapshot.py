@@ -1,4 +1,4 @@
-"""A picture with its recipe inside: PNG, so that nothing more is lost, and JSON in an iTXt chunk.
+"""Snapshots: a picture as PNG (lossless), with the params that made it as JSON in an iTXt chunk.
 
 Must not know sessions or routes.
 """
@@ -38,10 +38,10 @@ def with_text(png: bytes, text: str) -> bytes:
 
 
 def text_of(png: bytes) -> dict[str, Any]:
-    """The recipe inside a snapshot.
+    """The JSON object inside a snapshot.
 
     Raises:
-        ValueError: there is none.
+        ValueError: the PNG has none.
     """
     at = 8
     while at + IEND_BYTES <= len(png):

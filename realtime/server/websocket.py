@@ -21,11 +21,11 @@ from .service import Service
 
 
 async def serve_websocket(websocket: WebSocket, service: Service, session_name: str | None) -> None:
-    """The whole life of an accepted connection: loading, the line, frames, the close code.
+    """Serve an accepted connection to its end: loading, the line, frames, the close code.
 
     Args:
-        websocket: accepted.
-        session_name: the session that the client asked for, None where it did not.
+        websocket: accepted already.
+        session_name: the session that the client asked for; None where it asked for none.
     """
     connection = _WebSocketConnection(websocket, service)
     async with closing(websocket, service.config.send_timeout_s), asyncio.TaskGroup() as tasks:
@@ -35,10 +35,10 @@ async def serve_websocket(websocket: WebSocket, service: Service, session_name: 
 
 
 def closing(websocket: WebSocket, timeout_s: float) -> contextlib.AbstractAsyncContextManager[None]:
-    """Close the WebSocket with the code that what ended the block stands for."""
+    """Close the WebSocket at the end of the block, with the code of the error that ended it. See `ending`."""
 
     async def say(end: Closed) -> None:
-        # The other side may have been first, or takes nothing.
+        # The client may have closed first, or takes nothing.
         with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await close(websocket, end.code, str(end))
@@ -47,7 +47,7 @@ def closing(websocket: WebSocket, timeout_s: float) -> contextlib.AbstractAsyncC
 
 
 async def close(websocket: WebSocket, code: CloseCode, reason: str) -> None:
-    """Close with a code and a reason, which is cut to the 123 bytes it may have (RFC 6455 section 5.5)."""
+    """Close with a code and a reason, cut to fit into 123 bytes (RFC 6455 section 5.5)."""
     await websocket.close(code, reason.encode()[:120].decode(errors="ignore"))
 
 
@@ -58,7 +58,7 @@ async def send_picture(websocket: WebSocket, result: Result | Repeat) -> None:
 
 
 class _WebSocketConnection(Connection):
-    """A client that sends and gets encoded pictures."""
+    """A client that sends encoded pictures and gets them."""
 
     def __init__(self, websocket: WebSocket, service: Service) -> None:
         super().__init__(service, takes_encoded=True)
@@ -66,7 +66,7 @@ class _WebSocketConnection(Connection):
         self._previous_seq: int | None = None
 
     async def receive(self) -> None:
-        """Take messages as they come. Never waits for anything but the client (and its own flood of texts)."""
+        """Take messages as they come. Waits for nothing but the client, or for its flood of texts to be answered."""
         while True:
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":
@@ -80,7 +80,7 @@ class _WebSocketConnection(Connection):
         message = protocol.parse_picture(data, self._previous_seq)
         session, channel = self.session, self.channel
         if session is None or channel is None:
-            return  # sent before `ready`: nobody asked for it
+            return  # sent before `ready`: ignored
         if self._previous_seq is not None and message.seq <= self._previous_seq:
             session.stats.count_received(now_ns)
             error = FrameError(f"seq rises with every frame; {message.seq} came after {self._previous_seq}", "bad_seq")
@@ -96,9 +96,9 @@ class _WebSocketConnection(Connection):
         session.offer(channel, Frame(message.seq, message.format, message.picture, message.captured_us, now_ns))
 
     async def send_text(self, text: str) -> None:
-        """As a text message."""
+        """Send a text message."""
         await self._websocket.send_text(text)
 
     async def send_result(self, session: Session, result: Result | Repeat) -> None:
-        """As a binary message."""
+        """Send a result as a binary message."""
         await send_picture(self._websocket, result)

@@ -1,4 +1,4 @@
-"""One session's pictures to any number of peers: one encoding for each codec and bitrate, not for each peer.
+"""A session's pictures to any number of peers: one encoding per codec and bitrate, not per peer.
 
 Event loop only; encoding runs in threads. Must not know HTTP or how a peer came in.
 """
@@ -31,18 +31,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEY_FRAME_EVERY_S = 0.25
-"""At most: a room full of late viewers, or one with a bad line, must not turn the stream into key frames."""
+"""Least time between key frames: many late viewers, or one with a bad line, must not make all frames key frames."""
 STILL_EVERY_S = 1.0
-"""A session without new pictures sends its last one again, so that who comes late sees it and players stay on."""
+"""A session without new pictures sends its last one again so often, for late viewers and so that players stay on."""
 PACKETS_MAX = 16
-"""A peer that is behind by this many frames starts anew with a key frame."""
+"""A peer with this many packets waiting starts anew with a key frame."""
 
 
 class Outbound(MediaStreamTrack):
-    """One peer's view of a session, as a track that gives encoded packets.
+    """The outbound video track of one peer. It gives encoded packets.
 
     Attributes:
-        codec: `H264` or `VP8`; known once the answer is made.
+        codec: `H264` or `VP8`; empty before the answer is made.
+        bitrate_control: chooses which encoding the peer takes.
+        encoding: whose packets the peer takes; None before and after.
     """
 
     kind = "video"
@@ -57,7 +59,7 @@ class Outbound(MediaStreamTrack):
         self._needs_key_frame = True
 
     def put(self, packet: VideoPacket) -> None:
-        """Take a packet of the encoding; what can't be decoded yet is left out."""
+        """Queue a packet of the encoding; dropped before the key frame without which it can't be decoded."""
         if len(self._packets) >= PACKETS_MAX:
             self._packets.clear()
             self.start_anew()
@@ -69,12 +71,12 @@ class Outbound(MediaStreamTrack):
         self._arrived.set()
 
     def start_anew(self) -> None:
-        """Send nothing before the next key frame, and ask for one."""
+        """Send nothing before the next key frame, and request one."""
         self._needs_key_frame = True
         self.request_key_frame()
 
     def request_key_frame(self) -> None:
-        """The peer lost a picture, or is new."""
+        """Request a key frame of the encoding: the peer has lost a picture, or is new."""
         if self.encoding is not None:
             self.encoding.request_key_frame()
 
@@ -94,11 +96,12 @@ class Outbound(MediaStreamTrack):
 
 
 class Packetizer(Encoder):
-    """What aiortc's sender takes for its encoder: cuts packets up, and passes the peer's bandwidth estimates on.
+    """The encoder of an aiortc sender whose track gives packets: makes RTP payloads of them, and passes the peer's
+    bandwidth estimates on.
 
     Args:
-        outbound: whose packets they are.
-        on_estimate: told of each estimate, bits a second.
+        outbound: the track.
+        on_estimate: called with each estimate, bits a second.
     """
 
     def __init__(self, outbound: Outbound, on_estimate: Callable[[int], None]) -> None:
@@ -110,12 +113,12 @@ class Packetizer(Encoder):
         raise NotImplementedError
 
     def pack(self, packet: VideoPacket) -> tuple[list[bytes], int]:  # type: ignore[override]
-        """RTP payloads and timestamp of a packet."""
+        """RTP payloads and RTP timestamp of a packet."""
         return self._inner.pack(packet)
 
     @property
     def target_bitrate(self) -> int:
-        """Only ever set."""
+        """Not used: aiortc only sets it, to the peer's estimate."""
         return 0
 
     @target_bitrate.setter
@@ -124,7 +127,12 @@ class Packetizer(Encoder):
 
 
 class Encoding:
-    """One encoding of a session, for all peers that take it."""
+    """One encoding of a session's pictures, for all peers that take it.
+
+    Args:
+        codec: `H264` or `VP8`.
+        share: of the full bitrate.
+    """
 
     def __init__(self, session: Session, codec: str, share: float) -> None:
         self.session = session
@@ -138,11 +146,11 @@ class Encoding:
 
     @property
     def bitrate(self) -> int:
-        """What the encoder aims at, bits a second."""
+        """The encoder's target, bits a second; 0 before the first picture."""
         return self._encoder.bitrate
 
     def request_key_frame(self) -> None:
-        """Make the next picture a key frame; and the last one again, where none comes."""
+        """Make the next picture a key frame. The last picture is encoded again if there is no new one."""
         self._key_frame_wanted = True
         self._bell.set()
 
@@ -185,7 +193,7 @@ class Broadcaster:
     """All encodings of all sessions.
 
     Args:
-        tasks: what the encodings run in.
+        tasks: the task group of the encodings.
     """
 
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
@@ -194,11 +202,15 @@ class Broadcaster:
 
     @property
     def encodings(self) -> int:
-        """How many run."""
+        """Number of encodings that run."""
         return len(self._running)
 
     def add(self, session: Session, outbound: Outbound) -> Packetizer:
-        """Let a peer take a session's pictures; the packetizer is for its sender."""
+        """Let a peer take a session's pictures.
+
+        Returns:
+            The packetizer for the peer's sender.
+        """
         self._assign(session, outbound)
 
         def on_estimate(bitrate: int) -> None:
@@ -232,7 +244,7 @@ class Broadcaster:
                 taker.stop()
 
     def remove(self, outbound: Outbound) -> None:
-        """The peer takes no more; an encoding that nobody takes ends."""
+        """Let a peer take no more. Its encoding ends if no other peer takes it."""
         encoding, outbound.encoding = outbound.encoding, None
         if encoding is None:
             return

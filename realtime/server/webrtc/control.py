@@ -1,4 +1,4 @@
-"""The data channel `control`: text messages both ways, with an end that says why, as a WebSocket has.
+"""The data channel `control`: text messages both ways, and a last one with code and reason, as a WebSocket's close.
 
 Must not know what the messages mean.
 """
@@ -17,13 +17,13 @@ from ..connection import Closed, Gone
 
 LABEL = "control"
 WAITING_MAX = 256
-"""A data channel can't be read more slowly: a client that is this far ahead of us is refused."""
+"""Unread messages from which on a client is refused: a data channel has no way to slow its sender down."""
 BUFFERED_MAX_BYTES = 256 * 1024
 FLUSH_S = 2.0
 
 
 class Control:
-    """One peer's control channel, from before it is opened."""
+    """The control channel of one peer, which may not be open yet."""
 
     def __init__(self) -> None:
         self._opened: asyncio.Future[RTCDataChannel] = asyncio.get_running_loop().create_future()
@@ -33,7 +33,7 @@ class Control:
         self._closed = asyncio.Event()
 
     def adopt(self, channel: RTCDataChannel) -> None:
-        """Take a channel that the peer opened; others than the first with our label are left alone."""
+        """Use a channel that the peer opened. All but the first with the label `control` are ignored."""
         if channel.label != LABEL or self._opened.done():
             return
         channel.bufferedAmountLowThreshold = BUFFERED_MAX_BYTES // 2
@@ -47,7 +47,7 @@ class Control:
         self._closed.set()
 
     async def opened(self) -> None:
-        """Wait until the peer has opened it."""
+        """Wait until the peer has opened the channel."""
         await asyncio.shield(self._opened)
 
     def _on_message(self, message: str | bytes) -> None:
@@ -56,11 +56,11 @@ class Control:
             self._texts.put_nowait(message)
 
     async def receive(self) -> str:
-        """The next text.
+        """The next text message.
 
         Raises:
-            ProtocolError: it is binary.
-            Closed: they come faster than they are read.
+            ProtocolError: the message is binary.
+            Closed: `WAITING_MAX` messages are unread.
         """
         message = await self._texts.get()
         if self._is_flooded:
@@ -70,7 +70,7 @@ class Control:
         return message
 
     async def send(self, text: str) -> None:
-        """Send a text, once the peer has taken most of those before.
+        """Send a text message, once less than `BUFFERED_MAX_BYTES` are unsent.
 
         Raises:
             Gone: the channel is closed.
@@ -85,7 +85,7 @@ class Control:
             raise Gone("the control channel is closed") from None
 
     async def close(self, end: Closed) -> None:
-        """Say why this ends, close the channel, and wait until the peer has heard it (or seems not to)."""
+        """Send code and reason, close the channel, and wait until the peer has closed it too; `FLUSH_S` at most."""
         if not self._opened.done():
             return
         channel = self._opened.result()

@@ -1,6 +1,6 @@
-"""Pixels to video packets: one encoder of one stream, and the governor that keeps it affordable.
+"""Pixels to video packets: the encoder of one stream, and the control of its effort and of its bitrate.
 
-Must not know peers. Runs in worker threads: one call at a time.
+Must not know peers. An encoder runs in worker threads, one call at a time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CLOCK_HZ = 90_000
 TIME_BASE = Fraction(1, CLOCK_HZ)
 EXPECTED_FPS = 30
-"""What rate control reckons with; at fewer frames a second the stream is thinner than it might be."""
+"""Frame rate that is told to rate control; a stream of fewer frames has a lower bitrate than it might."""
 
 BITS_PER_PIXEL = 23.0
 """Per second: 6 Mbit/s at 512 x 512. For restyled video bitrate decides quality, not effort: superfast at 6 Mbit/s is
@@ -36,18 +36,21 @@ and costs up to 5 dB (docs/performance.md)."""
 
 
 def full_bitrate(width: int, height: int) -> int:
-    """Bits a second for pictures of this size, where nothing speaks for fewer."""
+    """Bits a second for pictures of this size on a line that takes them."""
     return round(min(max(BITS_PER_PIXEL * width * height, BITRATE_MIN), BITRATE_MAX))
 
 
 class EffortControl:
-    """Chooses the effort from how long encoding took of the time between frames.
+    """Chooses the encoding effort by the share of time that encoding takes.
 
-    Down at once where a second's encoding took more than `TOO_MUCH` of its time, up again after `CALM_S` below
-    `LITTLE`: every change costs a key frame, so it must not swing.
+    The effort falls at once where encoding took more than `TOO_MUCH` of a second, and rises after `CALM_S` below
+    `LITTLE`. Every change costs a key frame, so it must not oscillate.
 
     Args:
-        efforts: how many there are.
+        efforts: number of efforts.
+
+    Attributes:
+        effort: index into `EFFORTS` of the codec; 0 is the best.
     """
 
     TOO_MUCH = 0.4
@@ -62,7 +65,7 @@ class EffortControl:
         self._calm_s = 0.0
 
     def note(self, now_s: float, spent_s: float) -> None:
-        """A frame was encoded in `spent_s`."""
+        """Note that encoding a frame, which ended now, took `spent_s`."""
         if self._since is None:
             self._since = now_s
         self._busy_s += spent_s
@@ -84,10 +87,10 @@ class VideoEncoder:
 
     Args:
         codec: `H264` or `VP8`.
-        share: of the bitrate that the pictures' size asks for.
+        share: of `full_bitrate`.
 
     Attributes:
-        bitrate: what it aims at, bits a second; 0 before the first picture.
+        bitrate: target, bits a second; 0 before the first picture.
     """
 
     def __init__(self, codec: str, share: float = 1.0) -> None:
@@ -105,10 +108,10 @@ class VideoEncoder:
         Args:
             picture: uint8 [H, W, 3], RGB, even sides.
             pts: in units of 1/90000 s; one that does not rise is moved on.
-            key_frame: whether it must be one that decoding can begin with.
+            key_frame: whether it is to be a key frame.
 
         Returns:
-            Its packets: one, as a rule.
+            Its packets, usually one.
         """
         begun_s = time.monotonic()
         height, width = picture.shape[:2]
@@ -168,11 +171,11 @@ def _new_context(codec: str, width: int, height: int, bitrate: int, effort: int)
 
 
 class BitrateControl:
-    """Which share of the full bitrate a peer can take, from its own estimates (REMB).
+    """Chooses a peer's share of the full bitrate by the peer's bandwidth estimates (REMB).
 
-    An estimate is never far above what was sent: a quiet picture makes a low one, and one that changes now and then (a
-    drawing) makes bursts above it. So only an estimate *below* what we send speaks for less, while we send about as
-    much as we may; and silence of that kind for some seconds speaks for more.
+    An estimate is never far above what was sent: it is low for a still picture, and below the bursts of one that
+    changes now and then (a drawing). So the share falls only on an estimate below what is sent while that is about as
+    much as may be sent, and rises after `UP_AFTER_S` without one.
     """
 
     SHARES = (1.0, 0.5, 0.25, 0.125)
@@ -192,13 +195,18 @@ class BitrateControl:
         return self.SHARES[self._index]
 
     def sent(self, now_s: float, size: int) -> None:
-        """So many bytes went to the peer."""
+        """Note that `size` bytes were sent to the peer."""
         self._sent.append((now_s, size))
         while self._sent and self._sent[0][0] < now_s - self.OVER_S:
             self._sent.popleft()
 
     def estimated(self, now_s: float, bitrate: int, target: int) -> None:
-        """The peer can take `bitrate` bits a second, it says, where the encoder may send `target`."""
+        """Adapt the share to an estimate.
+
+        Args:
+            bitrate: that the peer can take by its estimate, bits a second.
+            target: that the encoder may send, bits a second.
+        """
         recent = [size for at_s, size in self._sent if at_s >= now_s - self.OVER_S]
         sending = 8 * sum(recent) / self.OVER_S
         if sending > target / 2 and bitrate < 0.85 * sending:

@@ -1,4 +1,4 @@
-"""One peer connection: from an offer to an answer, candidates as they trickle, whether the other side is still there.
+"""One peer connection: offer and answer, trickled candidates, and the detection that the other side is gone.
 
 Knows aiortc; must not know sessions or HTTP.
 """
@@ -43,9 +43,9 @@ from .sdp import (
 log = logging.getLogger(__name__)
 
 CONNECT_S = 15.0
-"""A peer that has not connected by then never will: its NAT lets nothing through, or it has gone."""
+"""A peer that has not connected by then is taken for gone: its NAT may let nothing through."""
 FAILED_S = 5.0
-"""aioice may say "failed" while a pair that it did not know of works: as long as packets come, nothing is torn down."""
+"""Time without packets after which a "failed" connection ends: a candidate pair unknown to aioice may work."""
 LOOK_EVERY_S = 0.5
 
 
@@ -53,7 +53,7 @@ class Peer:
     """A peer connection that answers one offer.
 
     Args:
-        purpose: what the peer comes for.
+        purpose: directions of its media.
         ice_servers: STUN and TURN servers for our own candidates; none where the list is empty.
     """
 
@@ -74,10 +74,10 @@ class Peer:
         self._candidates = 0
 
     async def answer(self, text: str) -> str:
-        """Take the offer.
+        """Answer an offer.
 
         Returns:
-            The answer, with all our candidates.
+            The SDP answer, with all our candidates.
 
         Raises:
             OfferError: the offer is refused.
@@ -115,15 +115,15 @@ class Peer:
             seams.on_key_frame_request(self._sender, self.outbound.request_key_frame)
 
     def send_by(self, packetizer: Packetizer) -> None:
-        """Begin to send what the outbound track gives."""
+        """Send the packets of the outbound track by this packetizer."""
         assert self._sender is not None
         seams.pack_with(self._sender, packetizer)
 
     async def trickle(self, fragment: Fragment) -> None:
-        """Take further candidates.
+        """Add further candidates of the peer.
 
         Raises:
-            OfferError: they are too many, or they are of an ICE restart.
+            OfferError: there are too many, or they belong to an ICE restart.
         """
         if fragment.username_fragment not in (None, self._username_fragment):
             raise OfferError(422, "ICE restarts are not supported: send a new offer by POST")
@@ -165,7 +165,7 @@ class Peer:
         return sum(stats.packetsReceived for stats in report.values() if isinstance(stats, RTCTransportStats))
 
     async def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         await self._connection.close()
 
     def _on_track(self, track: MediaStreamTrack) -> None:
@@ -176,7 +176,7 @@ class Peer:
 
 
 async def discard(track: MediaStreamTrack) -> None:
-    """Read a track to its end for nothing: aiortc queues what nobody reads without bound (13 MB/s for 640 x 480)."""
+    """Read a track to its end: aiortc queues unread frames without bound (13 MB/s at 640x480)."""
     with contextlib.suppress(MediaStreamError):
         while True:
             await track.recv()

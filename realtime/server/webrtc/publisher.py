@@ -24,11 +24,11 @@ SILENT_S = 2.0
 
 
 class Publisher(VideoConnection):
-    """Reads a peer's video into a session, and sends the session's pictures back where the peer takes video.
+    """Reads a peer's video into a session, and sends the session's pictures back where the peer receives video.
 
     Args:
-        peer: answered already.
-        broadcaster: makes the video that goes back.
+        peer: whose offer is answered already.
+        broadcaster: encodes the pictures that are sent back.
     """
 
     def __init__(self, service: Service, peer: Peer, broadcaster: Broadcaster) -> None:
@@ -38,11 +38,11 @@ class Publisher(VideoConnection):
 
     @property
     def is_silent(self) -> bool:
-        """Whether its video has stopped, so that another may take its place."""
+        """Whether no frame has come for `SILENT_S`: another publisher may take its place."""
         return time.monotonic() - self.frame_at_s > SILENT_S
 
     async def live(self, session_name: str | None) -> None:
-        """As every connection; who has a control channel is only in once that is open."""
+        """See `Connection.live`. A peer with a control channel enters once the channel is open."""
         if self._peer.purpose is Purpose.DUPLEX:
             await self._peer.control.opened()
         try:
@@ -52,13 +52,13 @@ class Publisher(VideoConnection):
                 self._broadcaster.remove(self._peer.outbound)
 
     def attached(self, session: Session) -> None:
-        """Send the session's pictures back."""
+        """Begin to send the session's pictures back."""
         super().attached(session)
         if self._peer.outbound is not None:
             self._peer.send_by(self._broadcaster.add(session, self._peer.outbound))
 
     async def read_video(self) -> None:
-        """Take every frame as soon as it is decoded: aiortc's queue of them has no bound, the inbox holds one."""
+        """Offer every frame as soon as it is decoded: aiortc's queue of frames has no bound."""
         track = self._peer.video
         if track is None:
             return
@@ -69,15 +69,15 @@ class Publisher(VideoConnection):
                 self.offer(planes, captured_us_of(frame))
 
     async def read_control(self) -> None:
-        """Take text messages as they come.
+        """Handle text messages as they come.
 
         Raises:
-            ProtocolError, Closed: what comes is not what should.
+            ProtocolError, Closed: see `Control.receive`.
         """
         while True:
             await self.take_text(await self._peer.control.receive())
 
     async def send_text(self, text: str) -> None:
-        """Over the control channel. Who comes by WHIP has none, and hears nothing."""
+        """Send a text message over the control channel; dropped for WHIP, which has none."""
         if self._peer.purpose is Purpose.DUPLEX:
             await self._peer.control.send(text)

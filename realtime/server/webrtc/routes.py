@@ -1,6 +1,6 @@
 """`/rtc`, `/whip` and `/whep` over HTTP: RFC 9725, and draft-ietf-wish-whep-03 for the way out.
 
-Knows requests and responses; what they mean is said in `peers`.
+Must not know peer connections: a request becomes a call of `Peers`, and an error a status.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PREFLIGHT = {
 
 
 def make_router(peers: Peers, ice_servers: list[RTCIceServer]) -> APIRouter:
-    """The routes of all three, which differ in what a peer comes for and in nothing else."""
+    """The routes of all three endpoints. They differ in the purpose of their peers only."""
     router = APIRouter()
     links = [link_of(server) for server in ice_servers]
     for path, purpose in PATHS.items():

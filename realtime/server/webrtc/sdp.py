@@ -1,7 +1,7 @@
-"""Session descriptions as text: what an offer must say, and what is changed in it and in our answer, and why.
+"""Session descriptions as text: the checks of an offer, and the changes to it and to our answer.
 
-Pure: no peer connection, no I/O. What comes in is untrusted: aiortc itself takes an empty offer, a hundred m-lines and
-a megabyte, and answers them; nothing reaches it that `check_offer` has not looked at.
+Pure: no peer connection, no I/O. Offers are untrusted, and aiortc answers empty ones, a hundred m-lines and a megabyte:
+`check_offer` comes before it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from aiortc.sdp import MediaDescription, SessionDescription
 
 SDP_MAX_BYTES = 64 * 1024
 CANDIDATES_MAX = 64
-"""Of one peer, trickled ones included: every candidate makes us send packets to an address of the peer's choice."""
+"""Candidates of one peer, trickled ones included: for each, we send packets to an address that the peer chose."""
 RTP_PROFILES = ("UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVPF")
 
 
 class Purpose(Enum):
-    """What a peer comes for."""
+    """Directions of a peer's media."""
 
     DUPLEX = auto()
     """`/rtc`: video both ways."""
@@ -41,7 +41,7 @@ class OfferError(Exception):
     """An offer, or a fragment of one, that is refused.
 
     Args:
-        status: of HTTP: 400 where it can't be read, 422 where it asks for what this server has not.
+        status: HTTP status: 400 where it can't be read, 422 where this server can't serve it.
         message: a sentence for the person at the other end.
     """
 
@@ -51,10 +51,10 @@ class OfferError(Exception):
 
 
 def check_offer(text: str, purpose: Purpose) -> SessionDescription:
-    """Read an offer and refuse what could not be answered whole: an answer that takes half of it is none (RFC 9725).
+    """Parse an offer, and refuse one that can't be answered in full: RFC 9725 has no partial answers.
 
     Raises:
-        OfferError: with what is wrong.
+        OfferError: the offer is refused.
     """
     offer = _parse(text)
     kinds = [media.kind for media in offer.media]
@@ -97,7 +97,10 @@ def _parse(text: str) -> SessionDescription:
 
 
 def _with_ports(lines: list[str]) -> list[str]:
-    """Sections that Firefox offers with port 0 and `bundle-only`: open, but on the first one's port (RFC 8843)."""
+    """The lines, with port 9 in `bundle-only` sections, which have port 0 as they use the first one's (RFC 8843).
+
+    Firefox offers them.
+    """
     section = 0
     ported = list(lines)
     for index, line in enumerate(lines):
@@ -131,15 +134,15 @@ def _is_taken(name: str, parameters: dict[str, int | str | None]) -> bool:
 
 
 def offer_for_aiortc(text: str) -> str:
-    """The offer as aiortc should see it.
+    """The offer, changed for aiortc.
 
     - `setup:actpass` becomes `active`, so that aiortc is the DTLS server: as a client it offers ECDSA ciphers only, and
-      GStreamer, whose certificate is RSA, fails always ("no shared cipher"). As a server its own certificate decides.
-    - Candidates that are no address go: browsers hide theirs behind `.local` names until a camera is granted, and to
-      resolve one takes about a second (1169 ms to connect against 170, measured), while the browser's own checks reach
-      us without. A host name would make us ask the DNS for whatever the peer likes.
-    - `end-of-candidates` goes: aioice fails for good once all known pairs have failed, although a pair that only the
-      peer knows of may succeed a moment later. How long to wait is ours to say.
+      fails with GStreamer, whose certificate is RSA ("no shared cipher"). As a server its own certificate decides.
+    - Candidates without an IP address are removed. Browsers hide theirs behind `.local` names until a camera is
+      granted; resolving one takes about a second (1169 ms to connect instead of 170, measured), and the browser's own
+      checks reach us anyway. A host name would make us ask the DNS for any name that the peer chooses.
+    - `end-of-candidates` is removed: aioice fails for good once all known pairs have failed, although a pair that only
+      the peer knows of may succeed later. `Peer.watch` decides how long to wait.
     """
     lines: list[str] = []
     for line in _with_ports(text.splitlines()):
@@ -152,10 +155,10 @@ def offer_for_aiortc(text: str) -> str:
 
 
 def answer_for_peer(text: str) -> str:
-    """Our answer as peers should see it: with one fingerprint.
+    """Our answer with one fingerprint, the sha-256, of the three that aiortc writes.
 
-    aiortc writes three. libdatachannel, which OBS stands on, keeps the last but may check by the first one's algorithm:
-    4 of 10 connections with candidates in their offer came about, and 20 of 20 with sha-256 alone (measured).
+    libdatachannel, which OBS uses, keeps the last but may check it by the first one's algorithm: 4 of 10 connections
+    with candidates in their offer succeeded, and 20 of 20 with sha-256 alone (measured).
     """
     return re.sub(r"a=fingerprint:sha-(384|512) .*\r?\n", "", text)
 
@@ -172,18 +175,18 @@ def _is_usable_candidate(line: str) -> bool:
 
 
 def video_codec(answer: str) -> str:
-    """The codec that the answer's video section names first: `H264` or `VP8`. Both sides send that one."""
+    """The first codec of the answer's video section, `H264` or `VP8`, which both sides send."""
     video = next(media for media in SessionDescription.parse(answer).media if media.kind == "video")
     return video.rtp.codecs[0].name
 
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """What a `PATCH` brings. Source: RFC 8840 section 9.
+    """An SDP fragment, the body of a `PATCH`. Source: RFC 8840 section 9.
 
     Attributes:
-        username_fragment: ICE's; None where it is not said. Another one than the offer's asks for an ICE restart.
-        candidates: usable ones, as `candidate:…` without `a=`, each with the mid that it belongs to.
+        username_fragment: of ICE; None where there is none. Another one than the offer's requests an ICE restart.
+        candidates: the usable ones: mid of the section (empty where there is none), and `candidate:…` without `a=`.
     """
 
     username_fragment: str | None
@@ -191,10 +194,10 @@ class Fragment:
 
 
 def parse_fragment(text: str) -> Fragment:
-    """Read an `application/trickle-ice-sdpfrag` body; candidates that can't be used are left out, as the RFC wants.
+    """Parse an `application/trickle-ice-sdpfrag` body. Unusable candidates are left out, as RFC 8840 says.
 
     Raises:
-        OfferError: it is none.
+        OfferError: the body is no SDP fragment.
     """
     username_fragment: str | None = None
     mid: str | None = None

@@ -1,4 +1,4 @@
-"""Every place where something private of aiortc or aioice is touched, each with the measured reason.
+"""Every use of a private part of aiortc or aioice, each with the measured reason.
 
 Written against aiortc 1.16 and aioice 0.13. `tests/server/webrtc/test_seams.py` fails where one of them has moved;
 pyproject.toml keeps to the versions that were looked at.
@@ -18,11 +18,11 @@ from aiortc.codecs.base import Encoder
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 
 JITTER_PACKETS = 512
-"""As aiortc's own since 1.16: 128 packets dropped large key frames."""
+"""Capacity, the same as aiortc's since 1.16: 128 packets dropped large key frames."""
 
 
 class MarkerJitterBuffer(JitterBuffer):
-    """Gives a video frame out with its own last packet.
+    """Releases a video frame with its own last packet.
 
     aiortc holds every frame until the first packet of the *next* one has come, as it compares timestamps and ignores
     the RTP marker bit that video senders set on a frame's last packet (RFC 6184 section 5.1, RFC 7741 section 4.1):
@@ -52,10 +52,10 @@ class MarkerJitterBuffer(JitterBuffer):
         return super()._remove_frame(sequence_number)
 
     def _pass_over_padding(self) -> None:
-        """Leave out packets without a payload, with which browsers find out what the network takes.
+        """Leave out packets without a payload, by which browsers probe the bandwidth.
 
-        They follow a frame and bear its timestamp. As a frame of their own they would be an empty packet to the
-        decoder, which is how one tells it that nothing more will come: it takes nothing ever after.
+        They follow a frame and have its timestamp. As a frame of their own they would be an empty packet, which flushes
+        the decoder: it takes nothing ever after.
         """
         for _ in range(self._capacity):
             assert self._origin is not None
@@ -66,35 +66,34 @@ class MarkerJitterBuffer(JitterBuffer):
 
 
 def release_on_marker(receiver: RTCRtpReceiver) -> None:
-    """Give a video receiver a `MarkerJitterBuffer`; before its first packet."""
+    """Give a video receiver a `MarkerJitterBuffer`. Call it before the first packet."""
     use_jitter_buffer(receiver, MarkerJitterBuffer())
 
 
 def use_jitter_buffer(receiver: RTCRtpReceiver, jitter_buffer: JitterBuffer) -> None:
-    """Let a receiver put its packets together by this object; before its first packet."""
+    """Replace a receiver's jitter buffer. Call it before the first packet."""
     cast(Any, receiver)._RTCRtpReceiver__jitter_buffer = jitter_buffer
 
 
 def pack_with(sender: RTCRtpSender, encoder: Encoder) -> None:
-    """Let a sender packetize by this object, and tell it the peer's estimate of the bandwidth.
+    """Replace a sender's encoder by this object.
 
-    A sender makes an encoder of its own for what its track gives, and asks only `pack` of it where that is encoded
-    already. It is also where an estimate (REMB) goes to: set `target_bitrate`.
+    aiortc makes one for each sender. Where the track gives packets it only calls `pack`, and sets `target_bitrate` to
+    the peer's bandwidth estimate (REMB).
     """
     cast(Any, sender)._RTCRtpSender__encoder = encoder
 
 
 def on_key_frame_request(sender: RTCRtpSender, callback: Callable[[], None]) -> None:
-    """Be told of the peer's requests for a key frame (PLI, FIR): aiortc keeps them to the encoder that we don't use."""
+    """Call back at the peer's requests for a key frame (PLI, FIR), which aiortc hands to the encoder only."""
     cast(Any, sender)._send_keyframe = callback
 
 
 def say_hello_twice(transport: RTCDtlsTransport) -> None:
-    """As the DTLS client, send the first message twice; before the connection is begun.
+    """Send the first DTLS message, a ClientHello, twice. Call it before the connection starts.
 
-    FFmpeg, which offers to be the DTLS server, takes the first one as a sign to make ready and throws it away; OpenSSL
-    sends it again after a second: 1040 ms to connect against 60 (measured). Datagrams may come twice: a server that
-    has heard the first takes the second for a copy.
+    FFmpeg, as DTLS server, discards the first one, and OpenSSL sends it again only after a second: 1040 ms to connect
+    instead of 60 (measured). To a server that has read the first the second is a duplicate, as datagrams may have.
     """
     ice: Any = transport.transport
     send = ice._send
@@ -112,19 +111,19 @@ CONSENT_FAILURES = 4
 
 
 def notice_dead_peers() -> None:
-    """Have a peer that answers no more taken for gone within 10 s; as shipped it takes 30. For the whole process.
+    """Let ICE take a silent peer for gone within 10 s instead of 30. For the whole process.
 
-    ICE asks every few seconds whether it may go on sending (RFC 7675); each question waits 0.5 s for its answer.
+    ICE asks for consent to send every few seconds (RFC 7675), and waits 0.5 s for each answer.
     """
     aioice.ice.CONSENT_INTERVAL = CONSENT_EVERY_S
     aioice.ice.CONSENT_FAILURES = CONSENT_FAILURES
 
 
 def take_traffic_for_consent(transport: RTCDtlsTransport) -> None:
-    """Have a peer taken for gone only where it neither sends nor answers; before the connection is begun.
+    """Let ICE take a peer for gone only if it neither sends nor answers. Call it before the connection starts.
 
-    FFmpeg answers no ICE checks from when it begins to send: it was cut after 8 s, and by aiortc as shipped after 30
-    (measured). For peers to whom no video goes: consent is about what is sent to them, and that must have it.
+    FFmpeg answers no ICE checks while it sends: it was cut after 8 s, and by aiortc as shipped after 30 (measured).
+    Only for peers to whom no media is sent, since sending needs consent.
     """
     connection: Any = cast(Any, transport.transport)._connection
     receive, heard_s = connection.data_received, time.monotonic()
@@ -147,7 +146,7 @@ def take_traffic_for_consent(transport: RTCDtlsTransport) -> None:
 
 
 async def _consents(connection: Any) -> bool:
-    """Ask once, as aioice's own loop does."""
+    """Ask for consent once, as aioice's own loop does."""
     key = connection.remote_password.encode()
     try:
         for pair in connection._nominated.values():
@@ -162,10 +161,9 @@ _all_host_addresses = aioice.ice.get_host_addresses
 
 
 def offer_addresses(addresses: Sequence[str]) -> None:
-    """Have ICE listen on these addresses of this machine and no others; on none given, all but loopback, as ever.
+    """Let ICE use these addresses of this machine only; where none are given, all but loopback, as shipped.
 
-    aioice asks one function of its own for them, which leaves out 127.0.0.1: without a network nothing could connect.
-    For the whole process.
+    Without a network nothing could connect otherwise, as aioice leaves 127.0.0.1 out. For the whole process.
     """
 
     def chosen(use_ipv4: bool, use_ipv6: bool) -> list[str]:
