@@ -159,7 +159,7 @@ class Charge(Generic[U]):
 
 
 @dataclass(slots=True)
-class _Row(Generic[U]):
+class _RowInFlight(Generic[U]):
     """A row in flight: its user, its work, and the ticks that it has left."""
 
     user: U
@@ -184,7 +184,7 @@ class Accounts(Generic[U]):
         self.costs = TickCosts()
         self._max_rows = max(1, max_rows)
         self._queue = FairQueue()
-        self._rows: dict[int, _Row[U]] = {}  # by number
+        self._rows: dict[int, _RowInFlight[U]] = {}  # by number
         self._ticks = 0
 
     @property
@@ -210,7 +210,7 @@ class Accounts(Generic[U]):
     def enter(self, number: int, user: U, work: int, ticks: int) -> None:
         """Add a row: it is in all ticks until it leaves, which should be after so many."""
         self._queue.admit(user)
-        self._rows[number] = _Row(user, work, ticks)
+        self._rows[number] = _RowInFlight(user, work, ticks)
 
     def leave(self, number: int) -> None:
         """Remove the row of this number: it was in its last tick."""
