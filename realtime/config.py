@@ -116,7 +116,7 @@ class Accelerate(StrEnum):
 
 
 class ModelConfig(BaseModel):
-    """What decides which model is loaded, and how: all that a process needs to load the same one again. Frozen."""
+    """The model to load, and how: all that another process needs to load the same one. Frozen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

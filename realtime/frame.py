@@ -191,7 +191,7 @@ class Result:
 
     @property
     def order(self) -> Order:
-        """What it answers: every outcome has one."""
+        """The order that is answered, as in every outcome."""
         return self.job
 
     def on_air(self, air: Air) -> Result:

@@ -142,7 +142,7 @@ class BatchLimit:
 
 @dataclass(frozen=True, slots=True)
 class Charge(Generic[U]):
-    """What a launched tick was charged: its expected duration.
+    """The charge for a launched tick: its expected duration.
 
     Attributes:
         works: work of its rows, by user.

@@ -249,7 +249,7 @@ class Scheduler:
         self._seats.answer(opened.seat, opened.gate, outcome)
 
     def give_up(self) -> None:
-        """Answer the frames that the engine had and will not give back. Only after `run` has raised."""
+        """Answer the frames of a broken engine with failures. Only after `run` has raised."""
         error = FrameError("the engine broke while it had this frame", "engine_failed")
         for opened in tuple(self._in_flight.values()):
             self._answer(Failure(opened.job, error))
