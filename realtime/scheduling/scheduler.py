@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ..engine import Engine, Pending, RowCost
 from ..errors import FrameError
-from ..frame import Failure, Job, Result
+from ..frame import Failure, Job
 from ..media.pipeline import Pipeline
 from ..params import Params
 from ..session import Session
@@ -126,18 +126,15 @@ class Scheduler:
         finally:
             self._pipeline.close()
 
-    # -- when ---------------------------------------------------------------------------------------------------
-
     def _wait(self, previous: Flight | None) -> Flight | None:
         """Wait until it is time to admit frames.
 
         Returns:
             The tick that still runs; None where there was none, or its pictures have been delivered.
         """
-        if previous is None:
-            if not self._seats.is_waiting:
-                self._bell.wait()
-        else:
+        if previous is None and not self._seats.is_waiting:
+            self._bell.wait()
+        if previous is not None:
             self._hold(previous)
             if previous.pending.ready() or self._co_batching_ns(self._end_ns(previous)) > 0:
                 # An engine that works inside `tick` is done already: its pictures must not wait for the next tick.
@@ -176,15 +173,13 @@ class Scheduler:
         if coming is None or not 0 < len(ready) < self._engine.free_rows:
             return 0.0
         wait_ns, more = coming[0] - free_ns, self._cost(coming[1]).work
-        rows = len(ready) + self._engine.busy_rows
         work = self._accounts.work + sum(self._cost(seat).work for seat in ready)
+        rows = len(ready) + self._engine.busy_rows
         return wait_ns if worth_waiting(self._accounts.costs, wait_ns, rows, work, more) else 0.0
 
     def _cost(self, seat: Seat) -> RowCost:
         """Expected cost of the session's next frame: by the params of its newest one."""
         return self._engine.cost(seat.session.in_use)
-
-    # -- admit --------------------------------------------------------------------------------------------------
 
     def _admit(self) -> list[Job]:
         """Fill the free rows with frames that show something new. Opens at most one frame a session."""
@@ -215,8 +210,6 @@ class Scheduler:
         seat.rhythm.beat(job.frame.received_ns)
         seat.session.stats.count_wanted(job.admitted_ns)
 
-    # -- launch, deliver ----------------------------------------------------------------------------------------
-
     def _launch(self, jobs: list[Job]) -> Flight | None:
         """Launch a tick of the rows in flight and these jobs; None where there are neither."""
         if not jobs and not self._engine.busy_rows:
@@ -225,8 +218,7 @@ class Scheduler:
         begun_ns = self._clock()
         pending = self._engine.tick(jobs)
         launched_ns = self._clock()
-        picked_ns = jobs[0].admitted_ns if jobs else begun_ns
-        self._device.launched(len(jobs), launched_ns - picked_ns)
+        self._device.launched(len(jobs), launched_ns - (jobs[0].admitted_ns if jobs else begun_ns))
         for job in pending.jobs:  # their rows are free for the next tick, though their pictures are still to come
             self._accounts.leave(job.number)
             self._in_flight[job.number].seat.rows -= 1
@@ -238,18 +230,14 @@ class Scheduler:
             return
         outcomes, finished_ns = flight.pending.collect(), flight.pending.finished_ns
         duration_ns = self._device.finished(flight.begun_ns, flight.launched_ns, finished_ns)
-        is_whole = not any(isinstance(outcome, Failure) for outcome in outcomes)
-        self._accounts.settle(flight.charge, duration_ns, is_whole=is_whole)
+        self._accounts.settle(flight.charge, duration_ns, is_whole=not any(isinstance(o, Failure) for o in outcomes))
         for outcome in self._pipeline.seal(outcomes):
-            self._answer(outcome)
+            self._seats.answer(self._in_flight.pop(outcome.order.number), outcome)
         self._on_tick((finished_ns - flight.begun_ns) / 1e9, len(outcomes))
-
-    def _answer(self, outcome: Result | Failure) -> None:
-        opened = self._in_flight.pop(outcome.order.number)
-        self._seats.answer(opened.seat, opened.gate, outcome)
 
     def give_up(self) -> None:
         """Answer the frames of a broken engine with failures. Only after `run` has raised."""
         error = FrameError("the engine broke while it had this frame", "engine_failed")
-        for opened in tuple(self._in_flight.values()):
-            self._answer(Failure(opened.job, error))
+        for opened in self._in_flight.values():
+            self._seats.answer(opened, Failure(opened.job, error))
+        self._in_flight.clear()

@@ -135,8 +135,9 @@ class Seats:
         params = session.job_params(channel, now_ns)
         return seat, gate, Order(frame, params, session.name, now_ns, next(self._numbers), channel.takes_encoded)
 
-    def answer(self, seat: Seat, gate: StillGate, outcome: Result | Failure) -> None:
+    def answer(self, opened: Opened, outcome: Result | Failure) -> None:
         """Deliver the outcome of a job, and settle the frame that follows it, if any (`Judgement.FOLLOW`)."""
+        seat, gate, _ = opened
         session, channel, now_ns = seat.session, gate.channel, self._clock()
         delivery = session.deliver(channel, outcome, now_ns)
         follower = gate.settled(outcome.order.number, delivery)
