@@ -52,6 +52,12 @@ class FolderCache:
             os.utime(self.path(key))
         return self.path(key)
 
+    def __len__(self) -> int:
+        """How many folders there are, whatever for."""
+        if not self._folder.is_dir():
+            return 0
+        return sum(folder.is_dir() and not folder.name.startswith(UNFINISHED) for folder in self._folder.iterdir())
+
     def drop(self, key: str) -> None:
         """Throw a folder away."""
         shutil.rmtree(self.path(key), ignore_errors=True)

@@ -28,6 +28,17 @@ def test_what_was_made_is_found_by_its_key_only(tmp_path: Path) -> None:
     assert cache.find("b") is None
 
 
+def test_folders_are_counted_whatever_for_and_those_that_are_being_filled_are_not(tmp_path: Path) -> None:
+    cache = FolderCache(tmp_path / "kind")
+    assert len(cache) == 0
+
+    put(cache, "a")
+    put(cache, "b")
+    (tmp_path / "kind" / f"{UNFINISHED}c").mkdir()
+
+    assert len(cache) == 2
+
+
 def test_what_is_dropped_is_gone(tmp_path: Path) -> None:
     cache = FolderCache(tmp_path)
     put(cache, "a")

@@ -73,8 +73,9 @@ def test_openvino_gives_the_same_pictures_for_any_batch_and_size(options: dict[s
 
 
 def test_a_conversion_is_kept_and_never_taken_for_other_weights(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
     converted: list[str] = []
 
@@ -97,6 +98,7 @@ def test_a_conversion_is_kept_and_never_taken_for_other_weights(
         next(model.unet.parameters()).mul_(1.5)
     openvino(model, note)
     assert len(converted) == 6, "other weights, another conversion"
+    assert "none of the 1 openvino conversions" in caplog.text
 
 
 def test_a_damaged_conversion_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -133,6 +133,9 @@ def converted(core: ov.Core, key: str, networks: Sequence[Traced], progress: Pro
         except (OSError, RuntimeError) as error:
             _log.warning("the openvino conversion in %s is damaged, it is made anew: %s", folder, error)
             cache.drop(key)
+    elif others := len(cache):
+        where = cache.path(key).parent
+        _log.info("none of the %d openvino conversions in %s is of this model and version: one is made", others, where)
     models: list[ov.Model] = []
     for i, traced in enumerate(networks):
         progress("converting to openvino", 100 * i / len(networks))
