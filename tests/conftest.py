@@ -1,4 +1,4 @@
-"""Fixtures for all tests: nothing of the user's environment may reach them."""
+"""Fixtures for all tests: nothing of the user's environment may reach them. And which tests share a worker."""
 
 from __future__ import annotations
 
@@ -15,6 +15,22 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Neither a deadline nor "data generation is slow": both are the machine's affair.
 settings.register_profile("default", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
+
+HERE = Path(__file__).parent
+SLOW = ("bench", "benchmarks", "browser", "interop")
+"""Folders whose tests all take a second or more."""
+PLAYED = ("browser", "interop")
+"""Folders whose tests play video as time goes by: one after the other, in one worker, beside which others calculate."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test module's tests to one worker, for they share servers, models and browsers; and mark slow ones."""
+    for item in items:
+        folder, *_ = item.path.relative_to(HERE).parts
+        item.add_marker(pytest.mark.xdist_group("played" if folder in PLAYED else str(item.path.relative_to(HERE))))
+        if folder in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

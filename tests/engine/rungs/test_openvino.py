@@ -37,6 +37,8 @@ from realtime.engine.rungs.openvino.backend import prove  # noqa: E402
 from realtime.engine.rungs.openvino.conversion import CONVERSIONS_KEPT, ov  # noqa: E402
 from realtime.engine.rungs.openvino.network import SHAPES_KEPT, UNUSED_NS, Network  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 MODELS: dict[str, dict[str, Any]] = {
     "embedded model": {"concat_source": True, "latent_channels": 8},
     "sdxl with embedded guidance": {"family": "sdxl", "guidance": Guidance.EMBEDDED},
