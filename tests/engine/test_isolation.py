@@ -18,6 +18,8 @@ from realtime.frame import Job
 from realtime.params import Params
 from tests.engine.tiny_models import make_engine, make_job, make_model, make_params
 
+pytestmark = pytest.mark.slow
+
 FRAMES_OF_A_SESSION = 125
 SESSIONS: dict[str, list[dict[str, Any]]] = {
     "plain": [{"prompt": "a fox", "strength": 0.5}, {"prompt": "a fox", "strength": 0.52}],

@@ -136,6 +136,7 @@ class Case:
 @pytest.mark.parametrize("family", ["sd", "sdxl"])
 @pytest.mark.parametrize("prediction", [Prediction.EPSILON, Prediction.V_PREDICTION])
 @pytest.mark.parametrize("kind", list(Sampler))
+@pytest.mark.slow
 def test_engine_equals_diffusers_pipeline(
     kind: Sampler, prediction: Prediction, family: str, n: int, monkeypatch: Any
 ) -> None:

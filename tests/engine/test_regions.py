@@ -144,6 +144,7 @@ def test_what_a_graph_can_not_hold_is_seen() -> None:
     ],
 )
 @pytest.mark.parametrize("is_folded", [True, False])
+@pytest.mark.slow
 def test_no_region_leaves_the_device(options: dict[str, Any], is_folded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("realtime.engine.regions.is_foldable", lambda unet: is_folded)
     model = make_model(**options)

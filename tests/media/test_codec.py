@@ -364,6 +364,7 @@ def damaged_pictures(draw: st.DrawFn) -> bytes:
     damaged_pictures() | st.binary(max_size=200) | st.binary(max_size=200).map(lambda tail: b"\xff\xd8\xff" + tail),
     st.sampled_from([Format.JPEG, Format.PNG, Format.WEBP]) | st.none(),
 )
+@pytest.mark.slow
 def test_any_bytes_are_a_picture_or_a_frame_error(data: bytes, declared: Format | None) -> None:
     try:
         picture = codec.decode(data, declared or Format.sniff(data) or Format.JPEG, 64, 48, 256 * 256)

@@ -101,6 +101,7 @@ def moved(picture: npt.NDArray[np.float32], x: int, y: int, side: int = 8) -> np
 
 @settings(max_examples=10, deadline=None)
 @given(st.sampled_from(SCENES), st.floats(0, 6), st.booleans(), st.integers(0, 2**16))
+@pytest.mark.slow
 def test_still_scene_is_run_a_tenth_of_the_time_at_most_whatever_the_noise(
     which: tuple[str, int], deviation: float, uneven: bool, seed: int
 ) -> None:
@@ -187,6 +188,7 @@ def test_thing_that_moves_through_a_noisy_room_is_run_all_the_way() -> None:
 @pytest.mark.parametrize("deviation", [0, 2])
 @pytest.mark.parametrize("name", ["astronaut", "photo"])
 @pytest.mark.parametrize("step_px", [3, 8])
+@pytest.mark.slow
 def test_pan_is_run_for_as_long_as_it_lasts_and_teaches_nothing(name: str, deviation: int, step_px: int) -> None:
     camera, picture, viewer = Camera(deviation), scene(name, 1024), Viewer()
     lefts = [(step_px * step) % 500 for step in range(4 * SECOND)]
@@ -214,6 +216,7 @@ def test_cut_is_run_at_once() -> None:
     assert viewer.sees(camera(scene("photo", 256)))
 
 
+@pytest.mark.slow
 def test_light_that_fades_slowly_is_run_again_and_again() -> None:
     camera, picture = Camera(2), scene("astronaut", 512)
     viewer = used_to(camera, picture)

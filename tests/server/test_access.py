@@ -115,6 +115,7 @@ async def test_name_that_the_server_listens_on_is_answered() -> None:
 
 
 @given(st.text(st.characters(codec="latin-1"), max_size=30))
+@pytest.mark.slow
 def test_any_host_header_is_a_name_or_none(authority: str) -> None:
     assert isinstance(host_name(authority), str)
 

@@ -169,6 +169,7 @@ async def test_binding_beyond_loopback_without_a_token_makes_one_and_says_it() -
     await asyncio.to_thread(served.code)
 
 
+@pytest.mark.slow
 async def test_token_opens_everything_and_never_shows_in_a_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG), running(token=TOKEN) as server:
         async with dialled(server.websocket_url, subprotocols=["realtime.v1", "token.wrong"]) as peer:

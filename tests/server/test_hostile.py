@@ -50,6 +50,7 @@ async def assert_serves(server: ServerProcess) -> None:
 # -- messages ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_message_too_big_closes_with_1009_and_costs_no_memory(server: ServerProcess) -> None:
     await assert_serves(server)
     before = server.memory
@@ -85,6 +86,7 @@ async def test_text_that_is_no_unicode_closes_with_1007(server: ServerProcess) -
         assert await peer.closed() == 1007
 
 
+@pytest.mark.slow
 async def test_thousand_senseless_messages_are_survived_and_another_session_is_unaffected(
     server: ServerProcess,
 ) -> None:
@@ -121,6 +123,7 @@ async def test_thousand_senseless_messages_are_survived_and_another_session_is_u
 # -- floods --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_flood_of_frames_drops_all_but_the_newest_and_answers_do_not_wait_for_pictures() -> None:
     frames = 1000
     with serving(model="echo:50") as server:
@@ -226,6 +229,7 @@ def noise_png() -> bytes:
     return encoded(np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8), "PNG")
 
 
+@pytest.mark.slow
 async def test_client_that_stops_reading_is_cut_and_its_connection_goes(server: ServerProcess) -> None:
     noise = noise_png()
     async with connected(server.websocket_url) as warm:
@@ -245,6 +249,7 @@ async def test_client_that_stops_reading_is_cut_and_its_connection_goes(server: 
     await assert_serves(server)
 
 
+@pytest.mark.slow
 async def test_client_that_asks_and_takes_no_answers_costs_no_memory(server: ServerProcess) -> None:
     """Each patch of 64 KB is answered with up to 190 KB: a flood of them must not pile up."""
     await assert_serves(server)
@@ -270,6 +275,7 @@ async def test_first_connection_that_does_not_read_does_not_keep_its_session_fro
 # -- comings and goings --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_two_hundred_sessions_leave_no_socket_and_no_thread(server: ServerProcess) -> None:
     process = psutil.Process(server.process.pid)
 

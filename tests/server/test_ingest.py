@@ -117,6 +117,7 @@ def test_file_is_played_at_its_own_pace(clip: Path, monkeypatch: pytest.MonkeyPa
     assert waits == pytest.approx([index / 20 for index in range(10)])
 
 
+@pytest.mark.slow
 async def test_file_becomes_a_session_and_is_played_again_and_again(clip: Path, quick: None) -> None:
     with running(a_config(inputs=(f"clip={clip}",))) as server:
         await until(lambda: (session := server.service.session("clip")) is not None and session.stats.received > 15)
@@ -181,6 +182,7 @@ def flaky(clip: Path) -> Iterator[str]:
         thread.join()
 
 
+@pytest.mark.slow
 async def test_stream_that_fails_or_ends_is_opened_again(
     flaky: str, quick: None, caplog: pytest.LogCaptureFixture
 ) -> None:

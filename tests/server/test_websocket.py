@@ -345,6 +345,7 @@ async def test_message_of_a_later_version_is_passed_over_in_silence(server: Runn
 # -- stats ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_stats_come_once_a_second_with_stages_that_add_up(server: RunningServer) -> None:
     with running(load=echo_load(tick_ms=10)) as server:
         begin = time.monotonic()

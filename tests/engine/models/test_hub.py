@@ -241,6 +241,7 @@ def run_fetch(endpoint: str, cache: Path) -> tuple[list[str], str]:
     return done.stdout.splitlines(), done.stderr
 
 
+@pytest.mark.slow
 def test_the_real_client_downloads_from_a_hub(tmp_path: Path) -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), FakeHub) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()

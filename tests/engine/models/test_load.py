@@ -344,6 +344,7 @@ def test_a_hub_model_without_the_wanted_autoencoder_says_so(root: Path, cache: P
 
 
 @pytest.mark.parametrize("family", ["sd", "sdxl"])
+@pytest.mark.slow
 def test_a_single_file_runs_with_a_base_folder_or_the_familys_own(
     root: Path, cache: Path, tmp_path: Path, family: str
 ) -> None:

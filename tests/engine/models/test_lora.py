@@ -232,6 +232,7 @@ def test_lora_for_another_model_is_refused(
     assert changes(sd.unet, mine.unet) == {}
 
 
+@pytest.mark.slow
 def test_a_missing_unet_layer_is_not_made_up_for_by_text_layers(sd: Parts, tmp_path: Path) -> None:
     names = ["lora_unet_" + TO_Q.replace(".", "_"), "lora_unet_" + TO_Q.replace("1", "7", 1).replace(".", "_")]
     texts = [f"lora_te_text_model_{OUT.replace('.', '_').replace('0', str(layer))}" for layer in range(3)]

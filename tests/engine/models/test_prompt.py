@@ -84,6 +84,7 @@ SYNTAX = st.text(st.sampled_from("ab:.12-\\()[] \n"), max_size=60)
 
 @settings(deadline=None)
 @given(st.one_of(st.text(max_size=80), SYNTAX))
+@pytest.mark.slow
 def test_any_string_parses_and_keeps_its_other_characters(prompt: str) -> None:
     parsed = parse_weights(prompt)
 

@@ -70,6 +70,7 @@ def test_own_autoencoder_is_left_out_where_another_is_used(root: Path) -> None:
     assert load(root / "sd.safetensors", root / "sd", with_vae=False).vae is None
 
 
+@pytest.mark.slow
 def test_half_precision_files_become_the_asked_dtype(root: Path, tmp_path: Path) -> None:
     state = {key: value.half() for key, value in load_file(root / "sd.safetensors").items()}
     save_file(state, tmp_path / "half.safetensors")
@@ -110,6 +111,7 @@ def test_zero_terminal_snr_marker_is_heard(root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("spread", "expected"), [(0.2, Prediction.V_PREDICTION), (0.02, Prediction.EPSILON)])
+@pytest.mark.slow
 def test_sd2_weights_decide_where_nobody_says(root: Path, tmp_path: Path, spread: float, expected: Prediction) -> None:
     state = load_file(root / "sd2.safetensors")
     state[V_PREDICTION_KEY] = torch.linspace(-spread, spread, len(state[V_PREDICTION_KEY]))

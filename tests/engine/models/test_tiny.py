@@ -115,6 +115,7 @@ def test_plain_slow_tokenizer_files_agree_with_the_fast_one() -> None:
     assert (MODEL / "tokenizer" / "merges.txt").exists()
 
 
+@pytest.mark.slow
 def test_empty_prompt_at_low_strength_stays_near_the_input(restyle: Restyle) -> None:
     assert distance(restyle(picture(), "", 0.2), picture()) < 10
 
@@ -124,6 +125,7 @@ def test_words_without_a_style_stay_near_the_input(restyle: Restyle) -> None:
     assert distance(restyle(picture(), "my neighbour's garden", 0.5), picture()) < styled / 3
 
 
+@pytest.mark.slow
 def test_styles_differ(restyle: Restyle) -> None:
     made = [restyle(picture(), prompt, 0.5) for prompt in ("neon", "blueprint", "pencil sketch", "gold")]
     assert min(distance(a, b) for i, a in enumerate(made) for b in made[:i]) > 20
@@ -135,6 +137,7 @@ def test_synonyms_agree(restyle: Restyle) -> None:
 
 
 @pytest.mark.parametrize("prompt", ["neon", "thermal", "comic"])
+@pytest.mark.slow
 def test_strength_moves_away_from_the_input(restyle: Restyle, prompt: str) -> None:
     away = [distance(restyle(picture(), prompt, strength), picture()) for strength in (0.1, 0.3, 0.5, 0.9)]
     assert away[0] < away[1] < away[2]

@@ -91,6 +91,7 @@ def test_batch_sizes_double_up_to_the_rows_there_are() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
 @pytest.mark.parametrize("options", MODELS.values(), ids=MODELS.keys())
+@pytest.mark.slow
 def test_replayed_pictures_equal_eager_ones_and_each_other(options: dict[str, Any], count: int) -> None:
     model = make_model(**options)
     jobs = some_jobs(count)
@@ -121,6 +122,7 @@ def test_latents_of_a_padded_batch_equal_eager_ones() -> None:
         torch.testing.assert_close(ours.x, theirs.x, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_rows_that_come_and_go_never_see_each_others_memory() -> None:
     """A stream batch over all batch sizes, with replays of other graphs between a row's steps."""
     model = make_model(concat_source=True)
@@ -178,6 +180,7 @@ def test_what_belongs_to_a_prompt_is_copied_only_when_it_changes(monkeypatch: py
     assert any(shape[1] == TOKENS for shape in copied if len(shape) == 3), "and its keys and values"
 
 
+@pytest.mark.slow
 def test_a_size_that_is_passed_by_gets_no_graphs_and_old_sizes_are_forgotten() -> None:
     model = make_model()
     engine, backend, capture = with_graphs(model)

@@ -31,11 +31,16 @@ from realtime.errors import ConfigError
 from tests.engine.tiny_models import make_job, make_model, make_params, picture_of, run
 from tests.fakes import FakeClock
 
-opset: Any = pytest.importorskip("openvino.opset13")
+# Ours first: it keeps OpenVINO from telling its makers of every conversion, in a process that takes 10 s to fail.
+pytest.importorskip("realtime.engine.rungs.openvino.conversion", exc_type=ImportError)
 
-from realtime.engine.rungs.openvino.backend import prove  # noqa: E402
-from realtime.engine.rungs.openvino.conversion import CONVERSIONS_KEPT, ov  # noqa: E402
-from realtime.engine.rungs.openvino.network import SHAPES_KEPT, UNUSED_NS, Network  # noqa: E402
+from openvino import opset13
+
+from realtime.engine.rungs.openvino.backend import prove
+from realtime.engine.rungs.openvino.conversion import CONVERSIONS_KEPT, ov
+from realtime.engine.rungs.openvino.network import SHAPES_KEPT, UNUSED_NS, Network
+
+pytestmark = pytest.mark.slow
 
 MODELS: dict[str, dict[str, Any]] = {
     "embedded model": {"concat_source": True, "latent_channels": 8},
@@ -393,6 +398,7 @@ def test_size_for_which_there_is_no_room_stays_slower_and_the_log_says_so(
 
 
 def doubling(clock: FakeClock, demand: Demand | None = None) -> Network:
+    opset: Any = opset13
     parameter = opset.parameter([-1, 1, -1, -1], np.float32)
     doubled = opset.multiply(parameter, np.float32(2))
     for node, name in ((parameter, "x"), (doubled, "doubled")):

@@ -58,6 +58,7 @@ def test_off_is_eager_and_needs_no_reason() -> None:
     assert started.finish is started.upgrade is None
 
 
+@pytest.mark.slow
 def test_graphs_without_cuda_are_refused_and_never_chosen() -> None:
     with pytest.raises(ConfigError, match="accelerate graphs: it runs on cuda, the model is on cpu"):
         start(Accelerate.GRAPHS)

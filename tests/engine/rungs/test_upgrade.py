@@ -26,6 +26,8 @@ from tests.checkpoints import build_tiny
 from tests.engine.tiny_models import make_job, make_params, run
 from tests.fakes import PATIENCE_S
 
+pytestmark = pytest.mark.slow
+
 BELOW = RungState("eager", "eager: torch on cpu")
 needs_openvino = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
 

@@ -17,6 +17,8 @@ from tests.server.webrtc.conftest import LOOPBACK
 from tests.server.webrtc.rtc_peer import SDP, Camera, rtc_peer
 from tests.server.webrtc.test_sdp import RECVONLY, SENDONLY, VIDEO, offer
 
+pytestmark = pytest.mark.slow
+
 FRAGMENT = {"content-type": "application/trickle-ice-sdpfrag"}
 CANDIDATES = "a=ice-ufrag:abcd\r\na=mid:1\r\na=candidate:1 1 udp 2130706431 127.0.0.1 5000 typ host\r\n"
 OFFERS = {"rtc": offer(VIDEO), "whip": offer(SENDONLY), "whep": offer(RECVONLY)}

@@ -17,6 +17,8 @@ from tests.server.peer import connected, dialled
 from tests.server.webrtc.conftest import LOOPBACK
 from tests.server.webrtc.rtc_peer import Camera, RtcPeer, Silence, dialled_rtc, rtc_peer, watching
 
+pytestmark = pytest.mark.slow
+
 
 def peers_of(server: RunningServer) -> Peers:
     return server.app.state.peers
