@@ -1,6 +1,7 @@
 """What a rung is: a way to run a model faster than PyTorch's eager mode, as one value.
 
-Must not know which rungs there are.
+The smallest one stands in `tests/engine/rungs/test_registry.py`: a `Rung`, what starts it, and a `Specialiser` of what
+it makes. Must not know which rungs there are.
 """
 
 from __future__ import annotations
