@@ -140,14 +140,15 @@ class DiffusionEngine:
         if len(admitted) > self.free_rows:
             raise EngineError(f"{len(admitted)} jobs for {self.free_rows} free rows")
         self._take_adopted()
-        opened = [self._open(job) for job in admitted]
+        opened: list[Entry | Passed | Failed] = []
         try:
             with torch.inference_mode():
+                opened += [self._open(job) for job in admitted]
                 after = self._advance(opened)
         except torch.OutOfMemoryError:
             after = None
         if after is None:
-            after = self._fail_all(opened)
+            after = self._fail_all(opened or admitted)
         self._rows = [one for one in after if isinstance(one, Row)]
         return DiffusionPending([one for one in after if not isinstance(one, Row)], self._end_mark(), self._clock)
 
@@ -179,14 +180,22 @@ class DiffusionEngine:
             self._mark(group, "decode_latents")
         return [finished.get(one, one) if isinstance(one, Row) else one for one in after]
 
-    def _fail_all(self, opened: Sequence[Entry | Passed | Failed]) -> list[Row | Leaving]:
-        """The device's memory did not suffice: no row stays on it."""
+    def _fail_all(self, new: Sequence[Entry | Passed | Failed | Job]) -> list[Row | Leaving]:
+        """The device's memory did not suffice: no row stays on it.
+
+        Args:
+            new: the jobs that were admitted, as far as they were opened.
+        """
         error = FrameError("the device has too little memory for this picture size", "out_of_memory")
-        failed = [one if isinstance(one, Failed) else Failed(one.job, error) for one in [*self._rows, *opened]]
+
+        def failed(one: Row | Entry | Passed | Failed | Job) -> Failed:
+            return one if isinstance(one, Failed) else Failed(one if isinstance(one, Job) else one.job, error)
+
+        leaving = [failed(one) for one in [*self._rows, *new]]
         self._rows = []
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
-        return list(failed)
+        return list(leaving)
 
     def _mark(self, group: Sequence[Row], stage: str) -> None:
         mark = self._end_mark()

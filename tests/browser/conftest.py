@@ -49,7 +49,7 @@ def remote_port() -> int:
 
 
 # Not for the session: Playwright keeps an event loop running, and tests with one of their own come after these.
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser(camera_file: Path, remote_port: int) -> Iterator[Browser]:
     path = browser_path()
     if path is None:

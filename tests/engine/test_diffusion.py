@@ -12,14 +12,14 @@ import torch
 
 from realtime.engine import Guidance, RowCost
 from realtime.engine.pending import DiffusionPending
-from realtime.engine.recipe import make_noise
+from realtime.engine.recipe import Recipe, make_noise
 from realtime.engine.regions import Call, Kind, Outputs
 from realtime.engine.rows import Finished
 from realtime.engine.sampler import PASS_THROUGH_STRENGTH, Sampler
 from realtime.engine.state import RungState
 from realtime.errors import EngineError, ModelError, ParamsError
 from realtime.frame import STAGES, Failure, Result
-from realtime.params import WeightedPrompt
+from realtime.params import Params, WeightedPrompt
 from tests.engine.tiny_models import (
     RecordingBackend,
     make_engine,
@@ -226,6 +226,24 @@ def test_out_of_memory_fails_all_rows_and_the_engine_lives(monkeypatch: pytest.M
     assert [outcome.order.frame.seq for outcome in failed] == [0, 1, 2]
     assert {failure_code(outcome) for outcome in failed} == {"out_of_memory"}
     assert isinstance(after, Result) and engine.free_rows == 8
+
+
+def test_out_of_memory_for_a_recipe_fails_the_frames_that_are_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, _ = make_engine()
+
+    def too_much(params: Params) -> Recipe | None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.recipes, "get", too_much)
+        failed = engine.tick([make_job(make_params(), 0), make_job(make_params(), 1)]).collect()
+    (after,) = run(engine, [make_job(make_params(), 2)])
+
+    assert [(outcome.order.frame.seq, failure_code(outcome)) for outcome in failed] == [
+        (0, "out_of_memory"),
+        (1, "out_of_memory"),
+    ]
+    assert isinstance(after, Result)
 
 
 def test_any_other_error_of_a_tick_is_the_engines_end(monkeypatch: pytest.MonkeyPatch) -> None:
