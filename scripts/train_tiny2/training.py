@@ -1,0 +1,132 @@
+"""What the training stages share: a budget of work, resumable checkpoints, a moving average, devices.
+
+Must not know networks or data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import time
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+
+Tensor = torch.Tensor
+
+SAVE_EVERY_S = 240
+
+
+class Budget:
+    """Counts minutes of undisturbed work: wall time on an accelerator, on a CPU the processor time of one thread.
+
+    On a shared machine a stage thus does the same work however long it waits, and a pause (SIGSTOP) costs nothing.
+    """
+
+    def __init__(self, minutes: float, threads: int, spent_s: float = 0.0) -> None:
+        self.total_s, self.spent_s = minutes * 60, spent_s
+        self._threads = threads
+        self._last = self._now()
+
+    def _now(self) -> float:
+        return time.monotonic() if torch.cuda.is_available() else time.process_time() / self._threads
+
+    def tick(self) -> None:
+        """Count the work since the last tick."""
+        now = self._now()
+        self.spent_s += now - self._last
+        self._last = now
+
+    @property
+    def fraction(self) -> float:
+        """Share of the budget that is spent, at most 1."""
+        return min(1.0, self.spent_s / self.total_s) if self.total_s else 1.0
+
+    @property
+    def over(self) -> bool:
+        """Whether the budget is spent."""
+        return self.spent_s >= self.total_s
+
+
+def cosine(fraction: float, step: int, peak: float, floor: float = 1e-5, warm_up: int = 100) -> float:
+    """Learning rate: linear warm-up in steps, then a cosine over the budget's fraction."""
+    return floor + (peak - floor) * min(1.0, (step + 1) / warm_up) * (0.5 + 0.5 * math.cos(math.pi * fraction))
+
+
+class MovingAverage:
+    """Exponential moving average of parameters, with a short memory at first."""
+
+    def __init__(self, parameters: Iterable[torch.nn.Parameter], decay: float) -> None:
+        self.parameters = list(parameters)
+        self.decay = decay
+        self.shadow = [p.detach().clone() for p in self.parameters]
+        self.steps = 0
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take in the live values."""
+        self.steps += 1
+        decay = min(self.decay, self.steps / (self.steps + 20))
+        torch._foreach_lerp_(self.shadow, [p.detach() for p in self.parameters], 1 - decay)
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        """Exchange the live and the averaged values; twice is no change."""
+        for live, mean in zip(self.parameters, self.shadow, strict=True):
+            kept = live.detach().clone()
+            live.copy_(mean)
+            mean.copy_(kept)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"shadow": self.shadow, "steps": self.steps}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """From a checkpoint."""
+        for mine, kept in zip(self.shadow, state["shadow"], strict=True):
+            mine.copy_(kept)
+        self.steps = state["steps"]
+
+
+def arguments(stage: str, description: str | None, minutes: float) -> argparse.ArgumentParser:
+    """The options that all training stages have."""
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog=stage, description=description, formatter_class=formatter)
+    parser.add_argument("--minutes", type=float, default=minutes, help="of undisturbed work; waiting doesn't count")
+    parser.add_argument("--fresh", action="store_true", help="ignore this stage's own checkpoint")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 2)
+    return parser
+
+
+def device(threads: int) -> torch.device:
+    """CUDA where there is one; also sets threads and the seed."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def autocast(where: torch.device) -> AbstractContextManager[Any]:
+    """bfloat16 where there are circuits for it; emulated on other CPUs it is 13 times slower than float32."""
+    if where.type == "cpu":
+        info = Path("/proc/cpuinfo")
+        flags = info.read_text("utf-8") if info.exists() else ""
+        if not any(flag in flags for flag in ("avx512_bf16", "amx_bf16")):
+            return nullcontext()
+    return torch.autocast(where.type, torch.bfloat16)
+
+
+def save(path: Path, **state: Any) -> None:
+    """Write a checkpoint so that an interrupted write leaves the old one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def load(path: Path, fresh: bool = False) -> dict[str, Any] | None:
+    """A checkpoint, or None where there is none or a fresh start is wanted."""
+    return None if fresh or not path.exists() else torch.load(path, map_location="cpu", weights_only=False)
