@@ -193,13 +193,17 @@ class PictureEncoder(nn.Module):
         self.hidden = nn.Linear(6 + 2 * sum(widths), hidden)
         self.out = nn.Linear(hidden, STYLE_WIDTH)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def statistics(self, pictures: Tensor) -> Tensor:
+        """Means and deviations of the pictures and of every level's features, [B, 6 + 2 * sum of widths]."""
         x, read = pictures, [pictures.mean((2, 3)), pictures.std((2, 3))]
         for level in self.levels:
             x = F.silu(level(x))
             read += [x.mean((2, 3)), x.std((2, 3))]
             x = rms_norm(x)
-        return self.out(F.silu(self.hidden(torch.cat(read, 1))))
+        return torch.cat(read, 1)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return self.out(F.silu(self.hidden(self.statistics(pictures))))
 
 
 class StyleTable(nn.Module):

@@ -52,9 +52,13 @@ class Budget:
         return self.spent_s >= self.total_s
 
 
-def cosine(fraction: float, step: int, peak: float, floor: float = 1e-5, warm_up: int = 100) -> float:
-    """Learning rate: linear warm-up in steps, then a cosine over the budget's fraction."""
-    return floor + (peak - floor) * min(1.0, (step + 1) / warm_up) * (0.5 + 0.5 * math.cos(math.pi * fraction))
+def rate_at(fraction: float, step: int, peak: float, warm_up: int = 200, fall: float = 0.3) -> float:
+    """Learning rate: linear warm-up in steps, level, and a cosine down to a fiftieth over the last share `fall`.
+
+    Level for most of the budget, so that a stage may be given more minutes later without a leap.
+    """
+    down = max(0.0, (fraction - (1 - fall)) / fall)
+    return peak * min(1.0, (step + 1) / warm_up) * (0.02 + 0.98 * (0.5 + 0.5 * math.cos(math.pi * down)))
 
 
 class MovingAverage:
@@ -119,14 +123,86 @@ def autocast(where: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast(where.type, torch.bfloat16)
 
 
-def save(path: Path, **state: Any) -> None:
-    """Write a checkpoint so that an interrupted write leaves the old one."""
+class Run:
+    """One stage's networks while they train: optimizer, moving average, budget, and a checkpoint every few minutes.
+
+    Attributes:
+        step: optimizer steps so far, over all runs.
+        budget: work so far.
+        resumed: whether there was a checkpoint.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        networks: torch.nn.ModuleDict,
+        optimizer: torch.optim.Optimizer,
+        args: argparse.Namespace,
+        decay: float = 0.998,
+        beside: dict[str, Any] | None = None,
+    ) -> None:
+        """Resume from `path` if it is there.
+
+        Args:
+            path: of the checkpoint: averages under the networks' names, and under `live` what training goes on from.
+            networks: what is trained and kept.
+            optimizer: of their parameters.
+            args: of `arguments`.
+            decay: of the moving average.
+            beside: other things with a state_dict that belong to the checkpoint.
+        """
+        self._path, self._networks, self._optimizer = path, networks, optimizer
+        self._beside = beside or {}
+        self._average = MovingAverage([p for p in networks.parameters() if p.requires_grad], decay)
+        self.trained = self._average.parameters
+        self.step, self.budget = 0, Budget(args.minutes, args.threads)
+        state = None if args.fresh or not path.exists() else load(path)
+        self.resumed = state is not None
+        if state:
+            networks.load_state_dict(state["live"])
+            optimizer.load_state_dict(state["optimizer"])
+            self._average.restore(state["average"])
+            for name, thing in self._beside.items():
+                thing.load_state_dict(state["beside"][name])
+            self.step, self.budget = state["step"], Budget(args.minutes, args.threads, state["spent_s"])
+        self._saved_s = self.budget.spent_s
+
+    def descend(self, loss: Tensor, rate: float) -> None:
+        """One optimizer step of a loss at a learning rate (times each group's own `scale`); saves now and then."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate * group.get("scale", 1.0)
+        self._optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
+        self._optimizer.step()
+        self._average.update()
+        self.budget.tick()
+        self.step += 1
+        if self.budget.over or self.budget.spent_s - self._saved_s > SAVE_EVERY_S:
+            self.save()
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        self._saved_s = self.budget.spent_s
+        state: dict[str, Any] = {"live": {k: v.clone() for k, v in self._networks.state_dict().items()}}
+        state |= {"optimizer": self._optimizer.state_dict(), "average": self._average.state()}
+        state |= {"beside": {name: thing.state_dict() for name, thing in self._beside.items()}}
+        self._average.swap()
+        state |= {name: network.state_dict() for name, network in self._networks.items()}
+        write(self._path, state | {"step": self.step, "spent_s": self.budget.spent_s})
+        self._average.swap()
+
+
+def write(path: Path, state: dict[str, Any]) -> None:
+    """Write a file so that an interrupted write leaves the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
     partial.replace(path)
 
 
-def load(path: Path, fresh: bool = False) -> dict[str, Any] | None:
-    """A checkpoint, or None where there is none or a fresh start is wanted."""
-    return None if fresh or not path.exists() else torch.load(path, map_location="cpu", weights_only=False)
+def load(path: Path) -> dict[str, Any]:
+    """A checkpoint, on the CPU."""
+    if not path.exists():
+        raise FileNotFoundError(f"no {path}: run the stage {path.stem!r} first")
+    return torch.load(path, map_location="cpu", weights_only=False)
