@@ -63,8 +63,8 @@ STYLES: dict[str, Style] = {
     "gold": graphic.gold,
 }
 
-#: Regular by nature: dots, pixels, stitches, rules. They may show a grid, and all others must not.
-REGULAR = frozenset({"comic", "pop art", "pixel art", "cross-stitch", "cyberpunk", "blueprint"})
+#: Regular by nature: lines, dots, pixels, stitches, rules. They may show a grid, and all others must not.
+REGULAR = frozenset({"engraving", "comic", "pop art", "pixel art", "cross-stitch", "cyberpunk", "blueprint"})
 
 
 def _tinted(gain: Sequence[float], lift: Sequence[float], gamma: float = 1.0) -> Callable[[Array], Array]:
