@@ -149,7 +149,7 @@ def pastel(image: Array, chance: Chance) -> Array:
     base = np.clip(base * 0.92 + 0.08, 0, 1)
     first, second = marks(chance, 0, flow.towards(0.9, 0.25), 11), marks(chance, 1, flow, 9)
     tooth = paper(chance)
-    cover = smoothstep(0.55 + 0.3 * first + 0.16 * tooth, -0.1, 0.5)
+    cover = smoothstep(0.5 + 0.3 * first + 0.16 * tooth + 0.5 * (1 - smoothstep(luma(base), 0.1, 0.45)), -0.1, 0.5)
     colour = np.clip(base * (1 + 0.09 * second)[..., None] + 0.035 * np.stack([second, 0 * second, -second], -1), 0, 1)
     sure = smoothstep(detail(image), 0.02, 0.055)
     sheet = mix(flat_colour(image.shape, 0.66, 0.60, 0.54), colour, np.clip(np.maximum(cover, 0.9 * sure), 0, 1))

@@ -37,7 +37,7 @@ def watercolour(image: Array, chance: Chance) -> Array:
     flat = saturate(flat, 1.5)
     value = luma(flat)
     flat = flat * ((posterise(value, 6, 12) + 0.14) / (value + 0.12))[..., None]
-    bloom, grain = chance.grain(2, 11), chance.grain(0)
+    bloom, grain = chance.grain(2, 11) * (0.3 + 0.7 * smoothstep(value, 0.08, 0.4)), chance.grain(0)
     dose = (1 + 0.24 * bloom + 0.05 * grain) * (0.68 + 0.75 * rims(flat))
     wash = np.exp(np.log(np.clip(flat, 0.03, 1)) * np.clip(dose, 0.25, 2.4)[..., None] * 0.84)
     dry = smoothstep(value + 0.03 * grain, 0.72, 0.92)
