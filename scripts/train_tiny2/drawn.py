@@ -133,9 +133,10 @@ def chalkboard(image: Array, chance: Chance) -> Array:
     """Coloured chalk on a green board: rubbed strokes in the lights, bright contours, dust."""
     flow = tangents(image, 4, -0.6)
     soft = blur(image, 1.0)
-    value = contrast(luma(soft), 1.2)
+    value = 1 - darkness(image, 0.9, 1.2, 0.45)
     stroke = marks(chance, 0, flow.towards(-0.75, 0.5), 12)
-    cover = 0.85 * smoothstep(value + 0.2 * stroke + 0.06 * paper(chance), 0.38, 0.85)
+    loose = 1 - 0.7 * smoothstep(detail(image), 0.02, 0.05)
+    cover = 0.85 * smoothstep(value + (0.2 * stroke + 0.06 * paper(chance)) * loose, 0.3, 0.9)
     bright = lines(1 - image, flow, 1.4, 0.005, 0.024)
     chalk = mix(np.clip(saturate(soft, 1.7) * 0.55 + 0.45, 0, 1), (0.97, 0.97, 0.92), 0.3)
     board = flat_colour(image.shape, 0.085, 0.19, 0.155) + 0.02 * chance.grain(1, 9)[..., None]

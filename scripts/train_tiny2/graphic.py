@@ -112,11 +112,11 @@ def cross_stitch(image: Array, chance: Chance) -> Array:
 
 def stained_glass(image: Array, chance: Chance) -> Array:
     """Panes of glowing colour between leads; where the panes lie is chance, smaller ones where much happens."""
-    colour = np.clip(contrast(saturate(blur(image, 2.0), 2.0), 1.2) * 1.05 + 0.05, 0, 1)
+    colour = np.clip(contrast(saturate(blur(image, 1.2), 2.0), 1.2) * 1.05 + 0.05, 0, 1)
     first, second, label = _panes(chance, image.shape[:2], 16)
     pane = np.stack([_by_label(colour[..., c], label) for c in range(3)], -1)
-    fine = smoothstep(detail(image), 0.018, 0.04)
-    pane = mix(pane, kuwahara(colour, 3), 0.85 * fine)
+    fine = smoothstep(detail(image), 0.014, 0.034)
+    pane = mix(pane, kuwahara(colour, 2), 0.9 * fine)
     lead = 1 - smoothstep(second - first, 1.2, 3.2)
     lead = np.maximum(lead * (1 - 0.8 * fine), 0.95 * lines(image, tangents(image, 3), 1.8, 0.012, 0.04))
     glass = chance.maps(5, 16).ravel()[label] * (1 - fine)
@@ -161,8 +161,8 @@ def neon(image: Array, chance: Chance) -> Array:
     grey = luma(image)
     tube = lines(image, flow, 1.2, 0.008, 0.03)
     colour = ramp(0.5 + 0.5 * blur(flow.sin2, 4), (0, 225, 255), (130, 90, 255), (255, 40, 190))
-    value = np.clip(0.26 + 1.5 * (blur(grey, 0.8) - blur(grey, 13)) + 0.22 * grey, 0, 1).astype(np.float32)
-    dim = ramp(value, (5, 3, 18), (18, 9, 52), (44, 16, 92), (86, 30, 128), (150, 74, 176))
+    value = np.clip(0.22 + 1.9 * (blur(grey, 0.7) - blur(grey, 16)) + 0.3 * grey, 0, 1).astype(np.float32)
+    dim = ramp(value, (4, 3, 16), (16, 8, 48), (46, 16, 96), (98, 34, 140), (182, 92, 200))
     light = colour * tube[..., None]
     glow = blur(light, 7) * 0.9 + blur(light, 2) * 0.45
     core = smoothstep(tube, 0.6, 1.0)[..., None] * 0.35
@@ -185,9 +185,10 @@ def cyberpunk(image: Array, chance: Chance) -> Array:
 def vaporwave(image: Array, chance: Chance) -> Array:
     """Violet, pink and mint in soft steps, hazy lights."""
     del chance
-    grey = posterise(contrast(luma(smooth(image, 2, 0.12)), 1.15), 7, 7)
+    grey = posterise(contrast(luma(smooth(image, 2, 0.1)), 1.05, 0.45), 9, 5)
     base = ramp(grey, (58, 26, 112), (140, 66, 190), (255, 113, 206), (255, 176, 214), (130, 226, 240), (240, 255, 250))
-    base = mix(base, saturate(image, 1.6), 0.16)
+    base = mix(base, saturate(image, 1.6), 0.2)
+    base = base * (1 - 0.45 * lines(image, tangents(image, 3), 1.1))[..., None]
     return np.clip(base + blur(np.clip(base - 0.7, 0, 1), 6) * 0.45, 0, 1)
 
 
@@ -196,7 +197,7 @@ def blueprint(image: Array, chance: Chance) -> Array:
     edge = lines(image, tangents(image, 3), 1.3, 0.004, 0.018)
     rows, columns = grid(edge.shape)
     rule = np.maximum(_rule(rows, 16, 0.7), _rule(columns, 16, 0.7))
-    tone = 0.3 * smoothstep(blur(luma(image), 1.0), 0.25, 1.0)
+    tone = 0.5 * smoothstep(blur(luma(image), 0.8), 0.1, 0.95)
     ground = 0.18 * rule + tone + 0.02 * chance.grain(1, 10)
     return ramp(np.clip(np.maximum(edge, ground), 0, 1), (12, 44, 130), (74, 122, 200), (240, 247, 255))
 

@@ -121,7 +121,7 @@ def knife(image: Array, chance: Chance) -> Array:
     work = layer(Painting.ground(blur(base, 5)), blur(base, 3), flow, chance, slab)
     small = Brush(8, 9, 5.5, turn=0.4, jitter=0.1, tint=0.03, bend=0.0, hardness=4, bristle=0.1)
     work = layer(work, blur(base, 1.2), flow, chance, small, smoothstep(busy, 0.010, 0.024))
-    work = careful(work, kuwahara(base, 2), busy, 0.018, 0.05, 0.9)
+    work = careful(work, kuwahara(contrast(saturate(image, 1.4), 1.1), 2), busy, 0.014, 0.04, 0.95)
     return lit(work, 0.4, 0.7)
 
 
