@@ -13,6 +13,8 @@ import json
 from pathlib import Path
 
 import cv2
+import faces
+import heads
 import heldout
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +33,8 @@ Image = npt.NDArray[np.uint8]
 
 SEED = 11
 NAMES = [name for name in STYLES if name != "photo"]
+#: Seeds from here on are of people that no training draws.
+FIRST_PERSON = 1 << 20
 JUDGE = CHECKPOINTS / "judge.pt"
 
 
@@ -83,11 +87,22 @@ def taught(source: Image, name: str, seed: int = SEED) -> Image:
     return styles.restyle(source, name, "", Chance.of(seed, *source.shape[:2]))
 
 
+def people() -> list[Image]:
+    """The astronaut, and drawn people that no training saw."""
+    return [heldout.face(), *(heads.head(FIRST_PERSON + k)[0] for k in range(7))]
+
+
+def faces_kept(sources: list[Image], made: list[Image]) -> float:
+    """Share of the sources' faces that are still found."""
+    verdicts = [faces.kept(source, picture) for source, picture in zip(sources, made, strict=True)]
+    return float(np.mean([verdict[0] for verdict in verdicts if verdict]))
+
+
 def by_style(painter: Painter, network: Judge, inputs: list[Image]) -> dict[str, dict[str, float]]:
     """All figures of each style at the whole strength, one step."""
     noise, chelsea = noise_of([SEED], 256, 256), heldout.photographs(512)["chelsea"]
     large = noise_of([SEED], 512, 512)
-    frames = pan(heldout.whole("chelsea"))
+    frames, portraits = pan(heldout.whole("chelsea")), people()
     found: dict[str, dict[str, float]] = {}
     for name in NAMES:
         style = painter.named(name)
@@ -105,6 +120,8 @@ def by_style(painter: Painter, network: Judge, inputs: list[Image]) -> dict[str,
             "grid": grid(painter(chelsea[None], style, large)[0]),
             "grid of teacher": grid(taught(chelsea, name)),
             "flicker": flicker(frames, painter(frames, style, noise)),
+            "faces": faces_kept(portraits, [painter(face[None], style, noise)[0] for face in portraits]),
+            "faces of teacher": faces_kept(portraits, [taught(face, name) for face in portraits]),
         }
         print(name, {key: round(value, 2) for key, value in found[name].items()}, flush=True)
     return found
@@ -148,6 +165,8 @@ def summary(found: dict[str, dict[str, float]]) -> dict[str, float]:
         "psnr, other chance": mean("psnr, other chance"),
         "fine contrast": mean("fine contrast"),
         f"worst grid ({worst})": free[worst],
+        "faces": mean("faces"),
+        "faces of teacher": mean("faces of teacher"),
         "flicker": mean("flicker"),
         "worst flicker": max(row["flicker"] for row in found.values()),
     }

@@ -16,10 +16,10 @@ import heldout
 import numpy as np
 import styles
 from chance import Chance
+from evaluate import FIRST_PERSON
 from sheets import Image, captioned, write
 
 SEED = 7
-FIRST_PERSON = 1 << 20
 
 
 def sources(people: int) -> dict[str, Image]:
