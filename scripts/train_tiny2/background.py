@@ -19,7 +19,7 @@ import sys
 import time
 from pathlib import Path
 
-from paths import LOGS
+from paths import LOGS, WORK
 
 HERE = Path(__file__).resolve().parent
 POLL_S = 2.0
@@ -64,11 +64,13 @@ def stop(name: str) -> None:
 def supervise(stages: list[str], pause_file: Path | None) -> None:
     """Run the stages in turn, as the leader of a process group; pause them as long as the pause file is there."""
     idle = ["nice", "-n", "19", "chrt", "--idle", "0"]
+    # Compiled code outlives the process.
+    environment = {"TORCHINDUCTOR_CACHE_DIR": str(WORK / "compiled"), **os.environ}
     for stage in stages:
         while pause_file and pause_file.exists():
             time.sleep(POLL_S)
         print(f"--- {stage}", flush=True)
-        child = subprocess.Popen([*idle, sys.executable, str(HERE), *shlex.split(stage)])
+        child = subprocess.Popen([*idle, sys.executable, str(HERE), *shlex.split(stage)], env=environment)
         paused = False
         while child.poll() is None:
             wanted = bool(pause_file and pause_file.exists())

@@ -60,6 +60,7 @@ def main(options: list[str]) -> None:
     optimizer = torch.optim.AdamW(groups(networks), lr=args.rate, weight_decay=0.0, betas=(0.9, 0.98))
     run = Run(PATH, networks, optimizer, args, beside={"critic": critic, "against": against})
     examples, levels = Examples(run.step), alphas_cumprod().to(where)
+    fused = torch.compile(networks["unet"]) if args.compile else networks["unet"]
     torch.manual_seed(run.step)
     with torch.no_grad():
         weights = channel_weights(networks["decoder"], encoder(examples.batch(8, 128).seen.to(where)))
@@ -73,14 +74,14 @@ def main(options: list[str]) -> None:
         if examples.rng.random() < LATER_SHARE:
             task = later_step(networks["unet"], source, styled, batch.noise, style, levels)
             modulation = networks["unet"].modulation(task.timesteps, style)
-            change = networks["unet"](task.noise, source, modulation).float()
+            change = fused(task.noise, source, modulation).float()
             spots = F.avg_pool2d(batch.weight, 8)
             run.descend(latent_loss(task, change, weights, spots)[0] + 0.3 * match, rate)
             continue
         task = first_step(networks["unet"], source, styled, batch.noise, style, levels)
         with autocast(where):
             modulation = networks["unet"].modulation(task.timesteps, style)
-            change = networks["unet"](task.noise, source, modulation).float()
+            change = fused(task.noise, source, modulation).float()
             made = networks["decoder"](source + change).float()
         error = picture_loss(made, batch.target, weight=batch.weight) + TEXTURE * texture_loss(made, batch.target)
         error = error + FEATURES * F.mse_loss(reader.statistics(made), reader.statistics(batch.target))

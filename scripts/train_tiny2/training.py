@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import signal
 import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -103,6 +104,7 @@ def arguments(stage: str, description: str | None, minutes: float) -> argparse.A
     parser.add_argument("--minutes", type=float, default=minutes, help="of undisturbed work; waiting doesn't count")
     parser.add_argument("--fresh", action="store_true", help="ignore this stage's own checkpoint")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--compile", action="store_true", help="fuse the UNet's small operations; needs a C++ compiler")
     return parser
 
 
@@ -166,6 +168,12 @@ class Run:
                 thing.load_state_dict(state["beside"][name])
             self.step, self.budget = state["step"], Budget(args.minutes, args.threads, state["spent_s"])
         self._saved_s = self.budget.spent_s
+        self._asked_to_stop = False
+        signal.signal(signal.SIGTERM, self._stop_soon)
+
+    def _stop_soon(self, number: int, frame: object) -> None:
+        """On SIGTERM: save after this step, then end."""
+        self._asked_to_stop = True
 
     def descend(self, loss: Tensor, rate: float) -> None:
         """One optimizer step of a loss at a learning rate (times each group's own `scale`); saves now and then."""
@@ -180,6 +188,9 @@ class Run:
         self.step += 1
         if self.budget.over or self.budget.spent_s - self._saved_s > SAVE_EVERY_S:
             self.save()
+        if self._asked_to_stop:
+            self.save()
+            raise SystemExit(128 + signal.SIGTERM)
 
     def save(self) -> None:
         """Write the checkpoint."""
