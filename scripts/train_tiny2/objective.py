@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from examples import Batch
+from examples import STYLES, Batch
 from schedule import Preconditioning, asked
 from torch import nn
 
@@ -19,6 +19,7 @@ FIRST_TIMESTEP = 20
 #: How often a named style is read from a picture instead of the table.
 PICTURE_SHARE = 0.35
 STYLE_NOISE = 0.02
+PHOTO = STYLES.index("photo")
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +74,11 @@ def style_vectors(networks: nn.ModuleDict, batch: Batch) -> tuple[Tensor, Tensor
     """A style vector [B, 48] for each example, and how far pictures are from the table.
 
     Examples without a name, and some with one, are read from their reference picture; that reading of a named style
-    should come near the table's vector.
+    should come near the table's vector. Photographs aren't read: one that is dropped as a style has a palette to give.
     """
     named = batch.style >= 0
-    read = ~named | (torch.rand(len(named), device=named.device) < PICTURE_SHARE)
+    chosen = torch.rand(len(named), device=named.device) < PICTURE_SHARE
+    read = ~named | (chosen & (batch.style != PHOTO))
     table = networks["table"](batch.style.clamp(min=0), batch.mood)
     match = torch.zeros((), device=table.device)
     style = table
