@@ -1,9 +1,10 @@
-"""The training recipe's arithmetic against the engine's own sampler: strength and steps must mean the same in both."""
+"""The training recipe: its arithmetic against the engine's own sampler, its chance, its teacher, its words."""
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -16,14 +17,31 @@ from realtime.engine.sampler import NoiseSchedule, Prediction, Sampler, table, t
 RECIPE = Path(__file__).resolve().parents[1] / "scripts" / "train_tiny2"
 
 
+def part(name: str) -> ModuleType:
+    if str(RECIPE) not in sys.path:
+        sys.path.append(str(RECIPE))  # as Python does for a script: its modules lie beside it
+    return importlib.import_module(name)
+
+
 @pytest.fixture(scope="module")
 def schedule() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("train_tiny2_schedule", RECIPE / "schedule.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return part("schedule")
+
+
+@pytest.fixture(scope="module")
+def chance() -> ModuleType:
+    return part("chance")
+
+
+@pytest.fixture(scope="module")
+def styles() -> ModuleType:
+    return part("styles")
+
+
+@pytest.fixture(scope="module")
+def picture() -> np.ndarray:
+    rows, columns = np.mgrid[0:64, 0:96]
+    return np.stack([rows * 3, columns * 2, (rows * columns) % 251], -1).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +78,39 @@ def test_asked_rises_evenly(schedule):
     steps = schedule.asked(torch.arange(schedule.TIMESTEPS)).diff()
 
     torch.testing.assert_close(steps, torch.full_like(steps, schedule.FULL / schedule.TIMESTEPS), atol=1e-6, rtol=0)
+
+
+def test_a_crop_of_the_noise_has_the_fields_of_a_crop(chance):
+    whole = chance.Chance.of(5, 64, 96)
+
+    crop = chance.Chance(whole.noise[:, 2:6, 4:10])
+
+    np.testing.assert_array_equal(crop.maps(1, 4), whole.maps(1, 4)[4:12, 8:20])
+    np.testing.assert_array_equal(crop.maps(7, 16), whole.maps(7, 16)[1:3, 2:5])
+
+
+@pytest.mark.parametrize(("cell", "channels"), [(4, 3), (8, 12), (16, 12)])
+def test_chance_is_standard_normal_on_every_grid(chance, cell, channels):
+    drawn = chance.Chance.of(6, 512, 512)
+
+    values = np.stack([drawn.maps(k, cell) for k in range(channels)])
+
+    assert abs(values.mean()) < 0.05
+    assert abs(values.std() - 1) < 0.05
+
+
+@pytest.mark.parametrize("style", ["oil painting", "watercolour", "pencil sketch", "stained glass"])
+def test_a_seed_is_one_painting_and_another_seed_another(chance, styles, picture, style):
+    first, again, other = (styles.restyle(picture, style, "", chance.Chance.of(seed, 64, 96)) for seed in (1, 1, 2))
+
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first.astype(int) - other).mean() > 1
+
+
+def test_every_style_and_mood_has_words_and_no_phrase_means_two_things(styles):
+    words = tomllib.loads((RECIPE / "words.toml").read_text("utf-8"))
+    phrases = [phrase for table in ("styles", "moods") for said in words[table].values() for phrase in said]
+
+    assert set(words["styles"]) == set(styles.STYLES)
+    assert set(words["moods"]) == set(styles.MOODS) - {""}
+    assert len(phrases) == len(set(phrases))
