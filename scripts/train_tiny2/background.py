@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from paths import LOGS, WORK
@@ -52,13 +53,17 @@ def start(name: str, stages: list[str], pause_file: Path | None) -> None:
 
 
 def stop(name: str) -> None:
-    """End a runner and its stage, which resumes from its last checkpoint when started again."""
+    """End a runner and its stage; waits until a training stage has saved, which is after its present step."""
     number = alive(name)
     if number is None:
         raise SystemExit(f"{name} doesn't run")
     os.killpg(number, signal.SIGCONT)
     os.killpg(number, signal.SIGTERM)
     (LOGS / f"{name}.pid").unlink()
+    with suppress(ProcessLookupError):
+        while True:
+            os.killpg(number, 0)
+            time.sleep(POLL_S / 4)
 
 
 def supervise(stages: list[str], pause_file: Path | None) -> None:
