@@ -8,7 +8,7 @@ Must not know styles. Output: `checkpoints/autoencoder.pt`, with the moving aver
 from __future__ import annotations
 
 import torch
-from examples import Examples
+from examples import examples
 from losses import fine_contrast, picture_loss, psnr
 from model import Decoder, Encoder
 from paths import CHECKPOINTS
@@ -30,10 +30,10 @@ def main(options: list[str]) -> None:
     networks = networks.to(where, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(networks.parameters(), lr=args.rate, weight_decay=0.0, betas=(0.9, 0.99))
     run = Run(PATH, networks, optimizer, args)
-    examples = Examples(run.step)
+    drawn = examples(run.step, where)
     torch.manual_seed(run.step)
     while not run.budget.over:
-        x = examples.crops(args.batch, args.crop).to(where)
+        x = drawn.crops(args.batch, args.crop)
         with autocast(where):
             z = networks["encoder"](x).float()
             noise = torch.randn_like(z) * torch.rand(len(z), 1, 1, 1, device=where) * args.noise

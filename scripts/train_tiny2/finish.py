@@ -16,7 +16,7 @@ import latents
 import torch
 import torch.nn.functional as F
 from critic import Critic, balance, critic_loss
-from examples import Batch, Examples
+from examples import Batch, examples
 from latents import encoded, groups, latent_loss
 from losses import fine_contrast, picture_loss, psnr, texture_loss
 from model import Decoder, Encoder
@@ -59,19 +59,19 @@ def main(options: list[str]) -> None:
     against = torch.optim.AdamW(critic.parameters(), lr=4e-4, weight_decay=0.0, betas=(0.0, 0.99))
     optimizer = torch.optim.AdamW(groups(networks), lr=args.rate, weight_decay=0.0, betas=(0.9, 0.98))
     run = Run(PATH, networks, optimizer, args, beside={"critic": critic, "against": against})
-    examples, levels = Examples(run.step), alphas_cumprod().to(where)
+    drawn, levels = examples(run.step, where), alphas_cumprod().to(where)
     fused = torch.compile(networks["unet"]) if args.compile else networks["unet"]
     torch.manual_seed(run.step)
     with torch.no_grad():
-        weights = channel_weights(networks["decoder"], encoder(examples.batch(8, 128).seen.to(where)))
+        weights = channel_weights(networks["decoder"], encoder(drawn.batch(8, 128).seen))
     verdicts: list[float] = []
     while not run.budget.over:
-        batch = examples.batch(args.batch, 128).to(where)
+        batch = drawn.batch(args.batch, 128)
         source, styled = encoded(encoder, batch, where)
         with autocast(where):
             style, match = style_vectors(networks, batch)
         rate = rate_at(run.budget.fraction, run.step, args.rate)
-        if examples.rng.random() < LATER_SHARE:
+        if drawn.rng.random() < LATER_SHARE:
             task = later_step(networks["unet"], source, styled, batch.noise, style, levels)
             modulation = networks["unet"].modulation(task.timesteps, style)
             change = fused(task.noise, source, modulation).float()
@@ -97,14 +97,14 @@ def main(options: list[str]) -> None:
         # At first the critic only watches.
         ramp = min(1.0, max(0, run.step - WATCHING) / RAMP)
         loss = error + 0.3 * match + ramp * balance(made, error, doubt) * doubt
-        if examples.rng.random() < BLEND_SHARE:
+        if drawn.rng.random() < BLEND_SHARE:
             between, picture = blended(source, styled, batch)
             loss = loss + 0.5 * picture_loss(networks["decoder"](between), picture)
         if run.step % 50 == 0:
             recent = sum(verdicts[-50:]) / len(verdicts[-50:])
             print(
                 f"step {run.step} {run.budget.spent_s:.0f} s psnr {psnr(made, batch.target):.2f} "
-                f"fine {fine_contrast(made, batch.target):.2f} critic {recent:.2f} shards {len(examples.shards)}",
+                f"fine {fine_contrast(made, batch.target):.2f} critic {recent:.2f} shards {len(drawn.shards)}",
                 flush=True,
             )
         run.descend(loss, rate)

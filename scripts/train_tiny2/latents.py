@@ -13,7 +13,7 @@ from collections import deque
 import autoencoder
 import torch
 import torch.nn.functional as F
-from examples import MOODS, STYLES, Batch, Examples
+from examples import MOODS, STYLES, Batch, examples
 from model import Decoder, Encoder, PictureEncoder, StyleTable, UNet
 from objective import Task, channel_weights, first_step, later_step, style_vectors
 from paths import CHECKPOINTS
@@ -74,22 +74,21 @@ def main(options: list[str]) -> None:
     networks = fresh_networks().to(where, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(groups(networks), lr=args.rate, weight_decay=0.01, betas=(0.9, 0.98))
     run = Run(PATH, networks, optimizer, args)
-    examples, levels = Examples(run.step), alphas_cumprod().to(where)
+    drawn, levels = examples(run.step, where), alphas_cumprod().to(where)
     # A third faster on a CPU; whole frames have another shape, for which compiling wouldn't pay.
     fused = torch.compile(networks["unet"]) if args.compile else networks["unet"]
     torch.manual_seed(run.step)
     with torch.no_grad():
-        weights = channel_weights(decoder, encoder(examples.batch(8, 128).seen.to(where)))
+        weights = channel_weights(decoder, encoder(drawn.batch(8, 128).seen))
     errors: deque[Tensor] = deque([torch.ones((), device=where)], 200)
     matches: deque[Tensor] = deque(errors, 200)
     while not run.budget.over:
-        whole = examples.rng.random() < WHOLE_SHARE
-        batch = examples.batch(args.batch // 4, 256) if whole else examples.batch(args.batch, 128)
-        batch = batch.to(where)
+        whole = drawn.rng.random() < WHOLE_SHARE
+        batch = drawn.batch(args.batch // 4, 256) if whole else drawn.batch(args.batch, 128)
         source, styled = encoded(encoder, batch, where)
         with autocast(where):
             style, match = style_vectors(networks, batch)
-        later = examples.rng.random() < LATER_SHARE
+        later = drawn.rng.random() < LATER_SHARE
         make = later_step if later else first_step
         task = make(networks["unet"], source, styled, batch.noise, style, levels)
         with autocast(where):
@@ -103,7 +102,7 @@ def main(options: list[str]) -> None:
             nothing = ((styled - source) * weights).square().mean()
             print(
                 f"step {run.step} {run.budget.spent_s:.0f} s error {torch.stack(tuple(errors)).mean():.4f} "
-                f"(of {nothing:.3f}) pictures {torch.stack(tuple(matches)).mean():.4f} shards {len(examples.shards)}",
+                f"(of {nothing:.3f}) pictures {torch.stack(tuple(matches)).mean():.4f} shards {len(drawn.shards)}",
                 flush=True,
             )
         run.descend(loss + 0.3 * match, rate_at(run.budget.fraction, run.step, args.rate))

@@ -53,10 +53,10 @@ class Painter:
     @classmethod
     def trained(cls, path: Path | None = None) -> Painter:
         """From the checkpoint of `finish`, or of `latents` while that isn't there yet, or from `path`."""
-        base = load(autoencoder.PATH)
         if path is None:
             path = finish.PATH if finish.PATH.exists() else latents.PATH
         state = load(path)
+        base = state if "encoder" in state else load(autoencoder.PATH)
         parts = [Encoder(), Decoder(), UNet(), StyleTable(len(STYLES), len(MOODS)), PictureEncoder()]
         for name, part in zip(("encoder", "decoder", "unet", "table", "picture"), parts, strict=True):
             part.load_state_dict(state[name] if name in state else base[name])

@@ -71,25 +71,30 @@ def entries() -> list[Entry]:
         return [Entry(**{**row, "weight": int(row["weight"])}) for row in csv.DictReader(file)]
 
 
-def gather_people(count: int) -> None:
-    """Draw people in hundreds until there are `count`, half of them before real pictures out of focus."""
-    folder = POOL / "people"
-    folder.mkdir(parents=True, exist_ok=True)
+def draw_hundred(part: int) -> None:
+    """Draw a hundred people, half of them before real pictures out of focus, unless they are there."""
+    path = POOL / "people" / f"{part:03d}.npy"
+    if path.exists():
+        return
+    cv2.setNumThreads(1)
     real = entries()
+    drawn, spots = [], []
+    for seed in range(part * HUNDRED, (part + 1) * HUNDRED):
+        rng = random.Random(f"room {seed}")
+        room = np.load(POOL / "real" / rng.choice(real).file) if rng.random() < 0.5 else None
+        picture, places = heads.head(seed, room)
+        drawn.append(picture)
+        spots.append([asdict(spot) for spot in places])
+    path.with_suffix(".json").write_text(json.dumps(spots), "utf-8")
+    _save_whole(path, np.stack(drawn))
+    print(f"{(part + 1) * HUNDRED} people", flush=True)
+
+
+def gather_people(count: int) -> None:
+    """Draw people in hundreds until there are `count`."""
+    (POOL / "people").mkdir(parents=True, exist_ok=True)
     for part in range(count // HUNDRED):
-        path = folder / f"{part:03d}.npy"
-        if path.exists():
-            continue
-        drawn, spots = [], []
-        for seed in range(part * HUNDRED, (part + 1) * HUNDRED):
-            rng = random.Random(f"room {seed}")
-            room = np.load(POOL / "real" / rng.choice(real).file) if rng.random() < 0.5 else None
-            picture, places = heads.head(seed, room)
-            drawn.append(picture)
-            spots.append([asdict(spot) for spot in places])
-        path.with_suffix(".json").write_text(json.dumps(spots), "utf-8")
-        _save_whole(path, np.stack(drawn))
-        print(f"{(part + 1) * HUNDRED} people", flush=True)
+        draw_hundred(part)
 
 
 def _save_whole(path: Path, array: Image) -> None:

@@ -112,6 +112,7 @@ def device(threads: int) -> torch.device:
     """CUDA where there is one; also sets threads and the seed."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
+    torch.backends.cudnn.benchmark = True
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -162,10 +163,14 @@ class Run:
         self.resumed = state is not None
         if state:
             networks.load_state_dict(state["live"])
-            optimizer.load_state_dict(state["optimizer"])
-            self._average.restore(state["average"])
-            for name, thing in self._beside.items():
-                thing.load_state_dict(state["beside"][name])
+            if "optimizer" in state:
+                optimizer.load_state_dict(state["optimizer"])
+                self._average.restore(state["average"])
+                for name, thing in self._beside.items():
+                    thing.load_state_dict(state["beside"][name])
+            else:
+                # Weights alone, from elsewhere: the average begins at them.
+                self._average = MovingAverage(self.trained, decay)
             self.step, self.budget = state["step"], Budget(args.minutes, args.threads, state["spent_s"])
         self._saved_s = self.budget.spent_s
         self._asked_to_stop = False
