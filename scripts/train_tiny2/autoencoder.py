@@ -8,10 +8,10 @@ Must not know styles. Output: `checkpoints/autoencoder.pt`, with the moving aver
 from __future__ import annotations
 
 import torch
-from examples import examples
 from losses import fine_contrast, picture_loss, psnr
 from model import Decoder, Encoder
 from paths import CHECKPOINTS
+from resident import examples
 from training import Run, arguments, autocast, device, rate_at
 
 PATH = CHECKPOINTS / "autoencoder.pt"

@@ -22,10 +22,11 @@ import styles
 import torch
 import torch.nn.functional as F
 from chance import Chance
-from examples import STYLES, Examples, to_unit
+from examples import Examples, to_unit
 from measures import distance, fine_contrast, flicker, grid, pan, psnr, structure
 from painter import WHOLE, Painter, noise_of
 from paths import CHECKPOINTS
+from shards import STYLES
 from torch import nn
 from training import load, rate_at, write
 

@@ -6,30 +6,24 @@ tell it where the grid lies.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import styles
 import torch
-from chance import CELL, CHANNELS, Chance
-from data import FAMILY, SHARD, SIZE, TEACHER, Label
+from chance import CELL, Chance
+from data import SHARD, SIZE
 from paths import SHARDS
+from shards import Shard
 
 Tensor = torch.Tensor
 Image = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
 
-STYLES, MOODS = list(styles.STYLES), list(styles.MOODS)
 CORNER = 16
 #: What an eye or a mouth weighs beside the rest of the picture.
 SPOT_WEIGHT = 4.0
-MOST_SPOTS = 3
-#: These are learnt last: fine marks, or much chance. Drawn twice as often.
-HARD = frozenset({"engraving", "pen and ink", "pencil sketch", "cross-stitch", "comic", "pop art", "stained glass"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,47 +45,6 @@ class Batch:
     style: Tensor
     mood: Tensor
     weight: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Shard:
-    """One shard's labels as arrays, a row an example.
-
-    Attributes:
-        seen, target: uint8 [128, 256, 256, 3], mapped files.
-        style, mood: int64 [128]; style is -1 for a manner without a name.
-        seeds: int64 [128], of the start noise.
-        spots: float32 [128, 3, 3], x, y and radius of eyes and mouth in pixels; radius 0 for none.
-        odds: float64 [128], how often a row is drawn, relative to others.
-    """
-
-    seen: Image
-    target: Image
-    style: Integers
-    mood: Integers
-    seeds: Integers
-    spots: npt.NDArray[np.float32]
-    odds: npt.NDArray[np.float64]
-
-    @classmethod
-    def open(cls, folder: Path) -> Shard | None:
-        """A finished shard, or None if it is of another teacher."""
-        labels = [Label.read(fields) for fields in json.loads((folder / "labels.json").read_text("utf-8"))]
-        if labels[0].teacher != TEACHER:
-            return None
-        spots = np.zeros((SHARD, MOST_SPOTS, 3), np.float32)
-        for row, label in enumerate(labels):
-            for k, spot in enumerate(label.spots[:MOST_SPOTS]):
-                spots[row, k] = spot.x, spot.y, spot.radius
-        return cls(
-            np.load(folder / "seen.npy", mmap_mode="r"),
-            np.load(folder / "target.npy", mmap_mode="r"),
-            np.array([-1 if label.style == FAMILY else STYLES.index(label.style) for label in labels]),
-            np.array([MOODS.index(label.mood) for label in labels]),
-            np.array([label.seed for label in labels]),
-            spots,
-            np.array([2.0 if label.style in HARD else 1.0 for label in labels]),
-        )
 
 
 def to_unit(pictures: Sequence[Image] | Image | Tensor) -> Tensor:
@@ -206,54 +159,3 @@ class Examples:
         )
         made[-1] = made[-1][..., torch.from_numpy(self.rng.permutation(3)).to(self.where)]
         return to_unit(made)
-
-
-class Resident(Examples):
-    """The same with all shards in the device's memory: for an accelerator, which files would keep waiting.
-
-    50 MB a shard, and 6 for its noise.
-    """
-
-    def __init__(self, seed: int, where: torch.device, shards: int, rescan_every: int = 100) -> None:
-        """Make room for so many shards; later ones are left out."""
-        shape = (shards * SHARD, SIZE, SIZE, 3)
-        self._pictures = {name: torch.empty(shape, dtype=torch.uint8, device=where) for name in ("seen", "target")}
-        side = SIZE // CELL
-        self._noise = torch.empty((shards * SHARD, CHANNELS, side, side), device=where)
-        self._labels: dict[str, Tensor] = {}
-        super().__init__(seed, where, rescan_every)
-
-    def take_in(self, shard: Shard) -> None:
-        """Copy one shard to the device."""
-        start = len(self.shards) * SHARD
-        if start == len(self._noise):
-            return
-        part = slice(start, start + SHARD)
-        for name, kept in self._pictures.items():
-            kept[part] = torch.from_numpy(np.array(getattr(shard, name)))
-        self._noise[part] = torch.from_numpy(np.stack([Chance.of(int(s), SIZE, SIZE).noise for s in shard.seeds]))
-        super().take_in(shard)
-        for name in ("style", "mood", "spots"):
-            values = np.concatenate([getattr(s, name) for s in self.shards])
-            self._labels[name] = torch.from_numpy(values).to(self.where)
-
-    def _indices(self, rows: Integers, corners: Integers, side: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Row, y and x of every value of crops, broadcast against each other to [B, side, side]."""
-        at = torch.arange(side, device=self.where)
-        row, corner = torch.from_numpy(rows).to(self.where), torch.from_numpy(corners).to(self.where)
-        return row[:, None, None], (corner[:, :1] + at)[:, :, None], (corner[:, 1:] + at)[:, None, :]
-
-    def pictures(self, file: str, rows: Integers, corners: Integers, side: int) -> Tensor:
-        return self._pictures[file][self._indices(rows, corners, side)]
-
-    def noise(self, rows: Integers, corners: Integers, side: int) -> Tensor:
-        row, y, x = self._indices(rows, corners // CELL, side // CELL)
-        return self._noise.permute(0, 2, 3, 1)[row, y, x].permute(0, 3, 1, 2).contiguous()
-
-    def _label(self, name: str, rows: Integers) -> Tensor:
-        return self._labels[name][torch.from_numpy(rows).to(self.where)]
-
-
-def examples(seed: int, where: torch.device, shards: int = 256) -> Examples:
-    """What suits the device: files for a CPU, its own memory for an accelerator."""
-    return Examples(seed, where) if where.type == "cpu" else Resident(seed, where, shards)

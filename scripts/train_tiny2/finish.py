@@ -16,12 +16,13 @@ import latents
 import torch
 import torch.nn.functional as F
 from critic import Critic, balance, critic_loss
-from examples import Batch, examples
+from examples import Batch
 from latents import encoded, groups, latent_loss
 from losses import fine_contrast, picture_loss, psnr, texture_loss
 from model import Decoder, Encoder
 from objective import channel_weights, first_step, later_step, style_vectors
 from paths import CHECKPOINTS
+from resident import examples
 from schedule import alphas_cumprod
 from training import Run, Tensor, arguments, autocast, device, load, rate_at
 

@@ -13,11 +13,13 @@ from collections import deque
 import autoencoder
 import torch
 import torch.nn.functional as F
-from examples import MOODS, STYLES, Batch, examples
+from examples import Batch
 from model import Decoder, Encoder, PictureEncoder, StyleTable, UNet
 from objective import Task, channel_weights, first_step, later_step, style_vectors
 from paths import CHECKPOINTS
+from resident import examples
 from schedule import alphas_cumprod
+from shards import MOODS, STYLES
 from training import Run, Tensor, arguments, autocast, device, load, rate_at
 
 PATH = CHECKPOINTS / "latents.pt"

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from examples import STYLES, Batch
+from examples import Batch
 from schedule import Preconditioning, asked
+from shards import STYLES
 from torch import nn
 
 Tensor = torch.Tensor

@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from chance import Chance
-from examples import MOODS, STYLES, to_unit
+from examples import to_unit
 from model import Decoder, Encoder, PictureEncoder, StyleTable, UNet
 from schedule import FULL, Preconditioning, alphas_cumprod
+from shards import MOODS, STYLES
 from training import load
 
 Tensor = torch.Tensor

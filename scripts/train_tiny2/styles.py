@@ -1,8 +1,8 @@
 """The teacher: what each style and mood means, as a deterministic function of a picture and its start noise.
 
-The registry of all styles and nothing else; how they are made stands in `painted`, `drawn`, `washed` and `graphic`.
-Three rules make the targets learnable by a small latent model: a target depends on the picture within about 40 pixels
-and on the noise there, never on the whole picture; marks are 4 pixels wide or more; regular patterns have a period of
+The registry of all styles and nothing else; how they are made stands in `painted`, `drawn`, `washed`, `graphic`,
+`tiles` and `lights`. Three rules make the targets learnable by a small latent model: a target depends on the picture
+within about 40 pixels and on the noise there, never on the whole picture; marks are 4 pixels wide or more; regular patterns have a period of
 8 pixels, one latent cell, or of 16.
 """
 
@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 
 import drawn
 import graphic
+import lights
 import numpy as np
 import numpy.typing as npt
 import painted
+import tiles
 import washed
 from chance import Chance
 from filters import Array, luma, ramp
@@ -52,15 +54,15 @@ STYLES: dict[str, Style] = {
     "comic": graphic.comic,
     "anime": graphic.anime,
     "pop art": graphic.pop_art,
-    "pixel art": graphic.pixel_art,
-    "cross-stitch": graphic.cross_stitch,
-    "stained glass": graphic.stained_glass,
-    "neon": graphic.neon,
-    "cyberpunk": graphic.cyberpunk,
+    "pixel art": tiles.pixel_art,
+    "cross-stitch": tiles.cross_stitch,
+    "stained glass": tiles.stained_glass,
+    "neon": lights.neon,
+    "cyberpunk": lights.cyberpunk,
     "vaporwave": graphic.vaporwave,
     "blueprint": graphic.blueprint,
-    "thermal": graphic.thermal,
-    "gold": graphic.gold,
+    "thermal": lights.thermal,
+    "gold": lights.gold,
 }
 
 #: Regular by nature: lines, dots, pixels, stitches, rules. They may show a grid, and all others must not.

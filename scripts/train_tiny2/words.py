@@ -15,11 +15,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from examples import MOODS, STYLES
 from model import STYLE_WIDTH
 from painter import Painter
 from paths import CHECKPOINTS, RAW, SHIPPED
 from prompts import CONTENT, KNOWN, PRAISE, decorate, meaningless, prompt
+from shards import MOODS, STYLES
 from training import Run, Tensor, arguments, device, rate_at
 from transformers import CLIPTextModel, CLIPTokenizer
 
