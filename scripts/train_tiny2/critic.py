@@ -1,12 +1,13 @@
 """The adversary of the last stage: a small network that tells the teacher's pictures from the model's.
 
-Must not know training. Squared error alone answers with the mean of all likely strokes, a pale blur; the critic knows
-which pictures occur. It sees the source beside them and the style vector that was asked for.
+Must not know the model's own training. Squared error alone answers with the mean of all likely strokes, a pale blur;
+the critic knows which pictures occur. It sees the source beside them and the style vector that was asked for.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,11 @@ from torch.nn.utils.parametrizations import spectral_norm
 Tensor = torch.Tensor
 
 NOISE = 0.03
+#: Its pull on the pictures, as a share of the error's own.
 SHARE = 0.4
+RATE = 4e-4
+#: Steps in which it only watches, and steps until its pull is whole.
+WATCHING, RAMP = 150, 500
 
 
 class Critic(nn.Module):
@@ -41,13 +46,48 @@ class Critic(nn.Module):
         return self.judge(x) + (x * self.wanted(style)[..., None, None]).mean(1, keepdim=True)
 
 
-def critic_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """Hinge: the teacher's pictures above 1, the model's below -1."""
-    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+class Adversary:
+    """A critic with its own optimizer.
 
+    Attributes:
+        verdict: its loss at the last step, 2 where it can't tell the two apart.
+    """
 
-def balance(pictures: Tensor, error: Tensor, doubt: Tensor) -> Tensor:
-    """The weight at which the critic's pull on the pictures is `SHARE` of the error's own."""
-    by_error = torch.autograd.grad(error, pictures, retain_graph=True)[0].norm()
-    by_critic = torch.autograd.grad(doubt, pictures, retain_graph=True)[0].norm()
-    return (SHARE * by_error / (by_critic + 1e-8)).clamp(max=10).detach()
+    def __init__(self, where: torch.device) -> None:
+        self._critic = Critic().to(where)
+        self._optimizer = torch.optim.AdamW(self._critic.parameters(), lr=RATE, weight_decay=0.0, betas=(0.0, 0.99))
+        self.verdict = torch.full((), 2.0)
+
+    def learn(self, real: Tensor, made: Tensor, sources: Tensor, style: Tensor) -> None:
+        """One step of its own: the teacher's pictures above 1, the model's below -1 (hinge)."""
+        right = F.relu(1 - self._critic(real, sources, style)).mean()
+        loss = right + F.relu(1 + self._critic(made.detach(), sources, style)).mean()
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
+        self.verdict = loss.detach()
+
+    def pull(self, made: Tensor, error: Tensor, sources: Tensor, style: Tensor, step: int) -> Tensor:
+        """A loss that draws the pictures towards what the critic takes for the teacher's.
+
+        Args:
+            made: [B, 3, H, W], with gradient.
+            error: the loss that it is weighed against.
+            sources, style: see `Critic`.
+            step: of the stage; at first the pull is 0.
+        """
+        self._critic.requires_grad_(False)
+        doubt = -self._critic(made, sources, style).mean()
+        self._critic.requires_grad_(True)
+        by_error, by_critic = (torch.autograd.grad(x, made, retain_graph=True)[0].norm() for x in (error, doubt))
+        weight = (SHARE * by_error / (by_critic + 1e-8)).clamp(max=10).detach()
+        return min(1.0, max(0, step - WATCHING) / RAMP) * weight * doubt
+
+    def state_dict(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"critic": self._critic.state_dict(), "optimizer": self._optimizer.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """From a checkpoint."""
+        self._critic.load_state_dict(state["critic"])
+        self._optimizer.load_state_dict(state["optimizer"])

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import copy
 
-import autoencoder
 import latents
 import torch
 import torch.nn.functional as F
-from critic import Critic, balance, critic_loss
+from critic import Adversary
 from examples import Batch
-from latents import encoded, groups, latent_loss
+from latents import encoded, frozen_autoencoder, groups, latent_loss
 from losses import fine_contrast, picture_loss, psnr, texture_loss
-from model import Decoder, Encoder
+from model import PictureEncoder
 from objective import channel_weights, first_step, later_step, style_vectors
 from paths import CHECKPOINTS
 from resident import examples
@@ -29,14 +28,30 @@ from training import Run, Tensor, arguments, autocast, device, load, rate_at
 PATH = CHECKPOINTS / "finish.pt"
 LATER_SHARE = 0.12
 BLEND_SHARE = 0.2
-WATCHING, RAMP = 150, 500
 TEXTURE, FEATURES = 0.6, 0.05
 
 
-def blended(source: Tensor, styled: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Latents between source and target and the picture they should decode to: what half the strength shows."""
+def begun_networks(decoder: torch.nn.Module) -> torch.nn.ModuleDict:
+    """What the earlier stages left, to be trained together."""
+    networks, start = latents.fresh_networks(), load(latents.PATH)
+    for name, network in networks.items():
+        network.load_state_dict(start[name])
+    networks["decoder"] = copy.deepcopy(decoder).requires_grad_(True)
+    return networks
+
+
+def blended_loss(decoder: torch.nn.Module, source: Tensor, styled: Tensor, batch: Batch) -> Tensor:
+    """Latents between source and target must decode to the picture between: what half the strength shows."""
     share = torch.rand(len(source), 1, 1, 1, device=source.device)
-    return source + share * (styled - source), batch.seen + share * (batch.target - batch.seen)
+    made = decoder(source + share * (styled - source)).float()
+    return picture_loss(made, batch.seen + share * (batch.target - batch.seen))
+
+
+def picture_error(made: Tensor, batch: Batch, reader: PictureEncoder) -> Tensor:
+    """Error of pictures in place, in strength of texture, and in what a picture encoder reads off them."""
+    features = F.mse_loss(reader.statistics(made), reader.statistics(batch.target))
+    placed = picture_loss(made, batch.target, weight=batch.weight)
+    return placed + TEXTURE * texture_loss(made, batch.target) + FEATURES * features
 
 
 def main(options: list[str]) -> None:
@@ -46,67 +61,39 @@ def main(options: list[str]) -> None:
     parser.add_argument("--batch", type=int, default=8, help="crops of 128 pixels a step")
     args = parser.parse_args(options)
     where = device(args.threads)
-    start, shapes = load(latents.PATH), load(autoencoder.PATH)
-    networks = latents.fresh_networks()
-    networks["decoder"] = Decoder()
-    for name in ("unet", "table", "picture"):
-        networks[name].load_state_dict(start[name])
-    networks["decoder"].load_state_dict(shapes["decoder"])
-    networks = networks.to(where, memory_format=torch.channels_last)
-    encoder = Encoder().to(where).requires_grad_(False)
-    encoder.load_state_dict(shapes["encoder"])
-    reader = copy.deepcopy(networks["picture"]).requires_grad_(False)
-    critic = Critic().to(where)
-    against = torch.optim.AdamW(critic.parameters(), lr=4e-4, weight_decay=0.0, betas=(0.0, 0.99))
+    encoder, first_decoder = frozen_autoencoder(where)
+    networks = begun_networks(first_decoder).to(where, memory_format=torch.channels_last)
+    unet, decoder = networks["unet"], networks["decoder"]
+    reader, adversary = copy.deepcopy(networks["picture"]).requires_grad_(False), Adversary(where)
     optimizer = torch.optim.AdamW(groups(networks), lr=args.rate, weight_decay=0.0, betas=(0.9, 0.98))
-    run = Run(PATH, networks, optimizer, args, beside={"critic": critic, "against": against})
+    run = Run(PATH, networks, optimizer, args, beside={"adversary": adversary})
     drawn, levels = examples(run.step, where), alphas_cumprod().to(where)
-    fused = torch.compile(networks["unet"]) if args.compile else networks["unet"]
+    fused = torch.compile(unet) if args.compile else unet
     torch.manual_seed(run.step)
-    with torch.no_grad():
-        weights = channel_weights(networks["decoder"], encoder(drawn.batch(8, 128).seen))
-    verdicts: list[float] = []
+    weights = channel_weights(first_decoder, encoder(drawn.batch(8, 128).seen))
     while not run.budget.over:
         batch = drawn.batch(args.batch, 128)
         source, styled = encoded(encoder, batch, where)
+        later = drawn.rng.random() < LATER_SHARE
         with autocast(where):
             style, match = style_vectors(networks, batch)
-        rate = rate_at(run.budget.fraction, run.step, args.rate)
-        if drawn.rng.random() < LATER_SHARE:
-            task = later_step(networks["unet"], source, styled, batch.noise, style, levels)
-            modulation = networks["unet"].modulation(task.timesteps, style)
-            change = fused(task.noise, source, modulation).float()
-            spots = F.avg_pool2d(batch.weight, 8)
-            run.descend(latent_loss(task, change, weights, spots)[0] + 0.3 * match, rate)
-            continue
-        task = first_step(networks["unet"], source, styled, batch.noise, style, levels)
-        with autocast(where):
-            modulation = networks["unet"].modulation(task.timesteps, style)
-            change = fused(task.noise, source, modulation).float()
-            made = networks["decoder"](source + change).float()
-        error = picture_loss(made, batch.target, weight=batch.weight) + TEXTURE * texture_loss(made, batch.target)
-        error = error + FEATURES * F.mse_loss(reader.statistics(made), reader.statistics(batch.target))
-        kind = (batch.seen, style.detach())
-        verdict = critic_loss(critic(batch.target, *kind), critic(made.detach(), *kind))
-        against.zero_grad()
-        verdict.backward()
-        against.step()
-        verdicts.append(verdict.item())
-        critic.requires_grad_(False)
-        doubt = -critic(made, *kind).mean()
-        critic.requires_grad_(True)
-        # At first the critic only watches.
-        ramp = min(1.0, max(0, run.step - WATCHING) / RAMP)
-        loss = error + 0.3 * match + ramp * balance(made, error, doubt) * doubt
-        if drawn.rng.random() < BLEND_SHARE:
-            between, picture = blended(source, styled, batch)
-            loss = loss + 0.5 * picture_loss(networks["decoder"](between), picture)
-        if run.step % 50 == 0:
-            recent = sum(verdicts[-50:]) / len(verdicts[-50:])
-            print(
-                f"step {run.step} {run.budget.spent_s:.0f} s psnr {psnr(made, batch.target):.2f} "
-                f"fine {fine_contrast(made, batch.target):.2f} critic {recent:.2f} shards {len(drawn.shards)}",
-                flush=True,
-            )
-        run.descend(loss, rate)
+            make = later_step if later else first_step
+            task = make(unet, source, styled, batch.noise, style, levels)
+            change = fused(task.noise, source, unet.modulation(task.timesteps, style)).float()
+        if later:
+            loss = latent_loss(task, change, weights, F.avg_pool2d(batch.weight, 8))[0]
+        else:
+            with autocast(where):
+                made = decoder(source + change).float()
+            asked = (batch.seen, style.detach().float())
+            error = picture_error(made, batch, reader)
+            adversary.learn(batch.target, made, *asked)
+            loss = error + adversary.pull(made, error, *asked, run.step)
+            if drawn.rng.random() < BLEND_SHARE:
+                loss = loss + 0.5 * blended_loss(decoder, source, styled, batch)
+            if run.step % 50 == 0:
+                good = f"psnr {psnr(made, batch.target):.2f} fine {fine_contrast(made, batch.target):.2f}"
+                seen = f"critic {adversary.verdict.item():.2f} shards {len(drawn.shards)}"
+                print(f"step {run.step} {run.budget.spent_s:.0f} s {good} {seen}", flush=True)
+        run.descend(loss + 0.3 * match, rate_at(run.budget.fraction, run.step, args.rate))
     print(f"{run.step} steps in {run.budget.spent_s / 60:.1f} minutes", flush=True)

@@ -54,6 +54,16 @@ def latent_loss(task: Task, change: Tensor, weights: Tensor, spots: Tensor) -> t
     return square + 0.3 * (spots * error.abs()).mean(), error.detach().square().mean()
 
 
+def frozen_autoencoder(where: torch.device) -> tuple[Encoder, Decoder]:
+    """Stage 3's networks, not to be trained."""
+    encoder, decoder, kept = Encoder(), Decoder(), load(autoencoder.PATH)
+    encoder.load_state_dict(kept["encoder"])
+    decoder.load_state_dict(kept["decoder"])
+    for part in (encoder, decoder):
+        part.to(where, memory_format=torch.channels_last).requires_grad_(False)
+    return encoder, decoder
+
+
 def encoded(encoder: torch.nn.Module, batch: Batch, where: torch.device) -> tuple[Tensor, Tensor]:
     """Latents of what was seen and of the target, without gradients."""
     with torch.no_grad(), autocast(where):
@@ -69,10 +79,7 @@ def main(options: list[str]) -> None:
     parser.add_argument("--batch", type=int, default=16, help="crops of 128 pixels a step; a quarter as many whole")
     args = parser.parse_args(options)
     where = device(args.threads)
-    kept = load(autoencoder.PATH)
-    encoder, decoder = Encoder().to(where).requires_grad_(False), Decoder().to(where).requires_grad_(False)
-    encoder.load_state_dict(kept["encoder"])
-    decoder.load_state_dict(kept["decoder"])
+    encoder, decoder = frozen_autoencoder(where)
     networks = fresh_networks().to(where, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(groups(networks), lr=args.rate, weight_decay=0.01, betas=(0.9, 0.98))
     run = Run(PATH, networks, optimizer, args)
@@ -80,8 +87,7 @@ def main(options: list[str]) -> None:
     # A third faster on a CPU; whole frames have another shape, for which compiling wouldn't pay.
     fused = torch.compile(networks["unet"]) if args.compile else networks["unet"]
     torch.manual_seed(run.step)
-    with torch.no_grad():
-        weights = channel_weights(decoder, encoder(drawn.batch(8, 128).seen))
+    weights = channel_weights(decoder, encoder(drawn.batch(8, 128).seen))
     errors: deque[Tensor] = deque([torch.ones((), device=where)], 200)
     matches: deque[Tensor] = deque(errors, 200)
     while not run.budget.over:

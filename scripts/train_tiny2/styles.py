@@ -2,8 +2,8 @@
 
 The registry of all styles and nothing else; how they are made stands in `painted`, `drawn`, `washed`, `graphic`,
 `tiles` and `lights`. Three rules make the targets learnable by a small latent model: a target depends on the picture
-within about 40 pixels and on the noise there, never on the whole picture; marks are 4 pixels wide or more; regular patterns have a period of
-8 pixels, one latent cell, or of 16.
+within about 40 pixels and on the noise there, never on the whole picture; marks are 4 pixels wide or more; regular
+patterns have a period of 8 pixels, one latent cell, or of 16.
 """
 
 from __future__ import annotations
