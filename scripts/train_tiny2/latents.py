@@ -85,7 +85,8 @@ def main(options: list[str]) -> None:
     run = Run(PATH, networks, optimizer, args)
     drawn, levels = examples(run.step, where), alphas_cumprod().to(where)
     # A third faster on a CPU; whole frames have another shape, for which compiling wouldn't pay.
-    fused = torch.compile(networks["unet"]) if args.compile else networks["unet"]
+    unet = networks["unet"]
+    fused = torch.compile(unet) if args.compile else unet
     torch.manual_seed(run.step)
     weights = channel_weights(decoder, encoder(drawn.batch(8, 128).seen))
     errors: deque[Tensor] = deque([torch.ones((), device=where)], 200)
@@ -94,14 +95,13 @@ def main(options: list[str]) -> None:
         whole = drawn.rng.random() < WHOLE_SHARE
         batch = drawn.batch(args.batch // 4, 256) if whole else drawn.batch(args.batch, 128)
         source, styled = encoded(encoder, batch, where)
+        later = drawn.rng.random() < LATER_SHARE
         with autocast(where):
             style, match = style_vectors(networks, batch)
-        later = drawn.rng.random() < LATER_SHARE
-        make = later_step if later else first_step
-        task = make(networks["unet"], source, styled, batch.noise, style, levels)
-        with autocast(where):
-            modulation = networks["unet"].modulation(task.timesteps, style)
-            change = (networks["unet"] if whole else fused)(task.noise, source, modulation).float()
+            make = later_step if later else first_step
+            task = make(unet, source, styled, batch.noise, style, levels)
+            modulation = unet.modulation(task.timesteps, style)
+            change = (unet if whole else fused)(task.noise, source, modulation).float()
         loss, square = latent_loss(task, change, weights, F.avg_pool2d(batch.weight, 8))
         if not later:
             errors.append(square)
