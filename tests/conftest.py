@@ -18,8 +18,8 @@ settings.load_profile("default")
 
 HERE = Path(__file__).parent
 PLAYED = ("browser", "interop")
-"""Folders whose tests play video as time goes by, mostly waiting. Each folder's run one after the other, in one worker:
-they share a browser, or addresses in networks of their own, and none may take from another the time that it plays in.
+"""Folders whose tests play video as time goes by, mostly waiting: one after the other, in one worker, beside which others
+calculate. Two at once would take from each other the time that they play in.
 """
 SLOW = (*PLAYED, "bench", "benchmarks")
 """Folders whose tests all take a second or more; the longest first, so that none of them is left for the end."""
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give each test module's tests to one worker, for they share servers and models; and mark slow ones."""
     for item in items:
         folder = folder_of(item)
-        item.add_marker(pytest.mark.xdist_group(folder if folder in PLAYED else str(item.path.relative_to(HERE))))
+        item.add_marker(pytest.mark.xdist_group("played" if folder in PLAYED else str(item.path.relative_to(HERE))))
         if folder in SLOW:
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: SLOW.index(folder) if (folder := folder_of(item)) in SLOW else len(SLOW))
