@@ -18,8 +18,8 @@ settings.load_profile("default")
 
 HERE = Path(__file__).parent
 PLAYED = ("browser", "interop")
-"""Folders whose tests play video as time goes by, mostly waiting: one after the other, in one worker, beside which others
-calculate. Two at once would take from each other the time that they play in.
+"""Folders whose tests play video as time goes by, mostly waiting: one after the other, in one worker, beside which
+others calculate. Two at once would take from each other the time that they play in.
 """
 SLOW = (*PLAYED, "bench", "benchmarks")
 """Folders whose tests all take a second or more; the longest first, so that none of them is left for the end."""
