@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from tests.test_layers import imported
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "realtime").rglob("*.py"))
@@ -16,17 +17,6 @@ COMPARING = {
     *("coldstart", "busy", "echo_server", "stand_in", "shapes", "likeness", "trials", "goals", "targets"),
 }
 """Names of modules and packages that compare ours with others, or draw what came of it."""
-
-
-def imported(file: Path) -> set[str]:
-    """Top-level names of all absolute imports, wherever in a module they stand."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            names.add(node.module.partition(".")[0])
-    return names
 
 
 def test_the_wheel_is_the_package_and_the_built_client() -> None:
