@@ -1,10 +1,10 @@
 """Runs stages in idle time, one after the other, detached, and pauses them while the machine must be quiet.
 
-    python scripts/train_tiny2 background start NAME "STAGE options" ["STAGE options" ...] [--pause-file PATH]
+    python scripts/train_tiny2 background start NAME "STAGE options" ["STAGE options" ...] [--pause-file PATH] [--nice N]
     python scripts/train_tiny2 background stop NAME
 
 Must not know what a stage does. A named runner is a small supervisor with one stage at a time below it, at idle
-priority; its process id stands in `logs/NAME.pid`, what stages print in `logs/NAME.log`. While the pause file exists
+priority unless `--nice` gives it another (idle stages stand still beside other work); its process id stands in `logs/NAME.pid`, what stages print in `logs/NAME.log`. While the pause file exists
 the stage is stopped (SIGSTOP). A stage that fails ends its runner.
 """
 
@@ -36,7 +36,7 @@ def alive(name: str) -> int | None:
     return number if command.exists() and b"supervise" in command.read_bytes() else None
 
 
-def start(name: str, stages: list[str], pause_file: Path | None) -> None:
+def start(name: str, stages: list[str], pause_file: Path | None, niceness: int | None) -> None:
     """Start a runner; refuses a name that is running."""
     if number := alive(name):
         raise SystemExit(f"{name} runs already, process {number}")
@@ -44,6 +44,8 @@ def start(name: str, stages: list[str], pause_file: Path | None) -> None:
     command = [sys.executable, str(HERE), "background", "supervise", name, *stages]
     if pause_file:
         command += ["--pause-file", str(pause_file)]
+    if niceness is not None:
+        command += ["--nice", str(niceness)]
     with (LOGS / f"{name}.log").open("ab") as log:
         runner = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
@@ -66,16 +68,16 @@ def stop(name: str) -> None:
             time.sleep(POLL_S / 4)
 
 
-def supervise(stages: list[str], pause_file: Path | None) -> None:
+def supervise(stages: list[str], pause_file: Path | None, niceness: int | None) -> None:
     """Run the stages in turn, as the leader of a process group; pause them as long as the pause file is there."""
-    idle = ["nice", "-n", "19", "chrt", "--idle", "0"]
+    gently = ["nice", "-n", "19", "chrt", "--idle", "0"] if niceness is None else ["nice", "-n", str(niceness)]
     # Compiled code outlives the process.
     environment = {"TORCHINDUCTOR_CACHE_DIR": str(WORK / "compiled"), **os.environ}
     for stage in stages:
         while pause_file and pause_file.exists():
             time.sleep(POLL_S)
         print(f"--- {stage}", flush=True)
-        child = subprocess.Popen([*idle, sys.executable, str(HERE), *shlex.split(stage)], env=environment)
+        child = subprocess.Popen([*gently, sys.executable, str(HERE), *shlex.split(stage)], env=environment)
         paused = False
         while child.poll() is None:
             wanted = bool(pause_file and pause_file.exists())
@@ -96,10 +98,11 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("name")
     parser.add_argument("stages", nargs="*")
     parser.add_argument("--pause-file", type=Path, help="stages rest while this file exists")
+    parser.add_argument("--nice", type=int, help="niceness of the stages, instead of idle priority")
     args = parser.parse_args(arguments)
     if args.verb == "start":
-        start(args.name, args.stages, args.pause_file)
+        start(args.name, args.stages, args.pause_file, args.nice)
     elif args.verb == "stop":
         stop(args.name)
     else:
-        supervise(args.stages, args.pause_file)
+        supervise(args.stages, args.pause_file, args.nice)
