@@ -29,11 +29,11 @@ def browser_path() -> str | None:
 
 @pytest.fixture(scope="session")
 def camera_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Y4M, 30 fps: a slow pan over the photograph, there and back."""
+    """Y4M, 10 fps: a slow pan over the photograph, there and back."""
     photo = cv2.imread(str(PHOTO))
     path = tmp_path_factory.mktemp("camera") / "camera.y4m"
     with path.open("wb") as file:
-        file.write(f"YUV4MPEG2 W{CAMERA_WIDTH} H{CAMERA_HEIGHT} F30:1 Ip A1:1 C420jpeg\n".encode())
+        file.write(f"YUV4MPEG2 W{CAMERA_WIDTH} H{CAMERA_HEIGHT} F10:1 Ip A1:1 C420jpeg\n".encode())
         for index in range(CAMERA_FRAMES):
             shift = round(40 * (1 + np.sin(2 * np.pi * index / CAMERA_FRAMES)))
             view = photo[40 + shift // 2 : 40 + shift // 2 + 340, shift : shift + 430]

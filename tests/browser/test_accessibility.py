@@ -26,7 +26,7 @@ def violations(page: Page) -> list[str]:
     if not AXE.is_file():
         pytest.skip("axe-core is not installed: npm ci in web_client")
     page.evaluate(AXE.read_text())
-    found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")
+    found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run({resultTypes: ['violations']})).violations")
     return [
         f"{one['id']}: {node['html'][:160]} {[check['message'] for check in node['any']]}"
         for one in found

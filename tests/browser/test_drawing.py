@@ -138,7 +138,7 @@ def test_a_faint_long_stroke_is_even_where_it_crosses_itself(browser: Browser, e
         page.mouse.move(*at(page, *loop[0]))
         page.mouse.down()
         for point in loop[1:]:
-            page.mouse.move(*at(page, *point), steps=40)
+            page.mouse.move(*at(page, *point), steps=12)
         expect_colour(page, 0.5, 0.5, HALF_RED)
         page.mouse.up()
         for point in [(0.5, 0.5), (0.3, 0.5), (0.5, 0.65), (0.5, 0.35)]:
