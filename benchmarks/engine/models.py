@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import nn
 
-from realtime.engine.quiet import quiet
+from realtime.engine.models.quiet import quiet
 
 with quiet():
     from diffusers import (

@@ -18,7 +18,7 @@ from PIL import Image
 
 from realtime.bench.engine_under_test import PROMPT, STRENGTH
 from realtime.engine.models.components import load_autoencoder, load_text_encoder, load_tokenizer, load_unet
-from realtime.engine.quiet import quiet
+from realtime.engine.models.quiet import quiet
 
 from .machine import Machine
 from .models import kl_autoencoder

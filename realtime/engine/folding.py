@@ -18,7 +18,7 @@ from torch import nn
 
 from .denoiser import Conditions, Denoiser
 from .models.components import UNet2DConditionModel
-from .quiet import quiet
+from .models.quiet import quiet
 from .recipe import T
 
 with quiet():

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..quiet import quiet
+from .quiet import quiet
 
 with quiet():  # its import alone logs
     from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer

@@ -15,9 +15,9 @@ from safetensors import SafetensorError
 from torch import nn
 
 from ...errors import ModelError
-from ..quiet import quiet
 from .files import autoencoder_files, list_files, read_header, read_json
 from .own import OwnAutoencoder, OwnUnet
+from .quiet import quiet
 
 with quiet():  # their import alone logs
     from diffusers import (

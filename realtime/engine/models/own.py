@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from ..quiet import quiet
+from .quiet import quiet
 
 with quiet():  # its import alone logs
     from diffusers import ConfigMixin, ModelMixin  # pyright: ignore[reportPrivateImportUsage]
