@@ -1,4 +1,4 @@
-"""A class name means one thing: it is used once in the package, private ones too, and once in the comparisons."""
+"""A class name means one thing: it is used once in the package and once in the comparisons, with or without a `_`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def used_twice(sources: Mapping[str, str]) -> dict[str, list[str]]:
-    """Names of classes that are defined more than once, with where.
+    """Names of classes that are defined more than once, with where; `_Name` counts as `Name`.
 
     Args:
         sources: the texts of modules, by name.
@@ -22,7 +22,7 @@ def used_twice(sources: Mapping[str, str]) -> dict[str, list[str]]:
     for module, text in sources.items():
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.ClassDef):
-                places[node.name].append(module)
+                places[node.name.lstrip("_")].append(module)
     return {name: modules for name, modules in places.items() if len(modules) > 1}
 
 
@@ -35,6 +35,10 @@ def test_two_classes_of_one_name_are_found() -> None:
     twice = used_twice({"a": "class Call: ...", "b": "class Call: ...\nclass Other: ...", "c": "def Call(): ..."})
 
     assert twice == {"Call": ["a", "b"]}
+
+
+def test_private_class_counts_as_the_public_one() -> None:
+    assert used_twice({"a": "class Call: ...", "b": "class _Call: ..."}) == {"Call": ["a", "b"]}
 
 
 @pytest.mark.parametrize("folder", ["realtime", "benchmarks"])

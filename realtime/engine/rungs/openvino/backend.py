@@ -77,7 +77,7 @@ class OpenVinoBackend(PlainBackend):
         version = str(ov.__version__).partition("-")[0]
         what = f"openvino {version} on cpu, {torch.get_num_threads()} threads, {_said(taken, native, model.exact)}"
         in_half = [precision for precision in taken.values() if precision != FLOAT32]
-        denoiser = _Denoiser(Regions.of_model(model, fold=False).denoiser, self._networks[Kind.STEP])
+        denoiser = _OpenVinoDenoiser(Regions.of_model(model, fold=False).denoiser, self._networks[Kind.STEP])
         super().__init__(
             Regions(Networks(model), denoiser),
             model.device,
@@ -148,12 +148,12 @@ def prove(model: Model, signatures: Sequence[Mapping[str, Any]]) -> Iterable[Map
         yield made(signature)
 
 
-class _Denoiser(Denoiser):
-    """Tells a network what a denoiser in PyTorch would tell its own.
+class _OpenVinoDenoiser(Denoiser):
+    """A `Denoiser` whose UNet runs in OpenVINO; the conditions are those of the denoiser that was converted.
 
     Args:
-        whole: that denoiser.
-        network: was converted from it.
+        whole: the denoiser in PyTorch.
+        network: `whole`, converted: its output is named `prediction`.
     """
 
     def __init__(self, whole: Denoiser, network: Network) -> None:

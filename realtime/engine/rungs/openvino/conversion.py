@@ -41,8 +41,8 @@ CONVERSIONS_KEPT = 3
 TRACE_BATCH, TRACE_SIDE = 2, 33
 
 
-class _Prediction(torch.nn.Module):
-    """A denoiser as regions are: called with inputs by name, it answers with outputs by name."""
+class _ByName(torch.nn.Module):
+    """A denoiser with the signature of a region: inputs as keywords, and its one output by the name `prediction`."""
 
     def __init__(self, denoiser: Denoiser) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ def traced_networks(
     }
     return [
         Traced(Kind.ENCODE, encode, {"pictures": pictures, "start": torch.full((batch, 2), ratio), "noise": noise}),
-        Traced(Kind.STEP, _Prediction(whole.denoiser), step),
+        Traced(Kind.STEP, _ByName(whole.denoiser), step),
         Traced(Kind.DECODE, whole.region(Kind.DECODE), {"x": latents}),
     ]
 
