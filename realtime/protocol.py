@@ -23,8 +23,8 @@ TEXT_MAX_BYTES = 64 * 1024
 REPEAT = 1 << 0
 """Result flag: the picture equals the last one sent; there is no payload."""
 
-# version u8, format u8, flags u16, seq u32, captured_us u64, params_version u32, engine_us u32
 HEADER = struct.Struct("<BBHIQII")
+"""version u8, format u8, flags u16, seq u32, captured_us u64, params_version u32, engine_us u32"""
 U32_MAX = 2**32 - 1
 
 

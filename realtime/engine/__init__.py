@@ -14,8 +14,9 @@ from ..frame import Failure, Job, Result
 from ..params import Params
 from .state import RungState
 
-#: Called with a stage's name and its percentage, or None where no percentage is known. May be called from any thread.
 Progress = Callable[[str, "float | None"], None]
+"""Called with a stage's name and its percentage, or None where no percentage is known. May be called from any thread.
+"""
 
 
 class Guidance(StrEnum):

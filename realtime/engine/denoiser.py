@@ -17,8 +17,8 @@ from torch import nn
 if TYPE_CHECKING:
     from .recipe import Recipe
 
-#: What a UNet is told beside sample and timestep: [1, …] of one row, [B, …] of a batch.
 Conditions = Mapping[str, torch.Tensor]
+"""What a UNet is told beside sample and timestep: [1, …] of one row, [B, …] of a batch."""
 
 
 class UnetCall(Protocol):

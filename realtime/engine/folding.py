@@ -30,14 +30,13 @@ if TYPE_CHECKING:
     from .models.prompt import Conditioning
     from .recipe import Recipe
 
-#: Recipes whose biases are kept: 40 KB a step for Stable Diffusion in half precision.
 BIASES_KEPT = 64
-#: Prompts whose keys and values are kept: 3.8 MB each for Stable Diffusion in half precision, 26 MB for SDXL.
+"""Recipes whose biases are kept: 40 KB a step for Stable Diffusion in half precision."""
 KEYS_VALUES_KEPT = 16
+"""Prompts whose keys and values are kept: 3.8 MB each for Stable Diffusion in half precision, 26 MB for SDXL."""
 
 _BLOCKS = {"DownBlock2D", "CrossAttnDownBlock2D", "UpBlock2D", "CrossAttnUpBlock2D"}
 _MID_BLOCKS = {"UNetMidBlock2DCrossAttn", "UNetMidBlock2D", None}
-#: Configurations under which other layers see the time or the prompt as well.
 _UNUSUAL = (
     "class_embed_type",
     "encoder_hid_dim_type",
@@ -46,6 +45,7 @@ _UNUSUAL = (
     "mid_block_only_cross_attention",
     "cross_attention_norm",
 )
+"""Configurations under which other layers see the time or the prompt as well."""
 
 
 def is_foldable(unet: nn.Module) -> bool:

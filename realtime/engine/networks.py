@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from .denoiser import Conditions
     from .models.load import Model
 
-#: What the UNets of diffusers take in `added_cond_kwargs`.
 ADDED_CONDITIONS = ("text_embeds", "time_ids")
+"""What the UNets of diffusers take in `added_cond_kwargs`."""
 
 
 class Networks:

@@ -15,9 +15,8 @@ from .rows import Finished, Mark
 
 Clock = Callable[[], int]
 
-#: A result whose brightest value is at most this, of an input with one above the other, is a failed frame.
-BLACK_MAX = 2
-INPUT_NOT_BLACK = 16
+BLACK_MAX, INPUT_NOT_BLACK = 2, 16
+"""A picture without a value above `BLACK_MAX` is a failure where its input has a value above `INPUT_NOT_BLACK`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from .models.load import Model
     from .models.prompt import Conditioning
 
-#: Recipes and noise kept: enough for every session of a full server to move a slider back and forth.
-RECIPES_KEPT = 64
-NOISES_KEPT = 64
+RECIPES_KEPT, NOISES_KEPT = 64, 64
+"""Recipes and noise kept: enough for every session of a full server to move a slider back and forth."""
 
-#: Columns of `Recipe.steps`.
 T, KIN, KX, KM, KZ, GUIDANCE = range(6)
+"""Columns of `Recipe.steps`."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,11 +30,12 @@ from .state import CallShape
 if TYPE_CHECKING:
     from .models.load import Model
 
-#: What a region is called with and what it answers with, by name: tensors [B, …].
 Inputs = Mapping[str, torch.Tensor]
+"""A region's inputs by name: tensors [B, …]."""
 Outputs = Mapping[str, torch.Tensor]
-#: Runs a region; called with its inputs as keywords.
+"""A region's outputs by name: tensors [B, …]."""
 Run = Callable[..., Outputs]
+"""Runs a region; called with its inputs as keywords."""
 
 
 class Kind(StrEnum):

@@ -19,8 +19,8 @@ from .recipe import Recipe
 from .regions import Call, Kind, Outputs
 from .staging import to_host
 
-#: A moment on the clock, or on a CUDA stream one that is known when the device gets there.
 Mark = int | torch.cuda.Event
+"""A moment on the clock, or on a CUDA stream one that is known when the device gets there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

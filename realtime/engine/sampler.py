@@ -19,22 +19,23 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-#: Below this strength a frame passes through: the noise could not be seen, and one UNet call would only blur it.
 PASS_THROUGH_STRENGTH = 0.02
+"""Below this strength a frame passes through: the noise could not be seen, and one UNet call would only blur it."""
 
-#: TCD's stochasticity: 0 is deterministic, 1 is LCM. Source: the default of diffusers' `scheduling_tcd.py` (`eta`).
 TCD_GAMMA = 0.3
+"""TCD's stochasticity: 0 is deterministic, 1 is LCM. Source: the default of diffusers' `scheduling_tcd.py` (`eta`)."""
 
-#: Data's standard deviation in LCM's boundary condition. Source: `scheduling_lcm.py`.
 LCM_SIGMA_DATA = 0.5
+"""Data's standard deviation in LCM's boundary condition. Source: `scheduling_lcm.py`."""
 
-#: A schedule rescaled to zero terminal SNR has ᾱ = 0 at t = 999 and infinite σ; this is the smallest ᾱ that is ever
-#: divided by. Source: diffusers' `scheduling_euler_discrete.py` puts the same number there.
 ALPHA_CUMPROD_MIN = 2.0**-24
+"""A schedule rescaled to zero terminal SNR has ᾱ = 0 at t = 999 and infinite σ; this is the smallest ᾱ that is ever
+divided by. Source: diffusers' `scheduling_euler_discrete.py` puts the same number there.
+"""
 
 Floats = npt.NDArray[np.float64]
-#: A value as (coefficient of x, coefficient of m).
 Linear = tuple[float, float]
+"""A value as (coefficient of x, coefficient of m)."""
 
 
 class Sampler(StrEnum):

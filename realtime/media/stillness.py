@@ -13,12 +13,12 @@ import numpy as np
 
 from .thumbnail import Thumbnail
 
-# Differences are in 1/255. Measured on real pictures with noise of 0 to 6 a pixel, through JPEG at quality 80, at 256
-# and 512 px a side: the 90th percentile of the cells' differences is at most 2.5, and 99 of 100 times the largest of
-# 3,072 is at most STEP + SPREAD times that. It is not below STEP even where there is little noise: a lossy block that
-# changes at all changes by a whole quantization step.
-STEP = 2.5
-SPREAD = 3.0
+STEP, SPREAD = 2.5, 3.0
+"""Differences are in 1/255. Measured on real pictures with noise of 0 to 6 a pixel, through JPEG at quality 80, at 256
+and 512 px a side: the 90th percentile of the cells' differences is at most 2.5, and 99 of 100 times the largest of
+3,072 is at most STEP + SPREAD times that. It is not below STEP even where there is little noise: a lossy block that
+changes at all changes by a whole quantization step.
+"""
 NOISE_MAX = 2.5
 NOISE_PERCENTILE = 0.9
 FAINTEST = 0.02

@@ -17,12 +17,12 @@ with quiet():  # its import alone logs
 
 TextEncoder = CLIPTextModel | CLIPTextModelWithProjection
 
-#: Tokenizers, each with its text encoder.
 Pairs = Sequence[tuple[CLIPTokenizer, TextEncoder]]
-#: A text in pieces, each with the weight of its words: see `prompt_weights.parse_weights`.
+"""Tokenizers, each with its text encoder."""
 Pieces = Sequence[tuple[str, float]]
-#: Hidden states [1, L, D], and a pooled embedding [1, P] where there is one.
+"""A text in pieces, each with the weight of its words: see `prompt_weights.parse_weights`."""
 Encoded = tuple[torch.Tensor, torch.Tensor | None]
+"""Hidden states [1, L, D], and a pooled embedding [1, P] where there is one."""
 
 
 def encode_pieces(pairs: Pairs, pieces: Pieces, run: Callable[[Any, torch.Tensor], Encoded]) -> Encoded:

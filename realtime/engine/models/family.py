@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 TAESD = HubId("madebyollin/taesd")
 TAESDXL = HubId("madebyollin/taesdxl")
 
-#: Width of a token in OpenCLIP's ViT-H, the text encoder of SD 2.x.
 _SD2_WIDTH = 1024
+"""Width of a token in OpenCLIP's ViT-H, the text encoder of SD 2.x."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +205,11 @@ SDXL = Family(
     base=HubId("stabilityai/stable-diffusion-xl-base-1.0"),
 )
 
-#: The embedded model, and what else is made for this server.
 TINY = replace(SD, name="tiny", matches=_is_tiny, has_guidance=False, taesd=None, single_file_prefix=None, base=None)
+"""The embedded model, and what else is made for this server."""
 
-#: A model is of the first that matches.
 FAMILIES = (TINY, SDXL, SD2, SD)
+"""A model is of the first that matches."""
 
 
 def find_family(facts: FolderFacts) -> Family:

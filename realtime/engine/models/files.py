@@ -14,8 +14,9 @@ from typing import Any, cast
 
 from ...errors import ModelError
 
-#: safetensors' own limit (https://github.com/huggingface/safetensors, "Format"): a forged length must not cost memory.
 MAX_HEADER_BYTES = 100 * 10**6
+"""safetensors' own limit (https://github.com/huggingface/safetensors, "Format"): a forged length must not cost memory.
+"""
 PICKLE_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 
 _STEMS = {

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"([A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})((?:/[\w.-]+)*)(?:@([\w.-]{1,100}))?", re.ASCII)
 
-#: How many folders deep files of a repository may lie.
 _DEPTH = 5
+"""How many folders deep files of a repository may lie."""
 
-#: From the names of all files in a repository to those that are needed; raises ModelError where they aren't there.
 Choose = Callable[[Collection[str]], Collection[str]]
+"""From the names of all files in a repository to those that are needed; raises ModelError where they aren't there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from .family import LoraPipeline
 
 _ADAPTER = "realtime"
-#: What stands behind a layer's name in all layouts: `.lora_A.weight`, `_lora.down.weight`, `.lora_linear_layer.up`…
 _LORA_PART = re.compile(r"[._]lora[._]")
+"""What stands behind a layer's name in all layouts: `.lora_A.weight`, `_lora.down.weight`, `.lora_linear_layer.up`…"""
 _SAMPLER_NAME = re.compile(r"(?:^|[^a-z])(lcm|tcd)(?:[^a-z]|$)", re.IGNORECASE)
 
 

@@ -14,8 +14,8 @@ from ...params import SIDE_MAX_PX, SIDE_MIN_PX, SIDE_MULTIPLE_PX, Params
 from ..sampler import Sampler
 from .files import read_json
 
-#: The middle of what LCM's authors distilled the embedded guidance over (2 to 14).
 _EMBEDDED_GUIDANCE = 8.0
+"""The middle of what LCM's authors distilled the embedded guidance over (2 to 14)."""
 
 
 def guess_defaults(sample_size: object, scale_px: int, sampler: Sampler, has_embedded_guidance: bool) -> dict[str, Any]:
@@ -52,7 +52,6 @@ class ModelCard:
     max_output_pixels: int | None = None
 
 
-#: From `realtime.json`'s names to params'.
 _CARD_PARAMS = {
     "default_prompt": "prompt",
     "default_strength": "strength",
@@ -60,6 +59,7 @@ _CARD_PARAMS = {
     "width": "width",
     "height": "height",
 }
+"""From `realtime.json`'s names to params'."""
 
 
 def read_card(folder: Path) -> ModelCard:

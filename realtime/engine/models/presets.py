@@ -20,11 +20,11 @@ from .hub import HubId, fetch, find_cached, parse_hub_id
 if TYPE_CHECKING:
     from .. import Progress
 
-#: LoRAs by name.
 LORAS = {
     "lcm-lora-sd15": "latent-consistency/lcm-lora-sdv1-5",
     "lcm-lora-sdxl": "latent-consistency/lcm-lora-sdxl",
 }
+"""LoRAs by name."""
 
 
 @dataclass(frozen=True, slots=True)

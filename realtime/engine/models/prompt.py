@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from .clip import Encoded, Pairs, Pieces, TextEncoder
 
-#: Prompts kept. One of SDXL's is 0.3 MB in half precision, so a full cache is 80 MB.
 CACHE_SIZE = 256
+"""Prompts kept. One of SDXL's is 0.3 MB in half precision, so a full cache is 80 MB."""
 
 Prompt = str | tuple[WeightedPrompt, ...]
 

@@ -9,10 +9,10 @@ import re
 from dataclasses import dataclass
 from itertools import groupby
 
-#: What one pair of parentheses does, and its inverse one pair of brackets: the custom of all prompt interfaces.
 EMPHASIS = 1.1
-#: Nested or mistyped weights end here: beyond it there is no picture, and half precision overflows.
+"""What one pair of parentheses does, and its inverse one pair of brackets: the custom of all prompt interfaces."""
 WEIGHT_MAX = 10.0
+"""Nested or mistyped weights end here: beyond it there is no picture, and half precision overflows."""
 
 _OPEN = {"(": ")", "[": "]"}
 _NUMBER_AND_CLOSE = re.compile(r":\s*([+-]?(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9}))\s*\)", re.ASCII)

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 
-#: Logger and a part of the message.
 _HARMLESS = {
     # Image processors are imported by diffusers' loaders and used by nothing here.
     "transformers.utils.import_utils": ("requires torchvision (not installed)",),
@@ -26,6 +25,7 @@ _HARMLESS = {
     "diffusers.loaders.peft": ("No LoRA keys associated to", "was unsuccessful with"),
     "diffusers.utils.peft_utils": ("led to unexpected keys",),
 }
+"""Logger and a part of the message."""
 
 
 class _Harmless(logging.Filter):

@@ -24,12 +24,12 @@ _SAMPLERS = {
     "EulerAncestralDiscreteScheduler": Sampler.EULER_A,
     "DDIMScheduler": Sampler.DDIM,
 }
-#: Schedulers of higher order, or with noise of their own, over the same kind of schedule: DDIM is the nearest here.
 _LIKE_DDIM = (
     *("PNDMScheduler", "DDPMScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler"),
     *("DPMSolverSDEScheduler", "DEISMultistepScheduler", "UniPCMultistepScheduler", "LMSDiscreteScheduler"),
     *("HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler", "SASolverScheduler"),
 )
+"""Schedulers of higher order, or with noise of their own, over the same kind of schedule: DDIM is the nearest here."""
 
 
 def noise_schedule(config: dict[str, Any]) -> NoiseSchedule:

@@ -33,11 +33,11 @@ _log = logging.getLogger(__name__)
 _UNET = "model.diffusion_model."
 _VAE = ("first_stage_model.", "vae.")
 
-#: Folders of the base, and how its text encoders are called in messages.
 _TEXT_ENCODERS = (("text_encoder", "text encoder"), ("text_encoder_2", "second text encoder"))
+"""Folders of the base, and how its text encoders are called in messages."""
 
-#: SDXL's refiner has the second of SDXL's text encoders in the first one's place.
 _REFINER = "conditioner.embedders.0.model."
+"""SDXL's refiner has the second of SDXL's text encoders in the first one's place."""
 
 
 @dataclass(frozen=True, slots=True)

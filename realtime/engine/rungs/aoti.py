@@ -24,12 +24,12 @@ from torch._inductor import aoti_compile_and_package, aoti_load_package
 
 from ..regions import Inputs, Outputs
 
-#: Inductor's options by device. CUDA graphs are our own (`graphs`): inductor's would fight them. Convolutions and
-#: matrix products stay with cuDNN and cuBLAS: `max_autotune` and `coordinate_descent_tuning` try out some thousand
-#: kernels for a UNet, many minutes for each batch size, by the clock of a device that serves frames meanwhile.
 OPTIONS: dict[str, dict[str, Any]] = {"cpu": {}, "cuda": {"conv_1x1_as_mm": True, "triton.cudagraphs": False}}
+"""Inductor's options by device. CUDA graphs are our own (`graphs`): inductor's would fight them. Convolutions and
+matrix products stay with cuDNN and cuBLAS: `max_autotune` and `coordinate_descent_tuning` try out some thousand kernels
+for a UNet, many minutes for each batch size, by the clock of a device that serves frames meanwhile.
+"""
 
-#: Nothing of the weights goes into the code: neither they themselves nor what could be computed from them beforehand.
 WEIGHTS_OUTSIDE: dict[str, Any] = {
     "aot_inductor.package_constants_in_so": False,
     "aot_inductor.use_runtime_constant_folding": False,
@@ -37,6 +37,8 @@ WEIGHTS_OUTSIDE: dict[str, Any] = {
     # Or tensors of up to eight numbers, such as the biases of a model's last convolution, are written into the code.
     "always_keep_tensor_constants": True,
 }
+"""Nothing of the weights goes into the code: neither they themselves nor what could be computed from them beforehand.
+"""
 
 
 def key_of(module: torch.nn.Module, example: Inputs) -> str:

@@ -28,8 +28,8 @@ from .toolchain import name_cuda
 
 _log = logging.getLogger(__name__)
 
-#: The child gives way to the server, whose process group's scheduling it shares.
 NICENESS = 10
+"""The child gives way to the server, whose process group's scheduling it shares."""
 
 COMMAND = (sys.executable, "-m", "realtime.engine.rungs.builder")
 

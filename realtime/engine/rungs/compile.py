@@ -147,5 +147,5 @@ def _compiled(region: nn.Module, signature: Signature, model: Model) -> Run:
     return call
 
 
-#: Minutes before the first frame: only for who asks for it.
 COMPILE = Rung("compile", ("cpu", "cuda"), (), _start, lambda model: compiler_obstacle(model.device.type))
+"""Minutes before the first frame: only for who asks for it."""

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-#: Relative L2 that is near enough, by the number format in which networks calculate, as torch names it. Measured on the
-#: embedded model in OpenVINO: 2e-6 in float32, 0.005 to 0.01 in bfloat16.
 LIMITS = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 1e-2}
+"""Relative L2 that is near enough, by the number format in which networks calculate, as torch names it. Measured on the
+embedded model in OpenVINO: 2e-6 in float32, 0.005 to 0.01 in bfloat16.
+"""
 
-#: The same of whole numbers: a value that lies between two grey levels may be rounded either way.
 ROUNDING = 5e-4
+"""The same of whole numbers: a value that lies between two grey levels may be rounded either way."""
 
 
 def relative_l2(ours: torch.Tensor, theirs: torch.Tensor) -> float:

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-#: What the name of a folder begins with that is being filled, and how long filling one takes at most.
 UNFINISHED, ABANDONED_S = ".new-", 6 * 3600
+"""What the name of a folder begins with that is being filled, and how long filling one takes at most."""
 
 
 def cache_folder(kind: str) -> Path:

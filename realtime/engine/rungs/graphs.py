@@ -34,11 +34,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: Calls of a batch and picture size that eager mode answers before a graph is captured: a size that somebody only drags
-#: a slider across is not worth one. One that was prepared for is, at once.
 EAGER_CALLS = 2
-#: Picture sizes whose graphs are kept, the last ones used.
+"""Calls of a batch and picture size that eager mode answers before a graph is captured: a size that somebody only drags
+a slider across is not worth one. One that was prepared for is, at once.
+"""
 SIZES_KEPT = 4
+"""Picture sizes whose graphs are kept, the last ones used."""
 
 
 class GraphBackend:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: A package holds code and no weights: 2 to 30 MB. Enough for some sizes and batches of several models.
 MAX_BYTES = 2 * 2**30
+"""A package holds code and no weights: 2 to 30 MB. Enough for some sizes and batches of several models."""
 
 PACKAGE, DIGEST = "package.pt2", "digest"
 
@@ -158,8 +158,8 @@ def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -
     return Start(captured(backend, model, max_rows), upgrade=functools.partial(specialise, packages))
 
 
-#: `auto` compiles on GPUs only: on a CPU OpenVINO is faster, and builds in seconds.
 AOTI = Rung("aoti", ("cpu", "cuda"), ("cuda",), _start, lambda model: packages_obstacle(model.device.type))
+"""`auto` compiles on GPUs only: on a CPU OpenVINO is faster, and builds in seconds."""
 
 
 def _digest(file: Path) -> str:

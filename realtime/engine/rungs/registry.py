@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: The fastest first. Each has a value of `Accelerate` for its name.
 RUNGS: tuple[Rung, ...] = (OPENVINO, AOTI, GRAPHS, COMPILE)
+"""The fastest first. Each has a value of `Accelerate` for its name."""
 
 
 def start(accelerate: Accelerate, model: Model, progress: Progress, max_rows: int = 8) -> Start:

@@ -19,11 +19,10 @@ from ..state import CallShape
 from .builder import Task
 from .upgrade import Upgrade
 
-#: A call is worth specialising for after it has been in use this long, without a pause longer than the other.
-SETTLED_NS = 4_000_000_000
-PAUSE_NS = 1_500_000_000
-#: How often it is worth looking whether new sizes or batches are in use.
+SETTLED_NS, PAUSE_NS = 4_000_000_000, 1_500_000_000
+"""A call is specialised for when it has been in use for `SETTLED_NS` without a pause longer than `PAUSE_NS`."""
 LOOK_EVERY_S = 1.0
+"""Interval at which `specialise` asks for the settled calls."""
 
 
 class Signature(NamedTuple):

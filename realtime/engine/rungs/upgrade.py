@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: Starts a child process at work on a task; tests bring their own.
 StartBuilder = Callable[["ModelConfig", Task], Builder]
+"""Starts a child process at work on a task; tests bring their own."""
 
 
 class Meanwhile(NamedTuple):
@@ -130,5 +130,5 @@ class Upgrade:
             self.give_up("a faster rung", f"{type(error).__name__}: {error}")
 
 
-#: What an upgrade does: it calls `make` and `arrive` as often as it likes, and ends when `closing` is set.
 Work = Callable[[Upgrade], None]
+"""What an upgrade does: it calls `make` and `arrive` as often as it likes, and ends when `closing` is set."""

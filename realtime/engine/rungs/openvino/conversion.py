@@ -33,12 +33,13 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: Conversions kept on disk, the last ones used: one is as large as its model in float32.
 CONVERSIONS_KEPT = 3
+"""Conversions kept on disk, the last ones used: one is as large as its model in float32."""
 
-#: Batch and side of the latents that the networks are traced with; both stay free in the result. An odd side makes the
-#: UNet trace the way that fits all: it upsamples to the size of what it halved, not by two.
 TRACE_BATCH, TRACE_SIDE = 2, 33
+"""Batch and side of the latents that the networks are traced with; both stay free in the result. An odd side makes the
+UNet trace the way that fits all: it upsamples to the size of what it halved, not by two.
+"""
 
 
 class _ByName(torch.nn.Module):

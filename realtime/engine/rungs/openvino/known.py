@@ -17,8 +17,8 @@ _log = logging.getLogger(__name__)
 
 FLOAT32 = "f32"
 
-#: OpenVINO's names of number formats, and torch's.
 FORMATS = {FLOAT32: "float32", "bf16": "bfloat16", "f16": "float16"}
+"""OpenVINO's names of number formats, and torch's."""
 
 
 class Known:

@@ -17,10 +17,10 @@ from ..specialise import Demand, Signature
 from .conversion import ov
 from .known import FLOAT32
 
-#: Shapes that a network is compiled for at a time: each takes as much memory as its weights in half precision.
 SHAPES_KEPT = 4
-#: One that was not called for so long makes room for another.
+"""Shapes that a network is compiled for at a time: each takes as much memory as its weights in half precision."""
 UNUSED_NS = 10_000_000_000
+"""One that was not called for so long makes room for another."""
 
 
 class Network:
