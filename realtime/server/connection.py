@@ -1,7 +1,7 @@
-"""What every connection does with its session, whatever carries it: the wait for the engine and a place, texts both
-ways, reports, the end.
+"""A client's connection to a session, without its transport: waiting for the engine and a seat, texts in and out,
+results out, reports, and the reason for its end.
 
-Knows neither sockets nor peer connections: those are subclasses. Event loop only.
+Must not know sockets or peer connections: those are subclasses. Event loop only.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ log = logging.getLogger(__name__)
 E = TypeVar("E", bound=BaseException)
 
 REPORT_EVERY_S = 0.25
-"""Drops are told this often; every fourth time the stats are."""
+"""Interval of `dropped` messages."""
 STATS_EVERY = round(1 / REPORT_EVERY_S)
+"""Reports from one `stats` message to the next: one a second."""
 TEXTS_PER_SECOND = 200
-"""A client that sends more is read more slowly; nothing it sent is lost, and nobody else is kept waiting."""
+"""Texts that are read of one client, and as many at once. Further ones are read later, and none is lost."""
 
 
 class Closed(Exception):
-    """The connection ends with this code, for this reason."""
+    """The connection is to be closed with this code and reason."""
 
     def __init__(self, code: CloseCode, reason: str) -> None:
         super().__init__(reason)
@@ -42,16 +43,19 @@ class Closed(Exception):
 
 
 class Gone(Exception):
-    """The other side is not there any more, or takes nothing: nothing can be said to it."""
+    """The client has left, or takes no data within the time-out: the connection ends without a close message."""
 
 
 @contextlib.asynccontextmanager
 async def ending(say: Callable[[Closed], Awaitable[None]], *gone: type[Exception]) -> AsyncGenerator[None]:
-    """Run a connection's tasks, and say why they ended to a client that is still there.
+    """Turn the exceptions of a connection's tasks into one close message; they end here.
+
+    A block without an exception closes with DONE, a ProtocolError with its own code; any other exception is logged and
+    closes with ENGINE_FAILED.
 
     Args:
-        say: tells the client.
-        gone: what means, besides Gone, that it is not there.
+        say: sends the close message. Not called where all exceptions say that the client is gone.
+        gone: exceptions that say so, besides Gone.
     """
     end: Closed | None = Closed(CloseCode.DONE, "")
     try:
@@ -72,13 +76,13 @@ async def ending(say: Callable[[Closed], Awaitable[None]], *gone: type[Exception
 
 
 def first(group: BaseExceptionGroup[E]) -> E:
-    """The first exception in a group of groups."""
+    """The first exception of a group that is no group itself, depth first."""
     inner = group.exceptions[0]
     return first(inner) if isinstance(inner, BaseExceptionGroup) else inner
 
 
 def ring_from_any_thread(event: asyncio.Event) -> Callable[[], None]:
-    """A mailbox's bell that sets an event of the running loop."""
+    """A callback for any thread that sets an event of the running loop; it does nothing once the loop is closed."""
     loop = asyncio.get_running_loop()
 
     def ring() -> None:
@@ -89,10 +93,10 @@ def ring_from_any_thread(event: asyncio.Event) -> Callable[[], None]:
 
 
 async def end_with_server(service: Service) -> None:
-    """Wait until the server goes or the engine breaks, and say so.
+    """Wait until the engine host has ended.
 
     Raises:
-        Closed: always.
+        Closed: always: ENGINE_FAILED where the engine failed, GOING_AWAY where the server stops.
     """
     host = service.host
     await host.ended.wait()
@@ -102,11 +106,14 @@ async def end_with_server(service: Service) -> None:
 
 
 class Connection(ABC):
-    """One client's connection to one session.
+    """One client's connection to one session. A transport subclasses it.
 
     Args:
-        service: of the server.
+        service: the server's state.
         takes_encoded: whether results are sent as encoded pictures.
+
+    Attributes:
+        session, channel: None until the client has a seat.
     """
 
     def __init__(self, service: Service, *, takes_encoded: bool) -> None:
@@ -121,22 +128,24 @@ class Connection(ABC):
 
     @abstractmethod
     async def send_text(self, text: str) -> None:
-        """Carry a text message to the client. May be cut off by a time-out."""
+        """Send a text message; returns when the transport has taken it. May be cancelled by `send_timeout_s`."""
 
     @abstractmethod
     async def send_result(self, session: Session, result: Result | Repeat) -> None:
-        """Carry a picture to the client, or that it is the last one again. May be cut off by a time-out."""
+        """Send a picture, or a repeat of the last one. May be cancelled by `send_timeout_s`."""
 
     def attached(self, session: Session) -> None:  # noqa: B027 - what a subclass may have to begin
-        """The session is ours from here on."""
+        """Called once, when `session` and `channel` are set and `ready` is queued. Does nothing by default."""
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
     async def take_text(self, text: str) -> None:
-        """Do what a text message says; waits where the client sends more than it should.
+        """Carry out a text message. Then wait while the client exceeds `TEXTS_PER_SECOND` or takes no answers.
+
+        A message before `ready`, or of a connection whose session another one took over, is ignored.
 
         Raises:
-            ProtocolError: it is none of ours.
+            ProtocolError: the text is not a message of the protocol.
         """
         self._on_text(text)
         await self._pace_texts()
@@ -167,14 +176,23 @@ class Connection(ABC):
         if self._text_budget < 0:
             await asyncio.sleep(-self._text_budget / TEXTS_PER_SECOND)
         while self.channel is not None and self.channel.is_crowded:
-            # It sends texts and takes no answers. `_send` goes on or gives it up.
+            # The client sends texts and takes no answers: wait for `_send`, which raises Gone at its time-out.
             self._texts_sent.clear()
             await self._texts_sent.wait()
 
     # -- out --------------------------------------------------------------------------------------------------------
 
     async def live(self, session_name: str | None) -> None:
-        """Wait for the engine and a place, say `ready`, then send until the end."""
+        """Wait for the engine, then for a seat; send `ready`, then results and reports until the session is lost.
+
+        Args:
+            session_name: what the client asked for; None makes a name.
+
+        Raises:
+            ProtocolError: the name is invalid.
+            ExceptionGroup: of SessionLimitError where the server and its line are full, of Closed when the session is
+                lost, of Gone when the client takes no data.
+        """
         check_name(session_name)
         running = await self._wait_for_engine()
         position: list[str] = []
@@ -188,7 +206,7 @@ class Connection(ABC):
             async with asyncio.TaskGroup() as tasks:
                 teller = tasks.create_task(self._tell_position(position))
                 self.session = await lobby.enter(session_name, on_position)
-                # At once: a seat that is taken and has no channel would never be left.
+                # Without an await between: `finally` gives a seat back by its channel.
                 self.channel = self.session.attach(
                     ring_from_any_thread(self._something_to_send), takes_encoded=self._takes_encoded
                 )
@@ -206,8 +224,8 @@ class Connection(ABC):
                 lobby.leave(self.session, self.channel)
 
     async def _wait_for_engine(self) -> Running:
-        """Tell the client what loading is at until frames are welcome. For ever where they never will be:
-        `end_with_server` closes then.
+        """Send `loading` messages until an engine is ready. Where none ever is this waits until it is cancelled:
+        `end_with_server` ends the connection.
         """
         host = self.service.host
         while True:
@@ -242,7 +260,7 @@ class Connection(ABC):
             await self._something_to_send.wait()
 
     async def _report(self, session: Session, channel: Channel) -> None:
-        """Drops every 250 ms, stats once a second."""
+        """Queue drops every `REPORT_EVERY_S` and stats every `STATS_EVERY`th time. Runs until it is cancelled."""
         beats = 0
         while True:
             await asyncio.sleep(REPORT_EVERY_S)
@@ -252,7 +270,7 @@ class Connection(ABC):
                 channel.post(protocol.stats_message(self.service.stats(session)), optional=True)
 
     def report_drops(self, channel: Channel) -> None:
-        """Tell the client which of its frames were dropped."""
+        """Queue `dropped` messages; a transport whose client does not number its frames overrides it."""
         channel.post_drops()
 
 

@@ -1,5 +1,5 @@
-"""The engine's life beside the event loop: loading with progress, running on its own thread, ending loudly, or going
-on with another engine.
+"""The engine thread: loads an engine, runs its scheduler, replaces it where it breaks; the event loop is told of each
+change of state.
 
 Must not know connections or routes.
 """
@@ -27,11 +27,13 @@ log = logging.getLogger(__name__)
 
 Load = Callable[[Config, Progress], Engine]
 JOIN_TIMEOUT_S = 3.0
+"""How long `stop` waits for the engine thread."""
 LEAVE_TIMEOUT_S = 3.0
+"""How long the engine thread waits until the event loop has dropped a broken engine, before it loads another."""
 
 
 class State(Enum):
-    """Where the engine is in its life. LOADING may come again; STOPPED and FAILED are the end."""
+    """LOADING → READY → LOADING where a broken engine is replaced; STOPPED and FAILED are final."""
 
     LOADING = auto()
     READY = auto()
@@ -41,27 +43,34 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What loading is at: a sentence for people and a percentage, None where none is known."""
+    """The stage of loading.
+
+    Attributes:
+        name: a phrase for people.
+        percent: 0 to 100; None where no percentage is known.
+    """
 
     name: str = "starting"
     percent: float | None = None
 
 
 class EngineHost:
-    """Loads the engine in a thread, then runs the scheduler on it; tells the event loop what happened.
+    """Loads an engine in a thread of its own and runs its scheduler there.
 
-    An engine that breaks while it runs is replaced as often as `config.engine_restarts` says.
+    An engine that raises while it runs is replaced, `config.engine_restarts` times at most. One that fails to load is
+    not.
 
     Args:
         config: passed on to `load`.
-        load: makes the engine; runs on the engine thread.
-        on_tick: passed on to the scheduler.
-        on_life: told, on the event loop, of each engine that is ready, and of its end by None.
+        load: makes the engine, on the engine thread.
+        on_tick: see `Scheduler`; called on the engine thread.
+        on_life: called on the event loop at each change of `state`, with `life`.
 
     Attributes:
-        life: the engine that is ready; None in every other state.
-        error: why the engine failed.
-        ended: set where `state` is STOPPED or FAILED.
+        state, stage: changed on the event loop only.
+        life: the ready engine; None unless `state` is READY.
+        error: what made `state` FAILED; None otherwise.
+        ended: set when `state` is STOPPED or FAILED.
     """
 
     def __init__(
@@ -87,17 +96,21 @@ class EngineHost:
         self._thread = threading.Thread(target=self._live, name="engine", daemon=True)
 
     def start(self) -> None:
-        """Start loading. On the event loop, which is told from now on."""
+        """Start the engine thread. Called on the event loop that is to be told of changes."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
     @property
     def changed(self) -> asyncio.Event:
-        """Set when `state` or `stage` is another; ask for it before looking at them, or a change may be missed."""
+        """An event for the next change of `state` or `stage`, and for no later one. Get it before reading them, or a
+        change between may be missed.
+        """
         return self._changed
 
     async def stop(self) -> None:
-        """Tell everybody at once, let the tick under way end, then free the device. Doing it again does nothing."""
+        """Set STOPPED at once, then wait, at most `JOIN_TIMEOUT_S`, until the engine's last tick has ended and it is
+        closed. Does not wait for an engine that is still loading. A second call does nothing.
+        """
         if self._stopping.is_set():
             return
         self._stopping.set()
@@ -109,18 +122,21 @@ class EngineHost:
     # -- the engine thread --------------------------------------------------------------------------------------
 
     def _live(self) -> None:
-        """The thread's whole life: one engine, and others after it where those that break are replaced."""
+        """The thread's function: run one engine after the other until one ends that is not to be replaced."""
         restarts_left = self._config.engine_restarts
         while self._live_once(is_last=restarts_left == 0):
             restarts_left -= 1
-            gc.collect()  # models are full of circles, and there may be memory for one only
+            gc.collect()  # models hold reference cycles, and two may not fit into memory
             log.warning("the engine is loaded again; after that %d more times", restarts_left)
 
     def _live_once(self, *, is_last: bool) -> bool:
-        """Load an engine and run it to its end. Nothing here holds it afterwards.
+        """Load an engine and run it until it ends.
+
+        Args:
+            is_last: whether it is not replaced if it breaks.
 
         Returns:
-            Whether it broke and another should take its place.
+            True if it broke while it ran and another is to be loaded; this thread holds no reference to it then.
         """
         life: Life | None = None
         try:
@@ -155,7 +171,9 @@ class EngineHost:
             raise
 
     def _let_go(self, life: Life) -> None:
-        """Answer the frames that a broken engine had, free its device, and wait until the event loop has left it."""
+        """Answer a broken engine's frames with failures, close it, and wait, at most `LEAVE_TIMEOUT_S`, until the event
+        loop has dropped its reference.
+        """
         life.scheduler.give_up()
         try:
             life.engine.close()
@@ -189,7 +207,7 @@ class EngineHost:
         self._wake()
 
     def _leave(self, left: threading.Event) -> None:
-        """The engine broke, and another is loaded."""
+        """Go back to LOADING; sets `left` when nothing on the event loop refers to the broken engine."""
         self.stage = Stage()
         self._set_state(State.LOADING)
         left.set()
@@ -199,6 +217,6 @@ class EngineHost:
         self._wake()
 
     def _wake(self) -> None:
-        # Whoever waits holds the old event; whoever comes next waits for the next change.
+        # Waiters hold the old event; who asks for `changed` from now on gets the next change's.
         self._changed.set()
         self._changed = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What an engine is served with: itself, its scheduler and what every session may have of it, made in one piece.
+"""A loaded engine with its scheduler, the default params and the largest picture: frozen, made at once.
 
 Must not know threads, the event loop or any session.
 """
@@ -21,12 +21,14 @@ from ..scheduling.scheduler import Scheduler
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One engine that is ready, from then until it ends.
+    """A ready engine and what belongs to it until it ends; another engine gets another `Life`.
 
     Attributes:
-        scheduler: runs `engine`, and nothing after it.
-        defaults: the params that a session starts with: ours, with what the model wants otherwise.
-        max_output_pixels: the largest picture that params may ask for.
+        scheduler: runs `engine`.
+        defaults: the params that a session starts with: the general ones, overridden by `EngineInfo.defaults` and
+            shrunk to `max_output_pixels`.
+        max_output_pixels: largest width times height that params may have: the lower of the configuration's limit and
+            the engine's.
     """
 
     engine: Engine
@@ -36,13 +38,13 @@ class Life:
 
     @classmethod
     def begin(cls, engine: Engine, config: Config, on_tick: Callable[[float, int], None]) -> Life:
-        """The life of a loaded engine.
+        """Make the scheduler, defaults and limits of a loaded engine.
 
         Args:
-            on_tick: passed on to the scheduler.
+            on_tick: see `Scheduler`.
 
         Raises:
-            ConfigError: the model's own defaults are no valid params.
+            ConfigError: `EngineInfo.defaults` are no valid params.
         """
         max_output_pixels = min(config.max_output_pixels, engine.info.max_output_pixels or config.max_output_pixels)
         defaults = _within(_own_defaults(engine.info), max_output_pixels)
@@ -59,7 +61,9 @@ def _own_defaults(info: EngineInfo) -> Params:
 
 
 def _within(params: Params, max_pixels: int) -> Params:
-    """The params with a picture of at most so many pixels, of about the same shape."""
+    """The params with width and height scaled down to at most `max_pixels`, the aspect ratio kept as far as multiples
+    of `SIDE_MULTIPLE_PX` allow; unchanged where they fit.
+    """
     if params.width * params.height <= max_pixels:
         return params
     shrink = math.sqrt(max_pixels / (params.width * params.height))

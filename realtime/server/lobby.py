@@ -1,7 +1,7 @@
-"""Who is in, who stands in line, who may still come back, who watches.
+"""Admission: which sessions are connected, wait in line, or are kept for a client that may resume; and how many viewers
+there are. Sessions outlive the engine that serves them. Event loop only.
 
-Event loop only. Must not know sockets: whoever enters brings a callback for their place in the line. Sessions outlive
-the engine that serves them.
+Must not know sockets: a newcomer brings a callback that is told its place in the line.
 """
 
 from __future__ import annotations
@@ -20,37 +20,44 @@ from ..session import Channel, Session
 
 
 def check_name(name: str | None) -> None:
-    """Refuse what can't name a session.
+    """Check a session's name; None, which asks for a generated one, is valid.
 
     Raises:
-        ProtocolError: the name is none.
+        ProtocolError: the name is invalid.
     """
     if name is not None and not SESSION_NAME.fullmatch(name):
         raise ProtocolError("a session name has 1 to 64 letters, digits, - and _")
 
 
 LOOK_AGAIN_S = 1.0
-"""How often the rate is looked at while somebody waits for it."""
+"""Interval at which the expected rate is checked while somebody waits because of `min_fps`."""
 
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
+    """A newcomer in the line.
+
+    Attributes:
+        admitted: done when it may take a seat.
+        on_position: see `Lobby.enter`.
+    """
+
     admitted: asyncio.Future[None]
     on_position: Callable[[int, int], None]
 
 
 class Lobby:
-    """All sessions of the server.
+    """All sessions of the server. A connected session has one of `max_sessions` seats.
 
     Args:
-        max_sessions: connected at once.
-        max_waiting: in line at once.
-        resume_s: how long a session whose connection was cut is kept.
+        max_sessions: largest number of connected sessions, and of sessions kept for resuming.
+        max_waiting: longest line.
+        resume_s: how long a session without a connection is kept.
         defaults: the params that a session starts with.
-        max_output_pixels: the largest picture that params may ask for.
-        on_end: told of every session that is forgotten.
-        rate_with: pictures a second that everyone could have with so many sessions more.
-        min_fps: nobody is let in where that would be less; 0 lets in whoever finds a seat.
+        max_output_pixels: largest width times height that params may have.
+        on_end: called with every session that is forgotten.
+        rate_with: pictures a second that every session could have if so many more joined.
+        min_fps: a session beside others is admitted only if that rate is at least this; 0 asks for a free seat only.
     """
 
     def __init__(
@@ -82,31 +89,35 @@ class Lobby:
 
     @property
     def sessions(self) -> list[Session]:
-        """All sessions, those that wait for their client among them."""
+        """All sessions, with those kept for resuming."""
         return list(self._sessions.values())
 
     @property
     def connected(self) -> int:
-        """Sessions that have a connection."""
+        """Number of sessions that have a connection."""
         return len(self._seats)
 
     def get(self, name: str) -> Session | None:
-        """The session of this name."""
+        """The session of this name; None where there is none."""
         return self._sessions.get(name)
 
     def serve_by(self, scheduler: Scheduler | None) -> None:
-        """Let a scheduler serve all sessions, old and new, from now on; with None their newest frames wait."""
+        """Serve all present and future sessions by a scheduler. With None by none: their newest frames wait."""
         self._scheduler = scheduler
         if scheduler is not None:
             for session in self.sessions:
                 scheduler.add(session)
-            scheduler.ring()  # their frames came while nobody listened
+            scheduler.ring()  # frames may have come while there was no scheduler
 
     def check_room(self, name: str | None, *, may_wait: bool) -> None:
-        """Refuse at once whoever `enter` would refuse, or could only let in later where they can't wait.
+        """Check whether `enter` would admit this name, without entering.
+
+        Args:
+            name: what the client asked for.
+            may_wait: whether a place in the line will do.
 
         Raises:
-            SessionLimitError: the server is full.
+            SessionLimitError: `enter` would refuse, or it would put the client in line and it can't wait.
         """
         if name in self._seats or (not self._line and self._has_room):
             return
@@ -122,15 +133,18 @@ class Lobby:
         return SessionLimitError(f"{len(self._seats)} of {self._max_sessions} sessions are taken; try again later")
 
     async def enter(self, name: str | None, on_position: Callable[[int, int], None]) -> Session:
-        """A session for a new connection: the named one where it exists, else a new one, in line where it must be.
+        """Take a seat, after waiting in line where none is free. A session that is connected already has one.
 
         Args:
             name: what the client asked for; None makes a name.
-            on_position: told the place in the line (1 is next) and its length whenever they change.
+            on_position: called with the place in the line (1 is next) and its length whenever they change.
+
+        Returns:
+            The session of that name, or a new one.
 
         Raises:
-            ProtocolError: the name is none.
-            SessionLimitError: the server is full, and so is the line.
+            ProtocolError: the name is invalid.
+            SessionLimitError: the server and its line are full.
         """
         check_name(name)
         name = name or secrets.token_urlsafe(12)
@@ -148,23 +162,23 @@ class Lobby:
         return session
 
     def _ring(self) -> None:
-        """A frame waits."""
+        """Wake the scheduler, if there is one: a frame waits."""
         if self._scheduler is not None:
             self._scheduler.ring()
 
     @property
     def _free(self) -> int:
-        """Seats that nobody has: those who were let in and are still on their way from the line have one."""
+        """Number of seats that are neither taken nor promised to somebody who was admitted from the line."""
         return self._max_sessions - len(self._seats) - self._on_their_way
 
     @property
     def _on_their_way(self) -> int:
-        """Those who were let in from the line and have not taken their seats yet."""
+        """Number of those admitted from the line whose `enter` has not taken the seat yet."""
         return sum(waiting.admitted.done() for waiting in self._line)
 
     @property
     def _has_room(self) -> bool:
-        """Whether there is a seat, and the engine can do with one session more. The first always gets in."""
+        """Whether a seat is free and, beside other sessions, the rate with one more is at least `min_fps`."""
         inside = len(self._seats) + self._on_their_way
         return self._free > 0 and (
             inside == 0 or self._min_fps <= 0 or self._rate_with(1 + self._on_their_way) >= self._min_fps
@@ -181,7 +195,7 @@ class Lobby:
             await waiting.admitted
         except asyncio.CancelledError:
             self._line.remove(waiting)
-            self._admit_next()  # a seat that was this one's is the next one's
+            self._admit_next()  # its seat, if it was promised one, is free
             self._tell_line()
             raise
         self._line.remove(waiting)
@@ -193,7 +207,9 @@ class Lobby:
             waiting.on_position(index + 1, len(line))
 
     def leave(self, session: Session, channel: Channel) -> None:
-        """A connection ended. Its session waits `resume_s` for the client, unless another connection has it by now."""
+        """Release the seat of an ended connection and keep its session for `resume_s`. Does nothing where another
+        connection has taken the session over.
+        """
         if session.channel is not channel:
             return
         session.detach(channel)
@@ -205,12 +221,12 @@ class Lobby:
         self._admit_next()
 
     def _forget_oldest_lingering(self) -> None:
-        # Names are the client's choice: without a bound, connecting under ever new ones would fill the memory.
+        # Clients choose names: without a bound, connecting under ever new ones would fill the memory.
         while len(self._expiry) >= self._max_sessions:
             self.end(self._sessions[next(iter(self._expiry))])
 
     def end(self, session: Session) -> None:
-        """Forget a session without a connection: nobody can come back to it."""
+        """Forget a session that has no connection: it can't be resumed from now on."""
         if (timer := self._expiry.pop(session.name, None)) is not None:
             timer.cancel()
         if self._sessions.get(session.name) is session:
@@ -221,7 +237,7 @@ class Lobby:
             self._on_end(session)
 
     def dismiss(self, session: Session) -> None:
-        """End a session whether it has a connection or not; a connection is told and closes."""
+        """End a session. If it has a connection, `Channel.lost` is set and the connection closes."""
         if session.channel is not None:
             session.detach(session.channel)
             self._seats.discard(session.name)
@@ -237,7 +253,7 @@ class Lobby:
                 waiting.admitted.set_result(None)
 
     def _look_again_later(self) -> None:
-        """Nobody tells when the engine has less to do."""
+        """Check again in `LOOK_AGAIN_S`, if the rate matters: a rate that rises is no event."""
         if self._min_fps > 0 and self._look_again is None:
             self._look_again = asyncio.get_running_loop().call_later(LOOK_AGAIN_S, self._look)
 
@@ -250,10 +266,10 @@ class Lobby:
 
 
 class Viewers:
-    """Counts those who watch, whatever way they watch.
+    """Counts the viewers of all sessions, by WebSocket and MJPEG.
 
     Args:
-        most: at once.
+        most: largest number at once.
     """
 
     def __init__(self, most: int) -> None:
@@ -261,20 +277,20 @@ class Viewers:
         self.count = 0
 
     def check(self) -> None:
-        """Refuse one more where there are enough.
+        """Check whether one more may watch.
 
         Raises:
-            SessionLimitError: no viewer may come in.
+            SessionLimitError: there are as many viewers as may be.
         """
         if self.count >= self._most:
             raise SessionLimitError(f"{self.count} of {self._most} viewers watch already; try again later")
 
     @contextlib.contextmanager
     def seat(self) -> Generator[None]:
-        """One viewer's place, while the block runs.
+        """Count one viewer more while the block runs.
 
         Raises:
-            SessionLimitError: there is none.
+            SessionLimitError: there are as many viewers as may be.
         """
         self.check()
         self.count += 1

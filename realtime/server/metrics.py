@@ -1,4 +1,7 @@
-"""The server's numbers for Prometheus. No label names a session: that would leak memory and users."""
+"""The server's numbers in Prometheus' format.
+
+No label may name a session: a label's series are kept for ever, and would tell who uses the server.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,13 @@ BUCKETS_S = tuple(ms / 1000 for ms in (1, 2, 4, 8, 16, 25, 33, 50, 66, 100, 150,
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a server has at the moment.
+    """A snapshot of what the gauges and counters are computed from.
 
     Attributes:
-        sessions: all of them.
-        connected: how many have a connection.
-        rows: frames that the engine is at; None while it is not ready.
-        capacity_fps: pictures a second that everyone could have with one more session; None while that can't be said.
+        sessions: all of them, connected or not.
+        connected: number of sessions that have a connection.
+        rows: frames that were picked and not answered yet; None while no engine is ready.
+        capacity_fps: pictures a second that every session could have if one more joined; None while no engine is ready.
     """
 
     sessions: Sequence[Session]
@@ -36,10 +39,10 @@ class Totals:
 
 
 class Metrics(Collector):
-    """Counts of all sessions that ever were, read from the living ones when asked.
+    """One server's metrics. Counters cover ended sessions (added up by `keep`) and present ones (read at a scrape).
 
     Args:
-        totals: asked for what there is, whenever somebody asks for the numbers.
+        totals: called once a scrape.
     """
 
     def __init__(self, totals: Callable[[], Totals]) -> None:
@@ -58,28 +61,34 @@ class Metrics(Collector):
         self._registry.register(self)
 
     def observe_tick(self, seconds: float, jobs: int) -> None:
-        """A tick ended. Engine thread."""
+        """Add a tick's duration to its histogram; `jobs`, part of `on_tick`'s signature, is not used. Engine thread."""
         self._tick.observe(seconds)
 
     def observe_lag(self, seconds: float) -> None:
-        """The event loop was late by this."""
+        """Add the delay of one event loop timer to its histogram."""
         self._lag.observe(seconds)
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """Show a number of what this module must not know; read when somebody asks."""
+        """Register a gauge.
+
+        Args:
+            name: of the metric.
+            text: its HELP line.
+            read: its value, called at each scrape.
+        """
         Gauge(name, text, registry=self._registry).set_function(read)
 
     def keep(self, session: Session) -> None:
-        """Keep the counts of a session that ends, so that counters never fall."""
+        """Add the counts of an ending session to the totals, so that counters never fall."""
         for name, count in _counts(session).items():
             self._ended[name] = self._ended.get(name, 0) + count
 
     def exposition(self) -> bytes:
-        """The text that `/metrics` answers."""
+        """The body of `/metrics`: all metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        """Called by the registry."""
+        """See `Collector`: the metrics that are computed at each scrape. Called by the registry."""
         now = self._totals()
         totals = dict(self._ended)
         for session in now.sessions:

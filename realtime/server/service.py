@@ -1,4 +1,4 @@
-"""What the routes and connections of one server share. Made once by the app; nothing here is global.
+"""The state that the routes and connections of one server share: an object that the app makes once, no globals.
 
 Must not know sockets.
 """
@@ -24,14 +24,14 @@ from .pictures import Pictures
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What a server has from the first moment at which frames are welcome until it goes.
+    """What a server has from the first ready engine until its end; it outlives a replaced engine.
 
     Attributes:
-        info: what the engine said when it was ready. What changes meanwhile (its rung) is `Life.engine`'s to say.
-        lobby: who is in. Sessions stay in it though the engine may go.
+        info: `Engine.info` when the first engine was ready. Its rung may be outdated: `Life.engine.info` is current.
+        lobby: all sessions.
         defaults: the params that a session starts with.
-        max_output_pixels: the largest picture that params may ask for.
-        limits: the `limits` of `ready`.
+        max_output_pixels: largest width times height that params may have.
+        limits: the `limits` of a `ready` message.
     """
 
     info: EngineInfo
@@ -41,7 +41,7 @@ class Running:
     limits: dict[str, int]
 
     def ready_message(self, session: Session) -> str:
-        """What a client hears first."""
+        """The `ready` message of a session: the first text to a client or viewer once frames are accepted."""
         return protocol.ready_message(
             session=session.name,
             model=self.info.model,
@@ -54,14 +54,17 @@ class Running:
 
 
 class Service:
-    """One server's state.
+    """One server's state. Event loop only.
 
     Args:
-        config: of the process.
-        load: makes the engine; tests bring their own.
+        config: the process's configuration.
+        load: makes the engine, on the engine thread.
 
     Attributes:
-        running: None until the engine was ready for the first time.
+        host: loads and runs the engine.
+        viewers: counts the viewers of all sessions.
+        pictures: encodes results for viewers.
+        running: None until an engine was ready for the first time.
     """
 
     def __init__(self, config: Config, load: Load = load_engine) -> None:
@@ -73,7 +76,7 @@ class Service:
         self.running: Running | None = None
 
     def _on_life(self, life: Life | None) -> None:
-        """An engine is ready, or the one that was has ended."""
+        """See `EngineHost`: serve the sessions by the new engine. Viewers are rung to look at `host.ended`."""
         if self.running is None and life is not None:
             self.running = self._begin(life)
         if self.running is not None:
@@ -98,31 +101,31 @@ class Service:
 
     @property
     def model(self) -> str:
-        """The model's name, as the engine says it or else as the configuration does."""
+        """The model's name: the engine's once one was ready, before that the configuration's."""
         return self.running.info.model if self.running is not None else self.config.model
 
     @property
     def sessions(self) -> list[Session]:
-        """All sessions; none before the engine is ready."""
+        """All sessions; empty until an engine was ready for the first time."""
         return self.running.lobby.sessions if self.running is not None else []
 
     def session(self, name: str) -> Session | None:
-        """The session of this name."""
+        """The session of this name; None where there is none."""
         return self.running.lobby.get(name) if self.running is not None else None
 
     def dismiss(self, session: Session) -> None:
-        """End a session whether it has a connection or not."""
+        """See `Lobby.dismiss`."""
         if self.running is not None:
             self.running.lobby.dismiss(session)
 
     @property
     def connected(self) -> int:
-        """Sessions with a connection."""
+        """Number of sessions that have a connection."""
         return self.running.lobby.connected if self.running is not None else 0
 
     def rate_with(self, newcomers: int) -> float:
-        """Pictures a second that everyone could have with so many more sessions, as measured so far; 0 without an
-        engine.
+        """Measured estimate of the pictures a second that every session could have if so many more joined with default
+        params; 0 without an engine.
         """
         life = self.host.life
         return life.scheduler.rate_with([life.defaults] * newcomers) if life is not None else 0.0
@@ -143,7 +146,9 @@ class Service:
         }
 
     def stats(self, session: Session) -> dict[str, Any]:
-        """The `stats` of one session, with what its governor chose and how busy the server is."""
+        """The fields of a `stats` message: the session's numbers and its governor's choice, the server's rows, sessions
+        and rung.
+        """
         choice, life = session.governor.choice, self.host.life
         return {
             **session.stats.snapshot(time.monotonic_ns()),

@@ -1,6 +1,6 @@
-"""Those who only watch a session, by WebSocket or MJPEG.
+"""Viewers of a session, by WebSocket or MJPEG. Each has a mailbox of its own, so that a slow one delays nobody.
 
-Must not know peer connections. A viewer costs its session nothing: it has a mailbox of its own.
+Must not know peer connections.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ MJPEG_BOUNDARY = "frame"
 
 
 async def results(session: Session, service: Service) -> AsyncIterator[Result]:
-    """What is on air of a session, the newest picture to begin with, as fast as asked for; ends with the session or the
-    server.
+    """A viewer's results: the newest one first, then each that is newest when the caller asks again. Those in between
+    are left out. Ends with the session or the engine host.
+
+    Yields:
+        Results as `Result.on_air` gives them.
     """
     bell = asyncio.Event()
     viewer = session.watch(ring_from_any_thread(bell))
@@ -39,7 +42,13 @@ async def results(session: Session, service: Service) -> AsyncIterator[Result]:
 
 
 async def mjpeg(session: Session, service: Service) -> AsyncIterator[bytes]:
-    """The parts of the stream; each ends with the next one's boundary, or browsers would show every picture late."""
+    """The body of an MJPEG stream (`multipart/x-mixed-replace`).
+
+    Each part ends with the boundary of the next: browsers show a part when they see the boundary behind it.
+
+    Raises:
+        SessionLimitError: there are as many viewers as may be.
+    """
     with service.viewers.seat():
         yield f"--{MJPEG_BOUNDARY}\r\n".encode()
         async for result in results(session, service):
@@ -49,7 +58,7 @@ async def mjpeg(session: Session, service: Service) -> AsyncIterator[bytes]:
 
 
 async def serve_viewer(websocket: WebSocket, service: Service, session_name: str) -> None:
-    """The whole life of an accepted WebSocket that watches a session."""
+    """Run an accepted WebSocket that watches a session, until it is closed."""
     async with closing(websocket, service.config.send_timeout_s), asyncio.TaskGroup() as tasks:
         tasks.create_task(_receive(websocket))
         tasks.create_task(end_with_server(service))
@@ -57,7 +66,11 @@ async def serve_viewer(websocket: WebSocket, service: Service, session_name: str
 
 
 async def _receive(websocket: WebSocket) -> None:
-    """A viewer has nothing to say; what it says all the same is not read into anything."""
+    """Discard what the viewer sends.
+
+    Raises:
+        Gone: it has disconnected.
+    """
     while (await websocket.receive())["type"] != "websocket.disconnect":
         pass
     raise Gone
@@ -84,7 +97,7 @@ async def _show(websocket: WebSocket, service: Service, session_name: str) -> No
 
 
 async def _report(websocket: WebSocket, session: Session, service: Service) -> None:
-    """New params within a quarter of a second, stats once a second."""
+    """Send params when they have changed, looked at every `REPORT_EVERY_S`, and stats once a second."""
     version, beats = session.params.version, 0
     while True:
         await asyncio.sleep(REPORT_EVERY_S)
