@@ -1,4 +1,4 @@
-"""What the scheduler needs of an engine.
+"""The interface of an engine, as the scheduler and the server use it: `Engine`, `Pending` and what they describe.
 
 Must not import torch or diffusers, nor know which engines there are.
 """
@@ -15,28 +15,28 @@ from ..params import Params
 from .state import RungState
 
 Progress = Callable[[str, "float | None"], None]
-"""Called with a stage's name and its percentage, or None where no percentage is known. May be called from any thread.
-"""
+"""Called with a stage's name and its percentage, None where no percentage is known; from any thread."""
 
 
 class Guidance(StrEnum):
-    """How a model hears `guidance_scale`; the values are the wire's."""
+    """How a model uses `guidance_scale`; the values are the wire's."""
 
     NONE = "none"
-    """Distilled without: the scale does nothing."""
+    """Distilled without guidance: the scale has no effect."""
     EMBEDDED = "embedded"
-    """The scale goes into the UNet beside the timestep (`time_cond_proj_dim`)."""
+    """The scale is an input of the UNet, embedded like the timestep (`time_cond_proj_dim`)."""
     CFG = "cfg"
-    """Classifier-free: a second row with the negative prompt where the scale is above 1."""
+    """Classifier-free guidance: a second row with the negative prompt where the scale is above 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowCost:
-    """What a job costs an engine, in a unit of its own: the scheduler learns how long that takes.
+    """What a job costs an engine. The scheduler measures how long a tick of so much work takes.
 
     Attributes:
-        work: what the job's row adds to each tick that it is in: 0 where the frame passes through.
-        ticks: how many ticks the row is in, at least 1.
+        work: added by the job's row to each tick that it is in, in the engine's own unit; 0 where the frame passes
+            through.
+        ticks: number of ticks that the row is in, at least 1.
     """
 
     work: int
@@ -45,18 +45,19 @@ class RowCost:
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What a loaded engine is.
+    """Facts about a loaded engine.
 
     Attributes:
         model: the name the user asked for.
         family: the model family, for example `sd`, `sdxl`, `tiny`, `echo`.
-        device: where it runs, for people: `cpu`, `cuda (NVIDIA H100)`.
+        device: for people, for example `cpu`, `cuda (NVIDIA H100)`.
         rung: which acceleration runs, and why.
-        defaults: params fields that this model wants other than the general defaults.
-        styles: what the model says about the words it knows, for the client; empty where it knows them all.
-        guidance: how it hears `guidance_scale`; only the second row of `CFG` hears the negative prompt.
-        max_output_pixels: the largest picture it makes; None leaves the limit to the configuration.
-        notes: what the user should know about how it was loaded, one line each: a slower way, and why.
+        defaults: fields of params whose default differs for this model.
+        styles: lists of prompts that the model was trained for, for the client's panel (see `ModelCard`); empty where
+            it takes any words.
+        guidance: how it uses `guidance_scale`; the negative prompt has an effect with `CFG` only.
+        max_output_pixels: largest width times height of a picture; None leaves the limit to the configuration.
+        notes: messages for the user about how it was loaded, one line each: what is slower than it could be, and why.
     """
 
     model: str
@@ -71,57 +72,61 @@ class EngineInfo:
 
 
 class Pending(Protocol):
-    """The outcome of one tick while the device still works on it."""
+    """The outcome of one tick, while the device may still work on it. Scheduler's thread only."""
 
     @property
     def jobs(self) -> Sequence[Job]:
-        """The jobs that leave with this tick: known at once, before their pictures are."""
+        """The jobs that leave with this tick. Known at once, without waiting for the device."""
         ...
 
     @property
     def finished_ns(self) -> int:
-        """Monotonic nanoseconds when the device was done with the tick; only asked for after `collect`."""
+        """When the device finished the tick, in monotonic nanoseconds. Valid after `collect`."""
         ...
 
     def ready(self) -> bool:
-        """Whether `collect` would return without waiting for the device."""
+        """True if `collect` would return without waiting for the device."""
         ...
 
     def collect(self) -> list[Result | Failure]:
-        """Wait for the device: one outcome for each of `jobs`, in their order, none of them encoded. Called once.
+        """Wait for the device. Called once.
+
+        Returns:
+            One outcome for each of `jobs`, in their order; pictures are not encoded.
 
         Raises:
-            EngineError: the engine is broken. (Any other exception means the same to the scheduler.)
+            EngineError: the engine is broken; so does any other exception say.
         """
         ...
 
 
 class Engine(Protocol):
-    """Rows and ticks. One thread, the scheduler's, calls everything but `cost` and `info`; the engine never blocks it
-    longer than it must.
+    """Runs jobs in rows, all of which move one step on with each tick.
+
+    Called by the scheduler's thread only, but for `cost` and `info`.
     """
 
     @property
     def info(self) -> EngineInfo:
-        """What is loaded, and what runs at this moment: a new value whenever something changes. Any thread."""
+        """What is loaded and on which rung it runs now: a new value whenever that changes. Any thread."""
         ...
 
     @property
     def free_rows(self) -> int:
-        """How many jobs the next tick can admit."""
+        """Number of jobs that the next tick can admit."""
         ...
 
     @property
     def busy_rows(self) -> int:
-        """How many rows have steps left to do: if any, the scheduler must tick again."""
+        """Number of rows that have steps left: while there are any, the scheduler must tick again."""
         ...
 
     def cost(self, params: Params) -> RowCost:
-        """What a job with these params costs. Cheap; any thread may call it."""
+        """The cost of a job with these params. Takes microseconds; any thread."""
         ...
 
     def tick(self, admitted: Sequence[Job]) -> Pending:
-        """Admit jobs, move every row one step on, and return at once where the device works on its own.
+        """Admit jobs and move every row one step on. Only launches the work where the device is asynchronous (CUDA).
 
         A job that can't be admitted (the model can't use its params) leaves with this tick as a `Failure`.
 
@@ -129,10 +134,10 @@ class Engine(Protocol):
             admitted: at most `free_rows` new jobs.
 
         Raises:
-            EngineError: the engine is broken. (Any other exception means the same to the scheduler.)
+            EngineError: the engine is broken; so does any other exception say.
         """
         ...
 
     def close(self) -> None:
-        """Free the device."""
+        """Free the device's memory. No other call follows."""
         ...

@@ -1,6 +1,6 @@
-"""What runs a model's regions, and PyTorch's eager mode: the way that is always there.
+"""The interface of what runs a model's regions (`Backend`), and its implementation by PyTorch's eager mode.
 
-Must not know rows, recipes or sessions, or which faster ways there are.
+Must not know rows, recipes or sessions, or which rungs there are.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ class Backend(Protocol):
     """Runs the regions of one model on one rung. Called by the engine's thread under `torch.inference_mode`.
 
     Attributes:
-        regions: what it runs; whoever makes a call asks them what a row's UNet must be told.
+        regions: the regions that it runs; their denoiser says which conditions a call has.
     """
 
     @property
     def rung(self) -> RungState:
-        """What runs and why. Any thread."""
+        """The rung's state at this moment. Any thread."""
         ...
 
     regions: Regions
 
     def prepare(self, width: int, height: int) -> tuple[int, ...]:
-        """Be told that pictures of this size will come.
+        """Announce pictures of this size, in pixels.
 
         Returns:
-            Batch sizes to run in turn before the first user comes, so that he does not pay for what is done once.
+            Batch sizes to run once each before the first frame: their first run prepares what later ones use.
         """
         ...
 
@@ -43,21 +43,29 @@ class Backend(Protocol):
         """Join the rows of a call to a batch and run its region.
 
         Returns:
-            What the region returns, in memory that no later call writes into.
+            The region's outputs, in memory that no later call writes into.
         """
         ...
 
     def answer(self, call: CallShape, inputs: Inputs) -> Run:
-        """What runs a call on inputs of this form now: the same object until something faster takes its place."""
+        """The callable that runs calls of this form at present: the same object until a faster one replaces it.
+
+        Args:
+            inputs: [B, …]; only their shapes and dtypes matter.
+        """
         ...
 
     def close(self) -> None:
-        """Give memory back that only this rung needs."""
+        """Free what only this rung holds, such as graphs. The model stays usable."""
         ...
 
 
 class PlainBackend:
-    """Runs the regions one call after the other, as they are."""
+    """Runs the regions as PyTorch modules. A base class for rungs.
+
+    Args:
+        rung: its state, where the subclass does not compute it.
+    """
 
     def __init__(self, regions: Regions, device: torch.device, rung: RungState) -> None:
         self.regions = regions
@@ -83,14 +91,14 @@ class PlainBackend:
         return self.regions.region(Kind(call.kind), call.guided)
 
     def close(self) -> None:
-        """See `Backend`: there is none."""
+        """See `Backend`: there is nothing to free."""
 
 
 class EagerBackend(PlainBackend):
-    """PyTorch as it is.
+    """PyTorch's eager mode.
 
     Args:
-        why: nothing faster runs.
+        why: why no faster rung runs, for people; may be empty.
     """
 
     def __init__(self, model: Model, why: str = "") -> None:
@@ -101,5 +109,5 @@ class EagerBackend(PlainBackend):
 
 
 def name_of(dtype: torch.dtype) -> str:
-    """A number format as `RungState.precision` has it."""
+    """A dtype's name as in `RungState.precision`, for example `bfloat16`."""
     return str(dtype).removeprefix("torch.")

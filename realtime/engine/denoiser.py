@@ -1,7 +1,6 @@
-"""A UNet as the step region calls it, and the conditions that it is told of each row.
+"""The UNet as the step region calls it, and its conditions: the inputs beside sample and timestep, as tensors by name.
 
-What a UNet is told beside sample and timestep has one form everywhere: tensors by name. Those that follow from a
-recipe are made by `Denoiser.conditions`, those that follow from the row's picture by its `RowEncoder`.
+A row's conditions come from its recipe (`Denoiser.conditions`) and from its picture (`RowEncoder`).
 
 Must not know rows, regions, or how a UNet is made fast.
 """
@@ -18,20 +17,20 @@ if TYPE_CHECKING:
     from .recipe import Recipe
 
 Conditions = Mapping[str, torch.Tensor]
-"""What a UNet is told beside sample and timestep: [1, …] of one row, [B, …] of a batch."""
+"""A UNet's inputs beside sample and timestep, by name: [1, …] of one row, [B, …] of a batch."""
 
 
 class UnetCall(Protocol):
     """One call of a UNet."""
 
     def __call__(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions, /) -> torch.Tensor:
-        """One prediction for each row.
+        """Predict epsilon, v or x0, as the model was trained to.
 
         Args:
-            sample: float32 [B, in_channels, h, w].
+            sample: noisy latents, float32 [B, in_channels, h, w].
             timestep: float32 [B].
-            conditions: in the model's dtype, under diffusers' names: `prompt_embeds` [B, L, D]; where the UNet wants
-                them `timestep_cond` [B, time_cond_proj_dim], and SDXL's `text_embeds` [B, P] and `time_ids` [B, 6].
+            conditions: in the model's dtype, under diffusers' names: `prompt_embeds` [B, L, D]; where the UNet has
+                such inputs `timestep_cond` [B, time_cond_proj_dim], SDXL's `text_embeds` [B, P] and `time_ids` [B, 6].
 
         Returns:
             [B, C, h, w].
@@ -40,40 +39,45 @@ class UnetCall(Protocol):
 
 
 class RowEncoder(nn.Module):
-    """Makes conditions of a row's picture, once a frame, as a part of the encode region. This one makes none."""
+    """Computes the conditions that depend on a row's picture, once a frame, in the encode region. This one has none."""
 
     def forward(self, pixels: torch.Tensor, latents: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Conditions by name.
+        """The pictures' conditions by name.
 
         Args:
-            pixels: the pictures, float32 [B, 3, H, W] in [-1, 1].
-            latents: of the pictures, float32 [B, C, h, w].
+            pixels: float32 [B, 3, H, W] in [-1, 1].
+            latents: the encoded pixels without noise, float32 [B, C, h, w].
 
         Returns:
-            Tensors [B, …], which stay with the rows until they leave.
+            Tensors [B, …], kept in `Row.conditions`.
         """
         return {}
 
 
 class Denoiser(nn.Module):
-    """A UNet as the step region calls it, with all that decides what it is told."""
+    """A UNet as the step region calls it, and what makes its conditions."""
 
     def row_encoder(self) -> RowEncoder:
-        """What makes the conditions that follow from a row's picture: a new module that no step needs."""
+        """A new module that computes the conditions that depend on a row's picture; no step calls it."""
         return RowEncoder()
 
     def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
-        """The conditions that follow from a row's recipe, or of its second row: tensors [1, …].
+        """The conditions of one row that depend on its recipe.
 
-        Each is the same object every time it is asked for.
+        Args:
+            step: index of the step, from 0.
+            is_second: whether they are for the second row, the one with the negative prompt.
+
+        Returns:
+            Tensors [1, …] by name: for equal arguments the same objects, so that unchanged ones need no copy.
         """
         raise NotImplementedError
 
     def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
-        """One prediction for each row.
+        """Predict epsilon, v or x0, as the model was trained to.
 
         Args:
-            sample: float32 [B, C, h, w].
+            sample: noisy latents, float32 [B, C, h, w].
             timestep: float32 [B].
             conditions: those of `conditions` and of `row_encoder`, [B, …].
 
@@ -84,10 +88,10 @@ class Denoiser(nn.Module):
 
 
 class PlainDenoiser(Denoiser):
-    """Tells the UNet all it may want to know, on each call.
+    """Passes all conditions to the UNet at each call, where it is not folded.
 
     Args:
-        unet: answers the calls.
+        unet: called once a step.
     """
 
     def __init__(self, unet: UnetCall) -> None:
@@ -111,13 +115,13 @@ class PlainDenoiser(Denoiser):
 
 
 class ConcatDenoiser(Denoiser):
-    """Shows a UNet the picture's latents beside the noisy ones, as further channels.
+    """Appends the picture's latents to the noisy ones as further channels of the sample.
 
     Source: Brooks et al. 2023, "InstructPix2Pix", section 3.2; diffusers'
     `pipeline_stable_diffusion_instruct_pix2pix.py`, whose name for them is `image_latents`.
 
     Args:
-        denoiser: takes samples of [B, 2 · C, h, w].
+        denoiser: takes samples [B, 2 · C, h, w].
     """
 
     def __init__(self, denoiser: Denoiser) -> None:
@@ -138,7 +142,7 @@ class ConcatDenoiser(Denoiser):
 
 
 class ImageLatents(RowEncoder):
-    """Keeps the picture's latents beside the noisy ones."""
+    """Makes the picture's own latents a condition, for `ConcatDenoiser`."""
 
     def forward(self, pixels: torch.Tensor, latents: torch.Tensor) -> dict[str, torch.Tensor]:
         """See `RowEncoder`: `image_latents`, float32 [B, C, h, w]."""

@@ -32,10 +32,10 @@ _log = logging.getLogger(__name__)
 
 
 def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine:
-    """Load the model that `config` names and make it ready for the first frame.
+    """Load the model that `config` names, start its rung and run warm-up frames.
 
     Raises:
-        ModelError, ConfigError: as `load_engine`.
+        ModelError, ConfigError: see `load_engine`.
     """
     from .models.load import load_model
     from .rungs import registry
@@ -46,7 +46,7 @@ def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine
     engine.warm_up(progress)
     if start.finish is not None:
         start.finish(progress)
-        engine.warm_up(progress)  # on CUDA what was made is captured now
+        engine.warm_up(progress)  # on CUDA this captures what `finish` compiled
     if start.upgrade is not None:
         engine.upgrade = Upgrade(config, engine.adopt)
         engine.upgrade.start(start.upgrade)
@@ -56,17 +56,20 @@ def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine
 class DiffusionEngine:
     """Implements `Engine` with a UNet and an autoencoder.
 
-    A tick makes one UNet call for each picture size in flight: as a rule there is one. Rows leave when they are done,
-    so a session that lowers its steps, or its strength to nothing, while it has several rows in flight may see a newer
-    frame overtake an older one; whoever delivers drops the older.
+    A tick makes one UNet call for each picture size in flight. A row leaves after its last step: where a session lowers
+    its number of steps while it has several rows in flight, a newer frame may finish before an older one, which
+    is dropped at delivery.
 
-    On CUDA `tick` only launches work. Elsewhere the work is done when it returns.
+    On CUDA `tick` only launches work. On other devices the work is done when it returns.
 
     Args:
-        model: what `load_model` gives.
-        backend: runs the model's regions; `adopt` puts another one in its place.
-        max_rows: frames in flight.
+        model: from `load_model`.
+        backend: runs the model's regions until `adopt` replaces it.
+        max_rows: largest number of rows in flight.
         clock: monotonic nanoseconds.
+
+    Attributes:
+        upgrade: makes a faster backend meanwhile; None where there is none to come.
     """
 
     def __init__(
@@ -88,7 +91,7 @@ class DiffusionEngine:
 
     @property
     def info(self) -> EngineInfo:
-        """What is loaded."""
+        """See `Engine`."""
         model = self._model
         device = model.device.type
         if device == "cuda":
@@ -107,22 +110,23 @@ class DiffusionEngine:
 
     @property
     def free_rows(self) -> int:
-        """How many jobs the next tick can admit."""
+        """See `Engine`."""
         return self._max_rows - len(self._rows)
 
     @property
     def busy_rows(self) -> int:
-        """How many rows have steps left to do."""
+        """See `Engine`."""
         return len(self._rows)
 
     def cost(self, params: Params) -> RowCost:
-        """See `Engine`: work is pixels of UNet rows."""
+        """See `Engine`; work is the pictures' pixels times the UNet's rows for a job (2 with guidance)."""
         return self.recipes.cost(params)
 
     def adopt(self, backend: Backend) -> None:
-        """Let another backend of the same model run the regions from the next tick on. Any thread.
+        """Run the regions on another backend of the same model from the next tick on, and close the old one then. Any
+        thread.
 
-        Rows in flight go on where they are: latents are the same on all rungs. The old backend is closed.
+        Rows in flight continue: latents have the same form on all rungs.
         """
         self._adopted.append(backend)
 
@@ -133,9 +137,9 @@ class DiffusionEngine:
             _log.info("now runs on %s", self.backend.rung)
 
     def tick(self, admitted: Sequence[Job]) -> DiffusionPending:
-        """Admit jobs and move every row one step on; new rows do their first step at once.
+        """See `Engine`; new rows do their first step in this tick.
 
-        Where the device's memory does not suffice, all rows fail and the engine lives.
+        If the device is out of memory, all rows and all of `admitted` fail, and the engine goes on.
         """
         if len(admitted) > self.free_rows:
             raise EngineError(f"{len(admitted)} jobs for {self.free_rows} free rows")
@@ -153,7 +157,7 @@ class DiffusionEngine:
         return DiffusionPending([one for one in after if not isinstance(one, Row)], self._end_mark(), self._clock)
 
     def _open(self, job: Job) -> Entry | Passed | Failed:
-        """Find the recipe; a FrameError is this frame's alone."""
+        """Look up a job's recipe; a FrameError fails this job alone."""
         try:
             recipe = self.recipes.get(job.params)
         except FrameError as error:
@@ -161,10 +165,10 @@ class DiffusionEngine:
         return Entry(job, recipe) if recipe is not None else Passed(job)
 
     def _advance(self, opened: Sequence[Entry | Passed | Failed]) -> list[Row | Leaving]:
-        """One step of all rows, new ones among them.
+        """Encode new rows, move all rows one step on, and decode those that are done.
 
         Returns:
-            What became of the rows in flight and of `opened`, in their order.
+            For each row in flight, then each of `opened`: the row if it has steps left, else what leaves.
         """
         entered: dict[Entry, Row] = {}
         for entries in rows.by_size(one for one in opened if isinstance(one, Entry)):
@@ -181,10 +185,10 @@ class DiffusionEngine:
         return [finished.get(one, one) if isinstance(one, Row) else one for one in after]
 
     def _fail_all(self, new: Sequence[Entry | Passed | Failed | Job]) -> list[Row | Leaving]:
-        """The device's memory did not suffice: no row stays on it.
+        """Fail all rows in flight and all of `new`, because the device is out of memory, and free its cache.
 
         Args:
-            new: the jobs that were admitted, as far as they were opened.
+            new: the admitted jobs, or what `_open` made of them.
         """
         error = FrameError("the device has too little memory for this picture size", "out_of_memory")
 
@@ -203,7 +207,7 @@ class DiffusionEngine:
             row.marks[stage] = mark
 
     def _end_mark(self) -> Mark:
-        """This moment, in the order of the device's work."""
+        """A mark behind the work that was launched so far: the time, or on CUDA an event."""
         if self._model.device.type != "cuda":
             return self._clock()
         event = torch.cuda.Event(enable_timing=True)
@@ -211,10 +215,11 @@ class DiffusionEngine:
         return event
 
     def warm_up(self, progress: Progress = lambda stage, percent: None) -> None:
-        """Run frames of the default size, so that the first users do not pay for what is done once.
+        """Run grey frames of the default size, one batch for each of `Backend.prepare`'s sizes. A larger batch that
+        fails is logged.
 
         Raises:
-            ModelError: one frame alone gave no picture, so none would.
+            ModelError: a single frame failed.
         """
         params = Params.model_validate({**dict(Params()), **self._model.defaults})
         batches = self.backend.prepare(params.width, params.height)
@@ -231,7 +236,7 @@ class DiffusionEngine:
             raise ModelError(f"{self._model.name}: {error}: try {advice}")
 
     def _run_grey(self, count: int, params: Params) -> list[Result | Failure]:
-        """So many grey frames in one batch."""
+        """Run `count` grey frames in one batch until all have left."""
         grey = np.full((params.height, params.width, 3), 128, np.uint8)
         frame, now_ns = Frame(0, Format.NONE, b"", 0, self._clock()), self._clock()
         job = Job(frame, params, "warm-up", now_ns, picture=grey)
@@ -241,7 +246,7 @@ class DiffusionEngine:
         return outcomes
 
     def close(self) -> None:
-        """End the upgrade, drop the rows and give cached memory back."""
+        """See `Engine`: ends the upgrade, drops the rows, closes the backend and frees the device's cache."""
         if self.upgrade is not None:
             self.upgrade.close()
         self._rows.clear()

@@ -1,6 +1,6 @@
-"""An engine without a model: it waits as a device would and gives back what came in.
+"""An engine without a model: pictures come back unchanged after a set delay. For tests, load tests and client work.
 
-Load tests, tests and client work stand on it, so it ships. Must not import torch.
+Must not import torch.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from .state import RungState
 
 
 class EchoEngine:
-    """Gives every picture back, `tick_ms` a tick.
+    """Implements `Engine`: returns every picture unchanged after one tick of `tick_ms`.
 
-    The delay behaves as a GPU's queue does: `tick` returns at once, ticks run one after another on their own, and
-    `collect` waits for its tick. So what a server adds to the device's time can be measured to the millisecond.
+    The simulated device behaves as a GPU's queue: `tick` returns at once, ticks run one after another, and `collect`
+    waits for its tick. So the time that a server adds can be measured.
 
     Args:
-        tick_ms: how long the pretended device works on a tick, whatever its number of rows.
-        max_rows: jobs of one tick.
-        fault: called with each admitted job; what it raises happens: a FrameError to that frame, anything else to
+        tick_ms: duration of a tick, whatever its number of rows.
+        max_rows: largest number of jobs in a tick.
+        fault: called with each admitted job. A FrameError that it raises fails that frame, any other exception breaks
             the engine.
     """
 
@@ -45,10 +45,10 @@ class EchoEngine:
 
     @classmethod
     def from_name(cls, name: str, *, max_rows: int) -> EchoEngine:
-        """The engine that `echo` or `echo:MS` names.
+        """Parse `echo` or `echo:MS`.
 
         Raises:
-            ConfigError: MS is no number of milliseconds.
+            ConfigError: MS is not a number from 0 to 60000.
         """
         _, _, milliseconds = name.partition(":")
         try:
@@ -60,11 +60,11 @@ class EchoEngine:
         return cls(tick_ms, max_rows)
 
     def cost(self, params: Params) -> RowCost:
-        """Every job is alike."""
+        """See `Engine`: 1 for every job."""
         return RowCost(work=1, ticks=1)
 
     def tick(self, admitted: Sequence[Job]) -> EchoPending:
-        """The pretended device starts as soon as it is free."""
+        """See `Engine`: the tick starts when the one before it ends."""
         outcomes = [self._admit(job) for job in admitted]
         self._device_free_ns = max(time.monotonic_ns(), self._device_free_ns) + int(self.tick_ms * 1e6)
         return EchoPending(admitted, outcomes, self._device_free_ns)
@@ -77,11 +77,11 @@ class EchoEngine:
         return Result(job, job.picture, Stamps.opened(job))
 
     def close(self) -> None:
-        """Nothing to free."""
+        """See `Engine`: there is nothing to free."""
 
 
 class EchoPending:
-    """A tick of the pretended device."""
+    """Implements `Pending` for a tick of the simulated device."""
 
     def __init__(self, jobs: Sequence[Job], outcomes: list[Result | Failure], finished_ns: int) -> None:
         self.jobs = jobs
@@ -89,11 +89,11 @@ class EchoPending:
         self.finished_ns = finished_ns
 
     def ready(self) -> bool:
-        """Whether the pretended device is done."""
+        """See `Pending`."""
         return time.monotonic_ns() >= self.finished_ns
 
     def collect(self) -> list[Result | Failure]:
-        """Wait for the pretended device."""
+        """See `Pending`: sleeps until `finished_ns`."""
         while (rest_ns := self.finished_ns - time.monotonic_ns()) > 0:
             time.sleep(rest_ns / 1e9)
         denoised_ns = time.monotonic_ns()

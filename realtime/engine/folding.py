@@ -1,10 +1,10 @@
-"""A UNet without what is constant: the parts that see only timestep, prompt and guidance are computed once a recipe.
+"""Folding: layers of a UNet that depend on timestep, prompt and guidance only are computed once a recipe, not in steps.
 
-Two kinds of layers are folded, both exactly: the ResNets' projections of the time embedding (with all that leads to
-them), and the keys and values of the prompt in the cross-attentions. Their results are two conditions of each row
-instead, `biases` and `keys_values`, the same two for all families.
+Folded, without approximation, are the ResNets' projections of the time embedding (with the embedding itself), and the
+keys and values of the prompt in the cross-attentions. Their results are two conditions of each row, `biases` and
+`keys_values`, in all families.
 
-Must not know rows, batches, or how the result is made fast.
+Must not know rows, batches, or rungs.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from .recipe import Recipe
 
 BIASES_KEPT = 64
-"""Recipes whose biases are kept: 40 KB a step for Stable Diffusion in half precision."""
+"""Recipes whose biases are cached: 40 KB a step for Stable Diffusion in half precision."""
 KEYS_VALUES_KEPT = 16
-"""Prompts whose keys and values are kept: 3.8 MB each for Stable Diffusion in half precision, 26 MB for SDXL."""
+"""Prompts whose keys and values are cached: 3.8 MB each for Stable Diffusion in half precision, 26 MB for SDXL."""
 
 _BLOCKS = {"DownBlock2D", "CrossAttnDownBlock2D", "UpBlock2D", "CrossAttnUpBlock2D"}
 _MID_BLOCKS = {"UNetMidBlock2DCrossAttn", "UNetMidBlock2D", None}
@@ -45,11 +45,11 @@ _UNUSUAL = (
     "mid_block_only_cross_attention",
     "cross_attention_norm",
 )
-"""Configurations under which other layers see the time or the prompt as well."""
+"""Fields of a UNet's configuration which, if set, make other layers depend on the time or the prompt."""
 
 
 def is_foldable(unet: nn.Module) -> bool:
-    """Whether a UNet is built of the parts that `FoldedDenoiser` knows. Stable Diffusion 1 and 2, SDXL and LCM are."""
+    """True if a UNet consists of the layers that `FoldedDenoiser` supports, as those of SD 1, SD 2, SDXL and LCM do."""
     if not isinstance(unet, UNet2DConditionModel):
         return False
     config: Any = unet.config
@@ -66,28 +66,30 @@ def is_foldable(unet: nn.Module) -> bool:
 
 
 class FoldedDenoiser(Denoiser):
-    """Shares the weights of the model's UNet, and leaves the folded layers out.
+    """A `Denoiser` on the weights of the model's UNet, without the folded layers.
 
     Args:
-        model: its UNet is foldable.
-        layout: of the samples, as the convolutions want them.
+        model: `is_foldable(model.unet)` is true.
+        layout: memory layout that samples are converted to.
     """
 
     def __init__(self, model: Model, layout: torch.memory_format) -> None:
         super().__init__()
         self.unet = _without_constants(model.unet)
-        self._whole = [model.unet]  # in a list, so that it is no part of what is captured or exported
+        self._whole = [model.unet]  # in a list: it is not to be a submodule, which would be exported
         self._dtype, self._layout = model.dtype, layout
         self._biases = lru_cache(BIASES_KEPT)(self._make_biases)
         self._keys_values = lru_cache(KEYS_VALUES_KEPT)(self._make_keys_values)
 
     def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
-        """See `Denoiser`: `biases` [1, S] and `keys_values` [1, L, K] in the model's dtype."""
+        """See `Denoiser`: `biases` [1, S], all ResNets' side by side, and `keys_values` [1, L, K], all attentions', in
+        the model's dtype.
+        """
         prompt = recipe.prompt_of(is_second)
         return {"biases": self._biases(recipe, prompt)[step], "keys_values": self._keys_values(prompt)}
 
     def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
-        """See `Denoiser`; `timestep` is in the biases already."""
+        """See `Denoiser`; `timestep` is not used, as the biases contain it."""
         unet: Any = self.unet
         sample = sample.to(self._dtype, memory_format=self._layout)
         biases, keys_values = conditions["biases"], conditions["keys_values"]
@@ -108,12 +110,12 @@ class FoldedDenoiser(Denoiser):
         layers = [
             layer for attention in _cross_attentions(self._whole[0]) for layer in (attention.to_k, attention.to_v)
         ]
-        # A UNet without cross-attention hears no prompt; its folded form gets it all the same.
+        # A UNet without cross-attention ignores this condition, which must be there all the same.
         return torch.cat([layer(prompt.prompt_embeds) for layer in layers], 2) if layers else prompt.prompt_embeds
 
 
 class _FoldedUnet(UNet2DConditionModel):
-    """Takes the biases in the place of timesteps, and hands them on to the ResNets."""
+    """A UNet whose `timestep` argument is the biases, passed to the ResNets as they are."""
 
     def get_time_embed(self, sample: torch.Tensor, timestep: Any) -> torch.Tensor:
         return timestep
@@ -123,14 +125,14 @@ class _FoldedUnet(UNet2DConditionModel):
 
 
 class _First(nn.Module):
-    """Stands where the time was embedded."""
+    """Replaces the time embedding: returns the biases as they are."""
 
     def forward(self, biases: torch.Tensor, timestep_cond: None = None) -> torch.Tensor:
         return biases
 
 
 class _Part(nn.Module):
-    """Stands where a folded layer was: its result is a part of what comes in."""
+    """Replaces a folded layer: returns its result, a slice of the last dimension of the condition."""
 
     def __init__(self, start: int, length: int) -> None:
         super().__init__()
@@ -141,7 +143,7 @@ class _Part(nn.Module):
 
 
 def _without_constants(unet: nn.Module) -> UNet2DConditionModel:
-    """A copy on the same weights whose folded layers take their results from the inputs."""
+    """A copy of a UNet on the same weights in which the folded layers are replaced by `_First` and `_Part`."""
     memo: dict[int, Any] = {id(tensor): tensor for tensor in (*unet.parameters(), *unet.buffers())}
     folded: Any = copy.deepcopy(unet, memo)
     folded.__class__ = _FoldedUnet

@@ -1,6 +1,6 @@
-"""Loads the engine that the configuration names.
+"""Chooses and loads the engine that the configuration names.
 
-Must not import torch or diffusers: those live in the modules that it imports when a model asks for them.
+Must not import torch or diffusers with the module: only once a model is to be loaded.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def load_engine(config: Config, progress: Progress = lambda stage, percent: None) -> Engine:
-    """Load what `config.model` names.
+    """Load the engine that `config.model` names.
 
     Args:
         config: the process's configuration.
-        progress: told about the stages of loading.
+        progress: called with the stages of loading.
 
     Raises:
-        ModelError: the model can't be found, read or trusted.
-        ConfigError: the model is there and the configuration does not fit it or this machine.
+        ModelError: the model can't be found or read, or is in a format that could run code.
+        ConfigError: the configuration does not fit the model or this machine.
     """
     if config.model == "echo" or config.model.startswith("echo:"):
         from .echo import EchoEngine

@@ -1,6 +1,6 @@
-"""A model's networks in PyTorch, as functions of float32 tensors: each hands on what the weights want.
+"""A model's networks in PyTorch as functions of float32 tensors, which they convert to the model's dtype and layout.
 
-Must not know rows, regions, or who calls.
+Must not know rows or regions.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from .models.load import Model
 
 ADDED_CONDITIONS = ("text_embeds", "time_ids")
-"""What the UNets of diffusers take in `added_cond_kwargs`."""
+"""Conditions that diffusers' UNets take in `added_cond_kwargs`."""
 
 
 class Networks:
-    """What answers the calls into a model's autoencoder and UNet.
+    """A model's autoencoder and UNet, as modules.
 
     Args:
-        model: its weights are put into the layout that convolutions want.
+        model: its weights are converted to `layout`, in place.
 
     Attributes:
-        layout: that layout.
+        layout: memory layout of weights and samples.
         encode_latents: float32 [B, 3, H, W] in [-1, 1] to latents [B, C, h, w], times the autoencoder's scaling factor.
         unet: see `denoiser.UnetCall`.
         decode_latents: float32 latents [B, C, h, w] to pixels [B, 3, H, W], nominally in [-1, 1].
@@ -45,7 +45,7 @@ class Networks:
 
 
 class _Half(nn.Module):
-    """The autoencoder, one way.
+    """The autoencoder's encoder or decoder.
 
     Args:
         convert: `Model.encode_latents` or `Model.decode_latents`.

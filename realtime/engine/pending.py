@@ -1,6 +1,6 @@
-"""What leaves with a tick: waits for the device, looks at the pictures.
+"""What leaves the diffusion engine with a tick: `Pending`'s implementation, which checks the pictures.
 
-Must not know models or rows.
+Must not know models, or how rows are run.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ BLACK_MAX, INPUT_NOT_BLACK = 2, 16
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """A frame that passes through: its picture is the answer."""
+    """A frame that passes through: it is answered with its own picture."""
 
     job: Job
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A frame that gets no picture, as is known before the device was at it, or had to leave it."""
+    """A frame without a picture: it could not be admitted, or the device ran out of memory."""
 
     job: Job
     error: FrameError
@@ -38,11 +38,12 @@ Leaving = Finished | Passed | Failed
 
 
 class DiffusionPending:
-    """What leaves with a tick, while the device may still work on it.
+    """Implements `Pending`.
 
     Args:
-        leaving: in the order of their admission.
-        end: behind the tick's last work.
+        leaving: what leaves, in the order of admission.
+        end: mark behind the tick's last work.
+        clock: monotonic nanoseconds.
     """
 
     def __init__(self, leaving: Sequence[Leaving], end: Mark, clock: Clock) -> None:
@@ -54,17 +55,17 @@ class DiffusionPending:
 
     @property
     def finished_ns(self) -> int:
-        """When the device was done with the tick; known after `collect`."""
+        """See `Pending`; 0 until the device is known to be done."""
         return self._end_ns
 
     def ready(self) -> bool:
-        """Whether the device is done."""
+        """See `Pending`."""
         if not self._end_ns and not isinstance(self._end, int) and self._end.query():
             self._end_ns = self._clock()
         return self._end_ns != 0
 
     def collect(self) -> list[Result | Failure]:
-        """Wait for the device and look at the pictures."""
+        """See `Pending`: a picture that is broken becomes a `Failure`."""
         if not self.ready() and not isinstance(self._end, int):
             self._end.synchronize()
             self._end_ns = self._clock()
@@ -88,17 +89,17 @@ class DiffusionPending:
         return Result(one.job, picture, replace(Stamps.opened(one.job), **moments))
 
     def _moment(self, mark: Mark) -> int:
-        """A mark on our clock: CUDA's events only know how far apart they are."""
+        """A mark in monotonic nanoseconds; an event counts back from the tick's end, as CUDA tells differences only."""
         if isinstance(mark, int) or isinstance(self._end, int):
             return mark if isinstance(mark, int) else 0
         return self._end_ns - round(mark.elapsed_time(self._end) * 1e6)
 
 
 def _checked(one: Finished) -> Pixels:
-    """Its picture.
+    """The picture of a decoded row, uint8 [H, W, 3].
 
     Raises:
-        FrameError: it is broken: not a number somewhere, or black though the input was not.
+        FrameError: latents or pixels were not finite, or the picture is black and its input is not.
     """
     if not one.finite:
         raise FrameError("the model's result is not a number", "nan")

@@ -1,6 +1,6 @@
-"""Params compiled to tensors, once a version: coefficient table, prompt embeddings, guidance and noise.
+"""Recipes: params compiled to tensors, which are the coefficient table, prompt embeddings, guidance and noise.
 
-Must not know frames, rows or who asks: two sessions with equal params share a recipe.
+Must not know frames, rows or sessions: sessions with equal params share a recipe.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .models.prompt import Conditioning
 
 RECIPES_KEPT, NOISES_KEPT = 64, 64
-"""Recipes and noise kept: enough for every session of a full server to move a slider back and forth."""
+"""Recipes and noise cached: several for every session of a full server, for a slider that moves back and forth."""
 
 T, KIN, KX, KM, KZ, GUIDANCE = range(6)
 """Columns of `Recipe.steps`."""
@@ -30,19 +30,19 @@ T, KIN, KX, KM, KZ, GUIDANCE = range(6)
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """All that a row needs besides its picture. Tensors are on the model's device; immutable and shared by rows.
+    """What a row needs besides its picture. Immutable and shared by rows; tensors are on the model's device.
 
-    Each tensor is one row of a batch, and the same object every time it is asked for: who keeps a batch in fixed memory
-    sees by that what needs no copying.
+    Each tensor is one row of a batch and stays the same object, so that a graph's input buffer that holds it already is
+    not filled again.
 
     Attributes:
-        steps: n of float32 [1, 6]: a sampler's table and the guidance scale (1 where there is no second row).
+        steps: n of float32 [1, 6]: a row of `sampler.Table.steps`, and the guidance scale (1 without a second row).
         start: float32 [1, 2]: (ka, kb) of `sampler.Table`.
-        noise: n of float32 [1, C, h, w]: [0] starts, [i + 1] is added behind step i.
-        prompt: what is wanted.
-        negative: of the second row of classifier-free guidance; None where there is no second row.
+        noise: n of float32 [1, C, h, w]: the first is the start's, noise[i + 1] is added in step i.
+        prompt: embeddings of the prompt.
+        negative: embeddings of the negative prompt; None where there is no second row.
         timestep_cond: [1, time_cond_proj_dim] in the model's dtype, for embedded guidance; else None.
-        time_ids: [1, 6] in the model's dtype where the UNet wants the picture's size (SDXL); else None.
+        time_ids: [1, 6] in the model's dtype for SDXL's UNet, see `Recipes`; else None.
     """
 
     steps: tuple[torch.Tensor, ...]
@@ -55,11 +55,11 @@ class Recipe:
 
     @property
     def step_count(self) -> int:
-        """UNet calls of a frame."""
+        """Number of UNet calls for a frame."""
         return len(self.steps)
 
     def prompt_of(self, is_second: bool) -> Conditioning:
-        """What a row hears, or the second row beside it.
+        """The prompt's embeddings, or for the second row the negative prompt's.
 
         Raises:
             ValueError: there is no second row.
@@ -72,7 +72,7 @@ class Recipe:
 
 
 class RecipeKey(NamedTuple):
-    """The params that change a recipe, in the form in which they do."""
+    """What a recipe depends on. Params that have no effect on it are normalised, so that equal recipes have one key."""
 
     prompt: str | tuple[WeightedPrompt, ...]
     negative_prompt: str | None
@@ -84,7 +84,7 @@ class RecipeKey(NamedTuple):
 
 
 class Recipes:
-    """Makes recipes and keeps the last ones."""
+    """Compiles recipes and caches the last `RECIPES_KEPT`. Engine's thread only, but for `cost`."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -92,20 +92,20 @@ class Recipes:
         self._noise = lru_cache(NOISES_KEPT)(self._make_noise)
 
     def cost(self, params: Params) -> RowCost:
-        """What a row of these params takes: its pixels in each UNet call, twice where it has a second row."""
+        """The cost of a job: work is its pixels, twice with a second row; ticks are its UNet calls. Any thread."""
         steps = len(sampler.timesteps(params.strength, params.num_inference_steps))
         rows = 2 if self._is_guided(params) else 1
         return RowCost(params.width * params.height * rows, steps) if steps else RowCost(work=0, ticks=1)
 
     def _is_guided(self, params: Params) -> bool:
-        """Whether classifier-free guidance takes a second row."""
+        """True if classifier-free guidance adds a second row."""
         return self._model.guidance is Guidance.CFG and params.guidance_scale > 1
 
     def get(self, params: Params) -> Recipe | None:
-        """The recipe of these params; None where the frame is to pass through.
+        """The recipe of these params; None where the strength is too low for a step and the frame passes through.
 
         Raises:
-            FrameError: the prompt can't be encoded.
+            FrameError: these params can't be compiled, for example the prompt can't be encoded.
         """
         timesteps = sampler.timesteps(params.strength, params.num_inference_steps)
         if not timesteps:
@@ -150,7 +150,10 @@ class Recipes:
         return join([embedding.to(model.dtype)], model.device)
 
     def _time_ids(self, width: int, height: int) -> torch.Tensor:
-        """SDXL's original size, crop and target size. Source: Podell et al. 2023, "SDXL", section 2.2."""
+        """SDXL's size conditioning [1, 6]: original size, crop (0, 0) and target size, height first.
+
+        Source: Podell et al. 2023, "SDXL", section 2.2.
+        """
         ids = torch.tensor([[height, width, 0, 0, height, width]], dtype=self._model.dtype)
         return join([ids], self._model.device)
 
@@ -161,10 +164,11 @@ class Recipes:
 
 
 def make_noise(seed: int, count: int, shape: tuple[int, int, int]) -> torch.Tensor:
-    """A session's fixed noise: the same on every device, and the first ones the same for every count.
+    """Noise of a seed: equal on every device, and noise i does not depend on `count`.
 
     Args:
         seed: 0 to 2³² − 1.
+        count: number of noises.
         shape: of the latents, [C, h, w].
 
     Returns:
@@ -175,9 +179,9 @@ def make_noise(seed: int, count: int, shape: tuple[int, int, int]) -> torch.Tens
 
 
 def guidance_embedding(w: float, size: int) -> torch.Tensor:
-    """The sinusoidal embedding of a guidance weight that distilled UNets take beside the timestep.
+    """The sinusoidal embedding of a guidance weight, an input of UNets with embedded guidance.
 
-    All in float32 and in this order: the angles reach 10⁴, where rounding shows, and models were trained so.
+    Computed in float32 and in this order, as in training: the angles reach 10⁴, where rounding makes a difference.
     Source: Meng et al. 2022, "On Distillation of Guided Diffusion Models"; diffusers'
     `pipeline_latent_consistency_img2img.py` (`get_guidance_scale_embedding`).
 

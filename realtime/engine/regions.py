@@ -1,13 +1,13 @@
-"""The three regions of a frame's way through a model, as modules of tensors: what each rung runs, captures or exports.
+"""The three regions of a model, as modules of tensors: what each rung runs, captures, compiles or exports.
 
-    encode: pictures, start, noise       → x (noisy latents), conditions that follow from the picture…
-    step:   x, steps, noise, conditions… → x (one step on)
+    encode: pictures, start, noise       → x (noisy latents), conditions of the picture…
+    step:   x, steps, noise, conditions… → x (after one step)
     decode: x                            → pictures, finite
 
-Inputs and outputs have names; no order of them means anything. Pictures are uint8, latents float32: they are the same
-on all rungs, so that rows in flight may change rungs between two steps.
+Inputs and outputs are passed by name. Pictures are uint8 and latents float32 on all rungs, so that rows in flight may
+change rungs between two steps.
 
-Must not know rows, sessions, or how a region is made fast.
+Must not know rows, sessions, or rungs.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ Inputs = Mapping[str, torch.Tensor]
 Outputs = Mapping[str, torch.Tensor]
 """A region's outputs by name: tensors [B, …]."""
 Run = Callable[..., Outputs]
-"""Runs a region; called with its inputs as keywords."""
+"""Runs a region: called with its inputs as keywords, it returns its outputs."""
 
 
 class Kind(StrEnum):
-    """Which region."""
+    """The regions' names, as in `CallShape.kind`."""
 
     ENCODE = "encode"
     STEP = "step"
@@ -48,14 +48,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a region, its rows not yet joined to a batch.
+    """One call of a region with rows that are not joined to a batch yet.
 
     Attributes:
-        width, height: of the pictures.
-        plain: rows without a second row; they stand first.
-        guided: rows with one (classifier-free guidance), behind them.
-        columns: the region's inputs by name: a tensor [1, …] for each row. Conditions have one for each second row too,
-            behind all: [plain, guided, second rows].
+        width, height: of the pictures, in pixels.
+        plain: number of rows without a second row; they come first.
+        guided: number of rows with a second row (classifier-free guidance); they come next.
+        columns: the region's inputs by name: a tensor [1, …] for each row. Conditions have one more for each second
+            row, in the order [plain, guided, second rows].
     """
 
     kind: Kind
@@ -67,16 +67,16 @@ class Call:
 
     @property
     def shape(self) -> CallShape:
-        """Its form, without what is in it."""
+        """The call's form, which decides what compiled code can run it."""
         return CallShape(self.kind.value, self.plain + self.guided, self.guided, self.width, self.height)
 
 
 class EncodeRegion(nn.Module):
-    """Pictures to noisy latents, and to the conditions that follow from a picture.
+    """Pictures to noisy latents and to the conditions that depend on a picture.
 
     Args:
         encode_latents: see `Networks`.
-        row_encoder: makes those conditions.
+        row_encoder: computes those conditions.
     """
 
     def __init__(self, encode_latents: Callable[[torch.Tensor], torch.Tensor], row_encoder: RowEncoder) -> None:
@@ -93,7 +93,7 @@ class EncodeRegion(nn.Module):
             noise: float32 [B, C, h, w].
 
         Returns:
-            `x`: x0, float32 [B, C, h, w]; and the conditions that the row encoder makes.
+            `x`: x0, float32 [B, C, h, w]; and the row encoder's conditions.
         """
         pixels = to_pixels(pictures)
         latents = self.encode_latents(pixels).float()
@@ -106,7 +106,7 @@ class StepRegion(nn.Module):
 
     Args:
         denoiser: the UNet.
-        guided: how many rows have a second row; they stand last, their second rows behind all.
+        guided: number of rows that have a second row. They are the last of B; their second rows follow in `conditions`.
     """
 
     def __init__(self, denoiser: Denoiser, guided: int) -> None:
@@ -115,11 +115,14 @@ class StepRegion(nn.Module):
         self.guided = guided
 
     def forward(self, x: torch.Tensor, steps: torch.Tensor, noise: torch.Tensor, **conditions: torch.Tensor) -> Outputs:
-        """`x' = kx·x + km·m + kz·noise`, with m the UNet's answer to kin·x.
+        """`x' = kx·x + km·m + kz·noise`, with m the UNet's prediction for kin·x.
+
+        For a guided row, m = m_second + guidance_scale · (m_first − m_second).
+        Source: Ho and Salimans 2022, "Classifier-Free Diffusion Guidance", formula 6, with w = guidance_scale − 1.
 
         Args:
             x: float32 [B, C, h, w].
-            steps: float32 [B, 6], columns as `Recipe.steps`.
+            steps: float32 [B, 6], columns as in `Recipe.steps`.
             noise: float32 [B, C, h, w].
             conditions: the denoiser's, each [B + guided, …].
 
@@ -151,14 +154,13 @@ class DecodeRegion(nn.Module):
         self.decode_latents = decode_latents
 
     def forward(self, x: torch.Tensor) -> Outputs:
-        """Decode. Not-a-number is looked for here: the cast to uint8 would hide it.
+        """Decode, and check for not-a-number, which the cast to uint8 would hide.
 
         Args:
             x: float32 [B, C, h, w].
 
         Returns:
-            `pictures`: uint8 [B, H, W, 3]; `finite`: bool [B], whether all of a row's latents and pixels are finite
-            numbers.
+            `pictures`: uint8 [B, H, W, 3]; `finite`: bool [B], whether all of a row's latents and pixels are finite.
         """
         pixels = self.decode_latents(x).float()
         finite = torch.isfinite(x).flatten(1).all(1) & torch.isfinite(pixels).flatten(1).all(1)
@@ -169,7 +171,7 @@ class Regions:
     """The regions of one model.
 
     Args:
-        networks: answer the calls into the autoencoder.
+        networks: the autoencoder's two halves.
         denoiser: the UNet.
     """
 
@@ -184,14 +186,14 @@ class Regions:
         """The regions in PyTorch.
 
         Args:
-            fold: take out of the UNet what is constant in a recipe, if it is built of parts that are known.
+            fold: whether to fold the UNet (see `folding`) where it can be.
         """
         networks = Networks(model)
         denoiser = _denoiser(model, networks, fold)
         return cls(networks, ConcatDenoiser(denoiser) if model.concat_source else denoiser)
 
     def region(self, kind: Kind, guided: int = 0) -> nn.Module:
-        """A region, the same object for the same arguments; `guided` matters to the step only."""
+        """A region: the same object for the same arguments. `guided` is that of `StepRegion`; the others ignore it."""
         if kind is Kind.ENCODE:
             return self._encode
         if kind is Kind.DECODE:

@@ -1,7 +1,7 @@
-"""Rows, and what a tick does to them: they are gathered into calls of regions, and given what comes back.
+"""Rows, and the three things a tick does to them: encode, denoise and decode, each as one call of a region.
 
-Everything here only launches work: no value is read back from the device. Must not know caches, failures of devices,
-where rows come from, or what a region does.
+Only launches work: no value is read back from the device. Must not know caches, failures of devices, or what a region
+computes.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from .regions import Call, Kind, Outputs
 from .staging import to_host
 
 Mark = int | torch.cuda.Event
-"""A moment on the clock, or on a CUDA stream one that is known when the device gets there."""
+"""A moment: monotonic nanoseconds, or on CUDA an event that the device records when it gets there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """A frame that gets a row, before it has one."""
+    """An admitted frame that is to become a row."""
 
     job: Job
     recipe: Recipe
@@ -36,10 +36,10 @@ class Row:
     """One frame in flight. Owned by the engine's thread.
 
     Attributes:
-        x: the noisy latents, float32 [1, C, h, w] in the sampler's space.
-        conditions: what the UNet is told of this row's picture: tensors [1, …], made by the encode region.
-        step: steps done.
-        marks: when the stages on the device were passed, by their names in `frame.Stamps`.
+        x: the noisy latents, float32 [1, C, h, w], scaled as the sampler has them.
+        conditions: those that depend on this row's picture: tensors [1, …], from the encode region.
+        step: number of steps done.
+        marks: the ends of stages on the device, by their names in `frame.Stamps`.
     """
 
     job: Job
@@ -51,18 +51,18 @@ class Row:
 
     @property
     def is_done(self) -> bool:
-        """Whether no step is left."""
+        """True if no step is left."""
         return self.step == self.recipe.step_count
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finished:
-    """What is left of a row that was decoded: nothing on the device.
+    """A decoded row. Its tensors are in the host's memory, where the device may still be writing them.
 
     Attributes:
         marks: the row's.
-        picture: uint8 [H, W, 3] in memory of the host that the device may still have to fill.
-        finite: bool [], likewise: whether all latents and pixels were finite numbers.
+        picture: uint8 [H, W, 3].
+        finite: bool [], whether all latents and pixels are finite.
     """
 
     job: Job
@@ -75,7 +75,7 @@ Sized = TypeVar("Sized", Entry, Row)
 
 
 def by_size(those: Iterable[Sized]) -> list[list[Sized]]:
-    """In groups of one picture size each: what one batch can hold."""
+    """Group by picture size, since a batch has one; the groups and what is in them keep their order."""
     groups: dict[tuple[int, int], list[Sized]] = {}
     for one in those:
         groups.setdefault((one.job.params.width, one.job.params.height), []).append(one)
@@ -83,7 +83,7 @@ def by_size(those: Iterable[Sized]) -> list[list[Sized]]:
 
 
 def encode_latents(entries: Sequence[Entry], backend: Backend) -> list[Row]:
-    """Pictures to noisy latents and to conditions: rows for new frames of one size, in their order."""
+    """Make rows of new frames of one size, in their order, by one call of the encode region."""
     columns = {
         "pictures": [torch.from_numpy(entry.job.picture)[None] for entry in entries],
         "start": [entry.recipe.start for entry in entries],
@@ -99,13 +99,13 @@ def encode_latents(entries: Sequence[Entry], backend: Backend) -> list[Row]:
 
 
 def denoise(rows: Sequence[Row], backend: Backend) -> None:
-    """Move rows of one size one step on, in one UNet call."""
+    """Move rows of one size one step on, by one call of the step region. Changes the rows."""
     rows = sorted(rows, key=lambda row: row.recipe.negative is not None)
     guided = [row for row in rows if row.recipe.negative is not None]
     columns = {
         "x": [row.x for row in rows],
         "steps": [row.recipe.steps[row.step] for row in rows],
-        # The last step's kz is 0: any noise will do there.
+        # There is no noise behind the last step, whose kz is 0: any will do.
         "noise": [row.recipe.noise[(row.step + 1) % row.recipe.step_count] for row in rows],
     }
     denoiser = backend.regions.denoiser
@@ -118,12 +118,12 @@ def denoise(rows: Sequence[Row], backend: Backend) -> None:
 
 
 def _conditions(row: Row, denoiser: Denoiser, is_second: bool) -> Conditions:
-    """All that the UNet is told of a row, or of its second row: by its recipe, and by its picture."""
+    """All conditions of a row, or of its second row: tensors [1, …] by name."""
     return {**denoiser.conditions(row.recipe, row.step, is_second), **row.conditions}
 
 
 def decode_latents(rows: Sequence[Row], backend: Backend) -> list[Finished]:
-    """Latents to pictures in the host's memory, for rows of one size that are done, in their order."""
+    """Decode rows of one size that are done, in their order, by one call of the decode region."""
     outputs = _run(backend, Kind.DECODE, rows, {"x": [row.x for row in rows]})
     pictures, finite = to_host(outputs["pictures"]), to_host(outputs["finite"])
     return [Finished(row.job, row.marks, pictures[i], finite[i]) for i, row in enumerate(rows)]

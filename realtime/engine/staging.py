@@ -1,12 +1,11 @@
-"""Copies between the host's memory and the device's that nobody waits for.
+"""Asynchronous copies between the host's memory and the device's.
 
-What CUDA copies while the host goes on must lie in pinned memory and stay untouched until the copy is done. The ring of
-such memory is PyTorch's own: a block is given out again when the last tensor or array on it is gone *and* the events
-behind all copies that use it have passed; only a size that was never there before costs an allocation. So a picture
-that somebody still looks at is never overwritten, however long he looks.
+What CUDA copies asynchronously must lie in pinned memory and stay unchanged until the copy is done. PyTorch caches
+pinned blocks: one is reused when no tensor or array refers to it any more *and* the events behind all copies of it have
+passed, so that a picture in use is never overwritten; only a new size costs an allocation.
 Source: PyTorch's notes on CUDA semantics, "Use pinned memory buffers", and its `CachingHostAllocator`.
 
-On the CPU nothing is copied. Must not know rows or regions.
+On the CPU both are the same memory. Must not know rows or regions.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ import torch
 
 
 def join(column: Sequence[torch.Tensor], device: torch.device) -> torch.Tensor:
-    """Rows [1, …] as one batch [B, …] on the device; a single tensor is its own batch."""
+    """Concatenate tensors [1, …] to a batch [B, …] on the device; a single one that is there already is not copied."""
     if device.type == "cuda" and column[0].device.type == "cpu":
         return _pinned(column).to(device, non_blocking=True)
     return (column[0] if len(column) == 1 else torch.cat(list(column))).to(device)
 
 
 def join_into(batch: torch.Tensor, column: Sequence[torch.Tensor]) -> None:
-    """Copy rows [1, …] into a batch [B, …] that is there already."""
+    """Concatenate tensors [1, …] into the existing batch [B, …], whose shape they must have."""
     if batch.device.type == "cuda" and column[0].device.type == "cpu":
         batch.copy_(_pinned(column), non_blocking=True)
     else:
@@ -32,7 +31,7 @@ def join_into(batch: torch.Tensor, column: Sequence[torch.Tensor]) -> None:
 
 
 def to_host(tensor: torch.Tensor) -> torch.Tensor:
-    """In the host's memory; on CUDA once the device gets there."""
+    """The tensor in the host's memory. On CUDA it is filled when the device gets there: wait for an event behind it."""
     if tensor.device.type != "cuda":
         return tensor.cpu()
     host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
@@ -40,6 +39,6 @@ def to_host(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _pinned(column: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Rows of the host as one batch in pinned memory: one copy, where `pin_memory()` would be a second."""
+    """Concatenate the host's tensors [1, …] in pinned memory: one copy, where `pin_memory()` would make a second."""
     shape = (sum(map(len, column)), *column[0].shape[1:])
     return torch.cat(list(column), out=torch.empty(shape, dtype=column[0].dtype, pin_memory=True))

@@ -1,4 +1,4 @@
-"""Which rung an engine runs on, as plain data that may leave the process; the sentence for people is made from it.
+"""Which rung an engine runs on, as plain data that may leave the process; its text for people is made from that data.
 
 Must not import torch, or know how a rung works.
 """
@@ -13,12 +13,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class CallShape:
-    """The form of one call of a region: what something was compiled for.
+    """The form of one call of a region, which code is compiled for.
 
     Attributes:
         kind: which region, a value of `regions.Kind`.
-        batch: rows of the call. OpenVINO's UNet counts second rows among them, as it can't tell one from the other.
-        guided: how many of the rows have a second row beside them (classifier-free guidance).
+        batch: number of rows. For OpenVINO's UNet, which does not distinguish them, second rows are included.
+        guided: number of those rows that have a second row (classifier-free guidance).
         width, height: of the pictures, in pixels, also where the region takes latents.
     """
 
@@ -29,25 +29,25 @@ class CallShape:
     height: int
 
     def __str__(self) -> str:
-        """For people: `step 2×512×512`, which is batch, width and height."""
+        """For people, for example `step 2×512×512`: kind, batch, width and height."""
         guided = f" ({self.guided} guided)" if self.guided else ""
         return f"{self.kind} {self.batch}×{self.width}×{self.height}{guided}"
 
 
 @dataclass(frozen=True, slots=True)
 class RungState:
-    """Which rung runs, why, and what is on its way. `str` makes the one line of the log, of `stats` and of the page.
+    """Which rung runs, why, and what is being made. `str` gives the line in the log, in `stats` and on the page.
 
     Attributes:
-        name: `eager`, `openvino`, `graphs`, `compile`, `aoti`, `echo`: the rung that answers, at least some calls.
-        what: for people only: run time, device, threads, batch sizes, number format.
-        precision: the number format that networks calculate in, as torch names it (`bfloat16`); empty without a model.
-            Where they differ, the least exact.
-        made_for: the calls that something was compiled for. What is slower answers all others.
-        why: why nothing faster runs, for people; empty where nothing faster is to be had.
+        name: `eager`, `openvino`, `graphs`, `compile`, `aoti` or `echo`: the fastest that runs at least some calls.
+        what: for people: run time, device, threads, batch sizes, number format.
+        precision: the dtype that networks calculate in, as torch names it (`bfloat16`), the least exact where they
+            differ; empty without a model.
+        made_for: the calls that code was compiled for; a slower rung runs all others.
+        why: why nothing faster runs, for people; may be empty.
         doing: what is being made meanwhile, for people; None where nothing is.
         failed: what could not be made and why, for people; empty where nothing failed.
-        climbs: whether a faster rung may come, or calls be compiled that are not in `made_for`, while frames flow.
+        climbs: whether a faster rung may come, or calls that are not in `made_for` be compiled, while frames flow.
     """
 
     name: str
@@ -66,11 +66,11 @@ class RungState:
         return f"{self.what}{reason}{meanwhile and f'; {meanwhile}'}"
 
     def wire(self) -> dict[str, Any]:
-        """As JSON has it: the attributes by their names, call shapes as objects."""
+        """A JSON object: the attributes by name, call shapes as objects."""
         return dataclasses.asdict(self)
 
     @classmethod
     def parse(cls, wire: Mapping[str, Any]) -> RungState:
-        """What `wire` gave, on its way through JSON."""
+        """The inverse of `wire`, also after JSON has made lists of tuples."""
         fields: dict[str, Any] = {**wire, "made_for": tuple(CallShape(**shape) for shape in wire["made_for"])}
         return cls(**fields)

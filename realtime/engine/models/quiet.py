@@ -1,4 +1,4 @@
-"""Messages of diffusers and transformers that mean nothing here, kept out of the log by name; all others go through.
+"""Drops known harmless messages of diffusers and transformers from the log; all others pass.
 
 Must not import either library: it is used around their import too.
 """
@@ -17,15 +17,15 @@ _HARMLESS = {
     # Every AutoencoderTiny carries this field.
     "diffusers.configuration_utils": ("were passed to AutoencoderTiny, but are not expected",),
     "diffusers.pipelines.pipeline_utils": ("Expected types for vae", "Expected types for unet"),
-    # Said even where there are no such modules.
+    # Logged even where there are no such modules.
     "diffusers.models.modeling_utils": ("should be kept in float32: []",),
-    # A LoRA for the UNet alone is ordinary; what fits nowhere is refused in `lora`.
+    # A LoRA for the UNet alone is common; one that fits no network is refused in `lora`.
     "diffusers.loaders.lora_base": ("No LoRA keys associated to",),
-    # … and what fits not at all, in hundreds of lines there, in one line here.
+    # `lora` reports keys that don't fit in one line; here they fill hundreds.
     "diffusers.loaders.peft": ("No LoRA keys associated to", "was unsuccessful with"),
     "diffusers.utils.peft_utils": ("led to unexpected keys",),
 }
-"""Logger and a part of the message."""
+"""By logger: parts of the messages that are dropped."""
 
 
 class _Harmless(logging.Filter):
@@ -35,7 +35,7 @@ class _Harmless(logging.Filter):
 
 @contextmanager
 def quiet() -> Generator[None]:
-    """Drop the known harmless messages, and the progress bars that would tear the terminal's lines, while inside."""
+    """Drop the harmless messages, and hide transformers' progress bars, while the block runs."""
     harmless = _Harmless()
     for name in _HARMLESS:
         logging.getLogger(name).addFilter(harmless)

@@ -1,1 +1,1 @@
-"""The ways to be faster than eager mode, and how they are reached while frames flow."""
+"""The rungs: ways to run a model faster than in eager mode, and the upgrade to them while frames flow."""

@@ -1,7 +1,7 @@
-"""Networks compiled ahead of time (AOTInductor): built, named by all that they depend on, loaded and checked.
+"""Modules compiled ahead of time by AOTInductor: building a package, its cache key, and loading it.
 
-A package is code without weights. The weights under a loaded one are the module's own tensors, in place: they take no
-memory twice, and a LoRA, or another model of the same shapes, is never answered with foreign weights.
+A package contains code and no weights. A loaded one uses the module's own tensors: they take no memory twice, and one
+package serves all models of equal form, with and without LoRAs.
 
 Must not know which networks there are, where packages are kept, or when one is built.
 """
@@ -34,17 +34,20 @@ WEIGHTS_OUTSIDE: dict[str, Any] = {
     "aot_inductor.package_constants_in_so": False,
     "aot_inductor.use_runtime_constant_folding": False,
     "freezing": False,
-    # Or tensors of up to eight numbers, such as the biases of a model's last convolution, are written into the code.
+    # Otherwise tensors of up to eight numbers, such as the last convolution's biases, are written into the code.
     "always_keep_tensor_constants": True,
 }
-"""Nothing of the weights goes into the code: neither they themselves nor what could be computed from them beforehand.
-"""
+"""Inductor's options that keep the weights, and constants computed from them, out of the package."""
 
 
 def key_of(module: torch.nn.Module, example: Inputs) -> str:
-    """A name that changes with everything that a package of this module for these inputs depends on.
+    """A package's cache key: a hash of everything that its code depends on.
 
-    The values of the weights are not in it, their shapes, dtypes and memory layout are.
+    That is machine, versions, our sources, options, the networks' configurations, and the shapes, dtypes and strides of
+    inputs and weights; not the weights' values.
+
+    Args:
+        example: the inputs that it is compiled for.
     """
     device = next(iter(example.values())).device
     parts = [
@@ -63,13 +66,16 @@ def key_of(module: torch.nn.Module, example: Inputs) -> str:
 
 
 def build(module: torch.nn.Module, example: Inputs, path: Path) -> None:
-    """Compile a module for inputs of these shapes. Takes minutes and holds the interpreter: not for a server's process.
+    """Compile a module for inputs of these shapes. Takes minutes and holds the GIL: not for a server's process.
+
+    Args:
+        path: the package file to write.
 
     Raises:
-        RuntimeError: the module has tensors that are neither weights nor inputs. (The compiler raises what it likes.)
+        RuntimeError: the module has tensors that are neither weights nor inputs. The compiler may raise any exception.
     """
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch about itself
+        warnings.simplefilter("ignore")  # torch warns of its own code
         exported = torch.export.export(module.eval(), (), dict(example), strict=False)
         if foreign := sorted(exported.constants.keys() - _weights(module).keys()):
             raise RuntimeError(f"tensors that are neither weights nor inputs: {', '.join(foreign)}")
@@ -78,12 +84,13 @@ def build(module: torch.nn.Module, example: Inputs, path: Path) -> None:
 
 
 def load(path: Path, module: torch.nn.Module) -> Package:
-    """A package as something to call like the module, with the module's weights in place.
+    """Load a package that `build` made of a module of this form, on this module's weights.
 
-    Not thread-safe: a CUDA graph can't capture the locks that would make it so.
+    Returns:
+        Called like the module. Not thread-safe: a CUDA graph can't capture locks.
 
     Raises:
-        RuntimeError: it can't be loaded, or wants weights that the module lacks.
+        RuntimeError: it can't be loaded, or needs weights that the module lacks.
     """
     package = aoti_load_package(str(path), run_single_threaded=True)
     weights = _weights(module)
@@ -96,14 +103,14 @@ def load(path: Path, module: torch.nn.Module) -> Package:
 
 
 class Package:
-    """A loaded package. Keeps the tensors alive whose addresses it was given."""
+    """A loaded package. Holds references to the weights, of which the compiled code has the addresses only."""
 
     def __init__(self, package: Callable[..., Any], weights: dict[str, torch.Tensor]) -> None:
         self._package = package
         self._weights = weights
 
     def __call__(self, **inputs: torch.Tensor) -> Outputs:
-        """What the module would say."""
+        """The module's outputs by name, for its inputs as keywords."""
         return self._package(**inputs)
 
 
@@ -121,7 +128,7 @@ def _settings(network: Any) -> str:
 
 
 def _sources(module: torch.nn.Module) -> str:
-    """What our code around the networks says, and whose the networks are."""
+    """The source of our modules that the module is made of, and diffusers' version."""
     ours = {type(child).__module__ for child in module.modules() if type(child).__module__.startswith("realtime.")}
     texts = [inspect.getsource(sys.modules[name]) for name in sorted(ours | {"realtime.engine.models.load", __name__})]
     return f"diffusers {importlib.metadata.version('diffusers')}\n" + "\n".join(texts)
@@ -132,12 +139,12 @@ def _machine(device: torch.device) -> str:
     if device.type == "cuda":
         name, capability = torch.cuda.get_device_name(device), torch.cuda.get_device_capability(device)
         return f"{versions}, CUDA {torch.version.cuda}, driver {_cuda_driver()}, {name} {capability}"
-    # The number of threads is in the code that inductor writes.
+    # Inductor writes the number of threads into the code.
     return f"{versions}, {platform.machine()} {_instructions()}, {torch.get_num_threads()} threads"
 
 
 def _cuda_driver() -> str:
-    """The kernel driver's version, where Linux says it."""
+    """The NVIDIA driver's version line from /proc; `unknown` where there is none."""
     try:
         return Path("/proc/driver/nvidia/version").read_text().splitlines()[0]
     except OSError:
@@ -145,7 +152,7 @@ def _cuda_driver() -> str:
 
 
 def _instructions() -> str:
-    """The CPU's instruction sets: the compiler is told to use what this machine has."""
+    """The CPU's instruction sets, as the compiler generates code for this very CPU."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,10 +1,10 @@
-"""Makes in a child process what would stall a server: `python -m realtime.engine.rungs.builder`, started by `Builder`.
+"""Runs tasks that would stall a server in a child process: `python -m realtime.engine.rungs.builder`, see `Builder`.
 
-Exporting, compiling and converting networks holds the interpreter for seconds, patches PyTorch's globals and wants all
-cores. Measured on the embedded model: with a conversion in a thread beside them, frames took up to 4 s and the event
-loop stood still for 0.6 s; with one in a child process both are as without.
+Exporting, compiling and converting networks holds the GIL for seconds, patches PyTorch's globals and uses all cores.
+Measured on the embedded model: with a conversion in a thread of the server, frames took up to 4 s and the event loop
+was blocked for 0.6 s; with one in a child process both are as without.
 
-Must not know engines, rows, or what is made: a task is the function of the rung that wants it made.
+Must not know engines, rows, or what a task makes.
 """
 
 from __future__ import annotations
@@ -29,17 +29,18 @@ from .toolchain import name_cuda
 _log = logging.getLogger(__name__)
 
 NICENESS = 10
-"""The child gives way to the server, whose process group's scheduling it shares."""
+"""The child's niceness, above the server's. It works within one session only (Linux's autogroups)."""
 
 COMMAND = (sys.executable, "-m", "realtime.engine.rungs.builder")
 
 
 class Task(NamedTuple):
-    """What a child process is to do: a function of a module, called with the model and by name with the arguments.
+    """What a child process is to do.
 
     Attributes:
-        function: what it yields goes to the parent, as JSON objects.
-        arguments: as JSON has them.
+        function: of a module's top level, called with the model and `arguments` as keywords; it yields messages for
+            the parent, JSON objects.
+        arguments: JSON values.
     """
 
     function: Callable[..., Iterable[Mapping[str, Any]]]
@@ -47,23 +48,25 @@ class Task(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Where the child finds the function: `module:function`."""
+        """The function as `module:function`, by which the child imports it."""
         return f"{self.function.__module__}:{self.function.__qualname__}"
 
 
 class Builder:
-    """A child process at work. It ends when it is done, when it is closed, and when this process ends in any way.
+    """A child process that runs a task. It ends with the task, by `close`, and when this process ends in any way.
 
     Args:
-        config: names the model; the child loads it by itself. Nothing else of a whole configuration leaves the process.
+        config: which model the child loads. Only the fields of `ModelConfig` are passed, whatever subclass it is.
+        task: what it does with the model.
+        command: starts the child.
     """
 
     def __init__(self, config: ModelConfig, task: Task, command: Sequence[str] = COMMAND) -> None:
-        import torch  # not with this module: the child sets things up before
+        import torch  # not with this module: the child sets environment variables before it imports torch
 
         self._scratch = tempfile.TemporaryDirectory(prefix="realtime-builder-", ignore_cleanup_errors=True)
         self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  `dispose` closes it
-        # Inductor's own cache goes with the child: killed while it writes, it would leave half files for the next.
+        # A cache of its own for Inductor: a child that is killed while it writes would leave half files for the next.
         environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": self._scratch.name}
         self._process = subprocess.Popen(
             command,
@@ -72,7 +75,7 @@ class Builder:
             stderr=self._errors,
             text=True,
             env=environment,
-            process_group=0,  # with its compilers, so that they end together; a session would lose the niceness
+            process_group=0,  # killed together with its compilers; in a new session niceness would have no effect
         )
         settings = config.model_dump(mode="json", include=set(ModelConfig.model_fields))
         order = {
@@ -90,17 +93,21 @@ class Builder:
             self._process.stdin.write(line)
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # it has ended already: `messages` ends, and `outcome` says why
+            pass  # the child has ended: `messages` ends, and `outcome` returns why
 
     def messages(self) -> Iterator[dict[str, Any]]:
-        """What the child says, until it ends."""
+        """The task's messages, until the child ends."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if line.startswith("{"):  # libraries print too
                 yield json.loads(line)
 
     def outcome(self) -> str:
-        """Wait for the end: empty where all went well, else why it did not."""
+        """Wait until the child has ended.
+
+        Returns:
+            Empty if the task succeeded, else the reason: the last line of the child's standard error, or its signal.
+        """
         code = self._process.wait()
         if code == 0:
             return ""
@@ -112,17 +119,17 @@ class Builder:
         return lines[-1] if lines else f"the builder ended with {code}"
 
     def close(self) -> None:
-        """End the child and its compilers, where they still run. From any thread, and as often as you like."""
+        """Kill the child and its compilers if they still run. Any thread, any number of times."""
         if self._process.poll() is None:
             if sys.platform == "win32":
                 self._process.kill()
             else:
-                # It may have ended just now, and another thread be about to learn that.
+                # The child may have ended since `poll`.
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self._process.pid, signal.SIGKILL)
 
     def dispose(self) -> None:
-        """End it and remove its files."""
+        """Kill the child, wait for it, and remove its files."""
         self.close()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout, self._errors):
@@ -132,12 +139,15 @@ class Builder:
 
 
 def main() -> None:
-    """The child: reads one order from its input, says on its output what its task says, and ends with its input."""
+    """The child's main function: reads one order from standard input, prints the task's messages as lines of JSON.
+
+    Kills itself and its compilers when standard input ends, which is when the parent does.
+    """
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if sys.platform != "win32":
         os.nice(order["niceness"])
-    name_cuda(Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]))  # where there is one
+    name_cuda(Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]))
 
     import torch
 

@@ -1,4 +1,4 @@
-"""Calls that are captured once and replayed: CUDA's graphs, and what stands for them on a CPU.
+"""Captures a call once to replay it: by CUDA graphs, and by a stand-in for them on a CPU.
 
 Must not know what a call does, or when one is captured.
 """
@@ -17,26 +17,29 @@ Replay = Callable[[], Outputs]
 
 
 class Capture(Protocol):
-    """Turns a call over fixed memory into one that is replayed."""
+    """Turns a call that reads fixed memory into a `Replay`."""
 
     def capture(self, call: Callable[[], Outputs]) -> Replay:
-        """Run `call` and keep what it launched.
+        """Run `call` and record what it launches.
 
         Returns:
-            Does it all again, into the same outputs: they hold until any graph is replayed.
+            Launches it again and returns the outputs, always the same tensors; valid until any capture is replayed.
+
+        Raises:
+            RuntimeError: the call can't be captured, or memory does not suffice.
         """
         ...
 
     def release(self) -> None:
-        """Graphs are about to be dropped: wait until the device is not in one of them."""
+        """Wait until no graph runs on the device. To be called before graphs are dropped."""
         ...
 
 
 class CudaCapture:
-    """`torch.cuda.CUDAGraph`s with one pool of memory.
+    """Captures `torch.cuda.CUDAGraph`s that share one memory pool.
 
-    They are replayed on the stream that is current then, one after the other, never side by side. The allocator takes
-    no capture into a pool in which one failed, or whose graphs are all gone: then there is a new one.
+    They must be replayed one after the other, on the current stream. A new pool is begun where a capture failed in the
+    last one or all of its graphs are gone: the allocator accepts no capture into such a pool.
     Source: PyTorch's notes on CUDA semantics, "CUDA Graphs"; its `CUDAGraph.cpp` and `CachingHostAllocator.h`.
     """
 
@@ -57,13 +60,13 @@ class CudaCapture:
         try:
             # `torch.cuda.graph` does not go back to the stream before if the capture fails; this does.
             with torch.cuda.stream(self._stream):
-                call()  # libraries set themselves up on their first call on a stream, which can't be captured
-                # The other threads of the process may go on talking to CUDA: hence thread_local.
+                call()  # a library's first call on a stream initialises it, which can't be captured
+                # `thread_local`, as other threads of the process may call CUDA meanwhile.
                 with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
                     outputs = call()
             self._in_pool.add(graph)
         except BaseException:
-            self._failed.append(graph)  # the allocator still counts it as under way, and asks it whose memory is whose
+            self._failed.append(graph)  # kept alive: the allocator counts it as capturing, and still calls it
             self._in_pool.clear()
             raise
         finally:
@@ -81,9 +84,9 @@ class CudaCapture:
 
 
 class Rerun:
-    """Stands for `CudaCapture` on a CPU, for tests and dry runs: it makes nothing faster.
+    """Stands in for `CudaCapture` on a CPU, for tests and dry runs: a replay calls again, and is no faster.
 
-    As in a shared pool, a replay destroys the outputs of all graphs but its own.
+    As with a shared pool, a replay destroys the outputs of all other captures.
     """
 
     def __init__(self) -> None:
@@ -105,4 +108,4 @@ class Rerun:
         return replay
 
     def release(self) -> None:
-        """See `Capture`: nothing runs on its own here."""
+        """See `Capture`: nothing is asynchronous here."""

@@ -1,6 +1,6 @@
-"""Regions that were compiled, call by call, over eager ones that answer what is not compiled; and `torch.compile`.
+"""A backend of compiled regions over eager ones, which run the calls that are not compiled; and the rung `compile`.
 
-Must not know when what is compiled later than at the start is compiled, or by whom.
+Must not know when, or by whom, calls are compiled after the start.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 
 class CompiledRegions:
-    """What is compiled, over the eager regions of a model.
+    """Compiled calls by signature, over the eager regions of a model.
 
     Args:
-        eager: answer all that is not compiled.
-        demand: told about each call that they answered.
+        eager: run what is not compiled.
+        demand: notes each call that they ran.
     """
 
     def __init__(self, eager: Regions, demand: Demand) -> None:
@@ -48,20 +48,20 @@ class CompiledRegions:
         return iter(self._calls)
 
     def put(self, signature: Signature, call: Run) -> None:
-        """Answer these calls with it from now on. From any thread."""
+        """Run calls of this signature by `call` from now on. Any thread."""
 
         def contiguous(**inputs: torch.Tensor) -> Outputs:
-            # Compiled code trusts that strides are those it was compiled for; rows that left a convolution have others.
+            # Compiled code does not check strides; outputs of a channels-last convolution have others.
             return call(**{name: tensor.contiguous() for name, tensor in inputs.items()})
 
         self._calls = {**self._calls, signature: contiguous}  # swapped whole: the engine's thread reads it
 
     def module(self, signature: Signature) -> nn.Module:
-        """The eager region that a signature calls."""
+        """See `module_of`, of the eager regions."""
         return module_of(self.eager, signature)
 
     def answer(self, call: CallShape, inputs: Inputs) -> Run:
-        """What runs a region on inputs of this form: compiled, or eager and noted."""
+        """The callable for a call: compiled for its signature, else the eager region, which the demand notes."""
         signature = Signature.of(call, inputs)
         if (compiled := self._calls.get(signature)) is not None:
             return compiled
@@ -85,7 +85,7 @@ class CompiledBackend(PlainBackend):
 
     @property
     def rung(self) -> RungState:
-        """What runs, and for which calls; eager mode answers all others."""
+        """See `Backend`: the compiled calls, or eager mode until there are any."""
         eager, ready = super().rung, tuple(signature.call for signature in self.compiled)
         if not ready:
             return eager
@@ -98,18 +98,21 @@ class CompiledBackend(PlainBackend):
 
 
 def module_of(regions: Regions, signature: Signature) -> nn.Module:
-    """The region that a signature calls."""
+    """The region that calls of a signature run."""
     return regions.region(Kind(signature.call.kind), signature.call.guided)
 
 
 def check(call: Run, module: nn.Module, example: Inputs, dtype: torch.dtype) -> None:
-    """Compare what was compiled with what it was compiled from.
+    """Compare compiled code with the module that it was compiled from.
 
     Args:
-        dtype: of the networks.
+        call: the compiled code.
+        module: a region in eager mode.
+        example: inputs for both.
+        dtype: of the networks; decides the tolerance, see `exactness`.
 
     Raises:
-        RuntimeError: the results differ too much.
+        RuntimeError: the results differ by more than the tolerance.
     """
     with torch.inference_mode():
         ours, theirs = call(**example), module(**example)
@@ -118,7 +121,7 @@ def check(call: Run, module: nn.Module, example: Inputs, dtype: torch.dtype) -> 
 
 
 def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -> Start:
-    """`torch.compile` for what the warm-up calls: frames of the model's own size."""
+    """See `Starter`: compile, before the first frame, the calls that the warm-up made: frames of the default size."""
     backend = CompiledBackend(model, COMPILE.name, f"torch.compile on {model.device.type}")
 
     def finish(progress: Progress) -> None:
@@ -131,13 +134,13 @@ def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -
 
 
 def _compiled(region: nn.Module, signature: Signature, model: Model) -> Run:
-    """A region compiled for one form of its inputs, and compared with the region.
+    """Compile a region for a signature by `torch.compile`, and check the results.
 
     Raises:
-        ConfigError: it can't be compiled, or gives other results.
+        ConfigError: it can't be compiled, or its results differ.
     """
     call: Any = torch.compile(region, fullgraph=True, dynamic=False, options=OPTIONS[model.device.type])
-    with torch.inference_mode():  # as in a tick: for other tensors torch.compile would compile once more
+    with torch.inference_mode():  # as in a tick: torch.compile would recompile for tensors made outside of it
         example = signature.example(model.device)
     try:
         check(call, region, example, model.dtype)
@@ -148,4 +151,4 @@ def _compiled(region: nn.Module, signature: Signature, model: Model) -> Run:
 
 
 COMPILE = Rung("compile", ("cpu", "cuda"), (), _start, lambda model: compiler_obstacle(model.device.type))
-"""Minutes before the first frame: only for who asks for it."""
+"""`torch.compile`. Never chosen by `auto`: the first frame waits for minutes."""

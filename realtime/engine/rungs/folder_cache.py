@@ -1,4 +1,4 @@
-"""What was made from models, on disk under `REALTIME_CACHE`: each thing a folder, there whole or not at all.
+"""A disk cache of folders by key under `REALTIME_CACHE`. A folder appears under its key only when it is complete.
 
 Must not import torch, or know what is kept.
 """
@@ -14,25 +14,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 UNFINISHED, ABANDONED_S = ".new-", 6 * 3600
-"""What the name of a folder begins with that is being filled, and how long filling one takes at most."""
+"""Prefix of the names of folders that are being filled, and the age from which they count as abandoned."""
 
 
 def cache_folder(kind: str) -> Path:
-    """The folder of one kind of thing under `REALTIME_CACHE`, or under `realtime` in the user's cache folder."""
+    """The folder for one kind of entries: in `REALTIME_CACHE`, else in `realtime` in the user's cache folder."""
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(os.environ.get("REALTIME_CACHE") or user / "realtime") / kind
 
 
 class FolderCache:
-    """Folders that are named by keys. Safe for several processes.
+    """Folders by key, the least recently used dropped first. Safe for several processes.
 
-    A key says all that its folder's content depends on, so that nobody meets what another version wrote.
+    A key must contain, hashed, all that its folder's content depends on, the program's version included.
 
     Args:
-        folder: where they lie. Made when the first is kept; only its owner may read it, as what lies there may be
-            executed.
-        max_bytes: what all of them may take; None for no limit.
-        max_count: how many there may be; None for no limit. Those that were not used for the longest go first.
+        folder: where they lie. Made by the first `make`, readable by its owner only, as entries may be executed.
+        max_bytes: largest sum of their sizes; None for no limit.
+        max_count: largest number of them; None for no limit.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int | None = None, max_count: int | None = None) -> None:
@@ -41,32 +40,35 @@ class FolderCache:
         self._max_count = max_count
 
     def path(self, key: str) -> Path:
-        """Where the folder of this key is, or would be."""
+        """The path of this key's folder, whether it exists or not."""
         return self._folder / key
 
     def find(self, key: str) -> Path | None:
-        """The folder of this key, which is in use now; None where there is none."""
+        """The folder of this key, marked as used now; None where there is none."""
         if not self.path(key).is_dir():
             return None
-        with contextlib.suppress(OSError):  # what can't be written can be read all the same
+        with contextlib.suppress(OSError):  # a read-only cache can be used all the same
             os.utime(self.path(key))
         return self.path(key)
 
     def __len__(self) -> int:
-        """How many folders there are, whatever for."""
+        """Number of complete folders."""
         if not self._folder.is_dir():
             return 0
         return sum(folder.is_dir() and not folder.name.startswith(UNFINISHED) for folder in self._folder.iterdir())
 
     def drop(self, key: str) -> None:
-        """Throw a folder away."""
+        """Delete a key's folder, if there is one."""
         shutil.rmtree(self.path(key), ignore_errors=True)
 
     def make(self, key: str, write: Callable[[Path], None]) -> Path:
-        """Have a folder filled, and keep it.
+        """Add an entry, then delete what exceeds the limits.
 
         Args:
-            write: puts files into the empty folder that it gets. What it raises is raised, and nothing is kept.
+            write: fills the empty folder that it is called with. If it raises, nothing is kept.
+
+        Returns:
+            The key's folder. If another process has made it meanwhile, that one's.
 
         Raises:
             OSError: the cache can't be written.
@@ -78,7 +80,7 @@ class FolderCache:
             self._put(temporary, key)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        with contextlib.suppress(FileNotFoundError):  # another server tidies up too
+        with contextlib.suppress(FileNotFoundError):  # another process may delete the same
             self._tidy(spare=key)
         return self.path(key)
 
@@ -88,10 +90,10 @@ class FolderCache:
         except OSError:
             if not self.path(key).exists():
                 raise
-            # Another server was faster, and what it made is as good.
+            # Another process was faster; its folder is equivalent.
 
     def _tidy(self, spare: str) -> None:
-        """Throw away what killed processes left, and where there is too much what was not used for the longest."""
+        """Delete abandoned folders, and the least recently used, but for `spare`, until the limits are kept."""
         kept: list[tuple[float, Path]] = []
         for folder in filter(Path.is_dir, self._folder.iterdir()):
             used_s = folder.stat().st_mtime

@@ -1,12 +1,12 @@
-"""CUDA graphs of a model's regions: one launch where eager mode has hundreds.
+"""CUDA graphs of a model's regions, and the rung `graphs`: one launch a call where eager mode has hundreds.
 
-A graph works on fixed memory at one batch size. So there are some batch sizes; a batch between two of them takes the
-larger one, and what comes out for the empty places is thrown away (no row sees another, so nothing in an empty
-place can touch a real one). Inputs are copied into fixed buffers, unless they hold the same tensors already: what
-belongs to a prompt is copied when the batch's composition changes. Outputs are copied out behind each replay, since
-all graphs share one pool of memory and the next replay writes over it.
+A graph has fixed memory and one batch size. There are graphs for a few batch sizes (`batch_sizes`); a smaller batch
+runs in the next larger one, whose outputs for the empty places are discarded (rows do not influence one another).
+Inputs are copied into fixed buffers, unless a buffer holds the same tensors already: a prompt's are copied only when
+the batch's composition changes. Outputs are copied after each replay, since all graphs share one memory pool, which the
+next replay overwrites.
 
-Must not know rows or recipes, or what a region does.
+Must not know rows or recipes, or what a region computes.
 """
 
 from __future__ import annotations
@@ -35,20 +35,21 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 EAGER_CALLS = 2
-"""Calls of a batch and picture size that eager mode answers before a graph is captured: a size that somebody only drags
-a slider across is not worth one. One that was prepared for is, at once.
+"""Calls of one batch and picture size that run without a graph before one is captured, so that sizes that occur while
+somebody drags a slider get none. A size that was announced by `prepare` is captured at its first call.
 """
 SIZES_KEPT = 4
-"""Picture sizes whose graphs are kept, the last ones used."""
+"""Largest number of picture sizes that have graphs; the least recently used is dropped."""
 
 
 class GraphBackend:
-    """Implements `Backend`: replays the regions of another one, which answers itself until there is a graph.
+    """Implements `Backend`: replays calls of another backend, which runs them itself until there is a graph.
 
-    A size for which memory does not suffice, or whose capture fails, stays with the other backend; the log says so.
+    A picture size that can't be captured, for example for lack of memory, stays with the other backend and is logged.
 
     Args:
-        under: runs the same regions without graphs.
+        under: the other backend.
+        capture: makes the graphs.
         max_rows: the largest batch.
         device: of the model.
     """
@@ -64,12 +65,12 @@ class GraphBackend:
 
     @property
     def rung(self) -> RungState:
-        """What runs; what is under the graphs may change while frames flow."""
+        """See `Backend`: that of the backend under the graphs, which may change, with this rung's name."""
         under, batches = self._under.rung, ", ".join(map(str, self._batch_sizes))
         return replace(under, name="graphs", what=f"graphs: CUDA graphs for batches of {batches} over {under.what}")
 
     def prepare(self, width: int, height: int) -> tuple[int, ...]:
-        """See `Backend`: graphs of this size are captured at the first call."""
+        """See `Backend`: graphs of this size are captured at their first call."""
         self._size(width, height).is_expected = True
         return self._batch_sizes
 
@@ -119,20 +120,20 @@ class GraphBackend:
     def _captured_again(
         self, call: Call, size: _Size, key: tuple[Kind, int, int], graph: _Graph, answer: Run
     ) -> _Graph:
-        """Something faster is under the graphs by now. Where that can't be captured the old graph stays."""
+        """Replace a graph by one of the callable that `under` answers with now; keep it if that can't be captured."""
         try:
             newer = _Graph(call, key[1], key[2], self._buffer, self._under, self._capture)
         except RuntimeError as error:
             why = _cause(error)
             _log.warning("%s runs uncompiled, slower: what was compiled can't be captured: %s", key[0], why)
-            graph.answer = answer  # trying once is enough to know
+            graph.answer = answer  # so that it is not tried again
             return graph
         self._capture.release()
         size.graphs[key] = newer
         return newer
 
     def _buffer(self, name: str, rows: int, like: torch.Tensor) -> _Buffer:
-        """Graphs that have this input in this shape share its buffer: a prompt's is as large for all picture sizes."""
+        """The buffer of an input of this name, shape and dtype, shared by all graphs that have such an input."""
         key = (name, rows, like.shape[1:], like.dtype)
         buffer = self._buffers.get(key)
         if buffer is None:
@@ -143,13 +144,13 @@ class GraphBackend:
 
 @dataclass(slots=True)
 class _Size:
-    """What is known of one picture size.
+    """The graphs of one picture size.
 
     Attributes:
         graphs: by region and batch sizes of plain and guided rows.
-        calls: those that eager mode answered.
-        is_expected: pictures of it will come for certain.
-        is_refused: it can't be captured.
+        calls: number of calls without a graph, by the same key.
+        is_expected: whether `prepare` announced it.
+        is_refused: whether a capture failed, so that none is tried again.
     """
 
     graphs: dict[tuple[Kind, int, int], _Graph] = field(default_factory=dict)
@@ -159,17 +160,25 @@ class _Size:
 
 
 class _Buffer:
-    """One input of graphs, in memory that stays where it is."""
+    """One input of graphs, in memory at a fixed address.
+
+    Args:
+        batch: [places, …].
+    """
 
     def __init__(self, batch: torch.Tensor) -> None:
         self.batch = batch
         self._held: list[tuple[int, Sequence[torch.Tensor]]] = []
 
     def fill(self, parts: list[tuple[int, Sequence[torch.Tensor]]]) -> None:
-        """Copy rows [1, …] to where they start, unless these very tensors are there already."""
+        """Copy tensors [1, …] into the batch, unless the last call copied the same objects to the same places.
+
+        Args:
+            parts: the index of the first place, and the tensors from there on.
+        """
         if len(parts) == len(self._held) and all(map(_are_same, parts, self._held)):
             return
-        self._held = []  # until all of it is there
+        self._held = []  # as long as the batch is incomplete
         for start, rows in parts:
             join_into(self.batch[start : start + len(rows)], rows)
         self._held = parts
@@ -180,7 +189,19 @@ def _are_same(one: tuple[int, Sequence[torch.Tensor]], other: tuple[int, Sequenc
 
 
 class _Graph:
-    """One region at one picture size, with places for so many plain and guided rows: [plain, guided, second rows]."""
+    """The graph of one region at one picture size.
+
+    Args:
+        call: the first call; its inputs are used for the capture.
+        plain: number of places for rows without a second row.
+        guided: number of places for rows with one. Order: [plain, guided, second rows].
+        buffer: the buffer for an input's name, number of places, and a tensor of that form.
+        under: runs the region.
+        capture: makes the graph.
+
+    Raises:
+        RuntimeError: the region can't be captured.
+    """
 
     def __init__(
         self,
@@ -204,7 +225,7 @@ class _Graph:
         self._replay = capture.capture(lambda: answer(**inputs))
 
     def answered_by(self, under: Backend) -> Run:
-        """What the backend under the graphs would run now."""
+        """The callable that `under` runs this graph's calls by now."""
         return under.answer(self._shape, self._inputs())
 
     def _inputs(self) -> Inputs:
@@ -214,7 +235,7 @@ class _Graph:
         self._fill(call)
         starts = self._starts
         ends = starts[0] + call.plain, starts[1] + call.guided
-        # `cat` copies: that is what it is here for, also where there is one part.
+        # `cat` always copies, also a single part: the next replay overwrites the outputs.
         return {name: torch.cat([out[: ends[0]], out[starts[1] : ends[1]]]) for name, out in self._replay().items()}
 
     def _fill(self, call: Call) -> None:
@@ -225,7 +246,7 @@ class _Graph:
 
 
 def _cause(error: BaseException) -> str:
-    """What went wrong first: ending a capture that failed raises once more, and that says nothing."""
+    """The first error's first line: ending a failed capture raises a second, uninformative one."""
     while error.__context__ is not None:
         error = error.__context__
     if isinstance(error, torch.OutOfMemoryError):
@@ -234,18 +255,18 @@ def _cause(error: BaseException) -> str:
 
 
 def batch_sizes(max_rows: int) -> tuple[int, ...]:
-    """1, 2, 4, … and `max_rows`."""
+    """The powers of two below `max_rows`, and `max_rows`."""
     powers = [2**i for i in range(max_rows.bit_length()) if 2**i < max_rows]
     return (*powers, max_rows)
 
 
 def batch_size_for(rows: int, sizes: Sequence[int]) -> int:
-    """The smallest batch that holds so many rows; 0 for none."""
+    """The smallest of `sizes` that is at least `rows`; 0 for no rows."""
     return next(size for size in sizes if size >= rows) if rows else 0
 
 
 def captured(backend: Backend, model: Model, max_rows: int) -> Backend:
-    """On CUDA, graphs of what a backend runs; elsewhere the backend itself."""
+    """A backend under CUDA graphs; on other devices the backend itself."""
     if model.device.type != "cuda":
         return backend
     return GraphBackend(backend, CudaCapture(model.device), max_rows, model.device)

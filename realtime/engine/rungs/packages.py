@@ -1,6 +1,6 @@
-"""The rung `aoti`: packages of compiled regions, kept on disk; those that are there are taken, others are built.
+"""The rung `aoti`: packages of compiled regions, loaded from a disk cache, and built where they are missing.
 
-Must not know how a package is compiled, named or loaded (`aoti`), or which calls are wanted (`specialise`).
+Must not know how a package is compiled, keyed or loaded (`aoti`), or which calls are wanted (`specialise`).
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MAX_BYTES = 2 * 2**30
-"""A package holds code and no weights: 2 to 30 MB. Enough for some sizes and batches of several models."""
+"""Default limit of the cache. A package has code and no weights: 2 to 30 MB."""
 
 PACKAGE, DIGEST = "package.pt2", "digest"
 
 
 class PackageCache:
-    """Packages on disk by what they depend on, and whether they are still what was written.
+    """Packages on disk by key, each with a checksum.
 
     Args:
         folder: of all packages.
+        max_bytes: see `FolderCache`.
     """
 
     def __init__(self, folder: Path, max_bytes: int = MAX_BYTES) -> None:
         self._folders = FolderCache(folder, max_bytes=max_bytes)
 
     def find(self, key: str) -> Path | None:
-        """The package of this key. One that is not what was written is thrown away: loading it could end the process.
+        """The package file of this key; None where there is none.
 
-        Returns:
-            A file that may be read, or None where there is none.
+        One whose checksum is wrong is deleted: loading it could crash the process.
         """
         if (kept := self._folders.find(key)) is None:
             return None
@@ -64,14 +64,17 @@ class PackageCache:
         return None
 
     def drop(self, key: str) -> None:
-        """Throw a package away."""
+        """Delete a package."""
         self._folders.drop(key)
 
     def make(self, key: str, write: Callable[[Path], None]) -> Path:
-        """Have a package written and keep it.
+        """Add a package.
 
         Args:
-            write: writes the file whose name it gets.
+            write: writes the file whose path it is called with.
+
+        Returns:
+            The package file.
 
         Raises:
             OSError: the folder can't be written.
@@ -88,7 +91,7 @@ class Packages:
     """Implements `Specialiser`: packages of the regions of a model.
 
     Args:
-        regions: get what is taken.
+        regions: `take` puts loaded packages into them.
         dtype: of the networks.
     """
 
@@ -107,7 +110,7 @@ class Packages:
         return self._regions.demand
 
     def has(self, signature: Signature) -> bool:
-        """See `Specialiser`: whether there is a package, or this process has taken it."""
+        """See `Specialiser`: True if the package is in the cache, or was taken by this process."""
         return signature in self._regions or self._cache.find(self._key(signature)) is not None
 
     def task(self, signatures: Sequence[Signature]) -> Task:
@@ -115,10 +118,10 @@ class Packages:
         return Task(build, {"signatures": [signature.wire() for signature in signatures]})
 
     def keep(self, signature: Signature) -> None:
-        """See `Specialiser`: it lies in the cache."""
+        """See `Specialiser`: the task has put it into the cache already."""
 
     def take(self, signature: Signature) -> bool:
-        """See `Specialiser`: a package that can't be loaded, or is wrong, is thrown away."""
+        """See `Specialiser`: a package that can't be loaded, or whose results are wrong, is deleted."""
         if signature in self._regions:
             return True
         key = self._key(signature)
@@ -141,7 +144,14 @@ class Packages:
 
 
 def build(model: Model, signatures: Sequence[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
-    """A builder's task: compile what is not in the cache."""
+    """A builder's task: compile the packages that are not in the cache.
+
+    Args:
+        signatures: as `Signature.wire` gives them.
+
+    Yields:
+        `made(signature)` for each.
+    """
     cache, regions = PackageCache(cache_folder(AOTI.name)), Regions.of_model(model)
     for signature in map(Signature.parse, signatures):
         region, example = module_of(regions, signature), signature.example(model.device)
@@ -152,14 +162,14 @@ def build(model: Model, signatures: Sequence[Mapping[str, Any]]) -> Iterable[Map
 
 
 def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -> Start:
-    """Eager mode answers what no package does yet. On CUDA all of it is captured in graphs."""
+    """See `Starter`: eager mode runs the calls that have no package yet. On CUDA both are captured in graphs."""
     backend = CompiledBackend(model, AOTI.name, f"{AOTI.name} on {model.device.type}")
     packages = Packages(backend.compiled, model.device, model.dtype)
     return Start(captured(backend, model, max_rows), upgrade=functools.partial(specialise, packages))
 
 
 AOTI = Rung("aoti", ("cpu", "cuda"), ("cuda",), _start, lambda model: packages_obstacle(model.device.type))
-"""`auto` compiles on GPUs only: on a CPU OpenVINO is faster, and builds in seconds."""
+"""AOTInductor's packages. Chosen by `auto` on CUDA only: on a CPU OpenVINO is faster, and made in seconds."""
 
 
 def _digest(file: Path) -> str:

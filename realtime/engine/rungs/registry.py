@@ -1,7 +1,6 @@
-"""Which rungs there are, and on which one a model is served at first.
+"""The table of rungs, and the choice of the one that a model starts on.
 
-A rung is a value: what else there is to say of one is said in the module that it comes from. Must not know how a rung
-works, rows, sessions or the scheduler.
+Must not know how a rung works, rows, sessions or the scheduler.
 """
 
 from __future__ import annotations
@@ -25,17 +24,17 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 RUNGS: tuple[Rung, ...] = (OPENVINO, AOTI, GRAPHS, COMPILE)
-"""The fastest first. Each has a value of `Accelerate` for its name."""
+"""All rungs, the fastest first. Their names are values of `Accelerate`."""
 
 
 def start(accelerate: Accelerate, model: Model, progress: Progress, max_rows: int = 8) -> Start:
-    """Begin to serve a model with what the configuration asks for.
+    """Start a model on the rung that the configuration asks for.
 
-    `auto` never waits: the fastest rung for the model's device starts on what is ready. A rung that is asked for by
-    name may make the first frame wait. Where nothing faster can run the model, eager mode does, and says why.
+    With `auto` that is the first of `RUNGS` for the model's device that can run it, and it may not delay the first
+    frame; where there is none it is eager mode, whose state says why. A rung that is asked for by name may delay it.
 
     Raises:
-        ConfigError: the rung that was asked for is not to be had.
+        ConfigError: the rung that was asked for can't run this model here.
     """
     if accelerate is Accelerate.OFF:
         return Start(EagerBackend(model))
@@ -48,7 +47,7 @@ def start(accelerate: Accelerate, model: Model, progress: Progress, max_rows: in
         if not obstacle:
             try:
                 return rung.start(model, max_rows, progress, may_wait=not is_auto)
-            except Exception as error:  # whatever a converter of foreign graphs may raise: there is a slower rung
+            except Exception as error:  # a converter may raise any exception, and a slower rung can serve
                 _log.warning("%s can't run this model", rung.name, exc_info=error)
                 obstacle, cause = f"{rung.name} can't run this model: {error}", error
         if not is_auto:
@@ -58,7 +57,7 @@ def start(accelerate: Accelerate, model: Model, progress: Progress, max_rows: in
 
 
 def _obstacle(rung: Rung, model: Model) -> str:
-    """Why a rung can't run a model here; empty where it can."""
+    """Why a rung can't run a model on its device; empty where it can."""
     if model.device.type not in rung.devices:
         return f"it runs on {' and '.join(rung.devices)}, the model is on {model.device.type}"
     return rung.obstacle(model)

@@ -1,7 +1,7 @@
-"""What a rung is: a way to run a model faster than PyTorch's eager mode, as one value.
+"""The interface of a rung: a way to run a model faster than PyTorch's eager mode, as one value.
 
-The smallest one stands in `tests/engine/rungs/test_registry.py`: a `Rung`, what starts it, and a `Specialiser` of what
-it makes. Must not know which rungs there are.
+`tests/engine/rungs/test_registry.py` has the smallest one: a `Rung`, its `Starter` and its `Specialiser`. Must not know
+which rungs there are.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class Start(NamedTuple):
-    """How a model is served at first.
+    """What a model is served with at first.
 
     Attributes:
-        backend: answers at once.
-        finish: what is to be done between the warm-up and the first frame; None where there is nothing.
-        upgrade: leads to something faster while frames flow; None where nothing does.
+        backend: runs the first frames.
+        finish: called after the warm-up, before the first frame, with a progress callback; None for nothing.
+        upgrade: work that makes something faster while frames flow; None for nothing.
     """
 
     backend: Backend
@@ -32,37 +32,37 @@ class Start(NamedTuple):
 
 
 class Starter(Protocol):
-    """Begins to serve a model on a rung."""
+    """Starts a model on a rung."""
 
     def __call__(self, model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -> Start:
-        """Make what answers the first frame.
+        """Make the backend for the first frame.
 
         Args:
             max_rows: the largest batch.
-            progress: told about the stages of what takes long.
-            may_wait: whether the rung may be made before the first frame. If not, what takes seconds is left to the
-                upgrade, and a slower rung serves until then.
+            progress: called with the stages.
+            may_wait: whether this may take longer than a few seconds. If not, that is left to `Start.upgrade`, and a
+                slower backend serves until then.
 
         Raises:
-            Exception: whatever a converter of foreign graphs may raise: the rung can't run this model.
+            Exception: of any class: the rung can't run this model.
         """
         ...
 
 
 def no_obstacle(model: Model) -> str:
-    """Of a rung that runs every model on its devices."""
+    """The `Rung.obstacle` of a rung that runs every model on its devices: none."""
     return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A way to be faster than eager mode.
+    """A way to run a model faster than in eager mode.
 
     Attributes:
         name: a value of `--accelerate`.
-        devices: torch's names of the types of device that it is made for.
-        auto_on: those on which `--accelerate auto` takes it where nothing faster can run the model.
-        start: begins to serve a model on it.
+        devices: the device types that it supports, as torch names them.
+        auto_on: those of them on which `--accelerate auto` may choose it.
+        start: starts a model on it.
         obstacle: why it can't run a model that is on one of its devices, and what to do; empty where it can.
     """
 

@@ -1,4 +1,4 @@
-"""Calls that get something made for them alone: which calls those are, and the loop that has it made meanwhile.
+"""Specialisation: which calls are in use long enough to have code made for them alone, and the loop that has it made.
 
 Must not know what is made, or how: that is a `Specialiser`'s.
 """
@@ -26,10 +26,10 @@ LOOK_EVERY_S = 1.0
 
 
 class Signature(NamedTuple):
-    """A call to the last detail: what one thing that is made for a call serves.
+    """A call's form in full: what code that is made for one call can run.
 
     Attributes:
-        inputs: name, shape and dtype of each, in the names' order.
+        inputs: name, shape and dtype of each, sorted by name.
     """
 
     call: CallShape
@@ -37,26 +37,26 @@ class Signature(NamedTuple):
 
     @classmethod
     def of(cls, call: CallShape, inputs: Inputs) -> Signature:
-        """The signature of a call with these inputs."""
+        """The signature of a call with these inputs [B, …]."""
         forms = ((name, tuple(tensor.shape), name_of(tensor.dtype)) for name, tensor in sorted(inputs.items()))
         return cls(call, tuple(forms))
 
     def wire(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """A JSON object."""
         return {"call": dataclasses.asdict(self.call), "inputs": self.inputs}
 
     @classmethod
     def parse(cls, wire: Mapping[str, Any]) -> Signature:
-        """What `wire` gave, on its way through JSON.
+        """The inverse of `wire`, also after JSON has made lists of tuples.
 
         Raises:
-            TypeError, ValueError, KeyError: it did not give this.
+            TypeError, ValueError, KeyError: it is no signature.
         """
         inputs = ((str(name), tuple(map(int, shape)), str(dtype)) for name, shape, dtype in wire["inputs"])
         return cls(CallShape(**wire["call"]), tuple(inputs))
 
     def example(self, device: torch.device) -> dict[str, torch.Tensor]:
-        """Random inputs of this form, the same every time."""
+        """Random inputs of this form by name, equal each time."""
         generator = torch.Generator().manual_seed(0)
 
         def one(shape: tuple[int, ...], dtype_name: str) -> torch.Tensor:
@@ -72,9 +72,9 @@ class Signature(NamedTuple):
 
 
 class Demand:
-    """Which calls are wanted specialised. The engine's thread notes, the upgrade's asks.
+    """Which calls are to be specialised: those that stay in use, not each size that a slider is dragged through.
 
-    A user who drags a slider through twenty sizes, or a batch size that occurs now and then, asks for nothing.
+    Any thread: the engine's calls `note`, the upgrade's asks.
 
     Args:
         clock: monotonic nanoseconds.
@@ -87,24 +87,24 @@ class Demand:
         self._refused: set[Signature] = set()
 
     def note(self, signature: Signature) -> None:
-        """It was called, and answered by what serves all calls."""
+        """Note a call for which nothing was specialised."""
         now_ns = self._clock()
         with self._lock:
             first_ns, last_ns = self._seen.get(signature, (now_ns, now_ns))
             self._seen[signature] = (now_ns if now_ns - last_ns > PAUSE_NS else first_ns, now_ns)
 
     def refuse(self, signature: Signature) -> None:
-        """Nothing can be made for it: don't ask again."""
+        """Leave a signature out of `settled` from now on."""
         with self._lock:
             self._refused.add(signature)
 
     def so_far(self) -> list[Signature]:
-        """All that was noted, in the order of a frame: behind a warm-up, what every frame of the default size calls."""
+        """All noted signatures, first noted first: after the warm-up, the calls of a frame of the default size."""
         with self._lock:
             return list(self._seen)
 
     def settled(self) -> list[Signature]:
-        """What has been in use for some seconds and still is; what is no longer in use is forgotten."""
+        """The signatures in use for `SETTLED_NS`, without refused ones. Forgets those unused for `PAUSE_NS`."""
         now_ns = self._clock()
         with self._lock:
             self._seen = {s: seen for s, seen in self._seen.items() if now_ns - seen[1] <= PAUSE_NS}
@@ -113,11 +113,11 @@ class Demand:
 
 
 class Specialiser(Protocol):
-    """What a rung makes for calls, and keeps. `specialise` calls all of it in the upgrade's thread.
+    """Makes, keeps and loads what is specialised for a call. `specialise` calls it in the upgrade's thread.
 
     Attributes:
         name: of the rung.
-        demand: where the rung notes the calls for which it has nothing.
+        demand: notes the calls for which nothing is specialised.
     """
 
     @property
@@ -126,33 +126,33 @@ class Specialiser(Protocol):
     def demand(self) -> Demand: ...  # noqa: D102
 
     def has(self, signature: Signature) -> bool:
-        """Whether something was made for these calls on this machine, by this process or another."""
+        """True if it was made for this signature on this machine, by any process."""
         ...
 
     def task(self, signatures: Sequence[Signature]) -> Task:
-        """What makes it, in a child process. The task says `made(signature)` behind each."""
+        """The task that makes it for these signatures; it yields `made(signature)` after each."""
         ...
 
     def keep(self, signature: Signature) -> None:
-        """The child process has made it."""
+        """Record that the task has made it."""
         ...
 
     def take(self, signature: Signature) -> bool:
-        """Answer these calls with what was made for them from now on.
+        """Load what was made, and run calls of this signature by it from now on.
 
         Returns:
-            False where that can't be; the log says why. If what was made is to blame, `has` is False from now on.
+            False if it can't be loaded; the log says why. If it is damaged or wrong, `has` is False from now on.
         """
         ...
 
 
 def made(signature: Signature) -> dict[str, Any]:
-    """How a task says that it made something."""
+    """The message of a task that it has made something for a signature."""
     return {"made": signature.wire()}
 
 
 def specialise(rung: Specialiser, upgrade: Upgrade) -> None:
-    """Have calls specialised until the end: first those of the warm-up's frame, then those that are in use."""
+    """Specialise calls until the upgrade closes: first those of the warm-up, then those that settle."""
     wanted = rung.demand.so_far()
     while not upgrade.closing.is_set():
         _look(rung, wanted, upgrade)
@@ -161,7 +161,7 @@ def specialise(rung: Specialiser, upgrade: Upgrade) -> None:
 
 
 def _look(rung: Specialiser, wanted: Sequence[Signature], upgrade: Upgrade) -> None:
-    """Take what there is, make what there is not, and refuse what is not to be had: trying once is enough to know."""
+    """Take what exists for the wanted signatures, have the rest made and taken, and refuse those that failed."""
     taken = {signature for signature in wanted if rung.has(signature) and rung.take(signature)}
 
     def hear(message: Mapping[str, Any]) -> None:

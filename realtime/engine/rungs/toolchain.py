@@ -1,6 +1,6 @@
-"""Whether this machine can compile networks: what `--accelerate compile` and `aoti` stand on, and where CUDA lies.
+"""Whether this machine has what `--accelerate compile` and `aoti` need to compile networks, and where CUDA lies.
 
-Must not import torch: `doctor` asks before anybody knows whether that works.
+Must not import torch: `doctor` asks before it is known whether that works.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 def cxx() -> str | None:
-    """The C++ compiler that torch's inductor would call; None where there is none."""
+    """Path of the C++ compiler that torch's inductor would call; None where there is none."""
     return shutil.which(os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++"))
 
 
@@ -47,10 +47,10 @@ def packages_obstacle(device: str) -> str:
 
 
 def cuda_home() -> Path | None:
-    """The CUDA toolkit's folder, with the headers that C++ code wants; None where there is none.
+    """The CUDA toolkit's folder, if it has the headers that compiled code includes; None where there is none.
 
-    torch takes what lies above the `nvcc` on the path, which has no headers where that is a script in /usr/local/bin.
-    The wheels that torch brings hold only a part of them.
+    torch's own guess, the folder above `nvcc` on the path, has no headers where `nvcc` is a script in /usr/local/bin.
+    The wheels that torch depends on contain only a part of them.
     """
     named = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH")
     guesses = [Path(named)] if named else []
@@ -62,10 +62,11 @@ def cuda_home() -> Path | None:
 
 
 def name_cuda(scratch: Path) -> None:
-    """Tell the compilers that this process starts where CUDA lies. To be called before torch is imported.
+    """Set CUDA_HOME and LIBRARY_PATH for the compilers that this process starts, where CUDA is found. To be called
+    before torch is imported.
 
     Args:
-        scratch: gets the link `libcuda.so`: drivers install `libcuda.so.1`, the linker looks for the other name.
+        scratch: folder for a link named `libcuda.so`: drivers install `libcuda.so.1`, the linker looks for this name.
     """
     if (home := cuda_home()) is not None:
         os.environ["CUDA_HOME"] = str(home)
@@ -76,7 +77,7 @@ def name_cuda(scratch: Path) -> None:
 
 
 def _driver() -> Path | None:
-    """CUDA's driver library on Linux, as the loader finds it."""
+    """Path of CUDA's driver library as Linux's loader finds it; None where there is none."""
     try:
         ctypes.CDLL("libcuda.so.1")
         maps = Path("/proc/self/maps").read_text()

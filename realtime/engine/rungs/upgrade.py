@@ -1,4 +1,4 @@
-"""The upgrade to a faster rung while frames flow: a child process makes what it needs, the engine takes it.
+"""The upgrade to a faster rung while frames flow: a thread that has things made in child processes and hands them over.
 
 Must not know rows, the scheduler, or how a rung works.
 """
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 StartBuilder = Callable[["ModelConfig", Task], Builder]
-"""Starts a child process at work on a task; tests bring their own."""
+"""Starts a child process that runs a task; tests bring their own."""
 
 
 class Meanwhile(NamedTuple):
-    """What an upgrade is at, swapped whole: the upgrade's thread writes it, others read it.
+    """An upgrade's state. The upgrade's thread replaces it as a whole, other threads read it.
 
     Attributes:
-        doing, failed: as in `RungState`; at most one of them says something.
+        doing, failed: as in `RungState`; at most one of them is set.
     """
 
     doing: str | None = None
@@ -39,12 +39,15 @@ IDLE = Meanwhile()
 
 
 class Upgrade:
-    """A thread that works at a faster rung while a slower one serves. Failing leaves that one, and the log says so.
+    """A thread that makes a faster rung while a slower one serves. A failure is logged, and the slower one stays.
 
     Args:
         config: names the model that the builder loads.
-        adopt: gives the engine its new backend; called in the upgrade's thread.
-        start_builder: starts a child process at work on a task.
+        adopt: hands the engine its new backend; called in the upgrade's thread.
+        start_builder: starts a child process that runs a task.
+
+    Attributes:
+        closing: set by `close`; the work is to end then.
     """
 
     def __init__(
@@ -60,18 +63,18 @@ class Upgrade:
         self._thread: threading.Thread | None = None
 
     def beside(self, rung: RungState) -> RungState:
-        """A rung, and what is being made meanwhile, what failed, and whether the upgrade goes on. Any thread."""
+        """A rung's state with this upgrade's `doing`, `failed` and `climbs`. Any thread."""
         doing, failed = self._meanwhile
         goes_on = self._thread is not None and self._thread.is_alive() and not self.closing.is_set()
         return replace(rung, doing=doing, failed=failed, climbs=goes_on)
 
     def start(self, work: Work) -> None:
-        """Work in a thread of its own: see `Work`."""
+        """Start the thread with this work."""
         self._thread = threading.Thread(target=self._run, args=(work,), name="upgrade", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """End the builder, and the thread as soon as it looks up."""
+        """Kill the builder, set `closing`, and wait for the thread."""
         self.closing.set()
         with self._lock:
             if self._builder is not None:
@@ -82,14 +85,15 @@ class Upgrade:
     # -- for `work`, in the upgrade's thread ------------------------------------------------------------------------
 
     def make(self, what: str, task: Task, on_message: Callable[[Mapping[str, Any]], None]) -> bool:
-        """Have a child process make something.
+        """Run a task in a child process, and wait for it.
 
         Args:
-            what: for people.
-            on_message: gets what the task says.
+            what: what it makes, for people.
+            task: the task.
+            on_message: called with each of its messages.
 
         Returns:
-            Whether it was made; if not, the log and `beside` say why.
+            True if the task succeeded and the upgrade is not closing. A failure is logged and in `beside`.
         """
         _log.info("%s is being made", what)
         self._meanwhile = Meanwhile(doing=what)
@@ -112,12 +116,12 @@ class Upgrade:
         return not reason and not self.closing.is_set()
 
     def give_up(self, what: str, reason: object) -> None:
-        """Stay on the slower rung."""
+        """Log, and show in `beside`, that `what` could not be made and why."""
         _log.warning("%s can't be made, the rung stays as it is: %s", what, reason)
         self._meanwhile = Meanwhile(failed=f"no {what}: {reason}")
 
     def arrive(self, backend: Backend) -> None:
-        """Serve on a faster rung from the next tick on."""
+        """Hand the engine a faster backend, unless the upgrade is closing."""
         if not self.closing.is_set():
             self._meanwhile = IDLE
             self._adopt(backend)
@@ -125,10 +129,10 @@ class Upgrade:
     def _run(self, work: Work) -> None:
         try:
             work(self)
-        except Exception as error:  # whatever compilers and converters raise: there is a slower rung
+        except Exception as error:  # compilers and converters may raise any exception, and a slower rung serves
             _log.debug("the upgrade ended", exc_info=True)
             self.give_up("a faster rung", f"{type(error).__name__}: {error}")
 
 
 Work = Callable[[Upgrade], None]
-"""What an upgrade does: it calls `make` and `arrive` as often as it likes, and ends when `closing` is set."""
+"""The function of an upgrade's thread: calls `make` and `arrive`, and returns soon after `closing` is set."""

@@ -1,9 +1,9 @@
-"""The regions in OpenVINO, for CPUs: the same pictures as PyTorch's eager mode, two to three times as fast.
+"""The backend of the rung `openvino`, for CPUs: eager mode's results within `exactness`, two to three times as fast.
 
-Where the CPU calculates in half precision by itself, OpenVINO may: bfloat16 takes half the time of float32. Networks
-serve all sizes at once; those that are in use get compilations of their own, by and by.
+On a CPU with native half precision OpenVINO calculates in it: bfloat16 takes half the time of float32. Networks are
+compiled for all batches and sizes at once, and later for those in use alone.
 
-Must not know rows, or when it is a good choice.
+Must not know rows, or when the rung is chosen.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ _log = logging.getLogger(__name__)
 
 
 class OpenVinoBackend(PlainBackend):
-    """A `Backend` on OpenVINO's CPU plug-in, and a `Specialiser` of itself: networks are compiled for calls in use.
+    """A `Backend` on OpenVINO's CPU plug-in, and the `Specialiser` of its networks.
 
-    Encode and decode run there whole: PyTorch's threads spin for a while behind each operation on a whole picture, and
-    the encoder behind the conversion took 8 ms for 4. Of a step only the denoiser does: the rest is a few thousand
-    numbers, and depends on how many rows are guided.
+    Encode and decode regions run in OpenVINO as a whole: PyTorch's threads spin for a while after an operation on a
+    picture, which slowed the encoder from 4 to 8 ms. Of a step only the denoiser does: the rest is a few thousand
+    numbers, and depends on the number of guided rows.
 
     Args:
-        model: on the CPU, in float32. Unless it must be exact, half precision is taken where the CPU has it. A network
-            whose results suffer by that stays in float32.
-        progress: told about the stages.
+        model: on the CPU, in float32. Unless `Model.exact`, networks calculate in half precision where the CPU has it
+            natively and their results are within the tolerance, else in float32.
+        progress: called with the stages.
 
     Attributes:
-        demand: calls that are in use and that nothing is compiled for.
+        demand: notes the calls for which no network is compiled alone.
 
     Raises:
-        RuntimeError: the results differ from PyTorch's. (The converter raises whatever it likes.)
+        RuntimeError: the results differ from PyTorch's. The converter may raise any exception.
     """
 
     def __init__(self, model: Model, progress: Progress) -> None:
@@ -86,7 +86,7 @@ class OpenVinoBackend(PlainBackend):
 
     @property
     def rung(self) -> RungState:
-        """What runs, in which number format, and what it is made for; what serves all sizes answers all other calls."""
+        """See `Backend`; `made_for` are the calls that a network is compiled for alone."""
         rung = super().rung
         made_for = tuple(one.call for network in self._networks.values() for one in network.fixed)
         sizes = dict.fromkeys(f"{one.width}×{one.height}" for one in made_for if one.kind == Kind.ENCODE)
@@ -106,29 +106,29 @@ class OpenVinoBackend(PlainBackend):
         return super().rung.name
 
     def has(self, signature: Signature) -> bool:
-        """See `Specialiser`: whether a compilation for these calls gave PyTorch's results before."""
+        """See `Specialiser`: True if a network compiled for these calls was proven on this machine."""
         return signature in self._known.proven
 
     def task(self, signatures: Sequence[Signature]) -> Task:
-        """See `Specialiser`: not in a server's process, as OpenVINO has crashed there."""
+        """See `Specialiser`: proves them in a child process, as OpenVINO has crashed the process while compiling."""
         return Task(prove, {"signatures": [signature.wire() for signature in signatures]})
 
     def keep(self, signature: Signature) -> None:
-        """See `Specialiser`: the proof is kept, as compiling takes a third of a second."""
+        """See `Specialiser`: keeps the fact that it is proven; compiling again takes a third of a second."""
         self._known.keep(proven=frozenset([signature]))
 
     def take(self, signature: Signature) -> bool:
-        """See `Specialiser`."""
+        """See `Specialiser`: compiles here; False while `SHAPES_KEPT` others are in use."""
         if self._network(signature).take(signature):
             return True
         _log.info("%s stays with what serves all sizes, slower: too many sizes are in use", signature)
         return False
 
     def prove(self, signature: Signature) -> None:
-        """Compile for these calls and compare.
+        """Compile a network for these calls alone, and compare its results with PyTorch's.
 
         Raises:
-            RuntimeError: the results differ, or it can't be compiled.
+            RuntimeError: they differ, or it can't be compiled.
         """
         network, call, scale_px = self._network(signature), signature.call, self._model.latent_scale_px
         every = traced_networks(self._model, call.batch, call.height // scale_px, call.width // scale_px)
@@ -141,7 +141,14 @@ class OpenVinoBackend(PlainBackend):
 
 
 def prove(model: Model, signatures: Sequence[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
-    """A builder's task: try compilations, and tell of each that is right."""
+    """A builder's task: prove networks compiled for these signatures alone.
+
+    Args:
+        signatures: as `Signature.wire` gives them.
+
+    Yields:
+        `made(signature)` for each; ends with an exception at the first that fails.
+    """
     backend = OpenVinoBackend(model, lambda stage, percent: None)
     for signature in map(Signature.parse, signatures):
         backend.prove(signature)
@@ -174,12 +181,18 @@ class _OpenVinoDenoiser(Denoiser):
 
 
 def native_precision(core: ov.Core) -> str:
-    """What OpenVINO takes on this CPU where it is free to: the fastest format that the CPU has circuits for."""
+    """OpenVINO's name of the number format that it prefers on this CPU: the fastest with native instructions."""
     return str(core.get_property("CPU", "INFERENCE_PRECISION_HINT").get_type_name())
 
 
 def _said(taken: dict[str, str], native: str, exact: bool) -> str:
-    """The number formats, and why, for the log."""
+    """The number formats and the reason for them, for people.
+
+    Args:
+        taken: number format by region.
+        native: see `native_precision`.
+        exact: see `Model`.
+    """
     if exact:
         return "float32 as asked for"
     if native == FLOAT32:
@@ -192,7 +205,7 @@ def _said(taken: dict[str, str], native: str, exact: bool) -> str:
 
 
 def _first_exact(networks: Iterable[Network], traced: Traced) -> Network:
-    """The first whose results are near enough to PyTorch's.
+    """The first network whose results are within the tolerance of PyTorch's.
 
     Raises:
         RuntimeError: there is none.
@@ -207,7 +220,7 @@ def _first_exact(networks: Iterable[Network], traced: Traced) -> Network:
 
 
 def _differs(run: Run, traced: Traced, precision: str) -> str:
-    """How far results are from PyTorch's, in words; empty where that is near enough."""
+    """The fault of the results of `run` on the example, see `exactness.fault`; empty where there is none."""
     with torch.no_grad():
         expected = traced.network(**traced.example)
     return fault(run(**traced.example), expected, FORMATS[precision])

@@ -1,4 +1,4 @@
-"""A model's networks in OpenVINO's form: traced, converted, kept on disk under a name that says what they are.
+"""Converts a model's networks to OpenVINO, and keeps conversions in a disk cache.
 
 Must not know how they are run, or in which number format.
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import torch
 import torch.nn.functional as F
 
-# OpenVINO's converter would tell its makers of every conversion, and the process's end would wait for that.
+# Keeps OpenVINO's converter from sending telemetry, for which the process would wait at its end.
 sys.modules.setdefault("openvino_telemetry", cast("Any", None))
 import openvino as ov  # noqa: E402
 
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 CONVERSIONS_KEPT = 3
-"""Conversions kept on disk, the last ones used: one is as large as its model in float32."""
+"""Largest number of conversions in the cache: each is as large as its model in float32."""
 
 TRACE_BATCH, TRACE_SIDE = 2, 33
-"""Batch and side of the latents that the networks are traced with; both stay free in the result. An odd side makes the
-UNet trace the way that fits all: it upsamples to the size of what it halved, not by two.
+"""Batch and side of the latents that networks are traced with; both are dynamic in the result. The side is odd so that
+the UNet upsamples to the size of its skip connections, and not by a fixed factor of two.
 """
 
 
@@ -54,11 +54,12 @@ class _ByName(torch.nn.Module):
 
 
 class Traced(NamedTuple):
-    """A network, and an input to trace it with.
+    """A network to convert.
 
     Attributes:
-        kind: the region that it is, or in a step the denoiser of.
-        network: called with inputs by name, it answers with outputs by name.
+        kind: its region; for STEP the network is the region's denoiser only.
+        network: called with inputs as keywords, it returns outputs by name.
+        example: inputs for tracing and for comparing results.
     """
 
     kind: Kind
@@ -69,12 +70,11 @@ class Traced(NamedTuple):
 def traced_networks(
     model: Model, batch: int = TRACE_BATCH, height: int = TRACE_SIDE, width: int = TRACE_SIDE
 ) -> list[Traced]:
-    """Encode region, denoiser and decode region, with inputs like those they will see: errors on noise say little about
-    pictures.
+    """Encode region, denoiser and decode region, with inputs like those of frames: errors on noise would say little.
 
     Args:
-        height: of the latents.
-        width: of the latents.
+        batch: number of rows.
+        height, width: of the latents.
     """
     whole = Regions.of_model(model, fold=False)
     encode = whole.region(Kind.ENCODE)
@@ -102,8 +102,9 @@ def traced_networks(
 
 
 def _pictures(batch: int, height_px: int, width_px: int, generator: torch.Generator) -> torch.Tensor:
-    """uint8 [B, H, W, 3], as rich in contrast as a photograph: the encoder's error in bfloat16 is 0.008 there, 0.009
-    here, 0.012 on flat pictures."""
+    """Random pictures with the contrast of photographs, uint8 [B, H, W, 3]. The encoder's error in bfloat16 is 0.009 on
+    them, 0.008 on photographs, 0.012 on flat pictures.
+    """
     rough = torch.randn(batch, 3, 8, 8, generator=generator)
     grain = torch.randn(batch, 3, height_px, width_px, generator=generator)
     smooth = F.interpolate(rough, (height_px, width_px), mode="bilinear")
@@ -111,20 +112,21 @@ def _pictures(batch: int, height_px: int, width_px: int, generator: torch.Genera
 
 
 def conversions() -> FolderCache:
-    """Where conversions are kept, and what was found out about them."""
+    """The cache of conversions, each with the results of checks on it (`known`)."""
     return FolderCache(cache_folder("openvino"), max_count=CONVERSIONS_KEPT)
 
 
 def is_converted(model: Model) -> bool:
-    """Whether this model's conversion is in the cache, so that `OpenVinoBackend` is there in a second."""
+    """True if this model's conversion is in the cache, so that making an `OpenVinoBackend` takes about a second."""
     return conversions().find(key_of(model, traced_networks(model))) is not None
 
 
 def converted(core: ov.Core, key: str, networks: Sequence[Traced], progress: Progress) -> list[ov.Model]:
-    """The networks in OpenVINO's form: read where they were converted before (0.1 s), else converted (5 s) and kept.
+    """The networks in OpenVINO: read from the cache (0.1 s), else converted (5 s) and kept.
 
     Args:
-        key: what `key_of` says of them.
+        core: reads them.
+        key: from `key_of`.
     """
     progress("reading the openvino conversion", None)
     cache = conversions()
@@ -154,10 +156,8 @@ def converted(core: ov.Core, key: str, networks: Sequence[Traced], progress: Pro
 
 
 def key_of(model: Model, networks: Sequence[Traced]) -> str:
-    """A conversion's name in the cache.
-
-    It changes with the weights (LoRAs are fused into them), the networks' form, our source and the converters: so
-    what another version of this program kept is never read.
+    """A conversion's cache key: a hash of the weights (LoRAs are fused into them), the networks' form and
+    configurations, our sources, and the versions of torch and OpenVINO.
     """
     digest = hashlib.blake2b(digest_size=12)
     configs: list[Any] = [model.unet.config, model.vae.config]
@@ -175,7 +175,7 @@ def key_of(model: Model, networks: Sequence[Traced]) -> str:
 
 
 class _ByPosition(torch.nn.Module):
-    """A network as the tracer wants it: inputs and outputs in an order instead of by name.
+    """A network as the tracer needs it: with positional inputs and outputs instead of named ones.
 
     Args:
         network: as in `Traced`.
@@ -198,13 +198,12 @@ class _ByPosition(torch.nn.Module):
 
 
 def _convert(traced: Traced) -> ov.Model:
-    """Trace, free the batch and the picture's sides, and give inputs and outputs their names: from here on no order of
-    them means anything."""
+    """Trace and convert a network; make batch and sides dynamic, and name inputs and outputs as in PyTorch."""
     names, tensors = zip(*traced.example.items(), strict=True)
     network = _ByPosition(traced.network, names)
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer's doubts about Python numbers; a comparison is the answer to them
-        # Left to itself, the converter traces with torch's own check: 5 s instead of 3 for the embedded model.
+        warnings.simplefilter("ignore")  # the tracer warns of Python numbers; results are compared later
+        # The converter would trace with `check_trace`: 5 s instead of 3 for the embedded model.
         graph = torch.jit.trace(network, tensors, check_trace=False)
         converted = ov.convert_model(graph, example_input=tensors)
     for ports, their_names in ((converted.inputs, names), (converted.outputs, network.outputs)):
@@ -215,7 +214,7 @@ def _convert(traced: Traced) -> ov.Model:
 
 
 def _free(tensor: torch.Tensor) -> list[int]:
-    """A tensor's shape with batch and the picture's sides free."""
+    """A tensor's shape with -1 for the batch, and for height and width where it has four dimensions."""
     if tensor.ndim != 4:
         return [-1, *tensor.shape[1:]]
     return [-1, -1, -1, tensor.shape[3]] if tensor.dtype is torch.uint8 else [-1, tensor.shape[1], -1, -1]

@@ -1,4 +1,4 @@
-"""What was found out about a conversion on this machine: which number formats are exact enough, and which shapes.
+"""Results of checks on a conversion on this machine: each network's number format, and the proven signatures.
 
 Must not know models, or how results are compared.
 """
@@ -18,19 +18,20 @@ _log = logging.getLogger(__name__)
 FLOAT32 = "f32"
 
 FORMATS = {FLOAT32: "float32", "bf16": "bfloat16", "f16": "float16"}
-"""OpenVINO's names of number formats, and torch's."""
+"""torch's names of number formats by OpenVINO's."""
 
 
 class Known:
-    """What was found out before. A file that is damaged, or was written by another version, counts for nothing.
+    """The results of former checks, in a file beside the conversion. One that is damaged, or of another version, is
+    ignored.
 
     Args:
         folder: of the conversion.
-        machine: what results depend on beside the conversion, in words.
+        machine: what results depend on beside the conversion (CPU, number format asked for), as a key in the file.
 
     Attributes:
-        precisions: of each network, the number format that it passes in.
-        proven: calls that a network was compiled for and gave the right results.
+        precisions: by region, the number format in which its network's results are within the tolerance.
+        proven: signatures for which a network was compiled alone and its results are within the tolerance.
     """
 
     def __init__(self, folder: Path, machine: str) -> None:
@@ -42,7 +43,7 @@ class Known:
             everything: dict[str, Any] = json.loads(self._file.read_text("utf-8"))
             mine = everything.get(machine, {"precisions": {}, "proven": []})
             precisions, proven = _precisions(mine["precisions"]), frozenset(map(Signature.parse, mine["proven"]))
-        except OSError:  # nothing was found out yet
+        except OSError:  # there was no check yet
             return
         except (ValueError, TypeError, AttributeError, KeyError):
             _log.warning("%s is damaged, or of another version: results are compared anew", self._file)
@@ -50,7 +51,12 @@ class Known:
         self._all, self.precisions, self.proven = everything, precisions, proven
 
     def keep(self, precisions: Mapping[str, str] | None = None, proven: frozenset[Signature] = frozenset()) -> None:
-        """Remember, so that the next start need not compare again."""
+        """Write results to the file, for the next start.
+
+        Args:
+            precisions: replace the present ones; None leaves them.
+            proven: added to the present ones.
+        """
         before = self.precisions, self.proven
         self.precisions, self.proven = dict(precisions or self.precisions), self.proven | proven
         if (self.precisions, self.proven) == before:
@@ -59,15 +65,15 @@ class Known:
         self._all[self._machine] = {"precisions": self.precisions, "proven": wires}
         try:
             self._file.write_text(json.dumps(self._all, indent=1), "utf-8")
-        except OSError as error:  # the conversion could not be kept either, and that was said
+        except OSError as error:  # the conversion could not be kept either, which was logged
             _log.debug("%s: %s", self._file, error)
 
 
 def _precisions(said: Mapping[str, str]) -> dict[str, str]:
-    """The formats as they were kept.
+    """Check number formats that were read from the file.
 
     Raises:
-        ValueError: one of them is none of `FORMATS`.
+        ValueError: one of them is not in `FORMATS`.
     """
     if unknown := set(said.values()) - FORMATS.keys():
         raise ValueError(f"no number formats: {unknown}")

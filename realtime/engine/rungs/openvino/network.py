@@ -1,6 +1,6 @@
-"""One network, compiled by OpenVINO for all batches and sizes, and beside that for those which are in use.
+"""One network compiled by OpenVINO: with dynamic shapes, and besides with fixed ones for signatures in use.
 
-Must not know models, regions, or which shapes are worth it.
+Must not know models, or which signatures are worth it.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from .conversion import ov
 from .known import FLOAT32
 
 SHAPES_KEPT = 4
-"""Shapes that a network is compiled for at a time: each takes as much memory as its weights in half precision."""
+"""Largest number of signatures that a network is compiled for: each takes its weights' memory in half precision."""
 UNUSED_NS = 10_000_000_000
-"""One that was not called for so long makes room for another."""
+"""A signature that was not called for this long makes room for another."""
 
 
 class Network:
-    """Called with tensors, it answers with what is compiled for their shapes, or with what serves all of them.
+    """Runs a network: compiled for the inputs' signature alone where it is, else with dynamic shapes.
 
-    Measured on the embedded model in bfloat16: fixed shapes take 0.7 of the time of free ones in the UNet, and 0.7 to
-    0.8 in the autoencoder.
+    Measured on the embedded model in bfloat16: with fixed shapes the UNet takes 0.7 of the time of dynamic ones, the
+    autoencoder 0.7 to 0.8.
 
     Args:
         core: compiles.
-        converted: with batch and sizes free, its inputs and outputs named.
-        kind: the region that it is, or in a step the denoiser of.
+        converted: the network with dynamic batch and sides, its inputs and outputs named.
+        kind: its region; for STEP the network is the region's denoiser only.
         latent_scale_px: as in `Model`.
-        demand: told which calls nothing is compiled for.
+        demand: notes the calls that run with dynamic shapes.
         precision: OpenVINO's name of the number format to calculate in.
         clock: monotonic nanoseconds.
 
     Attributes:
-        any: runs it on whatever shapes, and tells nobody.
+        any: runs it with dynamic shapes, without a note to `demand`.
     """
 
     def __init__(
@@ -65,11 +65,11 @@ class Network:
 
     @property
     def fixed(self) -> list[Signature]:
-        """What is compiled for."""
+        """The signatures that it is compiled for."""
         return list(self._fixed)
 
     def __call__(self, **inputs: torch.Tensor) -> Outputs:
-        """Run it."""
+        """Run it on inputs as keywords; returns outputs by name."""
         signature = Signature.of(self._call_shape(**inputs), inputs)
         if (run := self._fixed.get(signature)) is not None:
             self._used_ns[signature] = self._clock()
@@ -80,7 +80,7 @@ class Network:
         return self.any(**inputs)
 
     def _call_shape(self, **inputs: torch.Tensor) -> CallShape:
-        """By the pictures [B, H, W, 3] that are encoded, or the latents [B, C, h, w]; second rows count as rows."""
+        """The call's form, from the shape of the pictures [B, H, W, 3] or of the latents [B, C, h, w]."""
         if self._kind is Kind.ENCODE:
             batch, height, width, _ = inputs["pictures"].shape
             return CallShape(self._kind.value, batch, 0, width, height)
@@ -88,20 +88,20 @@ class Network:
         return CallShape(self._kind.value, batch, 0, width * self._scale_px, height * self._scale_px)
 
     def compile(self, signature: Signature) -> Run:
-        """Compile for these shapes alone: a third of a second. From any thread.
+        """Compile for this signature alone, in a third of a second, without using it for calls. Any thread.
 
         Raises:
-            RuntimeError: it can't be.
+            RuntimeError: it can't be compiled.
         """
         fixed = self._converted.clone()
         fixed.reshape({name: ov.PartialShape(list(shape)) for name, shape, _ in signature.inputs})
         return self._compile(fixed)
 
     def take(self, signature: Signature) -> bool:
-        """Compile for these shapes, and answer with that from now on. From any thread.
+        """Compile for this signature, and run its calls by that from now on. Upgrade's thread.
 
         Returns:
-            False where as many as may be are in use already.
+            False if `SHAPES_KEPT` signatures are in use already.
         """
         if signature in self._fixed:
             return True

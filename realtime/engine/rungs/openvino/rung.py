@@ -1,6 +1,6 @@
-"""The rung `openvino`: when it can be had, how it is reached while frames flow.
+"""The rung `openvino`: its obstacles, its start, and the upgrade to it while frames flow.
 
-Must not import openvino before it is known to be there, or know rows or the scheduler.
+Must not import openvino before it is known to be installed, or know rows or the scheduler.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def obstacle(model: Model) -> str:
-    """Why OpenVINO can't run a model that is on the CPU; empty where it can."""
+    """See `Rung.obstacle`."""
     if model.dtype is not torch.float32:
         return "openvino reads float32 models, and takes bfloat16 by itself where the CPU has it; leave --dtype out"
     if importlib.util.find_spec("openvino") is None:
@@ -44,7 +44,7 @@ def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -
 
 
 def _upgrade(model: Model, upgrade: Upgrade) -> None:
-    """Have the networks converted, take them, and compile them for what is in use."""
+    """See `Work`: have the networks converted, hand over their backend, and specialise it."""
     from .backend import OpenVinoBackend
     from .conversion import is_converted
 
@@ -60,7 +60,7 @@ def _upgrade(model: Model, upgrade: Upgrade) -> None:
 
 
 def convert(model: Model) -> Iterable[Mapping[str, Any]]:
-    """A builder's task: convert the networks, compare their results, and keep both."""
+    """A builder's task: convert the networks, check their results, and keep both in the cache. Yields nothing."""
     from .backend import OpenVinoBackend
 
     OpenVinoBackend(model, lambda stage, percent: None)
