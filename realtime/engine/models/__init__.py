@@ -1,1 +1,1 @@
-"""From a model's name to networks ready to run."""
+"""Finding and loading models: from a name to networks on the device."""

@@ -1,6 +1,6 @@
-"""CLIP's text encoders: tokens of a text with weights, and what the encoder says of them, weighted.
+"""CLIP's text encoders: tokenizes weighted text and weights the embeddings.
 
-Must not know model families, blends or caches: how an encoder's output is read is its caller's.
+Must not know model families, blends or caches; which of an encoder's outputs are used is the caller's choice.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ TextEncoder = CLIPTextModel | CLIPTextModelWithProjection
 Pairs = Sequence[tuple[CLIPTokenizer, TextEncoder]]
 """Tokenizers, each with its text encoder."""
 Pieces = Sequence[tuple[str, float]]
-"""A text in pieces, each with the weight of its words: see `prompt_weights.parse_weights`."""
+"""A text in pieces, each with the weight of its words; see `prompt_weights.parse_weights`."""
 Encoded = tuple[torch.Tensor, torch.Tensor | None]
 """Hidden states [1, L, D], and a pooled embedding [1, P] where there is one."""
 
 
 def encode_pieces(pairs: Pairs, pieces: Pieces, run: Callable[[Any, torch.Tensor], Encoded]) -> Encoded:
-    """The embeddings of one text: of several encoders, side by side in the last dimension.
+    """Encode one text by all encoders.
 
     Args:
         pairs: tokenizers and encoders.
@@ -34,8 +34,8 @@ def encode_pieces(pairs: Pairs, pieces: Pieces, run: Callable[[Any, torch.Tensor
         run: calls an encoder with token ids [1, L].
 
     Returns:
-        Hidden states [1, L, sum of the encoders' D]; and the first pooled embedding that an encoder gives, which
-        weights leave alone.
+        The encoders' weighted hidden states, concatenated to [1, L, sum of D]; and the pooled embedding of the first
+        encoder that has one, to which weights don't apply.
     """
     hidden: list[torch.Tensor] = []
     pooled = None
@@ -51,9 +51,9 @@ def encode_pieces(pairs: Pairs, pieces: Pieces, run: Callable[[Any, torch.Tensor
 
 
 def _tokenize(tokenizer: CLIPTokenizer, encoder: TextEncoder, pieces: Pieces) -> tuple[torch.Tensor, list[float]]:
-    """Token ids [1, L] and the weight of each, cut and padded to the encoder's length.
+    """Token ids [1, L], truncated and padded to the encoder's length, and the weight of each.
 
-    The text is tokenized as a whole, so that a weight never changes how its words are split.
+    The text is tokenized as a whole, so that weights do not change how words are split.
     """
     text = "".join(piece for piece, _ in pieces)
     length = min(int(tokenizer.model_max_length), int(encoder.config.max_position_embeddings))
@@ -67,12 +67,15 @@ def _tokenize(tokenizer: CLIPTokenizer, encoder: TextEncoder, pieces: Pieces) ->
 
 
 def _weighted(embeds: torch.Tensor, empty: torch.Tensor, weights: list[float]) -> torch.Tensor:
-    """Move each token's embedding along the line from the empty prompt's: 0 is there, 1 leaves it as it is, exactly.
+    """empty + weight · (embeds − empty) for each token; a weight of 1 gives its embedding bit for bit.
 
     Args:
         embeds: [1, L, D].
-        empty: [1, L, D], the empty prompt's.
+        empty: [1, L, D], of the empty prompt.
         weights: L numbers.
+
+    Returns:
+        [1, L, D] in the dtype of `embeds`.
     """
     scale = torch.tensor(weights, device=embeds.device, dtype=torch.float32)[None, :, None]
     moved = empty.float() + scale * (embeds.float() - empty.float())

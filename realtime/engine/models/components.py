@@ -1,4 +1,4 @@
-"""One component of a diffusers folder on this disk: a network, or a tokenizer, loaded whole or not at all.
+"""Loads one component of a diffusers folder: a network or a tokenizer. One with missing weights is refused.
 
 Must not know what a model consists of, or which families there are.
 """
@@ -72,13 +72,17 @@ def load_text_encoder(kind: type[TextEncoder], folder: Path, dtype: torch.dtype,
 
 
 def _load(kind: type[M], folder: Path, dtype: torch.dtype, variant: str | None) -> M:
-    """Load a network of diffusers or transformers, whole or not at all."""
+    """Load a network of diffusers or transformers.
+
+    Raises:
+        ModelError: it can't be loaded, or weights are missing.
+    """
     library: Any = kind
     with one_line(folder):
         network, loading = library.from_pretrained(
             folder, dtype=dtype, variant=variant, use_safetensors=True, local_files_only=True, output_loading_info=True
         )
-    # The libraries fill missing weights with noise and only log it: the picture would be noise too.
+    # The libraries fill missing weights with random numbers and only log it.
     if missing := sorted(map(str, loading["missing_keys"])):
         raise ModelError(f"{folder}: {len(missing)} weights are missing (such as {missing[0]}): fetch it again")
     return network
@@ -96,7 +100,7 @@ def load_tokenizer(folder: Path, kind: type[CLIPTokenizer] = CLIPTokenizer) -> C
 
 
 def _check_class(config: Path, kinds: Sequence[type[M]]) -> type[M]:
-    """Which of these classes a configuration names. Raises ModelError."""
+    """The class that a configuration names. Raises ModelError where it is none of `kinds`."""
     found = read_json(config).get("_class_name")
     for kind in kinds:
         if kind.__name__ == found:
@@ -106,7 +110,7 @@ def _check_class(config: Path, kinds: Sequence[type[M]]) -> type[M]:
 
 @contextmanager
 def prefixed(what: object) -> Generator[None]:
-    """Put the name of what is being looked at before a ModelError's message."""
+    """Prefix a ModelError's message with `what`, unless it starts with it."""
     try:
         yield
     except ModelError as error:
@@ -116,7 +120,7 @@ def prefixed(what: object) -> Generator[None]:
 
 @contextmanager
 def one_line(what: object) -> Generator[None]:
-    """Turn what the libraries raise on files they can't load, often hundreds of lines, into one line."""
+    """Turn the libraries' exceptions about files into a ModelError of one line, and drop their harmless messages."""
     try:
         with quiet():
             yield

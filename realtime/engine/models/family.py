@@ -1,7 +1,7 @@
-"""Model families as values: all that one family of models has and another has not. A new family is one more value.
+"""Model families as values: everything in which families of models differ. A new family is one more value.
 
-Must not import torch or anything that does, so that families can be looked up at once: classes stand here by name, as
-`module:Class`. Must not know presets, or how anything is found or loaded.
+Must not import torch or anything that does, as families are looked up before: classes are named, as `module:Class`.
+Must not know presets, or how anything is found or loaded.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ TAESD = HubId("madebyollin/taesd")
 TAESDXL = HubId("madebyollin/taesdxl")
 
 _SD2_WIDTH = 1024
-"""Width of a token in OpenCLIP's ViT-H, the text encoder of SD 2.x."""
+"""Embedding width of OpenCLIP's ViT-H, the text encoder of SD 2.x."""
 
 
 @dataclass(frozen=True, slots=True)
 class FolderFacts:
-    """What a model's folder says before a weight is read.
+    """Facts about a model from its folder's configurations, without its weights.
 
     Attributes:
         unet: the fields of `unet/config.json`.
@@ -42,13 +42,13 @@ class FolderFacts:
 
     @property
     def latent_channels(self) -> int:
-        """Of the UNet's output; 0 where the configuration says nonsense, which is refused when it is loaded."""
+        """Channels of the UNet's output; 0 where the configuration is invalid, which loading refuses."""
         channels = self.unet.get("out_channels", 4)
         return channels if isinstance(channels, int) else 0
 
 
 def read_facts(folder: Path) -> FolderFacts:
-    """Look at a diffusers folder that has a UNet. Raises ModelError."""
+    """Read the facts of a diffusers folder that has a UNet. Raises ModelError."""
     vae = folder / "vae" / "config.json"
     return FolderFacts(
         unet=read_json(folder / "unet" / "config.json"),
@@ -64,7 +64,7 @@ class LoraPipeline:
     Attributes:
         name: its class.
         arguments: what it takes beside networks, tokenizers and scheduler.
-        wants_unet_config: reading a LoRA takes the UNet's configuration, as its blocks may be numbered in another way.
+        wants_unet_config: whether its `lora_state_dict` needs the UNet's configuration, to renumber blocks.
     """
 
     name: str
@@ -73,7 +73,7 @@ class LoraPipeline:
 
 
 class PredictionMark(NamedTuple):
-    """A bias in a single file whose standard deviation tells v-prediction from epsilon, where nothing else does.
+    """A bias in a single file whose standard deviation distinguishes v-prediction from epsilon.
 
     Attributes:
         key: of the bias.
@@ -89,25 +89,24 @@ class Family:
     """Models of one layout.
 
     Attributes:
-        name: as clients see it.
-        matches: whether a folder holds such a model.
-        encode_prompt: from the tokenizers, each with its text encoder, and the pieces of one text, each with its
-            weight, to `prompt_embeds` [1, L, D] and a pooled embedding [1, P] or None.
-        conditions: names of what the UNet is told beside sample and timestep, in its order; `timestep_cond` only where
-            guidance is embedded in the model.
+        name: on the wire, for clients.
+        matches: True if a folder with these facts holds such a model.
+        encode_prompt: encodes one text to `prompt_embeds` [1, L, D] and a pooled embedding [1, P] or None.
+        conditions: names of the UNet's inputs beside sample and timestep, in its order; `timestep_cond` applies only
+            where guidance is embedded in the model.
         unet: class of the UNet: diffusers', or an `own.OwnUnet`.
-        denoiser: class of a `Denoiser` for such a UNet, made from model and memory layout; None takes those for
-            diffusers'.
+        denoiser: class of a `Denoiser` for such a UNet, called with model and memory layout; None for diffusers'
+            UNets.
         autoencoders: classes that the model's own autoencoder may be of: diffusers', or an `own.OwnAutoencoder`.
-        text_encoders: class of the one in `text_encoder`, and of the one in `text_encoder_2` where there are two.
-        tokenizer: class of those beside them.
-        has_guidance: False where all models were distilled without: a guidance scale does nothing there.
-        taesd: the tiny autoencoder that stands in for the model's own; None where no other than its own is taken.
-        vae_overflows: its AutoencoderKL may overflow in float16; the autoencoder's configuration says whether.
-        lora_pipeline: None where it takes no LoRAs.
+        text_encoders: classes of the components `text_encoder` and, where there are two, `text_encoder_2`.
+        tokenizer: class of their tokenizers.
+        has_guidance: False where all models are distilled without guidance: a guidance scale has no effect.
+        taesd: the tiny autoencoder that replaces the model's own by default; None where only its own can be used.
+        vae_overflows: whether its AutoencoderKL overflows in float16 where its configuration has `force_upcast`.
+        lora_pipeline: None where it supports no LoRAs.
         single_file_prefix: of the text encoder's keys in a single file; None where there are no such files.
-        base: where a single file's configuration comes from when `--base` names nothing.
-        prediction_mark: for single files that don't say how they predict; None where the base says it.
+        base: the source of a single file's configuration where no `--base` is given.
+        prediction_mark: for single files that don't state their prediction type; None where the base's holds.
     """
 
     name: str
@@ -206,19 +205,19 @@ SDXL = Family(
 )
 
 TINY = replace(SD, name="tiny", matches=_is_tiny, has_guidance=False, taesd=None, single_file_prefix=None, base=None)
-"""The embedded model, and what else is made for this server."""
+"""The embedded model, and others made for this server."""
 
 FAMILIES = (TINY, SDXL, SD2, SD)
-"""A model is of the first that matches."""
+"""All families; a model is of the first one that matches."""
 
 
 def find_family(facts: FolderFacts) -> Family:
-    """The family of a model in a folder: SD's where it is none of the others, and what isn't that either won't load."""
+    """The family of a model in a folder; SD where no other matches, which loading refuses if it is wrong."""
     return next(family for family in FAMILIES if family.matches(facts))
 
 
 def find_single_file_family(keys: Collection[str]) -> Family | None:
-    """The family of a model in a single file, by the names of its weights."""
+    """The family of a model in a single file, by the names of its weights; None where it is none."""
     for family in FAMILIES:
         prefix = family.single_file_prefix
         if prefix and any(key.startswith(prefix) for key in keys):

@@ -1,6 +1,6 @@
-"""Weight files on this disk: which ones a diffusers folder needs, and whether a safetensors file is what it says.
+"""A model's files on this disk: which ones a diffusers folder needs, and checks of safetensors headers and JSON.
 
-Must not know torch, the hub, or what a model is for. Everything here runs before a weight is read.
+Must not know torch or the hub, or read weights.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from typing import Any, cast
 from ...errors import ModelError
 
 MAX_HEADER_BYTES = 100 * 10**6
-"""safetensors' own limit (https://github.com/huggingface/safetensors, "Format"): a forged length must not cost memory.
-"""
+"""safetensors' own limit (https://github.com/huggingface/safetensors, "Format"), against forged lengths."""
 PICKLE_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
 
 _STEMS = {
@@ -29,11 +28,11 @@ _STEMS = {
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a safetensors file says about itself.
+    """The header of a safetensors file.
 
     Attributes:
-        shapes: the tensors by name.
-        metadata: free text pairs of its maker.
+        shapes: the tensors' shapes by name.
+        metadata: the `__metadata__` entries, free text.
     """
 
     shapes: dict[str, tuple[int, ...]]
@@ -41,7 +40,7 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """Read and check the header of a safetensors file, and nothing behind it.
+    """Read and check the header of a safetensors file, without its tensors.
 
     Raises:
         ModelError: the file is missing, is not safetensors, is forged or cut short.
@@ -74,10 +73,10 @@ def _parse_header(header: dict[str, Any], data_bytes: int) -> Header:
 
 
 def refuse_pickle(path: Path) -> None:
-    """Refuse formats that can run code when they are read.
+    """Check that a file is named `.safetensors`: pickled formats can run code when they are read.
 
     Raises:
-        ModelError: the file is no `.safetensors`.
+        ModelError: it is not.
     """
     if path.suffix.lower() in PICKLE_SUFFIXES:
         raise ModelError(
@@ -106,10 +105,11 @@ def find_component(names: Collection[str], folder: str, prefer_fp16: bool, stem:
     Args:
         names: all files of the model, relative, with forward slashes.
         folder: the component, for example `unet`; empty where the files lie at the top.
-        prefer_fp16: which one to take where there are both.
+        prefer_fp16: whether to take the fp16 variant where there are both.
+        stem: of the files' names; None for the component's usual one.
 
     Raises:
-        ModelError: there is none, or only pickles.
+        ModelError: there are no weights, or only pickled ones.
     """
     stem = stem or _STEMS[folder]
     prefix = f"{folder}/" if folder else ""
@@ -137,12 +137,12 @@ def find_component(names: Collection[str], folder: str, prefer_fp16: bool, stem:
 
 
 def needed_files(names: Collection[str], prefer_fp16: bool, with_vae: bool) -> tuple[str, ...]:
-    """What of a diffusers folder this server reads.
+    """The files of a diffusers folder that this server reads.
 
     Args:
         names: all files of the model, relative, with forward slashes.
-        prefer_fp16: which weights to take where there are both.
-        with_vae: whether the model's own autoencoder is wanted.
+        prefer_fp16: whether to take fp16 weights where there are both.
+        with_vae: whether the model's own autoencoder is needed.
 
     Raises:
         ModelError: something is missing.
@@ -176,7 +176,7 @@ def needed_files(names: Collection[str], prefer_fp16: bool, with_vae: bool) -> t
 
 
 def autoencoder_files(names: Collection[str], prefer_fp16: bool) -> tuple[str, ...]:
-    """What of an autoencoder's folder is read: of one by itself, or of the `vae` folder inside a whole model.
+    """The files of an autoencoder that this server reads: in a folder of its own, or in the `vae` folder of a model.
 
     Raises:
         ModelError: there is no autoencoder.
@@ -189,7 +189,7 @@ def autoencoder_files(names: Collection[str], prefer_fp16: bool) -> tuple[str, .
 
 
 def local_path(name: str) -> Path | None:
-    """The file or folder of that name on this disk; None where there is none."""
+    """The existing file or folder of this name, `~` expanded; None where there is none."""
     try:
         path = Path(name).expanduser()
         return path if path.exists() else None
@@ -198,16 +198,16 @@ def local_path(name: str) -> Path | None:
 
 
 def list_files(folder: Path, depth: int = 2) -> frozenset[str]:
-    """Names of the files in a folder and in the folders in it, relative, with forward slashes."""
+    """Names of the files down to `depth` levels of folders, relative to the first, with forward slashes."""
     paths = (path for level in range(depth) for path in folder.glob("*/" * level + "*"))
     return frozenset(path.relative_to(folder).as_posix() for path in paths if path.is_file())
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of a model.
+    """Read a JSON object from a file of a model.
 
     Raises:
-        ModelError: the file can't be read or holds something else.
+        ModelError: the file can't be read or contains something else.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))

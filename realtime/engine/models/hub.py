@@ -1,8 +1,7 @@
-"""Models on the hub: ids, the local cache, downloads with progress, and one line for each way they fail.
+"""Models on the hub: ids, the local cache, downloads with progress, and their failures in one line each.
 
-Must not import torch, nor know what is inside the files. `HF_HOME`, `HF_HUB_CACHE`, `HF_HUB_OFFLINE` and `HF_TOKEN`
-are huggingface_hub's own and mean here what they mean everywhere. What is in the cache is used without asking the
-network, so that a start needs none.
+A model in the cache is used without a request to the hub. huggingface_hub reads `HF_HOME`, `HF_HUB_CACHE`,
+`HF_HUB_OFFLINE` and `HF_TOKEN`. Must not import torch, nor know what is inside the files.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ if TYPE_CHECKING:
 _ID = re.compile(r"([A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})((?:/[\w.-]+)*)(?:@([\w.-]{1,100}))?", re.ASCII)
 
 _DEPTH = 5
-"""How many folders deep files of a repository may lie."""
+"""Levels of folders that a repository's files are looked for in."""
 
 Choose = Callable[[Collection[str]], Collection[str]]
-"""From the names of all files in a repository to those that are needed; raises ModelError where they aren't there."""
+"""Chooses the needed files from the names of all files in a repository; raises ModelError where some are missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class HubId:
 
 
 def parse_hub_id(text: str) -> HubId | None:
-    """Read `org/name[/file.safetensors][@revision]`; None where the text is no such thing."""
+    """Parse `org/name[/file.safetensors][@revision]`; None where the text has another form."""
     match = _ID.fullmatch(text)
     if match is None or ".." in text or (match[2] and not match[2].endswith(".safetensors")):
         return None
@@ -62,7 +61,7 @@ def parse_hub_id(text: str) -> HubId | None:
 
 
 def cached_folder(hub_id: HubId) -> Path | None:
-    """Where the cache keeps a repository's files, complete or not; None where it has none of them."""
+    """The cache's folder of a repository, complete or not; None where there is none."""
     from huggingface_hub import constants
 
     repo = Path(constants.HF_HUB_CACHE).expanduser() / f"models--{hub_id.repo.replace('/', '--')}"
@@ -76,7 +75,7 @@ def cached_folder(hub_id: HubId) -> Path | None:
 
 
 def find_cached(hub_id: HubId, choose: Choose) -> Path | None:
-    """The cached folder of a repository where it holds all that `choose` wants; None otherwise."""
+    """The cached folder of a repository if it has all files that `choose` needs; None otherwise."""
     folder = cached_folder(hub_id)
     if folder is None:
         return None
@@ -88,17 +87,17 @@ def find_cached(hub_id: HubId, choose: Choose) -> Path | None:
 
 
 def fetch(hub_id: HubId, choose: Choose, progress: Progress) -> Path:
-    """Get the needed files of a repository, from the cache if it has them all, else from the hub.
+    """Get the needed files of a repository from the cache, or download them.
 
     Args:
         choose: which files are needed.
-        progress: told the percentage of bytes.
+        progress: called with the percentage of bytes.
 
     Returns:
-        A folder that holds at least these files.
+        A folder with at least these files.
 
     Raises:
-        ModelError: not in the cache while offline, not on the hub, not for us, or no room for it.
+        ModelError: offline and not in the cache, not on the hub, not accessible, or no space left.
     """
     if folder := find_cached(hub_id, choose):
         return folder
@@ -126,10 +125,14 @@ def fetch(hub_id: HubId, choose: Choose, progress: Progress) -> Path:
 
 
 def forwarding_tqdm(total_bytes: int, report: Callable[[float], None]) -> Any:
-    """A silent progress bar class for `snapshot_download` that reports the percentage of all bytes.
+    """A tqdm class for `snapshot_download` that prints nothing and reports a percentage of bytes that never falls.
 
-    The hub makes one bar for the bytes fetched, one for those written, and one that counts files. Their totals grow
-    while it works, so the percentage is of `total_bytes`, and it never falls.
+    The hub makes a bar for bytes fetched, one for bytes written and one for files, whose totals grow while it works:
+    so the percentage is of `total_bytes`.
+
+    Args:
+        total_bytes: of all files that are downloaded.
+        report: called with the percentage, in whole numbers.
     """
     from tqdm import tqdm
 

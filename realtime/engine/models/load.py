@@ -1,4 +1,4 @@
-"""A model ready to run, from whatever names it: a preset, a hub id, a folder, a single file.
+"""Loads a model onto the device by name: a preset, a hub id, a folder or a single file.
 
 Must not know frames, rows or sessions.
 """
@@ -31,22 +31,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A loaded model: networks on their device, and all that is constant about it. The engine's thread owns it.
+    """A loaded model: networks on their device and all facts about it. Owned by the engine's thread.
 
     Attributes:
         name: the name the user asked for.
-        family: what it has in common with others of its layout.
+        family: of the model.
         unet, vae: in eval mode, without gradients, on `device`; the UNet in `dtype`.
-        latent_channels: of the latents, not of the UNet's input.
-        latent_scale_px: pixels to a latent's side.
-        concat_source: the UNet takes the clean source latents beside the noisy ones (InstructPix2Pix's layout).
-        schedule: the noise levels it was trained on.
-        sampler: which its files or the user named.
-        defaults: params fields that it wants other than the general defaults.
-        styles: what the model says about the words it knows; empty where it knows them all.
-        max_output_pixels: the largest picture it makes; None leaves the limit to the configuration.
-        notes: what the user should know about how it was loaded, one line each.
-        exact: `dtype` was asked for, so no rung may calculate in less.
+        latent_channels: C of the latents; the UNet's input may have more channels.
+        latent_scale_px: pixels per latent, along a side.
+        concat_source: whether the UNet takes the picture's latents beside the noisy ones (InstructPix2Pix's layout).
+        schedule: the noise levels that it was trained on.
+        sampler: named by the user, else by a LoRA, the preset or its files.
+        guidance: how it uses `guidance_scale`.
+        defaults, styles, max_output_pixels, notes: see `EngineInfo`.
+        exact: whether the user asked for `dtype`, so that no rung may calculate in a less exact one.
     """
 
     name: str
@@ -70,12 +68,12 @@ class Model:
 
     @property
     def conditions(self) -> tuple[str, ...]:
-        """Names of what the UNet is told beside sample and timestep, in its order."""
+        """Names of the UNet's inputs beside sample and timestep, in its order."""
         is_embedded = self.guidance is Guidance.EMBEDDED
         return tuple(name for name in self.family.conditions if name != "timestep_cond" or is_embedded)
 
     def encode_latents(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Pictures to latents in the UNet's scale. Deterministic: the posterior's mode, not a sample.
+        """Encode pictures to latents in the UNet's scale. Deterministic: the posterior's mode, not a sample.
 
         Args:
             pixels: [B, 3, H, W] in [-1, 1], `dtype`.
@@ -89,7 +87,7 @@ class Model:
         return ((latents - shift) * scale).to(self.dtype)
 
     def decode_latents(self, latents: torch.Tensor) -> torch.Tensor:
-        """Latents in the UNet's scale to pictures.
+        """Decode latents in the UNet's scale to pictures.
 
         Args:
             latents: [B, latent_channels, h, w].
@@ -108,10 +106,10 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
 
     Args:
         config: which model, and how it is loaded.
-        progress: told about the stages.
+        progress: called with the stages.
 
     Raises:
-        ModelError: the model can't be found, read or trusted; one line says what to do.
+        ModelError: the model can't be found or read, or could run code; the message is one line and says what to do.
         ConfigError: the configuration does not fit the model or this machine.
     """
     device = resolve_device(config.device)
@@ -183,7 +181,7 @@ def _assemble(
 
 
 def resolve_device(device: Device) -> torch.device:
-    """The device to run on.
+    """The device to run on; for AUTO the first of CUDA, MPS and CPU that there is.
 
     Raises:
         ConfigError: this machine has no such device.
@@ -200,7 +198,7 @@ def resolve_device(device: Device) -> torch.device:
 
 
 def resolve_dtype(dtype: Dtype, device: torch.device) -> torch.dtype:
-    """The number format of the weights: half precision where there is a GPU, unless asked otherwise."""
+    """The dtype of the weights; for AUTO float32 on the CPU and float16 elsewhere."""
     if dtype is Dtype.AUTO:
         return torch.float32 if device.type == "cpu" else torch.float16
     return {Dtype.FLOAT32: torch.float32, Dtype.FLOAT16: torch.float16, Dtype.BFLOAT16: torch.bfloat16}[dtype]
@@ -220,13 +218,13 @@ def _named_sampler(name: str | None) -> Sampler | None:
 
 
 def _vae_dtype(vae: Autoencoder, family: Family, dtype: torch.dtype) -> torch.dtype:
-    # SDXL's own gives black pictures in float16; diffusers' pipelines upcast it likewise.
+    # SDXL's autoencoder gives black pictures in float16; diffusers' pipelines upcast it likewise.
     overflows = family.vae_overflows and isinstance(vae, AutoencoderKL) and vae.config["force_upcast"]
     return torch.float32 if overflows and dtype is torch.float16 else dtype
 
 
 def _own_sampler(source: Source, parts: Parts, loras: list[LoraSpec]) -> Sampler:
-    """The sampler that a model wants: a LoRA made for few steps decides, then the preset, then the model's files."""
+    """The sampler of the first few-step LoRA, else of the preset, else of the model's files."""
     from_loras = [spec.sampler for spec in loras if spec.sampler]
     from_preset = _named_sampler(source.preset.sampler) if source.preset else None
     return from_loras[0] if from_loras else from_preset or scheduler_sampler(parts.scheduler)

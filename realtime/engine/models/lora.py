@@ -1,6 +1,6 @@
-"""LoRAs: found, checked, and fused into the networks at load, so that they cost nothing while frames run.
+"""Finds LoRAs, checks them and fuses them into a model's weights at load.
 
-Must not know the model they go into beyond its parts.
+Must not know more of the model than its parts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _ADAPTER = "realtime"
 _LORA_PART = re.compile(r"[._]lora[._]")
-"""What stands behind a layer's name in all layouts: `.lora_A.weight`, `_lora.down.weight`, `.lora_linear_layer.up`…"""
+"""Separates a layer's name from the rest of a key in all layouts: `.lora_A.weight`, `_lora.down.weight`…"""
 _SAMPLER_NAME = re.compile(r"(?:^|[^a-z])(lcm|tcd)(?:[^a-z]|$)", re.IGNORECASE)
 
 
@@ -40,7 +40,7 @@ class LoraSpec:
 
     Attributes:
         name: preset, hub id or path.
-        scale: how much of it; 1 is all, 0 none.
+        scale: factor of its weights.
     """
 
     name: str
@@ -48,17 +48,17 @@ class LoraSpec:
 
     @property
     def sampler(self) -> Sampler | None:
-        """The sampler that a LoRA made for few steps needs, by its name: LCM or TCD."""
+        """The sampler that a few-step LoRA needs, guessed by `lcm` or `tcd` in its name; None for others."""
         path = local_path(self.name)
         match = _SAMPLER_NAME.search(path.name if path else self.name)
         return Sampler(match[1].lower()) if match else None
 
 
 def parse_lora(text: str) -> LoraSpec:
-    """Read `NAME_OR_PATH[:SCALE]`.
+    """Parse `NAME_OR_PATH[:SCALE]`. What follows the last colon is part of the name where it is no number.
 
     Raises:
-        ConfigError: the scale is no finite number.
+        ConfigError: the scale is not finite, or the name is empty.
     """
     name, colon, scale = text.rpartition(":")
     try:
@@ -71,10 +71,10 @@ def parse_lora(text: str) -> LoraSpec:
 
 
 def find_lora(spec: LoraSpec, progress: Progress) -> Path:
-    """The file of a LoRA, fetched if it must be.
+    """The file of a LoRA, downloaded if it is not on this disk.
 
     Raises:
-        ModelError: there is no such file, or it can't be had.
+        ModelError: there is no such file, or it can't be downloaded.
     """
     name = LORAS.get(spec.name, spec.name)
     path = local_path(name)
@@ -93,10 +93,10 @@ def find_lora(spec: LoraSpec, progress: Progress) -> Path:
 def fuse_loras(parts: Parts, specs: Sequence[LoraSpec], progress: Progress) -> None:
     """Add LoRAs to the weights of a model, in place.
 
-    Takes diffusers' and kohya's key layouts, for the UNet and the text encoders.
+    Reads diffusers' and kohya's key layouts, for the UNet and the text encoders.
 
     Raises:
-        ModelError: a LoRA can't be found, is no LoRA, or is made for another model.
+        ModelError: a LoRA can't be found, is not one, or does not fit the model.
     """
     for spec in specs:
         if parts.family.lora_pipeline is None:
@@ -137,7 +137,7 @@ def _adapted(network: torch.nn.Module) -> int:
 
 @contextmanager
 def _pipeline(parts: Parts, loader: LoraPipeline) -> Generator[Any]:
-    """A pipeline object around the networks, for as long as LoRAs are loaded: diffusers' loaders are its methods."""
+    """A diffusers pipeline around the networks, as its LoRA loaders are a pipeline's methods; unloaded at the end."""
     import diffusers
 
     networks: dict[str, Any] = {"vae": None, "unet": parts.unet}

@@ -1,4 +1,4 @@
-"""What a model says about itself: the params it wants, the words it knows.
+"""A model's default params and styles: from its `realtime.json`, or guessed.
 
 Must not know how it was loaded.
 """
@@ -15,16 +15,17 @@ from ..sampler import Sampler
 from .files import read_json
 
 _EMBEDDED_GUIDANCE = 8.0
-"""The middle of what LCM's authors distilled the embedded guidance over (2 to 14)."""
+"""The middle of the range that LCM's embedded guidance was distilled over (2 to 14)."""
 
 
 def guess_defaults(sample_size: object, scale_px: int, sampler: Sampler, has_embedded_guidance: bool) -> dict[str, Any]:
-    """Params for a model that nothing else is known about.
+    """Default params for a model without a preset or card.
 
     Args:
-        sample_size: of the UNet's configuration: the side of the latents it was trained on.
-        scale_px: pixels to a latent's side.
-        sampler: the sampler it runs with; those made for few steps get few.
+        sample_size: in the UNet's configuration: the side of the latents it was trained on.
+        scale_px: pixels per latent, along a side.
+        sampler: which one it runs with; decides the number of steps.
+        has_embedded_guidance: whether guidance is an input of the UNet.
     """
     side = (sample_size if isinstance(sample_size, int) else 64) * scale_px
     side = max(SIDE_MIN_PX, min(side, SIDE_MAX_PX)) // SIDE_MULTIPLE_PX * SIDE_MULTIPLE_PX
@@ -39,12 +40,12 @@ def guess_defaults(sample_size: object, scale_px: int, sampler: Sampler, has_emb
 
 @dataclass(frozen=True)
 class ModelCard:
-    """The content of `realtime.json`, which a model made for this server carries beside `model_index.json`.
+    """The content of `realtime.json`, which models made for this server have beside `model_index.json`.
 
     Attributes:
-        defaults: params fields.
+        defaults: fields of params.
         styles: `styles` and `moods`, each a list of {name, prompt}, for the client's panel.
-        max_output_pixels: the largest picture it makes.
+        max_output_pixels: largest width times height of a picture; None where there is no limit.
     """
 
     defaults: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -59,14 +60,14 @@ _CARD_PARAMS = {
     "width": "width",
     "height": "height",
 }
-"""From `realtime.json`'s names to params'."""
+"""Names of params by those in `realtime.json`."""
 
 
 def read_card(folder: Path) -> ModelCard:
     """The card of a model; an empty one where it has none.
 
     Raises:
-        ModelError: the card is broken, or asks for params that don't exist.
+        ModelError: the card is no JSON object, or its params are invalid.
     """
     path = folder / "realtime.json"
     if not path.is_file():

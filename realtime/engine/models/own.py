@@ -1,6 +1,6 @@
-"""What a family's own networks must be: diffusers' kind of module, so that saving, loading and configuration are its.
+"""Base classes of a family's own networks: modules of diffusers' kind, which brings saving, loading and configuration.
 
-Must not know which there are.
+Must not know which networks there are.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ with quiet():  # its import alone logs
 class OwnUnet(ModelMixin, ConfigMixin):
     """A UNet with `in_channels` and `out_channels` in its configuration.
 
-    Called as its family's denoiser does; where that has none, as UNet2DConditionModel is.
+    Called by its family's denoiser; where the family has none, with UNet2DConditionModel's arguments.
     """
 
 
@@ -25,13 +25,13 @@ class OwnAutoencoder(ModelMixin, ConfigMixin):
 
     @property
     def spatial_compression_ratio(self) -> int:
-        """Pixels to a latent's side."""
+        """Pixels per latent, along a side."""
         raise NotImplementedError
 
     def encode(self, x: torch.Tensor, return_dict: bool = False) -> tuple[torch.Tensor]:
-        """Pictures [B, 3, H, W] in [-1, 1] to latents [B, C, h, w]."""
+        """Encode pictures [B, 3, H, W] in [-1, 1] to latents [B, C, h, w]."""
         raise NotImplementedError
 
     def decode(self, x: torch.Tensor, return_dict: bool = False) -> tuple[torch.Tensor]:
-        """Latents [B, C, h, w] to pictures [B, 3, H, W], nominally in [-1, 1]."""
+        """Decode latents [B, C, h, w] to pictures [B, 3, H, W], nominally in [-1, 1]."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""A model's networks and tables, from a diffusers folder on this disk, and whether they fit each other.
+"""A model's parts: loads them from a diffusers folder, and checks that they fit each other.
 
 Must not know presets, the hub, or what the parts are used for.
 """
@@ -40,15 +40,16 @@ _MISFIT_TEXT_ENCODERS = "an SDXL model has two text encoders and others one; her
 
 @dataclass(frozen=True)
 class Parts:
-    """What a model consists of, before it is put to work.
+    """What a model consists of, loaded on the CPU.
 
     Attributes:
-        family: says what the other parts are.
-        vae: the model's own autoencoder, None where another one is used.
+        family: of the model.
+        vae: the model's own autoencoder; None where another one is used.
         text_encoders: one, or SDXL's two.
         tokenizers: one for each text encoder.
         scheduler: the fields of `scheduler_config.json`.
-        zero_empty_negative: an empty negative prompt is all zeros (SDXL's `force_zeros_for_empty_prompt`).
+        zero_empty_negative: whether an empty negative prompt's embeddings are zeros (SDXL's
+            `force_zeros_for_empty_prompt`).
     """
 
     family: Family
@@ -67,8 +68,8 @@ def load_folder(folder: Path, family: Family, dtype: torch.dtype, prefer_fp16: b
         folder: has `model_index.json` and the components' folders.
         family: of the model.
         dtype: of the weights in memory, whatever they are on disk.
-        prefer_fp16: which files to take where there are both.
-        with_vae: whether the model's own autoencoder is wanted.
+        prefer_fp16: whether to read fp16 files where there are both.
+        with_vae: whether to load the model's own autoencoder.
 
     Raises:
         ModelError: something is missing, broken or of a kind that this server does not run.
@@ -107,10 +108,13 @@ def zeroes_empty_negative(folder: Path) -> bool:
 
 
 def check_fit(name: str, parts: Parts, vae: Autoencoder) -> None:
-    """Check that parts fit each other, and this server.
+    """Check that a model's parts and its autoencoder fit each other and this server.
+
+    Args:
+        name: of the model, for the message.
 
     Raises:
-        ModelError: they don't; says what does.
+        ModelError: they don't; the message says what to take instead.
     """
     config = parts.unet.config
     noisy, latents = config["in_channels"], config["out_channels"]
@@ -129,7 +133,7 @@ def check_fit(name: str, parts: Parts, vae: Autoencoder) -> None:
 
 
 def _check_conditions(name: str, parts: Parts, config: Mapping[str, Any]) -> None:
-    # "text" pools the prompt's embeddings by itself; "text_time" is SDXL's.
+    # A UNet of "text" pools the prompt's embeddings itself; "text_time" is SDXL's.
     is_known = config["addition_embed_type"] in (None, "text", "text_time")
     if not is_known or config["class_embed_type"] or config["encoder_hid_dim"]:
         raise ModelError(f"{name}: its UNet takes inputs that this server does not have")
@@ -143,7 +147,7 @@ def _check_conditions(name: str, parts: Parts, config: Mapping[str, Any]) -> Non
 
 
 def scale_px(vae: Autoencoder) -> int:
-    """Pixels to a latent's side."""
+    """Pixels per latent, along a side."""
     if isinstance(vae, AutoencoderTiny):
         return 2 ** (len(vae.config["encoder_block_out_channels"]) - 1)
     if isinstance(vae, AutoencoderKL):

@@ -1,6 +1,6 @@
-"""Models by name: where they come from, under which terms, and how they want to be run.
+"""Presets: models by name, with their source, licence and default params; and downloading them.
 
-Must not import torch or anything that does: `realtime models list` is to answer at once.
+Must not import torch or anything that does: `realtime models list` does not wait for it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ LORAS = {
     "lcm-lora-sd15": "latent-consistency/lcm-lora-sdv1-5",
     "lcm-lora-sdxl": "latent-consistency/lcm-lora-sdxl",
 }
-"""LoRAs by name."""
+"""Hub ids of LoRAs by preset name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Licence:
-    """The terms of a model's weights, in short and without warranty: its own page decides.
+    """The licence of a model's weights, in short and without warranty: the model's page is authoritative.
 
     Attributes:
         name: as its authors call it.
@@ -52,20 +52,20 @@ _APACHE = Licence("Apache-2.0", "commercial use allowed")
 
 @dataclass(frozen=True)
 class Preset:
-    """A model that is known by name.
+    """A model known by name.
 
     Attributes:
-        name: what `--model` takes.
+        name: the value of `--model`.
         title: one line about it.
-        source: hub id, or None for the one that ships inside the package.
+        source: hub id; None for the one in the package.
         family: of the model.
         licence: of the weights, LoRAs included.
-        download_gb: about what is fetched where there is a CUDA GPU (half precision, tiny autoencoder); else up to
-            twice that.
+        download_gb: approximate download with a CUDA GPU (half precision, tiny autoencoder), in gigabytes; without one
+            up to twice that.
         loras: fused at load, as in `Config.loras`.
-        sampler: name of the sampler; None takes what the model's files name.
-        has_guidance: False for models distilled without: a guidance scale does nothing there.
-        defaults: params fields that it wants other than the general defaults.
+        sampler: name of the sampler; None for the one that the model's files name.
+        has_guidance: False for models distilled without guidance: a guidance scale has no effect.
+        defaults: fields of params whose default differs for this model.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Preset:
 
     @property
     def vae(self) -> HubId | None:
-        """The tiny autoencoder that stands in for the model's own; None where its own is used."""
+        """The tiny autoencoder that replaces the model's own; None where its own is used."""
         return self.family.taesd
 
 
@@ -131,20 +131,20 @@ def list_presets() -> tuple[Preset, ...]:
 
 
 def find_preset(name: str) -> Preset | None:
-    """The preset of that name."""
+    """The preset of this name; None where there is none."""
     return next((preset for preset in _PRESETS if preset.name == name), None)
 
 
 def find_plain(source: HubId) -> Preset | None:
-    """The preset that is just this hub id, with nothing fused into it: what is known about it holds for the id too."""
+    """The preset of this hub id without LoRAs, whose facts hold for the id as well; None where there is none."""
     return next((preset for preset in _PRESETS if preset.source == source and not preset.loras), None)
 
 
 def embedded_folder() -> Path:
-    """Where the model that ships inside lies.
+    """The folder of the embedded model.
 
     Raises:
-        ModelError: it is not there.
+        ModelError: it is missing.
     """
     folder = Path(str(files("realtime.engine.models"))) / "tiny"
     if not (folder / "model_index.json").is_file():
@@ -159,7 +159,7 @@ def lora_file(names: Collection[str]) -> tuple[str, ...]:
     """Choose the LoRA among the files of a hub repository.
 
     Raises:
-        ModelError: there is none, or more than one could be meant.
+        ModelError: there is none, or it is not clear which file it is.
     """
     weights = sorted(name for name in names if name.endswith(".safetensors") and "/" not in name)
     if "pytorch_lora_weights.safetensors" in weights:
@@ -174,7 +174,7 @@ def one_file(name: str, names: Collection[str]) -> tuple[str, ...]:
     """Choose one file by name.
 
     Raises:
-        ModelError: it is not there.
+        ModelError: there is no such file.
     """
     if name not in names:
         raise ModelError(f"there is no file {name}")
@@ -182,12 +182,12 @@ def one_file(name: str, names: Collection[str]) -> tuple[str, ...]:
 
 
 def choose_lora(hub_id: HubId) -> partial[tuple[str, ...]] | Any:
-    """Which files of a LoRA's repository are needed."""
+    """The `Choose` for a LoRA's repository."""
     return partial(one_file, hub_id.file) if hub_id.file else lora_file
 
 
 def is_cached(preset: Preset) -> bool:
-    """Whether a preset can be loaded without the network."""
+    """True if a preset can be loaded without the network."""
     if preset.source is None:
         try:
             embedded_folder()
@@ -209,11 +209,11 @@ def pull(name: str, progress: Progress, prefer_fp16: bool | None = None) -> None
 
     Args:
         name: a preset or a hub id.
-        progress: told what is fetched and how far it is.
-        prefer_fp16: which weights to take where there are both; None asks whether there is a CUDA GPU (imports torch).
+        progress: called with what is downloaded and the percentage.
+        prefer_fp16: whether to take fp16 weights where there are both; None for yes with a CUDA GPU (imports torch).
 
     Raises:
-        ModelError: there is no such model, or it can't be had.
+        ModelError: there is no such model, or it can't be downloaded.
     """
     preset = find_preset(name)
     source = preset.source if preset else parse_hub_id(name)
@@ -236,10 +236,10 @@ def pull(name: str, progress: Progress, prefer_fp16: bool | None = None) -> None
 
 
 def check_name(name: str) -> None:
-    """Refuse at once, before anything heavy is imported, what can't name a model.
+    """Check, without importing torch, that a name can be a model's.
 
     Raises:
-        ModelError: it is no preset, nothing on this disk, no weights file's name and no hub id.
+        ModelError: it is neither a preset, nor an existing path, nor a weight file's name, nor a hub id.
     """
     if find_preset(name) or local_path(name) or name.endswith((".safetensors", *PICKLE_SUFFIXES)):
         return

@@ -1,6 +1,6 @@
-"""From a prompt to what the UNet hears of it: embeddings, weights, blends, and a cache that all sessions share.
+"""Prompts to embeddings: with weights, blends, and a cache for all sessions. Engine's thread only.
 
-Must not know sessions, models or sampling. Only the engine's thread calls it.
+Must not know sessions, models or sampling.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from .clip import Encoded, Pairs, Pieces, TextEncoder
 
 CACHE_SIZE = 256
-"""Prompts kept. One of SDXL's is 0.3 MB in half precision, so a full cache is 80 MB."""
+"""Default number of prompts in the cache: 80 MB for SDXL in half precision, at 0.3 MB each."""
 
 Prompt = str | tuple[WeightedPrompt, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Conditioning:
-    """What the UNet hears of a prompt. Shared between sessions: nobody writes into the tensors.
+    """The embeddings of a prompt. Shared between sessions: the tensors are never written to.
 
     Attributes:
         prompt_embeds: [1, L, D], the model's dtype and device.
-        pooled: [1, P] where the model wants it (SDXL), else None.
+        pooled: [1, P] for SDXL, else None.
     """
 
     prompt_embeds: torch.Tensor
@@ -40,14 +40,18 @@ class Conditioning:
 
 
 class PromptEncoder:
-    """Encodes prompts as diffusers' pipelines do, and remembers the latest ones.
+    """Encodes prompts as diffusers' pipelines do, and caches the most recently used.
 
     Args:
         tokenizers: one, or SDXL's two.
         text_encoders: one for each tokenizer, on the device.
-        encode_prompt: the family's; see `Family`.
-        zero_empty_negative: see `encode_negative`.
+        encode_prompt: see `Family`.
         dtype: of the embeddings.
+        zero_empty_negative: see `encode_negative`.
+        cache_size: number of prompts.
+
+    Attributes:
+        hits, misses: number of calls of `encode` that the cache served, or not.
     """
 
     def __init__(
@@ -70,9 +74,8 @@ class PromptEncoder:
         self.misses = 0
 
     def encode(self, prompt: Prompt) -> Conditioning:
-        """The embeddings of a prompt, or of a blend of prompts by their weights.
-
-        A blend is the weighted mean of its prompts' embeddings; where all weights are zero, the empty prompt.
+        """The embeddings of a prompt, or of a blend: the weighted mean of its prompts' embeddings, of the empty prompt
+        where all weights are zero.
         """
         if (cached := self._cache.get(prompt)) is not None:
             self.hits += 1
@@ -86,7 +89,7 @@ class PromptEncoder:
         return conditioning
 
     def encode_negative(self, prompt: str) -> Conditioning:
-        """The embeddings of a negative prompt: SDXL was trained with zeros where there is none, other models not."""
+        """The embeddings of a negative prompt; zeros for an empty one with `zero_empty_negative`, as in SDXL."""
         conditioning = self.encode(prompt)
         if prompt or not self._zero_empty_negative:
             return conditioning

@@ -1,6 +1,6 @@
-"""The weight syntax of prompts: `(word:1.2)`, `((word))`, `[word]`, and `\\(` for a real parenthesis.
+"""Parses the weight syntax of prompts: `(word:1.2)`, `((word))`, `[word]`, and `\\(` for a literal parenthesis.
 
-Pure functions on text; must not know tokens or tensors.
+Pure functions on text. Must not know tokens or tensors.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from itertools import groupby
 
 EMPHASIS = 1.1
-"""What one pair of parentheses does, and its inverse one pair of brackets: the custom of all prompt interfaces."""
+"""Weight of one pair of parentheses; one pair of brackets has its inverse. AUTOMATIC1111's convention."""
 WEIGHT_MAX = 10.0
-"""Nested or mistyped weights end here: beyond it there is no picture, and half precision overflows."""
+"""Weights are clamped to ± this: larger ones give no picture, and overflow in half precision."""
 
 _OPEN = {"(": ")", "[": "]"}
 _NUMBER_AND_CLOSE = re.compile(r":\s*([+-]?(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9}))\s*\)", re.ASCII)
@@ -27,15 +27,15 @@ class _Group:
 
 
 def parse_weights(text: str) -> list[tuple[str, float]]:
-    """Split a prompt into pieces of equal weight. Takes any string.
+    """Split a prompt into pieces of equal weight. Accepts any string.
 
-    Brackets without a partner, or closed in the wrong order, are ordinary characters, so that `:)` stays what it is.
+    Brackets without a partner, or closed in the wrong order, are ordinary characters, as in `:)`.
 
     Returns:
-        (text, weight) in order, neighbours with one weight joined, weights within ±`WEIGHT_MAX`. Joined, the texts are
-        the prompt without its syntax.
+        (text, weight) in order; neighbours have different weights, all within ±`WEIGHT_MAX`. The texts joined are the
+        prompt without its syntax.
     """
-    pieces: list[tuple[str, int]] = []  # text and the group that it is in
+    pieces: list[tuple[str, int]] = []  # text, and the index of its group
     groups = [_Group("", parent=0, opened_at=0)]
     current = 0
     at = 0
@@ -53,7 +53,7 @@ def parse_weights(text: str) -> list[tuple[str, float]]:
             char = text[at]
             pieces.append((char, current))
         else:
-            # An opening bracket stands as a character until its partner comes.
+            # An opening bracket is a character until its partner is found.
             pieces.append((char, current))
             if char in _OPEN:
                 groups.append(_Group(char, parent=current, opened_at=len(pieces) - 1))

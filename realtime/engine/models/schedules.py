@@ -1,4 +1,4 @@
-"""From a model's `scheduler_config.json` to the noise levels it was trained on and the sampler it names.
+"""Reads a model's `scheduler_config.json`: the noise levels that it was trained on, and its sampler.
 
 Must not know diffusers' scheduler objects: only the fields of their configuration.
 """
@@ -29,17 +29,17 @@ _LIKE_DDIM = (
     *("DPMSolverSDEScheduler", "DEISMultistepScheduler", "UniPCMultistepScheduler", "LMSDiscreteScheduler"),
     *("HeunDiscreteScheduler", "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler", "SASolverScheduler"),
 )
-"""Schedulers of higher order, or with noise of their own, over the same kind of schedule: DDIM is the nearest here."""
+"""Schedulers that are replaced by DDIM: they have the same kind of schedule, but higher order or noise of their own."""
 
 
 def noise_schedule(config: dict[str, Any]) -> NoiseSchedule:
     """The noise levels of a model.
 
     Args:
-        config: the fields of `scheduler_config.json`; absent ones mean what diffusers' schedulers default to.
+        config: the fields of `scheduler_config.json`; absent ones have the defaults of diffusers' schedulers.
 
     Raises:
-        ModelError: it is a kind of schedule that the samplers here don't know (flow matching, EDM).
+        ModelError: the schedule is invalid, or of a kind that the samplers don't support (flow matching, EDM).
     """
     name = _class_name(config)
     if name not in _SAMPLERS and name not in _LIKE_DDIM:
@@ -80,7 +80,7 @@ def _betas(config: dict[str, Any]) -> Floats:
 
 
 def zero_terminal_snr(alphas_cumprod: Floats) -> Floats:
-    """Shift and scale a schedule so that its last level is pure noise.
+    """Shift and scale a schedule so that its last ᾱ is 0, which is pure noise.
 
     Source: Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed", algorithm 1.
     """
@@ -89,7 +89,7 @@ def zero_terminal_snr(alphas_cumprod: Floats) -> Floats:
 
 
 def scheduler_sampler(config: dict[str, Any]) -> Sampler:
-    """The sampler that a model's files name, or the nearest. `noise_schedule` has refused what has none."""
+    """The sampler that a model's files name; DDIM for those in `_LIKE_DDIM`. Other names `noise_schedule` refuses."""
     name = _class_name(config)
     if name in _SAMPLERS:
         return _SAMPLERS[name]

@@ -34,20 +34,20 @@ _UNET = "model.diffusion_model."
 _VAE = ("first_stage_model.", "vae.")
 
 _TEXT_ENCODERS = (("text_encoder", "text encoder"), ("text_encoder_2", "second text encoder"))
-"""Folders of the base, and how its text encoders are called in messages."""
+"""The base's folders of text encoders, and their names in messages."""
 
 _REFINER = "conditioner.embedders.0.model."
-"""SDXL's refiner has the second of SDXL's text encoders in the first one's place."""
+"""Prefix of the refiner's only text encoder, which is the second one of SDXL in the first one's place."""
 
 
 @dataclass(frozen=True, slots=True)
 class SingleFile:
-    """What the header of a single file tells.
+    """Facts about a single file from its header.
 
     Attributes:
         family: of the model.
         in_channels: of the UNet.
-        has_vae: whether an autoencoder is in it.
+        has_vae: whether it contains an autoencoder.
     """
 
     path: Path
@@ -57,7 +57,7 @@ class SingleFile:
 
 
 def inspect_single_file(path: Path) -> SingleFile:
-    """Tell the family of a single file by its keys, without reading a weight.
+    """Find a single file's family by the names of its weights, without reading them.
 
     Raises:
         ModelError: the file is not a whole model of a family that this server runs.
@@ -90,9 +90,9 @@ def load_single_file(file: SingleFile, base: Path, base_given: bool, dtype: torc
     Args:
         file: from `inspect_single_file`.
         base: diffusers folder with the configurations and tokenizers; its weights aren't read.
-        base_given: whether the user chose the base, so that its scheduler says more than a guess.
+        base_given: whether the user chose the base, so that its scheduler precedes a guess by the weights.
         dtype: of the weights in memory.
-        with_vae: whether the file's own autoencoder is wanted.
+        with_vae: whether to load the file's own autoencoder.
 
     Raises:
         ModelError: the file is broken, or does not fit the base.
@@ -142,7 +142,7 @@ def _text_encoders(
 
 @contextmanager
 def _complete(path: Path, name: str) -> Generator[Callable[[M], M]]:
-    """Refuse networks with weights that the file does not have."""
+    """Yields a check that raises ModelError for a network with weights that the file lacks."""
     refusal = ModelError(f"{path}: its {name} lacks weights: it is cut short, or needs another --base")
 
     def check(network: M) -> M:
@@ -159,10 +159,10 @@ def _complete(path: Path, name: str) -> Generator[Callable[[M], M]]:
 def _stated_schedule(
     family: Family, state: Mapping[str, torch.Tensor], metadata: Mapping[str, str], base_given: bool
 ) -> dict[str, Any]:
-    """What a file says about its noise schedule; single files carry no scheduler.
+    """The fields of `scheduler_config.json` that a single file, which has no scheduler, overrides in its base's.
 
-    In this order: its maker's word (`modelspec.*` metadata, the marker keys `v_pred` and `ztsnr`), the scheduler of a
-    base that the user chose, for some families the weights themselves, the scheduler of the default base.
+    In this order: statements in the file (`modelspec.*` metadata, the marker keys `v_pred` and `ztsnr`), the scheduler
+    of a base that the user chose, for some families a guess by the weights, the scheduler of the default base.
     """
     stated: dict[str, Any] = {}
     if "ztsnr" in state:

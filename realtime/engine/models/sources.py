@@ -1,6 +1,6 @@
-"""From the name that the user gave to files on this disk, and what kind of model they hold.
+"""Resolves the name of a model or autoencoder to files on this disk, downloaded if need be, and their family.
 
-Must not load weights before it is asked to, nor put them anywhere.
+Must not load weights before `Source.load`, nor move them to a device.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ _TAESD_CHANNELS = 4
 
 @dataclass(frozen=True)
 class Source:
-    """Where a model lies.
+    """A model that was found on this disk.
 
     Attributes:
         name: as the user gave it.
-        preset: the preset meant, if any.
-        hub_id: where the folder came from, if it did.
-        folder: the model's diffusers folder, or the configuration's for a single file.
-        file: the single file, if it is one.
-        base_given: whether the user chose `folder` for a single file.
+        folder: the model's diffusers folder; for a single file that of its base.
         family: of the model.
-        own_vae: class of the model's own autoencoder, None where it has none.
+        own_vae: class of the model's own autoencoder; None where it has none.
         latent_channels: of the UNet's output.
-        prefer_fp16: which weights to take where there are both.
+        prefer_fp16: whether to read fp16 weights where there are both.
+        preset: the preset with these weights, if any.
+        hub_id: where `folder` was downloaded from, if it was.
+        file: the single file, if it is one.
+        base_given: whether the user chose a single file's base.
     """
 
     name: str
@@ -58,7 +58,14 @@ class Source:
     base_given: bool = False
 
     def load(self, dtype: torch.dtype, with_vae: bool, progress: Progress) -> Parts:
-        """Load the weights on the CPU; fetch the own autoencoder if it is wanted and not here. Raises ModelError."""
+        """Load the weights on the CPU.
+
+        Args:
+            with_vae: whether to load the model's own autoencoder, downloaded if need be.
+
+        Raises:
+            ModelError: they can't be loaded or downloaded, or there is no own autoencoder.
+        """
         if with_vae and self.own_vae is None:
             raise ModelError(f"{self.name} has no autoencoder of its own: leave --vae out, or name one")
         if self.file:
@@ -69,16 +76,16 @@ class Source:
 
 
 def find_source(name: str, base: str | None, progress: Progress, prefer_fp16: bool) -> Source:
-    """Find a model: a preset, a file or folder on this disk, or a hub id, in this order. Fetches it if it must.
+    """Find a model: a preset, a file or folder on this disk, or a hub id, in this order; download it if need be.
 
     Args:
         name: what the user gave.
         base: hub id or folder with the configuration for a single file.
-        prefer_fp16: which weights to take where there are both.
+        prefer_fp16: whether to take fp16 weights where there are both.
 
     Raises:
-        ModelError: there is no such model, or it can't be had or trusted.
-        ConfigError: a base is given for what needs none.
+        ModelError: there is no such model, it can't be downloaded, or it could run code.
+        ConfigError: a base is given for a model that is no single file.
     """
     presets.check_name(name)
     preset = presets.find_preset(name)
@@ -124,7 +131,7 @@ def _single_file(file: SingleFile, name: str, base: str | None, progress: Progre
 
 
 def config_files(names: Collection[str]) -> tuple[str, ...]:
-    """What a single file needs of its base: configurations and tokenizers, a few megabytes.
+    """The files of a base that a single file needs: configurations and tokenizers, a few megabytes.
 
     Raises:
         ModelError: it is not a diffusers folder.
@@ -145,17 +152,19 @@ def _facts(folder: Path) -> FolderFacts:
 
 
 def find_vae(wanted: str | None, source: Source, progress: Progress) -> tuple[Path | None, tuple[str, ...]]:
-    """Find the autoencoder to run with: TAESD, unless the user or the model wants another. Fetches it if it must.
+    """Find the autoencoder to run with, and download it if need be.
+
+    By default that is TAESD; the model's own where that is tiny itself, or TAESD does not fit or can't be downloaded.
 
     Args:
-        wanted: hub id, folder or `full`, or None.
+        wanted: hub id, folder, `full` for the model's own, or None.
 
     Returns:
-        Its folder, or None for the model's own; and what the user should know about that, one line each.
+        Its folder, or None for the model's own; and notes for the user, as in `EngineInfo`.
 
     Raises:
-        ModelError: it can't be had.
-        ConfigError: the embedded model takes no other than its own.
+        ModelError: there is none.
+        ConfigError: the embedded model runs with its own only.
     """
     taesd = source.family.taesd
     if taesd is None and wanted not in (None, "full"):
