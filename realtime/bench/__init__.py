@@ -1,5 +1,5 @@
-"""Measure this machine: `realtime bench`. The last line printed is one JSON object.
+"""`realtime bench`: measures the server and the engine on this machine. The last line printed is one JSON object.
 
-The server is started as its own process and spoken to over real sockets; the engine alone is run in this one. Must not
-know what else there is to compare it with: that lies in `benchmarks/` of the repository.
+Servers run as processes of their own and are reached over sockets; the engine alone runs in this process. Must not know
+what it is compared with: that is in `benchmarks/` of the repository.
 """

@@ -1,4 +1,4 @@
-"""How many live streams a server carries: one more at a time, until they come late.
+"""`realtime bench capacity`: the number of streams that a server carries, found by adding one at a time.
 
 Must not know how one run is driven.
 """
@@ -19,10 +19,15 @@ from .raw import write_raw
 from .servers import Process, serving
 
 FPS = 30.0
+"""Frame rate of each camera."""
 WANTED_FPS = 29.0
+"""Least frame rate of the slowest stream that counts as carried."""
 DROPPED_AT_MOST = 0.01
+"""Largest share of frames without a picture with which streams count as carried."""
 LIMITS_MS = (66.0, 100.0)
+"""Limits of the 95th percentile of latency, each with a result of its own."""
 FIXED = (1, 4, 8)
+"""Numbers of streams that are measured in any case, for comparison."""
 PICTURES = 8
 SEED = 7
 WARMUP_S = 2.0
@@ -40,20 +45,23 @@ def capacity_bench(
     raw: Path | None = None,
     output: Path | None = None,
 ) -> Measures:
-    """Start a server, give it one stream after another, and print a table and the JSON object.
+    """Start a server, load it with a growing number of streams, and print a table and the JSON object.
 
     Args:
         model: as in `realtime serve`.
-        seconds: of each step, after its warm-up.
-        options: further ones of `realtime serve`.
+        seconds: length of each run, after its warm-up.
+        options: further options of `realtime serve`.
         fixed: numbers of streams that are measured in any case.
-        side_px: of the pictures that come back; None leaves it to the model.
-        at_most: streams.
-        raw: a CSV file of every frame.
+        side_px: width and height of the results; None for the model's own.
+        at_most: largest number of streams.
+        raw: a CSV file to which every frame is appended.
         output: a file that gets the JSON object too.
 
     Returns:
-        The JSON object: `streams` is the largest number whose 95th percentile keeps below each limit.
+        The JSON object; `streams` has the largest number of carried streams for each of `LIMITS_MS`.
+
+    Raises:
+        BenchError: it could not be measured.
     """
     largest = max([at_most, *fixed])
     with serving(model, "--max-sessions", str(largest), *options) as process:
@@ -73,10 +81,16 @@ def capacity_bench(
 
 
 class Steps:
-    """Runs of so many streams, each made once.
+    """Runs with given numbers of streams, each measured once.
 
     Args:
-        raw: a CSV file of every frame; see `report.write_raw`.
+        process: the server.
+        seconds: length of a run, after its warm-up.
+        side_px: width and height of the results; None for the model's own.
+        raw: a CSV file, see `write_raw`.
+
+    Attributes:
+        measured: by number of streams.
     """
 
     def __init__(self, process: Process, seconds: float, side_px: int | None, raw: Path | None = None) -> None:
@@ -89,7 +103,7 @@ class Steps:
         self._raw = raw
 
     def run(self, count: int) -> Measures:
-        """So many cameras with any phase, whose clocks differ by up to 1 %."""
+        """The measures of a run with `count` cameras of random phase, whose clocks differ by up to 1 %."""
         if count in self.measured:
             return self.measured[count]
         report.progress(f"{count} streams at {FPS:g} fps for {self._seconds:g} s")
@@ -117,14 +131,20 @@ class Steps:
 
 
 def carried(measures: Measures, limit_ms: float) -> bool:
-    """Whether streams came through: in time, nearly every frame, and none of them slower than the others."""
+    """True if the p95 latency is below the limit, the slowest stream has `WANTED_FPS`, and the share of frames without
+    a picture is below `DROPPED_AT_MOST`.
+    """
     dropped = 1 - measures["delivered"] / measures["sent"]
     slowest_fps = measures["fps_slowest_client"]
     return measures["latency_ms"]["p95"] < limit_ms and slowest_fps >= WANTED_FPS and dropped < DROPPED_AT_MOST
 
 
 def climb(steps: Steps, at_most: int) -> dict[float, int]:
-    """One stream more at a time; the largest number that is carried within each limit, 0 for none."""
+    """Add one stream at a time until they are not carried within the largest limit.
+
+    Returns:
+        For each of `LIMITS_MS` the largest number up to which all were carried; 0 for none.
+    """
     found = dict.fromkeys(LIMITS_MS, 0)
     for count in range(1, at_most + 1):
         measures = steps.run(count)

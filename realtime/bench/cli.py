@@ -1,6 +1,6 @@
 """The command line of `realtime bench`.
 
-Heavy imports stand inside the commands: `--help` must not wait for torch.
+Must not import what it measures with before a command runs: `--help` does not wait for it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The engine alone on this machine: how long a frame takes on each rung, with each batch and number of steps.
+"""`realtime bench engine`: the time of a frame in the engine alone, by rung, batch and number of steps.
 
 Must not import torch, or know how an engine is driven.
 """
@@ -34,24 +34,26 @@ def engine_bench(
     seconds: float = 2.0,
     output: Path | None = None,
 ) -> Measures:
-    """Load a model on one rung after the other, make frames, and print a table and the JSON object.
+    """Load a model on one rung after the other, run frames, and print a table and the JSON object.
 
     Args:
         model, device, dtype: as in `realtime serve`.
         rungs: values of `--accelerate`.
-        steps: a frame, from 1 to `STEPS_AT_MOST`.
-        batches: frames a tick, from 1 to `MAX_ROWS`; a rung is made for them before it is measured.
-        side_px: of the pictures; None for the model's own.
-        seconds: of each rung with each number of steps and each batch.
+        steps: numbers of steps of a frame, each from 1 to `STEPS_AT_MOST`.
+        batches: numbers of frames at once, each from 1 to `MAX_ROWS`; upgrades for them are waited for.
+        side_px: width and height of the pictures; None for the model's own.
+        seconds: length of each measurement.
         output: a file that gets the JSON object too.
 
     Returns:
-        The JSON object. `p50_ms` and `p95_ms` are of a tick that is waited for, `ms_per_frame` is its median's share of
-        a frame, and `pipelined_ms_per_frame` that where a tick is launched before the last one is collected.
+        The JSON object. `p50_ms` and `p95_ms` are of a batch from admission to pictures, `ms_per_frame` is the median
+        divided by the batch, and `pipelined_ms_per_frame` the same where each tick is launched before the one before it
+        is collected.
 
     Raises:
         BenchError: a number is out of range.
-        ConfigError: this machine does not have a rung.
+        ConfigError: a rung can't run the model on this machine.
+        ModelError: as `load_engine`.
     """
     if not all(1 <= count <= STEPS_AT_MOST for count in steps):
         raise BenchError(f"steps are from 1 to {STEPS_AT_MOST}")

@@ -1,4 +1,4 @@
-"""The engine without a network or a codec: loaded on one rung, brought to rest there, and given frames.
+"""Loads an engine on one rung, waits for its upgrades, and runs frames on it, without network or codec.
 
 Must not know what it is compared with, or how numbers are shown.
 """
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from ..engine.rungs.upgrade import Upgrade
 
 QUIET_S = 6.0
-"""Longer than the upgrade takes to see that a batch is in use."""
+"""How long nothing must be made before a batch counts as settled: longer than `specialise.SETTLED_NS`."""
 LOOK_EVERY_S = 0.25
+"""Pause between two frames while upgrades are waited for."""
 REGIONS = {"encode", "step", "decode"}
 """Values of `regions.Kind`, which imports torch."""
 PROMPT = "a photo"
@@ -34,17 +35,17 @@ STRENGTH = 0.5
 
 
 class EngineUnderTest:
-    """An engine, loaded: pixels in the host's memory in and out.
+    """A loaded engine whose input and output are pixels in the host's memory.
 
     Args:
         config: names the model and the rung.
-        side_px: of the pictures; None for the model's own.
+        side_px: width and height of the pictures; None for the model's own.
 
     Attributes:
-        is_settled: whether all that was waited for was made in time; True where nothing climbs.
+        is_settled: False if `settle` ran into its time-out.
 
     Raises:
-        ConfigError: this machine does not have the rung.
+        ConfigError: the rung can't run the model on this machine.
         ModelError: as `load_engine`.
     """
 
@@ -64,14 +65,12 @@ class EngineUnderTest:
 
     @property
     def rung(self) -> RungState:
-        """What runs at this moment."""
+        """The engine's rung at this moment."""
         return self.engine.info.rung
 
     def told(self) -> dict[str, Any]:
-        """What runs, in words and as `RungState.wire`; how long it took until the engine was loaded, had made a frame,
-        and ran on this rung.
-
-        The last is missing where the rung was not made in time. Importing torch is in it where nobody did so before.
+        """What runs: `what` in words, `rung` as `RungState.wire`; and seconds from the beginning until the engine was
+        loaded (with importing torch, if nobody had), had run a frame and, unless it ran into the time-out, was settled.
         """
         rung = self.rung
         told: dict[str, Any] = {
@@ -83,10 +82,17 @@ class EngineUnderTest:
         return told | ({"settled_s": round(self._settled_s, 2)} if self.is_settled else {})
 
     def settle(self, batches: Sequence[int], timeout_s: float) -> bool:
-        """Wait until the rung is made for these batches; whether in time. After that nothing is made any more.
+        """Wait until the upgrade has made what it makes for these batches, then end the upgrade.
 
-        Frames are made meanwhile, as a rung may be made for what is in use; few, as what is made may be tuned by how
-        long it takes on this device.
+        Frames are run meanwhile, as an upgrade compiles for calls in use; few, as what it compiles may be tuned by
+        timings on this device.
+
+        Args:
+            batches: numbers of frames at once.
+            timeout_s: for all of them together.
+
+        Returns:
+            False if that took too long.
         """
         upgrade: Upgrade | None = getattr(self.engine, "upgrade", None)
         if upgrade is None:
@@ -99,7 +105,7 @@ class EngineUnderTest:
         return self.is_settled
 
     def _wait_for(self, batch: int, end_s: float) -> bool:
-        """Until a batch is compiled, or nothing has been made for a while."""
+        """Run frames until the rung is made for a batch, or has made nothing for `QUIET_S`; False after the end."""
         busy_s = time.perf_counter()
         while (now_s := time.perf_counter()) < end_s:
             self.frames(batch, 1)
@@ -114,7 +120,12 @@ class EngineUnderTest:
         return False
 
     def jobs(self, batch: int, steps: int, first: int = 0) -> list[Job]:
-        """A frame of each of so many sessions; the pictures follow from `first`."""
+        """Jobs of `batch` sessions.
+
+        Args:
+            steps: UNet calls of each.
+            first: seed of the first picture, counted up from there.
+        """
         side = self.side_px
         fixed = {"width": side, "height": side, "num_inference_steps": steps, "strength": STRENGTH, "prompt": PROMPT}
         params = Params.model_validate({**dict(self._defaults), **fixed, "output_format": OutputFormat.JPEG})
@@ -128,7 +139,7 @@ class EngineUnderTest:
         return made
 
     def frames(self, batch: int, steps: int, first: int = 0) -> list[Result]:
-        """Make a frame of each of so many sessions, and wait for them."""
+        """Run the jobs of `jobs` and wait for their results."""
         results: list[Result] = []
         pending = self.engine.tick(self.jobs(batch, steps, first))
         results += results_of(pending)
@@ -137,7 +148,14 @@ class EngineUnderTest:
         return results
 
     def pipelined(self, batch: int, steps: int, rounds: int) -> float:
-        """Milliseconds a frame where the next tick is launched before the last one is collected, as a server does."""
+        """Run batches with each tick launched before the one before it is collected, as the scheduler does on CUDA.
+
+        Args:
+            rounds: number of batches.
+
+        Returns:
+            Milliseconds a frame.
+        """
         begin_s = time.perf_counter()
         last: Pending | None = None
         for round_ in range(rounds):
@@ -154,18 +172,18 @@ class EngineUnderTest:
         return (time.perf_counter() - begin_s) * 1000 / (rounds * batch)
 
     def close(self) -> None:
-        """Free the device."""
+        """Close the engine."""
         self.engine.close()
 
 
 def is_made_for(rung: RungState, batch: int, side_px: int) -> bool:
-    """Whether all regions are compiled for a batch of so many square pictures."""
+    """True if all regions are compiled for `batch` square pictures of this side."""
     wanted = (batch, side_px, side_px)
     return REGIONS.issubset(made.kind for made in rung.made_for if (made.batch, made.width, made.height) == wanted)
 
 
 def results_of(pending: Pending) -> list[Result]:
-    """Wait for a tick.
+    """Collect a tick's results.
 
     Raises:
         EngineError: a frame failed.
@@ -180,6 +198,6 @@ def results_of(pending: Pending) -> list[Result]:
 
 @functools.lru_cache(64)
 def picture(seed: int, side_px: int) -> Pixels:
-    """A random picture with some structure; made once, as making it is not what is timed."""
+    """A random picture of 8×8-pixel cells, uint8 [side_px, side_px, 3]. Cached, as making it is not to be timed."""
     cells = np.random.default_rng(seed % 8).integers(30, 220, (side_px // 8, side_px // 8, 3), dtype=np.uint8)
     return cells.repeat(8, 0).repeat(8, 1)

@@ -1,4 +1,4 @@
-"""What keeps a measurement from being made."""
+"""The error of a measurement that can't be made, and a check of scenario names."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ class BenchError(RealtimeError):
 
 
 def check_names(wanted: Iterable[str], known: Iterable[str], what: str = "scenario") -> None:
-    """Refuse names that there are not.
+    """Check that all names are known.
 
     Args:
-        what: they are names of.
+        what: the names' kind, for the message.
 
     Raises:
-        BenchError: there is one.
+        BenchError: one is not.
     """
     names = list(known)
     for name in wanted:

@@ -1,4 +1,4 @@
-"""Cameras that don't wait: frames go out on a monotonic schedule, whatever comes back and when.
+"""Open-loop load: clients that send frames on a fixed schedule, whatever the server does, and log what comes back.
 
 Must not know what is measured with them, or how the server was started.
 """
@@ -21,17 +21,27 @@ from .errors import BenchError
 from .pacer import Camera, Pacer, quiet
 
 LEAD_S = 0.1
-"""Between the last client's connecting and the first frame."""
+"""Time from setting up the clients to the first frame."""
 ANSWER_TIMEOUT_S = 10.0
+"""How long a client waits for the answer to its params."""
 TOLD_S = 0.35
-"""Drops are told every 250 ms: frames that a later answer settled long ago may wait for it."""
+"""Wait after the last frame, longer than the server's interval of `dropped` messages (250 ms)."""
 DRAIN_S, DRAIN_LOOKS = 1.0, 50
-"""How long after that answers may still come."""
+"""How long after that unsettled frames are waited for, and how often that is checked."""
 
 
 @dataclass(slots=True)
 class Log:
-    """What one client saw. Times are microseconds on this process's monotonic clock."""
+    """What one client sent and received. Times are microseconds on this process's monotonic clock.
+
+    Attributes:
+        sent: when each frame was sent, by its number.
+        arrived, arrived_us: pictures and repeats, and when each arrived.
+        dropped: reasons by frame number.
+        left_out: when frames were due and not sent, as the window was full.
+        errors: number of `error` messages by code.
+        stats: the last `stats` message.
+    """
 
     sent: dict[int, int] = field(default_factory=dict[int, int])
     arrived: list[Picture] = field(default_factory=list[Picture])
@@ -44,10 +54,11 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of some cameras: what came of the frames that were due from `begin_us` to `end_us`.
+    """The logs of one run, one for each camera.
 
     Attributes:
-        late_us: how much later than due the frames were sent: what this machine did to the measurement.
+        begin_us, end_us: when the frames that count were due, after the warm-up.
+        late_us: how much later than due each frame was sent: this machine's own error.
     """
 
     logs: Sequence[Log]
@@ -73,7 +84,7 @@ class _Client:
         return not self._unsettled and not self._sending
 
     async def update(self, patch: dict[str, Any]) -> None:
-        """Change params, and wait until they are."""
+        """Change params and wait for the answer. Raises BenchError where there is none."""
         await self._stream.update(**patch)
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
@@ -97,7 +108,7 @@ class _Client:
         try:
             seq = await self._stream.send(picture, captured_us=sent_us)
         except WebSocketException:
-            return  # `receive` says why
+            return  # `receive` raises the reason
         self.log.sent[seq] = sent_us
         if not self.log.arrived or self.log.arrived[-1].seq < seq:
             self._unsettled.add(seq)
@@ -140,22 +151,22 @@ async def drive(
     ready_timeout_s: float = 60.0,
     on_begin: Callable[[], None] = lambda: None,
 ) -> Run:
-    """Connect a client for each camera, run them all, and wait for the last answers.
+    """Connect a client for each camera, send all their frames, and wait for the last results.
 
     Args:
         url: of the WebSocket.
-        cameras: one a client.
-        pictures: encoded; each client goes round them, from another one on.
-        size: width and height that the answers shall have; None leaves them to the server.
-        warmup_s: frames of the first seconds are sent and not counted.
-        seconds: how long frames are counted.
-        skip_unchanged: whether frames that show nothing new may be repeats. Not by default: what is measured is frames
-            that are run, however alike the pictures of a load may be.
+        cameras: one for each client.
+        pictures: encoded; client i sends them in turn, from the i-th on.
+        size: width and height of the results; None for the model's own.
+        warmup_s: length of the warm-up, whose frames do not count.
+        seconds: length of the run after it.
+        skip_unchanged: the param; False has the engine run all frames, however similar they are.
         params: further ones.
-        on_begin: called when the warm-up ends.
+        ready_timeout_s: how long to wait for the server's `ready`.
+        on_begin: called on the event loop when the warm-up ends.
 
     Raises:
-        BenchError: no connection, or it ended early.
+        BenchError: a connection failed or ended early.
     """
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as connections:
@@ -175,7 +186,7 @@ async def drive(
             if size is not None:
                 patch |= {"width": size[0], "height": size[1]}
             await unless_ended(asyncio.gather(*(client.update(patch) for client in clients)), receivers)
-            with quiet():  # which collects first, for longer than the lead
+            with quiet():  # its garbage collection takes longer than `LEAD_S`: so it comes before
                 start_ns = time.monotonic_ns() + int(LEAD_S * 1e9)
                 begin_ns = start_ns + int(warmup_s * 1e9)
                 end_ns = begin_ns + int(seconds * 1e9)
@@ -192,7 +203,7 @@ async def drive(
 
 
 async def unless_ended(awaitable: Any, receivers: Sequence[asyncio.Task[None]]) -> None:
-    """Wait, unless a connection ends before: then its error is raised."""
+    """Wait for `awaitable`, but raise a receiver's error as soon as there is one."""
     wanted = asyncio.ensure_future(awaitable)
     await asyncio.wait([wanted, *receivers], return_when=asyncio.FIRST_COMPLETED)
     if not wanted.done():

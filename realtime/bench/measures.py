@@ -1,6 +1,6 @@
-"""A run's numbers: what its clients saw, and what the server's process used for it.
+"""The measures of a run: from its clients' logs, and from the server's process.
 
-Must not know what was wanted of them.
+Must not know targets.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ LAG = "realtime_event_loop_lag_seconds"
 
 
 def measure(run: Run) -> Measures:
-    """The numbers of a run: of the frames sent after its warm-up, and of the pictures that came after it."""
+    """A run's measures, of frames sent and pictures received after the warm-up.
+
+    Raises:
+        BenchError: no picture came back.
+    """
     sent = delivered = in_flight = left_out = 0
     dropped: Counter[str] = Counter()
     errors: Counter[str] = Counter()
@@ -68,7 +72,7 @@ def measure(run: Run) -> Measures:
         "latency_slope_ms_per_s": round(numbers.slope(*zip(*latencies, strict=True)), 4),
         "server_ms": numbers.spread(server_ms),
         "interval_ms": {
-            # Of each client on its own: a viewer sees one stream. The worst of them counts.
+            # The largest of the clients' own deviations, as a viewer sees one stream.
             "sd": round(max(numbers.deviation(client) for client in gaps), 3),
             **numbers.spread(every_gap),
         },
@@ -79,7 +83,11 @@ def measure(run: Run) -> Measures:
 
 
 class Usage:
-    """What the server's process used for a run: its processor time, and what its engine was busy with."""
+    """Differences of a server's counters over one run: processor time, event loop lag, ticks and frames.
+
+    Args:
+        process: the server. To be made before the run's first frame.
+    """
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -92,18 +100,24 @@ class Usage:
         return self._process.metric("realtime_tick_seconds_count")
 
     def _metric_frames_run(self) -> float | None:
-        """Frames that the engine answered; repeats are made without it."""
+        """Number of delivered frames that the engine ran: those that are no repeats."""
         delivered = self._process.metric("realtime_frames_delivered_total")
         repeated = self._process.metric("realtime_frames_repeated_total")
         return None if delivered is None or repeated is None else delivered - repeated
 
     def begin(self) -> None:
-        """The warm-up is over."""
+        """Read processor time and lag at the end of the warm-up."""
         self._cpu_s = cpu_s(self._process.pid)
         self._lag = self._process.histogram(LAG)
 
     def end(self, sent: int, whole_s: float, tick_ms: float | None) -> Measures:
-        """The run is over; `whole_s` is its length with the warm-up."""
+        """The measures at the end of the run; those that the server or this machine does not tell are missing.
+
+        Args:
+            sent: number of frames sent after the warm-up.
+            whole_s: length of the run with its warm-up.
+            tick_ms: of the echo engine; None for another.
+        """
         used: Measures = {}
         now_s = cpu_s(self._process.pid)
         if now_s is not None and self._cpu_s is not None and sent:
@@ -125,7 +139,12 @@ class Usage:
 
 
 def _at_most(counts: dict[float, float], share: float) -> float:
-    """The least limit of a histogram under which this share of the values is; -1 where it knows none."""
+    """The smallest finite bucket limit that at least `share` of a histogram's values keep; -1 where there is none.
+
+    Args:
+        counts: number of values up to each limit.
+        share: 0 to 1.
+    """
     whole = max(counts.values())
     limits = [limit for limit in sorted(counts) if math.isfinite(limit) and counts[limit] >= share * whole]
     return limits[0] if whole and limits else -1.0

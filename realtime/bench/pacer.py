@@ -1,4 +1,4 @@
-"""When frames are due, and a thread that is there when they are.
+"""The schedule of cameras' frames, and a thread that fires them on time.
 
 Must not know what is sent.
 """
@@ -16,17 +16,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 SWITCH_INTERVAL_S = 0.0005
+"""Python's thread switch interval while frames are timed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """One client's frames.
+    """The schedule of one client's frames.
 
     Attributes:
-        fps: frames a second, at a fixed cadence.
+        fps: frames a second, at a constant interval.
         phase: when the first frame is due, as a share of the interval.
-        windowed: leave a frame out while `WINDOW` frames are unsettled, as a browser does. Otherwise the loop is
-            open: nothing that the server does changes what is sent.
+        windowed: whether a frame is left out while `WINDOW` frames are unsettled, as in a browser. If not, what is sent
+            does not depend on the server.
     """
 
     fps: float
@@ -36,7 +37,7 @@ class Camera:
 
 @contextmanager
 def quiet() -> Generator[None]:
-    """Keep this process's own collector and thread switches out of the times."""
+    """Collect garbage, then switch the collector off and shorten the thread switch interval while the block runs."""
     interval = sys.getswitchinterval()
     gc.collect()
     gc.freeze()
@@ -51,17 +52,16 @@ def quiet() -> Generator[None]:
 
 
 class Pacer:
-    """A thread that sees to it that cameras fire on time: asyncio's own timers are a millisecond coarse.
+    """A thread that fires cameras on time, on the event loop, whose own timers have a resolution of a millisecond only.
 
     Args:
-        loop: on which they fire.
-        cameras: each with what it calls when a frame is due.
-        start_ns: of the monotonic clock; nothing is due before it.
-        end_ns: and nothing from here on.
+        loop: runs the callbacks.
+        cameras: each with its callback for a due frame.
+        start_ns, end_ns: monotonic times; frames are due from start to before end.
 
     Attributes:
-        done: when the last has fired.
-        late_us: how late each was.
+        done: set when the last frame has fired.
+        late_us: how much later than due each was fired.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Pacer:
 
 
 def dues(index: int, camera: Camera, start_ns: int, end_ns: int) -> Iterator[tuple[int, int]]:
-    """When this camera's frames are due, each with the camera's index."""
+    """The monotonic times in nanoseconds at which a camera's frames are due, each with the camera's index."""
     count = 0
     while (due_ns := start_ns + int((count + camera.phase) / camera.fps * 1e9)) < end_ns:
         yield due_ns, index

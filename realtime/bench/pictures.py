@@ -1,4 +1,4 @@
-"""Pictures to send: photo-like in size and detail, made from a seed, so that no file has to ship."""
+"""Pictures to send, made from a seed, with a photograph's amount of detail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..params import OutputFormat
 
 
 def photo_like(seed: int, width: int, height: int) -> codec.Pixels:
-    """Shapes with edges on clouds of 1/f noise with a little grain: what a webcam's picture costs a JPEG codec.
+    """Polygons on 1/f noise with a little grain, which cost a JPEG codec about as much as a webcam's picture.
 
     Returns:
         uint8 [height, width, 3], RGB.
@@ -34,10 +34,10 @@ def photo_like(seed: int, width: int, height: int) -> codec.Pixels:
 def noisy_jpegs(
     count: int, width: int = 512, height: int = 512, quality: int = 80, deviation: float = 3.0
 ) -> list[bytes]:
-    """One picture under the noise of a camera, which is another in each.
+    """One picture with a camera's noise, different in each copy, as JPEG.
 
     Args:
-        deviation: of the noise of a pixel, in levels of 255; that of a webcam indoors is 2 to 5.
+        deviation: standard deviation of a pixel's noise, of 255; a webcam's indoors is 2 to 5.
     """
     picture = photo_like(0, width, height).astype(np.float32)
     rng = np.random.default_rng(1)
@@ -46,6 +46,6 @@ def noisy_jpegs(
 
 
 def photo_jpegs(count: int, width: int = 512, height: int = 512, quality: int = 80) -> list[bytes]:
-    """Different pictures, encoded; a server that kept answers would have none for the next."""
+    """`count` different pictures as JPEG."""
     pictures = (photo_like(seed, width, height) for seed in range(count))
     return [codec.encode(picture, OutputFormat.JPEG, quality)[1] for picture in pictures]

@@ -1,6 +1,6 @@
-"""Every frame of a run, as a line of CSV.
+"""Writes every frame of a run as a line of CSV.
 
-Must not know what is made of them.
+Must not know what is computed from them.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from .load import Run
 
 
 def write_raw(file: Path, name: str, run: Run) -> None:
-    """Append every frame of a run to a CSV file: which, of whom, when it was sent and when its picture came.
+    """Append every frame of a run to a CSV file, with a header where the file is new.
 
-    Times are microseconds on one monotonic clock; those of a frame without a picture are empty.
+    Times are microseconds on one monotonic clock; `arrived_us` and `engine_us` are empty for a frame without a picture.
+
+    Args:
+        name: of the run, the first column.
     """
     is_new = not file.exists()
     with file.open("a", newline="") as opened:

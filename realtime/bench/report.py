@@ -1,4 +1,4 @@
-"""What a measurement says: a table for people, one JSON object for programs.
+"""Output of a measurement: tables for people, one JSON object for programs.
 
 Must not measure.
 """
@@ -20,16 +20,16 @@ from rich.table import Table
 from ..version import __version__
 
 NOT_SHOWN = ("sent", "p99_ms", "in_p99_ms", "out_p99_ms", "in_delivered", "out_delivered", "server_cpu_ms_per_s")
-"""Numbers of a comparison that stand in the JSON object only."""
+"""Columns that `show_arms` leaves out; the JSON object has them."""
 
 
 def progress(text: str) -> None:
-    """Say on standard error what goes on."""
+    """Print a line on standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
 def header(bench: str) -> dict[str, Any]:
-    """What was measured, of which version, on what."""
+    """The first fields of a JSON object: name of the measurement, version, commit, machine, load."""
     return {
         "bench": bench,
         "version": __version__,
@@ -59,7 +59,11 @@ def _device() -> str:
 
 
 def show_runs(answer: dict[str, Any]) -> None:
-    """Print a table of a server's runs."""
+    """Print a table of a server's runs.
+
+    Args:
+        answer: the JSON object; `scenarios` has the measures by run.
+    """
     head = ("run", "fps", "p50 ms", "p95", "p99", "max", "gap sd", "gap p99")
     counted = ("sent", "delivered", "repeats", "superseded", "rows/tick", "sent late p99")
     rows: list[list[str]] = []
@@ -74,7 +78,11 @@ def show_runs(answer: dict[str, Any]) -> None:
 
 
 def show_arms(comparisons: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print a table of each comparison: the medians of its arms' numbers."""
+    """Print a table for each comparison, with the medians of its arms' numbers.
+
+    Args:
+        comparisons: by comparison and arm: numbers with a `median`.
+    """
     for name, arms in comparisons.items():
         columns = [n for n in dict.fromkeys(number for arm in arms.values() for number in arm) if n not in NOT_SHOWN]
         rows = [
@@ -85,14 +93,14 @@ def show_arms(comparisons: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def show_table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table: names to the left, numbers to the right. Without rows it is left out."""
+    """Print a table with the first column aligned left and the others right; nothing without rows."""
     table = Table(title=title, title_justify="left")
     for column in head:
         table.add_column(column, justify="right" if table.columns else "left", no_wrap=not table.columns)
     for row in rows:
         table.add_row(*row)
     if table.rows:
-        # A pipe has no width; a table that is cut there helps nobody.
+        # A pipe has no width, and rich would cut the table at 80 columns.
         Console(width=None if sys.stdout.isatty() else 150).print(table)
 
 

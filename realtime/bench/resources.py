@@ -1,4 +1,4 @@
-"""What a process uses: its memory and its processor time.
+"""Memory and processor time of a process.
 
 Must not know what the process is.
 """
@@ -17,7 +17,7 @@ SAMPLE_EVERY_S = 0.5
 
 
 def resident_mb(pid: int) -> float | None:
-    """Memory of a process; None where this machine tells it neither by /proc nor by psutil."""
+    """Resident memory of a process in MiB; None where there is neither /proc nor psutil."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
@@ -31,7 +31,7 @@ def resident_mb(pid: int) -> float | None:
 
 
 def cpu_s(pid: int) -> float | None:
-    """Processor seconds that a process has used; None where this machine does not tell."""
+    """Processor time of a process in seconds, user and system; None where there is neither /proc nor psutil."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -47,13 +47,20 @@ def cpu_s(pid: int) -> float | None:
 
 @dataclass(slots=True)
 class MemoryLog:
-    """A process's memory over time."""
+    """A process's resident memory over time.
+
+    Attributes:
+        seconds, mb: of each sample, seconds since the watch began and MiB.
+    """
 
     seconds: list[float] = field(default_factory=list[float])
     mb: list[float] = field(default_factory=list[float])
 
     def growth_mb(self) -> float | None:
-        """Mean of the last quarter less that of the second; the first is left out, buffers grow to their size in it."""
+        """Mean of the last quarter less that of the second, in MiB; None for fewer than four samples.
+
+        The first quarter is left out, as buffers grow to their size in it.
+        """
         quarter = len(self.mb) // 4
         if quarter == 0:
             return None
@@ -62,7 +69,7 @@ class MemoryLog:
 
 @contextmanager
 def watch_memory(pid: int) -> Generator[MemoryLog]:
-    """Look at a process's memory twice a second."""
+    """Sample a process's memory every `SAMPLE_EVERY_S` while the block runs."""
     log = MemoryLog()
     ended = threading.Event()
 

@@ -1,6 +1,6 @@
-"""How long a round of something takes, made over and over in this process.
+"""Times a function that is called again and again in this process.
 
-Must not know what is made.
+Must not know what it does.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ WARMUP_ROUNDS = 3
 
 
 def timed(make: Callable[[], object], frames: int, seconds: float) -> dict[str, float]:
-    """Make frames over and over.
+    """Time rounds of a function.
 
     Args:
-        make: one round; returns when it is done.
-        frames: in a round.
-        seconds: how long at least; one round at the least. The warm-up ends after as long, too: where a round takes
-            seconds, the first says little less than the third.
+        make: runs one round; returns when it is done.
+        frames: number of frames in a round.
+        seconds: rounds are timed for so long, at least one. Before, `WARMUP_ROUNDS` are run, or fewer where they take
+            longer than this.
 
     Returns:
-        Median and 95th percentile of a round's time, and the median's share of a frame.
+        `p50_ms` and `p95_ms` of a round, and `ms_per_frame`, the median divided by `frames`.
     """
     warm_s = time.perf_counter() + seconds
     for _ in range(WARMUP_ROUNDS):

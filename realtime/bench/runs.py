@@ -1,6 +1,6 @@
-"""Runs of cameras against a server, and their numbers by name.
+"""Runs cameras against a server, and keeps the measures of each run by name.
 
-Must not know which runs there are, or what is wanted of them.
+Must not know which runs there are, or targets.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ PICTURES = 8
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long each run takes: the overload run, and all others."""
+    """Lengths of runs after their warm-up: of the overload run, and of all others."""
 
     seconds: float
     overload_seconds: float
 
     @property
     def warmup_s(self) -> float:
-        """Before each: frames are sent and not counted."""
+        """Length of each run's warm-up, whose frames do not count."""
         return min(2.0, self.seconds / 2)
 
 
 class Runs:
-    """The runs made so far, each kept under its name.
+    """Runs against servers, and their measures.
 
     Args:
         plan: lengths.
-        tick_ms: of the echo engine; None where another model is measured, which makes pictures of its own size.
-        raw: a CSV file of every frame.
+        tick_ms: of the echo engine; None for another model, whose results have its own size.
+        raw: a CSV file, see `write_raw`.
 
     Attributes:
-        pictures: what cameras send.
-        measured: by the run's name.
+        pictures: what cameras send, encoded.
+        measured: measures by the run's name.
     """
 
     def __init__(self, plan: Plan, tick_ms: float | None, raw: Path | None = None) -> None:
@@ -66,14 +66,14 @@ class Runs:
         tick_ms: float | None = None,
         skip_unchanged: bool = False,
     ) -> Measures:
-        """One run of some cameras against a server.
+        """Run cameras against a server, and keep the measures under `name`.
 
         Args:
-            pictures: others than the usual ones.
-            side_px: of the echo engine's answers.
-            seconds: another length than the plan's.
-            tick_ms: of an echo engine of another speed.
-            skip_unchanged: as in `drive`.
+            pictures: encoded; None for `self.pictures`.
+            side_px: width and height of the echo engine's results.
+            seconds: length after the warm-up; None for the plan's.
+            tick_ms: of the echo engine; None for that of the constructor.
+            skip_unchanged: see `drive`.
         """
         warmup_s = self.plan.warmup_s
         seconds = self.plan.seconds if seconds is None else seconds

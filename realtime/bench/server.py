@@ -1,6 +1,6 @@
-"""The server on this machine: what it delivers, what it adds, and what it does when it is too much.
+"""`realtime bench server`: throughput, latency and behaviour under overload of the server around an engine.
 
-Must not know what is wanted of the numbers, or how they are printed.
+Must not know targets, or how numbers are printed.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from .servers import Process, serving, wait_until_climbed
 
 CAMERA_FPS = 30.0
 NOISY = 64
-"""Pictures of a still scene, each with noise of its own: two seconds of a camera."""
+"""Number of pictures of a still scene, each with noise of its own: two seconds of a camera."""
 SEED = 7
 SIDES_PX = (512, 256)
+"""Sides of the results of scenario `one_client`."""
 FACTORS = (1.3, 2.0)
-"""How many times what the engine can do is offered to it."""
+"""Offered frame rates of scenario `throughput`, as multiples of the engine's."""
 SCENARIOS = ("throughput", "one_client", "four_clients", "still", "overload")
 OF_MODELS = ("one_client", "four_clients", "overload")
-"""What makes sense of an engine whose speed is not known before."""
+"""The scenarios for a model, whose speed is not known before."""
 
 
 def server_bench(
@@ -46,10 +47,10 @@ def server_bench(
     Args:
         tick_ms: of the echo engine.
         seconds: length of each run after its warm-up.
-        overload_seconds: length of the overload run.
-        model: measure this model and not the echo engine: at its own size, and against what it can do.
-        only: names out of `SCENARIOS`, or of `OF_MODELS` where a model is measured; none means all.
-        raw: a CSV file that gets every frame.
+        overload_seconds: length of the overload run after its warm-up.
+        model: what to measure instead of the echo engine, with results of its own size, at rates relative to its speed.
+        only: names in `SCENARIOS`, or in `OF_MODELS` with a model; empty for all.
+        raw: a CSV file to which every frame is appended.
         output: a file that gets the JSON object too.
 
     Returns:
@@ -74,7 +75,11 @@ def server_bench(
 
 
 def told(runs: Runs, model: str | None, rung: RungState | None) -> Measures:
-    """What the JSON object says of runs."""
+    """The JSON object's fields about runs.
+
+    Args:
+        rung: of the model at its runs; None for the echo engine.
+    """
     return {
         "model": model or f"echo:{runs.tick_ms:g}",
         "settings": {
@@ -88,7 +93,7 @@ def told(runs: Runs, model: str | None, rung: RungState | None) -> Measures:
 
 
 def measure_echo(runs: Runs, wanted: Sequence[str], tick_ms: float) -> None:
-    """The scenarios that are wanted, around an engine of known speed."""
+    """Run the wanted of `SCENARIOS`, with the echo engine."""
     if not set(SCENARIOS).intersection(wanted):
         return
     with serving(f"echo:{tick_ms:g}") as process:
@@ -110,10 +115,14 @@ def measure_echo(runs: Runs, wanted: Sequence[str], tick_ms: float) -> None:
 
 
 def measure_model(runs: Runs, wanted: Sequence[str], model: str) -> RungState:
-    """The scenarios that are wanted, at the pace of a model on its highest rung; says which that is."""
+    """Run the wanted of `OF_MODELS`, with a model that has finished its upgrade, after measuring its frame rate.
+
+    Returns:
+        The rung that it ran on.
+    """
     with serving(model) as process:
         rung = wait_until_climbed(process)
-        # A camera faster than anything, with a window: the server sets the pace, and nothing is sent in vain.
+        # A windowed camera that is faster than the server is paced by it, and no frame is superseded.
         capacity_fps = runs.run("capacity", process, [Camera(240.0, windowed=True)])["fps"]
         if "one_client" in wanted:
             runs.run("one_client", process, [Camera(min(CAMERA_FPS, 0.8 * capacity_fps))])
@@ -125,7 +134,7 @@ def measure_model(runs: Runs, wanted: Sequence[str], model: str) -> RungState:
 
 
 def throughput(runs: Runs, process: Process, tick_ms: float) -> None:
-    """One client that offers more than the engine can do, and one that keeps to its window."""
+    """Runs with one client: offered rates of `FACTORS` times the engine's, and a windowed camera."""
     capacity_fps = 1000 / tick_ms
     for factor in FACTORS:
         runs.run(throughput_name(factor, tick_ms), process, [Camera(factor * capacity_fps)], tick_ms=tick_ms)
@@ -133,12 +142,12 @@ def throughput(runs: Runs, process: Process, tick_ms: float) -> None:
 
 
 def throughput_name(factor: float, tick_ms: float) -> str:
-    """Of the run that offers so many times what the engine can do."""
+    """Name of the run with an offered rate of `factor` times the engine's."""
     return f"throughput_{factor:g}x_echo_{tick_ms:g}"
 
 
 def still(runs: Runs, process: Process) -> None:
-    """A camera that sees the same for ever, but for its noise: with repeats, without, and a camera that moves."""
+    """Runs with a still scene under camera noise, with repeats and without, and with changing pictures."""
     noisy = noisy_jpegs(NOISY)
     runs.run("still", process, [Camera(CAMERA_FPS)], pictures=noisy, skip_unchanged=True)
     runs.run("still_every_frame_run", process, [Camera(CAMERA_FPS)], pictures=noisy)
@@ -146,7 +155,7 @@ def still(runs: Runs, process: Process) -> None:
 
 
 def overload(runs: Runs, process: Process, fps: float) -> None:
-    """A camera of twice the engine's rate, for long: neither latency nor memory may grow."""
+    """The long run with a camera of `fps`, twice the engine's rate, and the growth of the server's memory."""
     with watch_memory(process.pid) as memory:
         measures = runs.run("overload", process, [Camera(fps)], seconds=runs.plan.overload_seconds)
     growth_mb = memory.growth_mb()
@@ -160,11 +169,11 @@ def overload(runs: Runs, process: Process, fps: float) -> None:
 
 
 def staggered(clients: int) -> list[Camera]:
-    """Cameras whose frames come one after another, evenly."""
+    """Cameras of one rate whose phases are evenly spread."""
     return [Camera(CAMERA_FPS, phase=index / clients) for index in range(clients)]
 
 
 def unsynchronised(clients: int) -> list[Camera]:
-    """Cameras as they are: any phase, and clocks that differ by up to 1 %, so that the phases drift all the while."""
+    """Cameras with random phases and rates that differ by up to 1 %, so that phases drift."""
     rng = random.Random(SEED)
     return [Camera(CAMERA_FPS * rng.uniform(0.99, 1.01), phase=rng.random()) for _ in range(clients)]

@@ -1,4 +1,4 @@
-"""Servers as processes of their own, and what they say of themselves.
+"""Starts servers as processes of their own, and reads their metrics and configuration over HTTP.
 
 Must not know what is measured.
 """
@@ -31,7 +31,7 @@ READY_EVERY_S, CLIMBED_EVERY_S = 0.05, 0.5
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A server that listens.
+    """A running server.
 
     Attributes:
         pid: of its process.
@@ -43,21 +43,21 @@ class Process:
 
     @property
     def websocket_url(self) -> str:
-        """Where frames go."""
+        """The URL of its WebSocket."""
         return f"ws{self.url.removeprefix('http')}ws"
 
     def metric(self, name: str) -> float | None:
-        """A number of `/metrics`; None where there is none."""
+        """The value of a metric without labels; None where there is none."""
         found = re.search(rf"^{name} (\S+)$", self._metrics(), re.MULTILINE)
         return float(found[1]) if found else None
 
     def histogram(self, name: str) -> dict[float, float]:
-        """A histogram of `/metrics`: how many values were at most so large; empty where there is none."""
+        """A histogram: number of values up to each bucket's limit; empty where there is none."""
         found = re.findall(rf'^{name}_bucket{{le="(\S+)"}} (\S+)$', self._metrics(), re.MULTILINE)
         return {float(limit): float(count) for limit, count in found}
 
     def rung(self) -> RungState | None:
-        """What the model runs on; None while it is loaded."""
+        """The engine's rung; None while it is loading."""
         state = json.loads(self._get("api/config") or "{}").get("rung_state")
         return RungState.parse(state) if state is not None else None
 
@@ -74,16 +74,15 @@ class Process:
 
 @contextmanager
 def start(*command: str, settings: Mapping[str, str] | None = None) -> Generator[Process]:
-    """Run a Python module that prints its address, and end it afterwards.
+    """Run a Python module that prints its URL, and terminate it after the block.
 
     Args:
         command: the module and its arguments.
-        settings: `REALTIME_*` variables of its environment.
+        settings: `REALTIME_*` environment variables; those of this process are not passed on.
 
     Raises:
-        BenchError: it ended, or printed no address in time.
+        BenchError: it ended, or printed no URL in time.
     """
-    # What is set for a server of this machine's user must not change the one that is measured.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("REALTIME_")}
     environment |= settings or {}
     process = subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.PIPE, env=environment, text=True)
@@ -114,7 +113,7 @@ def _address(process: subprocess.Popen[str]) -> str:
 
 
 def wait_until(process: Process, metric: str, timeout_s: float) -> None:
-    """Until a number of `/metrics` is there and not 0.
+    """Wait until a metric without labels exists and is not 0.
 
     Raises:
         BenchError: that took too long.
@@ -127,7 +126,10 @@ def wait_until(process: Process, metric: str, timeout_s: float) -> None:
 
 
 def wait_until_climbed(process: Process) -> RungState:
-    """Until the server runs on its highest rung; says which that is.
+    """Wait until the engine is loaded and its upgrade makes nothing.
+
+    Returns:
+        The rung.
 
     Raises:
         BenchError: that took too long.
@@ -143,9 +145,8 @@ def wait_until_climbed(process: Process) -> RungState:
 
 
 def serve_command(model: str) -> tuple[str, ...]:
-    """The server with this model, on a free port, forgetting its clients at once, and turning nobody away.
-
-    What it does when there are too many is to be seen, and on a busy machine two may be.
+    """The arguments of `start` for a server on a free port that keeps no session and refuses none for lack of speed:
+    overload is to be measured.
     """
     options = ("--port", "0", "--resume-s", "0", "--min-session-fps", "0", "--log-level", "warning")
     return ("realtime", "serve", "--model", model, *options)
@@ -153,12 +154,12 @@ def serve_command(model: str) -> tuple[str, ...]:
 
 @contextmanager
 def serving(model: str, *options: str, settings: Mapping[str, str] | None = None) -> Generator[Process]:
-    """A server with this model that is ready for frames.
+    """Start a server and wait until it accepts frames.
 
     Args:
         model: as in `realtime serve`.
-        options: further ones of `realtime serve`.
-        settings: as in `start`.
+        options: further options of `realtime serve`.
+        settings: see `start`.
 
     Raises:
         BenchError: it did not start, or was not ready in time.
