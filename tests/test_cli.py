@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 from realtime import __version__
 from realtime.__main__ import app
 from realtime.config import Config
-from tests.fakes import PATIENCE_S, a_message, command, serving
+from tests.fakes.frames import a_message
+from tests.fakes.servers import command, serving
+from tests.fakes.waiting import PATIENCE_S
 from tests.server.peer import connected
 
 A_MINUTE, A_MINUTE_S = "echo:60000", 60

@@ -12,7 +12,9 @@ import pytest
 
 from realtime.client import RefusedError, connect, now_us
 from realtime.frame import Format
-from tests.fakes import PATIENCE_S, RunningServer, a_config, a_jpeg, encoded, pixels, running
+from tests.fakes.pictures import a_jpeg, encoded, pixels
+from tests.fakes.servers import RunningServer, a_config, running
+from tests.fakes.waiting import PATIENCE_S
 
 
 @pytest.fixture(scope="module")

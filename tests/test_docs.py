@@ -16,7 +16,7 @@ from realtime.frame import STAGES, Air
 from realtime.params import Params
 from realtime.server.app import create_app
 from realtime.stats import DropReason
-from tests.fakes import a_config
+from tests.fakes.servers import a_config
 
 ROOT = Path(__file__).parent.parent
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()

@@ -11,7 +11,9 @@ import pytest
 
 from realtime.client import Picture, Stream, connect
 from realtime.frame import STAGES
-from tests.fakes import PATIENCE_S, a_jpeg, serving
+from tests.fakes.pictures import a_jpeg
+from tests.fakes.servers import serving
+from tests.fakes.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.frame import STAGES, Air, Failure, Format, Frame, Job, Order, Planes, Repeat, Result, Stamps
-from tests.fakes import a_job, a_result, pixels
+from tests.fakes.frames import a_job, a_result
+from tests.fakes.pictures import pixels
 
 
 def test_formats_are_numbered_as_on_the_wire() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from realtime.mailbox import Mailbox
-from tests.fakes import PATIENCE_S
+from tests.fakes.waiting import PATIENCE_S
 
 
 def test_new_mailbox_is_empty() -> None:

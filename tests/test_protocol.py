@@ -16,7 +16,8 @@ from realtime.errors import CloseCode, ProtocolError
 from realtime.frame import Format, Frame, Job, Repeat, Result, Stamps
 from realtime.params import Params
 from realtime.protocol import CommandMessage, ParamsMessage, PictureMessage, UnknownMessage
-from tests.fakes import a_job, a_message, pixels
+from tests.fakes.frames import a_job, a_message
+from tests.fakes.pictures import pixels
 
 DATA = Path(__file__).parent / "data" / "protocol"
 FRAMES: dict[str, Any] = json.loads((DATA / "frames.json").read_text())

@@ -14,7 +14,7 @@ from realtime.errors import FrameError, ParamsError
 from realtime.frame import Air, Failure, Job, Stamps
 from realtime.params import Params
 from realtime.session import DROPS_MAX, NOTICES_MAX, Channel, Session
-from tests.fakes import a_frame, a_job, a_result
+from tests.fakes.frames import a_frame, a_job, a_result
 
 MAX_PIXELS = 1024 * 1024
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from realtime.bench import capacity
-from tests.fakes import long_enough
+from tests.fakes.waiting import long_enough
 
 
 def measures(p95: float = 20, slowest: float = 30, delivered: int = 1000) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 
 from realtime.bench import server
 from realtime.bench.errors import BenchError
-from tests.fakes import long_enough
+from tests.fakes.waiting import long_enough
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.gpu import prompts
 from realtime.bench import pictures
-from tests.fakes import serving
+from tests.fakes.servers import serving
 
 
 async def test_every_change_of_a_prompt_is_timed_until_a_picture_shows_it() -> None:

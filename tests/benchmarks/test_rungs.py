@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.server import bench as benches
 from benchmarks.server import rungs
-from tests.fakes import long_enough
+from tests.fakes.waiting import long_enough
 
 
 @pytest.mark.timeout(600)

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.server import bench as benches
 from benchmarks.server.targets import targets_of
 from realtime.bench.errors import BenchError
-from tests.fakes import long_enough
+from tests.fakes.waiting import long_enough
 
 
 def a_run(fps: float = 100.0, p50: float = 12.0, queue_p95: float = 5.0, **more: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from realtime.bench import pictures, servers
 from realtime.bench.errors import BenchError
 from realtime.bench.measures import measure
 from realtime.bench.pacer import Camera
-from tests.fakes import long_enough
+from tests.fakes.waiting import long_enough
 
 MAIN = """
 import asyncio, io, json, uuid

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from benchmarks.webrtc import bench as webrtc
 from benchmarks.webrtc import calls, encoders, video
 from realtime.bench.errors import BenchError
-from tests.fakes import long_enough
+from tests.fakes.waiting import long_enough
 
 MS = 1000
 

@@ -11,7 +11,7 @@ from realtime.engine.echo import EchoEngine
 from realtime.errors import ConfigError, FrameError
 from realtime.frame import Failure, Job, Result
 from realtime.params import Params
-from tests.fakes import a_job
+from tests.fakes.frames import a_job
 
 SMALL = Params(width=64, height=64)
 

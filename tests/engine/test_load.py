@@ -10,7 +10,7 @@ import pytest
 from realtime.engine.echo import EchoEngine
 from realtime.engine.load import load_engine
 from realtime.errors import ConfigError
-from tests.fakes import a_config
+from tests.fakes.servers import a_config
 
 
 @pytest.mark.parametrize("name", ["echo", "echo:5"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import RunningServer, a_config, running
+from tests.fakes.servers import RunningServer, a_config, running
 
 from .driver import FIGURES, LONG, write_h264
 

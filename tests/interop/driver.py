@@ -26,7 +26,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.fakes import RunningServer
+from tests.fakes.servers import RunningServer
 
 HERE = Path(__file__).parent
 CLIENTS = HERE / "clients"

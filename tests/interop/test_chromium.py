@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import browser, browser_path, camera_file, remote_port
-from tests.fakes import RunningServer
+from tests.fakes.servers import RunningServer
 
 from .driver import (
     CLIENTS,

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 import imageio_ffmpeg
 import pytest
 
-from tests.fakes import RunningServer, a_config, running
+from tests.fakes.servers import RunningServer, a_config, running
 
 from .driver import (
     CONNECT_MS,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import RunningServer
+from tests.fakes.servers import RunningServer
 
 from .driver import (
     ARRIVED,

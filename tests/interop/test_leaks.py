@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.fakes import ServerProcess, serving
+from tests.fakes.servers import ServerProcess, serving
 
 from .driver import FIGURES, FPS, LONG, connects, node, wait_until
 

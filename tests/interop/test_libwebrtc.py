@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.fakes import RunningServer
+from tests.fakes.servers import RunningServer
 
 from .driver import (
     BARS,

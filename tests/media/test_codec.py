@@ -19,7 +19,7 @@ from realtime.errors import FrameError
 from realtime.frame import Format
 from realtime.media import codec
 from realtime.params import OutputFormat
-from tests.fakes import Pixels, a_jpeg, encoded, pixels
+from tests.fakes.pictures import Pixels, a_jpeg, encoded, pixels
 
 MAX_PIXELS = 2048 * 2048
 WHITE = (255, 255, 255)

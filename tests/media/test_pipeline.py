@@ -13,7 +13,10 @@ from realtime.frame import Failure, Format, Job, Order, Result
 from realtime.media import codec
 from realtime.media.pipeline import Pipeline
 from realtime.params import OutputFormat, Params
-from tests.fakes import PATIENCE_S, FakeClock, a_frame, a_job, a_jpeg, a_result
+from tests.fakes.clock import FakeClock
+from tests.fakes.frames import a_frame, a_job, a_result
+from tests.fakes.pictures import a_jpeg
+from tests.fakes.waiting import PATIENCE_S
 
 SMALL = Params(width=64, height=96)
 

@@ -18,7 +18,10 @@ from realtime.scheduling.costs import MEASURED, NEWEST
 from realtime.scheduling.scheduler import Scheduler
 from realtime.scheduling.seats import NEW_NS
 from realtime.session import Channel, Session
-from tests.fakes import PATIENCE_S, FakeClock, ScriptedEngine, a_frame
+from tests.fakes.clock import FakeClock
+from tests.fakes.engine import ScriptedEngine
+from tests.fakes.frames import a_frame
+from tests.fakes.waiting import PATIENCE_S
 
 
 class User:

@@ -11,7 +11,11 @@ from realtime.errors import EngineError
 from realtime.frame import Repeat, Result
 from realtime.params import Params
 from realtime.scheduling.scheduler import Scheduler
-from tests.fakes import PATIENCE_S, FakeClock, ScriptedEngine, a_frame, a_plain_jpeg
+from tests.fakes.clock import FakeClock
+from tests.fakes.engine import ScriptedEngine
+from tests.fakes.frames import a_frame
+from tests.fakes.pictures import a_plain_jpeg
+from tests.fakes.waiting import PATIENCE_S
 from tests.scheduling.test_scheduler import CountingClock, User, names, running, seqs
 
 BLACK, WHITE = 0, 255

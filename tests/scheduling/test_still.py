@@ -11,7 +11,7 @@ from realtime.frame import Job
 from realtime.params import Params
 from realtime.scheduling.still import Judgement, StillGate
 from realtime.session import Channel, Delivery
-from tests.fakes import a_job
+from tests.fakes.frames import a_job
 
 BLACK, WHITE = 0.0, 255.0
 

@@ -11,7 +11,9 @@ from realtime.scheduling.costs import TickCosts
 from realtime.scheduling.scheduler import Scheduler
 from realtime.scheduling.timing import MARGIN_NS, NEWEST, DeviceClock, Rhythm, worth_waiting
 from realtime.session import Session
-from tests.fakes import FakeClock, ScriptedEngine, a_frame
+from tests.fakes.clock import FakeClock
+from tests.fakes.engine import ScriptedEngine
+from tests.fakes.frames import a_frame
 
 MS = 1_000_000
 

@@ -14,7 +14,9 @@ from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed
 
 from realtime.protocol import HEADER
-from tests.fakes import PATIENCE_S, a_jpeg, a_message
+from tests.fakes.frames import a_message
+from tests.fakes.pictures import a_jpeg
+from tests.fakes.waiting import PATIENCE_S
 
 MAX_BYTES = 64 * 2**20
 

@@ -27,7 +27,9 @@ from realtime.frame import Job
 from realtime.server.app import serve
 from realtime.server.engine_host import Load
 from realtime.server.http import WebSocketProtocol, http_settings, listen
-from tests.fakes import PATIENCE_S, a_config, a_message, echo_load, running, until
+from tests.fakes.frames import a_message
+from tests.fakes.servers import a_config, echo_load, running
+from tests.fakes.waiting import PATIENCE_S, until
 from tests.server.peer import connected, dialled
 
 TOKEN = "hush-hush-token"

@@ -18,7 +18,10 @@ from realtime.errors import ConfigError, EngineError, ModelError
 from realtime.params import Params
 from realtime.server.engine_host import EngineHost, Load, Stage, State
 from realtime.session import Session
-from tests.fakes import PATIENCE_S, ScriptedEngine, a_config, a_frame
+from tests.fakes.engine import ScriptedEngine
+from tests.fakes.frames import a_frame
+from tests.fakes.servers import a_config
+from tests.fakes.waiting import PATIENCE_S
 
 
 async def until(host: EngineHost, condition: Callable[[EngineHost], bool]) -> None:

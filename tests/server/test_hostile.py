@@ -21,7 +21,10 @@ from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from realtime.frame import Format
-from tests.fakes import ServerProcess, a_config, a_message, encoded, running, serving, until
+from tests.fakes.frames import a_message
+from tests.fakes.pictures import encoded
+from tests.fakes.servers import ServerProcess, a_config, running, serving
+from tests.fakes.waiting import until
 from tests.media.test_codec import JPEG_DATA, PNG_DATA, jpeg_of_many_scans, with_jpeg_size, with_png_length
 from tests.server.peer import Peer, connected, dialled
 

@@ -13,7 +13,7 @@ from realtime.errors import FrameError
 from realtime.frame import Format, Matrix
 from realtime.media import codec
 from realtime.server.inbound import is_planar, planes_of
-from tests.fakes import Pixels, encoded, pixels
+from tests.fakes.pictures import Pixels, encoded, pixels
 
 
 def a_video_frame(picture: Pixels, kind: str = "yuv420p", **how: Any) -> av.VideoFrame:

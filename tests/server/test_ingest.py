@@ -20,7 +20,8 @@ from realtime.config import InputSource
 from realtime.errors import ConfigError
 from realtime.server import ingest
 from realtime.server.ingest import Opening, opening_of, read
-from tests.fakes import PATIENCE_S, a_config, running, until
+from tests.fakes.servers import a_config, running
+from tests.fakes.waiting import PATIENCE_S, until
 from tests.server.peer import connected, dialled
 
 

@@ -10,7 +10,8 @@ import pytest
 from realtime.errors import ConfigError
 from realtime.params import Params
 from realtime.server.life import Life
-from tests.fakes import ScriptedEngine, a_config
+from tests.fakes.engine import ScriptedEngine
+from tests.fakes.servers import a_config
 
 
 def begin(max_output_pixels: int | None = None, limit: int = 2**20, **defaults: Any) -> Life:

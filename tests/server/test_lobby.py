@@ -12,7 +12,8 @@ from realtime.params import Params
 from realtime.scheduling.scheduler import Scheduler
 from realtime.server.lobby import Lobby
 from realtime.session import Channel, Session
-from tests.fakes import ScriptedEngine, until
+from tests.fakes.engine import ScriptedEngine
+from tests.fakes.waiting import until
 
 Seat = tuple[Session, Channel]
 

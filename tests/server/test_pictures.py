@@ -12,7 +12,8 @@ from realtime.media import codec
 from realtime.params import OutputFormat, Params
 from realtime.server import pictures as pictures_module
 from realtime.server.pictures import KEPT, Pictures
-from tests.fakes import a_job, a_result, pixels
+from tests.fakes.frames import a_job, a_result
+from tests.fakes.pictures import pixels
 
 
 def unencoded(number: int = 1, output_format: OutputFormat = OutputFormat.JPEG) -> Result:

@@ -27,7 +27,8 @@ from realtime.server.access import SECURITY_HEADERS
 from realtime.server.app import create_app
 from realtime.server.engine_host import State
 from realtime.server.snapshot import text_of
-from tests.fakes import PATIENCE_S, RunningServer, a_config, running, until
+from tests.fakes.servers import RunningServer, a_config, running
+from tests.fakes.waiting import PATIENCE_S, until
 from tests.server.peer import Peer, connected
 
 

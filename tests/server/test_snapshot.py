@@ -13,7 +13,8 @@ from PIL import Image
 from realtime.frame import Format, Result, Stamps
 from realtime.params import Params, WeightedPrompt
 from realtime.server.snapshot import snapshot, text_of, with_text
-from tests.fakes import a_job, encoded, pixels
+from tests.fakes.frames import a_job
+from tests.fakes.pictures import encoded, pixels
 
 PNG = encoded(pixels(), "PNG")
 

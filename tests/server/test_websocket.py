@@ -18,18 +18,10 @@ from realtime.errors import FrameError
 from realtime.frame import Format, Job
 from realtime.params import Params
 from realtime.server import connection, viewers
-from tests.fakes import (
-    PATIENCE_S,
-    RunningServer,
-    a_config,
-    a_jpeg,
-    a_message,
-    echo_load,
-    encoded,
-    pixels,
-    running,
-    until,
-)
+from tests.fakes.frames import a_message
+from tests.fakes.pictures import a_jpeg, encoded, pixels
+from tests.fakes.servers import RunningServer, a_config, echo_load, running
+from tests.fakes.waiting import PATIENCE_S, until
 from tests.server.peer import connected, dialled
 
 

@@ -29,7 +29,7 @@ from realtime.engine.rungs.upgrade import Upgrade
 from realtime.engine.state import CallShape
 from realtime.errors import ConfigError
 from tests.engine.tiny_models import make_job, make_model, make_params, picture_of, run
-from tests.fakes import FakeClock
+from tests.fakes.clock import FakeClock
 
 # Ours first: it keeps OpenVINO from telling its makers of every conversion, in a process that takes 10 s to fail.
 pytest.importorskip("realtime.engine.rungs.openvino.conversion", exc_type=ImportError)

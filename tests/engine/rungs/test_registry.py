@@ -28,7 +28,7 @@ from realtime.engine.rungs.rung import Rung, Start, no_obstacle
 from realtime.engine.rungs.specialise import Demand, Signature, made, specialise
 from realtime.errors import ConfigError
 from tests.engine.tiny_models import make_job, make_model, make_params, picture_of, run
-from tests.fakes import PATIENCE_S
+from tests.fakes.waiting import PATIENCE_S
 
 
 def quiet(stage: str, percent: float | None) -> None:

@@ -17,7 +17,7 @@ from realtime.engine.rungs.builder import Task
 from realtime.engine.rungs.specialise import PAUSE_NS, SETTLED_NS, Demand, Signature, made, specialise
 from realtime.engine.rungs.upgrade import Upgrade
 from realtime.engine.state import CallShape, RungState
-from tests.fakes import FakeClock
+from tests.fakes.clock import FakeClock
 
 DECODE = Signature(CallShape(Kind.DECODE.value, 1, 0, 64, 64), (("x", (1, 4, 8, 8), "float32"),))
 ENCODE = Signature(

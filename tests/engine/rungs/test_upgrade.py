@@ -24,7 +24,7 @@ from realtime.engine.state import RungState
 from realtime.frame import Result
 from tests.checkpoints import build_tiny
 from tests.engine.tiny_models import make_job, make_params, run
-from tests.fakes import PATIENCE_S
+from tests.fakes.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 

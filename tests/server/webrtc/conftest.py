@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from realtime.server.webrtc import seams
-from tests.fakes import RunningServer, a_config, running
+from tests.fakes.servers import RunningServer, a_config, running
 
 LOOPBACK = ("127.0.0.1",)
 

@@ -16,7 +16,8 @@ import numpy as np
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
-from tests.fakes import PATIENCE_S, Pixels
+from tests.fakes.pictures import Pixels
+from tests.fakes.waiting import PATIENCE_S
 
 SDP = {"content-type": "application/sdp"}
 

@@ -13,7 +13,8 @@ from realtime.params import Params
 from realtime.server.webrtc import broadcast
 from realtime.server.webrtc.broadcast import PACKETS_MAX, Broadcaster, Outbound
 from realtime.session import Channel, Session
-from tests.fakes import PATIENCE_S, a_job, a_result
+from tests.fakes.frames import a_job, a_result
+from tests.fakes.waiting import PATIENCE_S
 
 
 class Stage:

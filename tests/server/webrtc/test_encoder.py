@@ -19,7 +19,7 @@ from realtime.server.webrtc.encoder import (
     VideoEncoder,
     full_bitrate,
 )
-from tests.fakes import Pixels, pixels
+from tests.fakes.pictures import Pixels, pixels
 
 
 def decode(codec: str, packets: list[av.Packet]) -> list[Pixels]:

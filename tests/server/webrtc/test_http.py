@@ -11,7 +11,8 @@ import httpx2
 import pytest
 
 from realtime.server.webrtc.sdp import SDP_MAX_BYTES
-from tests.fakes import PATIENCE_S, RunningServer, a_config, echo_load, running, until
+from tests.fakes.servers import RunningServer, a_config, echo_load, running
+from tests.fakes.waiting import PATIENCE_S, until
 from tests.server.peer import connected
 from tests.server.webrtc.conftest import LOOPBACK
 from tests.server.webrtc.rtc_peer import SDP, Camera, rtc_peer

@@ -12,7 +12,8 @@ from aiortc import RTCRtpSender
 from realtime.frame import Format
 from realtime.media import codec
 from realtime.server.webrtc.peers import Peers
-from tests.fakes import RunningServer, a_config, echo_load, running, until
+from tests.fakes.servers import RunningServer, a_config, echo_load, running
+from tests.fakes.waiting import until
 from tests.server.peer import connected, dialled
 from tests.server.webrtc.conftest import LOOPBACK
 from tests.server.webrtc.rtc_peer import Camera, RtcPeer, Silence, dialled_rtc, rtc_peer, watching
