@@ -44,7 +44,7 @@ def failure_code(outcome: Result | Failure) -> str:
 @pytest.mark.parametrize("n", range(1, 9))
 @pytest.mark.slow
 def test_every_strength_and_step_count_runs_exactly_its_unet_calls(n: int, sampler: Sampler) -> None:
-    engine, backend = make_engine(make_model(sampler=sampler), max_rows=len(STRENGTHS))
+    engine, backend = make_engine(make_model(sampler=sampler, is_shared=True), max_rows=len(STRENGTHS))
     jobs = [make_job(make_params(strength=s, num_inference_steps=n), i) for i, s in enumerate(STRENGTHS)]
     denoised = [job for job in jobs if job.params.strength >= PASS_THROUGH_STRENGTH]
     passed = [job for job in jobs if job not in denoised]
@@ -70,7 +70,7 @@ def test_frame_below_the_threshold_passes_through_unchanged() -> None:
 @pytest.mark.parametrize("guidance", list(Guidance))
 @pytest.mark.parametrize("scale", [1.0, 8.0])
 def test_cost_of_a_job_is_the_unet_rows_that_it_takes(guidance: Guidance, scale: float) -> None:
-    engine, backend = make_engine(make_model(guidance=guidance))
+    engine, backend = make_engine(make_model(guidance=guidance, is_shared=True))
     params = make_params(num_inference_steps=3, guidance_scale=scale)
 
     cost = engine.cost(params)
@@ -110,7 +110,7 @@ def test_rows_at_different_steps_share_one_unet_call() -> None:
 
 
 def test_guided_rows_add_one_row_each_to_the_same_call() -> None:
-    engine, backend = make_engine(make_model(guidance=Guidance.CFG))
+    engine, backend = make_engine(make_model(guidance=Guidance.CFG, is_shared=True))
     guided, plain = make_params(guidance_scale=3.0), make_params(guidance_scale=1.0)
 
     run(engine, [make_job(guided, 0), make_job(plain, 1), make_job(guided, 2)])
@@ -294,7 +294,7 @@ def test_equal_seeds_give_equal_bits() -> None:
     ],
 )
 def test_every_param_that_should_matter_does(change: dict[str, Any]) -> None:
-    engine, _ = make_engine(make_model(guidance=Guidance.CFG))
+    engine, _ = make_engine(make_model(guidance=Guidance.CFG, is_shared=True))
     base = make_params(prompt="a", num_inference_steps=2, guidance_scale=2.0)
 
     before, after = (picture_of(run(engine, [make_job(p)])[0]) for p in (base, base.model_copy(update=change)))

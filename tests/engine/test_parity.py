@@ -66,14 +66,13 @@ class Case:
         scheduler_class, options = SCHEDULERS[kind]
         self.scheduler = scheduler_class(**SD_BETAS, **options, prediction_type=prediction.value)
         schedule = NoiseSchedule(self.scheduler.alphas_cumprod.double().numpy(), prediction)
-        self.model = make_model(family, sampler=kind, guidance=guidance, schedule=schedule)
-        self.unet, self.vae = make_networks(family, embedded_guidance=guidance is Guidance.EMBEDDED)
+        self.model = make_model(family, sampler=kind, guidance=guidance, schedule=schedule, is_shared=True)
         self.prompts = Prompts(pooled=family == "sdxl")
         self.family = family
         self._monkeypatch = monkeypatch
 
     def pipeline(self) -> Any:
-        parts: dict[str, Any] = {"vae": self.vae, "unet": self.unet, "scheduler": self.scheduler}
+        parts: dict[str, Any] = {"vae": self.model.vae, "unet": self.model.unet, "scheduler": self.scheduler}
         parts |= {"text_encoder": None, "tokenizer": None}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

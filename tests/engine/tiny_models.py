@@ -13,13 +13,14 @@ import torch
 from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 
 from realtime.engine import Guidance
-from realtime.engine.backend import EagerBackend
+from realtime.engine.backend import PlainBackend
 from realtime.engine.diffusion import DiffusionEngine, DiffusionPending
 from realtime.engine.models.family import SD, SDXL
 from realtime.engine.models.load import Model
 from realtime.engine.models.prompt import Conditioning
-from realtime.engine.regions import Call, Kind, Outputs
+from realtime.engine.regions import Call, Kind, Outputs, Regions
 from realtime.engine.sampler import NoiseSchedule, Prediction, Sampler
+from realtime.engine.state import RungState
 from realtime.frame import Failure, Format, Frame, Job, Result
 from realtime.params import OutputFormat, Params, WeightedPrompt
 
@@ -34,9 +35,15 @@ class Prompts:
     def __init__(self, pooled: bool) -> None:
         self._pooled = pooled
         self.encoded: list[Any] = []
+        self._known: dict[Any, Conditioning] = {}
 
     def encode(self, prompt: str | tuple[WeightedPrompt, ...]) -> Conditioning:
         self.encoded.append(prompt)
+        if prompt not in self._known:
+            self._known[prompt] = self._draw(prompt)
+        return self._known[prompt]
+
+    def _draw(self, prompt: str | tuple[WeightedPrompt, ...]) -> Conditioning:
         generator = torch.Generator().manual_seed(zlib.crc32(repr(prompt).encode()))
         embeds = torch.randn(1, TOKENS, WIDTH, generator=generator)
         return Conditioning(embeds, torch.randn(1, WIDTH, generator=generator) if self._pooled else None)
@@ -54,11 +61,18 @@ def make_model(
     concat_source: bool = False,
     latent_channels: int = 4,
     schedule: NoiseSchedule | None = None,
+    is_shared: bool = False,
 ) -> Model:
-    """A model of family `sd` or `sdxl`; `guidance` and `concat_source` shape its UNet."""
-    unet, vae = make_networks(family, concat_source, latent_channels, guidance is Guidance.EMBEDDED)
+    """A model of family `sd` or `sdxl`; `guidance` and `concat_source` shape its UNet.
+
+    Args:
+        is_shared: its networks, and their regions in a `RecordingBackend`, are those of all such models, for tests that
+            leave them as they are: making them takes longer than some frames.
+    """
+    make = shared_networks if is_shared else make_networks
+    unet, vae = make(family, concat_source, latent_channels, guidance is Guidance.EMBEDDED)
     prompt_encoder: Any = Prompts(pooled=family == "sdxl")
-    return Model(
+    model = Model(
         name=f"tiny random {family}",
         family={"sd": SD, "sdxl": SDXL}[family],
         unet=unet,
@@ -74,6 +88,9 @@ def make_model(
         dtype=torch.float32,
         defaults={"width": 64, "height": 64},
     )
+    if is_shared and unet not in _SHARED_REGIONS:
+        _SHARED_REGIONS[unet] = Regions.of_model(model)
+    return model
 
 
 def sd_alphas_cumprod() -> npt.NDArray[np.float64]:
@@ -91,6 +108,18 @@ def make_networks(
         network.load_state_dict(state)
         network.eval().requires_grad_(False)
     return unet, vae
+
+
+@lru_cache
+def shared_networks(
+    family: str = "sd", concat_source: bool = False, latent_channels: int = 4, embedded_guidance: bool = False
+) -> tuple[UNet2DConditionModel, AutoencoderTiny]:
+    """The networks of `make_networks`, once for all who leave them as they are."""
+    return make_networks(family, concat_source, latent_channels, embedded_guidance)
+
+
+_SHARED_REGIONS: dict[torch.nn.Module, Regions] = {}
+"""The regions of shared networks, by their UNet."""
 
 
 def _networks(
@@ -151,11 +180,12 @@ def _states(
     return unet.state_dict(), vae.state_dict()
 
 
-class RecordingBackend(EagerBackend):
-    """Counts the UNet calls and their rows, and keeps what goes into the decoder."""
+class RecordingBackend(PlainBackend):
+    """PyTorch as it is. Counts the UNet calls and their rows, and keeps what goes into the decoder."""
 
     def __init__(self, model: Model) -> None:
-        super().__init__(model)
+        regions = _SHARED_REGIONS.get(model.unet) or Regions.of_model(model)
+        super().__init__(regions, model.device, RungState("eager", "eager: torch on cpu", "float32"))
         self.rows_of_calls: list[int] = []
         self.latents: list[torch.Tensor] = []
 
@@ -168,8 +198,8 @@ class RecordingBackend(EagerBackend):
 
 
 def make_engine(model: Model | None = None, **options: Any) -> tuple[DiffusionEngine, RecordingBackend]:
-    """An engine and the backend that watches it."""
-    model = model or make_model()
+    """An engine and the backend that watches it; of a shared model where none is given."""
+    model = model or make_model(is_shared=True)
     backend = RecordingBackend(model)
     return DiffusionEngine(model, backend, **options), backend
 

@@ -9,7 +9,7 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -36,16 +36,16 @@ pytest.importorskip("realtime.engine.rungs.openvino.conversion", exc_type=Import
 
 from openvino import opset13
 
+from realtime.engine.rungs.openvino import conversion
 from realtime.engine.rungs.openvino.backend import prove
-from realtime.engine.rungs.openvino.conversion import CONVERSIONS_KEPT, ov
+from realtime.engine.rungs.openvino.conversion import CONVERSIONS_KEPT, Traced, ov
+from realtime.engine.rungs.openvino.known import Known
 from realtime.engine.rungs.openvino.network import SHAPES_KEPT, UNUSED_NS, Network
 
 pytestmark = pytest.mark.slow
 
-MODELS: dict[str, dict[str, Any]] = {
-    "embedded model": {"concat_source": True, "latent_channels": 8},
-    "sdxl with embedded guidance": {"family": "sdxl", "guidance": Guidance.EMBEDDED},
-}
+EMBEDDED: dict[str, Any] = {"concat_source": True, "latent_channels": 8}
+SDXL_LCM: dict[str, Any] = {"family": "sdxl", "guidance": Guidance.EMBEDDED}
 
 
 def quiet(stage: str, percent: float | None) -> None:
@@ -57,16 +57,68 @@ def openvino(model: Model, progress: Any = quiet) -> Any:
     return start(Accelerate.OPENVINO, model, progress).backend
 
 
-@pytest.mark.parametrize("options", MODELS.values(), ids=MODELS.keys())
-def test_openvino_gives_the_same_pictures_for_any_batch_and_size(options: dict[str, Any]) -> None:
-    model = replace(make_model(**options), exact=True)
+class Conversions:
+    """Counts networks that are converted, as the progress of a start tells."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, stage: str, percent: float | None) -> None:
+        self.count += percent is not None
+
+
+class Fresh(NamedTuple):
+    """One model's conversion, for all tests: making it takes as long as five starts.
+
+    Attributes:
+        model: wants float32; in bfloat16 a conversion that was read rounds otherwise than a fresh one.
+        backend: made when the networks were converted.
+        cache: holds the conversion, and that it is right in float32 and in half precision. Only to be copied.
+        converted: how many networks were.
+    """
+
+    model: Model
+    backend: Any
+    cache: Path
+    converted: int
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Fresh:
+    model, cache, conversions = replace(make_model(**EMBEDDED), exact=True), tmp_path_factory.mktemp("c"), Conversions()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REALTIME_CACHE", str(cache))
+        backend = openvino(model, conversions)
+        half_precision(patch, limit=0.05)
+        openvino(replace(model, exact=False), conversions)
+    return Fresh(model, backend, cache, conversions.count)
+
+
+@pytest.fixture
+def kept(fresh: Fresh, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A cache of the test's own, with the conversion."""
+    shutil.copytree(fresh.cache, tmp_path / "cache")
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def any_conversion(fresh: Fresh, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks are converted by reading what became of them before."""
+
+    def convert(traced: Traced) -> ov.Model:
+        return ov.Core().read_model(next(fresh.cache.rglob(f"{traced.kind}.xml")))
+
+    monkeypatch.setattr(conversion, "_convert", convert)
+
+
+def check_any_batch_and_size(model: Model, fast: Any) -> None:
     # 9 latents high: no multiple of what the UNet halves.
     sizes = [(64, 64), (64, 64), (96, 64), (64, 72)]
     jobs = [
         make_job(make_params(width=width, height=height, guidance_scale=2.0, num_inference_steps=2, seed=i), i)
         for i, (width, height) in enumerate(sizes)
     ]
-    fast = openvino(model)
 
     theirs, ours = (run(DiffusionEngine(model, backend), jobs) for backend in (EagerBackend(model), fast))
 
@@ -77,46 +129,46 @@ def test_openvino_gives_the_same_pictures_for_any_batch_and_size(options: dict[s
         np.testing.assert_allclose(picture_of(mine).astype(int), picture_of(eager), atol=1)
 
 
-def test_a_conversion_is_kept_and_never_taken_for_other_weights(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_openvino_gives_the_same_pictures_for_any_batch_and_size(fresh: Fresh) -> None:
+    check_any_batch_and_size(fresh.model, fresh.backend)
+
+
+def test_sdxl_with_embedded_guidance_gives_the_same_pictures_too() -> None:
+    model = replace(make_model(**SDXL_LCM), exact=True)
+
+    check_any_batch_and_size(model, openvino(model))
+
+
+@pytest.mark.usefixtures("kept", "any_conversion")
+def test_a_conversion_is_kept_and_never_taken_for_other_weights(fresh: Fresh, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
-    converted: list[str] = []
+    conversions = Conversions()
+    assert fresh.converted == 3, "those of the first start; the second read them"
 
-    def note(stage: str, percent: float | None) -> None:
-        if percent is not None:
-            converted.append(stage)
+    again = openvino(fresh.model, conversions)
 
-    model = replace(
-        make_model(), exact=True
-    )  # in bfloat16 a conversion that was read rounds otherwise than a fresh one
-    first = openvino(model, note)
-    assert len(converted) == 3
-    again = openvino(model, note)
-    assert len(converted) == 3, "read, not converted"
-    jobs = [make_job(make_params())]
-    ours, theirs = (picture_of(run(DiffusionEngine(model, backend), jobs)[0]) for backend in (again, first))
-    np.testing.assert_array_equal(ours, theirs)
+    assert conversions.count == 0, "read, not converted"
+    for ours, theirs in zip(restyle(again, fresh.model), restyle(fresh.backend, fresh.model), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1)
 
+    trained = replace(make_model(**EMBEDDED), exact=True)
     with torch.no_grad():
-        next(model.unet.parameters()).mul_(1.5)
-    openvino(model, note)
-    assert len(converted) == 6, "other weights, another conversion"
+        next(trained.unet.parameters()).mul_(1 + 1e-6)
+    openvino(trained, conversions)
+    assert conversions.count == 3, "other weights, another conversion"
     assert "none of the 1 openvino conversions" in caplog.text
 
 
-def test_a_damaged_conversion_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
-    model = make_model()
-    openvino(model)
-    for file in tmp_path.rglob("step.xml"):
-        file.write_text("no network")
+@pytest.mark.usefixtures("any_conversion")
+def test_a_damaged_conversion_is_made_anew(fresh: Fresh, kept: Path) -> None:
+    (file,) = kept.rglob("step.xml")
+    file.write_text("no network")
+    conversions = Conversions()
 
-    backend = openvino(model)
+    backend = openvino(fresh.model, conversions)
 
-    assert backend.rung.name == "openvino"
-    assert all(file.read_text() != "no network" for file in tmp_path.rglob("step.xml"))
+    assert backend.rung.name == "openvino" and conversions.count == 3
+    assert file.read_text() != "no network"
 
 
 def set_limits(monkeypatch: pytest.MonkeyPatch, half: float, single: float) -> None:
@@ -125,157 +177,139 @@ def set_limits(monkeypatch: pytest.MonkeyPatch, half: float, single: float) -> N
     monkeypatch.setattr(exactness, "ROUNDING", min(half, single, exactness.ROUNDING))
 
 
-def test_half_precision_gives_nearly_the_same_pictures_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
-    monkeypatch.setattr("realtime.engine.rungs.openvino.backend.native_precision", lambda core: "bf16")
-    # OpenVINO calculates bfloat16 on every CPU that has AVX-512; elsewhere it takes float32, which is as good here.
-    set_limits(monkeypatch, half=0.05, single=1e-4)
-    model = make_model(concat_source=True, latent_channels=8)
-    jobs = [make_job(make_params(width=64, height=64, num_inference_steps=2, seed=i), i) for i in range(3)]
-
-    fast = openvino(model)
-
-    assert fast.rung.precision == "bfloat16"
-    assert "bfloat16, which this CPU has" in str(fast.rung)
-    theirs, ours = (run(DiffusionEngine(model, backend), jobs) for backend in (EagerBackend(model), fast))
-    for mine, eager in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(picture_of(mine).astype(int), picture_of(eager), atol=12)
-
-
-def test_a_network_that_half_precision_harms_stays_in_float32(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
-    monkeypatch.setattr("realtime.engine.rungs.openvino.backend.native_precision", lambda core: "bf16")
-    set_limits(monkeypatch, half=-1.0, single=1e-4)
-
-    backend = openvino(make_model())
-
-    assert backend.rung.precision == "float32"
-    assert str(backend.rung).endswith("float32: bfloat16 would change the pictures")
-
-
-def test_results_are_compared_once_for_a_conversion_and_a_precision(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
-    model = replace(make_model(), exact=True)
-    openvino(model)
-    set_limits(monkeypatch, half=-1.0, single=-1.0)
-
-    assert openvino(model).rung.name == "openvino"
-
-    for file in tmp_path.rglob("checked.json"):
-        file.write_text("[]")
-    with pytest.raises(ConfigError, match="differ"):
-        openvino(model)
-
-
-def test_a_cpu_without_half_precision_runs_float32_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime.engine.rungs.openvino.backend.native_precision", lambda core: "f32")
-
-    rung = openvino(make_model()).rung
-
-    assert rung.precision == "float32"
-    assert str(rung).endswith("this CPU has no half precision")
-
-
-def test_openvino_whose_results_differ_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
-    openvino(make_model())
-    for file in tmp_path.rglob("checked.json"):
-        file.unlink()
-    set_limits(monkeypatch, half=-1.0, single=-1.0)
-
-    backend = start(Accelerate.AUTO, make_model(), quiet).backend
-
-    assert backend.rung.name == "eager" and "openvino can't run this model" in backend.rung.why
-    with pytest.raises(ConfigError, match="differ"):
-        openvino(make_model())
-
-
-def test_auto_serves_in_eager_mode_until_there_is_a_conversion(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
-    model = make_model()
-
-    before = start(Accelerate.AUTO, model, quiet)
-    openvino(model)
-    after = start(Accelerate.AUTO, model, quiet)
-
-    assert (before.backend.rung.name, before.backend.rung.why) == ("eager", "until openvino is ready")
-    assert after.backend.rung.name == "openvino"
-    assert before.upgrade is not None and after.upgrade is not None
-
-
-@pytest.mark.parametrize(
-    "written",
-    [
-        "[]",
-        "no json",
-        '{"MACHINE": {"precisions": {"opening": "f32", "unet": "f32"}, "proven": [["unet", [[1, 4, 8, 8], [1]]]]}}',
-    ],
-)
-def test_what_another_version_found_out_counts_for_nothing_and_the_log_says_so(
-    half: Any, written: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    backend, model = half
-    (file,) = tmp_path.rglob("checked.json")
-    found = json.loads(file.read_text())
-    file.write_text(written.replace("MACHINE", *found))
-
-    again = openvino(model)
-
-    assert again.rung.precision == backend.rung.precision
-    assert "damaged, or of another version: results are compared anew" in caplog.text
-    assert json.loads(file.read_text()) == found
-
-
-def test_the_conversions_of_the_last_models_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
-    for old in range(CONVERSIONS_KEPT + 1):
-        folder = tmp_path / "openvino" / f"of another version {old}"
-        folder.mkdir(parents=True)
-        os.utime(folder, (old, old))
-
-    openvino(replace(make_model(), exact=True))
-
-    kept = [folder.name for folder in (tmp_path / "openvino").iterdir()]
-    assert len(kept) == CONVERSIONS_KEPT and "of another version 0" not in kept
-
-
-# -- compilations for the shapes in use --------------------------------------------------------------------------------
-
-
-def half_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+def half_precision(monkeypatch: pytest.MonkeyPatch, limit: float = 0.3) -> None:
     """OpenVINO calculates bfloat16 on every CPU that has AVX-512; elsewhere it takes float32, which is as good here."""
     monkeypatch.setattr("realtime.engine.rungs.openvino.backend.native_precision", lambda core: "bf16")
-    set_limits(monkeypatch, half=0.3, single=1e-4)
-
-
-@pytest.fixture(scope="module")
-def a_conversion(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Path]:
-    """A model, and a cache with its conversion."""
-    model, cache = make_model(concat_source=True, latent_channels=8), tmp_path_factory.mktemp("conversion")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setenv("REALTIME_CACHE", str(cache))
-        half_precision(monkeypatch)
-        openvino(model)
-    return model, cache
+    set_limits(monkeypatch, half=limit, single=1e-4)
 
 
 @pytest.fixture
-def half(a_conversion: tuple[Model, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Any, Model]:
+def half(fresh: Fresh, kept: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Model]:
     """A backend that calculates in half precision, whatever this CPU has, and its model; with a cache of its own."""
-    model, cache = a_conversion
-    shutil.copytree(cache, tmp_path, dirs_exist_ok=True)
-    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
     half_precision(monkeypatch)
+    model = replace(fresh.model, exact=False)
     return openvino(model), model
 
 
 def restyle(backend: Any, model: Model, width: int = 64, count: int = 1) -> list[Any]:
     jobs = [make_job(make_params(width=width, height=64, num_inference_steps=2, seed=i), i) for i in range(count)]
     return [picture_of(outcome).astype(int) for outcome in run(DiffusionEngine(model, backend), jobs)]
+
+
+def test_half_precision_gives_nearly_the_same_pictures_and_says_so(half: Any) -> None:
+    fast, model = half
+
+    assert fast.rung.precision == "bfloat16"
+    assert "bfloat16, which this CPU has" in str(fast.rung)
+    np.testing.assert_allclose(restyle(fast, model, count=3), restyle(EagerBackend(model), model, count=3), atol=12)
+
+
+def test_a_network_that_half_precision_harms_stays_in_float32(
+    fresh: Fresh, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half_precision(monkeypatch, limit=-1.0)
+    for file in kept.rglob("checked.json"):
+        file.unlink()
+
+    backend = openvino(replace(fresh.model, exact=False))
+
+    assert backend.rung.precision == "float32"
+    assert str(backend.rung).endswith("float32: bfloat16 would change the pictures")
+
+
+def test_results_are_compared_once_for_a_conversion_and_a_precision(
+    fresh: Fresh, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_limits(monkeypatch, half=-1.0, single=-1.0)
+
+    assert openvino(fresh.model).rung.name == "openvino"
+
+    for file in kept.rglob("checked.json"):
+        file.write_text("[]")
+    with pytest.raises(ConfigError, match="differ"):
+        openvino(fresh.model)
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_cpu_without_half_precision_runs_float32_and_says_so(fresh: Fresh, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.engine.rungs.openvino.backend.native_precision", lambda core: "f32")
+
+    rung = openvino(replace(fresh.model, exact=False)).rung
+
+    assert rung.precision == "float32"
+    assert str(rung).endswith("this CPU has no half precision")
+
+
+def test_openvino_whose_results_differ_is_not_used(fresh: Fresh, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for file in kept.rglob("checked.json"):
+        file.unlink()
+    set_limits(monkeypatch, half=-1.0, single=-1.0)
+
+    backend = start(Accelerate.AUTO, fresh.model, quiet).backend
+
+    assert backend.rung.name == "eager" and "openvino can't run this model" in backend.rung.why
+    with pytest.raises(ConfigError, match="differ"):
+        openvino(fresh.model)
+
+
+def test_auto_serves_in_eager_mode_until_there_is_a_conversion(
+    fresh: Fresh, kept: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("REALTIME_CACHE", str(tmp_path / "empty"))
+        before = start(Accelerate.AUTO, fresh.model, quiet)
+    after = start(Accelerate.AUTO, fresh.model, quiet)
+
+    assert (before.backend.rung.name, before.backend.rung.why) == ("eager", "until openvino is ready")
+    assert after.backend.rung.name == "openvino"
+    assert before.upgrade is not None and after.upgrade is not None
+
+
+OF_ANOTHER_VERSION = '{"a CPU": {"precisions": {"opening": "f32"}, "proven": [["unet", [[1, 4, 8, 8], [1]]]]}}'
+
+
+@pytest.mark.parametrize("written", ["[]", "no json", OF_ANOTHER_VERSION])
+def test_what_another_version_found_out_counts_for_nothing_and_the_log_says_so(
+    written: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "checked.json").write_text(written)
+
+    known = Known(tmp_path, "a CPU")
+
+    assert (known.precisions, known.proven) == ({}, frozenset())
+    assert "damaged, or of another version: results are compared anew" in caplog.text
+
+
+def test_what_is_damaged_of_what_was_found_out_is_found_out_anew(half: Any, kept: Path) -> None:
+    backend, model = half
+    (file,) = kept.rglob("checked.json")
+    found = json.loads(file.read_text())
+    (in_half,) = [machine for machine in found if machine.endswith("bf16")]
+    file.write_text(OF_ANOTHER_VERSION.replace("a CPU", in_half))
+
+    again = openvino(model)
+
+    assert again.rung.precision == backend.rung.precision
+    assert json.loads(file.read_text()) == {in_half: found[in_half]}
+
+
+@pytest.mark.usefixtures("any_conversion")
+def test_the_conversions_of_the_last_models_are_kept(
+    fresh: Fresh, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    for old in range(CONVERSIONS_KEPT + 1):
+        folder = tmp_path / "openvino" / f"of another version {old}"
+        folder.mkdir(parents=True)
+        os.utime(folder, (old, old))
+
+    openvino(fresh.model)
+
+    kept = [folder.name for folder in (tmp_path / "openvino").iterdir()]
+    assert len(kept) == CONVERSIONS_KEPT and "of another version 0" not in kept
+
+
+# -- compilations for the shapes in use --------------------------------------------------------------------------------
 
 
 def test_shapes_in_use_get_a_compilation_that_gives_the_same_pictures(half: Any) -> None:
@@ -296,14 +330,10 @@ def test_shapes_in_use_get_a_compilation_that_gives_the_same_pictures(half: Any)
     np.testing.assert_allclose(wide, restyle(EagerBackend(model), model, width=96, count=2), atol=24)
 
 
-def test_nothing_is_compiled_for_shapes_in_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
-    model = replace(make_model(), exact=True)
-    backend: Any = openvino(model)
+def test_nothing_is_compiled_for_shapes_in_float32(fresh: Fresh) -> None:
+    restyle(fresh.backend, fresh.model)
 
-    restyle(backend, model)
-
-    assert backend.demand.so_far() == []
+    assert fresh.backend.demand.so_far() == []
 
 
 def test_what_is_proven_stays_so_for_the_next_start(half: Any) -> None:
