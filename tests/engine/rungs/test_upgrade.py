@@ -161,7 +161,7 @@ def test_a_server_serves_in_eager_mode_until_openvino_is_converted(
         outcomes = run(engine, [make_job(params, len(rungs))])
         assert all(isinstance(outcome, Result) for outcome in outcomes), outcomes
         rungs.append(engine.info.rung)
-        engine.upgrade.closing.wait(0.05)
+        engine.upgrade.closing.wait(0.2)
 
     assert rungs[-1].name == "openvino" and rungs[-1].climbs
     assert any(rung.doing == "openvino's conversion" for rung in rungs)
