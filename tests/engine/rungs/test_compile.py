@@ -66,6 +66,7 @@ def test_results_that_differ_or_are_no_numbers_are_refused() -> None:
         check(lambda x: {**region(x), "finite": torch.tensor([torch.nan])}, region, example, torch.float32)
 
 
+@pytest.mark.slow
 def test_torch_compile_compiles_each_region_once(monkeypatch: pytest.MonkeyPatch) -> None:
     graphs: list[torch.fx.GraphModule] = []
 
