@@ -18,6 +18,8 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from realtime.engine.models.painter.networks import STYLE_WIDTH, PainterAutoencoder, PainterUnet
+
 #: Tokens: 256 bytes, each in the middle and at the end of a word, and the two special ones. Real CLIP's pattern.
 VOCABULARY = 514
 TOKENS = 77
@@ -157,11 +159,10 @@ def text_config(width: int = WIDTH, **config: Any) -> CLIPTextConfig:
         num_hidden_layers=3,
         num_attention_heads=4,
         max_position_embeddings=TOKENS,
-        projection_dim=PROJECTION,
         bos_token_id=0,
         eos_token_id=2,
         pad_token_id=1,
-        **config,
+        **{"projection_dim": PROJECTION, **config},
     )
 
 
@@ -247,6 +248,22 @@ def build_tiny(folder: Path, seed: int = 0) -> Path:
         "height": 64,
     }
     _write_json(folder / "realtime.json", card)
+    return folder
+
+
+def build_painter(folder: Path, seed: int = 0) -> Path:
+    """The painter with few channels: networks of its own, a text encoder that ends in a style vector."""
+    unet = PainterUnet(widths=(8, 12, 16), blocks_per_place=1, modulation_width=16)
+    # As a trained one answers: a change of about the latents' size, whatever style and timestep are.
+    for parameter in fill(unet.modulation, seed).out.parameters():
+        parameter.data[: len(parameter) // 2] += 1.0 if parameter.ndim == 1 else 0.0
+    fill(unet.blocks, seed + 1)
+    _save(unet, folder / "unet")
+    _save(fill(PainterAutoencoder(encoder_widths=(4, 8), decoder_widths=(8, 4)), seed + 2), folder / "vae")
+    text = fill(CLIPTextModelWithProjection(text_config(projection_dim=STYLE_WIDTH)), seed + 3)
+    text.save_pretrained(folder / "text_encoder")  # type: ignore[operator]
+    save_tokenizer(folder / "tokenizer")
+    _save_index(folder, TINY, {"_class_name": "PainterPipeline"})
     return folder
 
 

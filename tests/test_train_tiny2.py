@@ -56,7 +56,7 @@ def test_one_step_of_the_sampler_gives_strengths_share_of_the_change(schedule, l
     source, change, noise = latents
     levels = schedule.alphas_cumprod()
     (t,) = timesteps(strength, 1)
-    level = schedule.Preconditioning.at(torch.tensor([t]), levels)
+    level = schedule.level_at(torch.tensor([t]), levels)
     sampled = table(Sampler.LCM, NoiseSchedule(levels.double().numpy(), Prediction.V_PREDICTION), [t])
     ka, kb = sampled.start
     _, _, kx, km, _ = sampled.steps[0]

@@ -20,6 +20,7 @@ STAGES = {
     "words": "the text encoder: what is typed to style vectors",
     "evaluate": "measures against the teacher",
     "sheets": "contact sheets of the model",
+    "export": "the model folder that ships",
     "slot": "all of it in ten minutes of a GPU machine without network",
     "background": "start, stop, watch the stages in idle time",
     "status": "how far every stage is",

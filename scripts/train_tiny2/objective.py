@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from examples import Batch
-from schedule import Preconditioning, asked
+from schedule import asked, level_at
 from shards import STYLES
 from torch import nn
 
@@ -65,7 +65,7 @@ def later_step(unet: nn.Module, source: Tensor, styled: Tensor, noise: Tensor, s
     timesteps = (start / ratios[torch.randint(0, len(ratios), (count,), device=where)]).long()
     with torch.no_grad():
         change = unet(noise, source, unet.modulation(start, style)).float()
-    begun, now = Preconditioning.at(start, levels), Preconditioning.at(timesteps, levels)
+    begun, now = level_at(start, levels), level_at(timesteps, levels)
     noisy = now.noised(begun.denoised(source, change), torch.randn_like(source))
     ratio = (asked(start) / asked(timesteps)).view(-1, 1, 1, 1)
     return Task(now.noise(noisy, source), timesteps, (styled - source) * ratio, 1 / ratio)

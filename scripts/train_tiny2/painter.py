@@ -18,7 +18,7 @@ import torch
 from chance import Chance
 from examples import to_unit
 from model import Decoder, Encoder, PictureEncoder, StyleTable, UNet
-from schedule import FULL, Preconditioning, alphas_cumprod
+from schedule import FULL, alphas_cumprod, level_at
 from shards import MOODS, STYLES
 from training import load
 
@@ -91,7 +91,7 @@ class Painter:
         clean = source
         for index in range(steps):
             t = torch.full((len(source),), round(start * (1 - index / steps)))
-            level = Preconditioning.at(t, levels)
+            level = level_at(t, levels)
             noisy = level.noised(clean, noise[index].expand_as(source))
             modulation = self.unet.modulation(t, style)
             change = self.unet(level.noise(noisy, source), source, modulation)

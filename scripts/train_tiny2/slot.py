@@ -97,7 +97,7 @@ def collect(folder: Path) -> None:
     write(folder / "painter.pt", state | {"step": last["step"], "spent_s": last["spent_s"]})
     if words.PATH.exists():
         said = load(words.PATH)
-        write(folder / "words.pt", {name: said[name] for name in ("text_encoder", "style", "step", "spent_s")})
+        write(folder / "words.pt", {name: said[name] for name in ("text_encoder", "step", "spent_s")})
 
 
 def run(pool: Path, plan: str, people: int, shards: int, processes: int) -> None:

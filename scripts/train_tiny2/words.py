@@ -3,8 +3,7 @@
     python scripts/train_tiny2 words --minutes 8
 
 Must not change any picture: the style vectors are those of the UNet's own table. Goes on from the shipped tokenizer and
-text encoder. Output: `checkpoints/words.pt` with the moving averages of `text_encoder` and `style` (the last token to a
-vector).
+text encoder. Output: `checkpoints/words.pt` with the moving average of `text_encoder`, whose projection gives the vector.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from paths import CHECKPOINTS, RAW, SHIPPED
 from prompts import CONTENT, KNOWN, PRAISE, decorate, meaningless, prompt
 from shards import MOODS, STYLES
 from training import Run, Tensor, arguments, device, rate_at
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 
 PATH = CHECKPOINTS / "words.pt"
 PLAIN_SHARE, MOOD_SHARE, DECORATED_SHARE = 0.25, 0.4, 0.3
@@ -47,6 +46,13 @@ def tokens(tokenizer: CLIPTokenizer, texts: list[str], length: int) -> Tensor:
     return made.input_ids
 
 
+def fresh_encoder(folder: Path) -> CLIPTextModelWithProjection:
+    """The text encoder of a model folder, with a new projection to style vectors."""
+    encoder = CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder", projection_dim=STYLE_WIDTH)
+    torch.nn.init.normal_(encoder.text_projection.weight, std=encoder.config.hidden_size**-0.5)
+    return encoder
+
+
 def drawn(rng: random.Random, words: list[str]) -> tuple[str, str, str]:
     """A prompt as somebody would type it, and the style and mood that it means."""
     moods = [mood for mood in MOODS if mood]
@@ -66,11 +72,9 @@ def main(options: list[str]) -> None:
     args = parser.parse_args(options)
     where, words = device(args.threads), dictionary()
     tokenizer = CLIPTokenizer.from_pretrained(args.init / "tokenizer")
-    encoder = CLIPTextModel.from_pretrained(args.init / "text_encoder").float().train()
+    encoder = fresh_encoder(args.init).float().train()
     length = encoder.config.max_position_embeddings
-    networks = torch.nn.ModuleDict(
-        {"text_encoder": encoder, "style": torch.nn.Linear(encoder.config.hidden_size, STYLE_WIDTH)}
-    ).to(where)
+    networks = torch.nn.ModuleDict({"text_encoder": encoder}).to(where)
     optimizer = torch.optim.AdamW(networks.parameters(), lr=args.rate, weight_decay=0.0)
     run = Run(PATH, networks, optimizer, args)
     table = Painter.trained().table.to(where)
@@ -81,8 +85,7 @@ def main(options: list[str]) -> None:
         asked = [drawn(rng, words) for _ in range(96)]
         style = torch.tensor([STYLES.index(s) for _, s, _ in asked], device=where)
         mood = torch.tensor([MOODS.index(m) for _, _, m in asked], device=where)
-        hidden = networks["text_encoder"](tokens(tokenizer, [text for text, _, _ in asked], length).to(where))[0]
-        given = networks["style"](hidden[:, -1])
+        given = encoder(tokens(tokenizer, [text for text, _, _ in asked], length).to(where)).text_embeds
         error = F.mse_loss(given, table(style, mood)) / spread
         if run.step % 100 == 0:
             plain = mood == 0

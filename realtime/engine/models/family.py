@@ -148,6 +148,16 @@ def _encode_sdxl(pairs: Pairs, pieces: Pieces) -> Encoded:
     return encode_pieces(pairs, pieces, run)
 
 
+def _encode_painter(pairs: Pairs, pieces: Pieces) -> Encoded:
+    from .painter.text import encode_style
+
+    return encode_style(pairs, pieces)
+
+
+def _is_painter(facts: FolderFacts) -> bool:
+    return facts.unet.get("_class_name") == "PainterUnet"
+
+
 def _is_sdxl(facts: FolderFacts) -> bool:
     return facts.unet.get("addition_embed_type") == "text_time"
 
@@ -207,7 +217,20 @@ SDXL = Family(
 TINY = replace(SD, name="tiny", matches=_is_tiny, has_guidance=False, taesd=None, single_file_prefix=None, base=None)
 """The embedded model, and others made for this server."""
 
-FAMILIES = (TINY, SDXL, SD2, SD)
+PAINTER = Family(
+    name="painter",
+    matches=_is_painter,
+    encode_prompt=_encode_painter,
+    conditions=("image_latents", "modulation", "preconditioning"),
+    unet="realtime.engine.models.painter.networks:PainterUnet",
+    denoiser="realtime.engine.models.painter.denoiser:PainterDenoiser",
+    autoencoders=("realtime.engine.models.painter.networks:PainterAutoencoder",),
+    text_encoders=("transformers:CLIPTextModelWithProjection",),
+    has_guidance=False,
+)
+"""This project's own networks."""
+
+FAMILIES = (PAINTER, TINY, SDXL, SD2, SD)
 """All families; a model is of the first one that matches."""
 
 

@@ -48,7 +48,7 @@ def test_a_folder_is_of_one_family(
 
 
 def test_families_have_names_of_their_own_and_all_that_single_files_need() -> None:
-    assert sorted(family.name for family in FAMILIES) == ["sd", "sd2", "sdxl", "tiny"]
+    assert sorted(family.name for family in FAMILIES) == ["painter", "sd", "sd2", "sdxl", "tiny"]
     assert all((family.single_file_prefix is None) == (family.base is None) for family in FAMILIES)
 
 

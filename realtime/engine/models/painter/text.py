@@ -1,0 +1,37 @@
+"""From a text to the painter's style vector.
+
+Must not know blends, caches or the UNet.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ..clip import Encoded, Pairs, Pieces, encode_pieces
+
+
+def encode_style(pairs: Pairs, pieces: Pieces) -> Encoded:
+    """The style vector of a text, as hidden states [1, 1, 48].
+
+    A piece's weight stretches what the piece changes: w = 0 is the text without it, 2 twice the way from there.
+
+    Args:
+        pairs: one tokenizer and one `CLIPTextModelWithProjection`.
+        pieces: the text.
+    """
+    whole = _vector(pairs, "".join(text for text, _ in pieces))
+    style = whole
+    for index, (_, weight) in enumerate(pieces):
+        if weight != 1.0:
+            without = "".join(text for other, (text, _) in enumerate(pieces) if other != index)
+            style = style + (weight - 1.0) * (whole - _vector(pairs, without))
+    return style, None
+
+
+def _vector(pairs: Pairs, text: str) -> torch.Tensor:
+    def run(encoder: Any, token_ids: torch.Tensor) -> Encoded:
+        return encoder(token_ids).text_embeds[:, None], None
+
+    return encode_pieces(pairs, [(text, 1.0)] if text else [], run)[0]
