@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 from losses import fine_contrast, picture_loss, psnr
-from model import Decoder, Encoder
+from model import Decoder, Encoder, untrained
 from paths import CHECKPOINTS
 from resident import examples
 from training import Run, arguments, autocast, device, rate_at
@@ -26,7 +26,7 @@ def main(options: list[str]) -> None:
     parser.add_argument("--noise", type=float, default=0.06, help="most noise on latents; much hides faint patterns")
     args = parser.parse_args(options)
     where = device(args.threads)
-    networks = torch.nn.ModuleDict({"encoder": Encoder(), "decoder": Decoder()})
+    networks = torch.nn.ModuleDict({"encoder": untrained(Encoder()), "decoder": untrained(Decoder())})
     networks = networks.to(where, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(networks.parameters(), lr=args.rate, weight_decay=0.0, betas=(0.9, 0.99))
     run = Run(PATH, networks, optimizer, args)

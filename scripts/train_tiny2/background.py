@@ -1,11 +1,13 @@
 """Runs stages in idle time, one after the other, detached, and pauses them while the machine must be quiet.
 
-    python scripts/train_tiny2 background start NAME "STAGE options" ["STAGE options" ...] [--pause-file PATH] [--nice N]
+    python scripts/train_tiny2 background start NAME "STAGE options" ["STAGE options" ...] [--pause-file PATH]
+        [--nice N]
     python scripts/train_tiny2 background stop NAME
 
 Must not know what a stage does. A named runner is a small supervisor with one stage at a time below it, at idle
-priority unless `--nice` gives it another (idle stages stand still beside other work); its process id stands in `logs/NAME.pid`, what stages print in `logs/NAME.log`. While the pause file exists
-the stage is stopped (SIGSTOP). A stage that fails ends its runner.
+priority unless `--nice` gives it another: idle stages stand still beside other work. Its process id stands in
+`logs/NAME.pid`, what stages print in `logs/NAME.log`. While the pause file exists the stage is stopped (SIGSTOP). A
+stage that fails ends its runner.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import autoencoder
 import torch
 import torch.nn.functional as F
 from examples import Batch
-from model import Decoder, Encoder, PictureEncoder, StyleTable, UNet
+from model import Decoder, Encoder, PictureEncoder, StyleTable, UNet, untrained
 from objective import Task, channel_weights, first_step, later_step, style_vectors
 from paths import CHECKPOINTS
 from resident import examples
@@ -30,7 +30,7 @@ WHOLE_SHARE = 0.1
 def fresh_networks() -> torch.nn.ModuleDict:
     """What this stage trains."""
     return torch.nn.ModuleDict(
-        {"unet": UNet(), "table": StyleTable(len(STYLES), len(MOODS)), "picture": PictureEncoder()}
+        {"unet": untrained(UNet()), "table": StyleTable(len(STYLES), len(MOODS)), "picture": PictureEncoder()}
     )
 
 

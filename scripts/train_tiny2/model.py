@@ -5,6 +5,8 @@ Must not know training, files or prompts.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from torch import nn
 
@@ -13,14 +15,41 @@ from realtime.engine.models.painter.networks import (
     STYLE_WIDTH,
     Decoder,
     Encoder,
+    ModulatedBlock,
+    Modulation,
     PictureEncoder,
-    rms_norm,
+    ResidualBlock,
 )
 from realtime.engine.models.painter.networks import PainterUnet as UNet
 
-__all__ = ["LATENT_CHANNELS", "STYLE_WIDTH", "Decoder", "Encoder", "PictureEncoder", "StyleTable", "UNet", "rms_norm"]
+__all__ = ["LATENT_CHANNELS", "STYLE_WIDTH", "Decoder", "Encoder", "PictureEncoder", "StyleTable", "UNet", "untrained"]
 
 Tensor = torch.Tensor
+N = TypeVar("N", bound=nn.Module)
+
+#: Of the last weights of a branch: it begins near doing nothing.
+SMALL = 0.3
+
+
+@torch.no_grad()
+def untrained(network: N) -> N:
+    """The same network with the weights that training begins with."""
+    for module in network.modules():
+        if isinstance(module, ResidualBlock):
+            nn.init.kaiming_normal_(module.first.weight, nonlinearity="relu")
+            nn.init.zeros_(module.first.bias)
+        if isinstance(module, ResidualBlock | ModulatedBlock):
+            module.second.weight *= SMALL
+            nn.init.zeros_(module.second.bias)
+        if isinstance(module, UNet):
+            module.close.weight *= SMALL
+            nn.init.zeros_(module.close.bias)
+        if isinstance(module, Modulation):
+            scales, shifts = module.out.bias.chunk(2)
+            module.out.weight *= SMALL
+            nn.init.ones_(scales)
+            nn.init.zeros_(shifts)
+    return network
 
 
 class StyleTable(nn.Module):

@@ -3,7 +3,7 @@
     python scripts/train_tiny2 words --minutes 8
 
 Must not change any picture: the style vectors are those of the UNet's own table. Goes on from the shipped tokenizer and
-text encoder. Output: `checkpoints/words.pt` with the moving average of `text_encoder`, whose projection gives the vector.
+text encoder. Output: `checkpoints/words.pt` with the moving average of `text_encoder`, whose projection gives vectors.
 """
 
 from __future__ import annotations

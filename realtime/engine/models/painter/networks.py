@@ -37,12 +37,9 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.kaiming_normal_(self.first.weight, nonlinearity="relu")
-        nn.init.zeros_(self.first.bias)
-        self.second.weight.data *= 0.3
-        nn.init.zeros_(self.second.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[B, C, h, w] to the same."""
         return F.relu(x + self.second(F.relu(self.first(x))))
 
 
@@ -63,6 +60,7 @@ class Encoder(nn.Module):
         )
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """[B, 3, H, W] to [B, 12, H / 8, W / 8]."""
         return self.net(pictures)
 
 
@@ -86,6 +84,7 @@ class Decoder(nn.Module):
         )
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
+        """[B, 12, h, w] to [B, 3, 8·h, 8·w]."""
         return self.net(torch.tanh(latents / _LATENT_LIMIT) * _LATENT_LIMIT)
 
 
@@ -138,10 +137,9 @@ class ModulatedBlock(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
-        self.second.weight.data *= 0.3
-        nn.init.zeros_(self.second.bias)
 
     def forward(self, x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+        """[B, C, h, w] to the same; scale and shift [B, C]."""
         h = rms_norm(self.first(x))
         return x + self.second(F.silu(h * scale[..., None, None] + shift[..., None, None]))
 
@@ -162,12 +160,9 @@ class Modulation(nn.Module):
         self.style = nn.Linear(STYLE_WIDTH, hidden)
         self.hidden = nn.Linear(hidden, hidden)
         self.out = nn.Linear(hidden, 2 * sum(widths))
-        self.out.weight.data *= 0.3
-        with torch.no_grad():
-            self.out.bias.zero_()
-            self.out.bias[: sum(widths)] = 1.0
 
     def forward(self, timesteps: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
+        """[B] and [B, 48] to [B, 2 · sum of widths]: all scales, then all shifts."""
         at = torch.arange(self.frequencies, device=style.device, dtype=torch.float32)
         angle = timesteps.float()[:, None] / 1000 * math.pi * torch.exp2(at * 0.4)[None]
         waves = torch.cat([angle.sin(), angle.cos()], 1).to(style.dtype)
@@ -210,8 +205,6 @@ class PainterUnet(OwnUnet):
         self.down = nn.ModuleList([nn.Conv2d(high, middle, 3, 2, 1), nn.Conv2d(middle, low, 3, 2, 1)])
         self.up = nn.ModuleList([nn.Conv2d(low, 4 * middle, 1), nn.Conv2d(middle, 4 * high, 1)])
         self.close = nn.Conv2d(high, LATENT_CHANNELS, 3, padding=1)
-        self.close.weight.data *= 0.3
-        nn.init.zeros_(self.close.bias)
         self.modulation = Modulation(places, modulation_width)
 
     def forward(self, noise: torch.Tensor, source: torch.Tensor, modulation: torch.Tensor) -> torch.Tensor:
@@ -270,4 +263,5 @@ class PictureEncoder(nn.Module):
         return torch.cat(read, 1)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """[B, 3, S, S] in [-1, 1] to [B, 48]."""
         return self.out(F.silu(self.hidden(self.statistics(pictures))))
