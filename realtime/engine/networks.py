@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 if TYPE_CHECKING:
-    from .denoiser import Conditions
+    from .denoisers.denoiser import Conditions
     from .models.load import Model
 
 ADDED_CONDITIONS = ("text_embeds", "time_ids")

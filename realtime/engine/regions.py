@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from .denoiser import ConcatDenoiser, Denoiser, PlainDenoiser, RowEncoder
-from .folding import FoldedDenoiser, is_foldable
+from .denoisers.denoiser import ConcatDenoiser, Denoiser, PlainDenoiser, RowEncoder
+from .denoisers.folding import FoldedDenoiser, is_foldable
 from .networks import Networks
 from .recipe import GUIDANCE, KIN, KM, KX, KZ, T
 from .state import CallShape

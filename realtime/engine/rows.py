@@ -14,7 +14,7 @@ import torch
 
 from ..frame import Job
 from .backend import Backend
-from .denoiser import Conditions, Denoiser
+from .denoisers.denoiser import Conditions, Denoiser
 from .recipe import Recipe
 from .regions import Call, Kind, Outputs
 from .staging import to_host

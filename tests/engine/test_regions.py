@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 from realtime.engine import Guidance
 from realtime.engine.backend import EagerBackend
-from realtime.engine.denoiser import ConcatDenoiser, Conditions, Denoiser, ImageLatents, RowEncoder
+from realtime.engine.denoisers.denoiser import ConcatDenoiser, Conditions, Denoiser, ImageLatents, RowEncoder
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.regions import EncodeRegion, Inputs, Kind, Outputs, Regions, StepRegion, to_pictures, to_pixels
 from realtime.engine.state import CallShape

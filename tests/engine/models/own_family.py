@@ -15,7 +15,7 @@ from diffusers.configuration_utils import register_to_config
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
-from realtime.engine.denoiser import Conditions, Denoiser
+from realtime.engine.denoisers.denoiser import Conditions, Denoiser
 from realtime.engine.models.clip import Encoded, Pairs, Pieces
 from realtime.engine.models.family import Family, FolderFacts
 from realtime.engine.models.load import Model

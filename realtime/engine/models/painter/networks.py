@@ -15,19 +15,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ...quiet import quiet
 from ..own import OwnAutoencoder, OwnUnet
+from ..quiet import quiet
 
 with quiet():  # its import alone logs
     from diffusers.configuration_utils import register_to_config
 
 LATENT_CHANNELS = 12
-#: Pixels to a latent's side.
 SCALE_PX = 8
+"""Pixels to a latent's side."""
 STYLE_WIDTH = 48
 _EPSILON = 1e-5
-#: Latents are softly limited to this on either side before they are decoded.
 _LATENT_LIMIT = 3.0
+"""Latents are softly limited to this on either side before they are decoded."""
 
 
 class ResidualBlock(nn.Module):

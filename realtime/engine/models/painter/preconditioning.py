@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import torch
 
-#: Of the training schedule.
 TIMESTEPS = 1000
+"""Of the training schedule."""
 
 
 def asked_share(timesteps: torch.Tensor, full_share: float) -> torch.Tensor:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ...backend import PlainBackend
-from ...denoiser import Conditions, Denoiser, RowEncoder
+from ...denoisers.denoiser import Conditions, Denoiser, RowEncoder
 from ...networks import Networks
 from ...recipe import Recipe
 from ...regions import Call, Kind, Outputs, Regions, Run

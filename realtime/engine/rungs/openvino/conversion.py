@@ -22,7 +22,7 @@ sys.modules.setdefault("openvino_telemetry", cast("Any", None))
 import openvino as ov  # noqa: E402
 
 from ....params import Params  # noqa: E402
-from ...denoiser import Denoiser  # noqa: E402
+from ...denoisers.denoiser import Denoiser  # noqa: E402
 from ...recipe import Recipes, T  # noqa: E402
 from ...regions import Inputs, Kind, Outputs, Regions, to_pictures  # noqa: E402
 from ..folder_cache import FolderCache, cache_folder  # noqa: E402

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from ..models.components import UNet2DConditionModel
+from ..models.quiet import quiet
+from ..recipe import T
 from .denoiser import Conditions, Denoiser
-from .models.components import UNet2DConditionModel
-from .models.quiet import quiet
-from .recipe import T
 
 with quiet():
     from diffusers.models.attention import BasicTransformerBlock
     from diffusers.models.resnet import ResnetBlock2D
 
 if TYPE_CHECKING:
-    from .models.load import Model
-    from .models.prompt import Conditioning
-    from .recipe import Recipe
+    from ..models.load import Model
+    from ..models.prompt import Conditioning
+    from ..recipe import Recipe
 
 BIASES_KEPT = 64
 """Recipes whose biases are cached: 40 KB a step for Stable Diffusion in half precision."""

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 if TYPE_CHECKING:
-    from .recipe import Recipe
+    from ..recipe import Recipe
 
 Conditions = Mapping[str, torch.Tensor]
 """A UNet's inputs beside sample and timestep, by name: [1, …] of one row, [B, …] of a batch."""

@@ -10,8 +10,8 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from realtime.engine import Guidance
-from realtime.engine.denoiser import PlainDenoiser
-from realtime.engine.folding import FoldedDenoiser, is_foldable
+from realtime.engine.denoisers.denoiser import PlainDenoiser
+from realtime.engine.denoisers.folding import FoldedDenoiser, is_foldable
 from realtime.engine.models.load import Model
 from realtime.engine.networks import Networks
 from realtime.engine.recipe import Recipes, T

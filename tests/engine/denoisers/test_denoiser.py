@@ -10,7 +10,7 @@ import torch
 
 from realtime.engine import Guidance
 from realtime.engine.backend import PlainBackend
-from realtime.engine.denoiser import Conditions, Denoiser, PlainDenoiser, RowEncoder
+from realtime.engine.denoisers.denoiser import Conditions, Denoiser, PlainDenoiser, RowEncoder
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.networks import Networks
 from realtime.engine.recipe import Recipe, Recipes

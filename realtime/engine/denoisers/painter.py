@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ...denoiser import Conditions, Denoiser, ImageLatents, RowEncoder
-from ...recipe import T
-from .preconditioning import Preconditioning
+from ..models.painter.preconditioning import Preconditioning
+from ..recipe import T
+from .denoiser import Conditions, Denoiser, ImageLatents, RowEncoder
 
 if TYPE_CHECKING:
-    from ...recipe import Recipe
-    from ..load import Model
+    from ..models.load import Model
+    from ..recipe import Recipe
 
-#: Recipes whose modulation is kept: 8 KB a step.
 MODULATIONS_KEPT = 64
+"""Recipes whose modulation is kept: 8 KB a step."""
 
 
 class PainterDenoiser(Denoiser):

@@ -1,0 +1,1 @@
+"""UNets as the step region calls them, each with the conditions that it wants."""
