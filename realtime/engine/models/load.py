@@ -44,6 +44,7 @@ class Model:
         sampler: named by the user, else by a LoRA, the preset or its files.
         guidance: how it uses `guidance_scale`.
         defaults, styles, max_output_pixels, notes: see `EngineInfo`.
+        folder: of its files; None where there is none.
         exact: whether the user asked for `dtype`, so that no rung may calculate in a less exact one.
     """
 
@@ -64,6 +65,7 @@ class Model:
     styles: dict[str, Any] = field(default_factory=dict[str, Any])
     max_output_pixels: int | None = None
     notes: tuple[str, ...] = ()
+    folder: Path | None = None
     exact: bool = False
 
     @property
@@ -177,6 +179,7 @@ def _assemble(
         styles=card.styles,
         max_output_pixels=card.max_output_pixels,
         notes=notes,
+        folder=source.folder,
     )
 
 

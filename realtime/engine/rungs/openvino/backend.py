@@ -27,8 +27,9 @@ from ..builder import Task
 from ..exactness import fault
 from ..specialise import Demand, Signature, made
 from .conversion import Traced, conversions, converted, key_of, ov, traced_networks
-from .known import FLOAT32, FORMATS, Known
+from .known import FLOAT32, FORMATS, INT8, Known
 from .network import Network
+from .shipped import native_precision, quantised
 
 if TYPE_CHECKING:
     from ... import Progress
@@ -46,7 +47,8 @@ class OpenVinoBackend(PlainBackend):
 
     Args:
         model: on the CPU, in float32. Unless `Model.exact`, networks calculate in half precision where the CPU has it
-            natively and their results are within the tolerance, else in float32.
+            natively, elsewhere in int8 where they ship in it, if their results are within the tolerance; else in
+            float32.
         progress: called with the stages.
 
     Attributes:
@@ -59,29 +61,37 @@ class OpenVinoBackend(PlainBackend):
     def __init__(self, model: Model, progress: Progress) -> None:
         core = ov.Core()
         traced = traced_networks(model)
-        key = key_of(model, traced)
-        models = converted(core, key, traced, progress)
         native = native_precision(core)
         wanted = FLOAT32 if model.exact or native not in FORMATS else native
         self.demand = Demand()
         self._model = model
-        self._known = Known(conversions().path(key), f"{core.get_property('CPU', 'FULL_DEVICE_NAME')}, {wanted}")
+        build = partial(Network, core, latent_scale_px=model.latent_scale_px, demand=self.demand)
         self._networks: dict[Kind, Network] = {}
-        for one, network in zip(traced, models, strict=True):
-            build = partial(Network, core, network, one.kind, model.latent_scale_px, self.demand)
+        for kind, network in quantised(core, model, traced).items():
+            one = next(one for one in traced if one.kind is kind)
+            if (exact := _exact([build(network, kind, precision=INT8)], one)) is not None:
+                self._networks[kind] = exact
+        others = [one for one in traced if one.kind not in self._networks]
+        key = key_of(model, others)
+        self._known = Known(conversions().path(key), f"{core.get_property('CPU', 'FULL_DEVICE_NAME')}, {wanted}")
+        for one, network in zip(others, converted(core, key, others, progress), strict=True):
             known = self._known.precisions.get(one.kind)
-            tried = map(build, (known,) if known else dict.fromkeys((wanted, FLOAT32)))
-            self._networks[one.kind] = next(tried) if known else _first_exact(tried, one)
-        taken = {kind.value: network.precision for kind, network in self._networks.items()}
-        self._known.keep(taken)
+            formats = (known,) if known else dict.fromkeys((wanted, FLOAT32))
+            tried = (build(network, one.kind, precision=precision) for precision in formats)
+            exact = next(tried) if known else _exact(tried, one)
+            if exact is None:
+                raise RuntimeError(f"results of the {one.kind} differ from PyTorch's")
+            self._networks[one.kind] = exact
+        taken = {kind.value: self._networks[kind].precision for kind in Kind}
+        self._known.keep({one.kind.value: taken[one.kind] for one in others})
         version = str(ov.__version__).partition("-")[0]
         what = f"openvino {version} on cpu, {torch.get_num_threads()} threads, {_said(taken, native, model.exact)}"
-        in_half = [precision for precision in taken.values() if precision != FLOAT32]
+        in_less = [precision for precision in taken.values() if precision != FLOAT32]
         denoiser = _OpenVinoDenoiser(Regions.of_model(model, fold=False).denoiser, self._networks[Kind.STEP])
         super().__init__(
             Regions(Networks(model), denoiser),
             model.device,
-            RungState("openvino", what, FORMATS[in_half[0] if in_half else FLOAT32]),
+            RungState("openvino", what, FORMATS[in_less[0] if in_less else FLOAT32]),
         )
 
     @property
@@ -180,11 +190,6 @@ class _OpenVinoDenoiser(Denoiser):
         return self._network(sample=sample, timestep=timestep, **conditions)["prediction"]
 
 
-def native_precision(core: ov.Core) -> str:
-    """OpenVINO's name of the number format that it prefers on this CPU: the fastest with native instructions."""
-    return str(core.get_property("CPU", "INFERENCE_PRECISION_HINT").get_type_name())
-
-
 def _said(taken: dict[str, str], native: str, exact: bool) -> str:
     """The number formats and the reason for them, for people.
 
@@ -195,28 +200,25 @@ def _said(taken: dict[str, str], native: str, exact: bool) -> str:
     """
     if exact:
         return "float32 as asked for"
-    if native == FLOAT32:
-        return "float32: this CPU has no half precision"
     single = [name for name, precision in taken.items() if precision == FLOAT32]
+    if native == FLOAT32:
+        small = [name for name, precision in taken.items() if precision == INT8]
+        formats = f"int8 ({' and '.join(small)})" if small else ""
+        return f"{' and '.join(filter(None, (formats, single and 'float32')))}: this CPU has no half precision"
     if len(single) == len(taken):
         return f"float32: {FORMATS[native]} would change the pictures"
     kept = f", {' and '.join(single)} in float32 for exactness" if single else ""
     return f"{FORMATS[native]}, which this CPU has{kept}"
 
 
-def _first_exact(networks: Iterable[Network], traced: Traced) -> Network:
-    """The first network whose results are within the tolerance of PyTorch's.
-
-    Raises:
-        RuntimeError: there is none.
-    """
+def _exact(networks: Iterable[Network], traced: Traced) -> Network | None:
+    """The first network whose results are within the tolerance of PyTorch's; why others' are not is logged."""
     one_row = traced._replace(example={name: tensor[:1] for name, tensor in traced.example.items()})  # of two
-    found = ""
     for network in networks:
         if not (found := _differs(network.any, one_row, network.precision)):
             return network
         _log.info("openvino: results of the %s in %s %s", traced.kind, FORMATS[network.precision], found)
-    raise RuntimeError(f"results of the {traced.kind} {found}")
+    return None
 
 
 def _differs(run: Run, traced: Traced, precision: str) -> str:

@@ -116,11 +116,6 @@ def conversions() -> FolderCache:
     return FolderCache(cache_folder("openvino"), max_count=CONVERSIONS_KEPT)
 
 
-def is_converted(model: Model) -> bool:
-    """True if this model's conversion is in the cache, so that making an `OpenVinoBackend` takes about a second."""
-    return conversions().find(key_of(model, traced_networks(model))) is not None
-
-
 def converted(core: ov.Core, key: str, networks: Sequence[Traced], progress: Progress) -> list[ov.Model]:
     """The networks in OpenVINO: read from the cache (0.1 s), else converted (5 s) and kept.
 

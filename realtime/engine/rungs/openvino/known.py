@@ -15,9 +15,9 @@ from ..specialise import Signature
 
 _log = logging.getLogger(__name__)
 
-FLOAT32 = "f32"
+FLOAT32, INT8 = "f32", "i8"
 
-FORMATS = {FLOAT32: "float32", "bf16": "bfloat16", "f16": "float16"}
+FORMATS = {FLOAT32: "float32", "bf16": "bfloat16", "f16": "float16", INT8: "int8"}
 """torch's names of number formats by OpenVINO's."""
 
 

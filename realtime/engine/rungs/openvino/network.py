@@ -15,7 +15,7 @@ from ...regions import Kind, Outputs, Run
 from ...state import CallShape
 from ..specialise import Demand, Signature
 from .conversion import ov
-from .known import FLOAT32
+from .known import FLOAT32, INT8
 
 SHAPES_KEPT = 4
 """Largest number of signatures that a network is compiled for: each takes its weights' memory in half precision."""
@@ -114,12 +114,13 @@ class Network:
         return True
 
     def _compile(self, model: ov.Model) -> Run:
+        hint = FLOAT32 if self.precision == INT8 else self.precision  # of what is not quantised
         options: dict[str, object] = {
-            "INFERENCE_PRECISION_HINT": self.precision,
+            "INFERENCE_PRECISION_HINT": hint,
             "INFERENCE_NUM_THREADS": self._threads,
             "PERFORMANCE_HINT": "LATENCY",
         }
-        if self.precision == FLOAT32 and not model.is_dynamic():
+        if hint == FLOAT32 and not model.is_dynamic():
             # With its fused subgraphs OpenVINO 2026.4.1 crashes the process on GroupNorm of fixed shapes in float32.
             options["SNIPPETS_MODE"] = "DISABLE"
         request = self._core.compile_model(model, "CPU", options).create_infer_request()

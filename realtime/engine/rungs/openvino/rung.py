@@ -35,7 +35,7 @@ def obstacle(model: Model) -> str:
 
 def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -> Start:
     from .backend import OpenVinoBackend
-    from .conversion import is_converted
+    from .shipped import is_converted
 
     if not may_wait and not is_converted(model):
         return Start(EagerBackend(model, "until openvino is ready"), upgrade=functools.partial(_upgrade, model))
@@ -46,7 +46,7 @@ def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -
 def _upgrade(model: Model, upgrade: Upgrade) -> None:
     """See `Work`: have the networks converted, hand over their backend, and specialise it."""
     from .backend import OpenVinoBackend
-    from .conversion import is_converted
+    from .shipped import is_converted
 
     what = "openvino's conversion"
     if not upgrade.make(what, Task(convert), lambda message: None):
