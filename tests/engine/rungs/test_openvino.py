@@ -330,10 +330,17 @@ def test_shapes_in_use_get_a_compilation_that_gives_the_same_pictures(half: Any)
     np.testing.assert_allclose(wide, restyle(EagerBackend(model), model, width=96, count=2), atol=24)
 
 
-def test_nothing_is_compiled_for_shapes_in_float32(fresh: Fresh) -> None:
-    restyle(fresh.backend, fresh.model)
+@pytest.mark.usefixtures("kept")
+def test_shapes_in_use_are_compiled_for_in_float32_too(fresh: Fresh) -> None:
+    backend = openvino(fresh.model)
+    before = restyle(backend, fresh.model)
 
-    assert fresh.backend.demand.so_far() == []
+    for signature in backend.demand.so_far():
+        backend.prove(signature)
+        assert backend.take(signature)
+
+    assert backend.rung.made_for == tuple(CallShape(kind, 1, 0, 64, 64) for kind in Kind)
+    np.testing.assert_allclose(restyle(backend, fresh.model), before, atol=1)
 
 
 def test_what_is_proven_stays_so_for_the_next_start(half: Any) -> None:
