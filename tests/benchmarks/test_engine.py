@@ -13,6 +13,7 @@ from diffusers import UNet2DConditionModel
 from benchmarks.engine import bench, likeness, models, tapped
 from benchmarks.engine import machine as machines
 from benchmarks.engine.bench import Trial
+from realtime.bench import engine_under_test
 from realtime.bench.errors import BenchError
 from realtime.config import Device
 
@@ -72,15 +73,22 @@ def test_what_can_not_be_tried_is_refused(trial: Trial, word: str) -> None:
         bench.engine_bench(trial, tiny_shapes=True)
 
 
-def test_a_short_bench_compares_rungs_with_pipelines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    trial = Trial(rungs=["openvino"], steps=[1], batches=[1, 2], seconds=0.02, repetitions=1)
+@pytest.fixture
+def _nothing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenVINO runs every call as soon as it is loaded."""
+    monkeypatch.setattr(engine_under_test, "QUIET_S", 0.0)
+
+
+def test_a_short_bench_compares_us_with_pipelines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trial = Trial(steps=[1], batches=[1, 2], seconds=0.02, repetitions=1)
 
     bench.engine_bench(trial, device=Device.CPU, tiny_shapes=True, keep=tmp_path, output=tmp_path / "engine.json")
 
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert answer == json.loads((tmp_path / "engine.json").read_text())
     arms = answer["scenarios"]["sd-turbo_1_step"]
-    assert {"ours off, batch 1", "ours openvino, batch 2", "diffusers", "diffusers, TAESD"} <= arms.keys()
+    assert {"ours off, batch 1", "ours off, batch 2", "diffusers", "diffusers, TAESD"} <= arms.keys()
+    assert "sd-turbo_1_step: ours off, batch 2 / diffusers, TAESD" in answer["scenarios"]["ratios"]
     assert answer["rungs"]["sd-turbo"]["exactness"]["off"] == {
         "relative": 0.0,
         "largest_levels": 0.0,
@@ -90,15 +98,17 @@ def test_a_short_bench_compares_rungs_with_pipelines(tmp_path: Path, capsys: pyt
     assert answer["floors"]["matmul_tflops"] > 0
 
 
-def test_the_embedded_model_is_measured_region_by_region(capsys: pytest.CaptureFixture[str]) -> None:
-    trial = Trial(shapes=["tiny"], rungs=["openvino:float32"], steps=[2], batches=[2], seconds=0.02, repetitions=1)
+@pytest.mark.usefixtures("_nothing_is_waited_for")
+def test_the_embedded_model_is_measured_region_by_region_on_each_rung(capsys: pytest.CaptureFixture[str]) -> None:
+    rungs = ["openvino", "openvino:float32"]
+    trial = Trial(shapes=["tiny"], rungs=rungs, steps=[2], batches=[2], seconds=0.02, repetitions=1)
 
     bench.engine_bench(trial, device=Device.CPU, tiny_shapes=True)
 
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert answer["settings"]["side_px"] == {"tiny": 64}
     arms = answer["scenarios"]["tiny_2_step"]
-    assert arms.keys() == {"ours off, batch 2", "ours openvino:float32, batch 2"}
+    assert arms.keys() == {f"ours {rung}, batch 2" for rung in ("off", *rungs)}
     for arm in arms.values():
         assert all(arm[number]["median"] > 0 for number in ("encode_ms", "step_ms", "decode_ms"))
     assert "float32 as asked for" in answer["rungs"]["tiny"]["rungs"]["openvino:float32"]["what"]

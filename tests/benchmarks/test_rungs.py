@@ -9,13 +9,20 @@ import pytest
 
 from benchmarks.server import bench as benches
 from benchmarks.server import rungs
+from realtime.bench import server
+from tests.benches import draw_few_pictures, sharing_servers
 from tests.fakes.waiting import long_enough
 
 
 @pytest.mark.timeout(600)
-def test_both_arms_make_pictures_with_each_number_of_steps(capsys: pytest.CaptureFixture[str]) -> None:
+def test_both_arms_make_pictures_with_each_number_of_steps(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_few_pictures(monkeypatch)
+    monkeypatch.setattr(rungs, "PICTURES", 2)
+
     def bench(seconds: float) -> dict[str, Any]:
-        benches.server_bench(model="echo:2", seconds=seconds, repetitions=1, only=["rungs"])
+        benches.server_bench(model="echo:20", seconds=seconds, repetitions=1, only=["rungs"])
         return json.loads(capsys.readouterr().out.splitlines()[-1])
 
     def has_pictures(answer: dict[str, Any]) -> bool:
@@ -23,7 +30,8 @@ def test_both_arms_make_pictures_with_each_number_of_steps(capsys: pytest.Captur
             arm["fps"]["median"] > 0 for arms in answer["comparisons"].values() for arm in arms.values() if "fps" in arm
         )
 
-    answer = long_enough(bench, has_pictures)
+    with sharing_servers(server, rungs):
+        answer = long_enough(bench, has_pictures)
 
     assert answer["rung"].startswith("echo")
     for steps in rungs.STEPS:
