@@ -21,7 +21,7 @@ from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from realtime.frame import Format
-from tests.fakes import ServerProcess, a_config, a_message, encoded, running, serving, until
+from tests.fakes import ServerProcess, a_config, a_message, echo_load, encoded, running, serving, until
 from tests.media.test_codec import JPEG_DATA, PNG_DATA, jpeg_of_many_scans, with_jpeg_size, with_png_length
 from tests.server.peer import Peer, connected, dialled
 
@@ -126,7 +126,7 @@ async def test_thousand_senseless_messages_are_survived_and_another_session_is_u
 @pytest.mark.slow
 async def test_flood_of_frames_drops_all_but_the_newest_and_answers_do_not_wait_for_pictures() -> None:
     frames = 1000
-    with serving(model="echo:50") as server:
+    with running(load=echo_load(tick_ms=50)) as server:
         async with connected(server.websocket_url) as peer:
 
             async def flood() -> None:
