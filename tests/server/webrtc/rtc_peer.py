@@ -141,6 +141,11 @@ class RtcPeer:
         await self.until(newest)
         return seen[max(seen)]
 
+    async def patch(self, **params: Any) -> dict[str, Any]:
+        """Send a patch and wait for what is then in force."""
+        self.say(type="params", params=params)
+        return (await self.text("params"))["params"]
+
     def say(self, **fields: Any) -> None:
         assert self.control is not None
         self.control.send(json.dumps(fields))
@@ -164,14 +169,15 @@ async def rtc_peer(url: str) -> AsyncGenerator[RtcPeer]:
 async def dialled_rtc(
     url: str, session: str = "s", camera: MediaStreamTrack | None = None, **params: Any
 ) -> AsyncGenerator[RtcPeer]:
-    """A peer of `/rtc` that is in, its pictures of a small size."""
+    """A peer of `/rtc` that is in, its pictures of a small size, and one for every frame: a scene that stands still is
+    shown again once a second only.
+    """
     async with rtc_peer(url) as peer:
         peer.connection.addTrack(camera or Camera())
         peer.open_control()
         assert (await peer.dial(f"/rtc?session={session}")).status_code == 201
         await peer.text("ready")
-        peer.say(type="params", params={"width": 128, "height": 96, **params})
-        await peer.text("params")
+        await peer.patch(**{"width": 128, "height": 96, "skip_unchanged": False, **params})
         yield peer
 
 

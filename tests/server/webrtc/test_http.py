@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from realtime.server.webrtc import peer, publisher
 from realtime.server.webrtc.sdp import SDP_MAX_BYTES
 from tests.fakes import RunningServer, a_config, echo_load, running, until
 from tests.server.peer import connected, http_client
@@ -275,7 +276,10 @@ async def test_webrtc_can_be_switched_off() -> None:
 # -- who comes back ------------------------------------------------------------------------------------------------
 
 
-async def test_publisher_that_crashed_may_come_back_before_it_is_found_dead(server: RunningServer) -> None:
+async def test_publisher_that_crashed_may_come_back_before_it_is_found_dead(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "SILENT_S", 0.5)
     async with rtc_peer(server.url) as first, rtc_peer(server.url) as second:
         camera = Camera()
         first.connection.addTrack(camera)
@@ -284,8 +288,8 @@ async def test_publisher_that_crashed_may_come_back_before_it_is_found_dead(serv
         camera.stop()
         camera.recv = None  # type: ignore[assignment,method-assign]  # it sends no more and says nothing
         peers = server.app.state.peers
-        publisher = next(iter(peers._resources.values())).publisher
-        await until(lambda: publisher.is_silent)
+        crashed = next(iter(peers._resources.values())).publisher
+        await until(lambda: crashed.is_silent)
         second.connection.addTrack(Camera())
         back = await second.dial("/whip?session=obs")
         await until(lambda: peers.count == 1)
@@ -294,9 +298,7 @@ async def test_publisher_that_crashed_may_come_back_before_it_is_found_dead(serv
 
 
 async def test_peer_that_never_connects_is_forgotten(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    from realtime.server.webrtc import peer
-
-    monkeypatch.setattr(peer, "CONNECT_S", 1.0)
+    monkeypatch.setattr(peer, "CONNECT_S", 0.2)
     monkeypatch.setattr(peer, "LOOK_EVERY_S", 0.05)
     async with http_client(server.url) as http:
         await opened(http)
