@@ -1,16 +1,22 @@
-"""The command line in a process of its own: help, mistakes, signals."""
+"""The command line: help and mistakes in this process, starts and signals in one of their own."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
+from realtime import __main__ as command_line
 from realtime import __version__
 from realtime.__main__ import app
 from realtime.config import Config
@@ -23,41 +29,65 @@ A_MINUTE, A_MINUTE_S = "echo:60000", 60
 """The longest tick that there is: who waits for its end waits longer than a slow machine takes for anything else."""
 
 
-def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=240, check=False, **options)  # type: ignore[call-overload]
+Invoke = Callable[..., Result]
 
 
-def assert_one_line(done: subprocess.CompletedProcess[str], code: int) -> str:
-    assert done.returncode == code, done.stderr
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=240, check=False)
+
+
+def assert_one_line(done: Result, code: int) -> str:
+    assert done.exit_code == code, done.exception
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     return line
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("serve", "--help"), ("models", "--help"), ("bench", "--help")])
-def test_help_is_there(arguments: tuple[str, ...]) -> None:
-    done = run(*arguments)
+@pytest.fixture
+def invoke(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result]]:
+    """The command line in this process, which keeps its loggers and the interpreter's settings."""
+    monkeypatch.setattr(command_line, "_log_to_stderr", lambda level: None)
+    interval_s = sys.getswitchinterval()
+    yield lambda *arguments: CliRunner().invoke(app, arguments)
+    sys.setswitchinterval(interval_s)
 
-    assert done.returncode == 0
+
+@pytest.mark.parametrize("arguments", [("--help",), ("serve", "--help"), ("models", "--help"), ("bench", "--help")])
+def test_help_is_there(invoke: Invoke, arguments: tuple[str, ...]) -> None:
+    done = invoke(*arguments)
+
+    assert done.exit_code == 0
     assert "Usage:" in done.stdout
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [["--help"], *([name, "--help"] for name in ("serve", "models", "bench")), ["serve", "--port", "x"], ["doctor"]],
-)
-def test_help_doctor_and_mistakes_import_nothing_heavy(arguments: list[str]) -> None:
+def test_help_doctor_and_mistakes_import_nothing_heavy() -> None:
+    light = [
+        ["--help"],
+        *([name, "--help"] for name in ("serve", "models", "bench")),
+        ["serve", "--port", "x"],
+        ["doctor"],
+    ]
     code = (
         "import sys\nfrom realtime.__main__ import app\n"
-        f"try: app({arguments!r})\n"
-        "except SystemExit: pass\n"
-        "heavy = {'torch', 'diffusers', 'transformers', 'fastapi', 'uvicorn', 'cv2'} & set(sys.modules)\n"
-        "sys.exit(str(heavy) if heavy else 0)"
+        f"for arguments in {light!r}:\n"
+        "    try: app(arguments)\n"
+        "    except SystemExit: pass\n"
+        "    heavy = {'torch', 'diffusers', 'transformers', 'fastapi', 'uvicorn', 'cv2'} & set(sys.modules)\n"
+        "    if heavy: sys.exit(f'{arguments} imports {heavy}')"
     )
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
+
+
+def test_mistake_ends_the_process_with_exit_code_2_and_one_line() -> None:
+    done = run("serve", "--port", "70000")
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert "port" in line
 
 
 def test_every_field_of_the_configuration_is_a_flag() -> None:
@@ -82,8 +112,10 @@ def test_version_is_said() -> None:
         (("--host", "203.0.113.1"), "can't listen on 203.0.113.1"),
     ],
 )
-def test_mistake_in_the_configuration_is_one_line_and_exit_code_2(flags: tuple[str, ...], said: str) -> None:
-    assert said in assert_one_line(run("serve", *flags), 2)
+def test_mistake_in_the_configuration_is_one_line_and_exit_code_2(
+    invoke: Invoke, flags: tuple[str, ...], said: str
+) -> None:
+    assert said in assert_one_line(invoke("serve", *flags), 2)
 
 
 @pytest.mark.slow
@@ -95,60 +127,92 @@ def test_mistake_that_shows_when_the_model_is_loaded_is_one_line_and_exit_code_2
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_mistake_in_the_environment_is_one_line_and_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mistake_in_the_environment_is_one_line_and_exit_code_2(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("REALTIME_PORT", "http")
 
-    assert "port" in assert_one_line(run("serve"), 2)
+    assert "port" in assert_one_line(invoke("serve"), 2)
 
 
-def test_mistake_in_the_file_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+def test_mistake_in_the_file_is_one_line_and_exit_code_2(invoke: Invoke, tmp_path: Path) -> None:
     file = tmp_path / "realtime.toml"
     file.write_text("port = ")
 
-    assert assert_one_line(run("serve", "--config", str(file)), 2)
+    assert assert_one_line(invoke("serve", "--config", str(file)), 2)
 
 
 @pytest.mark.parametrize("flags", [("--device", "tpu"), ("--no-such-flag",), ("--port", "x")])
-def test_flag_that_is_none_is_exit_code_2(flags: tuple[str, ...]) -> None:
-    done = run("serve", *flags)
+def test_flag_that_is_none_is_exit_code_2(invoke: Invoke, flags: tuple[str, ...]) -> None:
+    done = invoke("serve", *flags)
 
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert flags[0] in done.stderr
-    assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
-def test_port_in_use_is_one_line_and_exit_code_2() -> None:
+def test_port_in_use_is_one_line_and_exit_code_2(invoke: Invoke) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
 
-        line = assert_one_line(run("serve", "--model", "echo", "--port", str(taken.getsockname()[1])), 2)
+        line = assert_one_line(invoke("serve", "--model", "echo", "--port", str(taken.getsockname()[1])), 2)
 
     assert "--port" in line
 
 
-@pytest.mark.slow
-def test_unknown_model_is_one_line_and_no_traceback(tmp_path: Path) -> None:
-    done = run("serve", "--port", "0", "--model", str(tmp_path / "no-such-model"))
+def test_unknown_model_is_one_line_and_no_traceback(
+    invoke: Invoke, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    done = invoke("serve", "--port", "0", "--model", str(tmp_path / "no-such-model"))
 
-    assert done.returncode in (1, 2)
-    assert len(done.stderr.splitlines()) == 1
-    assert "no-such-model" in done.stderr
+    assert done.exit_code in (1, 2)
+    (said,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert said.exc_info is None
+    (line,) = said.getMessage().splitlines()
+    assert "no-such-model" in line
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.slow
-async def test_signal_closes_clients_with_1001_and_ends_with_exit_code_0(how: signal.Signals) -> None:
+@dataclass(frozen=True)
+class Life:
+    """A server's, with a client, from its start to a signal: what was said, and how the two ended."""
+
+    url: str
+    said: str
+    said_later: str
+    errors: str
+    close_code: int
+    exit_code: int
+
+
+async def live(how: signal.Signals) -> Life:
     with serving() as server:
         async with connected(server.websocket_url) as peer:
             await peer.restyle(1)
             server.process.send_signal(how)
-            assert await peer.closed() == 1001
-        assert server.process.wait(PATIENCE_S) == 0
+            close_code = await peer.closed()
+        exit_code = server.process.wait(PATIENCE_S)
+        assert server.process.stdout is not None
+        return Life(server.url, server.said, server.process.stdout.read(), server.errors(), close_code, exit_code)
 
-        assert "Traceback" not in (errors := server.errors())
-        assert "graceful shutdown exceeded" not in errors, "every connection ended by itself"
+
+@pytest.fixture(scope="module", params=[signal.SIGTERM, signal.SIGINT])
+def life(request: pytest.FixtureRequest) -> Life:
+    return asyncio.run(live(request.param))
+
+
+@pytest.mark.slow
+def test_signal_closes_clients_with_1001_and_ends_with_exit_code_0(life: Life) -> None:
+    assert life.close_code == 1001
+    assert life.exit_code == 0
+    assert "Traceback" not in life.errors
+    assert "graceful shutdown exceeded" not in life.errors, "every connection ended by itself"
+
+
+@pytest.mark.slow
+def test_start_says_the_address_on_standard_output_and_nothing_but_that(life: Life) -> None:
+    assert life.url in life.said
+    assert life.said_later == ""
+    assert all(line.startswith("INFO realtime") for line in life.errors.splitlines())
 
 
 @pytest.mark.slow
@@ -172,16 +236,6 @@ async def test_engine_that_is_busy_does_not_keep_the_process_from_ending() -> No
 
 
 @pytest.mark.slow
-def test_start_says_the_address_on_standard_output_and_nothing_but_that() -> None:
-    with serving() as server:
-        assert server.url in server.said
-        assert server.stop() == 0
-        assert server.process.stdout is not None
-        assert server.process.stdout.read() == ""
-        assert all(line.startswith("INFO realtime") for line in server.errors().splitlines())
-
-
-@pytest.mark.slow
 def test_start_beyond_loopback_says_a_token_and_keeps_it_out_of_the_log() -> None:
     with serving("--host", "0.0.0.0", "--log-level", "debug") as server:
         _, _, token = server.url.partition("?token=")
@@ -191,9 +245,9 @@ def test_start_beyond_loopback_says_a_token_and_keeps_it_out_of_the_log() -> Non
         assert token not in server.errors()
 
 
-def test_doctor_says_a_line_for_everything_that_it_looked_at() -> None:
-    done = run("doctor")
+def test_doctor_says_a_line_for_everything_that_it_looked_at(invoke: Invoke) -> None:
+    done = invoke("doctor")
 
-    assert done.returncode in (0, 1)
+    assert isinstance(done.exception, SystemExit | None)
+    assert done.exit_code in (0, 1)
     assert "python" in done.stdout
-    assert "Traceback" not in done.stderr

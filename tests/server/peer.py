@@ -1,4 +1,4 @@
-"""A client on a real socket that reads the wire itself, so that it can be as rude as a test wants."""
+"""Clients on real sockets: one that reads the wire itself, so that it can be as rude as a test wants, and of HTTP."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import httpx2
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed
@@ -19,6 +20,13 @@ from tests.fakes.pictures import a_jpeg
 from tests.fakes.waiting import PATIENCE_S
 
 MAX_BYTES = 64 * 2**20
+
+
+def http_client(base_url: str = "", **options: Any) -> httpx2.AsyncClient:
+    """For plain HTTP on this machine: without proxies, and without the authorities' certificates, whose reading takes
+    longer than most tests do.
+    """
+    return httpx2.AsyncClient(base_url=base_url, timeout=PATIENCE_S, trust_env=False, verify=False, **options)
 
 
 @dataclass(frozen=True)

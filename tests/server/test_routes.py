@@ -7,10 +7,8 @@ import io
 import json
 import re
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from typing import Any
 
 import httpx2
 import pytest
@@ -29,7 +27,7 @@ from realtime.server.engine_host import State
 from realtime.server.snapshot import text_of
 from tests.fakes.servers import RunningServer, a_config, running
 from tests.fakes.waiting import PATIENCE_S, until
-from tests.server.peer import Peer, connected
+from tests.server.peer import Peer, connected, http_client
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +38,7 @@ def server() -> Iterator[RunningServer]:
 
 @pytest.fixture
 async def http(server: RunningServer) -> AsyncIterator[httpx2.AsyncClient]:
-    async with client(server) as one:
-        yield one
-
-
-@asynccontextmanager
-async def client(server: RunningServer, **options: Any) -> AsyncGenerator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S, trust_env=False, **options) as one:
+    async with http_client(server.url) as one:
         yield one
 
 
@@ -88,7 +80,7 @@ async def test_schema_tells_the_models_own_defaults() -> None:
         return engine
 
     with running(load=load) as server:
-        async with connected(server.websocket_url), client(server) as http:
+        async with connected(server.websocket_url), http_client(server.url) as http:
             properties = (await http.get("/api/params/schema")).json()["properties"]
 
     assert (properties["width"]["default"], properties["num_inference_steps"]["default"]) == (256, 4)
@@ -187,7 +179,7 @@ async def test_body_without_end_is_cut_off(http: httpx2.AsyncClient, peer: Peer)
 
 
 async def test_deleted_session_is_gone_and_its_connection_closed_with_1000(server: RunningServer) -> None:
-    async with connected(server.websocket_url, session="doomed") as peer, client(server) as http:
+    async with connected(server.websocket_url, session="doomed") as peer, http_client(server.url) as http:
         answer = await http.delete("/api/sessions/doomed")
         code = await peer.closed()
         after = await http.get("/api/sessions/doomed")
@@ -259,7 +251,7 @@ async def test_stream_begins_with_the_newest_picture_and_goes_on_with_every_new_
 
 
 async def test_stream_ends_with_its_session(server: RunningServer) -> None:
-    async with connected(server.websocket_url, session="short") as peer, client(server) as http:
+    async with connected(server.websocket_url, session="short") as peer, http_client(server.url) as http:
         await peer.restyle(1)
         async with http.stream("GET", "/api/sessions/short/stream.mjpg") as response:
             stream = Mjpeg(response)
@@ -271,7 +263,7 @@ async def test_stream_ends_with_its_session(server: RunningServer) -> None:
 
 
 async def test_viewer_that_leaves_is_forgotten_though_no_picture_comes(server: RunningServer) -> None:
-    async with connected(server.websocket_url, session="watched") as peer, client(server) as http:
+    async with connected(server.websocket_url, session="watched") as peer, http_client(server.url) as http:
         await peer.restyle(1)
         session = next(one for one in server.service.sessions if one.name == "watched")
         async with http.stream("GET", "/api/sessions/watched/stream.mjpg") as response:
@@ -292,7 +284,7 @@ async def test_server_is_alive_while_loading_and_ready_when_frames_are_welcome()
         return EchoEngine()
 
     with running(load=load) as server:
-        async with client(server) as http:
+        async with http_client(server.url) as http:
             assert (await http.get("/healthz")).status_code == 200
             loading = await http.get("/readyz")
             schema = await http.get("/api/params/schema")
@@ -337,7 +329,7 @@ async def test_metrics_count_frames_of_all_sessions_together_and_never_fall(serv
         assert found, name
         return float(found[1])
 
-    async with client(server) as http:
+    async with http_client(server.url) as http:
         before = (await http.get("/metrics")).text
         async with connected(server.websocket_url, session="secret-name") as peer:
             for seq in range(1, 4):

@@ -18,6 +18,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from tests.fakes.pictures import Pixels
 from tests.fakes.waiting import PATIENCE_S
+from tests.server.peer import http_client
 
 SDP = {"content-type": "application/sdp"}
 
@@ -103,7 +104,7 @@ class RtcPeer:
     async def dial(self, path: str, offer: str | None = None, **headers: str) -> httpx2.Response:
         """POST the offer and, where it is answered, take the answer."""
         sdp = await self.offer() if offer is None else offer
-        async with httpx2.AsyncClient(timeout=PATIENCE_S) as http:
+        async with http_client() as http:
             self.response = await http.post(self.url + path, content=sdp, headers={**SDP, **headers})
         if self.response.status_code == 201:
             self.location = self.response.headers["location"]
@@ -141,6 +142,11 @@ class RtcPeer:
         await self.until(newest)
         return seen[max(seen)]
 
+    async def patch(self, **params: Any) -> dict[str, Any]:
+        """Send a patch and wait for what is then in force."""
+        self.say(type="params", params=params)
+        return (await self.text("params"))["params"]
+
     def say(self, **fields: Any) -> None:
         assert self.control is not None
         self.control.send(json.dumps(fields))
@@ -164,14 +170,15 @@ async def rtc_peer(url: str) -> AsyncGenerator[RtcPeer]:
 async def dialled_rtc(
     url: str, session: str = "s", camera: MediaStreamTrack | None = None, **params: Any
 ) -> AsyncGenerator[RtcPeer]:
-    """A peer of `/rtc` that is in, its pictures of a small size."""
+    """A peer of `/rtc` that is in, its pictures of a small size, and one for every frame: a scene that stands still is
+    shown again once a second only.
+    """
     async with rtc_peer(url) as peer:
         peer.connection.addTrack(camera or Camera())
         peer.open_control()
         assert (await peer.dial(f"/rtc?session={session}")).status_code == 201
         await peer.text("ready")
-        peer.say(type="params", params={"width": 128, "height": 96, **params})
-        await peer.text("params")
+        await peer.patch(**{"width": 128, "height": 96, "skip_unchanged": False, **params})
         yield peer
 
 

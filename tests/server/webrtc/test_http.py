@@ -10,10 +10,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from realtime.server.webrtc import peer, publisher
 from realtime.server.webrtc.sdp import SDP_MAX_BYTES
 from tests.fakes.servers import RunningServer, a_config, echo_load, running
-from tests.fakes.waiting import PATIENCE_S, until
-from tests.server.peer import connected
+from tests.fakes.waiting import until
+from tests.server.peer import connected, http_client
 from tests.server.webrtc.conftest import LOOPBACK
 from tests.server.webrtc.rtc_peer import SDP, Camera, rtc_peer
 from tests.server.webrtc.test_sdp import RECVONLY, SENDONLY, VIDEO, offer
@@ -28,7 +29,7 @@ PATHS = list(OFFERS)
 
 @pytest.fixture
 async def http(server: RunningServer) -> AsyncGenerator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as client:
+    async with http_client(server.url) as client:
         yield client
 
 
@@ -174,7 +175,7 @@ async def test_options_and_get_answer_as_the_rfc_wants(http: httpx2.AsyncClient,
 
 async def test_full_server_is_a_503_with_a_time_to_come_back() -> None:
     with running(a_config(ice_addresses=LOOPBACK, max_sessions=1)) as server:
-        async with connected(server.websocket_url), httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
+        async with connected(server.websocket_url), http_client(server.url) as http:
             refused = [await http.post(f"/{path}", content=OFFERS[path], headers=SDP) for path in ("rtc", "whip")]
 
     assert [response.status_code for response in refused] == [503, 503]
@@ -184,7 +185,7 @@ async def test_full_server_is_a_503_with_a_time_to_come_back() -> None:
 
 async def test_flood_of_offers_is_stopped_before_it_costs_anything() -> None:
     with running(a_config(ice_addresses=LOOPBACK, max_sessions=2)) as server:
-        async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
+        async with http_client(server.url) as http:
             flood = (http.post("/rtc", content=OFFERS["rtc"], headers=SDP) for _ in range(12))
             codes = [response.status_code for response in await asyncio.gather(*flood)]
 
@@ -199,7 +200,7 @@ async def test_model_that_is_being_loaded_is_a_503_for_who_can_not_be_told_of_it
         return echo_load()(config, progress)
 
     with running(a_config(ice_addresses=LOOPBACK), load) as server:
-        async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
+        async with http_client(server.url) as http:
             refused = [await http.post(f"/{path}", content=OFFERS[path], headers=SDP) for path in ("whip", "whep")]
         go_on.set()
 
@@ -211,7 +212,7 @@ async def test_model_that_is_being_loaded_is_a_503_for_who_can_not_be_told_of_it
 
 async def test_token_is_needed_and_a_bearer_brings_it() -> None:
     with running(a_config(ice_addresses=LOOPBACK), token="secret") as server:
-        async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
+        async with http_client(server.url) as http:
             without = await http.post("/whip", content=OFFERS["whip"], headers=SDP)
             wrong = await http.post("/whip", content=OFFERS["whip"], headers={**SDP, "authorization": "Bearer x"})
             right = await http.post("/whip", content=OFFERS["whip"], headers={**SDP, "authorization": "Bearer secret"})
@@ -225,7 +226,7 @@ async def test_token_is_needed_and_a_bearer_brings_it() -> None:
 
 async def test_page_of_an_allowed_origin_may_read_the_answer_and_others_may_not() -> None:
     with running(a_config(ice_addresses=LOOPBACK, allowed_origins=("https://studio.example",))) as server:
-        async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
+        async with http_client(server.url) as http:
             own = {"origin": "https://studio.example"}
             answer = await http.post("/whip", content=OFFERS["whip"], headers={**SDP, **own})
             refused = await http.post("/whip", content="x", headers={**SDP, **own})
@@ -244,10 +245,11 @@ async def test_page_of_an_allowed_origin_may_read_the_answer_and_others_may_not(
     assert "access-control-allow-origin" not in foreign.headers
 
 
-async def test_ice_servers_are_told_to_clients_in_both_ways() -> None:
+async def test_ice_servers_are_told_to_clients_in_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aioice.stun.RETRY_RTO", 0.01)  # nobody answers there
     servers = ("stun:127.0.0.1:3478", "turn:ann:secret@127.0.0.1:3479?transport=udp")
     with running(a_config(ice_addresses=LOOPBACK, ice_servers=servers)) as server:
-        async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
+        async with http_client(server.url) as http:
             config = (await http.get("/api/config")).json()
             links = (await http.post("/whip", content=OFFERS["whip"], headers=SDP)).headers.get_list("link")
 
@@ -264,7 +266,7 @@ async def test_ice_servers_are_told_to_clients_in_both_ways() -> None:
 
 async def test_webrtc_can_be_switched_off() -> None:
     with running(a_config(webrtc=False)) as server:
-        async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
+        async with http_client(server.url) as http:
             refused = await http.post("/rtc", content=OFFERS["rtc"], headers=SDP)
             config = (await http.get("/api/config")).json()
 
@@ -275,7 +277,10 @@ async def test_webrtc_can_be_switched_off() -> None:
 # -- who comes back ------------------------------------------------------------------------------------------------
 
 
-async def test_publisher_that_crashed_may_come_back_before_it_is_found_dead(server: RunningServer) -> None:
+async def test_publisher_that_crashed_may_come_back_before_it_is_found_dead(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "SILENT_S", 0.5)
     async with rtc_peer(server.url) as first, rtc_peer(server.url) as second:
         camera = Camera()
         first.connection.addTrack(camera)
@@ -284,8 +289,8 @@ async def test_publisher_that_crashed_may_come_back_before_it_is_found_dead(serv
         camera.stop()
         camera.recv = None  # type: ignore[assignment,method-assign]  # it sends no more and says nothing
         peers = server.app.state.peers
-        publisher = next(iter(peers._resources.values())).publisher
-        await until(lambda: publisher.is_silent)
+        crashed = next(iter(peers._resources.values())).publisher
+        await until(lambda: crashed.is_silent)
         second.connection.addTrack(Camera())
         back = await second.dial("/whip?session=obs")
         await until(lambda: peers.count == 1)
@@ -294,11 +299,9 @@ async def test_publisher_that_crashed_may_come_back_before_it_is_found_dead(serv
 
 
 async def test_peer_that_never_connects_is_forgotten(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    from realtime.server.webrtc import peer
-
-    monkeypatch.setattr(peer, "CONNECT_S", 1.0)
+    monkeypatch.setattr(peer, "CONNECT_S", 0.2)
     monkeypatch.setattr(peer, "LOOK_EVERY_S", 0.05)
-    async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
+    async with http_client(server.url) as http:
         await opened(http)
 
     await until(lambda: server.app.state.peers.count == 0)
