@@ -203,8 +203,8 @@ def _said(taken: dict[str, str], native: str, exact: bool) -> str:
     single = [name for name, precision in taken.items() if precision == FLOAT32]
     if native == FLOAT32:
         small = [name for name, precision in taken.items() if precision == INT8]
-        formats = f"int8 ({' and '.join(small)})" if small else ""
-        return f"{' and '.join(filter(None, (formats, single and 'float32')))}: this CPU has no half precision"
+        formats = [f"int8 ({' and '.join(small)})"] * bool(small) + ["float32"] * bool(single)
+        return f"{' and '.join(formats)}: this CPU has no half precision"
     if len(single) == len(taken):
         return f"float32: {FORMATS[native]} would change the pictures"
     kept = f", {' and '.join(single)} in float32 for exactness" if single else ""
