@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import httpx2
 import numpy as np
 import numpy.typing as npt
 import psutil
@@ -361,6 +362,11 @@ class RunningServer:
         self.server.should_exit = True
         self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive(), "the server did not stop"
+
+
+def http_client(url: str = "", **options: Any) -> httpx2.AsyncClient:
+    """A client of a server under test: it loads no certificates, which takes longer than a request."""
+    return httpx2.AsyncClient(base_url=url, timeout=PATIENCE_S, trust_env=False, verify=False, **options)
 
 
 @contextmanager

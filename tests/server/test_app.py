@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Iterator
 
-import httpx2
 import pytest
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
@@ -27,7 +26,7 @@ from realtime.frame import Job
 from realtime.server.app import serve
 from realtime.server.engine_host import Load
 from realtime.server.http import WebSocketProtocol, http_settings, listen
-from tests.fakes import PATIENCE_S, a_config, a_message, echo_load, running, until
+from tests.fakes import PATIENCE_S, a_config, a_message, echo_load, http_client, running, until
 from tests.server.peer import connected, dialled
 
 TOKEN = "hush-hush-token"
@@ -86,7 +85,7 @@ async def test_with_restarts_sessions_and_who_watches_them_live_on_with_another_
         async with (
             connected(server.websocket_url, session="s") as peer,
             dialled(f"{server.websocket_url}?watch=s") as viewer,
-            httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S, trust_env=False) as http,
+            http_client(server.url) as http,
             http.stream("GET", "/api/sessions/s/stream.mjpg") as stream,
         ):
             await viewer.text("ready")
@@ -141,7 +140,7 @@ async def test_address_that_is_announced_answers() -> None:
     served = Served(a_config(), breaks_on_the_first_frame)
 
     assert served.address.startswith("http://127.0.0.1:")
-    async with httpx2.AsyncClient(timeout=PATIENCE_S, trust_env=False) as http:
+    async with http_client() as http:
         assert (await http.get(served.address + "healthz")).status_code == 200
     async with connected(served.address.replace("http", "ws") + "ws") as peer:
         await peer.websocket.send(a_message(1))
@@ -154,7 +153,7 @@ async def test_binding_beyond_loopback_without_a_token_makes_one_and_says_it() -
 
     address, _, token = served.address.partition("/?token=")
     assert len(token) >= 32
-    async with httpx2.AsyncClient(timeout=PATIENCE_S, trust_env=False) as http:
+    async with http_client() as http:
         refused = await http.get(f"{address}/api/config")
         page = await http.get(served.address)
         allowed = await http.get(f"{address}/api/config", headers={"Authorization": f"Bearer {token}"})
@@ -178,9 +177,7 @@ async def test_token_opens_everything_and_never_shows_in_a_log(caplog: pytest.Lo
         async with connected(server.websocket_url, subprotocols=["realtime.v1", f"token.{TOKEN}"]) as peer:
             assert peer.websocket.subprotocol == "realtime.v1"
             await peer.restyle(1)
-        async with httpx2.AsyncClient(
-            base_url=server.url, timeout=PATIENCE_S, trust_env=False, follow_redirects=True
-        ) as http:
+        async with http_client(server.url, follow_redirects=True) as http:
             page = await http.get("/", params={"token": TOKEN})
             assert TOKEN not in str(page.url)
             assert (await http.get("/api/config")).status_code == 200  # the cookie
@@ -224,7 +221,7 @@ async def test_server_stops_by_itself_with_clients_and_viewers_on_it(caplog: pyt
         with running(load=echo_load(tick_ms=20)) as server:
             async with (
                 connected(server.websocket_url, session="s") as peer,
-                httpx2.AsyncClient(timeout=PATIENCE_S, trust_env=False) as http,
+                http_client() as http,
             ):
                 await peer.restyle(1)
                 async with http.stream("GET", f"{server.url}/api/sessions/s/stream.mjpg") as stream:

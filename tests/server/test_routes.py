@@ -27,7 +27,7 @@ from realtime.server.access import SECURITY_HEADERS
 from realtime.server.app import create_app
 from realtime.server.engine_host import State
 from realtime.server.snapshot import text_of
-from tests.fakes import PATIENCE_S, RunningServer, a_config, running, until
+from tests.fakes import PATIENCE_S, RunningServer, a_config, http_client, running, until
 from tests.server.peer import Peer, connected
 
 
@@ -45,7 +45,7 @@ async def http(server: RunningServer) -> AsyncIterator[httpx2.AsyncClient]:
 
 @asynccontextmanager
 async def client(server: RunningServer, **options: Any) -> AsyncGenerator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S, trust_env=False, **options) as one:
+    async with http_client(server.url, **options) as one:
         yield one
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
-from tests.fakes import PATIENCE_S, Pixels
+from tests.fakes import PATIENCE_S, Pixels, http_client
 
 SDP = {"content-type": "application/sdp"}
 
@@ -102,7 +102,7 @@ class RtcPeer:
     async def dial(self, path: str, offer: str | None = None, **headers: str) -> httpx2.Response:
         """POST the offer and, where it is answered, take the answer."""
         sdp = await self.offer() if offer is None else offer
-        async with httpx2.AsyncClient(timeout=PATIENCE_S) as http:
+        async with http_client() as http:
             self.response = await http.post(self.url + path, content=sdp, headers={**SDP, **headers})
         if self.response.status_code == 201:
             self.location = self.response.headers["location"]

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from realtime.server.webrtc.sdp import SDP_MAX_BYTES
-from tests.fakes import PATIENCE_S, RunningServer, a_config, echo_load, running, until
+from tests.fakes import RunningServer, a_config, echo_load, http_client, running, until
 from tests.server.peer import connected
 from tests.server.webrtc.conftest import LOOPBACK
 from tests.server.webrtc.rtc_peer import SDP, Camera, rtc_peer
@@ -27,7 +27,7 @@ PATHS = list(OFFERS)
 
 @pytest.fixture
 async def http(server: RunningServer) -> AsyncGenerator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as client:
+    async with http_client(server.url) as client:
         yield client
 
 
@@ -173,7 +173,7 @@ async def test_options_and_get_answer_as_the_rfc_wants(http: httpx2.AsyncClient,
 
 async def test_full_server_is_a_503_with_a_time_to_come_back() -> None:
     with running(a_config(ice_addresses=LOOPBACK, max_sessions=1)) as server:
-        async with connected(server.websocket_url), httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
+        async with connected(server.websocket_url), http_client(server.url) as http:
             refused = [await http.post(f"/{path}", content=OFFERS[path], headers=SDP) for path in ("rtc", "whip")]
 
     assert [response.status_code for response in refused] == [503, 503]
@@ -183,7 +183,7 @@ async def test_full_server_is_a_503_with_a_time_to_come_back() -> None:
 
 async def test_flood_of_offers_is_stopped_before_it_costs_anything() -> None:
     with running(a_config(ice_addresses=LOOPBACK, max_sessions=2)) as server:
-        async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
+        async with http_client(server.url) as http:
             flood = (http.post("/rtc", content=OFFERS["rtc"], headers=SDP) for _ in range(12))
             codes = [response.status_code for response in await asyncio.gather(*flood)]
 
@@ -198,7 +198,7 @@ async def test_model_that_is_being_loaded_is_a_503_for_who_can_not_be_told_of_it
         return echo_load()(config, progress)
 
     with running(a_config(ice_addresses=LOOPBACK), load) as server:
-        async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
+        async with http_client(server.url) as http:
             refused = [await http.post(f"/{path}", content=OFFERS[path], headers=SDP) for path in ("whip", "whep")]
         go_on.set()
 
@@ -210,7 +210,7 @@ async def test_model_that_is_being_loaded_is_a_503_for_who_can_not_be_told_of_it
 
 async def test_token_is_needed_and_a_bearer_brings_it() -> None:
     with running(a_config(ice_addresses=LOOPBACK), token="secret") as server:
-        async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
+        async with http_client(server.url) as http:
             without = await http.post("/whip", content=OFFERS["whip"], headers=SDP)
             wrong = await http.post("/whip", content=OFFERS["whip"], headers={**SDP, "authorization": "Bearer x"})
             right = await http.post("/whip", content=OFFERS["whip"], headers={**SDP, "authorization": "Bearer secret"})
@@ -224,7 +224,7 @@ async def test_token_is_needed_and_a_bearer_brings_it() -> None:
 
 async def test_page_of_an_allowed_origin_may_read_the_answer_and_others_may_not() -> None:
     with running(a_config(ice_addresses=LOOPBACK, allowed_origins=("https://studio.example",))) as server:
-        async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
+        async with http_client(server.url) as http:
             own = {"origin": "https://studio.example"}
             answer = await http.post("/whip", content=OFFERS["whip"], headers={**SDP, **own})
             refused = await http.post("/whip", content="x", headers={**SDP, **own})
@@ -246,7 +246,7 @@ async def test_page_of_an_allowed_origin_may_read_the_answer_and_others_may_not(
 async def test_ice_servers_are_told_to_clients_in_both_ways() -> None:
     servers = ("stun:127.0.0.1:3478", "turn:ann:secret@127.0.0.1:3479?transport=udp")
     with running(a_config(ice_addresses=LOOPBACK, ice_servers=servers)) as server:
-        async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
+        async with http_client(server.url) as http:
             config = (await http.get("/api/config")).json()
             links = (await http.post("/whip", content=OFFERS["whip"], headers=SDP)).headers.get_list("link")
 
@@ -263,7 +263,7 @@ async def test_ice_servers_are_told_to_clients_in_both_ways() -> None:
 
 async def test_webrtc_can_be_switched_off() -> None:
     with running(a_config(webrtc=False)) as server:
-        async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
+        async with http_client(server.url) as http:
             refused = await http.post("/rtc", content=OFFERS["rtc"], headers=SDP)
             config = (await http.get("/api/config")).json()
 
@@ -297,7 +297,7 @@ async def test_peer_that_never_connects_is_forgotten(server: RunningServer, monk
 
     monkeypatch.setattr(peer, "CONNECT_S", 1.0)
     monkeypatch.setattr(peer, "LOOK_EVERY_S", 0.05)
-    async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_S) as http:
+    async with http_client(server.url) as http:
         await opened(http)
 
     await until(lambda: server.app.state.peers.count == 0)
