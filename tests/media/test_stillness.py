@@ -79,13 +79,13 @@ class Viewer:
 
 
 def used_to(camera: Callable[[npt.NDArray[np.float32]], Pixels], picture: npt.NDArray[np.float32]) -> Viewer:
-    """A viewer that has seen two seconds of a still scene."""
+    """A viewer that has seen a second of a still scene."""
     viewer = Viewer()
-    viewer.watch(camera(picture) for _ in range(2 * SECOND))
+    viewer.watch(camera(picture) for _ in range(SECOND))
     return viewer
 
 
-SCENES = [("astronaut", 256), ("astronaut", 512), ("photo", 256), ("photo", 512)]
+SCENES = [("astronaut", 512), ("photo", 256)]
 
 
 def moved(picture: npt.NDArray[np.float32], x: int, y: int, side: int = 8) -> npt.NDArray[np.float32]:
@@ -99,7 +99,7 @@ def moved(picture: npt.NDArray[np.float32], x: int, y: int, side: int = 8) -> np
 # -- still ---------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.sampled_from(SCENES), st.floats(0, 6), st.booleans(), st.integers(0, 2**16))
 @pytest.mark.slow
 def test_still_scene_is_run_a_tenth_of_the_time_at_most_whatever_the_noise(
@@ -159,7 +159,7 @@ def test_every_stroke_is_run_however_long_one_draws() -> None:
     canvas, viewer = np.full((512, 512, 3), 255.0, np.float32), Viewer()
 
     def strokes() -> Iterable[Pixels]:
-        for step in range(6 * SECOND):
+        for step in range(3 * SECOND):
             cv2.line(canvas, (step, 100), (step + 4, 104), (200.0, 190.0, 180.0), 2)
             yield through_jpeg(canvas)
 
@@ -191,7 +191,7 @@ def test_thing_that_moves_through_a_noisy_room_is_run_all_the_way() -> None:
 @pytest.mark.slow
 def test_pan_is_run_for_as_long_as_it_lasts_and_teaches_nothing(name: str, deviation: int, step_px: int) -> None:
     camera, picture, viewer = Camera(deviation), scene(name, 1024), Viewer()
-    lefts = [(step_px * step) % 500 for step in range(4 * SECOND)]
+    lefts = [(step_px * step) % 500 for step in range(3 * SECOND)]
 
     runs = viewer.watch(camera(picture[200:712, left : left + 512]) for left in lefts)
 
@@ -202,7 +202,7 @@ def test_pan_is_run_for_as_long_as_it_lasts_and_teaches_nothing(name: str, devia
 def test_pan_that_is_too_slow_to_be_told_from_noise_adds_up() -> None:
     camera, picture, viewer = Camera(2), scene("photo", 1024), Viewer()
 
-    runs = viewer.watch(camera(picture[200:712, left : left + 512]) for left in range(4 * SECOND))
+    runs = viewer.watch(camera(picture[200:712, left : left + 512]) for left in range(3 * SECOND))
 
     gaps = np.diff(np.flatnonzero(runs))
     assert gaps.max() <= 4
@@ -218,7 +218,7 @@ def test_cut_is_run_at_once() -> None:
 
 @pytest.mark.slow
 def test_light_that_fades_slowly_is_run_again_and_again() -> None:
-    camera, picture = Camera(2), scene("astronaut", 512)
+    camera, picture = Camera(2), scene("astronaut", 256)
     viewer = used_to(camera, picture)
     faded = [np.asarray(picture * (1 - step / 1500), np.float32) for step in range(5 * SECOND)]
 
