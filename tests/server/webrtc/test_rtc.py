@@ -383,7 +383,7 @@ async def test_ends_leave_no_task_and_no_thread_behind(server: RunningServer) ->
 
     await cycle()
     before = tasks()
-    for _ in range(4):
+    for _ in range(2):
         await cycle()
 
     await until(lambda: tasks() <= before)
