@@ -100,8 +100,7 @@ def fetch(url: str, patch: bytes | None = None) -> bytes:
         return answer.read()
 
 
-@pytest.mark.parametrize("sessions", [4])
-async def test_sessions_with_params_of_their_own_do_not_mix(server: ServerProcess, sessions: int) -> None:
+async def test_sessions_with_params_of_their_own_do_not_mix(server: ServerProcess) -> None:
     async def user(number: int) -> None:
         async with connect(server.websocket_url) as stream:
             await stream.update(width=64 + 8 * number, height=64, output_format="png", seed=number)
@@ -111,5 +110,5 @@ async def test_sessions_with_params_of_their_own_do_not_mix(server: ServerProces
             assert stream.params["seed"] == number
 
     async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
-        for number in range(sessions):
+        for number in range(4):
             tasks.create_task(user(number))
