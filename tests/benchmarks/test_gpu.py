@@ -6,9 +6,8 @@ import importlib.metadata
 import json
 import os
 import runpy
-import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -156,21 +155,36 @@ def test_only_wheels_of_what_is_not_installed_are_wanted(tmp_path: Path) -> None
     assert [wheel.name for wheel in gpu.missing_wheels(tmp_path)] == ["no_such_distribution-1.0-py3-none-any.whl"]
 
 
-@pytest.mark.timeout(600)
-def test_a_part_runs_dry_and_one_without_time_says_so(tmp_path: Path) -> None:
-    command = [*gpu.COMMAND, "--output", str(tmp_path), "--dry-run"]
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Runs it dry, in this process but for its parts; returns what the file then says."""
 
-    subprocess.run(
-        [*command, "--only", "floors", "--only", "sdxl"], check=True, capture_output=True, timeout=240, cwd=ROOT
-    )
+    def run(*options: str, file: str = "gpu.json") -> Any:
+        monkeypatch.setattr(sys, "argv", ["gpu", "--output", str(tmp_path), "--dry-run", *options])
+        gpu.main()
+        return json.loads((tmp_path / file).read_text())
 
-    answer = json.loads((tmp_path / "gpu.json").read_text())
+    return run
+
+
+def test_a_part_runs_dry_in_a_process_of_its_own(bench: Callable[..., Any]) -> None:
+    answer = bench("--only", "floors")
+
     assert answer["bench"] == "gpu" and answer["dry_run"]
+    assert answer["parts"].keys() == {"floors"}
     assert answer["parts"]["floors"]["floors"]["matmul_tflops"] > 0
-    assert "ours off, batch 2" in answer["parts"]["sdxl"]["scenarios"]["sdxl-turbo_1_step"]
-    assert answer["goals"]["B8 replays bit for bit"]["ok"] is True
 
-    subprocess.run(
-        [*command, "--only", "floors", "--budget-s", "1"], check=True, capture_output=True, timeout=240, cwd=ROOT
-    )
-    assert json.loads((tmp_path / "gpu.json").read_text())["parts"]["floors"]["note"].startswith("left out")
+
+def test_a_part_keeps_arms_that_goals_are_read_from(bench: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+
+    found = bench("--part", "sdxl", "--limit-s", "240", file="parts/sdxl.json")
+
+    assert "ours off, batch 2" in found["scenarios"]["sdxl-turbo_1_step"]
+    assert goals.goals({"sdxl": found})["B8 replays bit for bit"]["ok"] is True
+
+
+def test_a_part_without_time_says_so(bench: Callable[..., Any]) -> None:
+    answer = bench("--only", "floors", "--budget-s", "1")
+
+    assert answer["parts"]["floors"]["note"].startswith("left out")

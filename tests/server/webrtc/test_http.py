@@ -19,8 +19,6 @@ from tests.server.webrtc.conftest import LOOPBACK
 from tests.server.webrtc.rtc_peer import SDP, Camera, rtc_peer
 from tests.server.webrtc.test_sdp import RECVONLY, SENDONLY, VIDEO, offer
 
-pytestmark = pytest.mark.slow
-
 FRAGMENT = {"content-type": "application/trickle-ice-sdpfrag"}
 CANDIDATES = "a=ice-ufrag:abcd\r\na=mid:1\r\na=candidate:1 1 udp 2130706431 127.0.0.1 5000 typ host\r\n"
 OFFERS = {"rtc": offer(VIDEO), "whip": offer(SENDONLY), "whep": offer(RECVONLY)}
@@ -245,6 +243,7 @@ async def test_page_of_an_allowed_origin_may_read_the_answer_and_others_may_not(
     assert "access-control-allow-origin" not in foreign.headers
 
 
+@pytest.mark.slow
 async def test_ice_servers_are_told_to_clients_in_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aioice.stun.RETRY_RTO", 0.01)  # nobody answers there
     servers = ("stun:127.0.0.1:3478", "turn:ann:secret@127.0.0.1:3479?transport=udp")

@@ -20,8 +20,6 @@ from tests.server.peer import connected, dialled
 from tests.server.webrtc.conftest import LOOPBACK
 from tests.server.webrtc.rtc_peer import Camera, RtcPeer, Silence, dialled_rtc, rtc_peer, watching
 
-pytestmark = pytest.mark.slow
-
 
 def peers_of(server: RunningServer) -> Peers:
     return server.app.state.peers
@@ -66,6 +64,7 @@ async def test_both_codecs_go_both_ways(server: RunningServer, codec: str) -> No
     assert server.service.session("s").stats.received > 0
 
 
+@pytest.mark.slow
 async def test_text_messages_go_over_the_control_channel_as_over_a_websocket(server: RunningServer) -> None:
     async with dialled_rtc(server.url) as peer:
         peer.say(type="params", params={"prompt": "ink", "seed": 5})
@@ -106,6 +105,7 @@ async def test_too_many_pixels_are_refused_once_a_second_and_cost_nobody_anythin
     assert len(more) <= took_s
 
 
+@pytest.mark.slow
 async def test_freeze_holds_the_picture(server: RunningServer) -> None:
     camera = Camera(level=60)
     async with dialled_rtc(server.url, camera=camera) as peer:
@@ -235,6 +235,7 @@ async def test_flood_of_texts_ends_the_connection_and_nobody_elses(server: Runni
 # -- in ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_whip_publishes_to_an_ordinary_session_and_its_audio_is_thrown_away(server: RunningServer) -> None:
     async with rtc_peer(server.url) as peer:
         peer.connection.addTrack(Silence())
@@ -268,6 +269,7 @@ async def test_second_publisher_of_a_session_is_refused_while_the_first_sends(se
 # -- out -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_whep_viewers_share_one_encoding_that_ends_with_the_last_of_them(server: RunningServer) -> None:
     async with dialled_rtc(server.url) as publisher:
         await publisher.picture()
@@ -291,6 +293,7 @@ async def test_viewer_of_a_session_that_stands_still_sees_its_last_picture(serve
     assert picture.shape[2] == 3
 
 
+@pytest.mark.slow
 async def test_black_is_seen_by_every_kind_of_viewer_though_the_session_stands_still(server: RunningServer) -> None:
     async with (
         connected(server.websocket_url, session="s") as websocket,
@@ -330,6 +333,7 @@ async def test_viewer_leaves_when_the_session_ends(server: RunningServer) -> Non
             await until(lambda: viewer.connection.connectionState == "closed")
 
 
+@pytest.mark.slow
 async def test_websocket_viewer_gets_the_pictures_of_a_video_session_encoded_once(server: RunningServer) -> None:
     async with (
         dialled_rtc(server.url, output_format="png") as publisher,
@@ -374,6 +378,7 @@ async def test_viewers_are_limited() -> None:
     assert refused.headers["retry-after"]
 
 
+@pytest.mark.slow
 async def test_ends_leave_no_task_and_no_thread_behind(own_server: RunningServer) -> None:
     def tasks() -> int:
         return len(asyncio.all_tasks(own_server.service.host._loop))
@@ -395,6 +400,7 @@ async def test_ends_leave_no_task_and_no_thread_behind(own_server: RunningServer
     assert own_server.service.viewers.count == 0
 
 
+@pytest.mark.slow
 async def test_peer_that_answers_no_more_is_gone_and_its_session_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seams, "CONSENT_EVERY_S", 0.1)
     monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 0.1)  # the server sets it, for the process: back to what it was
