@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,8 +19,8 @@ settings.load_profile("default")
 
 HERE = Path(__file__).parent
 PLAYED = ("browser", "interop")
-"""Folders whose tests play video as time goes by, mostly waiting: one after the other, in one worker, beside which
-others calculate. Two at once would take from each other the time that they play in.
+"""Folders whose tests play video as time goes by, for much of it waiting: each in a worker of its own, one test after
+the other, as two of a kind at once would take from each other the time that they play in.
 """
 SLOW = (*PLAYED, "bench", "benchmarks")
 """Folders whose tests all take a second or more; the longest first, so that none of them is left for the end."""
@@ -31,13 +32,25 @@ def folder_of(item: pytest.Item) -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test module's tests to one worker, for they share servers and models; and mark slow ones."""
+    """Mark slow folders' tests, and begin with them."""
     for item in items:
-        folder = folder_of(item)
-        item.add_marker(pytest.mark.xdist_group("played" if folder in PLAYED else str(item.path.relative_to(HERE))))
-        if folder in SLOW:
+        if folder_of(item) in SLOW:
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: SLOW.index(folder) if (folder := folder_of(item)) in SLOW else len(SLOW))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each module's tests to one worker, for they share servers and models; and so each folder that plays."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByModule(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            module = nodeid.partition("::")[0]
+            folder = Path(module).parts[1]
+            return folder if folder in PLAYED else module
+
+    return ByModule(config, log)
 
 
 @pytest.fixture(scope="session")
