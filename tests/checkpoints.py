@@ -6,11 +6,14 @@ timestep and the prompt, which diffusers' own initialisation of a small network 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
@@ -57,6 +60,28 @@ DEEP: dict[str, Any] = {
     "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
     "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
 }
+
+
+P = ParamSpec("P")
+_built = tempfile.TemporaryDirectory(prefix="realtime-checkpoints-")
+"""What this process has built, to be copied; it goes with the process."""
+
+
+def built_once(build: Callable[Concatenate[Path, P], Path]) -> Callable[Concatenate[Path, P], Path]:
+    """A builder that copies what it has built before with the same arguments: 5 ms instead of 100 to 260."""
+
+    @functools.wraps(build)
+    def copied(folder: Path, *args: P.args, **options: P.kwargs) -> Path:
+        if any(isinstance(value, nn.Module) for value in options.values()):
+            return build(folder, *args, **options)  # no key says which weights it has
+        key = hashlib.sha1(repr((args, sorted(options.items()))).encode()).hexdigest()
+        made = Path(_built.name) / f"{build.__name__}-{key}"
+        if not made.exists():
+            build(made, *args, **options)
+        shutil.copytree(made, folder, dirs_exist_ok=True)
+        return folder
+
+    return copied
 
 
 def fill(module: nn.Module, seed: int) -> nn.Module:
@@ -193,6 +218,7 @@ def _save_transformer(
     save_file(tensors, folder / name, metadata={"format": "pt"})
 
 
+@built_once
 def build_sd(
     folder: Path,
     *,
@@ -211,17 +237,20 @@ def build_sd(
     return folder
 
 
+@built_once
 def build_sd2(folder: Path, seed: int = 0, **unet: Any) -> Path:
     """SD 2.x as far as files go: v-prediction, linear projections, heads by level."""
     settings = {"use_linear_projection": True, "attention_head_dim": (2, 4), **unet}
     return build_sd(folder, scheduler=V_PREDICTION, seed=seed, **settings)
 
 
+@built_once
 def build_lcm(folder: Path, seed: int = 0) -> Path:
     """A latent consistency model: the guidance scale goes into the UNet."""
     return build_sd(folder, scheduler=LCM, seed=seed, time_cond_proj_dim=16)
 
 
+@built_once
 def build_sdxl(folder: Path, *, scheduler: dict[str, Any] = TURBO, seed: int = 0) -> Path:
     """SDXL: two text encoders, pooled text and sizes beside the timestep."""
     _save(tiny_sdxl_unet(seed), folder / "unet")
@@ -235,6 +264,7 @@ def build_sdxl(folder: Path, *, scheduler: dict[str, Any] = TURBO, seed: int = 0
     return folder
 
 
+@built_once
 def build_tiny(folder: Path, seed: int = 0) -> Path:
     """The embedded model's layout: 8 latent channels twice in the UNet's input, an AutoencoderTiny, a card."""
     build_sd(folder, scheduler=TINY, seed=seed, vae=tiny_taesd(seed + 1, 8), in_channels=16, out_channels=8)
@@ -251,6 +281,7 @@ def build_tiny(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+@built_once
 def build_painter(folder: Path, seed: int = 0) -> Path:
     """The painter with few channels: networks of its own, a text encoder that ends in a style vector."""
     unet = PainterUnet(widths=(8, 12, 16), blocks_per_place=1, modulation_width=16)
@@ -267,6 +298,7 @@ def build_painter(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+@built_once
 def build_taesd(folder: Path, seed: int = 0, latent_channels: int = 4) -> Path:
     """An autoencoder by itself, as `madebyollin/taesd`."""
     _save(tiny_taesd(seed, latent_channels), folder)
