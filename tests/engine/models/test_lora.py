@@ -17,6 +17,8 @@ from realtime.engine.sampler import Sampler
 from realtime.errors import ConfigError, ModelError
 from tests import checkpoints, ldm
 
+pytestmark = pytest.mark.slow
+
 TO_Q = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
 TO_K = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k"
 OUT = "encoder.layers.0.self_attn.out_proj"

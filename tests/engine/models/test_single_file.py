@@ -17,6 +17,8 @@ from realtime.engine.sampler import Prediction
 from realtime.errors import ModelError
 from tests import checkpoints, ldm
 
+pytestmark = pytest.mark.slow
+
 BUILDERS: dict[str, Callable[[Path], Path]] = {
     "sd": partial(checkpoints.build_sd, **checkpoints.DEEP),
     "sd2": partial(checkpoints.build_sd2, **checkpoints.DEEP, attention_head_dim=(2, 2, 4, 4)),

@@ -12,6 +12,8 @@ from realtime.engine.regions import Kind, Regions
 from realtime.engine.rungs import aoti
 from tests.engine.tiny_models import make_model
 
+pytestmark = pytest.mark.slow
+
 
 def key_of(model: Any, kind: Kind = Kind.DECODE, side: int = 8) -> str:
     return aoti.key_of(Regions.of_model(model).region(kind), {"x": torch.zeros(1, model.latent_channels, side, side)})
