@@ -39,6 +39,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: SLOW.index(folder) if (folder := folder_of(item)) in SLOW else len(SLOW))
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Don't import what would all be left out."""
+    is_slow = collection_path.parent == HERE and collection_path.name in SLOW
+    return True if is_slow and config.option.markexpr == "not slow" else None
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give each module's tests to one worker, for they share servers and models; and so each folder that plays."""

@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -83,6 +84,7 @@ USERS = st.lists(st.tuples(st.integers(1, 8), st.integers(100, 10_000)), min_siz
 
 @settings(max_examples=40, deadline=None)
 @given(USERS, st.integers(1, 8))
+@pytest.mark.slow
 def test_all_who_always_want_more_get_the_same_time_up_to_a_frame_or_two(
     users: dict[str, tuple[int, int]], free: int
 ) -> None:
@@ -96,6 +98,7 @@ def test_all_who_always_want_more_get_the_same_time_up_to_a_frame_or_two(
 
 @settings(max_examples=40, deadline=None)
 @given(USERS, st.data())
+@pytest.mark.slow
 def test_nobody_starves_and_the_engine_is_never_idle_whoever_comes_and_goes(
     users: dict[str, tuple[int, int]], data: st.DataObject
 ) -> None:

@@ -174,6 +174,7 @@ class WorkingEngine(ScriptedEngine):
 
 
 @pytest.mark.parametrize("light", [1, 3])
+@pytest.mark.slow
 def test_heavy_session_slows_light_ones_to_their_share_and_not_to_its_own_pace(light: int) -> None:
     clock = FakeClock()
     engine = WorkingEngine(clock)

@@ -35,6 +35,7 @@ def both(model: Model) -> tuple[FoldedDenoiser, PlainDenoiser]:
 
 @pytest.mark.parametrize("is_second", [False, True])
 @pytest.mark.parametrize("options", LAYOUTS.values(), ids=LAYOUTS.keys())
+@pytest.mark.slow
 def test_folded_unet_equals_the_whole_one(options: dict[str, Any], is_second: bool) -> None:
     model = make_model(**options)
     if is_second and model.guidance is not Guidance.CFG:

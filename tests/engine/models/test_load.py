@@ -62,6 +62,7 @@ def load(model: Path | str, **config: Any) -> Model:
         ("tiny", "tiny", Sampler.LCM, Guidance.NONE, Prediction.V_PREDICTION, 8, True),
     ],
 )
+@pytest.mark.slow
 def test_a_folder_is_known_for_what_it_is(
     root: Path,
     name: str,
@@ -103,6 +104,7 @@ def test_stages_of_loading_are_told(root: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["sd", "sdxl", "tiny"])
+@pytest.mark.slow
 def test_loading_says_nothing_that_does_not_matter(root: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
     load(root / name, vae="full")
 
@@ -110,6 +112,7 @@ def test_loading_says_nothing_that_does_not_matter(root: Path, name: str, capfd:
 
 
 @pytest.mark.parametrize("name", ["lcm", "sdxl", "tiny"])
+@pytest.mark.slow
 def test_output_follows_picture_and_prompt(root: Path, name: str) -> None:
     """The checkpoints are worth testing with: what goes in is seen in what comes out."""
     model = load(root / name, vae="full")
@@ -235,6 +238,7 @@ def test_a_model_without_autoencoder_runs_with_taesd_and_only_so(root: Path, cac
 
 
 @pytest.mark.parametrize("sampler", Sampler)
+@pytest.mark.slow
 def test_the_user_may_name_the_sampler(root: Path, sampler: Sampler) -> None:
     assert load(root / "tiny", sampler=sampler.value).sampler is sampler
 
@@ -415,6 +419,7 @@ DAMAGES: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.slow
 def test_damaged_folders_are_one_line_that_names_the_place(root: Path, tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "damaged"
     shutil.copytree(root / "sd", folder)
