@@ -167,6 +167,43 @@ def test_odd_sizes_have_a_defined_result(width: int, height: int, kind: str) -> 
     assert_close(picture, np.full((72, 64, 3), (200, 100, 50), np.uint8))
 
 
+def a_png(width: int, height: int, image: bytes, colour: int = 2, interlace: int = 0) -> bytes:
+    """A PNG of 8 bits a sample whose image data are these, filter bytes and all."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, interlace)
+    return PNG_DATA[:8] + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(image)) + chunk(b"IEND", b"")
+
+
+def image_bytes(width: int, height: int, samples: int, interlaced: bool) -> int:
+    """How many bytes a PNG's image data have before they are compressed."""
+    passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+    total = 0
+    for x, y, across, down in passes if interlaced else [(0, 0, 1, 1)]:
+        columns, rows = len(range(x, width, across)), len(range(y, height, down))
+        total += rows * (1 + columns * samples) if columns else 0
+    return total
+
+
+@given(st.integers(1, 70), st.integers(1, 70), st.sampled_from([(0, 1), (2, 3), (4, 2), (6, 4)]), st.booleans())
+def test_png_with_all_of_its_picture_is_decoded(
+    width: int, height: int, kind: tuple[int, int], interlaced: bool
+) -> None:
+    colour, samples = kind
+    image = bytes(image_bytes(width, height, samples, interlaced))
+
+    assert (decode(a_png(width, height, image, colour, int(interlaced))) == (255 if samples in (2, 4) else 0)).all()
+
+
+@pytest.mark.parametrize("side", [1, 64, 500])
+def test_png_that_inflates_to_more_than_its_picture_is_refused(side: int) -> None:
+    bomb = a_png(side, side, bytes(side * (1 + 3 * side) + 4 * side + 64))
+
+    assert "holds more than its picture" in str(refusal(bomb))
+
+
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "RGBA", "LA", "I;16"])
 def test_every_kind_of_png_is_decoded(mode: str) -> None:
     if mode == "I;16":
