@@ -53,8 +53,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByModule(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             module = nodeid.partition("::")[0]
-            folder = Path(module).parts[1]
-            return folder if folder in PLAYED else module
+            return next((folder for folder in PLAYED if folder in Path(module).parts), module)
 
     return ByModule(config, log)
 

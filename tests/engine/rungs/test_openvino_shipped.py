@@ -36,8 +36,7 @@ def quiet(stage: str, percent: float | None) -> None:
 
 
 def cpu_prefers(monkeypatch: pytest.MonkeyPatch, precision: str) -> None:
-    for module in (backends, shipped):
-        monkeypatch.setattr(module, "native_precision", lambda core: precision)
+    monkeypatch.setattr(backends, "native_precision", lambda core: precision)
 
 
 def ship_decoder(model: Model, weights: Model) -> None:
@@ -59,7 +58,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
 
 def names(model: Model) -> list[Kind]:
     """What ships and would be run."""
-    return list(shipped.quantised(ov.Core(), model, traced_networks(model)))
+    return list(backends.quantised(ov.Core(), model, traced_networks(model)))
 
 
 def pictures(backend: Any, model: Model) -> list[np.ndarray]:
@@ -68,11 +67,11 @@ def pictures(backend: Any, model: Model) -> list[np.ndarray]:
 
 
 def test_they_are_run_where_the_cpu_has_no_half_precision(model: Model) -> None:
-    assert not shipped.is_converted(model)
+    assert not backends.is_converted(model)
 
     backend = OpenVinoBackend(model, quiet)
 
-    assert shipped.is_converted(model), "the two others"
+    assert backends.is_converted(model), "the two others"
     assert backend.rung.precision == "int8"
     assert str(backend.rung).endswith("int8 (decode) and float32: this CPU has no half precision")
     np.testing.assert_allclose(pictures(backend, model), pictures(EagerBackend(model), model), atol=1)
@@ -128,8 +127,19 @@ def test_network_whose_results_are_wrong_is_replaced(model: Model, caplog: pytes
     backend = OpenVinoBackend(model, quiet)
 
     assert backend.rung.precision == "float32"
-    assert "results of the decode in int8 differ from PyTorch's" in caplog.text
+    assert "the decode that ships in int8 is not used: results of the decode differ from PyTorch's" in caplog.text
     np.testing.assert_allclose(pictures(backend, model), pictures(EagerBackend(model), model), atol=1)
+
+
+def test_network_without_its_weights_is_replaced(model: Model, caplog: pytest.LogCaptureFixture) -> None:
+    assert model.folder is not None
+    weights = model.folder / shipped.FOLDER / "decode.bin"
+    weights.write_bytes(weights.read_bytes()[:100])
+
+    backend = OpenVinoBackend(model, quiet)
+
+    assert backend.rung.precision == "float32"
+    assert "not used" in caplog.text
 
 
 def test_the_embedded_models_are_of_its_weights_and_near_its_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +154,7 @@ def test_the_embedded_models_are_of_its_weights_and_near_its_pictures(monkeypatc
     noise = np.zeros((1, model.latent_channels, 32, 32), np.float32)
     start = {"pictures": picture[None], "start": np.array([[1.0, 0.0]], np.float32), "noise": noise}
     core = ov.Core()
-    small = shipped.quantised(core, model, list(traced.values()))
+    small = backends.quantised(core, model, list(traced.values()))
     encode, decode = (core.compile_model(small[kind]) for kind in (Kind.ENCODE, Kind.DECODE))
     ours = decode({"x": encode(start)["x"]})["pictures"]
     with torch.no_grad():

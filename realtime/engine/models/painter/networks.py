@@ -1,4 +1,4 @@
-"""The painter's networks: autoencoder, UNet, and the encoder of style pictures. Every size stands here.
+"""The painter's networks: autoencoder and UNet. Every size stands here.
 
 All convolutions, no attention, and nothing is done at more than a quarter of the picture's resolution: on a CPU the
 convolutions run at the machine's limit, so that only fewer multiplications help.
@@ -238,30 +238,3 @@ class PainterUnet(OwnUnet):
 def _enlarged(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """[B, 4·C, h, w] to [B, C, 2·h, 2·w], without the row or column that another tensor does not have."""
     return F.pixel_shuffle(x, 2)[:, :, : like.shape[2], : like.shape[3]]
-
-
-class PictureEncoder(nn.Module):
-    """A style picture [B, 3, S, S] to its style vector [B, 48]; S from 96 to 512. 0.3 M parameters.
-
-    Reads mean and deviation of the features at every level, so that where things are in the picture doesn't matter.
-    """
-
-    def __init__(self, widths: Sequence[int] = (24, 40, 64, 96, 128), hidden: int = 128) -> None:
-        super().__init__()
-        before = (3, *widths[:-1])
-        self.levels = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in zip(before, widths, strict=True))
-        self.hidden = nn.Linear(6 + 2 * sum(widths), hidden)
-        self.out = nn.Linear(hidden, STYLE_WIDTH)
-
-    def statistics(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Means and deviations of the pictures and of every level's features, [B, 6 + 2 · sum of widths]."""
-        x, read = pictures, [pictures.mean((2, 3)), pictures.std((2, 3))]
-        for level in self.levels:
-            x = F.silu(level(x))
-            read += [x.mean((2, 3)), x.std((2, 3))]
-            x = rms_norm(x)
-        return torch.cat(read, 1)
-
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """[B, 3, S, S] in [-1, 1] to [B, 48]."""
-        return self.out(F.silu(self.hidden(self.statistics(pictures))))

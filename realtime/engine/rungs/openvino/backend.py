@@ -29,7 +29,7 @@ from ..specialise import Demand, Signature, made
 from .conversion import Traced, conversions, converted, key_of, ov, traced_networks
 from .known import FLOAT32, FORMATS, INT8, Known
 from .network import Network
-from .shipped import native_precision, quantised
+from .shipped import shipped
 
 if TYPE_CHECKING:
     from ... import Progress
@@ -67,10 +67,13 @@ class OpenVinoBackend(PlainBackend):
         self._model = model
         build = partial(Network, core, latent_scale_px=model.latent_scale_px, demand=self.demand)
         self._networks: dict[Kind, Network] = {}
-        for kind, network in quantised(core, model, traced).items():
-            one = next(one for one in traced if one.kind is kind)
-            if (exact := _exact([build(network, kind, precision=INT8)], one)) is not None:
-                self._networks[kind] = exact
+        small = quantised(core, model, traced)
+        for one in traced:
+            if one.kind in small:
+                try:
+                    self._networks[one.kind] = _first_exact([build(small[one.kind], one.kind, precision=INT8)], one)
+                except RuntimeError as error:
+                    _log.warning("the %s that ships in int8 is not used: %s", one.kind, str(error).splitlines()[0])
         others = [one for one in traced if one.kind not in self._networks]
         key = key_of(model, others)
         self._known = Known(conversions().path(key), f"{core.get_property('CPU', 'FULL_DEVICE_NAME')}, {wanted}")
@@ -78,10 +81,7 @@ class OpenVinoBackend(PlainBackend):
             known = self._known.precisions.get(one.kind)
             formats = (known,) if known else dict.fromkeys((wanted, FLOAT32))
             tried = (build(network, one.kind, precision=precision) for precision in formats)
-            exact = next(tried) if known else _exact(tried, one)
-            if exact is None:
-                raise RuntimeError(f"results of the {one.kind} differ from PyTorch's")
-            self._networks[one.kind] = exact
+            self._networks[one.kind] = next(tried) if known else _first_exact(tried, one)
         taken = {kind.value: self._networks[kind].precision for kind in Kind}
         self._known.keep({one.kind.value: taken[one.kind] for one in others})
         version = str(ov.__version__).partition("-")[0]
@@ -190,6 +190,30 @@ class _OpenVinoDenoiser(Denoiser):
         return self._network(sample=sample, timestep=timestep, **conditions)["prediction"]
 
 
+def native_precision(core: ov.Core) -> str:
+    """OpenVINO's name of the number format that it prefers on this CPU: the fastest with native instructions."""
+    return str(core.get_property("CPU", "INFERENCE_PRECISION_HINT").get_type_name())
+
+
+def quantised(core: ov.Core, model: Model, traced: Sequence[Traced]) -> dict[Kind, ov.Model]:
+    """The int8 networks to run, by region: those that ship, where the CPU would else calculate in float32.
+
+    With half precision in hardware bfloat16 is as fast and more exact; where float32 was asked for, nothing is.
+    """
+    if model.exact or native_precision(core) != FLOAT32:
+        return {}
+    return shipped(core, model, traced)
+
+
+def is_converted(model: Model) -> bool:
+    """True if all networks that don't ship in int8 are in the cache, so that making an `OpenVinoBackend` takes about a
+    second.
+    """
+    traced = traced_networks(model)
+    small = quantised(ov.Core(), model, traced)
+    return conversions().find(key_of(model, [one for one in traced if one.kind not in small])) is not None
+
+
 def _said(taken: dict[str, str], native: str, exact: bool) -> str:
     """The number formats and the reason for them, for people.
 
@@ -211,14 +235,19 @@ def _said(taken: dict[str, str], native: str, exact: bool) -> str:
     return f"{FORMATS[native]}, which this CPU has{kept}"
 
 
-def _exact(networks: Iterable[Network], traced: Traced) -> Network | None:
-    """The first network whose results are within the tolerance of PyTorch's; why others' are not is logged."""
+def _first_exact(networks: Iterable[Network], traced: Traced) -> Network:
+    """The first network whose results are within the tolerance of PyTorch's.
+
+    Raises:
+        RuntimeError: there is none.
+    """
     one_row = traced._replace(example={name: tensor[:1] for name, tensor in traced.example.items()})  # of two
+    found = ""
     for network in networks:
         if not (found := _differs(network.any, one_row, network.precision)):
             return network
         _log.info("openvino: results of the %s in %s %s", traced.kind, FORMATS[network.precision], found)
-    return None
+    raise RuntimeError(f"results of the {traced.kind} {found}")
 
 
 def _differs(run: Run, traced: Traced, precision: str) -> str:

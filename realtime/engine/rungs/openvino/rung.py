@@ -34,8 +34,7 @@ def obstacle(model: Model) -> str:
 
 
 def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -> Start:
-    from .backend import OpenVinoBackend
-    from .shipped import is_converted
+    from .backend import OpenVinoBackend, is_converted
 
     if not may_wait and not is_converted(model):
         return Start(EagerBackend(model, "until openvino is ready"), upgrade=functools.partial(_upgrade, model))
@@ -45,8 +44,7 @@ def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -
 
 def _upgrade(model: Model, upgrade: Upgrade) -> None:
     """See `Work`: have the networks converted, hand over their backend, and specialise it."""
-    from .backend import OpenVinoBackend
-    from .shipped import is_converted
+    from .backend import OpenVinoBackend, is_converted
 
     what = "openvino's conversion"
     if not upgrade.make(what, Task(convert), lambda message: None):

@@ -3,7 +3,7 @@
 They lie in the model's folder `openvino`, one `encode.xml`, `step.xml` or `decode.xml` with its weights for each region
 that may be quantised, beside `networks.json`: the fingerprints of the weights that they were made of.
 
-Must not know how they are run.
+Must not know how they are run, or when they are a good choice.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...regions import Kind
-from .conversion import Traced, conversions, key_of, ov, traced_networks
-from .known import FLOAT32
+from .conversion import Traced, ov
 
 if TYPE_CHECKING:
     from ...models.load import Model
@@ -25,30 +24,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 FOLDER, LIST = "openvino", "networks.json"
-
-
-def native_precision(core: ov.Core) -> str:
-    """OpenVINO's name of the number format that it prefers on this CPU: the fastest with native instructions."""
-    return str(core.get_property("CPU", "INFERENCE_PRECISION_HINT").get_type_name())
-
-
-def quantised(core: ov.Core, model: Model, networks: Sequence[Traced]) -> dict[Kind, ov.Model]:
-    """The int8 networks to run, by region: those that ship, where the CPU would else calculate in float32.
-
-    With half precision in hardware bfloat16 is as fast and more exact; where float32 was asked for, nothing is.
-    """
-    if model.exact or native_precision(core) != FLOAT32:
-        return {}
-    return shipped(core, model, networks)
-
-
-def is_converted(model: Model) -> bool:
-    """True if all networks that don't ship in int8 are in the cache, so that making an `OpenVinoBackend` takes about a
-    second.
-    """
-    traced = traced_networks(model)
-    small = quantised(ov.Core(), model, traced)
-    return conversions().find(key_of(model, [one for one in traced if one.kind not in small])) is not None
 
 
 def fingerprint(traced: Traced) -> str:
