@@ -193,9 +193,10 @@ async def breaks(host: EngineHost) -> None:
     assert host.life is not None
     engine: Any = host.life.engine
     engine.tick_error = EngineError("broken")
-    session = Session("s", Params(), 2**22, host.life.scheduler.ring)
+    session = Session("s", Params(), 2**22)  # without a bell: it may outlive the engine, and must not hold it
     host.life.scheduler.add(session)
     session.offer(session.attach(lambda: None), a_frame())
+    host.life.scheduler.ring()
     del engine
     await until(host, lambda host: host.state is not State.READY)
 
