@@ -25,6 +25,7 @@ class CloseCode(IntEnum):
     DONE = 1000
     GOING_AWAY = 1001
     PROTOCOL_ERROR = 1002
+    NO_UTF8 = 1007
     REFUSED = 1008
     TOO_BIG = 1009
     ENGINE_FAILED = 1011

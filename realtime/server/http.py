@@ -1,4 +1,4 @@
-"""HTTP and WebSockets: uvicorn's protocol, settings and server, and the socket that it listens on.
+"""uvicorn's server and its settings, and the socket that it listens on.
 
 Must not know routes, or what an app is made of.
 """
@@ -13,36 +13,17 @@ from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from ..config import Config
 from ..errors import ConfigError
+from .protocols import Settings
 from .service import Service
 
 SEND_BUFFER_BYTES = 256 * 1024
 """The kernel's default of 4 MB holds 2.7 s of stale video for a client that stops reading."""
 DRAIN_S = 4
-
-
-class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol with two changes: a client that takes nothing can't keep its connection open, and
-    reading does not pause at each message, which costs two system calls: a twelfth of a picture's way in and out.
-    """
-
-    def send_receive_event_to_app(self) -> None:
-        """Hand a message over, and pause reading only where `ws_max_queue` messages wait."""
-        has_room = not self.read_paused and self.queue.qsize() + 1 < self.config.ws_max_queue
-        if has_room:
-            self.read_paused = True  # uvicorn pauses the transport only if this is False
-        super().send_receive_event_to_app()
-        if has_room:
-            self.read_paused = False
-
-    async def run_asgi(self) -> None:
-        """Serve one connection, and abort its transport where it does not close."""
-        await super().run_asgi()
-        # A closing transport waits for its buffer to empty: for ever, if the client reads nothing.
-        self.loop.call_later(self.close_timeout + 1 if self.close_sent else 1, self.transport.abort)
+OTHER_CONNECTIONS = 256
+"""Open connections beside those of sessions, the line and viewers: pages that load, requests to the API."""
 
 
 class Server(uvicorn.Server):
@@ -85,16 +66,17 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def http_settings(app: ASGIApp, config: Config) -> uvicorn.Config:
+def http_settings(app: ASGIApp, config: Config) -> Settings:
     """uvicorn's settings, for any app."""
-    return uvicorn.Config(
+    return Settings(
         app,
-        ws=WebSocketProtocol,
+        most_connections=config.max_sessions + config.max_waiting + config.max_viewers + OTHER_CONNECTIONS,
+        send_timeout_s=config.send_timeout_s,
         ws_per_message_deflate=False,  # JPEG does not deflate: 13-50 times the CPU for nothing
         ws_max_size=config.max_message_bytes,
         ws_max_queue=4,
         log_config=None,
-        log_level="warning",  # at debug it logs the headers of handshakes, tokens among them
+        log_level="error",  # a warning for each request that is none; at debug the headers of handshakes, with tokens
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=DRAIN_S,

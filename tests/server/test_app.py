@@ -25,7 +25,8 @@ from realtime.errors import ConfigError, ModelError
 from realtime.frame import Job
 from realtime.server.app import serve
 from realtime.server.engine_host import Load
-from realtime.server.http import WebSocketProtocol, http_settings, listen
+from realtime.server.http import http_settings, listen
+from realtime.server.protocols import WebSocketProtocol
 from tests.fakes.frames import a_message
 from tests.fakes.servers import a_config, echo_load, running
 from tests.fakes.waiting import PATIENCE_S, until

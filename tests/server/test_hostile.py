@@ -128,7 +128,7 @@ async def test_five_hundred_senseless_messages_are_survived_and_another_session_
 
 @pytest.mark.slow
 async def test_flood_of_frames_drops_all_but_the_newest_and_answers_do_not_wait_for_pictures() -> None:
-    frames = 1000
+    frames = 450
     with running(load=echo_load(tick_ms=50)) as server:
         async with connected(server.websocket_url) as peer:
 
