@@ -8,8 +8,6 @@ cost cv2.imdecode 9 s and 5 GB.
 from __future__ import annotations
 
 import struct
-import zlib
-from collections.abc import Iterable
 from typing import Any, cast
 
 import cv2
@@ -20,14 +18,10 @@ import simplejpeg
 from ..errors import FrameError
 from ..frame import Format, Matrix, Planes
 from ..params import OutputFormat
+from . import jpeg, png
 
-JPEG_SCANS_MAX = 32
-"""A progressive JPEG has about 10 scans; a forged one of 70 KB has 2,647 and takes 2.5 s to decode (measured)."""
-PNG_CHUNKS_MAX = 10_000
-"""A 4 MB file in chunks of 8 KB has 512; walking 350,000 empty ones would take longer than decoding does."""
-_PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""Samples a pixel, by colour type."""
-_INFLATED_AT_ONCE = 1 << 18
+_UNREADABLE = (ValueError, struct.error, IndexError)
+"""What reading a header raises."""
 
 Pixels = npt.NDArray[np.uint8]
 Data = bytes | memoryview
@@ -68,8 +62,42 @@ def _inspect_header(data: Data, declared: Format) -> tuple[int, int]:
         raise FrameError(f"the frame was sent as {declared.name} but holds {what}")
     try:
         return _SIZES[declared](data)
-    except (ValueError, struct.error, IndexError):
+    except _UNREADABLE:
         raise FrameError(f"the {declared.name} header can't be read") from None
+
+
+def decoding_ns(data: Data | Planes, declared: Format) -> float:
+    """What decoding may take, in nanoseconds of a slow CPU, from the header alone; 0 where that can't be read."""
+    if isinstance(data, Planes):
+        return 2.0 * data.y.size
+    try:
+        return _DECODING_NS[declared](data)
+    except (KeyError, *_UNREADABLE):
+        return 0.0
+
+
+def _jpeg_ns(data: Data) -> float:
+    head = jpeg.header(data)
+    return (40.0 if head.is_progressive else 4.0) * head.width * head.height + 30.0 * len(data)
+
+
+def _png_ns(data: Data) -> float:
+    head = png.header(data)
+    return 24.0 * max(head.raw_bytes, 3 * head.width * head.height)
+
+
+def _webp_ns(data: Data) -> float:
+    width, height = _webp_size(data)
+    return 30.0 * width * height + 120.0 * len(data)
+
+
+def encoding_ns(pixels: int, output_format: OutputFormat) -> float:
+    """What encoding so many pixels may take, in nanoseconds of a slow CPU."""
+    return _ENCODING_NS[output_format] * pixels
+
+
+_ENCODING_NS = {OutputFormat.JPEG: 5.0, OutputFormat.WEBP: 450.0, OutputFormat.PNG: 350.0}
+"""A pixel. As `_DECODING_NS`: measured on a core of Zen 3, photographs and noise, rounded up."""
 
 
 def decode(data: Data | Planes, declared: Format, width: int, height: int, max_pixels: int) -> Pixels:
@@ -89,7 +117,7 @@ def decode(data: Data | Planes, declared: Format, width: int, height: int, max_p
     if declared is Format.JPEG:
         picture = _decode_jpeg(data)
     else:
-        picture = _decode_other(_plain_png(data) if declared is Format.PNG else data)
+        picture = _decode_other(png.picture(data) if declared is Format.PNG else data)
     return fit(picture, width, height)
 
 
@@ -141,69 +169,10 @@ def encode(picture: Pixels, output_format: OutputFormat, quality: int) -> tuple[
 
 
 def _decode_jpeg(data: Data) -> Pixels:
-    if bytes(data).count(b"\xff\xda") > JPEG_SCANS_MAX:  # no entropy-coded byte looks like a marker
-        raise FrameError(f"the JPEG has more than {JPEG_SCANS_MAX} scans")
     try:
-        return simplejpeg.decode_jpeg(data, colorspace="RGB", fastdct=True, fastupsample=True)
+        return simplejpeg.decode_jpeg(jpeg.picture(data), colorspace="RGB", fastdct=True, fastupsample=True)
     except ValueError as error:
         raise FrameError(f"the JPEG can't be decoded: {error}") from None
-
-
-def _plain_png(data: Data) -> bytes:
-    """The PNG with its critical and tRNS chunks only, all of them whole. Source: PNG specification, sections 5.3, 11.2.
-
-    OpenCV 5 allocates whatever the length of a chunk promises: 4 GB and 6 s for a file of 4 KB (measured). libpng
-    inflates what follows the last row to its end: 10 s for 4 MB that stand for 4 GB.
-
-    Raises:
-        FrameError: a chunk is cut off, or the image data inflate to more than the picture.
-    """
-    kept: list[Data] = [data[:8]]
-    image: list[Data] = []
-    at = 8
-    for _ in range(PNG_CHUNKS_MAX):
-        if at + 12 > len(data):
-            break
-        length, kind = struct.unpack_from(">I4s", data, at)
-        end = at + 12 + length
-        if end > len(data):
-            break
-        if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
-            kept.append(data[at:end])
-        if kind == b"IDAT":
-            image.append(data[at + 8 : end - 4])
-        if kind == b"IEND":
-            if _inflates_beyond(image, _png_bytes_max(data)):
-                raise FrameError("the PNG holds more than its picture")
-            return b"".join(kept)
-        at = end
-    raise FrameError("the PNG is cut off")
-
-
-def _png_bytes_max(data: Data) -> int:
-    """The most bytes that a PNG's image data inflate to, by its header. Source: PNG specification, sections 4.5, 7, 8.
-
-    Each row has a byte for its filter and may end in a part of a byte; interlacing makes less than 2 H + 7 rows of H.
-    """
-    width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
-    bits = width * height * depth * _PNG_SAMPLES.get(colour, 4)
-    return bits // 8 + 2 * (2 * height + 7)
-
-
-def _inflates_beyond(parts: Iterable[Data], limit: int) -> bool:
-    """Whether a zlib stream inflates to more than `limit` bytes; it is looked at no further, and nothing is kept."""
-    stream, size = zlib.decompressobj(), 0
-    try:
-        for part in parts:
-            rest: Data = part
-            while rest and size <= limit:
-                size += len(stream.decompress(rest, _INFLATED_AT_ONCE))
-                rest = stream.unconsumed_tail
-        while size <= limit and (more := stream.decompress(b"", _INFLATED_AT_ONCE)):
-            size += len(more)
-    except zlib.error:  # whoever decodes stops there too
-        return False
-    return size > limit
 
 
 def _decode_other(data: Data) -> Pixels:
@@ -226,16 +195,13 @@ def _decode_other(data: Data) -> Pixels:
 
 
 def _jpeg_size(data: Data) -> tuple[int, int]:
-    height, width, _, _ = simplejpeg.decode_jpeg_header(data)
-    return int(width), int(height)
+    head = jpeg.header(data)
+    return head.width, head.height
 
 
 def _png_size(data: Data) -> tuple[int, int]:
-    """Source: PNG specification, section 11.2.2 (IHDR is the first chunk)."""
-    length, kind, width, height = struct.unpack_from(">I4sII", data, 8)
-    if kind != b"IHDR" or length != 13:
-        raise ValueError("no IHDR")
-    return width, height
+    head = png.header(data)
+    return head.width, head.height
 
 
 def _webp_size(data: Data) -> tuple[int, int]:
@@ -253,3 +219,4 @@ def _webp_size(data: Data) -> tuple[int, int]:
 
 
 _SIZES = {Format.JPEG: _jpeg_size, Format.PNG: _png_size, Format.WEBP: _webp_size}
+_DECODING_NS = {Format.JPEG: _jpeg_ns, Format.PNG: _png_ns, Format.WEBP: _webp_ns}

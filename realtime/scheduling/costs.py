@@ -227,6 +227,10 @@ class Accounts(Generic[U]):
         self._add(charge.expected_ns, 1)
         return charge
 
+    def spend(self, user: U, spent_ns: int) -> None:
+        """Charge a user for time beside the ticks: its frame's opening, its picture's sealing."""
+        self._queue.charge(user, spent_ns)
+
     def settle(self, charge: Charge[U], duration_ns: int, *, is_whole: bool = True) -> None:
         """Replace the charge of a tick by its measured duration.
 

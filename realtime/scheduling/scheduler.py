@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 from ..engine import Engine, Pending, RowCost
 from ..errors import FrameError
-from ..frame import Failure, Job
-from ..media.pipeline import Pipeline
+from ..frame import Failure, Job, Result
+from ..media.pipeline import Done, Pipeline
 from ..params import Params
 from ..session import Session
 from .capacity import MOST_FPS, SessionLoad
 from .costs import Accounts, Charge
+from .sealing import Sealing
 from .seat import Seat
 from .seats import Opened, Seats
 from .timing import DeviceClock, worth_waiting
@@ -72,10 +73,11 @@ class Scheduler:
         self._clock = clock
         self._bell = threading.Event()
         self._stopping = threading.Event()
-        self._seats = Seats(rows_per_session, self._pipeline, clock)
         self._accounts: Accounts[Seat] = Accounts(max_rows=engine.free_rows)
+        self._seats = Seats(rows_per_session, self._pipeline, clock, self._accounts.spend, self.ring)
         self._device = DeviceClock(self._accounts.costs)
         self._in_flight: dict[int, Opened] = {}  # by job number
+        self._sealing = Sealing(self._pipeline, self._answer, self.ring)
 
     # -- any thread ---------------------------------------------------------------------------------------------
 
@@ -148,6 +150,7 @@ class Scheduler:
     def _hold(self, flight: Flight) -> None:
         """Put the next admission off for as long as the device stays busy, or until the tick has ended."""
         while not flight.pending.ready():
+            self._sealing.collect()
             hold_ns = self._device.hold_ns(self._end_ns(flight), len(self._seats.ready()), self._clock())
             if hold_ns <= 0:
                 return
@@ -183,6 +186,7 @@ class Scheduler:
 
     def _admit(self) -> list[Job]:
         """Fill the free rows with frames that show something new. Opens at most one frame a session."""
+        self._sealing.collect()
         jobs: list[Job] = []
         seen: set[Seat] = set()
         while picked := self._pick(seen, self._engine.free_rows - len(jobs)):
@@ -231,13 +235,17 @@ class Scheduler:
         outcomes, finished_ns = flight.pending.collect(), flight.pending.finished_ns
         duration_ns = self._device.finished(flight.begun_ns, flight.launched_ns, finished_ns)
         self._accounts.settle(flight.charge, duration_ns, is_whole=not any(isinstance(o, Failure) for o in outcomes))
-        for outcome in self._pipeline.seal(outcomes):
-            self._seats.answer(self._in_flight.pop(outcome.order.number), outcome)
+        self._sealing.seal([(self._in_flight.pop(outcome.order.number), outcome) for outcome in outcomes])
         self._on_tick((finished_ns - flight.begun_ns) / 1e9, len(outcomes))
+
+    def _answer(self, opened: Opened, done: Done[Result | Failure]) -> None:
+        self._accounts.spend(opened.seat, done.spent_ns)
+        self._seats.answer(opened, done.outcome)
 
     def give_up(self) -> None:
         """Answer the frames of a broken engine with failures. Only after `run` has raised."""
+        self._seats.give_back()
         error = FrameError("the engine broke while it had this frame", "engine_failed")
-        for opened in self._in_flight.values():
+        for opened in (*self._in_flight.values(), *self._sealing.abandon()):
             self._seats.answer(opened, Failure(opened.job, error))
         self._in_flight.clear()

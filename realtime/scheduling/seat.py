@@ -5,12 +5,24 @@ Must not know the engine, or whose turn it is.
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from ..frame import Failure, Job, Order
+from ..media.pipeline import Done
 from ..session import Session
 from .fair_queue import Tag
 from .still import StillGate
 from .timing import Rhythm
+
+
+class Aside(NamedTuple):
+    """A frame that is being opened aside (`Pipeline.open_aside`), and the gate that it will come to."""
+
+    gate: StillGate
+    order: Order
+    opening: Future[Done[Job | Failure]]
 
 
 @dataclass(slots=True, eq=False)
@@ -22,6 +34,8 @@ class Seat:
         tag: its place in the fair queue.
         rhythm: of its frames' arrivals.
         rows: number of its rows in flight.
+        sealing: number of its results that are being sealed aside.
+        aside: its frame that is being opened aside.
     """
 
     session: Session
@@ -29,6 +43,8 @@ class Seat:
     tag: Tag = field(default_factory=Tag)
     rhythm: Rhythm = field(default_factory=Rhythm)
     rows: int = 0
+    sealing: int = 0
+    aside: Aside | None = None
     _gate: StillGate | None = None
 
     @property
@@ -43,5 +59,7 @@ class Seat:
 
     @property
     def has_frame(self) -> bool:
-        """Whether a frame waits in its connection's inbox."""
+        """Whether a frame waits: one that was opened aside, or one in the connection's inbox while none is."""
+        if self.aside is not None:
+            return self.aside.opening.done()
         return (channel := self.session.channel) is not None and channel.inbox.full

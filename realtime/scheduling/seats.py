@@ -13,15 +13,23 @@ from typing import NamedTuple
 
 from ..engine import RowCost
 from ..frame import Failure, Job, Order, Repeat, Result
-from ..media.pipeline import Pipeline
+from ..media.pipeline import Done, Pipeline
 from ..params import Params
 from ..session import Delivery, Session
 from .capacity import MOST_FPS, SessionLoad
-from .seat import Seat
+from .seat import Aside, Seat
 from .still import Judgement, StillGate
 
 NEW_NS = 5_000_000_000
 """Time after a session has joined in which its frame rate is not known yet."""
+
+
+class Taken(NamedTuple):
+    """A frame that was taken out of an inbox, and where its answer goes."""
+
+    seat: Seat
+    gate: StillGate
+    order: Order
 
 
 class Opened(NamedTuple):
@@ -40,12 +48,23 @@ class Seats:
         rows_per_session: rows that a session may have in flight.
         pipeline: opens frames.
         clock: monotonic nanoseconds.
+        on_opened: called with a seat and the CPU time that opening its frame took, in nanoseconds.
+        ring: called by any thread when a frame that was opened aside is ready.
     """
 
-    def __init__(self, rows_per_session: int, pipeline: Pipeline, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        rows_per_session: int,
+        pipeline: Pipeline,
+        clock: Callable[[], int],
+        on_opened: Callable[[Seat, int], None] = lambda seat, spent_ns: None,
+        ring: Callable[[], None] = lambda: None,
+    ) -> None:
         self._rows_per_session = rows_per_session
         self._pipeline = pipeline
         self._clock = clock
+        self._on_opened = on_opened
+        self._ring = ring
         self._lock = threading.Lock()
         self._seats: tuple[Seat, ...] = ()
         self._numbers = itertools.count(1)
@@ -104,27 +123,51 @@ class Seats:
         return min(coming, key=itemgetter(0), default=None)
 
     def _has_room(self, seat: Seat) -> bool:
-        return seat.rows < self._rows_per_session
+        return seat.rows + seat.sealing < self._rows_per_session
 
     def open(self, seats: Sequence[Seat]) -> Iterator[Opened]:
-        """Take and open the waiting frames of these seats; answer those that need no row, and yield the others."""
-        taken = [one for seat in seats if (one := self._take(seat)) is not None]
-        jobs = self._pipeline.open([order for _, _, order in taken])
-        for (seat, gate, _), job in zip(taken, jobs, strict=True):
-            session, channel = seat.session, gate.channel
-            if isinstance(job, Failure):
-                session.deliver(channel, job, self._clock())
-                continue
-            match gate.judge(job):
-                case Judgement.RUN:
-                    yield Opened(seat, gate, job)
-                case Judgement.REPEAT:
-                    session.deliver(channel, Repeat(job), self._clock())
-                case Judgement.FOLLOW:
-                    if (superseded := gate.follow(job)) is not None:
-                        session.supersede(channel, superseded.frame)
+        """Take and open the waiting frames of these seats; answer those that need no row, and yield the others.
 
-    def _take(self, seat: Seat) -> tuple[Seat, StillGate, Order] | None:
+        A heavy frame is opened aside: its seat has no frame until that is done, and is to be passed again then.
+        """
+        quick: list[Taken] = []
+        for seat in seats:
+            if (aside := seat.aside) is not None:
+                seat.aside = None
+                yield from self._judge(Taken(seat, aside.gate, aside.order), aside.opening.result())
+            elif (one := self._take(seat)) is None:
+                continue
+            elif self._pipeline.is_heavy_to_open(one.order):
+                seat.aside = Aside(one.gate, one.order, self._pipeline.open_aside(one.order, self._ring))
+            else:
+                quick.append(one)
+        for one, done in zip(quick, self._pipeline.open([one.order for one in quick]), strict=True):
+            yield from self._judge(one, done)
+
+    def _judge(self, taken: Taken, done: Done[Job | Failure]) -> Iterator[Opened]:
+        seat, gate, _ = taken
+        session, channel, job = seat.session, gate.channel, done.outcome
+        self._on_opened(seat, done.spent_ns)
+        if isinstance(job, Failure):
+            session.deliver(channel, job, self._clock())
+            return
+        match gate.judge(job):
+            case Judgement.RUN:
+                yield Opened(seat, gate, job)
+            case Judgement.REPEAT:
+                session.deliver(channel, Repeat(job), self._clock())
+            case Judgement.FOLLOW:
+                if (superseded := gate.follow(job)) is not None:
+                    session.supersede(channel, superseded.frame)
+
+    def give_back(self) -> None:
+        """Put frames that are being opened aside back into their inboxes."""
+        for seat in self:
+            if (aside := seat.aside) is not None:
+                seat.aside = None
+                seat.session.give_back(aside.gate.channel, aside.order.frame)
+
+    def _take(self, seat: Seat) -> Taken | None:
         """Take the waiting frame; None where the client has left since it was seen."""
         gate = seat.gate
         frame = gate.channel.inbox.take() if gate is not None else None
@@ -133,7 +176,8 @@ class Seats:
         now_ns = self._clock()
         session, channel = seat.session, gate.channel
         params = session.job_params(channel, now_ns)
-        return seat, gate, Order(frame, params, session.name, now_ns, next(self._numbers), channel.takes_encoded)
+        order = Order(frame, params, session.name, now_ns, next(self._numbers), channel.takes_encoded)
+        return Taken(seat, gate, order)
 
     def answer(self, opened: Opened, outcome: Result | Failure) -> None:
         """Deliver the outcome of a job, and settle the frame that follows it, if any (`Judgement.FOLLOW`)."""
@@ -153,6 +197,10 @@ class Seats:
 
         No more than are opened in parallel, so that the next admission is not late.
         """
-        still = (seat for seat in self if seat.has_frame and (gate := seat.gate) is not None and gate.is_still)
+        still = (
+            seat
+            for seat in self
+            if seat.aside is None and seat.has_frame and (gate := seat.gate) is not None and gate.is_still
+        )
         for seat, gate, job in self.open(list(itertools.islice(still, self._pipeline.concurrency))):
             seat.session.give_back(gate.channel, job.frame)  # it shows something new: it waits for its turn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import time
@@ -17,7 +18,7 @@ from PIL import Image
 
 from realtime.errors import FrameError
 from realtime.frame import Format
-from realtime.media import codec
+from realtime.media import codec, jpeg, png
 from realtime.params import OutputFormat
 from tests.fakes.pictures import Pixels, a_jpeg, encoded, pixels
 
@@ -323,12 +324,47 @@ def test_limit_counts_pixels_and_belongs_to_the_range() -> None:
 
 
 def test_jpeg_of_a_few_scans_is_decoded_and_one_of_thousands_is_not() -> None:
-    assert decode(jpeg_of_many_scans(256, codec.JPEG_SCANS_MAX)).shape == (64, 64, 3)
+    assert decode(jpeg_of_many_scans(256, jpeg.SCANS_MAX)).shape == (64, 64, 3)
 
     forged = jpeg_of_many_scans(2048, 800)
 
     assert "scans" in str(refusal(forged))
     assert least_cpu_s(forged) < 0.05
+
+
+def test_jpeg_of_very_many_segments_is_refused_in_no_time_wherever_they_are() -> None:
+    few, many = (jpeg_segment(0xE2, b"") * count for count in (500, 600_000))
+    scan = JPEG_DATA.index(b"\xff\xda")
+
+    assert decode(JPEG_DATA[:2] + few + JPEG_DATA[2:]).shape == (64, 64, 3)
+    for forged in (JPEG_DATA[:2] + many + JPEG_DATA[2:], JPEG_DATA[:scan] + many + JPEG_DATA[scan:]):
+        refusal(forged)
+        assert least_cpu_s(forged) < 0.05
+
+
+@pytest.mark.parametrize(
+    "trailer",
+    [b"\0" * 1000, b"ftypmp42" + b"\xff\xda\0\x02" * 100, pytest.param(a_jpeg(32, 32) * 40, id="40 pictures")],
+)
+def test_what_lies_behind_the_end_of_a_jpeg_is_ignored(trailer: bytes) -> None:
+    assert np.array_equal(decode(JPEG_DATA + trailer), decode(JPEG_DATA))
+
+
+def test_thumbnail_in_a_jpeg_is_not_taken_for_it() -> None:
+    inside = jpeg_segment(0xE1, b"Exif\0\0" + a_jpeg(16, 16)) * 40
+    data = JPEG_DATA[:2] + inside + JPEG_DATA[2:]
+
+    assert codec.inspect(data, Format.JPEG, MAX_PIXELS) == codec.inspect(JPEG_DATA, Format.JPEG, MAX_PIXELS)
+    assert np.array_equal(decode(data), decode(JPEG_DATA))
+
+
+@given(st.data())
+@settings(max_examples=50, deadline=None)
+def test_jpeg_that_is_cut_off_anywhere_is_decoded_or_refused(data: st.DataObject) -> None:
+    cut = JPEG_DATA[: data.draw(st.integers(2, len(JPEG_DATA)))]
+
+    with contextlib.suppress(FrameError):
+        assert decode(cut, declared=Format.JPEG).shape == (64, 64, 3)
 
 
 @pytest.mark.parametrize("kind", [b"IHDR", b"PLTE", b"IDAT", b"tEXt"])
@@ -346,7 +382,7 @@ def test_png_of_very_many_chunks_is_refused() -> None:
     empty = struct.pack(">I", 0) + b"teXt" + struct.pack(">I", zlib.crc32(b"teXt"))
 
     assert decode(PNG_DATA[:33] + empty * 1000 + PNG_DATA[33:]).shape == (64, 64, 3)
-    refusal(PNG_DATA[:33] + empty * codec.PNG_CHUNKS_MAX + PNG_DATA[33:])
+    refusal(PNG_DATA[:33] + empty * png.CHUNKS_MAX + PNG_DATA[33:])
 
 
 def test_what_lies_behind_the_end_of_a_png_is_ignored() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,11 +14,11 @@ import pytest
 from realtime.errors import FrameError
 from realtime.frame import Failure, Format, Job, Order, Result
 from realtime.media import codec
-from realtime.media.pipeline import Pipeline
+from realtime.media.pipeline import ASIDE_NICENESS, Done, Pipeline
 from realtime.params import OutputFormat, Params
 from tests.fakes.clock import FakeClock
 from tests.fakes.frames import a_frame, a_job, a_result
-from tests.fakes.pictures import a_jpeg
+from tests.fakes.pictures import a_jpeg, encoded, pixels
 from tests.fakes.waiting import PATIENCE_S
 
 SMALL = Params(width=64, height=96)
@@ -23,6 +26,10 @@ SMALL = Params(width=64, height=96)
 
 def an_order(seq: int, data: bytes | None = None, params: Params = SMALL) -> Order:
     return Order(a_frame(seq, data), params, "s", 0, seq)
+
+
+def outcomes(done: Iterable[Done[Any]]) -> list[Any]:
+    return [one.outcome for one in done]
 
 
 @pytest.fixture(params=[0, 2])
@@ -35,7 +42,7 @@ def pipeline(request: pytest.FixtureRequest) -> Pipeline:
 def test_opened_frames_are_jobs_with_pictures_of_their_params_size_in_their_order(pipeline: Pipeline) -> None:
     orders = [an_order(seq) for seq in range(5)]
 
-    opened = list(pipeline.open(orders))
+    opened = outcomes(pipeline.open(orders))
 
     for order, job in zip(orders, opened, strict=True):
         assert isinstance(job, Job)
@@ -46,7 +53,7 @@ def test_opened_frames_are_jobs_with_pictures_of_their_params_size_in_their_orde
 
 
 def test_frames_that_are_all_run_have_no_thumbnail(pipeline: Pipeline) -> None:
-    (job,) = pipeline.open([an_order(1, params=SMALL.model_copy(update={"skip_unchanged": False}))])
+    (job,) = outcomes(pipeline.open([an_order(1, params=SMALL.model_copy(update={"skip_unchanged": False}))]))
 
     assert isinstance(job, Job)
     assert job.thumbnail is None
@@ -56,7 +63,7 @@ def test_frames_that_are_all_run_have_no_thumbnail(pipeline: Pipeline) -> None:
     ("data", "code"), [(b"junk", "invalid_frame"), (a_jpeg(136, 136), "too_many_pixels"), (b"", "invalid_frame")]
 )
 def test_bad_picture_is_a_failure_of_its_own(pipeline: Pipeline, data: bytes, code: str) -> None:
-    good, bad, other = pipeline.open([an_order(1), an_order(2, data), an_order(3)])
+    good, bad, other = outcomes(pipeline.open([an_order(1), an_order(2, data), an_order(3)]))
 
     assert isinstance(good, Job)
     assert isinstance(other, Job)
@@ -67,7 +74,7 @@ def test_bad_picture_is_a_failure_of_its_own(pipeline: Pipeline, data: bytes, co
 def test_sealed_results_have_the_format_that_their_params_ask_for(pipeline: Pipeline) -> None:
     wanted = [SMALL.model_copy(update={"output_format": kind}) for kind in OutputFormat]
 
-    sealed = list(pipeline.seal([a_result(a_job(seq, params), b"") for seq, params in enumerate(wanted)]))
+    sealed = outcomes(pipeline.seal([a_result(a_job(seq, params), b"") for seq, params in enumerate(wanted)]))
 
     results = [outcome for outcome in sealed if isinstance(outcome, Result)]
     assert [result.format for result in results] == [Format.JPEG, Format.WEBP, Format.PNG]
@@ -78,7 +85,7 @@ def test_sealed_results_have_the_format_that_their_params_ask_for(pipeline: Pipe
 def test_who_wants_pixels_gets_no_encoding(pipeline: Pipeline) -> None:
     job = Job(a_frame(), SMALL, "s", 0, encode=False, picture=np.zeros((96, 64, 3), np.uint8))
 
-    (result,) = pipeline.seal([Result(job, job.picture, a_result().stamps)])
+    (result,) = outcomes(pipeline.seal([Result(job, job.picture, a_result().stamps)]))
 
     assert isinstance(result, Result)
     assert (result.format, result.data) == (Format.NONE, b"")
@@ -87,7 +94,7 @@ def test_who_wants_pixels_gets_no_encoding(pipeline: Pipeline) -> None:
 def test_failures_pass_through_the_sealing(pipeline: Pipeline) -> None:
     failure = Failure(an_order(1), FrameError("bad"))
 
-    assert list(pipeline.seal([failure])) == [failure]
+    assert outcomes(pipeline.seal([failure])) == [failure]
 
 
 def test_nothing_is_nothing(pipeline: Pipeline) -> None:
@@ -125,3 +132,67 @@ def test_several_take_threads_that_end_with_it(monkeypatch: pytest.MonkeyPatch) 
     assert pipeline.concurrency == 3
     pipeline.close()
     assert threads_of_stages() <= before
+
+
+def test_time_that_each_took_is_told_whatever_became_of_it() -> None:
+    ticks = iter(range(0, 1000, 10))
+    pipeline = Pipeline(threads=0, cpu_clock=lambda: next(ticks))
+
+    opened = list(pipeline.open([an_order(1), an_order(2, b"junk")]))
+    sealed = list(pipeline.seal([a_result(), Failure(an_order(1), FrameError("bad"))]))
+
+    assert [done.spent_ns for done in (*opened, *sealed)] == [10] * 4
+    pipeline.close()
+
+
+@pytest.mark.parametrize(
+    ("data", "is_heavy"),
+    [
+        (a_jpeg(1280, 720), False),
+        (encoded(pixels(512, 512), "PNG"), False),
+        (encoded(pixels(256, 256), "WEBP"), False),
+        (encoded(pixels(1280, 720), "PNG"), True),
+        (encoded(pixels(1280, 720), "WEBP"), True),
+        (encoded(pixels(1280, 720), "JPEG", progressive=True), True),
+        (b"no picture", False),
+    ],
+)
+def test_what_takes_long_to_open_is_told_from_its_header(pipeline: Pipeline, data: bytes, is_heavy: bool) -> None:
+    frame = dataclasses.replace(a_frame(1, data), format=Format.sniff(data))
+
+    assert pipeline.is_heavy_to_open(Order(frame, SMALL, "s", 0)) is is_heavy
+
+
+@pytest.mark.parametrize("kind", list(OutputFormat))
+def test_what_takes_long_to_seal_is_told_from_its_params(pipeline: Pipeline, kind: OutputFormat) -> None:
+    params = Params(output_format=kind)
+
+    assert pipeline.is_heavy_to_seal(a_result(a_job(1, params))) is (kind is not OutputFormat.JPEG)
+    assert not pipeline.is_heavy_to_seal(a_result(a_job(1, params.model_copy(update={"width": 64, "height": 64}))))
+    assert not pipeline.is_heavy_to_seal(a_result(dataclasses.replace(a_job(1, params), encode=False)))
+    assert not pipeline.is_heavy_to_seal(Failure(an_order(1), FrameError("bad")))
+
+
+def test_what_is_aside_is_opened_and_sealed_as_ever_by_a_thread_of_low_priority(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nicenesses: list[int] = []
+    decode = codec.decode
+
+    def noting(*arguments: Any) -> Any:
+        nicenesses.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return decode(*arguments)
+
+    monkeypatch.setattr(codec, "decode", noting)
+    rung = threading.Semaphore(0)
+    opening = pipeline.open_aside(an_order(1), rung.release)
+    sealing = pipeline.seal_aside(a_result(a_job(1, SMALL), b""), rung.release)
+    assert rung.acquire(timeout=PATIENCE_S)
+    assert rung.acquire(timeout=PATIENCE_S)
+
+    job, result = opening.result().outcome, sealing.result().outcome
+    assert isinstance(job, Job)
+    assert isinstance(result, Result)
+    assert job.picture.shape == (96, 64, 3)
+    assert Format.sniff(result.data) is Format.JPEG
+    assert nicenesses == [min(19, os.getpriority(os.PRIO_PROCESS, 0) + ASIDE_NICENESS)]

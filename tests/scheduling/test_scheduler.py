@@ -12,6 +12,7 @@ import pytest
 
 from realtime.errors import EngineError
 from realtime.frame import Job
+from realtime.media.pipeline import Pipeline
 from realtime.params import Params
 from realtime.scheduling.capacity import MOST_FPS
 from realtime.scheduling.costs import MEASURED, NEWEST
@@ -98,6 +99,11 @@ def running(scheduler: Scheduler, engine: ScriptedEngine) -> Iterator[Life]:
         assert not thread.is_alive()
 
 
+def effortless() -> Pipeline:
+    """A pipeline whose work costs nobody anything, so that ticks alone decide whose turn it is."""
+    return Pipeline(cpu_clock=lambda: 0)
+
+
 def names(jobs: list[Job]) -> list[str]:
     return [job.session for job in jobs]
 
@@ -111,7 +117,7 @@ def seqs(jobs: list[Job]) -> list[int]:
 
 def test_sessions_take_turns_and_an_idle_one_gives_its_turn_to_all_alike() -> None:
     engine = ScriptedEngine(max_rows=1)
-    scheduler = Scheduler(engine)
+    scheduler = Scheduler(engine, pipeline=effortless())
     users = {name: User(scheduler, name) for name in ("idle", "a", "b", "c")}
     for name in ("a", "b", "c"):
         users[name].send()
@@ -199,7 +205,7 @@ def ticks_of_two_alike(fixed_ms: int) -> list[list[str]]:
     """Whose frames went together; the second session comes after ten ticks."""
     clock = FakeClock()
     engine = WorkingEngine(clock, fixed_ms)
-    scheduler = Scheduler(engine, clock=clock)
+    scheduler = Scheduler(engine, clock=clock, pipeline=effortless())
     users = [User(scheduler, name) for name in "ab"]
     for user in users:
         user.session.update({"width": 256, "height": 256})
