@@ -175,7 +175,7 @@ class Config(ModelConfig, BaseSettings):
     min_session_fps: Annotated[
         float,
         Field(ge=0, le=120, description="A further session enters only where all would still get this rate; 0: any."),
-    ] = 5.0
+    ] = 2.0
     max_waiting: Annotated[
         int, Field(ge=0, le=10_000, description="How many may wait in line when sessions run out; 0 refuses them.")
     ] = 0

@@ -8,12 +8,15 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from .errors import ParamsError
 
 PROMPT_MAX_CHARS = 2000
 PROMPTS_MAX = 8
+BLEND_MAX_CHARS = 4000
+"""Of all texts of a blend: what a session was told comes back in each answer to a patch."""
 SIDE_MULTIPLE_PX = 8
 SIDE_MIN_PX = 64
 SIDE_MAX_PX = 2048
@@ -36,6 +39,17 @@ class WeightedPrompt(BaseModel):
     weight: Annotated[float, Field(ge=0, le=10)] = 1.0
 
 
+def _not_too_long(blend: tuple[WeightedPrompt, ...]) -> tuple[WeightedPrompt, ...]:
+    size = sum(len(prompt.text) for prompt in blend)
+    if size > BLEND_MAX_CHARS:
+        raise PydanticCustomError(
+            "blend_too_long",
+            "the texts of a blend have {most} characters at most, these {size}",
+            {"most": BLEND_MAX_CHARS, "size": size},
+        )
+    return blend
+
+
 Side = Annotated[int, Field(ge=SIDE_MIN_PX, le=SIDE_MAX_PX, multiple_of=SIDE_MULTIPLE_PX)]
 
 
@@ -50,7 +64,11 @@ class Params(BaseModel):
 
     prompt: Annotated[
         Annotated[str, Field(max_length=PROMPT_MAX_CHARS)]
-        | Annotated[tuple[WeightedPrompt, ...], Field(min_length=1, max_length=PROMPTS_MAX, strict=False)],
+        | Annotated[
+            tuple[WeightedPrompt, ...],
+            Field(min_length=1, max_length=PROMPTS_MAX, strict=False),
+            AfterValidator(_not_too_long),
+        ],
         Field(
             title="Prompt",
             description="What the picture should look like. (word:1.3) weighs a word; a list of {text, weight} blends.",
@@ -225,8 +243,8 @@ class Params(BaseModel):
 
 def _params_error(error: ValidationError) -> ParamsError:
     errors = error.errors(include_url=False, include_context=False, include_input=False)
-    # The deepest location: the error inside a list of prompts, not that a list is no string.
-    first = max(errors, key=lambda one: len(one["loc"]))
+    # Of a list of prompts: the error inside it, or of it, and not that it is no string.
+    first = max(errors, key=lambda one: (len(one["loc"]), not one["type"].endswith("_type")))
     field = str(first["loc"][0]) if first["loc"] else None
     return ParamsError(f"{field}: {first['msg']}" if field else first["msg"], field)
 

@@ -52,6 +52,7 @@ class Channel:
 
     Attributes:
         lost: set, on the event loop, when the session has left this connection.
+        answered_bytes: of the answers to patches, for whoever paces them. Event loop only.
     """
 
     def __init__(self, bell: Callable[[], None], takes_encoded: bool = True) -> None:
@@ -59,18 +60,26 @@ class Channel:
         self.inbox: Mailbox[Frame] = Mailbox()
         self.outbox: Mailbox[Result | Repeat] = Mailbox(bell)
         self.last_delivered = -1
+        self.answered_bytes = 0
         self.lost = asyncio.Event()
         self._bell = bell
         self._lock = threading.Lock()
-        self._texts: deque[str] = deque()
+        self._texts: dict[object, str] = {}  # by what a later text replaces
         self._drops: dict[DropReason, deque[int]] = {}
 
-    def post(self, text: str, *, optional: bool = False) -> None:
-        """Queue a text message; an optional one is left out while `NOTICES_MAX` wait."""
+    def post(self, text: str, *, optional: bool = False, kind: str | None = None) -> None:
+        """Queue a text message.
+
+        Args:
+            optional: it is left out while `NOTICES_MAX` wait.
+            kind: it replaces one of the same kind that waits.
+        """
         with self._lock:
             if optional and len(self._texts) >= NOTICES_MAX:
                 return
-            self._texts.append(text)
+            key = kind if kind is not None else object()
+            self._texts.pop(key, None)  # the newest goes to the end
+            self._texts[key] = text
         self._bell()
 
     @property
@@ -81,7 +90,7 @@ class Channel:
     def take_texts(self) -> list[str]:
         """Take all waiting texts, oldest first."""
         with self._lock:
-            texts = list(self._texts)
+            texts = list(self._texts.values())
             self._texts.clear()
         return texts
 
@@ -226,7 +235,9 @@ class Session:
     def _set(self, params: Params) -> None:
         self.params = params
         if self.channel is not None:
-            self.channel.post(protocol.params_message(params.wire()))
+            text = protocol.params_message(params.wire())
+            self.channel.post(text, kind="params")
+            self.channel.answered_bytes += len(text)
 
     def watch(self, bell: Callable[[], None]) -> Mailbox[Result]:
         """A mailbox that gets every new picture, and the newest one at once. Give it back to `unwatch`.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from realtime.errors import ParamsError
-from realtime.params import OutputFormat, Params, WeightedPrompt, params_schema
+from realtime.params import BLEND_MAX_CHARS, OutputFormat, Params, WeightedPrompt, params_schema
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -225,3 +225,28 @@ def test_schema_tells_bounds_and_refuses_more_fields() -> None:
     assert (strength["minimum"], strength["maximum"]) == (0, 1)
     width = schema["properties"]["width"]
     assert (width["minimum"], width["maximum"], width["multipleOf"]) == (64, 2048, 8)
+
+
+def test_texts_of_a_blend_are_bounded_together() -> None:
+    def blend(chars: int) -> dict[str, Any]:
+        return {"prompt": [{"text": "x" * (chars // 4)}] * 4}
+
+    assert len(Params().patched(blend(BLEND_MAX_CHARS), Params()).prompt) == 4
+    with pytest.raises(ParamsError, match=f"{BLEND_MAX_CHARS} characters at most, these {BLEND_MAX_CHARS + 4}"):
+        Params().patched(blend(BLEND_MAX_CHARS + 4), Params())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words"),
+    [
+        ([{"text": "a"}] * 9, "at most 8 items"),
+        ([], "at least 1 item"),
+        ([{"text": "a", "weight": 99}], "less than or equal to 10"),
+        ([{"text": "a", "wight": 1}], "Extra inputs"),
+        (5, "valid string"),
+        ("x" * 2001, "at most 2000 characters"),
+    ],
+)
+def test_error_of_a_prompt_names_what_is_wrong_with_what_was_given(prompt: Any, words: str) -> None:
+    with pytest.raises(ParamsError, match=words):
+        Params().patched({"prompt": prompt}, Params())

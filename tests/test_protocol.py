@@ -202,6 +202,22 @@ def test_text_is_measured_in_bytes() -> None:
     assert caught.value.close_code == CloseCode.TOO_BIG
 
 
+@pytest.mark.parametrize(
+    "value", [[0] * 300, [[]] * 300, {str(number): 0 for number in range(300)}, [[0] * 20] * 20, [{"a": [0] * 150}] * 2]
+)
+def test_text_of_very_many_values_is_refused_with_1009(value: object) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        protocol.parse_text(json.dumps({"type": "params", "params": {"prompt": value}}))
+
+    assert caught.value.close_code == CloseCode.TOO_BIG
+
+
+def test_text_of_as_many_values_as_may_be_is_read() -> None:
+    patch = {"prompt": [{"text": "a", "weight": 1.0}] * 8, **{str(number): number for number in range(200)}}
+
+    assert protocol.parse_text(json.dumps({"type": "params", "params": patch})) == protocol.ParamsMessage(patch)
+
+
 def test_last_of_duplicate_keys_counts() -> None:
     assert protocol.parse_text('{"type": "a", "type": "command", "command": "freeze"}') == CommandMessage("freeze")
 

@@ -445,3 +445,27 @@ def test_only_frames_that_the_engine_would_have_to_do_are_wanted() -> None:
     session.offer(channel, a_frame(9, received_ns=1))
 
     assert session.stats.wanted_fps(1) == 1.0  # two superseded, over two seconds
+
+
+# -- answers -------------------------------------------------------------------------------------------------------
+
+
+def test_params_that_wait_are_replaced_by_newer_ones_and_come_after_what_was_said_before() -> None:
+    session, channel = connected()
+    channel.post('{"type":"first"}')
+    session.update({"prompt": "old"})
+    channel.post('{"type":"second"}')
+    session.update({"prompt": "new"})
+
+    said = texts(channel)
+
+    assert [text["type"] for text in said] == ["first", "second", "params"]
+    assert said[-1]["params"]["prompt"] == "new"
+
+
+def test_bytes_of_answers_to_patches_are_counted() -> None:
+    session, channel = connected()
+    session.update({"prompt": "x" * 1000})
+    session.update({"seed": 1})
+
+    assert 2000 < channel.answered_bytes < 5000

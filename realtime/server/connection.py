@@ -18,6 +18,7 @@ from .. import protocol
 from ..errors import CloseCode, ParamsError, ProtocolError
 from ..frame import Repeat, Result
 from ..session import Channel, Session
+from .budget import Budget
 from .engine_host import State
 from .lobby import check_name
 from .service import Running, Service
@@ -32,6 +33,10 @@ STATS_EVERY = round(1 / REPORT_EVERY_S)
 """Reports from one `stats` message to the next: one a second."""
 TEXTS_PER_SECOND = 200
 """Texts that are read of one client, and as many at once. Further ones are read later, and none is lost."""
+ANSWER_BYTES = 2048
+"""So many bytes of answers count as a text more: a patch of 40 bytes may be answered by params of 70 KB."""
+BYTES_PER_SECOND = 64 * 1024 * 1024
+"""Bytes of messages that are read of one client, and as many at once. Further ones are read later."""
 
 
 class Closed(Exception):
@@ -123,8 +128,8 @@ class Connection(ABC):
         self._takes_encoded = takes_encoded
         self._something_to_send = asyncio.Event()
         self._texts_sent = asyncio.Event()
-        self._text_budget = float(TEXTS_PER_SECOND)
-        self._text_budget_at = time.monotonic()
+        self._texts = Budget(TEXTS_PER_SECOND)
+        self._bytes = Budget(BYTES_PER_SECOND)
 
     @abstractmethod
     async def send_text(self, text: str) -> None:
@@ -147,8 +152,16 @@ class Connection(ABC):
         Raises:
             ProtocolError: the text is not a message of the protocol.
         """
+        channel = self.channel
+        answered_before = channel.answered_bytes if channel is not None else 0
         self._on_text(text)
-        await self._pace_texts()
+        answered = channel.answered_bytes - answered_before if channel is not None else 0
+        await self._pace_texts(1 + answered / ANSWER_BYTES)
+
+    async def pace_bytes(self, size: int) -> None:
+        """Wait while the client exceeds `BYTES_PER_SECOND` with a message of `size` bytes."""
+        if (wait_s := self._bytes.spend(size)) > 0:
+            await asyncio.sleep(wait_s)
 
     def _on_text(self, text: str) -> None:
         message = protocol.parse_text(text)
@@ -168,13 +181,9 @@ class Connection(ABC):
                 if problem is not None:
                     channel.post(protocol.error_message("bad_message", problem))
 
-    async def _pace_texts(self) -> None:
-        now = time.monotonic()
-        self._text_budget += (now - self._text_budget_at) * TEXTS_PER_SECOND
-        self._text_budget = min(self._text_budget, float(TEXTS_PER_SECOND)) - 1
-        self._text_budget_at = now
-        if self._text_budget < 0:
-            await asyncio.sleep(-self._text_budget / TEXTS_PER_SECOND)
+    async def _pace_texts(self, cost: float) -> None:
+        if (wait_s := self._texts.spend(cost)) > 0:
+            await asyncio.sleep(wait_s)
         while self.channel is not None and self.channel.is_crowded:
             # The client sends texts and takes no answers: wait for `_send`, which raises Gone at its time-out.
             self._texts_sent.clear()

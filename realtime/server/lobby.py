@@ -31,6 +31,10 @@ def check_name(name: str | None) -> None:
 
 LOOK_AGAIN_S = 1.0
 """Interval at which the expected rate is checked while somebody waits because of `min_fps`."""
+GRACE_S = 1.0
+"""How long a newcomer waits for a seat before it is refused: one whose client has just left may not be free yet."""
+GRACE_MAX = 32
+"""Newcomers that wait so."""
 
 
 @dataclass(eq=False, slots=True)
@@ -150,7 +154,7 @@ class Lobby:
         name = name or secrets.token_urlsafe(12)
         if name not in self._seats:
             if self._line or not self._has_room:
-                await self._stand_in_line(on_position)
+                await self._wait_for_seat(on_position)
             self._seats.add(name)
         if (timer := self._expiry.pop(name, None)) is not None:
             timer.cancel()
@@ -184,9 +188,24 @@ class Lobby:
             inside == 0 or self._min_fps <= 0 or self._rate_with(1 + self._on_their_way) >= self._min_fps
         )
 
-    async def _stand_in_line(self, on_position: Callable[[int, int], None]) -> None:
-        if len(self._line) >= self._max_waiting:
+    async def _wait_for_seat(self, on_position: Callable[[int, int], None]) -> None:
+        """Stand in line; for `GRACE_S`, without being told a place, where the line is full.
+
+        Raises:
+            SessionLimitError: the line is full, and no seat became free.
+        """
+        if len(self._line) < self._max_waiting:
+            await self._stand_in_line(on_position)
+            return
+        if len(self._line) >= self._max_waiting + GRACE_MAX:
             raise self._full()
+        try:
+            async with asyncio.timeout(GRACE_S):
+                await self._stand_in_line(lambda place, size: None)
+        except TimeoutError:
+            raise self._full() from None
+
+    async def _stand_in_line(self, on_position: Callable[[int, int], None]) -> None:
         waiting = _Waiting(asyncio.get_running_loop().create_future(), on_position)
         self._line.append(waiting)
         self._admit_next()
@@ -215,15 +234,19 @@ class Lobby:
         session.detach(channel)
         self._seats.discard(session.name)
         if self._sessions.get(session.name) is session:
-            self._forget_oldest_lingering()
+            self._forget_least_used()
             timer = asyncio.get_running_loop().call_later(self._resume_s, self.end, session)
             self._expiry[session.name] = timer
         self._admit_next()
 
-    def _forget_oldest_lingering(self) -> None:
-        # Clients choose names: without a bound, connecting under ever new ones would fill the memory.
+    def _forget_least_used(self) -> None:
+        """Make room for one more session that waits for its client, at the cost of those that were used least.
+
+        Clients choose names: without a bound, connecting under ever new ones would fill the memory. Were the oldest
+        forgotten, connecting a few times would be enough to end another user's session.
+        """
         while len(self._expiry) >= self._max_sessions:
-            self.end(self._sessions[next(iter(self._expiry))])
+            self.end(min((self._sessions[name] for name in self._expiry), key=_use))
 
     def end(self, session: Session) -> None:
         """Forget a session that has no connection: it can't be resumed from now on."""
@@ -263,6 +286,11 @@ class Lobby:
         self._admit_next()
         if self._on_their_way != before:
             self._tell_line()
+
+
+def _use(session: Session) -> tuple[int, int]:
+    """How much a session was used: frames, then changes of its params."""
+    return session.stats.received, session.params.version
 
 
 class Viewers:

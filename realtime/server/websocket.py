@@ -73,6 +73,7 @@ class _WebSocketConnection(Connection):
                 raise Gone
             if (data := message.get("bytes")) is not None:
                 self._on_picture(data, time.monotonic_ns())
+                await self.pace_bytes(len(data))
             elif (text := message.get("text")) is not None:
                 await self.take_text(text)
 

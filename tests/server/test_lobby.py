@@ -10,9 +10,11 @@ import pytest
 from realtime.errors import CloseCode, ProtocolError, SessionLimitError
 from realtime.params import Params
 from realtime.scheduling.scheduler import Scheduler
+from realtime.server import lobby
 from realtime.server.lobby import Lobby
 from realtime.session import Channel, Session
 from tests.fakes.engine import ScriptedEngine
+from tests.fakes.frames import a_frame
 from tests.fakes.waiting import until
 
 Seat = tuple[Session, Channel]
@@ -20,6 +22,12 @@ Seat = tuple[Session, Channel]
 
 def nothing(*args: Any) -> None:
     pass
+
+
+@pytest.fixture(autouse=True)
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is refused is refused soon."""
+    monkeypatch.setattr(lobby, "GRACE_S", 0.1)
 
 
 class House:
@@ -127,6 +135,33 @@ async def test_seat_that_was_left_is_free_again() -> None:
         house.lobby.leave(*seat)
 
     assert house.lobby.connected == 0
+
+
+async def test_newcomer_waits_a_moment_for_a_seat_that_is_being_left() -> None:
+    house = House(seats=1)
+    seat = await house.enter("a")
+    b = Visitor(house, "b")
+    await settle()
+    assert not b.is_in
+
+    house.lobby.leave(*seat)
+    await settle()
+
+    assert b.is_in
+    assert b.positions == []
+
+
+async def test_few_wait_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lobby, "GRACE_S", 60.0)
+    house = House(seats=1)
+    await house.enter("a")
+    visitors = [Visitor(house, f"n{number}") for number in range(lobby.GRACE_MAX)]
+    await settle()
+
+    with pytest.raises(SessionLimitError):
+        await house.enter("one-more")
+    for visitor in visitors:
+        await visitor.leave()
 
 
 # -- the line ------------------------------------------------------------------------------------------------------
@@ -362,13 +397,27 @@ async def test_second_connection_takes_the_session_over_without_a_second_seat() 
     assert house.lobby.connected == 1
 
 
-async def test_sessions_that_wait_for_their_clients_are_bounded_and_the_oldest_go_first() -> None:
+async def test_sessions_that_wait_for_their_clients_are_bounded_and_of_those_used_alike_the_oldest_go_first() -> None:
     house = House(seats=3)
     for number in range(20):
         house.lobby.leave(*await house.enter(f"n{number}"))
 
     assert [session.name for session in house.lobby.sessions] == ["n17", "n18", "n19"]
     assert house.ended == [f"n{number}" for number in range(17)]
+
+
+async def test_session_that_was_used_is_kept_before_those_that_were_not() -> None:
+    house = House(seats=3)
+    drawn, channel = await house.enter("drawn")
+    drawn.offer(channel, a_frame())
+    house.lobby.leave(drawn, channel)
+    told, channel = await house.enter("told")
+    told.update({"prompt": "mine"})
+    house.lobby.leave(told, channel)
+    for number in range(20):
+        house.lobby.leave(*await house.enter(f"n{number}"))
+
+    assert [session.name for session in house.lobby.sessions] == ["drawn", "told", "n19"]
 
 
 async def test_dismissed_session_is_gone_at_once_and_its_seat_is_free() -> None:
