@@ -20,6 +20,8 @@ from ..frame import Format, Matrix, Planes
 from ..params import OutputFormat
 from . import jpeg, png
 
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # it has a line for each bad picture
+
 _UNREADABLE = (ValueError, struct.error, IndexError)
 """What reading a header raises."""
 

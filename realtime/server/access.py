@@ -9,6 +9,7 @@ hence the Host check.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
 import socket
@@ -29,6 +30,9 @@ PAGES = ("/", "/overlay")
 OPEN_PATHS = ("/healthz", "/readyz", *PAGES)
 OPEN_PREFIXES = ("/assets/",)
 """Served without a token: pages hold nothing secret, and say in words that a token is missing."""
+
+WRONG_TOKEN_S = 1.0
+"""How long whoever brings a wrong token waits for the answer: with the cap on connections, few can be tried."""
 
 SECURITY_HEADERS = {
     "content-security-policy": (
@@ -83,6 +87,8 @@ class Access:
             await self._app(scope, receive, send)
             return
         refusal = self._refusal(scope)
+        if refusal is not None and refusal.status_code == 401 and any(_given_tokens(scope, Headers(scope=scope))):
+            await asyncio.sleep(WRONG_TOKEN_S)
         send_answer = _with_headers(send, self._cors_headers(Headers(scope=scope).get("origin")))
         if refusal is None:
             await self._app(scope, receive, send_answer)

@@ -7,6 +7,7 @@ import io
 import struct
 import time
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -203,6 +204,36 @@ def test_png_that_inflates_to_more_than_its_picture_is_refused(side: int) -> Non
     bomb = a_png(side, side, bytes(side * (1 + 3 * side) + 4 * side + 64))
 
     assert "holds more than its picture" in str(refusal(bomb))
+
+
+@pytest.mark.parametrize("kind", [b"IHDR", b"IDAT", b"IEND"])
+def test_damaged_png_is_refused_before_the_library_writes_of_it(kind: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+    data = bytearray(PNG_DATA)
+    at = data.index(kind)
+    data[at + 4 + struct.unpack_from(">I", data, at - 4)[0]] ^= 1  # the check sum's first byte
+
+    assert f"{kind.decode()} chunk is damaged" in str(refusal(bytes(data)))
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("interlace", [0, 1])
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        pytest.param(lambda raw: b"\5" + raw[1:], "damaged", id="filter that there isn't, first"),
+        pytest.param(lambda raw: raw[:-25] + b"\x99" + raw[-24:], "damaged", id="filter that there isn't, last"),
+        pytest.param(lambda raw: raw[:-1], "less than its picture", id="too short"),
+        pytest.param(lambda raw: raw + b"\0", "more than its picture", id="too long"),
+    ],
+)
+def test_png_whose_rows_are_not_those_of_its_picture_is_refused(
+    interlace: int, spoil: Callable[[bytes], bytes], words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    raw = bytes(image_bytes(8, 8, 3, bool(interlace)))
+    assert decode(a_png(8, 8, raw, interlace=interlace)).shape == (64, 64, 3)
+
+    assert words in str(refusal(a_png(8, 8, spoil(raw), interlace=interlace)))
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "RGBA", "LA", "I;16"])

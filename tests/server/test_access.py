@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
 from realtime.config import Config
-from realtime.server.access import COOKIE, SECURITY_HEADERS, Access, host_name
+from realtime.server import access
+from realtime.server.access import COOKIE, SECURITY_HEADERS, WRONG_TOKEN_S, Access, host_name
 
 TOKEN = "t0ken-of-this-test"
 OWN = "127.0.0.1:8777"
@@ -175,6 +176,18 @@ async def test_right_token_does_not_make_a_foreign_origin_right() -> None:
     assert not answer.reached
 
 
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits that answers were put off by."""
+    made: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        made.append(seconds)
+
+    monkeypatch.setattr(access.asyncio, "sleep", wait)
+    return made
+
+
 # -- token ---------------------------------------------------------------------------------------------------------
 
 CREDENTIALS = [
@@ -221,6 +234,18 @@ async def test_websocket_without_the_token_is_accepted_and_closed_with_1008(cred
     assert [message["type"] for message in answer.messages] == ["websocket.accept", "websocket.close"]
     assert answer.messages[1]["code"] == 1008
     assert not answer.reached
+
+
+async def test_whoever_brings_a_wrong_token_waits_for_the_answer_and_nobody_else_does(
+    waits: list[float],
+) -> None:
+    await ask(token=TOKEN, authorization="Bearer wrong")
+    await connect(token=TOKEN, subprotocols=("realtime.v1", "token.wrong"))
+    assert waits == [WRONG_TOKEN_S] * 2
+
+    await ask(token=TOKEN)
+    await ask(token=TOKEN, authorization=f"Bearer {TOKEN}")
+    assert waits == [WRONG_TOKEN_S] * 2
 
 
 async def test_browser_that_offers_a_wrong_token_gets_its_subprotocol_so_that_it_reads_the_code() -> None:
