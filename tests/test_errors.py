@@ -44,4 +44,4 @@ def test_errors_carry_what_the_wire_needs() -> None:
 
 
 def test_close_codes_are_those_of_the_protocol() -> None:
-    assert sorted(CloseCode) == [1000, 1001, 1002, 1008, 1009, 1011, 1013]
+    assert sorted(CloseCode) == [1000, 1001, 1002, 1007, 1008, 1009, 1011, 1013]

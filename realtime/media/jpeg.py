@@ -28,7 +28,7 @@ _ALONE = frozenset({0x01, _START})
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class JpegHeader:
     """Width and height in pixels, and whether the picture comes in scans of rising quality."""
 
     width: int
@@ -36,7 +36,7 @@ class Header:
     is_progressive: bool
 
 
-def header(data: Data) -> Header:
+def header(data: Data) -> JpegHeader:
     """Read the markers up to the start of the frame, no more than `SEGMENTS_MAX`.
 
     Raises:
@@ -52,7 +52,7 @@ def header(data: Data) -> Header:
             continue
         if kind in _FRAMES:
             height, width = struct.unpack_from(">HH", data, at + 5)
-            return Header(width, height, kind in _PROGRESSIVE)
+            return JpegHeader(width, height, kind in _PROGRESSIVE)
         if kind in (_END, _SCAN):
             break
         at += 2 if kind in _ALONE else 2 + struct.unpack_from(">H", data, at + 2)[0]

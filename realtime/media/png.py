@@ -31,7 +31,7 @@ _FILTERS = bytes(range(5))
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class PngHeader:
     """What the IHDR chunk says. Source: section 11.2.2."""
 
     width: int
@@ -53,7 +53,7 @@ class Header:
                 yield rows, 1 + (columns * self.depth * _SAMPLES[self.colour] + 7) // 8
 
 
-def header(data: Data) -> Header:
+def header(data: Data) -> PngHeader:
     """Read the header.
 
     Raises:
@@ -65,7 +65,7 @@ def header(data: Data) -> Header:
         raise ValueError("no IHDR")
     if depth not in _DEPTHS.get(colour, (8, 16)) or colour not in _SAMPLES or method or filtering or interlace > 1:
         raise ValueError("no such PNG")
-    return Header(width, height, depth, colour, interlace == 1)
+    return PngHeader(width, height, depth, colour, interlace == 1)
 
 
 def picture(data: Data) -> bytes:
@@ -126,7 +126,7 @@ def _kept_colours(colours: dict[bytes, Data], colour: int) -> Iterator[Data]:
         yield transparent
 
 
-def _check_image(parts: Iterable[Data], head: Header) -> None:
+def _check_image(parts: Iterable[Data], head: PngHeader) -> None:
     """Inflate the image data, keeping nothing, no further than the last row.
 
     Raises:
@@ -164,7 +164,7 @@ class _Rows:
     """Looks at the filter of each row of image data that come in blocks.
 
     Args:
-        passes: see `Header.passes`.
+        passes: see `PngHeader.passes`.
     """
 
     def __init__(self, passes: list[tuple[int, int]]) -> None:
