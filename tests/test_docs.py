@@ -119,3 +119,16 @@ def test_links_between_documents_lead_somewhere(file: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#\s]+)", file.read_text())
 
     assert [link for link in links if not (file.parent / link).exists()] == []
+
+
+def test_every_limit_names_a_test_that_there_is() -> None:
+    file = ""
+    for line in (ROOT / "docs" / "limits.md").read_text().splitlines():
+        if not line.startswith("| ") or line.startswith("| input"):
+            continue
+        places = re.findall(r"`([\w/…]+?(?:\.py)?)(?:::(\w+))?`", line.rpartition(" | ")[2])
+        assert places, line
+        for path, test in places:
+            file = file if path == "…" else path
+            assert not test or f"def {test}(" in (ROOT / "tests" / file).read_text(), line
+            assert (ROOT / "tests" / file).exists(), line

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -17,7 +18,7 @@ from realtime.engine.state import RungState
 from realtime.errors import FrameError
 from realtime.frame import Format, Job
 from realtime.params import Params
-from realtime.server import connection, viewers
+from realtime.server import connection, viewers, websocket
 from tests.fakes.frames import a_message
 from tests.fakes.pictures import a_jpeg, encoded, pixels
 from tests.fakes.servers import RunningServer, a_config, echo_load, running
@@ -494,3 +495,20 @@ async def test_connections_that_go_at_any_moment_leave_no_seat_taken() -> None:
         await until(lambda: server.service.connected == 0)
         async with connected(server.websocket_url) as peer:
             await peer.restyle(1)
+
+
+# -- what one client may make the server read ----------------------------------------------------------------------
+
+
+async def test_client_that_sends_more_bytes_than_it_may_is_read_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits_s: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        waits_s.append(seconds)
+
+    monkeypatch.setattr(connection.asyncio, "sleep", wait)
+    one = websocket._WebSocketConnection(MagicMock(), MagicMock())
+    for _ in range(3):
+        await one.pace_bytes(connection.BYTES_PER_SECOND // 2)
+
+    assert waits_s == [pytest.approx(0.5, abs=0.1)]
