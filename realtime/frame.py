@@ -6,11 +6,12 @@ Plain frozen data, so that an engine may live in another process. Must not know 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import Enum, IntEnum, auto
+from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
 from .errors import FrameError
 from .params import Params
+from .planes import Planes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,31 +55,6 @@ class Air(Enum):
     OUTPUT = "on_air"
     INPUT = "bypass"
     BLACK = "black"
-
-
-class Matrix(Enum):
-    """Coefficients between RGB and luma and chroma. Source: ITU-R BT.601 and BT.709."""
-
-    BT601 = auto()
-    BT709 = auto()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Planes:
-    """A decoder's picture in YUV 4:2:0. Converted and resized only when its frame is opened: most are superseded.
-
-    Attributes:
-        y: luma, uint8 [H, W], both even; not contiguous where rows are padded.
-        u, v: chroma, uint8 [H/2, W/2].
-        matrix: coefficients of the conversion to RGB.
-        is_full_range: luma is 0 to 255, instead of 16 to 235.
-    """
-
-    y: Pixels
-    u: Pixels
-    v: Pixels
-    matrix: Matrix = Matrix.BT601
-    is_full_range: bool = False
 
 
 @dataclass(frozen=True, slots=True)

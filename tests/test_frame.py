@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.frame import STAGES, Air, Failure, Format, Frame, Job, Order, Planes, Repeat, Result, Stamps
+from realtime.frame import STAGES, Air, Failure, Format, Frame, Job, Order, Repeat, Result, Stamps
+from realtime.planes import Planes
 from tests.fakes.frames import a_job, a_result
 from tests.fakes.pictures import pixels
 

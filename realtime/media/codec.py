@@ -16,9 +16,12 @@ import numpy.typing as npt
 import simplejpeg
 
 from ..errors import FrameError
-from ..frame import Format, Matrix, Planes
+from ..frame import Format
 from ..params import OutputFormat
+from ..planes import Planes
 from . import jpeg, png
+from .colour import to_rgb
+from .fit import fit
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # it has a line for each bad picture
 
@@ -27,15 +30,6 @@ _UNREADABLE = (ValueError, struct.error, IndexError)
 
 Pixels = npt.NDArray[np.uint8]
 Data = bytes | memoryview
-
-RGB_601 = np.array([[1.1644, 0, 1.5960], [1.1644, -0.3918, -0.8130], [1.1644, 2.0172, 0]])
-RGB_709 = np.array([[1.1644, 0, 1.7927], [1.1644, -0.2132, -0.5329], [1.1644, 2.1124, 0]])
-FROM_601_TO_709 = (RGB_709 @ np.linalg.inv(RGB_601)).astype(np.float32)
-"""Corrects RGB that was converted from BT.709 planes by the BT.601 matrix. float32 [3, 3].
-
-Source: ITU-R BT.601-7 and BT.709-6, limited range."""
-LUMA_TO_LIMITED = (16 + np.arange(256) * 219 / 255).round().astype(np.uint8)
-CHROMA_TO_LIMITED = (128 + (np.arange(256) - 128) * 224 / 255).round().astype(np.uint8)
 
 
 def inspect(data: Data | Planes, declared: Format, max_pixels: int) -> tuple[int, int]:
@@ -115,43 +109,12 @@ def decode(data: Data | Planes, declared: Format, width: int, height: int, max_p
     """
     inspect(data, declared, max_pixels)
     if isinstance(data, Planes):
-        return _convert(data, width, height)
+        return to_rgb(data, width, height)
     if declared is Format.JPEG:
         picture = _decode_jpeg(data)
     else:
         picture = _decode_other(png.picture(data) if declared is Format.PNG else data)
     return fit(picture, width, height)
-
-
-def fit(picture: Pixels, width: int, height: int) -> Pixels:
-    """Crop [H, W, 3] or [H, W] around the centre to the aspect ratio of width x height, and resize to that."""
-    rows, columns = picture.shape[:2]
-    if columns * height > rows * width:
-        keep = max(1, round(rows * width / height))
-        left = (columns - keep) // 2
-        picture = picture[:, left : left + keep]
-    elif columns * height < rows * width:
-        keep = max(1, round(columns * height / width))
-        top = (rows - keep) // 2
-        picture = picture[top : top + keep]
-    if picture.shape[:2] == (height, width):
-        return np.ascontiguousarray(picture)
-    # INTER_AREA costs 2.1 ms where INTER_LINEAR costs 0.34 (720p to 512), and only pays against aliasing.
-    shrink = picture.shape[0] / height
-    interpolation = cv2.INTER_AREA if shrink >= 2 else cv2.INTER_LINEAR
-    return cast(Pixels, cv2.resize(picture, (width, height), interpolation=interpolation))
-
-
-def _convert(planes: Planes, width: int, height: int) -> Pixels:
-    """Planes to RGB, uint8 [height, width, 3]. Resized before the conversion, as planes hold half as many values."""
-    y, u, v = fit(planes.y, width, height), *(fit(c, width // 2, height // 2) for c in (planes.u, planes.v))
-    if planes.is_full_range:
-        y, u, v = LUMA_TO_LIMITED[y], CHROMA_TO_LIMITED[u], CHROMA_TO_LIMITED[v]
-    i420 = np.concatenate([y.reshape(-1), u.reshape(-1), v.reshape(-1)]).reshape(height * 3 // 2, width)
-    picture = cast(Pixels, cv2.cvtColor(i420, cv2.COLOR_YUV2RGB_I420))
-    if planes.matrix is Matrix.BT709:
-        picture = cast(Pixels, cv2.transform(picture, FROM_601_TO_709))
-    return picture
 
 
 def encode(picture: Pixels, output_format: OutputFormat, quality: int) -> tuple[Format, bytes]:

@@ -1,61 +1,23 @@
 """Decoded video frames to a session's inbox: all are read, the newest wins.
 
-Knows PyAV's frames; must not know where they come from.
+Must not know decoders, or where frames come from.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, cast
-
-import av
-import numpy as np
-from av.video.plane import VideoPlane
-from av.video.reformatter import ColorRange, Colorspace
 
 from ..errors import FrameError
-from ..frame import Format, Frame, Matrix, Planes, Repeat, Result
+from ..frame import Format, Frame, Repeat, Result
 from ..media import codec
-from ..media.codec import Pixels
+from ..planes import Planes
 from ..session import Channel, Session
 from .connection import Connection
 from .service import Service
 
 REFUSED_EVERY_S = 1.0
 """Least time between two error messages: all frames of a camera that is too large are refused."""
-
-
-def is_planar(frame: av.VideoFrame) -> bool:
-    """Whether a frame is 8-bit YUV 4:2:0, as nearly all that browsers and encoders send."""
-    return frame.format.name in ("yuv420p", "yuvj420p")
-
-
-def planes_of(frame: av.VideoFrame) -> Planes:
-    """A decoded frame as planes; its sides are cut to even numbers.
-
-    Without a copy (views into the frame) where it `is_planar`. Else it is converted, which takes milliseconds.
-    """
-    matrix = Matrix.BT709 if frame.colorspace == Colorspace.ITU709 else Matrix.BT601
-    if is_planar(frame):
-        is_full_range = frame.format.name == "yuvj420p" or frame.color_range == ColorRange.JPEG
-    else:
-        frame, is_full_range = frame.reformat(format="yuv420p", dst_color_range=ColorRange.MPEG), False
-    width, height = frame.width // 2 * 2, frame.height // 2 * 2
-    y, u, v = (
-        _plane(plane, height // shrink, width // shrink) for plane, shrink in zip(frame.planes, (1, 2, 2), strict=True)
-    )
-    return Planes(y, u, v, matrix, is_full_range)
-
-
-def captured_us_of(frame: av.VideoFrame) -> int:
-    """The frame's presentation time in microseconds; 0 where it has none."""
-    return max(0, int((frame.time or 0.0) * 1e6))
-
-
-def _plane(plane: VideoPlane, height: int, width: int) -> Pixels:
-    padded = np.frombuffer(cast(Any, plane), np.uint8).reshape(-1, plane.line_size)
-    return padded[:height, :width]
 
 
 class VideoConnection(Connection):

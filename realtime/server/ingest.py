@@ -22,8 +22,9 @@ from av.error import FFmpegError
 
 from ..config import InputSource
 from ..errors import ConfigError, SessionLimitError
+from ..media.video import captured_us_of, planes_of
 from .connection import Closed, first
-from .inbound import VideoConnection, captured_us_of, planes_of
+from .inbound import VideoConnection
 from .service import Service
 
 log = logging.getLogger(__name__)

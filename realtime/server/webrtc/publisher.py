@@ -13,8 +13,9 @@ from typing import cast
 import av
 from aiortc.mediastreams import MediaStreamError
 
+from ...media.video import captured_us_of, is_planar, planes_of
 from ...session import Session
-from ..inbound import VideoConnection, captured_us_of, is_planar, planes_of
+from ..inbound import VideoConnection
 from ..service import Service
 from .broadcast import Broadcaster
 from .peer import Peer
