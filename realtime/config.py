@@ -43,13 +43,15 @@ class InputSource:
     def parse_all(cls, texts: tuple[str, ...]) -> list[InputSource]:
         """Read `[NAME=]SOURCE` each; without a name they are `input`, `input-2` and so on.
 
+        A file that is named like that is a SOURCE, unless what is behind its `=` is a file too.
+
         Raises:
             ValueError: two have the same name, or one is empty.
         """
         sources: list[InputSource] = []
         for number, text in enumerate(texts, 1):
             name, equals, source = text.partition("=")
-            if not equals or not SESSION_NAME.fullmatch(name):
+            if not equals or not SESSION_NAME.fullmatch(name) or (_is_file(text) and not _is_file(source)):
                 name, source = f"input-{number}" if number > 1 else "input", text
             if not source:
                 raise ValueError("write [NAME=]SOURCE")
@@ -57,6 +59,10 @@ class InputSource:
         if len({source.name for source in sources}) < len(sources):
             raise ValueError("two inputs have the same name")
         return sources
+
+
+def _is_file(text: str) -> bool:
+    return Path(text).expanduser().is_file()
 
 
 @dataclass(frozen=True, slots=True)

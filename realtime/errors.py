@@ -9,6 +9,7 @@ Knows close codes and nothing else of the wire; must not know sessions or the en
     │   └── SessionLimitError    … with 1013: full, try later
     ├── ParamsError          the patch is refused by field; the old params stay
     ├── FrameError           one frame is dropped, counted and answered
+    ├── SourceError          video that is fetched can't be read: it is tried again, or left alone where that is no use
     └── EngineError          the engine is broken: all are closed with 1011 and the process ends, or another is loaded
 
 Errors have three sizes: a bad frame, a bad connection, a broken engine. None is caught by more than its size.
@@ -83,6 +84,19 @@ class FrameError(RealtimeError):
     def __init__(self, message: str, code: str = "invalid_frame") -> None:
         super().__init__(message)
         self.code = code
+
+
+class SourceError(RealtimeError):
+    """Video that is fetched can't be read or shown. Says what is wrong and what to do; never the address.
+
+    Args:
+        message: a sentence's part, as in "input door: …".
+        is_final: whether trying again is no use.
+    """
+
+    def __init__(self, message: str, *, is_final: bool = False) -> None:
+        super().__init__(message)
+        self.is_final = is_final
 
 
 class EngineError(RealtimeError):

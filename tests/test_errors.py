@@ -15,11 +15,13 @@ from realtime.errors import (
     ProtocolError,
     RealtimeError,
     SessionLimitError,
+    SourceError,
 )
 
 
 @pytest.mark.parametrize(
-    "error", [ConfigError, ModelError, ProtocolError, SessionLimitError, ParamsError, FrameError, EngineError]
+    "error",
+    [ConfigError, ModelError, ProtocolError, SessionLimitError, ParamsError, FrameError, EngineError, SourceError],
 )
 def test_every_error_is_a_realtime_error(error: type[Exception]) -> None:
     assert issubclass(error, RealtimeError)

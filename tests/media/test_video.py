@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from realtime.frame import Format
 from realtime.media import codec
 from realtime.media.video import foreign_colours_of, is_planar, planes_of
 from realtime.planes import Matrix, Orientation, Transfer
+from tests.fakes.clips import a_clip
 from tests.fakes.pictures import Pixels, encoded, pixels
 
 
@@ -116,24 +116,6 @@ def test_too_many_pixels_are_refused() -> None:
 
 
 # -- what the container says ----------------------------------------------------------------------------------------
-
-
-def a_clip(file: Path, frames: list[av.VideoFrame], codec_name: str = "libx264", rate: int = 10, **stream: Any) -> Path:
-    """A file of these frames; further attributes are the stream's, `rotation` and `hflip` its display matrix."""
-    with av.open(str(file), "w") as container:
-        video: Any = container.add_stream(codec_name, rate=rate)
-        rotation, hflip = stream.pop("rotation", 0), stream.pop("hflip", False)
-        video.width, video.height, video.pix_fmt = frames[0].width, frames[0].height, frames[0].format.name
-        if rotation or hflip:
-            video.set_display_rotation(rotation, hflip=hflip)
-        for name, value in stream.items():
-            setattr(video.codec_context, name, value)
-        for index, frame in enumerate(frames):
-            frame.pts = index
-            frame.time_base = Fraction(1, rate)
-            container.mux(video.encode(frame))
-        container.mux(video.encode(None))
-    return file
 
 
 def first_frame(file: Path) -> av.VideoFrame:
@@ -275,7 +257,7 @@ def test_interlaced_frame_shows_one_field_of_the_right_shape(tmp_path: Path) -> 
     picture[32:96:2, 32:96] = 180
     frame = a_video_frame(picture)
     interlaced = first_frame(
-        a_clip(tmp_path / "clip.mp4", [frame], options={"x264opts": "tff=1", "qp": "1"}, flags=1 << 18 | 1 << 29)
+        a_clip(tmp_path / "clip.mp4", [frame], encoding={"x264opts": "tff=1", "qp": "1"}, flags=1 << 18 | 1 << 29)
     )
     planes = planes_of(interlaced)
 

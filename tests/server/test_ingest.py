@@ -6,20 +6,19 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from realtime.config import InputSource
 from realtime.errors import ConfigError
+from realtime.media import source
+from realtime.media.opening import Opening
 from realtime.server import ingest
-from realtime.server.ingest import Opening, opening_of, read
+from tests.fakes.clips import a_clip, a_grey
 from tests.fakes.servers import a_config, running
 from tests.fakes.waiting import PATIENCE_S, until
 from tests.server.peer import connected, dialled
@@ -28,16 +27,8 @@ from tests.server.peer import connected, dialled
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Half a second of brightening grey, 96 x 64 at 20 fps; its index first, so that it can be read as it comes."""
-    file = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    with av.open(str(file), "w", options={"movflags": "faststart"}) as container:
-        stream: Any = container.add_stream("libx264", rate=20)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        for index in range(10):
-            frame = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 40 + 20 * index, np.uint8), format="rgb24")
-            frame.pts, frame.time_base = index, Fraction(1, 20)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return file
+    frames = [a_grey(40 + 20 * index) for index in range(10)]
+    return a_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", frames, rate=20, options={"movflags": "faststart"})
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -67,55 +58,38 @@ def test_source_may_have_a_name(texts: tuple[str, ...], expected: list[tuple[str
     assert [(source.name, source.source) for source in InputSource.parse_all(texts)] == expected
 
 
+def test_file_with_an_equals_sign_is_a_source_unless_what_is_behind_it_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    Path("my=clip.mp4").touch()
+    before = InputSource.parse_all(("my=clip.mp4", "my=./clip.mp4", "./my=clip.mp4"))
+    Path("clip.mp4").touch()
+    after = InputSource.parse_all(("my=clip.mp4", "./my=clip.mp4", "home=~/clip.mp4"))
+
+    assert [(s.name, s.source) for s in before] == [
+        ("input", "my=clip.mp4"),
+        ("my", "./clip.mp4"),
+        ("input-3", "./my=clip.mp4"),
+    ]
+    assert [(s.name, s.source) for s in after] == [
+        ("my", "clip.mp4"),
+        ("input-2", "./my=clip.mp4"),
+        ("home", "~/clip.mp4"),
+    ]
+
+
 @pytest.mark.parametrize("texts", [("a=1.mp4", "a=2.mp4"), ("a=",), ("",)])
 def test_names_are_different_and_sources_are_something(texts: tuple[str, ...]) -> None:
     with pytest.raises(ValueError):
         InputSource.parse_all(texts)
 
 
-@pytest.mark.parametrize(
-    ("source", "platform", "file", "kind"),
-    [
-        ("camera", "linux", "/dev/video0", "v4l2"),
-        ("camera:2", "linux", "/dev/video2", "v4l2"),
-        ("/dev/video1", "linux", "/dev/video1", "v4l2"),
-        ("camera:1", "darwin", "1", "avfoundation"),
-        ("camera:HD Webcam", "win32", "video=HD Webcam", "dshow"),
-        ("rtsp://cam/1", "linux", "rtsp://cam/1", None),
-    ],
-)
-def test_live_sources_are_known_by_how_they_are_written(
-    source: str, platform: str, file: str, kind: str | None
-) -> None:
-    opening = opening_of(source, platform)
-
-    assert (opening.file, opening.format, opening.is_live) == (file, kind, True)
-
-
-def test_rtsp_comes_over_tcp() -> None:
-    assert opening_of("rtsp://cam/1").options["rtsp_transport"] == "tcp"
-
-
 def test_file_that_is_not_there_is_an_error_before_the_server_starts() -> None:
     with pytest.raises(ConfigError, match=r"no-such\.mp4"), running(a_config(inputs=("no-such.mp4",))):
         pass
-
-
-def test_file_is_played_at_its_own_pace(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # No time passes, and nothing is really waited for: every frame is waited for from the beginning.
-    monkeypatch.setattr(ingest, "time", SimpleNamespace(monotonic=lambda: 100.0))
-    waits: list[float] = []
-
-    class Stopping(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            waits.append(timeout or 0.0)
-            return False
-
-    times: list[float] = []
-    read(opening_of(str(clip)), lambda frame: times.append(frame.time), Stopping())
-
-    assert times == pytest.approx([index / 20 for index in range(10)])
-    assert waits == pytest.approx([index / 20 for index in range(10)])
 
 
 @pytest.mark.slow
@@ -194,16 +168,45 @@ async def test_stream_that_fails_or_ends_is_opened_again(
     assert "trying again" in caplog.text
 
 
-def test_what_holds_no_video_says_so(tmp_path: Path) -> None:
-    sound = tmp_path / "sound.wav"
-    with av.open(str(sound), "w") as container:
-        stream: Any = container.add_stream("pcm_s16le", rate=8000)
-        frame = av.AudioFrame(format="s16", layout="mono", samples=800)
-        frame.sample_rate = 8000
-        container.mux(stream.encode(frame))
+def test_source_that_can_never_be_read_says_so_and_leaves_its_place(
+    tmp_path: Path, quick: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "clip.mp4"
+    file.write_text("no video")
+    with running(a_config(inputs=(str(file),))) as server:
+        wait_for(lambda: "it is not tried again" in caplog.text)
+        wait_for(lambda: server.service.session("input") is None)
 
-    with pytest.raises(ValueError, match="no video"):
-        read(Opening(str(sound), None, {}, False), lambda frame: None, threading.Event())
+    assert "input input: it holds nothing that this FFmpeg reads as video" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_what_nobody_foresaw_is_said_and_tried_again(
+    clip: Path, quick: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    readings: list[object] = []
+
+    def fails(*arguments: object) -> int:
+        readings.append(arguments)
+        raise IndexError("no such index")
+
+    monkeypatch.setattr(ingest, "read", fails)
+    with running(a_config(inputs=(str(clip),))):
+        wait_for(lambda: len(readings) >= 3)
+
+    assert caplog.text.count("input input: no such index; trying again") == 1
+
+
+async def test_still_is_restyled_again_when_its_params_change(tmp_path: Path, quick: None) -> None:
+    file = tmp_path / "still.png"
+    Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(file)
+    with running(a_config(inputs=(f"still={file}",))) as server:
+        await until(lambda: (session := server.service.session("still")) is not None and session.newest is not None)
+        session = server.service.session("still")
+        session.update({"width": 128, "height": 64})  # type: ignore[union-attr]
+        await until(lambda: session.newest.picture.shape == (64, 128, 3))  # type: ignore[union-attr]
+
+        assert session.stats.received < 50  # type: ignore[union-attr]
 
 
 def test_file_without_frames_is_not_read_in_a_hurry(
@@ -211,7 +214,7 @@ def test_file_without_frames_is_not_read_in_a_hurry(
 ) -> None:
     readings: list[Opening] = []
 
-    def no_frames(opening: Opening, on_frame: object, stopping: object) -> int:
+    def no_frames(opening: Opening, *others: object) -> int:
         readings.append(opening)
         return 0
 
@@ -232,7 +235,7 @@ def test_source_is_not_opened_while_the_server_has_no_place_for_it(
     caplog.set_level("INFO")
     readings: list[Opening] = []
     monkeypatch.setattr(
-        ingest, "read", lambda opening, on_frame, stopping: readings.append(opening) or stopping.wait(9)
+        ingest, "read", lambda opening, on_frame, stopping, max_pixels: readings.append(opening) or stopping.wait(9)
     )
     with running(a_config(inputs=(f"one={clip}", f"two={clip}"), max_sessions=1)):
         wait_for(lambda: "waits: 1 of 1" in caplog.text)
@@ -244,7 +247,7 @@ def test_source_is_not_opened_while_the_server_has_no_place_for_it(
 
 def test_server_with_an_input_that_hangs_still_stops(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its thread is a daemon, and nothing waits for it."""
-    monkeypatch.setattr(ingest, "OPEN_TIMEOUT_S", 2 * PATIENCE_S)
+    monkeypatch.setattr(source, "OPEN_TIMEOUT_S", 2 * PATIENCE_S)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/nothing"
         with running(a_config(inputs=(url,))) as server:
