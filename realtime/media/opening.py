@@ -18,7 +18,7 @@ from ..errors import ConfigError
 CAMERA_FORMATS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 
 
-class Kind(Enum):
+class SourceKind(Enum):
     """What a source is."""
 
     CAMERA = auto()
@@ -39,14 +39,14 @@ class Opening:
     """
 
     file: str
-    kind: Kind = Kind.FILE
+    kind: SourceKind = SourceKind.FILE
     format: str | None = None
     options: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_live(self) -> bool:
         """Whether its end is a failure; a file's is where it begins again."""
-        return self.kind is not Kind.FILE
+        return self.kind is not SourceKind.FILE
 
 
 def opening_of(source: str, platform: str = sys.platform) -> Opening:
@@ -59,7 +59,7 @@ def opening_of(source: str, platform: str = sys.platform) -> Opening:
         number = source.partition(":")[2] or "0"
         device = source if source.startswith("/dev/") else f"/dev/video{number}" if platform == "linux" else number
         device = f"video={device}" if platform == "win32" else device
-        return Opening(device, Kind.CAMERA, CAMERA_FORMATS.get(platform, "v4l2"), (("framerate", "30"),))
+        return Opening(device, SourceKind.CAMERA, CAMERA_FORMATS.get(platform, "v4l2"), (("framerate", "30"),))
     scheme = urlsplit(source).scheme.lower()
     if "://" in source and len(scheme) > 1 and scheme != "file":
         # FFmpeg looks for the frame rate by waiting for 20 frames, 0.9 s of a camera; nobody here asks for it. It must
@@ -67,10 +67,10 @@ def opening_of(source: str, platform: str = sys.platform) -> Opening:
         options = (("fpsprobesize", "0"),)
         if scheme in ("rtsp", "rtsps"):
             options += (("rtsp_transport", "tcp"),)  # UDP loses packets of key frames before anything is wrong
-        return Opening(source, Kind.URL, None, options)
+        return Opening(source, SourceKind.URL, None, options)
     path = Path(url2pathname(unquote(urlsplit(source).path)) if scheme == "file" else source).expanduser()
     if path.is_fifo():
-        return Opening(str(path), Kind.PIPE, None, (("fpsprobesize", "0"),))
+        return Opening(str(path), SourceKind.PIPE, None, (("fpsprobesize", "0"),))
     if path.is_dir():
         raise ConfigError(f"--input {source}: that is a folder; name a file in it")
     if not path.is_file():

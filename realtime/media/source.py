@@ -22,8 +22,8 @@ from av.video.stream import VideoStream
 from ..errors import SourceError
 from ..planes import UPRIGHT, Orientation, Planes
 from .exif import orientation_of
-from .opening import Kind, Opening
-from .pace import Pace
+from .opening import Opening, SourceKind
+from .timeline import Timeline
 from .video import captured_us_of, foreign_colours_of, planes_of
 
 OPEN_TIMEOUT_S, READ_TIMEOUT_S = 10.0, 5.0
@@ -89,7 +89,7 @@ class _Reading:
         self._decoder.thread_count = THREADS
         self._decoder.options = {**self._decoder.options, "max_pixels": str(_decoder_pixels(max_pixels))}
         rate = self._video.guessed_rate or self._video.average_rate
-        self._pace = Pace(float(1 / rate) if rate and 1 <= rate <= 240 else DEFAULT_PERIOD_S)
+        self._timeline = Timeline(float(1 / rate) if rate and 1 <= rate <= 240 else DEFAULT_PERIOD_S)
         self._pixel_aspect = _pixel_aspect(self._video.sample_aspect_ratio)
         self._orientation: Orientation | None = None
         self._is_still = container.format.name.endswith("_pipe") or _has(self._video, Disposition.attached_pic)
@@ -107,7 +107,7 @@ class _Reading:
         if frames == 1 and not self._opening.is_live:
             self._hold(float("inf"))
         elif not self._sets_its_pace:
-            self._hold(self._pace.rest_s(time.monotonic()))
+            self._hold(self._timeline.rest_s(time.monotonic()))
         return frames
 
     def _frames(self) -> Iterator[av.VideoFrame]:
@@ -129,13 +129,13 @@ class _Reading:
             if frames:
                 damaged, has_shown = 0, True
             yield from frames
-        if damaged and not (has_shown and self._opening.kind is Kind.FILE):
+        if damaged and not (has_shown and self._opening.kind is SourceKind.FILE):
             raise self._undecodable()
 
     def _undecodable(self) -> SourceError:
         name = self._decoder.name
         why = "it is damaged, or cut off" if name != "webp" else "is it animated? Convert it to MP4 or GIF"
-        is_final = self._opening.kind is Kind.FILE
+        is_final = self._opening.kind is SourceKind.FILE
         return SourceError(f"its {name} pictures can't be decoded: {why}", is_final=is_final)
 
     def _check_size(self, width: int, height: int) -> None:
@@ -154,8 +154,8 @@ class _Reading:
             time_s, lasts_s = None, 1 / LIVE_FPS_MAX
         else:
             lasts_s = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else None
-        self._hold(self._pace.wait_s(time_s, lasts_s, now_s))
-        is_behind = not self._sets_its_pace and self._pace.behind_s > BEHIND_S
+        self._hold(self._timeline.wait_s(time_s, lasts_s, now_s))
+        is_behind = not self._sets_its_pace and self._timeline.behind_s > BEHIND_S
         self._decoder.skip_frame = "NONREF" if is_behind else "DEFAULT"
 
     def _hold(self, seconds: float) -> None:
@@ -214,8 +214,8 @@ def _decoder_of(video: VideoStream) -> av.VideoCodecContext:
 
 def _sets_its_pace(opening: Opening, container: InputContainer) -> bool:
     """Whether frames come when they are made: a camera's do. A file's, and a download's, come as fast as can be."""
-    if opening.kind is not Kind.URL:
-        return opening.kind is not Kind.FILE
+    if opening.kind is not SourceKind.URL:
+        return opening.kind is not SourceKind.FILE
     is_download = urlsplit(opening.file).scheme in ("http", "https") and container.size > 0
     return not (container.duration or is_download or container.format.name in ("hls", "dash"))
 

@@ -12,7 +12,7 @@ from av import error as av_errors
 from av.error import FFmpegError
 
 from ..errors import SourceError
-from .opening import Kind, Opening
+from .opening import Opening, SourceKind
 from .source import OPEN_TIMEOUT_S
 
 NO_ANSWER = f"no answer in time (to connect {OPEN_TIMEOUT_S:.0f} s, less afterwards); check the address and the network"
@@ -24,7 +24,7 @@ def explained(error: Exception, opening: Opening) -> SourceError:
         return error
     if isinstance(error, av_errors.InvalidDataError):
         text = "it holds nothing that this FFmpeg reads as video; is it whole, and a video?"
-        return SourceError(text, is_final=opening.kind is Kind.FILE)
+        return SourceError(text, is_final=opening.kind is SourceKind.FILE)
     if isinstance(error, av_errors.ProtocolNotFoundError):
         scheme = urlsplit(opening.file).scheme
         return SourceError(f"this FFmpeg doesn't read {scheme}://; rtsp, rtmp and http it does", is_final=True)
@@ -35,7 +35,7 @@ def explained(error: Exception, opening: Opening) -> SourceError:
 
 def _passing(error: Exception, opening: Opening) -> str:
     """The words for what may be over by the next try."""
-    is_camera = opening.kind is Kind.CAMERA
+    is_camera = opening.kind is SourceKind.CAMERA
     match error:
         case FileNotFoundError():
             return f"there is no camera {opening.file}; plug it in" if is_camera else "the file is gone"

@@ -1,7 +1,7 @@
 """What a picture out of a video decoder is: a PyAV frame to `Planes`, with all that container and bitstream say of it.
 
 The one place that reads a frame's side data and colour tags, for video that is fetched and for peers. Must not know
-sessions, or when a frame is shown (`media.pace`).
+sessions, or when a frame is shown (`media.timeline`).
 """
 
 from __future__ import annotations

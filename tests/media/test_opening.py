@@ -8,23 +8,23 @@ from pathlib import Path
 import pytest
 
 from realtime.errors import ConfigError
-from realtime.media.opening import Kind, opening_of
+from realtime.media.opening import SourceKind, opening_of
 
 
 @pytest.mark.parametrize(
     ("source", "platform", "file", "format_name", "kind"),
     [
-        ("camera", "linux", "/dev/video0", "v4l2", Kind.CAMERA),
-        ("camera:2", "linux", "/dev/video2", "v4l2", Kind.CAMERA),
-        ("/dev/video1", "linux", "/dev/video1", "v4l2", Kind.CAMERA),
-        ("camera:1", "darwin", "1", "avfoundation", Kind.CAMERA),
-        ("camera:HD Webcam", "win32", "video=HD Webcam", "dshow", Kind.CAMERA),
-        ("rtsp://cam/1", "linux", "rtsp://cam/1", None, Kind.URL),
-        ("RTSP://cam/1", "linux", "RTSP://cam/1", None, Kind.URL),
+        ("camera", "linux", "/dev/video0", "v4l2", SourceKind.CAMERA),
+        ("camera:2", "linux", "/dev/video2", "v4l2", SourceKind.CAMERA),
+        ("/dev/video1", "linux", "/dev/video1", "v4l2", SourceKind.CAMERA),
+        ("camera:1", "darwin", "1", "avfoundation", SourceKind.CAMERA),
+        ("camera:HD Webcam", "win32", "video=HD Webcam", "dshow", SourceKind.CAMERA),
+        ("rtsp://cam/1", "linux", "rtsp://cam/1", None, SourceKind.URL),
+        ("RTSP://cam/1", "linux", "RTSP://cam/1", None, SourceKind.URL),
     ],
 )
 def test_live_sources_are_known_by_how_they_are_written(
-    source: str, platform: str, file: str, format_name: str | None, kind: Kind
+    source: str, platform: str, file: str, format_name: str | None, kind: SourceKind
 ) -> None:
     opening = opening_of(source, platform)
 
@@ -49,7 +49,9 @@ def test_files_are_named_by_path_home_folder_or_url(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     openings = [opening_of(source) for source in (str(file), "~/my clip.mp4", file.as_uri())]
 
-    assert {(opening.file, opening.kind, opening.is_live) for opening in openings} == {(str(file), Kind.FILE, False)}
+    assert {(opening.file, opening.kind, opening.is_live) for opening in openings} == {
+        (str(file), SourceKind.FILE, False)
+    }
 
 
 @pytest.mark.parametrize("source", ["no-such.mp4", "~/no-such.mp4", "file:///no-such.mp4"])
@@ -78,5 +80,5 @@ def test_file_that_may_not_be_read_is_said_before_the_server_starts(
 def test_named_pipe_is_a_live_source(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 
-    assert opening_of(str(tmp_path / "pipe")).kind is Kind.PIPE
+    assert opening_of(str(tmp_path / "pipe")).kind is SourceKind.PIPE
     assert opening_of(str(tmp_path / "pipe")).is_live

@@ -21,7 +21,7 @@ from PIL import Image
 from realtime.errors import SourceError
 from realtime.frame import Format
 from realtime.media import codec, source
-from realtime.media.opening import Kind, Opening, opening_of
+from realtime.media.opening import Opening, SourceKind, opening_of
 from realtime.media.source import HELD_EVERY_S, LIVE_FPS_MAX, read
 from realtime.planes import UPRIGHT, Matrix, Orientation, Planes
 from tests.fakes.clips import a_clip, a_grey, greys
@@ -176,9 +176,31 @@ def test_what_sets_its_own_pace_is_read_as_it_comes_within_reason(
 ) -> None:
     file = a_clip(tmp_path / "clip.ts", greys(5), container_format="mpegts")
 
-    assert times_of(played(Opening(str(file), Kind.PIPE), monkeypatch)) == pytest.approx(
+    assert times_of(played(Opening(str(file), SourceKind.PIPE), monkeypatch)) == pytest.approx(
         [index / LIVE_FPS_MAX for index in (0, 1, 2, 3, 4, 4)], abs=1e-3
     )
+
+
+def test_recording_that_is_late_leaves_out_frames_that_no_other_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every picture takes three times as long as it lasts: 60 of 80 are B-frames that nothing refers to."""
+    frames = [a_grey(40 + 2 * index) for index in range(80)]
+    encoding = {"x264opts": "bframes=3:b-adapt=0:b-pyramid=none:keyint=80:scenecut=0:sync-lookahead=0"}
+    file = a_clip(tmp_path / "clip.mp4", frames, encoding=encoding)
+    clock = Clock(60.0)
+    monkeypatch.setattr(source, "time", SimpleNamespace(monotonic=clock.monotonic))
+    levels: list[int] = []
+
+    def take(planes: Planes, captured_us: int) -> None:
+        levels.append(int(planes.y[0, 0]))
+        clock.now_s += 0.3
+
+    read(opening_of(str(file)), take, clock.stopping, PIXELS_MAX)
+
+    assert 20 <= len(levels) < 60
+    assert levels == sorted(levels)
+    assert levels[-1] >= 16 + 219 / 255 * (40 + 2 * 75)
 
 
 # -- what the container says ----------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from av import error as av_errors
 
 from realtime.errors import SourceError
 from realtime.media import source
-from realtime.media.opening import Kind, Opening, opening_of
+from realtime.media.opening import Opening, SourceKind, opening_of
 from realtime.media.source import read
 from realtime.media.source_errors import explained
 
@@ -99,7 +99,7 @@ def test_file_that_is_no_video_is_not_tried_again_but_a_stream_is(tmp_path: Path
 
     assert str(problem).startswith("it holds nothing that this FFmpeg reads as video")
     assert problem.is_final
-    assert not problem_with(Opening(str(file), Kind.PIPE)).is_final
+    assert not problem_with(Opening(str(file), SourceKind.PIPE)).is_final
 
 
 def test_file_that_is_gone_and_camera_that_is_not_there_are_tried_again() -> None:

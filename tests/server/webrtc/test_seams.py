@@ -15,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.server.webrtc import seams
+from realtime.server.webrtc.peer import Peer
+from realtime.server.webrtc.sdp import Purpose
 from realtime.server.webrtc.seams import MarkerJitterBuffer
 
 
@@ -203,3 +205,21 @@ def test_all_addresses_but_loopback_are_offered_by_default() -> None:
     seams.offer_addresses(())
 
     assert "127.0.0.1" not in aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True)
+
+
+async def test_rotation_by_header_extension_is_not_taken_up() -> None:
+    """Browsers and phones then turn their pictures before they encode them. Source: 3GPP TS 26.114, section 7.4.5."""
+    client, peer = RTCPeerConnection(), Peer(Purpose.PUBLISH, [])
+    client.addTransceiver("video", direction="sendonly")
+    await client.setLocalDescription(await client.createOffer())
+    offer = client.localDescription.sdp.replace("a=extmap:", "a=extmap:13 urn:3gpp:video-orientation\r\na=extmap:", 1)
+
+    try:
+        answer = await peer.answer(offer)
+    finally:
+        await peer.close()
+        await client.close()
+
+    assert "urn:3gpp:video-orientation" in offer
+    assert "a=extmap:" in answer
+    assert "video-orientation" not in answer

@@ -13,7 +13,7 @@ LATE_S = 1.0
 """What falls behind by this much goes on from now; catching up would only drop frames."""
 
 
-class Pace:
+class Timeline:
     """Turns the timestamps of one recording, in the order of its frames, into times to wait.
 
     The first frame is due at once, wherever timestamps begin. Each further one is due as much later as its timestamp

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.media.pace import FPS_MAX, GAP_MAX_S, LATE_S, Pace
+from realtime.media.timeline import FPS_MAX, GAP_MAX_S, LATE_S, Timeline
 
 PERIOD_S = 0.1
 
 
 def shown_at(times_s: list[float | None], durations_s: list[float | None] | None = None) -> list[float]:
     """When each frame is shown, in seconds after the first, if nothing but waiting takes time."""
-    pace, now_s = Pace(PERIOD_S), 1000.0
+    pace, now_s = Timeline(PERIOD_S), 1000.0
     shown: list[float] = []
     for time_s, lasts_s in zip(times_s, durations_s or [None] * len(times_s), strict=True):
         now_s += pace.wait_s(time_s, lasts_s, now_s)
@@ -58,7 +58,7 @@ def test_no_timestamps_make_a_file_run_away(times_s: list[float | None], lasts_s
 
 
 def test_what_falls_behind_catches_up_or_goes_on_from_now_if_it_is_too_late() -> None:
-    pace = Pace(PERIOD_S)
+    pace = Timeline(PERIOD_S)
     pace.wait_s(0.0, None, 100.0)
 
     assert pace.wait_s(0.1, None, 100.3) == 0.0
@@ -70,7 +70,7 @@ def test_what_falls_behind_catches_up_or_goes_on_from_now_if_it_is_too_late() ->
 
 
 def test_last_frame_is_shown_as_long_as_it_lasts() -> None:
-    pace = Pace(PERIOD_S)
+    pace = Timeline(PERIOD_S)
 
     assert pace.rest_s(99.0) == 0.0
     pace.wait_s(0.0, 0.4, 100.0)
