@@ -21,7 +21,8 @@ from ..params import OutputFormat
 from ..planes import Planes
 from . import jpeg, png
 from .colour import to_rgb
-from .fit import fit
+from .exif import orientation_of
+from .fit import fit, turn
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # it has a line for each bad picture
 
@@ -99,7 +100,7 @@ _ENCODING_NS = {OutputFormat.JPEG: 5.0, OutputFormat.WEBP: 450.0, OutputFormat.P
 def decode(data: Data | Planes, declared: Format, width: int, height: int, max_pixels: int) -> Pixels:
     """Decode, crop around the centre to the aspect ratio of width x height, and resize to that.
 
-    EXIF orientation is ignored, grey and CMYK become RGB, transparency is composited on white.
+    The picture is turned as its EXIF data ask, grey and CMYK become RGB, transparency is composited on white.
 
     Returns:
         uint8 [height, width, 3], RGB, contiguous.
@@ -114,7 +115,9 @@ def decode(data: Data | Planes, declared: Format, width: int, height: int, max_p
         picture = _decode_jpeg(data)
     else:
         picture = _decode_other(png.picture(data) if declared is Format.PNG else data)
-    return fit(picture, width, height)
+    orientation = orientation_of(data)
+    across, down = (height, width) if orientation.is_transposed else (width, height)
+    return np.ascontiguousarray(turn(fit(picture, across, down), orientation))
 
 
 def encode(picture: Pixels, output_format: OutputFormat, quality: int) -> tuple[Format, bytes]:
