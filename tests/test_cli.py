@@ -16,9 +16,9 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from realtime import __main__ as command_line
 from realtime import __version__
-from realtime.__main__ import app
+from realtime import cli as command_line
+from realtime.cli import app
 from realtime.config import Config
 from tests.fakes.frames import a_message
 from tests.fakes.servers import command, serving
@@ -68,7 +68,7 @@ def test_help_doctor_and_mistakes_import_nothing_heavy() -> None:
         ["doctor"],
     ]
     code = (
-        "import sys\nfrom realtime.__main__ import app\n"
+        "import sys\nfrom realtime.cli import app\n"
         f"for arguments in {light!r}:\n"
         "    try: app(arguments)\n"
         "    except SystemExit: pass\n"

@@ -18,6 +18,7 @@ from fastapi.responses import JSONResponse, Response
 
 from ..config import Config, IceServer, InputSource
 from ..engine.load import load_engine
+from ..engine.rungs.builder import kill_builders
 from ..errors import ConfigError, SessionLimitError
 from ..version import __version__
 from . import lag, pages
@@ -79,11 +80,17 @@ async def _full(request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, 503, {"retry-after": str(RETRY_AFTER_S)})
 
 
-def serve(config: Config, load: Load = load_engine, announce: Callable[[str], None] = print) -> int:
-    """Run the server until a signal comes or the engine fails.
+def serve(
+    config: Config,
+    load: Load = load_engine,
+    announce: Callable[[str], None] = print,
+    on_signal: Callable[[], None] = lambda: None,
+) -> int:
+    """Run the server until a signal comes or the engine fails. Threads of an engine that is busy then outlive it.
 
     Args:
         announce: told the address, once it answers.
+        on_signal: called at each signal, by its handler.
 
     Returns:
         The process's exit code: 0, 1 where the engine failed, 2 where the configuration does not fit the model.
@@ -98,16 +105,22 @@ def serve(config: Config, load: Load = load_engine, announce: Callable[[str], No
     listening = listen(config)
     address = _address(config, listening.getsockname()[1], token)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    make_server(app, config, lambda: announce(address)).run(sockets=[listening])
+    make_server(app, config, lambda: announce(address), on_signal).run(sockets=[listening])
+    kill_builders()
     error = app.state.service.host.error
     if error is None:
         return EXIT_OK
     return EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_ENGINE_FAILED
 
 
-def make_server(app: FastAPI, config: Config, on_start: Callable[[], None] = lambda: None) -> Server:
+def make_server(
+    app: FastAPI,
+    config: Config,
+    on_start: Callable[[], None] = lambda: None,
+    on_signal: Callable[[], None] = lambda: None,
+) -> Server:
     """The server of `create_app`'s app; `run` it with a listening socket."""
-    return Server(http_settings(app, config), app.state.service, on_start)
+    return Server(http_settings(app, config), app.state.service, on_start, on_signal)
 
 
 def _address(config: Config, port: int, token: str | None) -> str:

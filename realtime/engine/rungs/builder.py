@@ -14,6 +14,7 @@ import importlib
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,6 +31,8 @@ _log = logging.getLogger(__name__)
 
 NICENESS = 10
 """The child's niceness, above the server's. It works within one session only (Linux's autogroups)."""
+
+_running: set[Builder] = set()
 
 COMMAND = (sys.executable, "-m", "realtime.engine.rungs.builder")
 
@@ -85,6 +88,7 @@ class Builder:
             "function": task.name,
             "arguments": task.arguments,
         }
+        _running.add(self)
         self._send(json.dumps(order) + "\n")
 
     def _send(self, line: str) -> None:
@@ -130,12 +134,25 @@ class Builder:
 
     def dispose(self) -> None:
         """Kill the child, wait for it, and remove its files."""
+        _running.discard(self)
         self.close()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout, self._errors):
             if pipe is not None:
                 pipe.close()
         self._scratch.cleanup()
+
+    def abandon(self) -> None:
+        """Kill the child and remove its files, while another thread may still read what it says."""
+        self.close()
+        self._process.wait()
+        self._scratch.cleanup()
+
+
+def kill_builders() -> None:
+    """Abandon all builders that run: for a process that leaves without a word to their threads."""
+    for builder in tuple(_running):
+        builder.abandon()
 
 
 def main() -> None:
@@ -163,6 +180,7 @@ def main() -> None:
 def _end_with_parent() -> None:
     while sys.stdin.read(4096):
         pass
+    shutil.rmtree(os.environ["TORCHINDUCTOR_CACHE_DIR"], ignore_errors=True)  # a parent that was killed can't
     if sys.platform == "win32":
         os._exit(1)
     os.killpg(0, signal.SIGKILL)
