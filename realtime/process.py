@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 STOP_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
 """The signals that end a server: Ctrl-C, `kill`, a terminal that closes, and Ctrl-Break on Windows."""
 
-PATIENCE_S = 2.5
+PATIENCE_S = 2.0
 """How long after its first signal a server's process is left at the latest, whatever it does then."""
 
 

@@ -17,8 +17,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from ..config import Config, IceServer, InputSource
-from ..engine.load import load_engine
-from ..engine.rungs.builder import kill_builders
+from ..engine.load import check_engine, load_engine
+from ..engine.rungs.upgrade import abandon_upgrades
 from ..errors import ConfigError, SessionLimitError
 from ..version import __version__
 from . import lag, pages
@@ -96,8 +96,10 @@ def serve(
         The process's exit code: 0, 1 where the engine failed, 2 where the configuration does not fit the model.
 
     Raises:
-        ConfigError: the address can't be listened on.
+        ConfigError: the address can't be listened on, or the model's name is none.
+        ModelError: there can't be a model of that name.
     """
+    check_engine(config)
     token = config.token.get_secret_value() if config.token else None
     if token is None and not config.is_loopback:
         token = secrets.token_urlsafe(24)
@@ -106,7 +108,7 @@ def serve(
     address = _address(config, listening.getsockname()[1], token)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     make_server(app, config, lambda: announce(address), on_signal).run(sockets=[listening])
-    kill_builders()
+    abandon_upgrades()
     error = app.state.service.host.error
     if error is None:
         return EXIT_OK

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import signal
 import socket
 import threading
@@ -24,7 +25,7 @@ from .service import Service
 
 SEND_BUFFER_BYTES = 256 * 1024
 """The kernel's default of 4 MB holds 2.7 s of stale video for a client that stops reading."""
-GOODBYE_S, FLUSH_S, DRAIN_S = 1.0, 0.5, 1
+GOODBYE_S, FLUSH_S, DRAIN_S = 1.0, 0.3, 1
 """How long a server that ends waits: for its connections to say why, then for their last bytes to be taken, and then
 for what is left. Together with the engine's last tick below the `PATIENCE_S` of a process."""
 OTHER_CONNECTIONS = 256
@@ -130,7 +131,7 @@ def listen(config: Config) -> socket.socket:
     """A socket that listens on the configured host and port.
 
     Raises:
-        ConfigError: the address is in use, or not this machine's.
+        ConfigError: the address is in use, not this machine's, no address at all, or not allowed.
     """
     try:
         family, kind, number, _, address = socket.getaddrinfo(
@@ -146,7 +147,21 @@ def listen(config: Config) -> socket.socket:
         except OSError:
             listening.close()
             raise
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise ConfigError(f"can't listen on {config.host}:{config.port}: {why}; choose another with --port") from None
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"can't listen on {config.host}, port {config.port}: {_why_not(error)}") from None
     return listening
+
+
+def _why_not(error: OSError | UnicodeError) -> str:
+    """What is wrong with an address that can't be listened on, and what to do."""
+    if isinstance(error, (socket.gaierror, UnicodeError)):
+        return "there is no host of this name; give an address of this machine with --host, or 0.0.0.0 for all of them"
+    match error.errno:
+        case errno.EADDRINUSE:
+            return "another program has this port; end it, or choose another port with --port"
+        case errno.EADDRNOTAVAIL:
+            return "this machine has no such address; give one that it has with --host, or 0.0.0.0 for all of them"
+        case errno.EACCES:
+            return "the system keeps this port for itself; choose one from 1024 on with --port"
+        case _:
+            return f"{error.strerror}; give another address with --host, or another port with --port"

@@ -32,8 +32,6 @@ _log = logging.getLogger(__name__)
 NICENESS = 10
 """The child's niceness, above the server's. It works within one session only (Linux's autogroups)."""
 
-_running: set[Builder] = set()
-
 COMMAND = (sys.executable, "-m", "realtime.engine.rungs.builder")
 
 
@@ -88,7 +86,6 @@ class Builder:
             "function": task.name,
             "arguments": task.arguments,
         }
-        _running.add(self)
         self._send(json.dumps(order) + "\n")
 
     def _send(self, line: str) -> None:
@@ -134,7 +131,6 @@ class Builder:
 
     def dispose(self) -> None:
         """Kill the child, wait for it, and remove its files."""
-        _running.discard(self)
         self.close()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout, self._errors):
@@ -147,12 +143,6 @@ class Builder:
         self.close()
         self._process.wait()
         self._scratch.cleanup()
-
-
-def kill_builders() -> None:
-    """Abandon all builders that run: for a process that leaves without a word to their threads."""
-    for builder in tuple(_running):
-        builder.abandon()
 
 
 def main() -> None:
