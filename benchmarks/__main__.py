@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from realtime.__main__ import Commands, fail
 from realtime.bench.cli import Output, Raw, TickMs
+from realtime.cli import Commands, fail
 from realtime.config import Device, Dtype
 
 app = typer.Typer(

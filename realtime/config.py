@@ -12,13 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from .errors import ConfigError
 
@@ -157,6 +152,9 @@ class Config(ModelConfig, BaseSettings):
     token: Annotated[
         SecretStr | None, Field(description="Access token; made and printed where one is needed and none is set.")
     ] = None
+    token_file: Annotated[
+        Path | None, Field(description="File with the access token: unlike --token, no process list shows it.")
+    ] = None
     allowed_origins: Annotated[
         tuple[str, ...], Field(description="Further web origins that may connect, as https://host:port.")
     ] = ()
@@ -203,6 +201,23 @@ class Config(ModelConfig, BaseSettings):
     resume_s: Annotated[float, Field(ge=0, description="How long a session waits for its client after a cut.")] = 30.0
     send_timeout_s: Annotated[float, Field(gt=0, description="A client that takes nothing for this long is cut.")] = 5.0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_token(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        named = fields.get("token_file")
+        if not named or not isinstance(named, str | Path):
+            return fields
+        if fields.get("token"):
+            raise ValueError("give --token or --token-file (REALTIME_TOKEN, REALTIME_TOKEN_FILE), not both")
+        file = Path(named).expanduser()
+        try:
+            token = file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"the token file {file} can't be read: {getattr(error, 'strerror', error)}") from None
+        if not token:
+            raise ValueError(f"the token file {file} is empty: write the token into it")
+        return fields | {"token": token}
+
     @field_validator("inputs")
     @classmethod
     def _check_inputs(cls, inputs: tuple[str, ...]) -> tuple[str, ...]:
@@ -233,18 +248,6 @@ class Config(ModelConfig, BaseSettings):
         except ValueError:
             return False
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags over environment over the TOML file (`toml_file` of the class's configuration)."""
-        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
-
 
 def load_config(flags: dict[str, Any], toml_file: Path | None = None) -> Config:
     """The configuration of this process.
@@ -258,14 +261,14 @@ def load_config(flags: dict[str, Any], toml_file: Path | None = None) -> Config:
     """
     if toml_file is not None and not toml_file.is_file():
         raise ConfigError(f"there is no configuration file {toml_file}")
-
-    class FromFile(Config, toml_file=toml_file):
-        pass
-
+    given = {name: value for name, value in flags.items() if value is not None}
     try:
-        return FromFile(**{name: value for name, value in flags.items() if value is not None})
+        in_file = TomlConfigSettingsSource(Config, toml_file)()
+        return Config(**in_file | EnvSettingsSource(Config)() | given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise ConfigError(f"{'.'.join(map(str, first['loc'])) or 'configuration'}: {first['msg']}") from None
+        raise ConfigError(
+            f"{'.'.join(map(str, first['loc'])) or 'configuration'}: {first['msg'].removeprefix('Value error, ')}"
+        ) from None
     except ValueError as error:
         raise ConfigError(str(error)) from None

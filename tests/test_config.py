@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -168,3 +169,30 @@ def test_any_flags_give_a_configuration_or_one_line(flags: dict[str, object]) ->
 @pytest.mark.parametrize("name", list(Config.model_fields))
 def test_every_field_says_what_it_is(name: str) -> None:
     assert Config.model_fields[name].description
+
+
+def test_token_comes_from_a_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "token"
+    file.write_text("hush-hush\n")
+    monkeypatch.setenv("REALTIME_TOKEN_FILE", str(file))
+
+    token = load_config({}).token
+
+    assert token is not None and token.get_secret_value() == "hush-hush"
+
+
+@pytest.mark.parametrize("text", [b"", b" \n", b"\xff\xfe"])
+def test_token_file_without_a_token_is_one_line(tmp_path: Path, text: bytes) -> None:
+    file = tmp_path / "token"
+    file.write_bytes(text)
+
+    with pytest.raises(ConfigError, match=r"the token file .+ (is empty|can't be read)") as caught:
+        load_config({"token_file": file})
+
+    assert "\n" not in str(caught.value)
+
+
+def test_configuration_can_be_sent_to_another_process(tmp_path: Path) -> None:
+    config = load_config({"max_rows": 3}, toml(tmp_path, "port = 1"))
+
+    assert pickle.loads(pickle.dumps(config)) == config

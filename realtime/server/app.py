@@ -17,7 +17,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from ..config import Config, IceServer, InputSource
-from ..engine.load import load_engine
+from ..engine.load import check_engine, load_engine
+from ..engine.rungs.upgrade import abandon_upgrades
 from ..errors import ConfigError, SessionLimitError
 from ..version import __version__
 from . import lag, pages
@@ -79,18 +80,26 @@ async def _full(request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, 503, {"retry-after": str(RETRY_AFTER_S)})
 
 
-def serve(config: Config, load: Load = load_engine, announce: Callable[[str], None] = print) -> int:
-    """Run the server until a signal comes or the engine fails.
+def serve(
+    config: Config,
+    load: Load = load_engine,
+    announce: Callable[[str], None] = print,
+    on_signal: Callable[[], None] = lambda: None,
+) -> int:
+    """Run the server until a signal comes or the engine fails. Threads of an engine that is busy then outlive it.
 
     Args:
         announce: told the address, once it answers.
+        on_signal: called at each signal, by its handler.
 
     Returns:
         The process's exit code: 0, 1 where the engine failed, 2 where the configuration does not fit the model.
 
     Raises:
-        ConfigError: the address can't be listened on.
+        ConfigError: the address can't be listened on, or the model's name is none.
+        ModelError: there can't be a model of that name.
     """
+    check_engine(config)
     token = config.token.get_secret_value() if config.token else None
     if token is None and not config.is_loopback:
         token = secrets.token_urlsafe(24)
@@ -98,16 +107,22 @@ def serve(config: Config, load: Load = load_engine, announce: Callable[[str], No
     listening = listen(config)
     address = _address(config, listening.getsockname()[1], token)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    make_server(app, config, lambda: announce(address)).run(sockets=[listening])
+    make_server(app, config, lambda: announce(address), on_signal).run(sockets=[listening])
+    abandon_upgrades()
     error = app.state.service.host.error
     if error is None:
         return EXIT_OK
     return EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_ENGINE_FAILED
 
 
-def make_server(app: FastAPI, config: Config, on_start: Callable[[], None] = lambda: None) -> Server:
+def make_server(
+    app: FastAPI,
+    config: Config,
+    on_start: Callable[[], None] = lambda: None,
+    on_signal: Callable[[], None] = lambda: None,
+) -> Server:
     """The server of `create_app`'s app; `run` it with a listening socket."""
-    return Server(http_settings(app, config), app.state.service, on_start)
+    return Server(http_settings(app, config), app.state.service, on_start, on_signal)
 
 
 def _address(config: Config, port: int, token: str | None) -> str:

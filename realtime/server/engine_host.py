@@ -26,8 +26,8 @@ from .life import Life
 log = logging.getLogger(__name__)
 
 Load = Callable[[Config, Progress], Engine]
-JOIN_TIMEOUT_S = 3.0
-"""How long `stop` waits for the engine thread."""
+JOIN_TIMEOUT_S = 1.0
+"""How long `stop` waits for the engine thread: a second's work is worth waiting for, and the process ends in three."""
 LEAVE_TIMEOUT_S = 3.0
 """How long the engine thread waits until the event loop has dropped a broken engine, before it loads another."""
 

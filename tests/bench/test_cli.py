@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from realtime.__main__ import EXIT_USAGE, app
 from realtime.bench import capacity, engine, server
+from realtime.cli import EXIT_USAGE, app
 from realtime.config import Accelerate, Device
 
 Asked = list[tuple[tuple[Any, ...], dict[str, Any]]]

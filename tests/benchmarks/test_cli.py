@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.__main__ import app
-from realtime.__main__ import EXIT_USAGE
+from realtime.cli import EXIT_USAGE
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("server", "webrtc", "engine", "coldstart", "draw")

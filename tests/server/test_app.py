@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -28,7 +29,8 @@ from realtime.server.engine_host import Load
 from realtime.server.http import http_settings, listen
 from realtime.server.protocols import WebSocketProtocol
 from tests.fakes.frames import a_message
-from tests.fakes.servers import a_config, echo_load, running
+from tests.fakes.pictures import a_jpeg
+from tests.fakes.servers import RunningServer, a_config, echo_load, running
 from tests.fakes.waiting import PATIENCE_S, until
 from tests.server.peer import connected, dialled, http_client
 
@@ -202,7 +204,7 @@ def test_address_in_use_is_one_line_that_says_what_to_do() -> None:
         taken.listen()
         port = taken.getsockname()[1]
 
-        with pytest.raises(ConfigError, match=rf"can't listen on 127\.0\.0\.1:{port}: .* choose another with --port"):
+        with pytest.raises(ConfigError, match=rf"can't listen on 127\.0\.0\.1, port {port}: .*--port"):
             listen(a_config(port=port))
 
 
@@ -233,6 +235,31 @@ async def test_server_stops_by_itself_with_clients_and_viewers_on_it(caplog: pyt
                     assert await peer.closed() == 1001
 
     assert "timeout graceful shutdown exceeded" not in caplog.text
+
+
+async def test_viewer_that_takes_nothing_does_not_keep_the_server_from_its_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        with running(load=echo_load()) as server, socket.socket() as deaf:
+            async with connected(server.websocket_url, session="s", size=512) as peer:
+                await peer.restyle(1)
+                deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                deaf.connect(("127.0.0.1", server.port))
+                deaf.sendall(b"GET /api/sessions/s/stream.mjpg HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                seq = 1
+                while not any(each.transport.get_write_buffer_size() for each in tuple(connections_of(server))):
+                    seq += 1
+                    await peer.restyle(seq, a_jpeg(512, 512, seed=seq))
+
+                await asyncio.to_thread(server.stop)
+
+                assert await peer.closed() == 1001
+    assert "timeout graceful shutdown exceeded" not in caplog.text
+
+
+def connections_of(server: RunningServer) -> set[Any]:
+    return server.server.server_state.connections
 
 
 class FakeTransport(asyncio.Transport):

@@ -14,6 +14,7 @@ import importlib
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -137,6 +138,12 @@ class Builder:
                 pipe.close()
         self._scratch.cleanup()
 
+    def abandon(self) -> None:
+        """Kill the child and remove its files, while another thread may still read what it says."""
+        self.close()
+        self._process.wait()
+        self._scratch.cleanup()
+
 
 def main() -> None:
     """The child's main function: reads one order from standard input, prints the task's messages as lines of JSON.
@@ -163,6 +170,7 @@ def main() -> None:
 def _end_with_parent() -> None:
     while sys.stdin.read(4096):
         pass
+    shutil.rmtree(os.environ["TORCHINDUCTOR_CACHE_DIR"], ignore_errors=True)  # a parent that was killed can't
     if sys.platform == "win32":
         os._exit(1)
     os.killpg(0, signal.SIGKILL)

@@ -37,6 +37,8 @@ class Meanwhile(NamedTuple):
 
 IDLE = Meanwhile()
 
+_running: set[Upgrade] = set()
+
 
 class Upgrade:
     """A thread that makes a faster rung while a slower one serves. A failure is logged, and the slower one stays.
@@ -70,6 +72,7 @@ class Upgrade:
 
     def start(self, work: Work) -> None:
         """Start the thread with this work."""
+        _running.add(self)
         self._thread = threading.Thread(target=self._run, args=(work,), name="upgrade", daemon=True)
         self._thread.start()
 
@@ -81,6 +84,13 @@ class Upgrade:
                 self._builder.close()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
+
+    def abandon(self) -> None:
+        """As `close`, but wait for no thread, and remove the builder's files."""
+        self.closing.set()
+        with self._lock:
+            if self._builder is not None:
+                self._builder.abandon()
 
     # -- for `work`, in the upgrade's thread ------------------------------------------------------------------------
 
@@ -132,6 +142,14 @@ class Upgrade:
         except Exception as error:  # compilers and converters may raise any exception, and a slower rung serves
             _log.debug("the upgrade ended", exc_info=True)
             self.give_up("a faster rung", f"{type(error).__name__}: {error}")
+        finally:
+            _running.discard(self)
+
+
+def abandon_upgrades() -> None:
+    """Abandon all upgrades that run: for a process that leaves beside a busy engine, which closes none."""
+    for upgrade in tuple(_running):
+        upgrade.abandon()
 
 
 Work = Callable[[Upgrade], None]

@@ -46,7 +46,7 @@ def test_every_rung_can_be_asked_for_by_its_name() -> None:
 def test_without_openvino_the_log_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
 
-    assert "pip install 'realtime[openvino]'" in start(Accelerate.AUTO).backend.rung.why
+    assert "pip install 'realtime-img2img[openvino]'" in start(Accelerate.AUTO).backend.rung.why
     with pytest.raises(ConfigError, match="not installed"):
         start(Accelerate.OPENVINO)
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import signal
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -19,7 +23,7 @@ from realtime.engine.load import load_engine
 from realtime.engine.models.load import Model
 from realtime.engine.rungs import builder
 from realtime.engine.rungs.builder import Builder, Task
-from realtime.engine.rungs.upgrade import Upgrade
+from realtime.engine.rungs.upgrade import Upgrade, abandon_upgrades
 from realtime.engine.state import RungState
 from realtime.frame import Result
 from tests.checkpoints import build_tiny
@@ -125,6 +129,45 @@ grandchild.wait()
         assert time.monotonic() < end_s
         time.sleep(0.01)
     assert upgrade.beside(BELOW).failed == "", "it was ended, it did not fail"
+
+
+def test_process_that_leaves_ends_builders_that_run_and_removes_their_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    spoke, ended = threading.Event(), threading.Event()
+
+    def work(upgrade: Upgrade) -> None:
+        upgrade.make("a rung", NOTHING, lambda message: spoke.set())
+        ended.set()
+
+    upgrade = Upgrade(Config(), lambda backend: None, child("print('{}', flush=True); import time; time.sleep(600)"))
+    upgrade.start(work)
+    assert spoke.wait(PATIENCE_S)
+    assert len(list(tmp_path.iterdir())) == 1
+
+    abandon_upgrades()
+
+    assert list(tmp_path.iterdir()) == []
+    assert ended.wait(PATIENCE_S)
+    assert upgrade.beside(BELOW).failed == "", "it was ended, it did not fail"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="ends with a process group")
+def test_builder_whose_parent_is_gone_removes_its_files_and_ends(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    (scratch / "half a file").mkdir(parents=True)
+    program = "from realtime.engine.rungs import builder; builder._end_with_parent()"
+    environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(scratch)}
+
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, env=environment, process_group=0
+    ) as orphan:
+        assert orphan.stdin is not None
+        orphan.stdin.close()
+
+        assert orphan.wait(PATIENCE_S) == -signal.SIGKILL
+    assert not scratch.exists()
 
 
 def test_an_error_of_the_upgrade_itself_leaves_the_rung(caplog: pytest.LogCaptureFixture) -> None:

@@ -29,7 +29,7 @@ def obstacle(model: Model) -> str:
     if model.dtype is not torch.float32:
         return "openvino reads float32 models, and takes bfloat16 by itself where the CPU has it; leave --dtype out"
     if importlib.util.find_spec("openvino") is None:
-        return "openvino is not installed: pip install 'realtime[openvino]' makes it about twice as fast"
+        return "openvino is not installed: pip install 'realtime-img2img[openvino]' makes it about twice as fast"
     return ""
 
 

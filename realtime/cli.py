@@ -1,0 +1,197 @@
+"""The command line: serve, models, doctor; `bench` has its own.
+
+Heavy imports stand inside the commands: `--help`, `doctor` and mistakes in the configuration must not wait for torch.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import re
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+import typer
+from pydantic import SecretStr
+from typer.core import TyperGroup
+
+from .bench.cli import app as bench_app
+from .config import Config, load_config
+from .errors import RealtimeError
+from .version import __version__
+
+EXIT_USAGE = 2
+
+
+def fail(message: str) -> typer.Exit:
+    """Say in one line what is wrong; raise the result."""
+    typer.echo(f"realtime: {message}", err=True)
+    return typer.Exit(EXIT_USAGE)
+
+
+class Commands(TyperGroup):
+    """A command that raises a `RealtimeError` ends with its message, in one line, and with `EXIT_USAGE`."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except RealtimeError as error:
+            raise fail(str(error)) from None
+
+
+app = typer.Typer(
+    name="realtime",
+    cls=Commands,
+    help="Real-time streaming image-to-image: live frames in, restyled frames out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+models_app = typer.Typer(help="The models that go by a name.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+app.add_typer(bench_app, name="bench")
+
+
+class LogLevel(StrEnum):
+    """How much is said on standard error."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Real-time streaming image-to-image: live frames in, restyled frames out."""
+    # No telemetry: we have none, and libraries read these when they are imported, which is later.
+    for variable in ("HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
+        os.environ.setdefault(variable, "1")
+
+
+def _serve(**flags: Any) -> None:
+    """Serve the web client and the API; the page works at once with the embedded model.
+
+    Every option can also be a REALTIME_* environment variable or a field of the TOML file.
+    """
+    level: LogLevel = flags.pop("log_level")
+    toml_file: Path | None = flags.pop("config")
+    _log_to_stderr(level)
+    # An option that may be given many times is an empty list where it was not given.
+    given = {name: value for name, value in flags.items() if value not in (None, [], ())}
+    config = load_config(given, toml_file)
+    from .process import Patience
+    from .server.app import serve
+
+    raise typer.Exit(serve(config, announce=_announce(config), on_signal=Patience()))
+
+
+def _announce(config: Config) -> Any:
+    def announce(address: str) -> None:
+        typer.echo(f"realtime {__version__} with --model {config.model}: open {address}")
+        if not config.is_loopback and not config.token:
+            typer.echo("The token in it was made for this run; keep one with --token or REALTIME_TOKEN.")
+        sys.stdout.flush()
+
+    return announce
+
+
+def _serve_signature() -> inspect.Signature:
+    """Config's fields as options, so that an option is written once: in config.py."""
+    options = [
+        _option(name, field.annotation, field.description or "", field.default)
+        for name, field in Config.model_fields.items()
+    ]
+    options.append(
+        inspect.Parameter(
+            "config",
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[Path | None, typer.Option(help="A TOML file of these options.")],
+        )
+    )
+    options.append(
+        inspect.Parameter(
+            "log_level",
+            inspect.Parameter.KEYWORD_ONLY,
+            default=LogLevel.INFO,
+            annotation=Annotated[LogLevel, typer.Option(help="How much is said on standard error.")],
+        )
+    )
+    return inspect.Signature(options)
+
+
+def _option(name: str, annotation: Any, text: str, default: Any) -> inspect.Parameter:
+    """A typer option that is None where it was not given: the environment and the file may then speak."""
+    shown = "" if default in (None, ()) else f" [default: {default}]"
+    many = get_origin(annotation) is tuple
+    kinds = [kind for kind in get_args(annotation) if kind is not type(None)] or [annotation]
+    kind = str if many or kinds[0] is SecretStr else kinds[0]
+    wanted = list[kind] | None if many else kind | None  # type: ignore[valid-type]
+    flag = re.sub(r"(?<=ss)es$|s$", "", name) if many else name
+    spelling = f"--{flag.replace('_', '-')}"
+    if kinds[0] is bool:
+        spelling += f"/--no-{flag.replace('_', '-')}"
+    option = typer.Option(spelling, help=text + shown, show_default=False)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[wanted, option])
+
+
+_serve.__signature__ = _serve_signature()  # type: ignore[attr-defined]
+app.command("serve")(_serve)
+
+
+def _log_to_stderr(level: LogLevel) -> None:
+    logging.basicConfig(level=level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    # These say a line for every start, request or candidate.
+    for name in ("uvicorn.error", "uvicorn.access", "httpx", "huggingface_hub", "aioice", "aiortc"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+@models_app.command("list")
+def models_list() -> None:
+    """Presets with their licence, what they are good for, and whether they are on this machine."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from .engine.models.presets import is_cached, list_presets
+
+    table = Table("--model", "what", "licence of the weights", "download", "here")
+    for preset in list_presets():
+        size = f"{preset.download_gb:.1f} GB" if preset.download_gb else "none"
+        licence = f"{preset.licence.name}: {preset.licence.note}"
+        table.add_row(preset.name, preset.title, licence, size, "yes" if is_cached(preset) else "no")
+    Console().print(table)
+
+
+@models_app.command("pull")
+def models_pull(name: Annotated[str, typer.Argument(help="A preset or a hub id.")]) -> None:
+    """Download a model without starting it."""
+    from .engine.models.presets import pull
+
+    pull(name, lambda stage, percent: typer.echo(stage if percent is None else f"{stage}: {percent:.0f} %"))
+
+
+@app.command()
+def doctor() -> None:
+    """Look at this machine and say what would keep the server from working, and what to do about it."""
+    from .doctor import examine
+
+    findings = examine()
+    for finding in findings:
+        typer.echo(f"{finding.verdict.value:<5} {finding.subject}: {finding.text}")
+    raise typer.Exit(int(any(finding.is_failure for finding in findings)))
