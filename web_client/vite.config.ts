@@ -29,7 +29,18 @@ export default defineConfig({
     // A data: script or worker would need an exception in the content security policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rollupOptions: { input: ["index.html", "overlay.html"] },
+    rollupOptions: {
+      input: ["index.html", "overlay.html"],
+      // What the page loads at first is one piece, which is smaller on the wire than the pieces that its parts share.
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: "clock", test: /\/clock\.ts$/, priority: 1 },
+            { name: "page", test: /\/main\.tsx$/ },
+          ],
+        },
+      },
+    },
   },
   worker: { format: "es" },
   server: {
