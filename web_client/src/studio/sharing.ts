@@ -5,9 +5,11 @@ import type { Clock } from "../browser/clock";
 import { download } from "../browser/download";
 import { lookIn } from "../keep/recipe";
 import { presetIn } from "../looks/fragment";
+import type { Look } from "../looks/look";
 import type { Looks } from "../looks/looks";
 import type { Preset } from "../looks/presets";
 import type { Notes } from "../notes";
+import type { Params } from "../protocol";
 
 export interface SharingOptions {
   looks: Looks;
@@ -51,19 +53,35 @@ export class Sharing {
   }
 
   /**
-   * Puts the preset of this page's address in force, once: a reload keeps what came after.
-   * @param isReady whether there are params to set.
+   * Puts the preset of this page's address in force, now and whenever the address gets another one. Asks first where
+   * somebody has chosen a look before.
+   * @param params those in force; null until there are any.
    */
-  takeFromAddress(isReady: ReadonlySignal<boolean>): void {
-    const preset = presetIn(location.hash);
-    if (!preset) return;
+  followAddress(params: ReadonlySignal<Params | null>): void {
+    const take = () => {
+      const preset = presetIn(location.hash);
+      const inForce = params.peek();
+      if (preset && inForce) this.#takeLinked(preset.look, inForce.version === 0);
+    };
     const stop = effect(() => {
-      if (!isReady.value) return;
+      if (params.value === null) return;
       queueMicrotask(() => {
         stop();
-        this.#options.looks.apply(preset.look);
-        history.replaceState(null, "", location.href.replace(/#.*$/, ""));
+        take();
       });
     });
+    addEventListener("hashchange", take);
+  }
+
+  #takeLinked(look: Look, isFirst: boolean): void {
+    const { looks, notes } = this.#options;
+    const answer = (isYes: boolean) => {
+      const before = looks.present;
+      if (isYes && looks.apply(look)) notes.say("linkTaken", () => looks.apply(before));
+      // A reload keeps what came after.
+      history.replaceState(null, "", location.href.replace(/#.*$/, ""));
+    };
+    if (isFirst) answer(true);
+    else notes.ask("linkOffered", answer);
   }
 }
