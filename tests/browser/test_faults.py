@@ -62,6 +62,23 @@ def painted(size: tuple[int, int], colour: str) -> Image.Image:
     return Image.new("RGB", size, colour)
 
 
+# What nobody expected
+
+
+def test_what_nobody_caught_is_said(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        expect(page.get_by_label("Prompt", exact=True)).to_be_visible()
+        page.evaluate("() => { setTimeout(() => Promise.reject(new Error('of a test'))); }")
+        expect(page.get_by_text("Something on this page failed.")).to_contain_text("of a test")
+
+
+def test_a_page_that_can_not_begin_is_not_blank(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP, java_script_enabled=False) as watched:
+        # Seen after ten seconds: a page on its way has taken its place long before.
+        expect(watched.page.get_by_text("This page needs JavaScript and a current browser.")).to_be_visible()
+
+
 # Storage
 
 
@@ -189,6 +206,32 @@ def test_what_is_transparent_in_a_video_is_white_not_the_pictures_before(browser
             page.evaluate("(at) => { document.querySelector('video').currentTime = at; }", place)
             shown_once(page, is_a_bar_on_paper, "one bar, and paper around it")
         assert watched.errors == []
+
+
+# Files
+
+
+def test_a_video_that_its_system_knows_no_type_of_plays(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        video = base64.b64decode(page.evaluate(RECORD_TRANSPARENT))
+        drop(page, "clip.mkv", "", video)
+        expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+        wait_for_figure(page, "sent", FLOWS)
+
+
+def test_a_file_that_is_refused_is_not_held_against_the_input_that_goes_on(
+    browser: Browser, echo: ServerProcess
+) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        page.clock.install()
+        start_camera(page)
+        drop(page, "notes.txt", "", b"no picture at all")
+        sentence = page.get_by_text("This browser can't show that file.")
+        expect(sentence).to_be_visible()
+        page.clock.fast_forward(8_000)
+        expect(sentence).to_be_hidden()
 
 
 # Animations
@@ -376,10 +419,13 @@ def linked(prompt: str) -> str:
 def test_a_link_gives_a_new_page_its_look_with_a_way_back(browser: Browser, echo: ServerProcess) -> None:
     with opened(browser, echo.url + linked("a linked look"), viewport=DESKTOP) as watched:
         page = watched.page
-        wait_for_param(page, echo, "prompt", "a linked look")
-        assert "#" not in page.url
+        prompt = page.get_by_label("Prompt", exact=True)
+        # At once: the message stays for eight seconds.
         page.locator(".message", has_text="The look of the link is in force.").get_by_text("Undo").click()
+        assert "#" not in page.url
+        expect(prompt).to_have_value("")
         wait_for_param(page, echo, "prompt", "")
+        assert session_of(echo)["params"]["version"] >= 2, "it was another one in between"
         assert watched.errors == []
 
 

@@ -75,8 +75,8 @@ export const german: Strings = {
     commandRefused: "Der Server hat das abgelehnt.",
     paramsChanged: "Der Server kam mit anderen Einstellungen zurück. Es gelten die angezeigten.",
     noSchema: "Die Einstellungen konnten nicht geladen werden. Die Seite versucht es weiter.",
-    notKept:
-      "Dieser Browser behält hier nichts: Sein Speicher ist gesperrt oder voll. Was du wählst und zeichnest, bleibt, bis die Seite geschlossen wird.",
+    notKept: "Dieser Browser behält hier nichts: Sein Speicher ist gesperrt oder voll.",
+    unexpected: "Auf dieser Seite ist etwas schiefgegangen. Geht es nicht weiter, lade sie neu.",
     windowRefused:
       "Der Browser hat das Ausgabefenster blockiert. Erlaube Pop-ups für diese Seite und versuche es noch einmal.",
     pictureInPictureRefused:

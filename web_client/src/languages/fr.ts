@@ -74,8 +74,8 @@ export const french: Strings = {
     commandRefused: "Le serveur a refusé cela.",
     paramsChanged: "Le serveur est revenu avec d’autres réglages. Ceux affichés sont en vigueur.",
     noSchema: "Les réglages n’ont pas pu être chargés. La page continue d’essayer.",
-    notKept:
-      "Ce navigateur ne garde rien ici : son stockage est bloqué ou plein. Vos choix et dessins durent jusqu’à la fermeture de la page.",
+    notKept: "Ce navigateur ne garde rien ici : son stockage est bloqué ou plein.",
+    unexpected: "Quelque chose a échoué sur cette page. Si elle ne continue pas, rechargez-la.",
     windowRefused:
       "Le navigateur a bloqué la fenêtre de sortie. Autorisez les pop-ups pour cette page, puis réessayez.",
     pictureInPictureRefused: "Le navigateur a refusé l’incrustation. Réessayez, ou ouvrez une fenêtre de sortie.",

@@ -68,8 +68,8 @@ export const english = {
     commandRefused: "The server refused that.",
     paramsChanged: "The server came back with other settings than before. The ones shown are in force.",
     noSchema: "The settings could not be loaded. The page keeps trying.",
-    notKept:
-      "This browser keeps nothing here: its storage is blocked or full. What you choose and draw lasts until the page is closed.",
+    notKept: "This browser keeps nothing here: its storage is blocked or full.",
+    unexpected: "Something on this page failed. If it doesn't go on, reload it.",
     windowRefused: "The browser blocked the output window. Allow pop-ups for this page, then try again.",
     pictureInPictureRefused: "The browser refused picture in picture. Try again, or open an output window.",
     noLook: "That file holds neither a look nor presets. Open a snapshot of this page or an exported file.",

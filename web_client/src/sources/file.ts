@@ -71,16 +71,18 @@ export class FileSource implements CroppedSource {
    */
   async open(file: File): Promise<boolean> {
     const url = URL.createObjectURL(file);
-    const isVideo = file.type.startsWith("video/");
     let still: HTMLCanvasElement | null = null;
     let isOnPaper = false;
     let animation: PictureAnimation | null = null;
     try {
-      if (isVideo) isOnPaper = await probeVideo(url);
-      else {
-        still = await readPicture(url);
-        animation = await openAnimation(file, browserClock).catch(() => null);
-      }
+      // What it is shows when it is read: many systems have no type for .mkv and .mov.
+      if (!file.type.startsWith("video/"))
+        still = await readPicture(url).catch((error: unknown) => {
+          if (file.type.startsWith("image/")) throw error;
+          return null;
+        });
+      if (still) animation = await openAnimation(file, browserClock).catch(() => null);
+      else isOnPaper = await probeVideo(url);
     } catch (error) {
       URL.revokeObjectURL(url);
       throw new SourceError("fileUnreadable", error);
@@ -92,13 +94,13 @@ export class FileSource implements CroppedSource {
     this.#animation = animation;
     this.isAnimated.value = animation !== null;
     this.name.value = file.name;
-    this.hasVideo.value = isVideo;
+    this.hasVideo.value = !still;
     this.#moving.clear();
     this.#moving.view.classList.toggle("on-paper", isOnPaper);
     if (still) this.shape.value = { width: still.width, height: still.height };
     this.view.replaceChildren(still ?? this.#moving.view);
     if (this.#changed) await this.start(this.#changed);
-    return isVideo || animation !== null || !(await saysItMoves(file));
+    return !still || animation !== null || !(await saysItMoves(file));
   }
 
   picture(): Picture | null {

@@ -4,6 +4,7 @@ import { effect, type ReadonlySignal } from "@preact/signals";
 import type { Clock } from "../browser/clock";
 import { download } from "../browser/download";
 import { lookIn } from "../keep/recipe";
+import type { NoteKind } from "../languages/strings";
 import { presetIn } from "../looks/fragment";
 import type { Look } from "../looks/look";
 import type { Looks } from "../looks/looks";
@@ -29,8 +30,8 @@ export class Sharing {
     const { looks, notes } = this.#options;
     const bytes = new Uint8Array(await file.arrayBuffer());
     const look = lookIn(bytes);
-    const isTaken = look ? looks.apply(look) : looks.import(new TextDecoder().decode(bytes));
-    if (isTaken) notes.say(look ? "lookRestored" : "presetsImported");
+    const isTaken = look ? this.#apply(look, "lookRestored") : looks.import(new TextDecoder().decode(bytes));
+    if (isTaken && !look) notes.say("presetsImported");
     return isTaken;
   }
 
@@ -74,14 +75,21 @@ export class Sharing {
   }
 
   #takeLinked(look: Look, isFirst: boolean): void {
-    const { looks, notes } = this.#options;
     const answer = (isYes: boolean) => {
-      const before = looks.present;
-      if (isYes && looks.apply(look)) notes.say("linkTaken", () => looks.apply(before));
+      if (isYes) this.#apply(look, "linkTaken");
       // A reload keeps what came after.
       history.replaceState(null, "", location.href.replace(/#.*$/, ""));
     };
     if (isFirst) answer(true);
-    else notes.ask("linkOffered", answer);
+    else this.#options.notes.ask("linkOffered", answer);
+  }
+
+  /** Puts a look in force that came from elsewhere, with the way back. Returns whether there was something to set. */
+  #apply(look: Look, note: NoteKind): boolean {
+    const { looks, notes } = this.#options;
+    const before = looks.present;
+    const isTaken = looks.apply(look);
+    if (isTaken) notes.say(note, () => looks.apply(before));
+    return isTaken;
   }
 }
