@@ -18,8 +18,15 @@ const compressed: Plugin = {
   },
 };
 
+/** Vite wraps each dynamic import in a loader of what it needs beside itself; here the page has all of that already. */
+const withoutPreload: Plugin = {
+  name: "without-preload",
+  enforce: "pre",
+  load: (id) => (id.endsWith("vite/preload-helper.js") ? "export const __vitePreload = (load) => load();" : null),
+};
+
 export default defineConfig({
-  plugins: [compressed],
+  plugins: [compressed, withoutPreload],
   // Relative addresses, so that the pages also work behind a reverse proxy's path prefix.
   base: "./",
   build: {
@@ -28,8 +35,20 @@ export default defineConfig({
     target: "es2022",
     // A data: script or worker would need an exception in the content security policy.
     assetsInlineLimit: 0,
-    modulePreload: { polyfill: false },
-    rollupOptions: { input: ["index.html", "overlay.html"] },
+    modulePreload: false,
+    rollupOptions: {
+      input: ["index.html", "overlay.html"],
+      // What the page loads at first is one piece, which is smaller on the wire than the pieces that its parts share.
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: "clock", test: /\/clock\.ts$/, priority: 1 },
+            { name: "page", test: /\/main\.tsx$/ },
+            { name: "show", test: /\/(vj|page\/show)\// },
+          ],
+        },
+      },
+    },
   },
   worker: { format: "es" },
   server: {

@@ -113,7 +113,7 @@ class Access:
         origin = headers.get("origin")
         changes = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS")
         if origin is not None and changes and not self._is_own(origin, headers.get("host", "")):
-            return _problem(403, f"the origin {origin!r} may not connect; allow it with --allowed-origin")
+            return _problem(403, f"the origin {origin!r} may not connect; allow it with --allowed-origin {origin}")
         if self._token is None:
             return None
         path = scope["path"]

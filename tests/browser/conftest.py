@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -48,34 +49,37 @@ def remote_port() -> int:
     return free_port()
 
 
-# Not for the session: Playwright keeps an event loop running, and tests with one of their own come after these.
-@pytest.fixture(scope="module")
-def browser(camera_file: Path, remote_port: int) -> Iterator[Browser]:
+@pytest.fixture(scope="session")
+def launching(camera_file: Path, remote_port: int) -> dict[str, Any]:
+    """What a browser is started with."""
     path = browser_path()
     if path is None:
         message = f"no Chromium found (looked for {', '.join(BROWSERS)})"
         if os.environ.get("REALTIME_TEST_BROWSER") == "required":
             pytest.fail(message)
         pytest.skip(message)
+    args = [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={camera_file}",
+        "--allow-loopback-in-peer-connection",
+        f"--host-resolver-rules=MAP {REMOTE_NAME} 127.0.0.1",
+        f"--unsafely-treat-insecure-origin-as-secure=http://{REMOTE_NAME}:{remote_port}",
+    ]
+    return {"executable_path": path, "timeout": 2 * SOON_MS, "args": args}
+
+
+# Not for the session: Playwright keeps an event loop running, and tests with one of their own come after these.
+@pytest.fixture(scope="module")
+def browser(launching: dict[str, Any]) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=path,
-            timeout=2 * SOON_MS,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--use-fake-ui-for-media-stream",
-                "--use-fake-device-for-media-stream",
-                f"--use-file-for-fake-video-capture={camera_file}",
-                "--allow-loopback-in-peer-connection",
-                f"--host-resolver-rules=MAP {REMOTE_NAME} 127.0.0.1",
-                f"--unsafely-treat-insecure-origin-as-secure=http://{REMOTE_NAME}:{remote_port}",
-            ],
-        )
+        chromium = playwright.chromium.launch(**launching)
         yield chromium
         chromium.close()

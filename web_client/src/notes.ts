@@ -7,6 +7,8 @@ import type { NoteKind } from "./languages/strings";
 export interface Note {
   kind: NoteKind;
   undo?: () => void;
+  /** It is a question: told whether the answer is yes. */
+  answer?: (isYes: boolean) => void;
 }
 
 const SHOWN_MS = 8000;
@@ -14,6 +16,9 @@ const SHOWN_MS = 8000;
 export class Notes {
   /** The note on the page; null where there is none. */
   readonly current = signal<Note | null>(null);
+
+  /** The question on the page, which a note doesn't take the place of. */
+  readonly question = signal<Note | null>(null);
 
   readonly #clock: Clock;
 
@@ -33,6 +38,17 @@ export class Notes {
   /** Shows a note until it is dismissed. */
   keep(kind: NoteKind): void {
     this.current.value = { kind };
+  }
+
+  /** Asks something until it is answered. */
+  ask(kind: NoteKind, answer: (isYes: boolean) => void): void {
+    this.question.value = {
+      kind,
+      answer: (isYes) => {
+        this.question.value = null;
+        answer(isYes);
+      },
+    };
   }
 
   dismiss(): void {

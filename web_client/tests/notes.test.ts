@@ -33,3 +33,14 @@ test("a note that is kept stays until it is dismissed", () => {
   notes.dismiss();
   expect(notes.current.value).toBeNull();
 });
+
+test("a question stays beside the notes until it is answered, once", () => {
+  const answers: boolean[] = [];
+  notes.ask("linkOffered", (isYes) => answers.push(isYes));
+  notes.say("addressCopied");
+  clock.pass(60_000);
+  expect(notes.question.value?.kind).toBe("linkOffered");
+  notes.question.value?.answer?.(false);
+  expect(notes.question.value).toBeNull();
+  expect(answers).toEqual([false]);
+});

@@ -1,18 +1,53 @@
-/** Signals whose value this browser keeps from one visit to the next. Knows no key and no meaning of its own. */
+/**
+ * Keeps texts and values in this browser, from one visit to the next or as long as the tab lives. Never throws: where
+ * storage is blocked, missing or full, what it is given lasts as long as the page. Knows no key and no meaning of its own.
+ */
 
 import { effect, type Signal, signal } from "@preact/signals";
+
+/** Names of what could not be read or written when it was last tried. */
+export const unkept = signal<ReadonlySet<string>>(new Set());
+
+/** Until the browser is closed and beyond, or until the tab is. */
+export type Lasting = "localStorage" | "sessionStorage";
+
+/** What the browser would not take. */
+const onThisPage = new Map<string, string>();
+
+/** Notes whether the browser keeps something. */
+export function noteKept(name: string, error?: unknown): void {
+  const names = new Set(unkept.peek());
+  if (error === undefined ? !names.delete(name) : names.has(name)) return;
+  if (error !== undefined) {
+    console.warn(`${name} is not kept:`, error);
+    names.add(name);
+  }
+  unkept.value = names;
+}
+
+/** What was kept under a name; null where there is nothing. */
+export function recall(name: string, where: Lasting): string | null {
+  return onThisPage.get(name) ?? attempt(name, () => globalThis[where].getItem(`realtime.${name}`));
+}
+
+export function remember(name: string, text: string, where: Lasting): void {
+  onThisPage.set(name, text);
+  attempt(name, () => {
+    globalThis[where].setItem(`realtime.${name}`, text);
+    onThisPage.delete(name);
+  });
+}
 
 /**
  * A signal with the value that was kept under `key`, written back whenever it changes.
  * @param read makes a value of what was kept; null where that is none, since anyone may have written it.
  */
 export function kept<T>(key: string, read: (value: unknown) => T | null, fallback: T): Signal<T> {
-  const name = `realtime.${key}`;
-  const value = signal(read(parsed(localStorage.getItem(name))) ?? fallback);
+  const value = signal(read(parsed(recall(key, "localStorage"))) ?? fallback);
   let isFirst = true;
   effect(() => {
     const text = JSON.stringify(value.value);
-    if (!isFirst) store(name, text);
+    if (!isFirst) remember(key, text, "localStorage");
     isFirst = false;
   });
   return value;
@@ -44,11 +79,14 @@ function parsed(text: string | null): unknown {
   }
 }
 
-function store(name: string, text: string): void {
+/** Does what browsers forbid in many ways; even naming a storage may throw. Null where it did. */
+function attempt<T>(name: string, action: () => T): T | null {
   try {
-    localStorage.setItem(name, text);
+    const result = action();
+    noteKept(name);
+    return result;
   } catch (error) {
-    // Full, or forbidden: what was chosen lasts as long as the page.
-    console.warn(`${name} is not kept:`, error);
+    noteKept(name, error);
+    return null;
   }
 }

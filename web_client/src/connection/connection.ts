@@ -14,6 +14,7 @@ import {
   type ServerMessage,
 } from "../protocol";
 import type { LinkMeasurements } from "./link";
+import type { Verdict } from "./requests";
 
 export type Status =
   | { state: "idle" }
@@ -49,8 +50,8 @@ export interface ConnectionOptions {
   problems: Problems;
   /** A number in [0, 1): spreads the retries of many clients. */
   random: () => number;
-  /** Asks by plain HTTP whether the server refuses us: browsers hide the status of a refused WebSocket. */
-  isRefused: () => Promise<boolean>;
+  /** Asks by plain HTTP why there is no connection: browsers hide the answer to a WebSocket that failed. */
+  askWhy: () => Promise<Verdict>;
   onReady: (ready: Ready) => void;
   onMessage: (message: Exclude<ServerMessage, Ready | Closed>) => void;
   onFrame: (frame: Frame) => void;
@@ -67,6 +68,8 @@ export const OwnCode = {
   unconnected: 4003,
   /** This server or this browser doesn't have this transport. */
   unavailable: 4004,
+  /** The server refuses this page, whatever token it has. */
+  denied: 4005,
 } as const;
 
 const FIRST_MESSAGE_MS = 10_000;
@@ -74,6 +77,7 @@ const FIRST_MESSAGE_MS = 10_000;
 const SILENCE_MS = 15_000;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
+const SURE_AFTER_RETRIES = 3;
 /** A connection that held this long was a good one: the next retries start from the shortest delay again. */
 const GOOD_AFTER_MS = 5_000;
 
@@ -92,6 +96,7 @@ const endings = new Map<number, Ending>([
   [CloseCode.engineFailed, { problem: "engineFailed", retry_ms: 3_000 }],
   [CloseCode.full, { problem: "full", retry_ms: 5_000 }],
   [OwnCode.unconnected, { problem: "webrtcBlocked", retry_ms: 0 }],
+  [OwnCode.denied, { problem: "denied", retry_ms: null }],
   [OwnCode.unavailable, { problem: "webrtcOff", retry_ms: 5_000 }],
 ]);
 
@@ -174,15 +179,21 @@ export class Connection {
     } else if (message.type === "closed") {
       this.#closed(message.code, message.reason);
     } else if (message.type === "loading") {
-      this.#callOff();
+      this.#isHeard();
       this.status.value = { state: "loading", stage: message.stage, percent: message.percent };
     } else if (message.type === "queued") {
-      this.#callOff();
+      this.#isHeard();
       this.status.value = { state: "queued", position: message.position, size: message.size };
     } else {
       if (this.isOpen) this.#expectWithin(SILENCE_MS);
       this.#options.onMessage(message);
     }
+  }
+
+  /** The server has answered, and may take its time: whatever kept us from it is over. */
+  #isHeard(): void {
+    this.#callOff();
+    this.#options.problems.clear("connection");
   }
 
   #becomeOpen(ready: Ready): void {
@@ -200,7 +211,7 @@ export class Connection {
   #closed(code: number, reason: string): void {
     const unheard = this.status.peek().state === "connecting";
     this.#fail(endings.get(code) ?? { problem: unheard ? "unreachable" : "lost", retry_ms: 0 }, reason);
-    if (!endings.has(code) && unheard) void this.#askWhetherRefused();
+    if (!endings.has(code) && unheard) void this.#askWhy();
   }
 
   /** Every failure of the connection ends here: tear down, say why, and schedule one retry or give up. */
@@ -220,10 +231,17 @@ export class Connection {
     this.#callOff = clock.after(wait_ms, () => this.start());
   }
 
-  async #askWhetherRefused(): Promise<void> {
+  async #askWhy(): Promise<void> {
     const dial = this.#dials;
-    const refused = await this.#options.isRefused();
-    if (refused && dial === this.#dials) this.#fail({ problem: "refused", retry_ms: null }, "");
+    const { status, detail } = await this.#options.askWhy();
+    if (dial !== this.#dials) return;
+    const { problems } = this.#options;
+    if (status === 401) this.#closed(CloseCode.refused, detail);
+    else if (status === 403 || status === 421) this.#closed(OwnCode.denied, detail);
+    // A proxy answers for a server that is gone.
+    else if (status >= 500) problems.report("connection", "unreachable", detail);
+    // Not at once: a server that has just come back answers this as well.
+    else if (status > 0 && this.#retries >= SURE_AFTER_RETRIES) problems.report("connection", "noWebSocket");
   }
 
   #expectWithin(ms: number): void {

@@ -1,6 +1,6 @@
 /** Dials the transport that is wanted, and falls back from WebRTC to WebSocket where it may. Knows no page. */
 
-import { signal } from "@preact/signals";
+import { type Signal, signal } from "@preact/signals";
 import type { Clock } from "../browser/clock";
 import { type Dial, OwnCode, type Transport, type TransportEvents } from "./connection";
 import { type TransportChoice, transportFor, type TransportKind } from "./transport_choice";
@@ -8,7 +8,7 @@ import { type TransportChoice, transportFor, type TransportKind } from "./transp
 export interface DialerOptions {
   clock: Clock;
   dials: Record<TransportKind, Dial>;
-  choice: TransportChoice;
+  choice: Signal<TransportChoice>;
   isLocal: boolean;
   isVideo: () => boolean;
   /** WebRTC was given up, and this is to be said. */
@@ -31,7 +31,7 @@ export class Dialer {
 
   constructor(options: DialerOptions) {
     this.#options = options;
-    this.choice = signal(options.choice);
+    this.choice = options.choice;
   }
 
   get wanted(): TransportKind {

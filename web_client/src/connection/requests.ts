@@ -4,20 +4,40 @@ function address(path: string): URL {
   return new URL(path, document.baseURI);
 }
 
-/** Whether the server refuses us. False where it can't be reached. */
-export async function isRefused(): Promise<boolean> {
+/** An answer's status, and the server's own words where it gave any; 0 where there is no answer. */
+export interface Verdict {
+  status: number;
+  detail: string;
+}
+
+/**
+ * What plain HTTP says where a WebSocket failed: browsers hide the answer to that.
+ * By POST, which nothing answers here: with a GET browsers name no origin, and that may be what is refused.
+ */
+export async function askWhy(): Promise<Verdict> {
   try {
-    const { status } = await fetch(address("api/config"));
-    return status === 401 || status === 403;
+    const response = await fetch(address("api/config"), { method: "POST" });
+    return { status: response.status, detail: await detailOf(response) };
   } catch {
-    return false;
+    return { status: 0, detail: "" };
   }
+}
+
+/** What an answer that is a refusal says of the reason. */
+export async function detailOf(response: Response): Promise<string> {
+  try {
+    const { detail } = (await response.json()) as { detail?: unknown };
+    if (typeof detail === "string") return detail;
+  } catch {
+    // A proxy's page, not the server's word.
+  }
+  return `${response.status} ${response.statusText}`.trim();
 }
 
 /** The JSON schema of the params. Rejects where there is none. */
 export async function fetchSchema(): Promise<unknown> {
   const response = await fetch(address("api/params/schema"));
-  if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
+  if (!response.ok) throw new Error(await detailOf(response));
   return response.json();
 }
 

@@ -1,10 +1,12 @@
 /** Keeps the session's name for as long as the tab lives, so that a reload comes back to the same params. */
 
-const KEY = "realtime.session";
+import { recall, remember } from "../browser/kept";
+
+const KEY = "session";
 
 export function sessionName(): string {
-  const kept = sessionStorage.getItem(KEY);
-  if (kept) return kept;
+  const known = recall(KEY, "sessionStorage");
+  if (known) return known;
   const bytes = crypto.getRandomValues(new Uint8Array(12));
   const name = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   keepSessionName(name);
@@ -13,5 +15,5 @@ export function sessionName(): string {
 
 /** Keeps the name that the server gave, where it chose another one. */
 export function keepSessionName(name: string): void {
-  sessionStorage.setItem(KEY, name);
+  remember(KEY, name, "sessionStorage");
 }

@@ -2,6 +2,7 @@
 
 import { CloseCode } from "../protocol";
 import { OwnCode } from "./connection";
+import { detailOf } from "./requests";
 
 export interface ServerConfig {
   ice_servers: RTCIceServer[];
@@ -77,8 +78,10 @@ async function ask(url: URL, request: RequestInit): Promise<Response> {
 export function codeOf(status: number): number {
   switch (status) {
     case 401:
-    case 403:
       return CloseCode.refused;
+    case 403:
+    case 421:
+      return OwnCode.denied;
     case 404:
     case 405:
       return OwnCode.unavailable;
@@ -86,15 +89,5 @@ export function codeOf(status: number): number {
       return CloseCode.full;
     default:
       return OwnCode.unconnected;
-  }
-}
-
-async function detailOf(response: Response): Promise<string> {
-  try {
-    const { detail } = (await response.json()) as { detail?: unknown };
-    return typeof detail === "string" ? detail : "";
-  } catch {
-    // A proxy's page, not the server's word.
-    return `${response.status} ${response.statusText}`;
   }
 }

@@ -1,4 +1,4 @@
-/** Chooses the transport: the user's, or else what suits source and network. Pure, apart from the storage. */
+/** Chooses the transport: the user's, or else what suits source and network. Pure. */
 
 export type TransportKind = "websocket" | "webrtc";
 export type TransportChoice = "automatic" | TransportKind;
@@ -27,15 +27,4 @@ export function transportFor({ choice, isVideo, isLocal, hasFailed }: Circumstan
 /** Whether a host name of an address stands for this machine (RFC 6761, section 6.3). */
 export function isLoopback(hostname: string): boolean {
   return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
-}
-
-const KEY = "realtime.transport";
-
-export function keptChoice(): TransportChoice {
-  const kept = localStorage.getItem(KEY);
-  return transportChoices.find((choice) => choice === kept) ?? "automatic";
-}
-
-export function keepChoice(choice: TransportChoice): void {
-  localStorage.setItem(KEY, choice);
 }

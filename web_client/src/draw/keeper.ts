@@ -1,6 +1,7 @@
 /** Keeps the drawing in this browser, so that neither a reload nor a crash takes it. Knows no tool and no undo. */
 
 import type { Clock } from "../browser/clock";
+import { noteKept } from "../browser/kept";
 import type { Drawing } from "./drawing";
 import type { Layers } from "./layers";
 
@@ -25,6 +26,7 @@ export interface KeeperOptions {
 
 /** Longer than a pen is lifted between two strokes: compressing takes time from whoever draws. */
 const REST_MS = 700;
+const NAME = "drawing";
 
 export class Keeper {
   readonly #options: KeeperOptions;
@@ -50,7 +52,7 @@ export class Keeper {
         this.#sheets = kept.sheets;
       }
     } catch (error) {
-      console.warn("the drawing that was kept can't be read:", error);
+      noteKept(NAME, error);
     }
     this.#isRestored = true;
   }
@@ -70,9 +72,10 @@ export class Keeper {
     this.#isWriting = true;
     try {
       await this.#write();
+      noteKept(NAME);
     } catch (error) {
       // Full, or forbidden as in a private window: the drawing lasts as long as the page.
-      console.warn("the drawing is not kept:", error);
+      noteKept(NAME, error);
     }
     this.#isWriting = false;
     // What came meanwhile has a rest of its own, unless that has passed already.

@@ -23,17 +23,22 @@ export const german: Strings = {
   dismiss: "Ausblenden",
   close: "Schließen",
   restore: "Meine Einstellungen wieder verwenden",
+  useIt: "Übernehmen",
+  keepMine: "Meines behalten",
   problems: {
     ended: "Der Server hat diese Sitzung beendet. Mit Verbinden geht es von vorn los.",
     goingAway: "Der Server startet neu. Die Seite verbindet sich von selbst wieder.",
     version:
       "Diese Seite und der Server sprechen nicht dieselbe Version. Lade die Seite neu; hilft das nicht, aktualisiere den Server.",
     refused: "Dieser Server verlangt sein Token: Öffne die Adresse, die der Server ausgegeben hat.",
+    denied: "Der Server weist diese Seite ab.",
     tooBig: "Ein Bild war dem Server zu groß. Wähle eine kleinere Breite und Höhe und drücke dann Verbinden.",
     engineFailed:
       "Die Bildberechnung auf dem Server ist ausgefallen; sein Protokoll sagt, warum. Die Seite versucht es weiter.",
     full: "Der Server ist voll. Schließe ein anderes Fenster, das ihn nutzt, oder warte: Die Seite versucht es weiter.",
     unreachable: "Der Server ist nicht erreichbar. Prüfe, ob er läuft; die Seite versucht es weiter.",
+    noWebSocket:
+      "Der Server antwortet, aber kein WebSocket kommt durch: Ein Proxy dazwischen muss Upgrades weitergeben. Die Seite versucht es weiter.",
     lost: "Die Verbindung ist abgerissen. Die Seite verbindet sich von selbst wieder.",
     webrtcBlocked:
       "WebRTC bekommt keine Verbindung zum Server: Etwas auf dem Weg blockiert es womöglich. Die Seite versucht es weiter.",
@@ -45,6 +50,10 @@ export const german: Strings = {
     cameraInsecure:
       "Browser geben die Kamera nur an https://- oder localhost-Adressen. Öffne die Seite dort, oder wähle Zeichnen.",
     cameraLost: "Die Kamera wurde abgezogen oder entzogen. Wähle Kamera noch einmal.",
+    cameraBlack:
+      "Das Bild der Kamera ist schwarz. Öffne ihre Blende, oder erlaube die Kamera in den Datenschutz-Einstellungen des Systems.",
+    inputMuted:
+      "Die Eingabe liefert gerade kein Bild: Eine Kamera ist vielleicht abgeschaltet oder anderswo in Gebrauch, ein Fenster verkleinert. Es geht von selbst weiter.",
     screenRefused:
       "Es wurde nichts gewählt, oder dieser Browser darf den Bildschirm nicht aufnehmen. Wähle Bildschirm noch einmal; auf einem Mac erlaube es in den Systemeinstellungen.",
     screenInsecure:
@@ -55,13 +64,19 @@ export const german: Strings = {
     screenEnded: "Der Bildschirm wird nicht mehr geteilt. Wähle Bildschirm noch einmal.",
     fileUnreadable:
       "Dieser Browser kann die Datei nicht zeigen. Versuche ein Bild als JPEG, PNG oder WebP, oder ein Video als MP4 oder WebM.",
+    stillOnly:
+      "Diese Animation steht hier still: Manche Browser spielen sie nur an https://- oder localhost-Adressen, andere gar nicht. Ein Video läuft überall.",
     layersFull:
       "Die Zeichnung hat so viele Ebenen, wie sie haben kann. Lösche eine und füge das Bild dann noch einmal hinzu.",
     encoding: "Dieser Browser kann keine Bilder zum Senden komprimieren. Aktualisiere ihn oder nimm einen anderen.",
+    grabbing:
+      "Die Bilder der Eingabe sind gerade nicht lesbar. Die Seite versucht es weiter; bleibt es so, wähle die Eingabe noch einmal.",
     frameRefused: "Der Server konnte ein Bild von hier nicht verwenden.",
     commandRefused: "Der Server hat das abgelehnt.",
     paramsChanged: "Der Server kam mit anderen Einstellungen zurück. Es gelten die angezeigten.",
-    noSchema: "Die Einstellungen konnten nicht geladen werden. Lade die Seite neu, um es noch einmal zu versuchen.",
+    noSchema: "Die Einstellungen konnten nicht geladen werden. Die Seite versucht es weiter.",
+    notKept: "Dieser Browser behält hier nichts: Sein Speicher ist gesperrt oder voll.",
+    unexpected: "Auf dieser Seite ist etwas schiefgegangen. Geht es nicht weiter, lade sie neu.",
     windowRefused:
       "Der Browser hat das Ausgabefenster blockiert. Erlaube Pop-ups für diese Seite und versuche es noch einmal.",
     pictureInPictureRefused:
@@ -80,6 +95,8 @@ export const german: Strings = {
     addressCopied: "Die Adresse mit dieser Vorgabe ist kopiert: Füge sie ein, wo du willst.",
     addressInBar: "Die Adresszeile enthält jetzt die Vorgabe: Kopiere die Adresse von dort.",
     lookRestored: "Das Aussehen dieses Bildes gilt jetzt.",
+    linkTaken: "Das Aussehen aus dem Link gilt jetzt.",
+    linkOffered: "Dieser Link bringt ein Aussehen mit. Es würde deines ersetzen.",
     presetsImported: "Die Vorgaben dieser Datei stehen jetzt in der Reihe.",
     presetRemoved: "Die Vorgabe ist entfernt.",
     presetOverwritten: "Die Vorgabe hat jetzt das jetzige Aussehen.",

@@ -23,17 +23,22 @@ export const french: Strings = {
   dismiss: "Masquer",
   close: "Fermer",
   restore: "Reprendre mes réglages",
+  useIt: "L’utiliser",
+  keepMine: "Garder le mien",
   problems: {
     ended: "Le serveur a mis fin à cette session. Appuyez sur Se connecter pour recommencer.",
     goingAway: "Le serveur redémarre. La page se reconnecte d’elle-même.",
     version:
       "Cette page et le serveur ne parlent pas la même version. Rechargez la page ; si rien n’y fait, mettez le serveur à jour.",
     refused: "Ce serveur demande son jeton : ouvrez l’adresse qu’il a affichée.",
+    denied: "Le serveur refuse cette page.",
     tooBig:
       "Une image était trop grande pour le serveur. Choisissez une largeur et une hauteur plus petites, puis Se connecter.",
     engineFailed: "Le moteur du serveur est en panne ; son journal dit pourquoi. La page continue d’essayer.",
     full: "Le serveur est complet. Fermez une autre fenêtre qui l’utilise, ou attendez : la page continue d’essayer.",
     unreachable: "Le serveur est injoignable. Vérifiez qu’il fonctionne ; la page continue d’essayer.",
+    noWebSocket:
+      "Le serveur répond, mais aucun WebSocket ne passe : un proxy en chemin doit transmettre les « upgrades ». La page continue d’essayer.",
     lost: "La connexion est perdue. La page se reconnecte d’elle-même.",
     webrtcBlocked:
       "WebRTC n’atteint pas le serveur : quelque chose en chemin le bloque peut-être. La page continue d’essayer.",
@@ -45,6 +50,10 @@ export const french: Strings = {
     cameraInsecure:
       "Les navigateurs ne donnent la caméra qu’aux adresses https:// ou localhost. Ouvrez-y la page, ou choisissez Dessin.",
     cameraLost: "La caméra a été débranchée ou retirée. Choisissez Caméra à nouveau.",
+    cameraBlack:
+      "L’image de la caméra est noire. Ouvrez son cache, ou autorisez la caméra dans les réglages de confidentialité du système.",
+    inputMuted:
+      "L’entrée ne donne pas d’image en ce moment : une caméra est peut-être coupée ou utilisée ailleurs, une fenêtre réduite. Elle reprendra d’elle-même.",
     screenRefused:
       "Rien n’a été choisi, ou ce navigateur n’a pas le droit de filmer l’écran. Choisissez Écran à nouveau ; sur un Mac, autorisez-le dans les réglages du système.",
     screenInsecure:
@@ -55,12 +64,18 @@ export const french: Strings = {
     screenEnded: "L’écran n’est plus partagé. Choisissez Écran à nouveau.",
     fileUnreadable:
       "Ce navigateur ne sait pas montrer ce fichier. Essayez une image JPEG, PNG ou WebP, ou une vidéo MP4 ou WebM.",
+    stillOnly:
+      "Cette animation reste figée ici : certains navigateurs ne la jouent qu’aux adresses https:// ou localhost, d’autres pas du tout. Une vidéo passe partout.",
     layersFull: "Le dessin a tous les calques possibles. Supprimez-en un, puis ajoutez l’image à nouveau.",
     encoding: "Ce navigateur ne sait pas compresser les images à envoyer. Mettez-le à jour ou essayez-en un autre.",
+    grabbing:
+      "Les images de l’entrée sont illisibles en ce moment. La page continue d’essayer ; si cela dure, choisissez l’entrée à nouveau.",
     frameRefused: "Le serveur n’a pas pu utiliser une image d’ici.",
     commandRefused: "Le serveur a refusé cela.",
     paramsChanged: "Le serveur est revenu avec d’autres réglages. Ceux affichés sont en vigueur.",
-    noSchema: "Les réglages n’ont pas pu être chargés. Rechargez la page pour réessayer.",
+    noSchema: "Les réglages n’ont pas pu être chargés. La page continue d’essayer.",
+    notKept: "Ce navigateur ne garde rien ici : son stockage est bloqué ou plein.",
+    unexpected: "Quelque chose a échoué sur cette page. Si elle ne continue pas, rechargez-la.",
     windowRefused:
       "Le navigateur a bloqué la fenêtre de sortie. Autorisez les pop-ups pour cette page, puis réessayez.",
     pictureInPictureRefused: "Le navigateur a refusé l’incrustation. Réessayez, ou ouvrez une fenêtre de sortie.",
@@ -76,6 +91,8 @@ export const french: Strings = {
     addressCopied: "L’adresse avec ce préréglage est copiée : collez-la où vous voulez.",
     addressInBar: "La barre d’adresse contient maintenant le préréglage : copiez l’adresse de là.",
     lookRestored: "L’aspect de cette image est en vigueur.",
+    linkTaken: "L’aspect du lien est en vigueur.",
+    linkOffered: "Ce lien apporte un aspect. Il remplacerait le vôtre.",
     presetsImported: "Les préréglages de ce fichier sont dans la rangée.",
     presetRemoved: "Le préréglage est retiré.",
     presetOverwritten: "Le préréglage a maintenant l’aspect présent.",

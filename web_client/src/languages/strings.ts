@@ -21,16 +21,21 @@ export const english = {
   dismiss: "Dismiss",
   close: "Close",
   restore: "Use my settings again",
+  useIt: "Use it",
+  keepMine: "Keep mine",
   problems: {
     ended: "The server ended this session. Press Connect to start again.",
     goingAway: "The server is restarting. The page reconnects by itself.",
     version:
       "This page and the server don't speak the same version. Reload the page; if that doesn't help, update the server.",
     refused: "This server needs its token: open the address that the server printed.",
+    denied: "The server refuses this page.",
     tooBig: "A picture was too big for the server. Choose a smaller width and height, then press Connect.",
     engineFailed: "The server's engine failed; its log says why. The page keeps trying.",
     full: "The server is full. Close another window that uses it, or wait: the page keeps trying.",
     unreachable: "The server can't be reached. Check that it is running; the page keeps trying.",
+    noWebSocket:
+      "The server answers, but no WebSocket gets through to it: a proxy in between has to pass upgrades on. The page keeps trying.",
     lost: "The connection was lost. The page reconnects by itself.",
     webrtcBlocked:
       "WebRTC gets no connection to the server: something between here and there may block it. The page keeps trying.",
@@ -41,6 +46,10 @@ export const english = {
     cameraInsecure:
       "Browsers give the camera only to https:// or localhost addresses. Open the page there, or choose Draw.",
     cameraLost: "The camera was unplugged or taken away. Choose Camera again.",
+    cameraBlack:
+      "The camera's picture is black. Open its shutter, or allow the camera in the system's privacy settings.",
+    inputMuted:
+      "The input gives no picture at the moment: a camera may be switched off or in use elsewhere, a window minimised. It goes on by itself.",
     screenRefused:
       "Nothing was chosen, or this browser may not record the screen. Choose Screen again; on a Mac, allow it in the system's privacy settings.",
     screenInsecure:
@@ -49,12 +58,18 @@ export const english = {
     screenBusy: "The screen can't be recorded. Choose Screen again and pick another window.",
     screenEnded: "The screen is no longer shared. Choose Screen again.",
     fileUnreadable: "This browser can't show that file. Try a JPEG, PNG or WebP picture, or an MP4 or WebM video.",
+    stillOnly:
+      "This animation stands still here: some browsers play it at https:// or localhost addresses only, others not at all. A video plays anywhere.",
     layersFull: "The drawing has all the layers it can have. Delete one, then add the picture again.",
     encoding: "This browser can't compress pictures for sending. Update it, or try another one.",
+    grabbing:
+      "The input's pictures can't be read at the moment. The page keeps trying; if this stays, choose the input again.",
     frameRefused: "The server could not use a picture from here.",
     commandRefused: "The server refused that.",
     paramsChanged: "The server came back with other settings than before. The ones shown are in force.",
-    noSchema: "The settings could not be loaded. Reload the page to try again.",
+    noSchema: "The settings could not be loaded. The page keeps trying.",
+    notKept: "This browser keeps nothing here: its storage is blocked or full.",
+    unexpected: "Something on this page failed. If it doesn't go on, reload it.",
     windowRefused: "The browser blocked the output window. Allow pop-ups for this page, then try again.",
     pictureInPictureRefused: "The browser refused picture in picture. Try again, or open an output window.",
     noLook: "That file holds neither a look nor presets. Open a snapshot of this page or an exported file.",
@@ -69,6 +84,8 @@ export const english = {
     addressCopied: "The address with this preset is copied: paste it anywhere.",
     addressInBar: "The address bar has the preset now: copy the address from there.",
     lookRestored: "The look of that picture is in force.",
+    linkTaken: "The look of the link is in force.",
+    linkOffered: "This link brings a look. It would replace yours.",
     presetsImported: "The presets of that file are in the row.",
     presetRemoved: "The preset is removed.",
     presetOverwritten: "The preset has the present look now.",

@@ -13,6 +13,7 @@ export function Messages({ client }: { client: Client }) {
   return (
     <div class="messages" aria-live="polite">
       <Progress status={client.connection.status.value} />
+      {client.notes.question.value && <NoteLine notes={client.notes} note={client.notes.question.value} />}
       {client.notes.current.value && <NoteLine notes={client.notes} note={client.notes.current.value} />}
       {problems.map(([scope, problem]) => (
         <ProblemLine key={scope} client={client} scope={scope} problem={problem} />
@@ -47,7 +48,7 @@ function Progress({ status }: { status: Status }) {
   return null;
 }
 
-function NoteLine({ notes, note: { kind, undo } }: { notes: Notes; note: Note }) {
+function NoteLine({ notes, note: { kind, undo, answer } }: { notes: Notes; note: Note }) {
   return (
     <div class="message">
       <p>{strings.notes[kind]}</p>
@@ -62,8 +63,13 @@ function NoteLine({ notes, note: { kind, undo } }: { notes: Notes; note: Note })
           {strings.tools.undo}
         </button>
       )}
-      <button type="button" class="quiet" onClick={() => notes.dismiss()}>
-        {strings.dismiss}
+      {answer && (
+        <button type="button" onClick={() => answer(true)}>
+          {strings.useIt}
+        </button>
+      )}
+      <button type="button" class="quiet" onClick={() => (answer ? answer(false) : notes.dismiss())}>
+        {answer ? strings.keepMine : strings.dismiss}
       </button>
     </div>
   );

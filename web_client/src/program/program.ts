@@ -1,6 +1,6 @@
 /** Draws what is on air onto canvases: those of a second screen, a recording, a picture in picture. */
 
-import { centreCrop } from "../sources/crop";
+import { centreCrop, PAPER } from "../sources/crop";
 import type { Picture } from "../sources/source";
 import type { ProgramLayer } from "./mix";
 
@@ -67,6 +67,10 @@ export class Program {
     context.globalAlpha = opacity;
     const crop = centreCrop(picture.width, picture.height, width, height);
     context.setTransform(picture.mirrored ? -1 : 1, 0, 0, 1, left_px + (picture.mirrored ? width : 0), 0);
+    if (what === "input") {
+      context.fillStyle = PAPER;
+      context.fillRect(0, 0, width, height);
+    }
     context.drawImage(picture.image, crop.x, crop.y, crop.width, crop.height, 0, 0, width, height);
     context.restore();
   }

@@ -1,6 +1,7 @@
 /** Shows results: single frames on a canvas, the newest one only, or live video. One of the two is in view. */
 
 import { signal } from "@preact/signals";
+import { onNextPicture } from "../browser/video_frames";
 import { Flag, Format, type Frame, mimeTypes } from "../protocol";
 import type { Picture } from "../sources/source";
 
@@ -89,14 +90,14 @@ export class Player {
     this.view.value = this.#video;
     this.hasPicture.value = true;
     let presented = 0;
-    const onPicture = (_now: number, { presentedFrames }: VideoFrameCallbackMetadata) => {
+    const onPicture: Parameters<typeof onNextPicture>[1] = (_now, { presentedFrames } = { presentedFrames: presented + 1 }) => {
       if (this.#video.srcObject !== stream) return;
       // A busy page is called for some of them only.
       this.#onPlayed(presented > 0 ? presentedFrames - presented : 1);
       presented = presentedFrames;
-      this.#video.requestVideoFrameCallback(onPicture);
+      onNextPicture(this.#video, onPicture);
     };
-    this.#video.requestVideoFrameCallback(onPicture);
+    onNextPicture(this.#video, onPicture);
   }
 
   #copyVideo(): void {

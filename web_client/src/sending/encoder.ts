@@ -8,17 +8,34 @@ export type Encode = (picture: Picture, width: number, height: number) => Promis
 
 const JPEG_QUALITY = 0.85;
 
+/** This browser can't compress pictures at all: to try again is no use. */
+export class NoEncoder extends Error {}
+
 export function createEncoder(): Encode {
-  const worker = new Worker(new URL("./encoder.worker.ts", import.meta.url), { type: "module" });
+  let worker: Worker | null = null;
   return async ({ image, mirrored }, width, height) => {
+    const running = (worker ??= start());
     const bitmap = await createImageBitmap(image);
     const reply = await new Promise<EncodeReply>((resolve) => {
-      worker.onmessage = (event: MessageEvent<EncodeReply>) => resolve(event.data);
-      worker.onerror = (event) => resolve({ error: event.message });
+      running.onmessage = (event: MessageEvent<EncodeReply>) => resolve(event.data);
+      running.onerror = (event) => {
+        // It did not load, say: the next picture gets another one.
+        worker = null;
+        resolve({ error: event.message || "the worker broke" });
+      };
       const request: EncodeRequest = { bitmap, width, height, mirrored, quality: JPEG_QUALITY };
-      worker.postMessage(request, [bitmap]);
+      running.postMessage(request, [bitmap]);
     });
     if ("error" in reply) throw new Error(reply.error);
     return new Uint8Array(reply.bytes);
   };
+}
+
+function start(): Worker {
+  if (!("OffscreenCanvas" in globalThis)) throw new NoEncoder("OffscreenCanvas is missing");
+  try {
+    return new Worker(new URL("./encoder.worker.ts", import.meta.url), { type: "module" });
+  } catch (error) {
+    throw new NoEncoder(String(error));
+  }
 }

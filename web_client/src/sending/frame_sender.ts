@@ -17,6 +17,9 @@ export interface FrameSenderOptions {
   onError: (error: unknown) => void;
 }
 
+/** What failed once may fail for a while: a video that is being wound, a canvas that was lost. */
+export const RETRY_MS = 100;
+
 export class FrameSender implements Sender {
   readonly credit = new CreditWindow();
   readonly #options: FrameSenderOptions;
@@ -50,11 +53,12 @@ export class FrameSender implements Sender {
 
   /** Sends if there is something to send and a credit for it; call it whenever either may have come. */
   async pump(): Promise<void> {
-    const { encode, target, send, onSent, onError } = this.#options;
+    const { clock, encode, target, send, onSent, onError } = this.#options;
     const size = target();
     const picture = this.#source?.picture();
     if (this.#isEncoding || this.#changedAt_ms === null || !size || !picture || !this.credit.free) return;
     const capturedAt_ms = this.#changedAt_ms;
+    const source = this.#source;
     const connection = this.#connection;
     this.#changedAt_ms = null;
     this.#isEncoding = true;
@@ -68,9 +72,11 @@ export class FrameSender implements Sender {
       }
     } catch (error) {
       onError(error);
-    } finally {
-      this.#isEncoding = false;
+      // A still that is lost would never come again.
+      if (source === this.#source) this.#changedAt_ms ??= capturedAt_ms;
+      await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
     }
+    this.#isEncoding = false;
     void this.pump();
   }
 

@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import type { Clock } from "../browser/clock";
 import type { TransportKind } from "../connection/transport_choice";
 import type { Source } from "../sources/source";
-import type { Encode } from "./encoder";
+import { type Encode, NoEncoder } from "./encoder";
 import { FrameSender } from "./frame_sender";
 import type { Sender } from "./sender";
 import { type TrackCanvas, TrackSender } from "./track_sender";
@@ -19,8 +19,12 @@ export interface SendersOptions {
   sendFrame: (bytes: ArrayBuffer) => void;
   createCanvas: () => TrackCanvas;
   onSent: () => void;
+  /** Pictures have failed for a while: those of this input, or all of them in this browser (`NoEncoder`). */
   onError: (error: unknown) => void;
 }
+
+/** Pictures in a row that fail before it is worth a word. */
+const PATIENCE = 5;
 
 export class Senders implements Sender {
   /** Whether the server owes an answer to a frame. */
@@ -29,6 +33,7 @@ export class Senders implements Sender {
   readonly #options: SendersOptions;
   readonly #frames: FrameSender;
   readonly #tracks: TrackSender;
+  #failures = 0;
 
   constructor(options: SendersOptions) {
     this.#options = options;
@@ -43,6 +48,7 @@ export class Senders implements Sender {
   }
 
   use(source: Source | null): void {
+    this.#failures = 0;
     this.#frames.use(source);
     this.#tracks.use(source);
   }
@@ -84,10 +90,13 @@ export class Senders implements Sender {
       clock,
       target: () => (transport() === kind ? target() : null),
       onSent: () => {
+        this.#failures = 0;
         onSent();
         this.#noteWork();
       },
-      onError,
+      onError: (error: unknown) => {
+        if (++this.#failures === (error instanceof NoEncoder ? 1 : PATIENCE)) onError(error);
+      },
     };
   }
 

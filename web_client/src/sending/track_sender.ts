@@ -2,6 +2,7 @@
 
 import type { Clock } from "../browser/clock";
 import type { Picture, Source } from "../sources/source";
+import { RETRY_MS } from "./frame_sender";
 import type { Sender } from "./sender";
 
 /** A canvas whose pictures become a track when they are told to. */
@@ -79,6 +80,7 @@ export class TrackSender implements Sender {
       this.#canvas.capture(picture, size.width, size.height);
     } catch (error) {
       onError(error);
+      this.#callOff = clock.after(RETRY_MS, () => this.#send(again_ms));
       return;
     }
     this.#sentAt_ms = clock.now();

@@ -3,7 +3,7 @@
 import { type Signal, signal } from "@preact/signals";
 import { flag, kept, text } from "../browser/kept";
 import { Capture } from "./capture";
-import { type CroppedSource, type Picture, SourceError, type SourceProblem } from "./source";
+import { type CroppedSource, type OnSourceProblem, type Picture, SourceError, type SourceProblem } from "./source";
 
 export class Camera implements CroppedSource {
   readonly isStill = false;
@@ -18,8 +18,8 @@ export class Camera implements CroppedSource {
   readonly #mirrorsAway = kept("mirroredAway", flag, false);
   #changed: () => void = () => {};
 
-  constructor(onLost: (problem: SourceProblem) => void) {
-    this.#capture = new Capture(() => onLost("cameraLost"));
+  constructor({ onLost, onBlank }: OnSourceProblem) {
+    this.#capture = new Capture({ onEnded: () => onLost("cameraLost"), onBlank, black: "cameraBlack" });
     ({ view: this.view, shape: this.shape } = this.#capture);
   }
 
@@ -57,7 +57,8 @@ export class Camera implements CroppedSource {
   }
 
   readonly #listDevices = async (): Promise<void> => {
-    const devices = await navigator.mediaDevices.enumerateDevices();
+    // A list that can't be had is no reason to do without the camera.
+    const devices = await navigator.mediaDevices.enumerateDevices().catch(() => []);
     this.devices.value = devices.filter((device) => device.kind === "videoinput");
   };
 }

@@ -16,7 +16,10 @@ export function centreCrop(width: number, height: number, toWidth: number, toHei
   return { x: (width - cropWidth) / 2, y: (height - cropHeight) / 2, width: cropWidth, height: cropHeight };
 }
 
-/** Fills the context's canvas with the picture, cropped, scaled and mirrored: what is sent on any transport. */
+/** What lies under a picture that is transparent somewhere: or else it would be the picture before. */
+export const PAPER = "#fff";
+
+/** Fills the context's canvas with the picture on paper, cropped, scaled and mirrored: what is sent on any transport. */
 export function drawFitted(
   context: CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D,
   picture: Picture,
@@ -25,6 +28,8 @@ export function drawFitted(
   const crop = centreCrop(picture.width, picture.height, width, height);
   context.imageSmoothingQuality = "medium";
   context.setTransform(picture.mirrored ? -1 : 1, 0, 0, 1, picture.mirrored ? width : 0, 0);
+  context.fillStyle = PAPER;
+  context.fillRect(0, 0, width, height);
   context.drawImage(picture.image, crop.x, crop.y, crop.width, crop.height, 0, 0, width, height);
 }
 

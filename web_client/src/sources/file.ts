@@ -1,19 +1,23 @@
-/** A picture or a video of the user's own as a source. A video plays over and over. */
+/** A picture or a video of the user's own as a source. Videos and animations play over and over. */
 
 import { signal } from "@preact/signals";
+import { browserClock } from "../browser/clock";
+import { openAnimation, type PictureAnimation, saysItMoves } from "./animation";
+import { PAPER } from "./crop";
 import { MovingPicture } from "./moving";
+import { isTransparent, sample } from "./sample";
 import { type CroppedSource, type Picture, SourceError } from "./source";
 
 /** A video element that can't play a file may also say nothing. */
 const LOAD_TIMEOUT_MS = 10_000;
 /** More pixels than any model takes. A phone's photograph has ten times as many, each read with every sending. */
 const LONGER_SIDE_PX = 2048;
-const PAPER = "#ffffff";
 
 export class FileSource implements CroppedSource {
   readonly shape = signal<{ width: number; height: number } | null>(null);
   readonly name = signal("");
   readonly hasVideo = signal(false);
+  readonly isAnimated = signal(false);
   readonly isPlaying = signal(false);
   /** The video's position and duration, in seconds. */
   readonly position_s = signal(0);
@@ -22,8 +26,9 @@ export class FileSource implements CroppedSource {
   readonly view = document.createElement("div");
 
   readonly #moving = new MovingPicture();
-  /** Null until there is one. */
+  /** A still, or the picture of the animation that is shown. Null until there is one. */
   #still: HTMLCanvasElement | null = null;
+  #animation: PictureAnimation | null = null;
   #url = "";
   #changed: (() => void) | null = null;
 
@@ -39,7 +44,7 @@ export class FileSource implements CroppedSource {
   }
 
   get isStill(): boolean {
-    return !this.hasVideo.peek();
+    return !this.hasVideo.peek() && !this.isAnimated.peek();
   }
 
   get isEmpty(): boolean {
@@ -49,23 +54,35 @@ export class FileSource implements CroppedSource {
   /** Shows what was opened before, if anything. */
   async start(changed: () => void): Promise<void> {
     this.#changed = changed;
-    if (this.hasVideo.peek()) await this.#moving.showFile(this.#url, changed);
+    if (this.hasVideo.peek()) this.#moving.showFile(this.#url, changed);
+    else if (this.#animation) this.#playAnimation();
     else if (this.#url) changed();
   }
 
   stop(): void {
     this.#changed = null;
+    this.#pauseAnimation();
     this.#moving.clear();
   }
 
-  /** Takes another file. Rejects with a SourceError where this browser can't show it; the one before then stays. */
-  async open(file: File): Promise<void> {
+  /**
+   * Takes another file. Rejects with a SourceError where this browser can't show it; the one before then stays.
+   * @returns whether all of it is shown: false for an animation that stands still.
+   */
+  async open(file: File): Promise<boolean> {
     const url = URL.createObjectURL(file);
-    const isVideo = file.type.startsWith("video/");
     let still: HTMLCanvasElement | null = null;
+    let isOnPaper = false;
+    let animation: PictureAnimation | null = null;
     try {
-      if (isVideo) await probeVideo(url);
-      else still = await readPicture(url);
+      // What it is shows when it is read: many systems have no type for .mkv and .mov.
+      if (!file.type.startsWith("video/"))
+        still = await readPicture(url).catch((error: unknown) => {
+          if (file.type.startsWith("image/")) throw error;
+          return null;
+        });
+      if (still) animation = await openAnimation(file, browserClock).catch(() => null);
+      else isOnPaper = await probeVideo(url);
     } catch (error) {
       URL.revokeObjectURL(url);
       throw new SourceError("fileUnreadable", error);
@@ -73,12 +90,17 @@ export class FileSource implements CroppedSource {
     URL.revokeObjectURL(this.#url);
     this.#url = url;
     this.#still = still;
+    this.#animation?.close();
+    this.#animation = animation;
+    this.isAnimated.value = animation !== null;
     this.name.value = file.name;
-    this.hasVideo.value = isVideo;
+    this.hasVideo.value = !still;
     this.#moving.clear();
+    this.#moving.view.classList.toggle("on-paper", isOnPaper);
     if (still) this.shape.value = { width: still.width, height: still.height };
     this.view.replaceChildren(still ?? this.#moving.view);
     if (this.#changed) await this.start(this.#changed);
+    return !still || animation !== null || !(await saysItMoves(file));
   }
 
   picture(): Picture | null {
@@ -88,6 +110,11 @@ export class FileSource implements CroppedSource {
   }
 
   togglePlay(): void {
+    if (this.#animation) {
+      if (this.isPlaying.peek()) this.#pauseAnimation();
+      else this.#playAnimation();
+      return;
+    }
     const video = this.#moving.view;
     // Rejects when it is paused again before it begins; that is no failure.
     if (video.paused) void video.play().catch(() => {});
@@ -96,6 +123,25 @@ export class FileSource implements CroppedSource {
 
   seek(to_s: number): void {
     this.#moving.view.currentTime = to_s;
+  }
+
+  #playAnimation(): void {
+    const [canvas, context] = [this.#still, this.#still?.getContext("2d")];
+    if (!canvas || !context) return;
+    this.isPlaying.value = true;
+    const draw = (picture: VideoFrame) => {
+      context.fillStyle = PAPER;
+      context.fillRect(0, 0, canvas.width, canvas.height);
+      context.drawImage(picture, 0, 0, canvas.width, canvas.height);
+      this.#changed?.();
+    };
+    void this.#animation?.play(draw).then((hasBroken) => hasBroken && (this.isPlaying.value = false));
+  }
+
+  #pauseAnimation(): void {
+    if (!this.#animation) return;
+    this.#animation.pause();
+    this.isPlaying.value = false;
   }
 
   readonly #readPosition = (): void => {
@@ -123,7 +169,8 @@ async function readPicture(url: string): Promise<HTMLCanvasElement> {
   return canvas;
 }
 
-async function probeVideo(url: string): Promise<void> {
+/** Rejects where it can't be played. Returns whether it is transparent anywhere. */
+async function probeVideo(url: string): Promise<boolean> {
   const video = document.createElement("video");
   video.muted = true;
   video.src = url;
@@ -139,5 +186,7 @@ async function probeVideo(url: string): Promise<void> {
       reject(new Error(video.error?.message ?? "unreadable"));
     };
   });
+  const points = sample(video);
   video.removeAttribute("src");
+  return points !== null && isTransparent(points);
 }

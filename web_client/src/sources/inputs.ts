@@ -1,15 +1,16 @@
 /** Holds the sources, switches between them, and reports what went wrong with one. Knows no connection. */
 
 import { signal } from "@preact/signals";
+import { recall, remember } from "../browser/kept";
 import type { Problems } from "../problems";
 import { Camera } from "./camera";
 import { DrawingCanvas } from "./canvas";
 import { FileSource } from "./file";
 import { Screen } from "./screen";
-import { type Picture, type Source, SourceError, type SourceKind, type SourceProblem } from "./source";
+import { type OnSourceProblem, type Picture, type Source, SourceError, type SourceKind } from "./source";
 
 /** For as long as the tab lives, like the session that the pictures go to. */
-const KIND_KEY = "realtime.source";
+const KIND_KEY = "source";
 
 export interface InputsOptions {
   problems: Problems;
@@ -22,8 +23,18 @@ export interface InputsOptions {
 }
 
 export class Inputs {
-  readonly camera = new Camera((problem) => this.#lost(problem));
-  readonly screen = new Screen((problem) => this.#lost(problem));
+  readonly #onProblem: OnSourceProblem = {
+    onLost: (problem) => {
+      this.#options.problems.report("source", problem);
+      this.kind.value = null;
+    },
+    onBlank: (problem) => {
+      if (problem) this.#options.problems.report("source", problem);
+      else this.#options.problems.clear("source");
+    },
+  };
+  readonly camera = new Camera(this.#onProblem);
+  readonly screen = new Screen(this.#onProblem);
   readonly file = new FileSource();
   readonly canvas = new DrawingCanvas();
   readonly kind = signal<SourceKind | null>(null);
@@ -49,7 +60,7 @@ export class Inputs {
     this.source?.stop();
     this.#options.problems.clear("source");
     this.kind.value = kind;
-    sessionStorage.setItem(KIND_KEY, kind);
+    remember(KIND_KEY, kind, "sessionStorage");
     const { source } = this;
     if (source) this.#options.onUse(source);
     await this.#try(kind, () => source?.start(this.#options.changed));
@@ -59,22 +70,27 @@ export class Inputs {
 
   /** Goes on with what a reload has interrupted: the drawing, or a camera that this page may use without asking. */
   async resume(): Promise<void> {
-    const kind = sessionStorage.getItem(KIND_KEY);
+    const kind = recall(KIND_KEY, "sessionStorage");
     if (kind === "canvas") await this.use(kind);
     else if (kind === "camera" && (await mayUseCamera()) && this.kind.peek() === null) await this.use(kind);
   }
 
   /** Takes a picture or a video from the user: under a drawing, or as the source. */
   async open(file: File): Promise<void> {
-    this.#options.problems.clear("source");
+    const { problems } = this.#options;
+    let isWhole: boolean;
     try {
       if (this.kind.peek() === "canvas" && file.type.startsWith("image/")) return await this.canvas.addPicture(file);
-      await this.file.open(file);
+      isWhole = await this.file.open(file);
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
-      this.#options.problems.report("source", error.kind);
+      // What was the input goes on, and is no worse for it.
+      if (this.kind.peek()) problems.mention(error.kind);
+      else problems.report("source", error.kind);
       return;
     }
+    problems.clear("source");
+    if (!isWhole) problems.mention("stillOnly");
     if (this.kind.peek() !== "file") await this.use("file");
     // From a still to a video, say.
     else this.#options.onBegun();
@@ -101,10 +117,6 @@ export class Inputs {
     }
   }
 
-  #lost(problem: SourceProblem): void {
-    this.#options.problems.report("source", problem);
-    this.kind.value = null;
-  }
 }
 
 async function mayUseCamera(): Promise<boolean> {

@@ -1,7 +1,11 @@
 /** A video element as a source's view: says when it has a new picture, and what shape its pictures have. */
 
 import { signal } from "@preact/signals";
+import { onNextPicture } from "../browser/video_frames";
 import type { Picture } from "./source";
+
+/** HTMLMediaElement.HAVE_CURRENT_DATA */
+const HAS_PICTURE = 2;
 
 export class MovingPicture {
   readonly view = document.createElement("video");
@@ -12,16 +16,18 @@ export class MovingPicture {
     this.view.muted = true;
     this.view.playsInline = true;
     this.view.addEventListener("resize", this.#measure);
+    // Phones pause the camera of a page that goes out of sight, and don't go on by themselves.
+    document.addEventListener("visibilitychange", () => !document.hidden && this.view.srcObject && this.#play());
   }
 
-  async show(stream: MediaStream, changed: () => void): Promise<void> {
+  show(stream: MediaStream, changed: () => void): void {
     this.view.srcObject = stream;
-    await this.#begin(changed);
+    this.#begin(changed);
   }
 
-  async showFile(url: string, changed: () => void): Promise<void> {
+  showFile(url: string, changed: () => void): void {
     this.view.src = url;
-    await this.#begin(changed);
+    this.#begin(changed);
   }
 
   clear(): void {
@@ -32,22 +38,28 @@ export class MovingPicture {
   }
 
   picture(mirrored: boolean): Picture | null {
-    const { videoWidth: width, videoHeight: height } = this.view;
-    return this.#changed && width > 0 ? { image: this.view, width, height, mirrored } : null;
+    const { videoWidth: width, videoHeight: height, readyState } = this.view;
+    // While it begins or is wound there is nothing to draw: a grab would fail.
+    return this.#changed && width > 0 && readyState >= HAS_PICTURE ? { image: this.view, width, height, mirrored } : null;
   }
 
-  async #begin(changed: () => void): Promise<void> {
+  #begin(changed: () => void): void {
     this.#changed = changed;
+    this.#play();
+    onNextPicture(this.view, this.#onVideoFrame);
+  }
+
+  /** Not waited for: a camera that is switched off never begins to play. */
+  #play(): void {
     // Rejects when the source is switched away before the first picture; that is no failure.
-    await this.view.play().catch(() => {});
-    this.view.requestVideoFrameCallback(this.#onVideoFrame);
+    this.view.play().catch(() => {});
   }
 
   readonly #onVideoFrame = (): void => {
     if (!this.#changed) return;
     this.#measure();
     this.#changed();
-    this.view.requestVideoFrameCallback(this.#onVideoFrame);
+    onNextPicture(this.view, this.#onVideoFrame);
   };
 
   readonly #measure = (): void => {

@@ -1,7 +1,7 @@
 /** A screen, a window or a tab as a source: the browser asks which. */
 
 import { Capture } from "./capture";
-import { type CroppedSource, type Picture, SourceError, type SourceProblem } from "./source";
+import { type CroppedSource, type OnSourceProblem, type Picture, SourceError } from "./source";
 
 export class Screen implements CroppedSource {
   readonly isStill = false;
@@ -10,8 +10,8 @@ export class Screen implements CroppedSource {
   readonly shape: CroppedSource["shape"];
   #changed: () => void = () => {};
 
-  constructor(onLost: (problem: SourceProblem) => void) {
-    this.#capture = new Capture(() => onLost("screenEnded"));
+  constructor({ onLost, onBlank }: OnSourceProblem) {
+    this.#capture = new Capture({ onEnded: () => onLost("screenEnded"), onBlank, black: null });
     ({ view: this.view, shape: this.shape } = this.#capture);
   }
 

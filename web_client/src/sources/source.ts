@@ -31,12 +31,22 @@ export interface CroppedSource extends Source {
   readonly shape: Signal<{ width: number; height: number } | null>;
 }
 
+/** Told of what goes wrong with a source while it runs. */
+export interface OnSourceProblem {
+  /** It has ended. */
+  onLost: (problem: SourceProblem) => void;
+  /** It has no picture at the moment; null: it has one again. */
+  onBlank: (problem: SourceProblem | null) => void;
+}
+
 export type SourceProblem =
   | "cameraRefused"
   | "cameraMissing"
   | "cameraBusy"
   | "cameraInsecure"
   | "cameraLost"
+  | "cameraBlack"
+  | "inputMuted"
   | "screenRefused"
   | "screenInsecure"
   | "screenMissing"

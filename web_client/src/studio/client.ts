@@ -3,13 +3,13 @@
 import { computed } from "@preact/signals";
 import { browserClock as clock } from "../browser/clock";
 import { download, fileName } from "../browser/download";
-import { flag, kept } from "../browser/kept";
+import { flag, kept, oneOf, unkept } from "../browser/kept";
 import { Connection } from "../connection/connection";
 import { Dialer } from "../connection/dialer";
-import { fetchSchema, isRefused } from "../connection/requests";
+import { askWhy, fetchSchema } from "../connection/requests";
 import { keepSessionName, sessionName } from "../connection/session";
 import { httpSignaling } from "../connection/signaling";
-import { isLoopback, keepChoice, keptChoice, type TransportChoice } from "../connection/transport_choice";
+import { isLoopback, type TransportChoice, transportChoices } from "../connection/transport_choice";
 import { dialWebRtc } from "../connection/webrtc";
 import { dialWebSocket, webSocketUrl } from "../connection/websocket";
 import { Notes } from "../notes";
@@ -22,11 +22,12 @@ import type { Air, Closed, Frame, Params, Ready, ServerMessage, Value } from "..
 import { Meter } from "../receiving/meter";
 import { Player } from "../receiving/player";
 import { ServerState } from "../receiving/server_state";
-import { createEncoder } from "../sending/encoder";
+import { createEncoder, NoEncoder } from "../sending/encoder";
 import { Senders } from "../sending/senders";
 import { createTrackCanvas } from "../sending/track_canvas";
 import { Inputs } from "../sources/inputs";
 
+const SCHEMA_RETRY_MS = 5000;
 const STEPS = "num_inference_steps";
 
 export class Client {
@@ -41,7 +42,10 @@ export class Client {
   readonly inputs = new Inputs({
     problems: this.problems,
     changed: () => this.#changed(),
-    onUse: (source) => this.senders.use(source),
+    onUse: (source) => {
+      this.senders.use(source);
+      this.problems.clear("sending");
+    },
     onBegun: () => {
       if (this.dialer.wanted !== this.dialer.inUse.peek()) this.connection.redial();
     },
@@ -58,8 +62,12 @@ export class Client {
     encode: createEncoder(),
     sendFrame: (bytes) => this.connection.sendFrame(bytes),
     createCanvas: createTrackCanvas,
-    onSent: () => this.meter.sent(),
-    onError: (error) => this.problems.report("source", "encoding", String(error)),
+    onSent: () => {
+      this.meter.sent();
+      this.problems.clear("sending");
+    },
+    onError: (error) =>
+      this.problems.report("sending", error instanceof NoEncoder ? "encoding" : "grabbing", String(error)),
   });
   readonly dialer = new Dialer({
     clock,
@@ -74,7 +82,7 @@ export class Client {
         onLeave,
       }),
     },
-    choice: keptChoice(),
+    choice: kept("transport", oneOf(transportChoices), "automatic"),
     isLocal: isLoopback(location.hostname),
     isVideo: () => this.inputs.source?.isStill === false,
     onFallBack: () => this.notes.keep("fellBack"),
@@ -84,7 +92,7 @@ export class Client {
     clock,
     problems: this.problems,
     random: Math.random,
-    isRefused,
+    askWhy,
     onReady: (ready) => this.#ready(ready),
     onMessage: (message) => this.#receive(message),
     onFrame: (frame) => void this.#show(frame),
@@ -119,6 +127,11 @@ export class Client {
   #lostParams: Readonly<Record<string, Value>> = {};
 
   constructor() {
+    const isAllKept = computed(() => unkept.value.size === 0);
+    isAllKept.subscribe((isKept) => {
+      if (isKept) this.problems.clear("storage");
+      else this.problems.report("storage", "notKept");
+    });
     this.inputs.canvas.pen.onMove = this.#refiner.moved;
     // The page that comes after this one would take the few steps for the user's own.
     addEventListener("pagehide", this.#refiner.rest);
@@ -128,7 +141,6 @@ export class Client {
   }
 
   chooseTransport(choice: TransportChoice): void {
-    keepChoice(choice);
     this.dialer.choose(choice);
     this.notes.dismiss();
     if (this.dialer.wanted !== this.dialer.inUse.peek() || !this.connection.isOpen) this.connection.redial();
@@ -214,8 +226,10 @@ export class Client {
   async #loadSettings(): Promise<void> {
     try {
       this.settings.controls.value = controlsFrom((await fetchSchema()) as Schema);
+      this.problems.clear("schema");
     } catch (error) {
-      this.problems.report("params", "noSchema", String(error));
+      this.problems.report("schema", "noSchema", (error as Error).message);
+      clock.after(SCHEMA_RETRY_MS, () => this.connection.isOpen && void this.#loadSettings());
     }
   }
 

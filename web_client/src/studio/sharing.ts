@@ -4,10 +4,13 @@ import { effect, type ReadonlySignal } from "@preact/signals";
 import type { Clock } from "../browser/clock";
 import { download } from "../browser/download";
 import { lookIn } from "../keep/recipe";
+import type { NoteKind } from "../languages/strings";
 import { presetIn } from "../looks/fragment";
+import type { Look } from "../looks/look";
 import type { Looks } from "../looks/looks";
 import type { Preset } from "../looks/presets";
 import type { Notes } from "../notes";
+import type { Params } from "../protocol";
 
 export interface SharingOptions {
   looks: Looks;
@@ -27,8 +30,8 @@ export class Sharing {
     const { looks, notes } = this.#options;
     const bytes = new Uint8Array(await file.arrayBuffer());
     const look = lookIn(bytes);
-    const isTaken = look ? looks.apply(look) : looks.import(new TextDecoder().decode(bytes));
-    if (isTaken) notes.say(look ? "lookRestored" : "presetsImported");
+    const isTaken = look ? this.#apply(look, "lookRestored") : looks.import(new TextDecoder().decode(bytes));
+    if (isTaken && !look) notes.say("presetsImported");
     return isTaken;
   }
 
@@ -51,19 +54,42 @@ export class Sharing {
   }
 
   /**
-   * Puts the preset of this page's address in force, once: a reload keeps what came after.
-   * @param isReady whether there are params to set.
+   * Puts the preset of this page's address in force, now and whenever the address gets another one. Asks first where
+   * somebody has chosen a look before.
+   * @param params those in force; null until there are any.
    */
-  takeFromAddress(isReady: ReadonlySignal<boolean>): void {
-    const preset = presetIn(location.hash);
-    if (!preset) return;
+  followAddress(params: ReadonlySignal<Params | null>): void {
+    const take = () => {
+      const preset = presetIn(location.hash);
+      const inForce = params.peek();
+      if (preset && inForce) this.#takeLinked(preset.look, inForce.version === 0);
+    };
     const stop = effect(() => {
-      if (!isReady.value) return;
+      if (params.value === null) return;
       queueMicrotask(() => {
         stop();
-        this.#options.looks.apply(preset.look);
-        history.replaceState(null, "", location.href.replace(/#.*$/, ""));
+        take();
       });
     });
+    addEventListener("hashchange", take);
+  }
+
+  #takeLinked(look: Look, isFirst: boolean): void {
+    const answer = (isYes: boolean) => {
+      if (isYes) this.#apply(look, "linkTaken");
+      // A reload keeps what came after.
+      history.replaceState(null, "", location.href.replace(/#.*$/, ""));
+    };
+    if (isFirst) answer(true);
+    else this.#options.notes.ask("linkOffered", answer);
+  }
+
+  /** Puts a look in force that came from elsewhere, with the way back. Returns whether there was something to set. */
+  #apply(look: Look, note: NoteKind): boolean {
+    const { looks, notes } = this.#options;
+    const before = looks.present;
+    const isTaken = looks.apply(look);
+    if (isTaken) notes.say(note, () => looks.apply(before));
+    return isTaken;
   }
 }

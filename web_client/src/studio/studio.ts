@@ -106,7 +106,7 @@ export class Studio {
       onError: (error) => client.problems.mention("recordingFailed", error),
     });
     this.pictureInPicture = new PictureInPicture(this.program);
-    this.sharing.takeFromAddress(computed(() => client.params.inForce.value !== null));
+    this.sharing.followAddress(client.params.inForce);
     if (view.usesMidi.peek()) void this.openShow();
     this.#keepAwake();
     this.#followAir();

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { Connection, OwnCode, type TransportEvents } from "../../src/connection/connection";
+import type { Verdict } from "../../src/connection/requests";
 import { Problems } from "../../src/problems";
 import type { ClientMessage, Ready, ServerMessage } from "../../src/protocol";
 import { FakeClock, settled } from "../fakes";
@@ -35,7 +36,7 @@ let clock: FakeClock;
 let problems: Problems;
 let sockets: FakeSocket[];
 let received: ServerMessage[];
-let isRefused: boolean;
+let verdict: Verdict;
 /** For each end, whether the socket was closed by then. */
 let ended: boolean[];
 let connection: Connection;
@@ -45,7 +46,7 @@ beforeEach(() => {
   problems = new Problems(clock);
   sockets = [];
   received = [];
-  isRefused = false;
+  verdict = { status: 0, detail: "" };
   ended = [];
   connection = new Connection({
     dial(events) {
@@ -56,7 +57,7 @@ beforeEach(() => {
     clock,
     problems,
     random: () => 0.5,
-    isRefused: async () => isRefused,
+    askWhy: async () => verdict,
     onReady: (message) => received.push(message),
     onMessage: (message) => received.push(message),
     onFrame: () => {},
@@ -143,6 +144,7 @@ describe("the way down", () => {
     [1013, "retrying", "full"],
     [OwnCode.unconnected, "retrying", "webrtcBlocked"],
     [OwnCode.unavailable, "retrying", "webrtcOff"],
+    [OwnCode.denied, "closed", "denied"],
   ])("close code %i leads to %s because of %s", (code, expected, kind) => {
     open();
     socket().events.closed(code, "why");
@@ -179,16 +181,52 @@ describe("the way down", () => {
     expect(problem()).toBe("lost");
   });
 
-  test("a refusal that hides behind a failed handshake is found out", async () => {
-    isRefused = true;
+  test.each([
+    [401, "refused"],
+    [403, "denied"],
+    [421, "denied"],
+  ])("a refusal, %i, that hides behind a failed handshake is said in the server's words", async (status, kind) => {
+    verdict = { status, detail: "allow it with --allowed-origin" };
     connection.start();
     socket().events.closed(1006, "");
     expect(problem()).toBe("unreachable");
     await settled();
     expect(state()).toBe("closed");
-    expect(problem()).toBe("refused");
+    expect(problems.current.value.get("connection")).toEqual({ kind, detail: "allow it with --allowed-origin" });
     clock.pass(60_000);
     expect(sockets).toHaveLength(1);
+  });
+
+  test("a proxy that answers for a server which is gone is quoted, and the server tried again", async () => {
+    verdict = { status: 502, detail: "502 Bad Gateway" };
+    connection.start();
+    socket().events.closed(1006, "");
+    await settled();
+    expect(state()).toBe("retrying");
+    expect(problems.current.value.get("connection")).toEqual({ kind: "unreachable", detail: "502 Bad Gateway" });
+  });
+
+  test("a server that answers everything but WebSockets is not called unreachable, once that is sure", async () => {
+    verdict = { status: 405, detail: "Method Not Allowed" };
+    const seen = [];
+    connection.start();
+    for (let dial = 0; dial < 4; dial++) {
+      socket().events.closed(1006, "");
+      await settled();
+      seen.push(problem());
+      while (state() !== "connecting") clock.pass(100);
+    }
+    expect(seen).toEqual(["unreachable", "unreachable", "noWebSocket", "noWebSocket"]);
+    socket().events.message(ready);
+    expect(problem()).toBeUndefined();
+  });
+
+  test("what kept us from the server is over when it has us wait", () => {
+    connection.start();
+    socket().events.closed(1006, "");
+    clock.pass(20_000);
+    socket().events.message({ type: "loading", stage: "fetching", percent: 40 });
+    expect(problem()).toBeUndefined();
   });
 
   test("stopping leaves neither a problem nor a retry", () => {

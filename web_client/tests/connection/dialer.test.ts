@@ -1,7 +1,8 @@
+import { signal } from "@preact/signals";
 import { beforeEach, describe, expect, test } from "vitest";
 import { OwnCode, type Transport, type TransportEvents } from "../../src/connection/connection";
 import { Dialer } from "../../src/connection/dialer";
-import type { TransportKind } from "../../src/connection/transport_choice";
+import type { TransportChoice, TransportKind } from "../../src/connection/transport_choice";
 import { CloseCode, type ServerMessage } from "../../src/protocol";
 import { FakeClock } from "../fakes";
 
@@ -43,7 +44,7 @@ beforeEach(() => {
   dialer = new Dialer({
     clock,
     dials: { websocket: dialOf("websocket"), webrtc: dialOf("webrtc") },
-    choice: "automatic",
+    choice: signal<TransportChoice>("automatic"),
     isLocal: false,
     isVideo: () => isVideo,
     onFallBack: () => fallBacks++,

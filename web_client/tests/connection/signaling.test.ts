@@ -70,7 +70,8 @@ test("candidates and the end may get lost without a word", async () => {
 
 test.each([
   [401, CloseCode.refused],
-  [403, CloseCode.refused],
+  [403, OwnCode.denied],
+  [421, OwnCode.denied],
   [404, OwnCode.unavailable],
   [405, OwnCode.unavailable],
   [400, OwnCode.unconnected],

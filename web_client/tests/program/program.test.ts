@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 import type { ProgramLayer } from "../../src/program/mix";
 import { Program } from "../../src/program/program";
+import { PAPER } from "../../src/sources/crop";
 import type { Picture } from "../../src/sources/source";
 
 class FakeCanvas {
@@ -9,7 +10,8 @@ class FakeCanvas {
   readonly drawn: string[] = [];
   #left_px = 0;
   readonly #context = {
-    fillRect: () => this.drawn.push("black"),
+    fillStyle: "",
+    fillRect: () => this.drawn.push(this.#context.fillStyle === PAPER ? "paper" : "black"),
     save() {},
     restore() {},
     beginPath() {},
@@ -64,13 +66,13 @@ test("layers lie over each other, cut where their part begins", () => {
     { what: "output", opacity: 1, from: 0.25 },
   ];
   program.add({ canvas: target() });
-  expect(canvas.drawn).toEqual(["black", "from 0", "input at 0", "from 25", "output at 0"]);
+  expect(canvas.drawn).toEqual(["black", "from 0", "paper", "input at 0", "from 25", "output at 0"]);
 });
 
 test("a target with the input beside it is twice as wide", () => {
   program.add({ canvas: target(), isBeside: true });
   expect(canvas.width).toBe(200);
-  expect(canvas.drawn).toEqual(["black", "from 0", "input at 0", "from 100", "output at 100"]);
+  expect(canvas.drawn).toEqual(["black", "from 0", "paper", "input at 0", "from 100", "output at 100"]);
 });
 
 test("only a change of what is on air draws again", () => {

@@ -12,7 +12,7 @@ import { DrawTools } from "./draw_tools";
 import { CameraTools, FileTools, HiddenTab, ScreenTools } from "./source_tools";
 
 const icons: Record<SourceKind, IconName> = { camera: "camera", screen: "screen", file: "file", canvas: "brush" };
-const ACCEPT = "image/*,video/*";
+const ACCEPT = "image/*,video/*,.mkv";
 
 export function Input({ client }: { client: Client }) {
   const kind = client.inputs.kind.value;

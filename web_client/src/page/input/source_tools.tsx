@@ -47,28 +47,28 @@ export function FileTools({ source, accept, take }: { source: FileSource; accept
         <Icon name="file" />
         {words.open}
       </FileButton>
+      {(source.hasVideo.value || source.isAnimated.value) && (
+        <button
+          type="button"
+          class="icon-only"
+          aria-label={isPlaying ? words.pause : words.play}
+          title={isPlaying ? words.pause : words.play}
+          onClick={() => source.togglePlay()}
+        >
+          <Icon name={isPlaying ? "freeze" : "play"} />
+        </button>
+      )}
       {source.hasVideo.value ? (
-        <>
-          <button
-            type="button"
-            class="icon-only"
-            aria-label={isPlaying ? words.pause : words.play}
-            title={isPlaying ? words.pause : words.play}
-            onClick={() => source.togglePlay()}
-          >
-            <Icon name={isPlaying ? "freeze" : "play"} />
-          </button>
-          <input
-            class="grow"
-            type="range"
-            aria-label={words.position}
-            min={0}
-            max={source.duration_s.value}
-            step={0.1}
-            value={source.position_s.value}
-            onInput={(event) => source.seek(event.currentTarget.valueAsNumber)}
-          />
-        </>
+        <input
+          class="grow"
+          type="range"
+          aria-label={words.position}
+          min={0}
+          max={source.duration_s.value}
+          step={0.1}
+          value={source.position_s.value}
+          onInput={(event) => source.seek(event.currentTarget.valueAsNumber)}
+        />
       ) : (
         <span class="detail file-name">{source.name.value}</span>
       )}
