@@ -15,7 +15,8 @@ from safetensors import SafetensorError
 from torch import nn
 
 from ...errors import ModelError
-from .files import autoencoder_files, list_files, read_header, read_json
+from .files import autoencoder_files, list_files, read_json
+from .header import read_header
 from .own import OwnAutoencoder, OwnUnet
 from .quiet import quiet
 

@@ -19,7 +19,8 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from ...errors import ConfigError, ModelError
 from ..sampler import Sampler
 from .components import one_line, prefixed
-from .files import list_files, local_path, read_header, refuse_pickle
+from .files import list_files, local_path
+from .header import read_header, refuse_pickle
 from .hub import fetch, parse_hub_id
 from .parts import Parts
 from .presets import LORAS, choose_lora

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ModelError
 from .family import SD, SD2, SDXL, TINY, Family, find_family, read_facts
-from .files import PICKLE_SUFFIXES, autoencoder_files, local_path, needed_files
+from .files import autoencoder_files, local_path, needed_files
+from .header import PICKLE_SUFFIXES
 from .hub import HubId, fetch, find_cached, parse_hub_id
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from safetensors.torch import load_file
 from ...errors import ModelError
 from .components import AutoencoderKL, UNet2DConditionModel, load_tokenizer, one_line
 from .family import SDXL, Family, find_single_file_family
-from .files import Header, read_header, read_json
+from .files import read_json
+from .header import Header, read_header
 from .parts import Parts, zeroes_empty_negative
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ import torch
 from ...errors import ConfigError, ModelError
 from . import hub, presets
 from .family import Family, FolderFacts, find_family, read_facts
-from .files import PICKLE_SUFFIXES, autoencoder_files, local_path, needed_files, refuse_pickle
+from .files import autoencoder_files, local_path, needed_files
+from .header import PICKLE_SUFFIXES, refuse_pickle
 from .parts import Parts, load_folder
 from .single_file import SingleFile, inspect_single_file, load_single_file
 
