@@ -57,21 +57,6 @@ def read_facts(folder: Path) -> FolderFacts:
     )
 
 
-@dataclass(frozen=True)
-class LoraPipeline:
-    """The pipeline of diffusers whose methods load a family's LoRAs.
-
-    Attributes:
-        name: its class.
-        arguments: what it takes beside networks, tokenizers and scheduler.
-        wants_unet_config: whether its `lora_state_dict` needs the UNet's configuration, to renumber blocks.
-    """
-
-    name: str
-    arguments: Mapping[str, Any]
-    wants_unet_config: bool = False
-
-
 class PredictionMark(NamedTuple):
     """A bias in a single file whose standard deviation distinguishes v-prediction from epsilon.
 
@@ -103,7 +88,7 @@ class Family:
         has_guidance: False where all models are distilled without guidance: a guidance scale has no effect.
         taesd: the tiny autoencoder that replaces the model's own by default; None where only its own can be used.
         vae_overflows: whether its AutoencoderKL overflows in float16 where its configuration has `force_upcast`.
-        lora_pipeline: None where it supports no LoRAs.
+        takes_loras: whether LoRAs can be fused into its networks.
         single_file_prefix: of the text encoder's keys in a single file; None where there are no such files.
         base: the source of a single file's configuration where no `--base` is given.
         prediction_mark: for single files that don't state their prediction type; None where the base's holds.
@@ -121,7 +106,7 @@ class Family:
     has_guidance: bool = True
     taesd: HubId | None = None
     vae_overflows: bool = False
-    lora_pipeline: LoraPipeline | None = None
+    takes_loras: bool = False
     single_file_prefix: str | None = None
     base: HubId | None = None
     prediction_mark: PredictionMark | None = None
@@ -181,10 +166,7 @@ SD = Family(
     encode_prompt=_encode_sd,
     conditions=("prompt_embeds", "timestep_cond"),
     taesd=TAESD,
-    lora_pipeline=LoraPipeline(
-        "StableDiffusionPipeline",
-        {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False},
-    ),
+    takes_loras=True,
     single_file_prefix="cond_stage_model.transformer.",
     base=HubId("stable-diffusion-v1-5/stable-diffusion-v1-5"),
 )
@@ -209,7 +191,7 @@ SDXL = Family(
     text_encoders=("transformers:CLIPTextModel", "transformers:CLIPTextModelWithProjection"),
     taesd=TAESDXL,
     vae_overflows=True,
-    lora_pipeline=LoraPipeline("StableDiffusionXLPipeline", {"add_watermarker": False}, wants_unet_config=True),
+    takes_loras=True,
     single_file_prefix="conditioner.embedders.1.model.",
     base=HubId("stabilityai/stable-diffusion-xl-base-1.0"),
 )
