@@ -63,10 +63,12 @@ class Header:
 
     Attributes:
         shapes: the tensors' shapes by name.
+        dtypes: their dtypes by name, in safetensors' words.
         metadata: the `__metadata__` entries, free text.
     """
 
     shapes: dict[str, tuple[int, ...]]
+    dtypes: dict[str, str]
     metadata: dict[str, str]
 
 
@@ -168,7 +170,8 @@ def _parse_header(raw: bytes, data_bytes: int) -> Header:
         shapes[name], span = _parse_tensor(name, tensor)
         spans.append(span)
     _check_spans(sorted(spans), data_bytes)
-    return Header(shapes, cast("dict[str, str]", metadata))
+    dtypes = {name: tensor["dtype"] for name, tensor in tensors.items()}
+    return Header(shapes, dtypes, cast("dict[str, str]", metadata))
 
 
 def _check_size(raw: bytes) -> None:

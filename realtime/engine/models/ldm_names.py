@@ -75,6 +75,13 @@ def unet_names(unet: nn.Module) -> dict[str, str]:
     return names
 
 
+def unet_weight_names(unet: nn.Module) -> set[str]:
+    """LDM's names of the weights of a UNet2DConditionModel, those left out that LDM doesn't have."""
+    modules = unet_names(unet)
+    weights = ((name.rpartition(".")[0], name.rpartition(".")[2]) for name in unet.state_dict())
+    return {f"{modules[layer]}.{part}" for layer, part in weights if layer in modules}
+
+
 def _in_block(block: str, rest: str) -> str:
     if ".resnets." not in block:
         return rest
