@@ -95,6 +95,9 @@ def _serve(**flags: Any) -> None:
     # An option that may be given many times is an empty list where it was not given.
     given = {name: value for name, value in flags.items() if value not in (None, [], ())}
     config = load_config(given, toml_file)
+    from .engine.load import check_model
+
+    check_model(config.model)  # before anything answers at an address
     from .server.app import serve
 
     raise typer.Exit(serve(config, announce=_announce(config)))
