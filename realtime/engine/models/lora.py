@@ -17,7 +17,7 @@ from ...errors import ConfigError, ModelError
 from ..sampler import Sampler
 from .components import prefixed
 from .files import list_files, local_path
-from .header import refuse_pickle
+from .header import read_header, refuse_pickle
 from .hub import fetch, parse_hub_id
 from .lora_fusing import fuse_file
 from .parts import Parts
@@ -101,9 +101,10 @@ def fuse_loras(parts: Parts, specs: Sequence[LoraSpec], progress: Progress) -> t
         if not parts.family.takes_loras:
             raise ModelError(f"LoRA {spec.name}: models of this family ({parts.family.name}) take none")
         path = find_lora(spec, progress)
+        header = read_header(path)
         progress(f"fusing {path.stem}", None)
         with prefixed(f"LoRA {spec.name}"):
-            notes += [f"LoRA {spec.name}: {note}" for note in fuse_file(parts, path, spec.scale)]
+            notes += [f"LoRA {spec.name}: {note}" for note in fuse_file(parts, path, header, spec.scale)]
     for note in notes:
         _log.warning(note)
     return tuple(notes)

@@ -19,7 +19,7 @@ from torch import nn
 from ...errors import ModelError
 from .components import one_line
 from .files import read_json
-from .header import read_header, shown
+from .header import Header, shown
 from .lora_formulas import Alpha, LayerParts, added, added_to_bias
 from .lora_keys import PEFT_PREFIX, Layer, LayerNames, sort_keys
 from .parts import Parts
@@ -28,12 +28,13 @@ _NETWORKS = ("unet", "text_encoder", "text_encoder_2")
 """As they are called in metadata, in the order of `Layer.network`."""
 
 
-def fuse_file(parts: Parts, path: Path, scale: float) -> tuple[str, ...]:
+def fuse_file(parts: Parts, path: Path, header: Header, scale: float) -> tuple[str, ...]:
     """Add a LoRA's file to the weights of a model, in place: W + scale · change, calculated in float32.
 
     Args:
         parts: of the model; unchanged where the file is refused, except by an overflow of half precision.
         path: a `.safetensors` file.
+        header: of the file.
         scale: of the change. 0 is the model as it was, with DoRA too.
 
     Returns:
@@ -43,7 +44,6 @@ def fuse_file(parts: Parts, path: Path, scale: float) -> tuple[str, ...]:
         ModelError: it is no LoRA, of an unknown layout or format, has numbers that aren't finite, or is made for
             another model.
     """
-    header = read_header(path)
     keys = sort_keys(header.shapes)
     layers = LayerNames(parts.unet, parts.text_encoders).find(keys.layers)
     alphas = _Alphas.of(path, header.metadata, keys.layers)

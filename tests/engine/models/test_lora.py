@@ -353,6 +353,16 @@ def test_full_differences_reach_weights_biases_and_norms(sd: Parts, tmp_path: Pa
     assert changes(sd.unet, after.unet).keys() == expected.keys()
 
 
+def test_alpha_in_plain_metadata_is_heard_and_a_tensors_precedes_it(sd: Parts, tmp_path: Path) -> None:
+    """As SimpleTuner writes it."""
+    (down, up), *_ = (layers := ldm.lora_layers({f"unet.{TO_Q}": (64, 64)})).values()
+    path = ldm.save_diffusers_lora(tmp_path / "style.safetensors", layers)
+    for tensors, scale in (({}, 4), ({f"unet.{TO_Q}.alpha": torch.tensor(1.0)}, 0.5)):
+        save_file(load_file(path) | tensors, path, metadata={"unet.lora_alpha": "8", "unet.r": "2"})
+
+        assert_moved(changes(sd.unet, fused(sd, str(path)).unet), {f"{TO_Q}.weight": scale * up @ down})
+
+
 def test_bundled_embeddings_are_no_reason_to_refuse_and_are_told(sd: Parts, tmp_path: Path) -> None:
     layers = ldm.lora_layers({f"lora_unet_{TO_Q.replace('.', '_')}": (64, 64)})
     path = ldm.save_kohya_lora(tmp_path / "style.safetensors", layers, alpha=1.0)
