@@ -20,7 +20,6 @@ NEEDED = (
     "torch",
     "diffusers",
     "transformers",
-    "peft",
     "safetensors",
     "opencv-python",
     "simplejpeg",

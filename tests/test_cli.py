@@ -134,6 +134,22 @@ def test_mistake_that_shows_when_the_model_is_loaded_is_one_line_and_exit_code_2
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("nonsense", "there is no model 'nonsense': give a preset"),
+        ("missing.safetensors", "there is no file missing.safetensors"),
+        ("weights.ckpt", "can run code"),
+        ("{folder}", "not a diffusers folder"),
+        ("{folder}/pointer.safetensors", "a Git LFS pointer"),
+    ],
+)
+def test_model_that_is_none_is_told_before_any_address(invoke: Invoke, tmp_path: Path, model: str, said: str) -> None:
+    (tmp_path / "pointer.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+
+    assert said in assert_one_line(invoke("serve", "--port", "0", "--model", model.format(folder=tmp_path)), 2)
+
+
 def test_mistake_in_the_environment_is_one_line_and_exit_code_2(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch
 ) -> None:

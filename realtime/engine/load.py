@@ -41,7 +41,7 @@ def load_engine(config: Config, progress: Progress = lambda stage, percent: None
 
 
 def check_engine(config: Config) -> None:
-    """Check, without importing torch, that there can be an engine of the name that `config.model` is.
+    """Check, without importing torch, that `config.model` can be loaded, as far as its files' headers tell.
 
     Raises:
         ModelError, ConfigError: see `load_engine`.

@@ -5,6 +5,7 @@ Must not know what a model consists of, or which families there are.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,8 @@ from safetensors import SafetensorError
 from torch import nn
 
 from ...errors import ModelError
-from .files import autoencoder_files, list_files, read_header, read_json
+from .files import autoencoder_files, list_files, read_json
+from .header import read_header, shown
 from .own import OwnAutoencoder, OwnUnet
 from .quiet import quiet
 
@@ -31,6 +33,11 @@ if TYPE_CHECKING:
     from .clip import TextEncoder
 
 M = TypeVar("M", bound=nn.Module)
+
+_HARMLESS = re.compile(
+    r"(?:^|\.)(?:position_ids|logit_scale|text_projection\.weight)$|^(?:vision_model|visual_projection)\."
+)
+"""Weights in published folders that nothing needs: of CLIP's other half, and of its older code."""
 
 Unet = UNet2DConditionModel | OwnUnet
 Autoencoder = AutoencoderKL | AutoencoderTiny | OwnAutoencoder
@@ -85,6 +92,12 @@ def _load(kind: type[M], folder: Path, dtype: torch.dtype, variant: str | None) 
     # The libraries fill missing weights with random numbers and only log it.
     if missing := sorted(map(str, loading["missing_keys"])):
         raise ModelError(f"{folder}: {len(missing)} weights are missing (such as {missing[0]}): fetch it again")
+    # Nor do they say what these would have been for: the scales of quantised weights, say.
+    if left := sorted(name for name in map(str, loading["unexpected_keys"]) if not _HARMLESS.search(name)):
+        raise ModelError(
+            f"{folder}: {len(left)} of its weights are none that such a network has, such as {shown(left[0])}: "
+            "it is quantised, or its config.json is another model's"
+        )
     return network
 
 

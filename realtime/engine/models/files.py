@@ -1,4 +1,4 @@
-"""A model's files on this disk: which ones a diffusers folder needs, and checks of safetensors headers and JSON.
+"""A model's files on this disk: which ones a diffusers folder needs, and reading their JSON.
 
 Must not know torch or the hub, or read weights.
 """
@@ -13,10 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ...errors import ModelError
-
-MAX_HEADER_BYTES = 100 * 10**6
-"""safetensors' own limit (https://github.com/huggingface/safetensors, "Format"), against forged lengths."""
-PICKLE_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin", ".pkl")
+from .header import PICKLE_SUFFIXES
 
 _STEMS = {
     "unet": "diffusion_pytorch_model",
@@ -24,66 +21,6 @@ _STEMS = {
     "text_encoder": "model",
     "text_encoder_2": "model",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """The header of a safetensors file.
-
-    Attributes:
-        shapes: the tensors' shapes by name.
-        metadata: the `__metadata__` entries, free text.
-    """
-
-    shapes: dict[str, tuple[int, ...]]
-    metadata: dict[str, str]
-
-
-def read_header(path: Path) -> Header:
-    """Read and check the header of a safetensors file, without its tensors.
-
-    Raises:
-        ModelError: the file is missing, is not safetensors, is forged or cut short.
-    """
-    refuse_pickle(path)
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if size < 8 or length > min(MAX_HEADER_BYTES, size - 8):
-                raise ModelError(f"{path}: not a safetensors file (its header can't be {length} bytes long)")
-            raw = file.read(length)
-    except OSError as error:
-        raise ModelError(f"{path}: can't be read ({error.strerror or error})") from None
-    try:
-        return _parse_header(json.loads(raw), size - 8 - length)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise ModelError(f"{path}: not a safetensors file (broken header), or cut short: fetch it again") from None
-
-
-def _parse_header(header: dict[str, Any], data_bytes: int) -> Header:
-    metadata = cast("dict[str, str]", header.pop("__metadata__", None) or {})
-    shapes: dict[str, tuple[int, ...]] = {}
-    for name, tensor in header.items():
-        begin, end = tensor["data_offsets"]
-        if not 0 <= begin <= end <= data_bytes:
-            raise ValueError("a tensor lies outside of the file")
-        shapes[name] = tuple(int(side) for side in tensor["shape"])
-    return Header(shapes, dict(metadata))
-
-
-def refuse_pickle(path: Path) -> None:
-    """Check that a file is named `.safetensors`: pickled formats can run code when they are read.
-
-    Raises:
-        ModelError: it is not.
-    """
-    if path.suffix.lower() in PICKLE_SUFFIXES:
-        raise ModelError(
-            f"{path}: {path.suffix} files can run code when they are read: convert it to .safetensors first"
-        )
-    if path.suffix.lower() != ".safetensors":
-        raise ModelError(f"{path}: not a .safetensors file")
 
 
 @dataclass(frozen=True, slots=True)

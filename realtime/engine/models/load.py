@@ -128,7 +128,7 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     check_fit(config.model, parts, vae)
     with prefixed(config.model):
         schedule = noise_schedule(parts.scheduler)
-    fuse_loras(parts, loras, progress)
+    notes += fuse_loras(parts, loras, progress)
 
     progress(f"moving {config.model} to {device.type}", None)
     with one_line(config.model):

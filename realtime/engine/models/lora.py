@@ -1,36 +1,33 @@
-"""Finds LoRAs, checks them and fuses them into a model's weights at load.
+"""LoRAs by name: parses what the user wrote, finds the files and has them fused at load.
 
 Must not know more of the model than its parts.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import re
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-
-import torch
-from peft.tuners.tuners_utils import BaseTunerLayer
+from typing import TYPE_CHECKING
 
 from ...errors import ConfigError, ModelError
 from ..sampler import Sampler
-from .components import one_line, prefixed
-from .files import list_files, local_path, read_header, refuse_pickle
+from .components import prefixed
+from .files import list_files, local_path
+from .header import read_header, refuse_pickle
 from .hub import fetch, parse_hub_id
+from .lora_fusing import fuse_file
 from .parts import Parts
 from .presets import LORAS, choose_lora
 
 if TYPE_CHECKING:
     from .. import Progress
-    from .family import LoraPipeline
 
-_ADAPTER = "realtime"
-_LORA_PART = re.compile(r"[._]lora[._]")
-"""Separates a layer's name from the rest of a key in all layouts: `.lora_A.weight`, `_lora.down.weight`…"""
+_log = logging.getLogger(__name__)
+
 _SAMPLER_NAME = re.compile(r"(?:^|[^a-z])(lcm|tcd)(?:[^a-z]|$)", re.IGNORECASE)
 
 
@@ -90,62 +87,24 @@ def find_lora(spec: LoraSpec, progress: Progress) -> Path:
     return folder / (hub_id.file or choose(list_files(folder))[0])
 
 
-def fuse_loras(parts: Parts, specs: Sequence[LoraSpec], progress: Progress) -> None:
-    """Add LoRAs to the weights of a model, in place.
+def fuse_loras(parts: Parts, specs: Sequence[LoraSpec], progress: Progress) -> tuple[str, ...]:
+    """Add LoRAs to the weights of a model, in place; formats and layouts are those of `lora_fusing`.
 
-    Reads diffusers' and kohya's key layouts, for the UNet and the text encoders.
+    Returns:
+        What of them has no effect here, for the user.
 
     Raises:
         ModelError: a LoRA can't be found, is not one, or does not fit the model.
     """
+    notes: list[str] = []
     for spec in specs:
-        if parts.family.lora_pipeline is None:
+        if not parts.family.takes_loras:
             raise ModelError(f"LoRA {spec.name}: models of this family ({parts.family.name}) take none")
         path = find_lora(spec, progress)
-        read_header(path)
+        header = read_header(path)
         progress(f"fusing {path.stem}", None)
         with prefixed(f"LoRA {spec.name}"):
-            _fuse(parts, parts.family.lora_pipeline, path, spec.scale)
-
-
-def _fuse(parts: Parts, loader: LoraPipeline, path: Path, scale: float) -> None:
-    local = {"use_safetensors": True, "local_files_only": True}
-    config = {"unet_config": parts.unet.config} if loader.wants_unet_config else {}
-    with one_line(path.name), _pipeline(parts, loader) as pipe:
-        state, *_ = pipe.lora_state_dict(path.parent, weight_name=path.name, **local, **config)
-        if not any("lora" in key for key in state):
-            raise ModelError("it is no LoRA (no lora weights in it)")
-        try:
-            pipe.load_lora_weights(path.parent, weight_name=path.name, adapter_name=_ADAPTER, **local)
-        except (RuntimeError, ValueError, KeyError, AttributeError) as error:
-            raise ModelError("it is made for a model of another family, or in a layout that can't be read") from error
-        networks = [parts.unet, *parts.text_encoders]
-        fitted = sum(_adapted(network) for network in networks)
-        wanted = len({_LORA_PART.split(key)[0] for key in state if _LORA_PART.search(key)})
-        if fitted < wanted:
-            raise ModelError(
-                f"it is made for another model: {wanted - fitted} of its {wanted} layers aren't in this one"
-            )
-        names = [name for name in pipe._lora_loadable_modules if getattr(pipe, name, None) is not None]
-        pipe.fuse_lora(names, lora_scale=scale, safe_fusing=True, adapter_names=[_ADAPTER])
-
-
-def _adapted(network: torch.nn.Module) -> int:
-    layers = (module for module in network.modules() if isinstance(module, BaseTunerLayer))
-    return sum(_ADAPTER in cast("dict[str, float]", layer.scaling) for layer in layers)
-
-
-@contextmanager
-def _pipeline(parts: Parts, loader: LoraPipeline) -> Generator[Any]:
-    """A diffusers pipeline around the networks, as its LoRA loaders are a pipeline's methods; unloaded at the end."""
-    import diffusers
-
-    networks: dict[str, Any] = {"vae": None, "unet": parts.unet}
-    for suffix, encoder, tokenizer in zip(("", "_2"), parts.text_encoders, parts.tokenizers, strict=False):
-        networks |= {f"text_encoder{suffix}": encoder, f"tokenizer{suffix}": tokenizer}
-    scheduler = diffusers.DDIMScheduler(clip_sample=False, steps_offset=1)  # pyright: ignore
-    pipe = getattr(diffusers, loader.name)(**networks, scheduler=scheduler, **loader.arguments)
-    try:
-        yield pipe
-    finally:
-        pipe.unload_lora_weights()
+            notes += [f"LoRA {spec.name}: {note}" for note in fuse_file(parts, path, header, spec.scale)]
+    for note in notes:
+        _log.warning(note)
+    return tuple(notes)

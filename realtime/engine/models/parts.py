@@ -27,7 +27,8 @@ from .components import (
     load_unet,
     prefixed,
 )
-from .files import find_component, list_files, needed_files, read_header, read_json
+from .files import find_component, list_files, needed_files, read_json
+from .header import read_header
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ModelError
 from .family import SD, SD2, SDXL, TINY, Family, find_family, read_facts
-from .files import PICKLE_SUFFIXES, autoencoder_files, local_path, needed_files
+from .files import autoencoder_files, local_path, needed_files
+from .header import PICKLE_SUFFIXES, read_header, refuse_pickle
 from .hub import HubId, fetch, find_cached, parse_hub_id
 
 if TYPE_CHECKING:
@@ -236,12 +237,19 @@ def pull(name: str, progress: Progress, prefer_fp16: bool | None = None) -> None
 
 
 def check_name(name: str) -> None:
-    """Check, without importing torch, that a name can be a model's.
+    """Check, without importing torch, that a name can be a model's, as far as its files' headers tell.
 
     Raises:
-        ModelError: it is neither a preset, nor an existing path, nor a weight file's name, nor a hub id.
+        ModelError: it is neither a preset, nor a diffusers folder, nor a safetensors file, nor a hub id.
     """
-    if find_preset(name) or local_path(name) or name.endswith((".safetensors", *PICKLE_SUFFIXES)):
+    if find_preset(name):
+        return
+    path = local_path(name)
+    if path is None and name.endswith((".safetensors", *PICKLE_SUFFIXES)):
+        refuse_pickle(Path(name))
+        raise ModelError(f"there is no file {name}")
+    if path is not None:
+        _check_path(path)
         return
     hub_id = parse_hub_id(name)
     if hub_id is None or hub_id.file:
@@ -249,6 +257,13 @@ def check_name(name: str) -> None:
             f"there is no model {name!r}: give a preset ({preset_names()}), a hub id (org/name), "
             "a diffusers folder or a .safetensors file"
         )
+
+
+def _check_path(path: Path) -> None:
+    if not path.is_dir():
+        read_header(path)
+    elif not (path / "model_index.json").is_file():
+        raise ModelError(f"{path}: not a diffusers folder (no model_index.json)")
 
 
 def preset_names() -> str:

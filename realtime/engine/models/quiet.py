@@ -19,11 +19,6 @@ _HARMLESS = {
     "diffusers.pipelines.pipeline_utils": ("Expected types for vae", "Expected types for unet"),
     # Logged even where there are no such modules.
     "diffusers.models.modeling_utils": ("should be kept in float32: []",),
-    # A LoRA for the UNet alone is common; one that fits no network is refused in `lora`.
-    "diffusers.loaders.lora_base": ("No LoRA keys associated to",),
-    # `lora` reports keys that don't fit in one line; here they fill hundreds.
-    "diffusers.loaders.peft": ("No LoRA keys associated to", "was unsuccessful with"),
-    "diffusers.utils.peft_utils": ("led to unexpected keys",),
 }
 """By logger: parts of the messages that are dropped."""
 

@@ -7,7 +7,8 @@ Must not know the hub: the base folder is on this disk.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Mapping
+import re
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,13 @@ import torch
 from safetensors.torch import load_file
 
 from ...errors import ModelError
-from .components import AutoencoderKL, UNet2DConditionModel, load_tokenizer, one_line
+from .components import AutoencoderKL, UNet2DConditionModel, load_tokenizer, one_line, prefixed
 from .family import SDXL, Family, find_single_file_family
-from .files import Header, read_header, read_json
+from .files import read_json
+from .header import Header, read_header, shown
+from .ldm_names import clip_weight_names, unet_weight_names, vae_weight_names
 from .parts import Parts, zeroes_empty_negative
+from .quantised import check_quantised, dequantised
 
 if TYPE_CHECKING:
     from .clip import TextEncoder
@@ -32,12 +36,25 @@ _log = logging.getLogger(__name__)
 
 _UNET = "model.diffusion_model."
 _VAE = ("first_stage_model.", "vae.")
+_TEXT = ("cond_stage_model.", "conditioner.embedders.")
+_TEXT_KEYS = ".attn2.to_k.weight"
 
 _TEXT_ENCODERS = (("text_encoder", "text encoder"), ("text_encoder_2", "second text encoder"))
 """The base's folders of text encoders, and their names in messages."""
 
 _REFINER = "conditioner.embedders.0.model."
 """Prefix of the refiner's only text encoder, which is the second one of SDXL in the first one's place."""
+
+_EDM = ("edm_mean", "edm_std", "edm_vpred.sigma_max")
+"""Marks of Playground v2.5 and CosXL."""
+
+_HARMLESS = re.compile(
+    r"(?:^|\.)(?:position_ids|logit_scale|attn_mask|text_projection(?:\.weight)?)$"
+    r"|\.(?:visual|vision_model|visual_projection)\."
+    r"|^cond_stage_model\.model\.transformer\.resblocks\.23\."  # SD 2.x uses the layer before
+    r"|^(?:first_stage_model|vae)\.(?:loss|model_ema|quantize)\."
+)
+"""What published files have in their networks' places and nothing needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +64,14 @@ class SingleFile:
     Attributes:
         family: of the model.
         in_channels: of the UNet.
+        text_width: numbers a token that its UNet takes; None where it takes no text.
         has_vae: whether it contains an autoencoder.
     """
 
     path: Path
     family: Family
     in_channels: int
+    text_width: int | None
     has_vae: bool
 
 
@@ -72,7 +91,18 @@ def inspect_single_file(path: Path) -> SingleFile:
         raise ModelError(f"{path}: an SDXL refiner; use an SDXL base model")
     if family is None:
         raise ModelError(f"{path}: it has a UNet but no text encoder; a whole model is needed")
-    return SingleFile(path, family, first[1], any(key.startswith(_VAE) for key in shapes))
+    if marks := [key for key in _EDM if key in shapes]:
+        raise ModelError(f"{path}: its noise levels are EDM's ({marks[0]}), which this server doesn't have")
+    with prefixed(path):
+        check_quantised(header, lambda key: key.startswith((_UNET, *_VAE, *_TEXT)))
+    text_key = next((key for key in shapes if key.startswith(_UNET) and key.endswith(_TEXT_KEYS) and shapes[key]), None)
+    return SingleFile(
+        path,
+        family,
+        in_channels=first[1],
+        text_width=shapes[text_key][-1] if text_key else None,
+        has_vae=any(key.startswith(_VAE) for key in shapes),
+    )
 
 
 def _what_else(header: Header) -> str:
@@ -97,8 +127,8 @@ def load_single_file(file: SingleFile, base: Path, base_given: bool, dtype: torc
     Raises:
         ModelError: the file is broken, or does not fit the base.
     """
-    with one_line(file.path):
-        state = load_file(file.path)
+    with one_line(file.path), prefixed(file.path):
+        state = dequantised(load_file(file.path), dtype)
         channels = file.in_channels
         common: dict[str, Any] = {
             "pretrained_model_link_or_path_or_dict": state,
@@ -111,6 +141,7 @@ def load_single_file(file: SingleFile, base: Path, base_given: bool, dtype: torc
         with _complete(file.path, "autoencoder") as check:
             vae = check(AutoencoderKL.from_single_file(subfolder="vae", **common)) if with_vae else None
         encoders = _text_encoders(file, state, base, dtype)
+    _check_leftovers(file, state, unet, vae, encoders)
     metadata = read_header(file.path).metadata
     scheduler = read_json(base / "scheduler" / "scheduler_config.json")
     return Parts(
@@ -138,6 +169,35 @@ def _text_encoders(
             )
             encoders.append(check(network))
     return tuple(encoders)
+
+
+def _check_leftovers(
+    file: SingleFile,
+    names: Collection[str],
+    unet: torch.nn.Module,
+    vae: torch.nn.Module | None,
+    encoders: Sequence[TextEncoder],
+) -> None:
+    """Check that the file has nothing in a network's place that the network didn't take: what it is for isn't known.
+
+    Raises:
+        ModelError: it has.
+    """
+    taken = {_UNET + name for name in unet_weight_names(unet)}
+    places = [_UNET]
+    if vae is not None:
+        places += _VAE
+        taken |= {prefix + name for prefix in _VAE for name in vae_weight_names(vae)}
+    for encoder, prefix in zip(encoders, file.family.single_file_prefixes, strict=True):
+        places.append(prefix)
+        taken |= {prefix + name for name in clip_weight_names(encoder, is_open_clip=prefix.endswith(".model."))}
+    left = [name for name in names if name.startswith(tuple(places)) and name not in taken]
+    left = [name for name in left if not _HARMLESS.search(name)]
+    if left:
+        raise ModelError(
+            f"{file.path}: {len(left)} of its weights are none that such a model has, such as "
+            f"{', '.join(map(shown, left[:3]))}: it is quantised, or needs another --base"
+        )
 
 
 @contextmanager

@@ -16,8 +16,8 @@ import torch
 
 from ...errors import ConfigError, ModelError
 from . import hub, presets
-from .family import Family, FolderFacts, find_family, read_facts
-from .files import PICKLE_SUFFIXES, autoencoder_files, local_path, needed_files, refuse_pickle
+from .family import SDXL, Family, FolderFacts, find_family, read_facts
+from .files import autoencoder_files, local_path, needed_files
 from .parts import Parts, load_folder
 from .single_file import SingleFile, inspect_single_file, load_single_file
 
@@ -90,10 +90,7 @@ def find_source(name: str, base: str | None, progress: Progress, prefer_fp16: bo
     presets.check_name(name)
     preset = presets.find_preset(name)
     path = local_path(name)
-    if preset is None and (name.endswith((".safetensors", *PICKLE_SUFFIXES)) or (path and path.is_file())):
-        refuse_pickle(path or Path(name))
-        if path is None:
-            raise ModelError(f"there is no file {name}")
+    if preset is None and path and not path.is_dir():
         return _single_file(inspect_single_file(path), name, base, progress, prefer_fp16)
     if base is not None:
         raise ConfigError(f"base: only a single .safetensors file needs one, and {name!r} is none: leave --base out")
@@ -125,9 +122,22 @@ def _single_file(file: SingleFile, name: str, base: str | None, progress: Progre
         raise ModelError(f"there is no base {base!r}: give a hub id or a diffusers folder")
     else:
         folder = hub.fetch(hub_id, config_files, progress)
-    channels = _facts(folder).latent_channels
+    facts = _facts(folder)
+    _check_base(file, facts, name, base or str(file.family.base))
+    channels = facts.latent_channels
     own_vae = "AutoencoderKL" if file.has_vae else None
     return Source(name, folder, file.family, own_vae, channels, prefer_fp16, file=file, base_given=base is not None)
+
+
+def _check_base(file: SingleFile, facts: FolderFacts, name: str, base: str) -> None:
+    """Check that a single file's base is of its family. Raises ModelError."""
+    width = facts.unet.get("cross_attention_dim")
+    family = find_family(facts)
+    if (family is SDXL) != (file.family is SDXL) or (file.text_width and width != file.text_width):
+        raise ModelError(
+            f"{name}: it is a model of the family {file.family.name} (text of {file.text_width} numbers a token), and "
+            f"the base {base} is of {family.name} ({width}): leave --base out, or give one of the same family"
+        )
 
 
 def config_files(names: Collection[str]) -> tuple[str, ...]:

@@ -23,6 +23,29 @@ def cache_folder(kind: str) -> Path:
     return Path(os.environ.get("REALTIME_CACHE") or user / "realtime") / kind
 
 
+def not_kept(kind: str, error: Exception | None = None) -> str:
+    """Why an entry could not be kept, and what to do, as the end of a sentence.
+
+    Args:
+        kind: see `cache_folder`.
+        error: that writing it raised. Libraries' own errors seldom have the reason; neither does a child process.
+    """
+    folder = cache_folder(kind)
+    reason = error.strerror if isinstance(error, OSError) else None
+    return (
+        f"it can't be kept in {folder} ({reason or _reason(folder)}): make room there, or set REALTIME_CACHE to "
+        "another folder"
+    )
+
+
+def _reason(folder: Path) -> str:
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free_mb = shutil.disk_usage(there).free // 10**6
+    if not os.access(there, os.W_OK):
+        return "it can't be written to"
+    return f"{free_mb} MB are free"
+
+
 class FolderCache:
     """Folders by key, the least recently used dropped first. Safe for several processes.
 

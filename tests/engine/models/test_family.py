@@ -49,7 +49,7 @@ def test_a_folder_is_of_one_family(
 
 def test_families_have_names_of_their_own_and_all_that_single_files_need() -> None:
     assert sorted(family.name for family in FAMILIES) == ["painter", "sd", "sd2", "sdxl", "tiny"]
-    assert all((family.single_file_prefix is None) == (family.base is None) for family in FAMILIES)
+    assert all(bool(family.single_file_prefixes) == (family.base is not None) for family in FAMILIES)
 
 
 @pytest.mark.parametrize(("build", "extra"), [(checkpoints.build_sd, True), (checkpoints.build_sdxl, False)])

@@ -389,10 +389,18 @@ def drop_a_weight(folder: Path) -> None:
     save_file(state, path)
 
 
+def add_a_scale(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    save_file(load_file(path) | {"conv_out.weight_scale": torch.ones(())}, path)
+
+
 DAMAGES: dict[str, tuple[Any, str]] = {
     "no index": (lambda f: (f / "model_index.json").unlink(), "not a diffusers folder"),
     "pickles": (only_pickles, "only pickled weights"),
     "a missing weight": (drop_a_weight, "1 weights are missing"),
+    "a scale": (add_a_scale, "1 of its weights are none that such a network has, such as 'conv_out.weight_scale'"),
     "a forged header": (
         lambda f: (f / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"\xff" * 100),
         "not a safetensors file",
@@ -476,6 +484,11 @@ def test_parts_that_do_not_fit_are_refused(tmp_path: Path, unet: dict[str, Any],
         ({"model": "{root}/tiny", "vae": "{root}/taesd"}, ConfigError, "its own autoencoder only"),
         ({"model": "{root}/sd.safetensors", "base": "nonsense"}, ModelError, "there is no base 'nonsense'"),
         ({"model": "{root}/sd.safetensors", "base": "{root}"}, ModelError, "it has no unet"),
+        (
+            {"model": "{root}/sd.safetensors", "base": "{root}/sdxl"},
+            ModelError,
+            r"of the family sd \(text of 32 .*, and the base .*/sdxl is of sdxl \(80\): leave --base out",
+        ),
         ({"model": "{root}/sd.safetensors"}, ModelError, "stable-diffusion-v1-5 is not in the local cache"),
         ({"model": "{root}/sd", "base": "{root}/sd"}, ConfigError, "base: only a single"),
         ({"model": "{root}/sd", "sampler": "heun"}, ConfigError, "sampler: 'heun' is not one of lcm, tcd"),

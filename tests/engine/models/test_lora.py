@@ -1,17 +1,20 @@
-"""LoRAs: both layouts, both kinds of network, fused exactly, refused loudly."""
+"""LoRAs: all layouts and kinds of network, fused as their formulas say, refused by name."""
 
 from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
+import diffusers
 import huggingface_hub
+import peft
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from realtime.engine.models.family import SD, SDXL
-from realtime.engine.models.lora import LoraSpec, _pipeline, find_lora, fuse_loras, parse_lora
+from realtime.engine.models.lora import LoraSpec, find_lora, fuse_loras, parse_lora
 from realtime.engine.models.parts import Parts, load_folder
 from realtime.engine.sampler import Sampler
 from realtime.errors import ConfigError, ModelError
@@ -116,22 +119,289 @@ def test_kohya_sdxl_lora_in_ldm_block_names_reaches_all_three_networks(sdxl: Par
     assert_moved(changes(sdxl.text_encoders[1], after.text_encoders[1]), {f"text_model.{OUT}.weight": products[two]})
 
 
-def test_fused_equals_unfused(sd: Parts, tmp_path: Path) -> None:
-    layers = ldm.lora_layers({f"unet.{TO_Q}": (64, 64), f"unet.{RESNET}": (64, 128)})
+def diffusers_fused(parts: Parts, path: Path, scale: float) -> Parts:
+    """What diffusers makes of the same file."""
+    mine = copy.deepcopy(parts)
+    is_sdxl = parts.family is SDXL
+    second = {"text_encoder_2": mine.text_encoders[-1], "tokenizer_2": mine.tokenizers[-1]}
+    no_checker = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    kind: Any = diffusers.StableDiffusionXLPipeline if is_sdxl else diffusers.StableDiffusionPipeline
+    pipe = kind(
+        vae=None,
+        unet=mine.unet,
+        text_encoder=mine.text_encoders[0],
+        tokenizer=mine.tokenizers[0],
+        scheduler=diffusers.DDIMScheduler(clip_sample=False, steps_offset=1),
+        **({**second, "add_watermarker": False} if is_sdxl else no_checker),
+    )
+    pipe.load_lora_weights(path.parent, weight_name=path.name, adapter_name="a")
+    names = [name for name in ("unet", "text_encoder", "text_encoder_2") if getattr(pipe, name, None)]
+    pipe.fuse_lora(names, lora_scale=scale)
+    pipe.unload_lora_weights()
+    return mine
+
+
+def assert_same_weights(ours: Parts, theirs: Parts) -> None:
+    for mine, other in zip((ours.unet, *ours.text_encoders), (theirs.unet, *theirs.text_encoders), strict=True):
+        state, expected = mine.state_dict(), other.state_dict()
+        assert state.keys() == expected.keys()
+        for key, weight in expected.items():
+            torch.testing.assert_close(state[key], weight, atol=1e-6, rtol=1e-6, msg=key)
+
+
+def save_peft_lora(path: Path, parts: Parts, **config: Any) -> Path:
+    """A LoRA as diffusers' training scripts save it today: made by PEFT, its alpha in the file's metadata."""
+    unet = copy.deepcopy(parts.unet)
+    unet.add_adapter(peft.LoraConfig(r=4, target_modules=["to_q", "ff.net.2"], init_lora_weights=False, **config))
+    if config.get("use_dora"):
+        for name, weight in unet.named_parameters():
+            if "magnitude" in name:
+                weight.data *= 1.3
+    diffusers.StableDiffusionPipeline.save_lora_weights(
+        path.parent,
+        unet_lora_layers=peft.get_peft_model_state_dict(unet),
+        weight_name=path.name,
+        unet_lora_adapter_metadata=unet.peft_config["default"].to_dict(),
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"lora_alpha": 4},
+        {"lora_alpha": 16},
+        {"lora_alpha": 16, "use_rslora": True},
+        {"lora_alpha": 16, "alpha_pattern": {"ff.net.2": 2}},
+        {"lora_alpha": 8, "use_dora": True},
+    ],
+)
+def test_alpha_in_metadata_is_heard_as_diffusers_hears_it(sd: Parts, tmp_path: Path, config: dict[str, Any]) -> None:
+    path = save_peft_lora(tmp_path / "peft.safetensors", sd, **config)
+
+    ours = fused(sd, str(path))
+
+    assert_same_weights(ours, diffusers_fused(sd, path, 1.0))
+    assert changes(sd.unet, ours.unet)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.7, -1.0])
+def test_fused_weights_are_diffusers(sd: Parts, tmp_path: Path, scale: float) -> None:
+    layers = ldm.lora_layers(
+        {f"unet.{TO_Q}": (64, 64), f"unet.{RESNET}": (64, 128), f"text_encoder.text_model.{OUT}": (32, 32)}
+    )
     path = ldm.save_diffusers_lora(tmp_path / "style.safetensors", layers)
-    inputs = torch.randn(2, 4, 8, 8), torch.tensor([10, 700]), torch.randn(2, 77, 32)
-    unfused = copy.deepcopy(sd)
 
-    with torch.no_grad(), _pipeline(unfused, SD.lora_pipeline) as pipe:
-        pipe.load_lora_weights(path.parent, weight_name=path.name, adapter_name="a")
-        pipe.set_adapters(["a"], [0.7])
-        expected = unfused.unet(*inputs).sample
-    with torch.no_grad():
-        got = fused(sd, f"{path}:0.7").unet(*inputs).sample
-        base = sd.unet(*inputs).sample
+    assert_same_weights(fused(sd, f"{path}:{scale}"), diffusers_fused(sd, path, scale))
 
-    torch.testing.assert_close(got, expected, atol=1e-5, rtol=0)
-    assert (got - base).abs().max() > 1e-2
+
+def test_fused_weights_of_kohya_for_sdxl_are_diffusers(sdxl: Parts, tmp_path: Path) -> None:
+    names = {
+        "lora_unet_input_blocks_3_1_transformer_blocks_1_attn1_to_q": (64, 64),
+        "lora_unet_middle_block_1_proj_in": (64, 64),
+        "lora_unet_output_blocks_1_0_emb_layers_1": (64, 128),
+        "lora_unet_label_emb_0_0": (128, 88),
+        "lora_unet_time_embed_2": (128, 128),
+        f"lora_te2_text_model_{OUT.replace('.', '_')}": (48, 48),
+    }
+    path = ldm.save_kohya_lora(tmp_path / "style.safetensors", ldm.lora_layers(names, rank=4), alpha=2.0)
+
+    ours = fused(sdxl, str(path))
+
+    assert_same_weights(ours, diffusers_fused(sdxl, path, 1.0))
+    assert len(changes(sdxl.unet, ours.unet)) == 5
+
+
+def test_attention_processors_of_2023_are_diffusers(sd: Parts, tmp_path: Path) -> None:
+    attention, text = TO_Q.removesuffix("to_q"), OUT.removesuffix("out_proj")
+    state: ldm.State = {}
+    for part, down, up in (
+        (f"unet.{attention}processor.to_q_lora", (2, 64), (64, 2)),
+        (f"unet.{attention}processor.to_out_lora", (2, 64), (64, 2)),
+        (f"text_encoder.text_model.{text}to_out_lora", (2, 32), (32, 2)),
+        (f"text_encoder.text_model.{text}to_q_lora", (2, 32), (32, 2)),
+    ):
+        state |= {f"{part}.down.weight": torch.randn(down), f"{part}.up.weight": torch.randn(up)}
+    save_file(state, tmp_path / "old.safetensors")
+
+    ours = fused(sd, str(tmp_path / "old.safetensors"))
+
+    assert_same_weights(ours, diffusers_fused(sd, tmp_path / "old.safetensors", 1.0))
+    assert len(changes(sd.unet, ours.unet)) == len(changes(sd.text_encoders[0], ours.text_encoders[0])) == 2
+
+
+# Every layer by its own alpha
+
+
+def with_ranks_and_alphas(shapes: dict[str, tuple[int, ...]], names: dict[str, str]) -> tuple[ldm.State, ldm.State]:
+    """A kohya LoRA whose layers all have other ranks and alphas, and what it must add to each weight.
+
+    Args:
+        shapes: of the weights, by diffusers' name of the layer.
+        names: the layers' names in the file.
+    """
+    state: ldm.State = {}
+    expected: ldm.State = {}
+    for number, (layer, shape) in enumerate(shapes.items()):
+        rank, alpha = 1 + number % 5, float(1 + number % 7)
+        down, up = torch.randn(rank, *shape[1:]), torch.randn(shape[0], rank, *(1,) * (len(shape) - 2))
+        state |= {f"{names[layer]}.lora_down.weight": down, f"{names[layer]}.lora_up.weight": up}
+        state[f"{names[layer]}.alpha"] = torch.tensor(alpha)
+        expected[f"{layer}.weight"] = (up.flatten(1) @ down.flatten(1)).reshape(shape) * (alpha / rank)
+    return state, expected
+
+
+def weights_of(network: torch.nn.Module) -> dict[str, tuple[int, ...]]:
+    """The shapes of all matrices and kernels, by layer."""
+    kinds = torch.nn.Linear | torch.nn.Conv2d
+    return {name: tuple(layer.weight.shape) for name, layer in network.named_modules() if isinstance(layer, kinds)}
+
+
+def assert_holds_formula(before: torch.nn.Module, after: torch.nn.Module, expected: ldm.State) -> None:
+    """Every weight is the old one plus what is expected, within 1e-6 of its size; all others are as they were."""
+    old, new = before.state_dict(), after.state_dict()
+    for key, weight in old.items():
+        wanted = weight + expected.get(key, torch.zeros(()))
+        assert (new[key] - wanted).norm() <= 1e-6 * wanted.norm(), key
+
+
+@pytest.mark.parametrize("layout", ["diffusers", "ldm"])
+@pytest.mark.parametrize("family", ["sd", "sdxl"])
+def test_each_layer_is_scaled_by_its_own_alpha(
+    request: pytest.FixtureRequest, tmp_path: Path, family: str, layout: str
+) -> None:
+    parts: Parts = request.getfixturevalue(family)
+    shapes = weights_of(parts.unet)
+    has_attention = {
+        block: any(name.startswith(f"up_blocks.{block}.attentions") for name in shapes) for block in (0, 1)
+    }
+    names = {
+        layer: layer if layout == "diffusers" else ldm.unet_key(f"{layer}.weight", 1, has_attention)[: -len(".weight")]
+        for layer in shapes
+    }
+    names = {layer: f"lora_unet_{name.replace('.', '_')}" for layer, name in names.items()}
+    state, expected = with_ranks_and_alphas(shapes, names)
+    texts = weights_of(parts.text_encoders[0])
+    prefix = "lora_te_text_model_" if family == "sd" else "lora_te1_text_model_"
+    more, in_text = with_ranks_and_alphas(texts, {layer: prefix + layer.replace(".", "_") for layer in texts})
+    save_file(state | more, tmp_path / "all.safetensors")
+
+    after = fused(parts, str(tmp_path / "all.safetensors"))
+
+    assert len(expected) > 60
+    assert_holds_formula(parts.unet, after.unet, expected)
+    assert_holds_formula(parts.text_encoders[0], after.text_encoders[0], in_text)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float16, 1e-3), (torch.bfloat16, 8e-3)])
+def test_half_precision_weights_are_the_formulas_rounded_once(
+    sd: Parts, tmp_path: Path, dtype: torch.dtype, tolerance: float
+) -> None:
+    half = copy.deepcopy(sd)
+    half.unet.to(dtype)
+    (down, up), *_ = (layers := ldm.lora_layers({f"unet.{TO_Q}": (64, 64)})).values()
+    path = ldm.save_diffusers_lora(tmp_path / "style.safetensors", layers)
+
+    after = fused(half, f"{path}:0.3")
+
+    wanted = half.unet.get_submodule(TO_Q).weight.float() + 0.3 * up @ down
+    assert torch.equal(after.unet.get_submodule(TO_Q).weight, wanted.to(dtype))
+    torch.testing.assert_close(after.unet.get_submodule(TO_Q).weight.float(), wanted, rtol=tolerance, atol=tolerance)
+
+
+def test_half_precision_that_overflows_is_refused(sd: Parts, tmp_path: Path) -> None:
+    half = copy.deepcopy(sd)
+    half.unet.half()
+    path = ldm.save_diffusers_lora(tmp_path / "style.safetensors", ldm.lora_layers({f"unet.{TO_Q}": (64, 64)}))
+
+    with pytest.raises(ModelError, match=r"overflows: take a smaller scale"):
+        fuse_loras(half, [LoraSpec(str(path), 1e6)], silent)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("scale", [1.0, 0.5, 0.0])
+def test_dora_gives_the_magnitudes_that_it_says(sd: Parts, tmp_path: Path, axis: int, scale: float) -> None:
+    (down, up), *_ = ldm.lora_layers({TO_Q: (64, 64)}).values()
+    magnitudes = torch.rand(64) + 0.5
+    key = f"lora_unet_{TO_Q.replace('.', '_')}"
+    state = {f"{key}.lora_down.weight": down, f"{key}.lora_up.weight": up, f"{key}.alpha": torch.tensor(1.0)}
+    save_file(state | {f"{key}.dora_scale": magnitudes.unsqueeze(1 - axis)}, tmp_path / "dora.safetensors")
+
+    after = fused(sd, f"{tmp_path / 'dora.safetensors'}:{scale}")
+
+    before = sd.unet.get_submodule(TO_Q).weight
+    full = before + up @ down / 2
+    dora = full / full.norm(dim=1 - axis, keepdim=True) * magnitudes.unsqueeze(1 - axis)
+    assert_holds_formula(sd.unet, after.unet, {f"{TO_Q}.weight": scale * (dora - before)})
+
+
+def test_full_differences_reach_weights_biases_and_norms(sd: Parts, tmp_path: Path) -> None:
+    norm, conv = "up_blocks.0.resnets.0.norm1", "down_blocks.0.resnets.0.conv1"
+    state = {
+        f"lora_unet_{norm.replace('.', '_')}.w_norm": torch.randn(sd.unet.get_submodule(norm).weight.shape),
+        f"lora_unet_{norm.replace('.', '_')}.b_norm": torch.randn(sd.unet.get_submodule(norm).bias.shape),
+        f"lora_unet_{conv.replace('.', '_')}.diff": torch.randn(sd.unet.get_submodule(conv).weight.shape),
+        f"lora_unet_{conv.replace('.', '_')}.diff_b": torch.randn(sd.unet.get_submodule(conv).bias.shape),
+    }
+    save_file(state, tmp_path / "full.safetensors")
+
+    after = fused(sd, f"{tmp_path / 'full.safetensors'}:0.5")
+
+    keys = (f"{norm}.weight", f"{norm}.bias", f"{conv}.weight", f"{conv}.bias")
+    expected = {key: 0.5 * change for key, change in zip(keys, state.values(), strict=True)}
+    assert_holds_formula(sd.unet, after.unet, expected)
+    assert changes(sd.unet, after.unet).keys() == expected.keys()
+
+
+def test_alpha_in_plain_metadata_is_heard_and_a_tensors_precedes_it(sd: Parts, tmp_path: Path) -> None:
+    """As SimpleTuner writes it."""
+    (down, up), *_ = (layers := ldm.lora_layers({f"unet.{TO_Q}": (64, 64)})).values()
+    path = ldm.save_diffusers_lora(tmp_path / "style.safetensors", layers)
+    for tensors, scale in (({}, 4), ({f"unet.{TO_Q}.alpha": torch.tensor(1.0)}, 0.5)):
+        save_file(load_file(path) | tensors, path, metadata={"unet.lora_alpha": "8", "unet.r": "2"})
+
+        assert_moved(changes(sd.unet, fused(sd, str(path)).unet), {f"{TO_Q}.weight": scale * up @ down})
+
+
+def test_bundled_embeddings_are_no_reason_to_refuse_and_are_told(sd: Parts, tmp_path: Path) -> None:
+    layers = ldm.lora_layers({f"lora_unet_{TO_Q.replace('.', '_')}": (64, 64)})
+    path = ldm.save_kohya_lora(tmp_path / "style.safetensors", layers, alpha=1.0)
+    bundled = {"bundle_emb.<cat>.string_to_param.*": torch.zeros(2, 32), "bundle_emb.<cat>.clip_l": torch.zeros(2, 32)}
+    save_file(load_file(path) | bundled, path)
+    mine = copy.deepcopy(sd)
+
+    notes = fuse_loras(mine, [LoraSpec(str(path))], silent)
+
+    assert list(changes(sd.unet, mine.unet)) == [f"{TO_Q}.weight"]
+    assert [note.partition(": ")[2] for note in notes] == [
+        "its embedding '<cat>' isn't used: that word has the meaning that it has without it"
+    ]
+
+
+def test_a_layer_named_in_two_layouts_is_changed_once(sdxl: Parts, tmp_path: Path) -> None:
+    theirs = "lora_unet_input_blocks_3_1_transformer_blocks_0_attn1_to_q"
+    ours = f"lora_unet_{TO_Q.replace('.', '_')}"
+    layers = ldm.lora_layers({ours: (64, 64)})
+    twice = ldm.save_kohya_lora(tmp_path / "twice.safetensors", layers | ldm.lora_layers({theirs: (64, 64)}), alpha=2.0)
+    once = ldm.save_kohya_lora(tmp_path / "once.safetensors", layers, alpha=2.0)
+    other = ldm.save_kohya_lora(
+        tmp_path / "other.safetensors", layers | ldm.lora_layers({theirs: (64, 64)}, seed=1), alpha=2.0
+    )
+
+    assert changes(fused(sdxl, str(once)).unet, fused(sdxl, str(twice)).unet) == {}
+    with pytest.raises(ModelError, match="changes a layer twice"):
+        fused(sdxl, str(other))
+
+
+def test_pefts_own_file_takes_its_alpha_from_the_file_beside_it(sd: Parts, tmp_path: Path) -> None:
+    (down, up), *_ = (layers := ldm.lora_layers({f"base_model.model.{TO_Q}": (64, 64)})).values()
+    path = ldm.save_diffusers_lora(tmp_path / "adapter_model.safetensors", layers)
+
+    with pytest.raises(ModelError, match=r"strength is in adapter_config\.json"):
+        fused(sd, str(path))
+    (tmp_path / "adapter_config.json").write_text('{"r": 2, "lora_alpha": 8}')
+
+    assert_moved(changes(sd.unet, fused(sd, str(path)).unet), {f"{TO_Q}.weight": 4 * up @ down})
 
 
 def test_scale_zero_is_the_base(sd: Parts, tmp_path: Path) -> None:
@@ -211,13 +481,16 @@ def test_loras_for_few_steps_are_known_by_name(name: str, sampler: Sampler | Non
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ({f"unet.{TO_Q}": (64, 99)}, "another family"),
-        ({f"unet.{TO_Q.replace('down_blocks.1', 'down_blocks.7')}": (64, 64)}, "another family"),
+        ({f"unet.{TO_Q}": (64, 99)}, r"it is 64×99 and the layer 64×64: .* made for a model of another family"),
+        ({f"unet.{TO_Q.replace('down_blocks.1', 'down_blocks.7')}": (64, 64)}, "another model: 1 of its 1 layers"),
         (
             {f"unet.{TO_Q}": (64, 64), f"unet.{TO_Q.replace('down_blocks.1', 'down_blocks.7')}": (64, 64)},
-            "1 of its 2 layers aren't in this one",
+            "1 of its 2 layers aren't in this one, such as 'unet.down_blocks.7.",
         ),
         ({f"text_encoder_2.text_model.{OUT}": (48, 48)}, "1 of its 1 layers aren't in this one"),
+        ({f"my_model.{TO_Q}": (64, 64)}, r"of an unknown layout, such as 'my_model\.down.*; known are lora_unet_…"),
+        ({"transformer.single_transformer_blocks.0.attn.to_q": (64, 64)}, "for a transformer such as Flux"),
+        ({"lora_unet_double_blocks_0_img_attn_qkv": (64, 64)}, "for a transformer such as Flux"),
     ],
 )
 def test_lora_for_another_model_is_refused(
@@ -232,6 +505,56 @@ def test_lora_for_another_model_is_refused(
     assert "\n" not in str(error.value)
     assert str(error.value).startswith("LoRA ")
     assert changes(sd.unet, mine.unet) == {}
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"oft_blocks": torch.zeros(4, 16, 16)}, r"of a kind .* such as 'lora_unet_.*oft_blocks'"),
+        ({"a1.weight": torch.zeros(4, 16)}, r"of a kind .* such as 'lora_unet_.*a1.weight'"),
+        ({"set_weight": torch.zeros(64, 64)}, r"of a kind .* such as 'lora_unet_.*set_weight'"),
+        ({"lokr_w1": torch.zeros(8, 8)}, r"parts that make no known format \(down, lokr_w1, up\)"),
+        ({"alpha": torch.tensor(float("nan"))}, r"numbers that aren't finite \(alpha\)"),
+        ({"alpha": torch.ones(2)}, "isn't one number"),
+        ({"lora_up.weight": torch.full((64, 2), float("inf"))}, r"numbers that aren't finite \(up\)"),
+        ({"lora_up.weight": torch.ones(64, 2, dtype=torch.int8)}, r"is quantised \(torch\.int8\)"),
+        ({"lora_up.weight": torch.ones(64, 3)}, r"matrices don't fit each other"),
+        ({"dora_scale": torch.ones(3, 1)}, r"its magnitudes are 3×1 and the layer 64×64"),
+        ({"diff_b": torch.ones(64)}, "changes a bias that the layer has not"),
+        ({"lora_mid.weight": torch.ones(3, 3)}, r"matrices don't fit each other"),
+    ],
+)
+def test_what_is_not_understood_is_refused_by_name(sd: Parts, tmp_path: Path, parts: ldm.State, message: str) -> None:
+    key = f"lora_unet_{TO_Q.replace('.', '_')}"
+    path = ldm.save_kohya_lora(tmp_path / "odd.safetensors", ldm.lora_layers({key: (64, 64)}), alpha=1.0)
+    save_file(load_file(path) | {f"{key}.{part}": tensor for part, tensor in parts.items()}, path)
+    mine = copy.deepcopy(sd)
+
+    with pytest.raises(ModelError, match=message) as error:
+        fuse_loras(mine, [LoraSpec(str(path))], silent)
+
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 500
+    assert changes(sd.unet, mine.unet) == {}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"lora_adapter_metadata": "["}, "no JSON object"),
+        ({"lora_adapter_metadata": '{"unet.lora_alpha": "much"}'}, "lora_alpha is 'much'"),
+        ({"lora_adapter_metadata": '{"unet.lora_alpha": 1e999}'}, "lora_alpha is 'inf'"),
+        ({"unet.lora_alpha": "nan"}, "lora_alpha is 'nan'"),
+        ({"lora_adapter_metadata": '{"unet.alpha_pattern": {"(a+)+$": 1}}'}, "names of layers are wanted"),
+        ({"lora_adapter_metadata": '{"unet.alpha_pattern": 3}'}, "alpha_pattern is no JSON object"),
+    ],
+)
+def test_nonsense_in_metadata_is_refused(sd: Parts, tmp_path: Path, metadata: dict[str, str], message: str) -> None:
+    path = ldm.save_diffusers_lora(tmp_path / "odd.safetensors", ldm.lora_layers({f"unet.{TO_Q}": (64, 64)}))
+    save_file(load_file(path), path, metadata=metadata)
+
+    with pytest.raises(ModelError, match=message):
+        fused(sd, str(path))
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -126,7 +127,125 @@ def test_sd2_weights_decide_where_nobody_says(root: Path, tmp_path: Path, spread
     assert noise_schedule(chosen.scheduler).prediction_type is Prediction.V_PREDICTION  # the base's word
 
 
+# Quantised
+
+
+def scaled_fp8(state: ldm.State, spelling: str) -> tuple[ldm.State, ldm.State]:
+    """A file in ComfyUI's scaled fp8, and the values that its weights then have."""
+    fp8 = torch.float8_e4m3fn
+    parts = {"old": ("scale_weight", "scale_input"), "new": ("weight_scale", "input_scale")}[spelling]
+    written: ldm.State = {"scaled_fp8": torch.zeros(2, dtype=fp8)} if spelling == "old" else {}
+    values = dict(state)
+    for number, (key, weight) in enumerate(state.items()):
+        layer, _, part = key.rpartition(".")
+        if part != "weight" or weight.ndim != 2 or not key.startswith(("model.diffusion_model.", "cond_stage_model.")):
+            written[key] = weight
+            continue
+        by_row = number % 2 == 1
+        scale = (weight.abs().amax(1) if by_row else weight.abs().max()) / 448
+        rows = scale[:, None] if by_row else scale
+        written |= {key: (weight / rows).to(fp8), f"{layer}.{parts[0]}": scale, f"{layer}.{parts[1]}": torch.ones(())}
+        if spelling == "new":
+            mark = json.dumps({"format": "float8_e4m3fn"}).encode()
+            written[f"{layer}.comfy_quant"] = torch.tensor(list(mark), dtype=torch.uint8)
+        values[key] = written[key].float() * rows
+    return written, values
+
+
+@pytest.mark.parametrize("spelling", ["old", "new"])
+def test_scaled_fp8_weights_are_multiplied_by_their_scales(root: Path, tmp_path: Path, spelling: str) -> None:
+    state = load_file(root / "sd.safetensors")
+    written, values = scaled_fp8(state, spelling)
+    save_file(written, tmp_path / "scaled.safetensors")
+    save_file(values, tmp_path / "values.safetensors")
+
+    ours, expected = (load(tmp_path / f"{name}.safetensors", root / "sd") for name in ("scaled", "values"))
+
+    for mine, other in zip((ours.unet, *ours.text_encoders), (expected.unet, *expected.text_encoders), strict=True):
+        wanted = other.state_dict()
+        assert all(torch.equal(weight, wanted[key]) for key, weight in mine.state_dict().items())
+    original = load(root / "sd.safetensors", root / "sd").unet.state_dict()
+    for key, weight in ours.unet.state_dict().items():
+        assert (weight - original[key]).norm() <= 0.04 * original[key].norm(), key  # e4m3 has three bits
+
+
+def test_plain_fp8_weights_are_the_values_that_they_say(root: Path, tmp_path: Path) -> None:
+    state = {key: value.to(torch.float8_e4m3fn) for key, value in load_file(root / "sd.safetensors").items()}
+    save_file(state, tmp_path / "fp8.safetensors")
+
+    unet = load(tmp_path / "fp8.safetensors", root / "sd").unet
+
+    key = "model.diffusion_model.time_embed.0.weight"
+    assert torch.equal(unet.state_dict()["time_embedding.linear_1.weight"], state[key].float())
+
+
+LAYER = "model.diffusion_model.time_embed.0"
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ({f"{LAYER}.weight_scale": torch.ones(4, 2)}, r"has a scale by block \(\(4, 2\)"),
+        ({f"{LAYER}.weight_scale": torch.tensor(float("nan"))}, "isn't finite"),
+        ({f"{LAYER}.lost.weight_scale": torch.ones(())}, "the scale of a weight that isn't there"),
+        ({f"{LAYER}.weight": torch.ones(64, 16, dtype=torch.uint8)}, r"time_embed\.0\.weight' is quantised \('U8'\)"),
+        ({f"{LAYER}.weight": torch.ones(64, 16, dtype=torch.int8)}, r"time_embed\.0\.weight' is quantised \('I8'\)"),
+        ({f"{LAYER}.comfy_quant": torch.tensor(list(b'{"format": "nvfp4"}'))}, r"is quantised \('nvfp4'\)"),
+        (
+            {f"{LAYER}.comfy_quant": torch.tensor(list(b'{"format": "float8_e4m3fn", "convrot": true}'))},
+            r"is quantised \('float8_e4m3fn, convrot'\)",
+        ),
+        ({f"{LAYER}.comfy_quant": torch.tensor(list(b"{"))}, "can't be read: take the unquantised"),
+        ({f"{LAYER}.weight.absmax": torch.ones(4)}, r"1 of its weights are none .* such as '.*absmax'"),
+        ({f"{LAYER}.weight_scale_2": torch.ones(())}, r"1 of its weights are none .* such as '.*weight_scale_2'"),
+        ({"first_stage_model.decoder.more.weight": torch.ones(4)}, r"such as 'first_stage_model\.decoder\.more"),
+        ({"cond_stage_model.transformer.more.weight": torch.ones(4)}, r"such as 'cond_stage_model\.trans.*more"),
+        (dict.fromkeys([f"{LAYER}.more{n}" for n in range(500)], torch.ones(())), "500 of its weights are none"),
+    ],
+)
+def test_what_no_network_takes_is_refused_by_name(root: Path, tmp_path: Path, extra: ldm.State, message: str) -> None:
+    path = tmp_path / "odd.safetensors"
+    save_file(load_file(root / "sd.safetensors") | {key: tensor.clone() for key, tensor in extra.items()}, path)
+
+    with pytest.raises(ModelError, match=message) as error:
+        load(path, root / "sd")
+
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 500 + len(str(path))
+    assert str(error.value).startswith(str(path))
+
+
+def test_the_quantisation_that_the_metadata_states_is_heard(root: Path, tmp_path: Path) -> None:
+    stated = json.dumps({"format_version": "1.0", "layers": {LAYER: {"format": "mxfp8"}}})
+    save_file(load_file(root / "sd.safetensors"), tmp_path / "odd.safetensors", {"_quantization_metadata": stated})
+
+    with pytest.raises(ModelError, match=r"time_embed\.0' is quantised \('mxfp8'\)"):
+        load(tmp_path / "odd.safetensors", root / "sd")
+
+
+def test_what_published_files_have_besides_does_not_matter(root: Path, tmp_path: Path) -> None:
+    besides = {
+        "cond_stage_model.logit_scale": torch.ones(()),
+        "cond_stage_model.transformer.text_projection.weight": torch.ones(4, 4),
+        "first_stage_model.loss.logvar": torch.ones(()),
+        "model_ema.decay": torch.ones(()),
+        "alphas_cumprod": torch.ones(1000),
+        "model_ema.num_updates": torch.zeros((), dtype=torch.int32),
+    }
+    save_file(load_file(root / "sd.safetensors") | besides, tmp_path / "more.safetensors")
+
+    assert load(tmp_path / "more.safetensors", root / "sd").unet is not None
+
+
 # What is refused
+
+
+@pytest.mark.parametrize("mark", ["edm_mean", "edm_vpred.sigma_max"])
+def test_models_with_other_noise_levels_are_refused(root: Path, tmp_path: Path, mark: str) -> None:
+    save_file(load_file(root / "sdxl.safetensors") | {mark: torch.ones(1)}, tmp_path / "edm.safetensors")
+
+    with pytest.raises(ModelError, match=f"its noise levels are EDM's .{mark}"):
+        inspect_single_file(tmp_path / "edm.safetensors")
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from realtime.engine.rungs.folder_cache import UNFINISHED, FolderCache
+from realtime.engine.rungs.folder_cache import UNFINISHED, FolderCache, not_kept
 
 
 def put(cache: FolderCache, key: str, data: bytes = b"code", used_s: float | None = None) -> Path:
@@ -127,3 +129,16 @@ def test_what_a_killed_process_left_is_removed_later(tmp_path: Path) -> None:
     put(FolderCache(tmp_path), "a")
 
     assert running.exists() and not abandoned.exists()
+
+
+def test_why_nothing_is_kept_is_said_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+
+    full = not_kept("openvino", OSError(errno.ENOSPC, "No space left on device"))
+    unsaid = not_kept("openvino", RuntimeError("Could not open file!"))
+
+    assert full == (
+        f"it can't be kept in {tmp_path}/openvino (No space left on device): make room there, or set REALTIME_CACHE to "
+        "another folder"
+    )
+    assert re.search(r"openvino \(\d+ MB are free\): make room there, or set REALTIME_CACHE", unsaid)

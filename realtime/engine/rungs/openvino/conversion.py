@@ -25,7 +25,7 @@ from ....params import Params  # noqa: E402
 from ...denoisers.denoiser import Denoiser  # noqa: E402
 from ...recipe import Recipes, T  # noqa: E402
 from ...regions import Inputs, Kind, Outputs, Regions, to_pictures  # noqa: E402
-from ..folder_cache import FolderCache, cache_folder  # noqa: E402
+from ..folder_cache import FolderCache, cache_folder, not_kept  # noqa: E402
 
 if TYPE_CHECKING:
     from ... import Progress
@@ -146,7 +146,7 @@ def converted(core: ov.Core, key: str, networks: Sequence[Traced], progress: Pro
     try:
         cache.make(key, write)
     except (OSError, RuntimeError) as error:  # a full or read-only disk costs the next start 5 s
-        _log.warning("the openvino conversion can't be kept in %s: %s", cache.path(key).parent, error)
+        _log.warning("openvino's conversion: %s", not_kept("openvino", error))
     return models
 
 

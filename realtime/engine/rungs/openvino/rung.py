@@ -14,7 +14,7 @@ import torch
 
 from ...backend import EagerBackend
 from ..builder import Task
-from ..folder_cache import cache_folder
+from ..folder_cache import not_kept
 from ..rung import Rung, Start
 from ..specialise import specialise
 from ..upgrade import Upgrade
@@ -50,7 +50,7 @@ def _upgrade(model: Model, upgrade: Upgrade) -> None:
     if not upgrade.make(what, Task(convert), lambda message: None):
         return
     if not is_converted(model):  # converting in this process instead would make frames take seconds
-        upgrade.give_up(what, f"it can't be kept in {cache_folder('openvino')}")
+        upgrade.give_up(what, not_kept("openvino"))
         return
     backend = OpenVinoBackend(model, lambda stage, percent: None)
     upgrade.arrive(backend)

@@ -1,0 +1,192 @@
+"""Adds one LoRA file to a model's weights: every layer that it names, by its format's formula, or none.
+
+Must not know how files are found, nor do arithmetic of formats.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from ...errors import ModelError
+from .components import one_line
+from .files import read_json
+from .header import Header, shown
+from .lora_formulas import Alpha, LayerParts, added, added_to_bias
+from .lora_keys import PEFT_PREFIX, Layer, LayerNames, sort_keys
+from .parts import Parts
+
+_NETWORKS = ("unet", "text_encoder", "text_encoder_2")
+"""As they are called in metadata, in the order of `Layer.network`."""
+
+
+def fuse_file(parts: Parts, path: Path, header: Header, scale: float) -> tuple[str, ...]:
+    """Add a LoRA's file to the weights of a model, in place: W + scale · change, calculated in float32.
+
+    Args:
+        parts: of the model; unchanged where the file is refused, except by an overflow of half precision.
+        path: a `.safetensors` file.
+        header: of the file.
+        scale: of the change. 0 is the model as it was, with DoRA too.
+
+    Returns:
+        What of the file has no effect here, for the user.
+
+    Raises:
+        ModelError: it is no LoRA, of an unknown layout or format, has numbers that aren't finite, or is made for
+            another model.
+    """
+    keys = sort_keys(header.shapes)
+    layers = LayerNames(parts.unet, parts.text_encoders).find(keys.layers)
+    alphas = _Alphas.of(path, header.metadata, keys.layers)
+    with one_line(path.name):
+        state = load_file(path)
+    networks = (parts.unet, *parts.text_encoders)
+    edits: dict[Layer, _Edit] = {}
+    for name, layer in layers.items():
+        tensors = {part: state[key] for part, key in keys.layers[name].items()}
+        edit = _Edit(name, networks[layer.network].get_submodule(layer.name), tensors, alphas.find(layer))
+        if not edit.equals(edits.setdefault(layer, edit)):
+            raise ModelError(f"it changes a layer twice, as {shown(name)} and {shown(edits[layer].name)}")
+    for edit in edits.values():
+        edit.check()
+    with torch.no_grad():
+        for edit in edits.values():
+            edit.apply(scale)
+    return tuple(
+        f"its embedding {name!r} isn't used: that word has the meaning that it has without it"
+        for name in sorted(keys.embeddings)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """What a LoRA does to one layer.
+
+    Attributes:
+        name: of the layer in the file.
+        module: the layer.
+        tensors: by part, in the file's dtypes.
+        alpha: for a layer without its own.
+    """
+
+    name: str
+    module: nn.Module
+    tensors: LayerParts
+    alpha: Alpha
+
+    def equals(self, other: _Edit) -> bool:
+        """True if both do the same: some files name their layers in two layouts."""
+        mine, theirs = self.tensors, other.tensors
+        return self is other or (
+            mine.keys() == theirs.keys() and all(torch.equal(tensor, theirs[part]) for part, tensor in mine.items())
+        )
+
+    def check(self) -> None:
+        """Check the numbers and, without calculating, the shapes. Raises ModelError."""
+        for part, tensor in self.tensors.items():
+            if part == "alpha" and tensor.numel() != 1:
+                raise ModelError(f"the alpha of {shown(self.name)} isn't one number")
+            if part != "alpha" and not tensor.is_floating_point():
+                raise ModelError(f"layer {shown(self.name)} is quantised ({tensor.dtype}): take one that isn't")
+            if not tensor.float().isfinite().all():
+                raise ModelError(f"layer {shown(self.name)} has numbers that aren't finite ({part}): it is damaged")
+        self._changes("meta")
+
+    def apply(self, scale: float) -> None:
+        """Change the layer. Raises ModelError where a weight overflows."""
+        for target, change in zip((self._weight, self._bias), self._changes(None), strict=True):
+            if target is None or change is None:
+                continue
+            target.data.copy_(target.float() + scale * change)
+            if not target.isfinite().all():
+                raise ModelError(f"layer {shown(self.name)} overflows: take a smaller scale, or --dtype float32")
+
+    @property
+    def _weight(self) -> torch.Tensor:
+        return cast("torch.Tensor", self.module.weight)
+
+    @property
+    def _bias(self) -> torch.Tensor | None:
+        return cast("torch.Tensor | None", getattr(self.module, "bias", None))
+
+    def _changes(self, device: str | None) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """What is added to weight and bias, float32. Raises ModelError where the parts don't fit."""
+        parts = {
+            part: tensor.reshape(()) if part == "alpha" else tensor.to(device=device, dtype=torch.float32)
+            for part, tensor in self.tensors.items()
+        }
+        weight, bias = (
+            None if own is None else own.detach().to(device=device, dtype=torch.float32)
+            for own in (self._weight, self._bias)
+        )
+        assert weight is not None
+        try:
+            return added(parts, weight, self.alpha), added_to_bias(parts, bias, self.alpha)
+        except ModelError as error:
+            raise ModelError(
+                f"layer {shown(self.name)}: {error}: it is damaged, or made for a model of another family"
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Alphas:
+    """The alphas that a file states beside its tensors.
+
+    Attributes:
+        fields: those of PEFT's `LoraConfig`, each with `unet.` or the like in front where it is of one network only.
+    """
+
+    fields: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, path: Path, metadata: Mapping[str, str], names: Iterable[str]) -> _Alphas:
+        """Read them. Sources: diffusers' `lora_adapter_metadata`, SimpleTuner's plain fields, PEFT's configuration."""
+        if any(name.startswith(PEFT_PREFIX) for name in names):
+            beside = path.parent / "adapter_config.json"
+            if not beside.is_file():
+                raise ModelError("it is PEFT's own file, whose strength is in adapter_config.json: put that beside it")
+            return cls(read_json(beside))
+        try:
+            stated = json.loads(metadata.get("lora_adapter_metadata", "{}"))
+        except (ValueError, RecursionError):
+            stated = None
+        if not isinstance(stated, dict):
+            raise ModelError("its lora_adapter_metadata is no JSON object: it is damaged")
+        return cls({**metadata, **cast("dict[str, Any]", stated)})
+
+    def find(self, layer: Layer) -> Alpha:
+        """The alpha of a layer. Raises ModelError where it is stated unclearly."""
+        value = self._field(layer, "lora_alpha")
+        patterns = self._field(layer, "alpha_pattern") or {}
+        if not isinstance(patterns, dict):
+            raise ModelError("its alpha_pattern is no JSON object: it is damaged")
+        for pattern, alpha in cast("dict[str, Any]", patterns).items():
+            if re.search(r"[^\w.]", pattern):
+                raise ModelError(f"its alpha_pattern has {shown(pattern)}, and names of layers are wanted")
+            if layer.name == pattern or layer.name.endswith(f".{pattern}"):
+                value = alpha
+        return Alpha(_number(value), by_root=self._field(layer, "use_rslora") in (True, "true", "True"))
+
+    def _field(self, layer: Layer, name: str) -> Any:
+        return self.fields.get(f"{_NETWORKS[layer.network]}.{name}", self.fields.get(name))
+
+
+def _number(value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not torch.isfinite(torch.tensor(number)):
+        raise ModelError(f"its lora_alpha is {shown(str(value))}, and a number is wanted")
+    return number
