@@ -6,22 +6,20 @@ Knows aiortc; must not know sessions or HTTP.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Sequence
 
 from aiortc import (
-    MediaStreamTrack,
     RTCBundlePolicy,
     RTCConfiguration,
     RTCIceServer,
     RTCPeerConnection,
+    RTCRtpReceiver,
     RTCRtpSender,
     RTCSessionDescription,
 )
 from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
-from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import candidate_from_sdp
 from aiortc.stats import RTCTransportStats
 
@@ -29,6 +27,8 @@ from ..connection import Gone
 from . import seams
 from .broadcast import Outbound, Packetizer
 from .control import Control
+from .decoder import EncodedFrame
+from .intake import Intake
 from .sdp import (
     CANDIDATES_MAX,
     Fragment,
@@ -59,15 +59,13 @@ class Peer:
 
     def __init__(self, purpose: Purpose, ice_servers: Sequence[RTCIceServer]) -> None:
         self.purpose = purpose
-        self.video: MediaStreamTrack | None = None
-        self.audio: MediaStreamTrack | None = None
+        self.intake: Intake | None = None
         self.outbound: Outbound | None = None
         self.control = Control()
         # One transport for all: without this, one is made for each section and thrown away again. An empty list of
         # servers must be said: aiortc's own default asks a public STUN server.
         configuration = RTCConfiguration(list(ice_servers), bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         self._connection = RTCPeerConnection(configuration)
-        self._connection.on("track", self._on_track)
         self._connection.on("datachannel", self.control.adopt)
         self._sender: RTCRtpSender | None = None
         self._username_fragment: str | None = None
@@ -108,7 +106,11 @@ class Peer:
 
     def _prepare_transceivers(self) -> None:
         video = next(t for t in self._connection.getTransceivers() if t.kind == "video")
-        seams.release_on_marker(video.receiver)
+        for transceiver in self._connection.getTransceivers():
+            if transceiver is video and self.purpose is not Purpose.PLAY:
+                self.intake = _new_intake(video.receiver)
+            else:
+                seams.take_encoded(transceiver.receiver, _ignore)  # sound, and what a viewer sends
         if self.purpose is not Purpose.PUBLISH:
             self.outbound = Outbound()
             self._sender = self._connection.addTrack(self.outbound)
@@ -168,15 +170,15 @@ class Peer:
         """Close the connection."""
         await self._connection.close()
 
-    def _on_track(self, track: MediaStreamTrack) -> None:
-        if track.kind == "video":
-            self.video = track
-        else:
-            self.audio = track
+
+def _new_intake(receiver: RTCRtpReceiver) -> Intake:
+    def take(codec: str, data: bytes, timestamp: int) -> None:
+        intake.put(EncodedFrame(codec, data, timestamp))
+
+    seams.release_on_marker(receiver)
+    intake = Intake(seams.take_encoded(receiver, take))
+    return intake
 
 
-async def discard(track: MediaStreamTrack) -> None:
-    """Read a track to its end: aiortc queues unread frames without bound (13 MB/s at 640x480)."""
-    with contextlib.suppress(MediaStreamError):
-        while True:
-            await track.recv()
+def _ignore(codec: str, data: bytes, timestamp: int) -> None:
+    """Drop a frame that nobody wants."""

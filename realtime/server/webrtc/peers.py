@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
 from collections.abc import AsyncGenerator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,10 +24,12 @@ from ..lobby import check_name
 from ..service import Service
 from . import seams
 from .broadcast import Broadcaster
-from .peer import Peer, discard
+from .peer import Peer
 from .publisher import Publisher
 from .sdp import Purpose, parse_fragment
 
+DECODERS = max(1, (os.cpu_count() or 1) // 2)
+"""Threads in which the video of all peers is decoded: never more than half of the cores."""
 PEERS_PER_SEAT = 2
 """A client that comes back has two peers for a while; beyond that offers are refused before any work is done."""
 
@@ -71,6 +75,7 @@ class Peers:
         self._resources: dict[str, Resource] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._broadcaster: Broadcaster | None = None
+        self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="video-decoder")
         service.metrics.gauge("realtime_peers", "WebRTC peers.", lambda: self.count)
         service.metrics.gauge("realtime_video_encodings", "Video encodings that run.", lambda: self.encodings)
 
@@ -88,6 +93,7 @@ class Peers:
                     resource.ending.set()
                 await asyncio.gather(*(resource.ended.wait() for resource in tuple(self._resources.values())))
                 self._broadcaster.stop()
+                self._decoders.shutdown(wait=False, cancel_futures=True)
 
     @property
     def count(self) -> int:
@@ -134,7 +140,7 @@ class Peers:
             raise
         assert self._tasks is not None and self._broadcaster is not None
         if watched is None:
-            resource.publisher = Publisher(self._service, peer, self._broadcaster)
+            resource.publisher = Publisher(self._service, peer, self._broadcaster, self._decoders)
             life = self._publish(resource, resource.publisher, session_name)
         else:
             life = self._watch(resource, watched)
@@ -192,9 +198,8 @@ class Peers:
             tasks.create_task(peer.watch())
             tasks.create_task(end_with_server(self._service))
             tasks.create_task(publisher.live(session_name))
-            tasks.create_task(publisher.read_video())
-            if peer.audio is not None:
-                tasks.create_task(discard(peer.audio))
+            if peer.intake is not None:
+                tasks.create_task(publisher.read_video(peer.intake))
             if resource.purpose is Purpose.DUPLEX:
                 tasks.create_task(publisher.read_control())
 
