@@ -19,13 +19,14 @@ from aiortc import (
     RTCRtpSender,
     RTCSessionDescription,
 )
-from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
+from aiortc.exceptions import OperationError
 from aiortc.sdp import candidate_from_sdp
 from aiortc.stats import RTCTransportStats
 
 from ..connection import Gone
 from . import seams
 from .broadcast import Outbound, Packetizer
+from .candidates import TAKEN_MAX
 from .control import Control
 from .decoder import EncodedFrame
 from .intake import Intake
@@ -55,9 +56,10 @@ class Peer:
     Args:
         purpose: directions of its media.
         ice_servers: STUN and TURN servers for our own candidates; none where the list is empty.
+        on_loopback: whether this server listens on a loopback address.
     """
 
-    def __init__(self, purpose: Purpose, ice_servers: Sequence[RTCIceServer]) -> None:
+    def __init__(self, purpose: Purpose, ice_servers: Sequence[RTCIceServer], *, on_loopback: bool = False) -> None:
         self.purpose = purpose
         self.intake: Intake | None = None
         self.outbound: Outbound | None = None
@@ -69,7 +71,8 @@ class Peer:
         self._connection.on("datachannel", self.control.adopt)
         self._sender: RTCRtpSender | None = None
         self._username_fragment: str | None = None
-        self._candidates = 0
+        self._on_loopback = on_loopback
+        self._offered = 0
 
     async def answer(self, text: str) -> str:
         """Answer an offer.
@@ -84,17 +87,25 @@ class Peer:
         ice = offer.media[0].ice
         assert ice is not None
         self._username_fragment = ice.usernameFragment
-        self._candidates = sum(len(media.ice_candidates) for media in offer.media)
-        connection = self._connection
+        self._offered = sum(len(media.ice_candidates) for media in offer.media)
+        changed = offer_for_aiortc(text, on_loopback=self._on_loopback)
+        is_server = any(media.dtls is not None and media.dtls.role == "server" for media in offer.media)
         try:
-            await connection.setRemoteDescription(RTCSessionDescription(offer_for_aiortc(text), "offer"))
+            return await self._answer(changed, is_server)
         except OperationError:
             raise OfferError(422, "the offer has no codec, or no H.264 profile, that this server takes") from None
-        except (InvalidAccessError, InvalidStateError, ValueError, AssertionError, KeyError, AttributeError) as error:
-            raise OfferError(400, f"the offer can't be taken: {error}") from None
+        except OSError:
+            raise  # no socket can be opened: the offer is not to blame
+        except Exception as error:  # aiortc raises whatever comes to hand
+            log.debug("aiortc can't take an offer", exc_info=True)
+            raise OfferError(400, f"the offer can't be taken: {error or type(error).__name__}") from None
+
+    async def _answer(self, offer: str, is_dtls_server: bool) -> str:
+        connection = self._connection
+        await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         self._prepare_transceivers()
         transport = connection.getTransceivers()[0].receiver.transport
-        if any(media.dtls is not None and media.dtls.role == "server" for media in offer.media):
+        if is_dtls_server:
             seams.say_hello_twice(transport)
         if self.purpose is Purpose.PUBLISH:
             seams.take_traffic_for_consent(transport)
@@ -122,20 +133,22 @@ class Peer:
         seams.pack_with(self._sender, packetizer)
 
     async def trickle(self, fragment: Fragment) -> None:
-        """Add further candidates of the peer.
+        """Add further candidates of the peer: the usable ones, until `TAKEN_MAX` are taken.
 
         Raises:
             OfferError: there are too many, or they belong to an ICE restart.
         """
         if fragment.username_fragment not in (None, self._username_fragment):
             raise OfferError(422, "ICE restarts are not supported: send a new offer by POST")
-        self._candidates += len(fragment.candidates)
-        if self._candidates > CANDIDATES_MAX:
+        self._offered += len(fragment.candidates)
+        if self._offered > CANDIDATES_MAX:
             raise OfferError(422, f"more than {CANDIDATES_MAX} candidates")
-        for mid, line in fragment.candidates:
-            candidate = candidate_from_sdp(line.partition(":")[2])
-            candidate.sdpMid, candidate.sdpMLineIndex = (mid, None) if mid else (None, 0)
-            await self._connection.addIceCandidate(candidate)
+        for mid, candidate in fragment.candidates:
+            known = self._connection.getTransceivers()[0].receiver.transport.transport.getRemoteCandidates()
+            if len(known) < TAKEN_MAX and candidate.is_usable(on_loopback=self._on_loopback):
+                taken = candidate_from_sdp(candidate.text.partition(":")[2])
+                taken.sdpMid, taken.sdpMLineIndex = (mid, None) if mid else (None, 0)
+                await self._connection.addIceCandidate(taken)
 
     async def watch(self) -> None:
         """Wait until the other side is gone.

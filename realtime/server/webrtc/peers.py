@@ -12,6 +12,7 @@ import secrets
 from collections.abc import AsyncGenerator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any
 
 from aiortc import RTCIceServer
@@ -72,6 +73,7 @@ class Peers:
     def __init__(self, service: Service, ice_servers: list[RTCIceServer]) -> None:
         self._service = service
         self._ice_servers = ice_servers
+        self._on_loopback = any(ip_address(address).is_loopback for address in service.config.ice_addresses)
         self._resources: dict[str, Resource] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._broadcaster: Broadcaster | None = None
@@ -128,7 +130,7 @@ class Peers:
             LookupError: there is no such session to watch.
         """
         watched = self._check(purpose, session_name)
-        peer = Peer(purpose, self._ice_servers)
+        peer = Peer(purpose, self._ice_servers, on_loopback=self._on_loopback)
         resource = Resource(purpose, peer)
         self._resources[resource.name] = resource  # counted before any work, which takes a while
         try:

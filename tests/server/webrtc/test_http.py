@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from realtime.server.webrtc import peer, publisher
+from realtime.server.webrtc.candidates import TAKEN_MAX
 from realtime.server.webrtc.sdp import SDP_MAX_BYTES
 from tests.fakes.servers import RunningServer, a_config, echo_load, running
 from tests.fakes.waiting import until
@@ -142,6 +143,7 @@ async def test_peer_is_found_at_its_own_address_only(http: httpx2.AsyncClient) -
         ({**FRAGMENT, "if-match": "ETAG"}, CANDIDATES.replace("abcd", "restart"), 422),
         ({**FRAGMENT, "if-match": "ETAG"}, CANDIDATES + CANDIDATES * 64, 422),
         ({**FRAGMENT, "if-match": "ETAG"}, "hello", 400),
+        ({**FRAGMENT, "if-match": "ETAG"}, CANDIDATES.strip() + " raddr x rport y", 400),
         ({"content-type": "application/sdp", "if-match": "ETAG"}, CANDIDATES, 415),
     ],
 )
@@ -156,6 +158,19 @@ async def test_patch_trickles_or_says_why_not(
 
     assert response.status_code == status
     assert "etag" not in response.headers
+
+
+async def test_few_candidates_are_checked_however_many_come(server: RunningServer, http: httpx2.AsyncClient) -> None:
+    answered = await opened(http)
+    many = "".join(f"a=candidate:1 1 udp 1 192.0.2.{n} 5000 typ host\r\n" for n in range(40))
+    headers = {**FRAGMENT, "if-match": answered.headers["etag"]}
+
+    response = await http.patch(answered.headers["location"], content="a=mid:1\r\n" + many, headers=headers)
+
+    assert response.status_code == 204
+    connection = next(iter(server.app.state.peers._resources.values())).peer._connection
+    ice = connection.getTransceivers()[0].receiver.transport.transport
+    assert len(ice.getRemoteCandidates()) == TAKEN_MAX
 
 
 @pytest.mark.parametrize("path", PATHS)
