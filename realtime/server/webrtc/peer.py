@@ -69,6 +69,8 @@ class Peer:
         configuration = RTCConfiguration(list(ice_servers), bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         self._connection = RTCPeerConnection(configuration)
         self._connection.on("datachannel", self.control.adopt)
+        self._connection.on("connectionstatechange", self._on_state)
+        self._connected = asyncio.Event()
         self._sender: RTCRtpSender | None = None
         self._username_fragment: str | None = None
         self._on_loopback = on_loopback
@@ -149,6 +151,24 @@ class Peer:
                 taken = candidate_from_sdp(candidate.text.partition(":")[2])
                 taken.sdpMid, taken.sdpMLineIndex = (mid, None) if mid else (None, 0)
                 await self._connection.addIceCandidate(taken)
+
+    def _on_state(self) -> None:
+        if self._connection.connectionState == "connected":
+            self._connected.set()
+
+    async def arrived(self) -> None:
+        """Wait until the peer has connected and, where it is to have one, has opened the control channel.
+
+        Raises:
+            Gone: it opened none for `CONNECT_S`. One that never connects is found by `watch`.
+        """
+        await self._connected.wait()
+        if self.purpose is Purpose.DUPLEX:
+            try:
+                async with asyncio.timeout(CONNECT_S):
+                    await self.control.opened()
+            except TimeoutError:
+                raise Gone("it opened no control channel") from None
 
     async def watch(self) -> None:
         """Wait until the other side is gone.

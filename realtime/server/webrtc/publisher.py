@@ -43,9 +43,7 @@ class Publisher(VideoConnection):
         return time.monotonic() - self.frame_at_s > SILENT_S
 
     async def live(self, session_name: str | None) -> None:
-        """See `Connection.live`. A peer with a control channel enters once the channel is open."""
-        if self._peer.purpose is Purpose.DUPLEX:
-            await self._peer.control.opened()
+        """See `Connection.live`."""
         try:
             await super().live(session_name)
         finally:
