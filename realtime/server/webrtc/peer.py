@@ -29,6 +29,7 @@ from .broadcast import Outbound, Packetizer
 from .candidates import TAKEN_MAX
 from .control import Control
 from .decoder import EncodedFrame
+from .guards import guard
 from .intake import Intake
 from .sdp import (
     CANDIDATES_MAX,
@@ -112,6 +113,7 @@ class Peer:
         if self.purpose is Purpose.PUBLISH:
             seams.take_traffic_for_consent(transport)
         await connection.setLocalDescription(await connection.createAnswer())
+        guard(connection)
         answer = answer_for_peer(connection.localDescription.sdp)
         if self.outbound is not None:
             self.outbound.codec = video_codec(answer)
