@@ -207,7 +207,8 @@ def _limit_sctp(sctp: RTCSctpTransport) -> None:
     data, sack, forward = private._receive_data_chunk, private._receive_sack_chunk, private._receive_forward_tsn_chunk
 
     async def handle_data(packet: bytes) -> None:
-        await _drop_errors(handle(packet))
+        if sctp.state != "closed":
+            await _drop_errors(handle(packet))
 
     async def receive_data_chunk(chunk: Any) -> None:
         is_next = chunk.tsn == (private._last_received_tsn + 1) % 2**32
