@@ -18,6 +18,7 @@ from aiortc.rtcsctptransport import RTCSctpTransport
 from aiortc.rtp import RTP_HISTORY_SIZE, RtcpRtpfbPacket, RtpPacket, is_rtcp
 
 from .candidates import TAKEN_MAX
+from .decoder import Share
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,8 @@ DATAGRAM_MAX_BYTES = 1500
 """The largest that SRTP takes; a longer one, as an empty one, ended the connection, whoever had sent it."""
 DATAGRAMS_PER_S = 6000
 """Of one peer, and as many at once: 55 Mbit/s of video. Further ones are dropped: each costs the event loop 0.1 ms."""
+LOOP_SHARE = 0.4
+"""Of the event loop's time, for one peer: 20 Mbit/s of video take 0.3. Packets that are made to be dear are fewer."""
 QUEUED_MAX = 1024
 """Datagrams that wait for their peer's connection to be ready: nobody reads them before."""
 SOURCES_MAX = 32
@@ -70,16 +73,17 @@ def guard(connection: RTCPeerConnection) -> None:
         _limit_sender(transceiver.sender)
     transport: Any = connection.getTransceivers()[0].receiver.transport
     sources: set[bytes] = set()
-    _limit_datagrams(transport.transport._connection, sources)
-    _limit_sources(transport, sources)
+    share = Share(LOOP_SHARE, time.monotonic())
+    _limit_datagrams(transport.transport._connection, sources, share)
+    _limit_sources(transport, sources, share)
     if connection.sctp is not None:
-        _limit_sctp(connection.sctp)
+        _limit_sctp(connection.sctp, share)
 
 
 # -- datagrams -----------------------------------------------------------------------------------------------------
 
 
-def _limit_datagrams(ice: Any, sources: set[bytes]) -> None:
+def _limit_datagrams(ice: Any, sources: set[bytes], share: Share) -> None:
     """Drop datagrams that are too many, that no peer sends, or that come from elsewhere than the peer.
 
     aioice takes them from any address: whoever knew the port could fill the memory before a peer had connected.
@@ -93,17 +97,17 @@ def _limit_datagrams(ice: Any, sources: set[bytes]) -> None:
 
     ice.check_incoming = check_incoming
     for protocol in ice._protocols:
-        _filter(protocol, ice, allowance, sources)
+        _filter(protocol, ice, allowance, sources, share)
 
 
-def _filter(protocol: Any, ice: Any, allowance: Allowance, sources: set[bytes]) -> None:
+def _filter(protocol: Any, ice: Any, allowance: Allowance, sources: set[bytes], share: Share) -> None:
     receive = protocol.datagram_received
 
     def datagram_received(data: bytes, address: tuple[Any, ...]) -> None:
         if not 0 < len(data) <= DATAGRAM_MAX_BYTES or not allowance.take():
             return
         if data[0] > 3:  # no STUN, which is how addresses become known (RFC 7983)
-            if ice._queue.qsize() >= QUEUED_MAX or not _is_known(ice, address):
+            if ice._queue.qsize() >= QUEUED_MAX or not _is_known(ice, address) or share.is_spent(time.monotonic()):
                 return
             if 127 < data[0] < 192 and len(sources) >= SOURCES_MAX and _source(data) not in sources:
                 return
@@ -122,13 +126,13 @@ def _source(data: bytes) -> bytes:
     return data[4:8] if is_rtcp(data) else data[8:12]
 
 
-def _limit_sources(transport: Any, sources: set[bytes]) -> None:
+def _limit_sources(transport: Any, sources: set[bytes], share: Share) -> None:
     """Remember the SSRCs of what was authentic, and drop what a parser trips over instead of ending the connection."""
 
     def patient(handle: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
         async def handle_data(data: bytes, **more: Any) -> None:
             sources.add(_source(data))
-            await _drop_errors(handle(data, **more))
+            await _charged(handle(data, **more), share)
 
         return handle_data
 
@@ -136,13 +140,17 @@ def _limit_sources(transport: Any, sources: set[bytes]) -> None:
     transport._handle_rtcp_data = patient(transport._handle_rtcp_data)
 
 
-async def _drop_errors(handling: Awaitable[None]) -> None:
+async def _charged(handling: Awaitable[None], share: Share) -> None:
+    """Handle a packet, charge what that takes, and drop the packet if it can't be read."""
+    begun_s = time.thread_time()
     try:
         await handling
     except ConnectionError:
         raise
     except Exception:  # whatever a parser raises, which knows only the packet
         log.debug("a packet can't be read", exc_info=True)
+    finally:
+        share.spend(time.monotonic(), time.thread_time() - begun_s)
 
 
 # -- media ---------------------------------------------------------------------------------------------------------
@@ -201,14 +209,14 @@ def _limit_sender(sender: RTCRtpSender) -> None:
 # -- data channels -------------------------------------------------------------------------------------------------
 
 
-def _limit_sctp(sctp: RTCSctpTransport) -> None:
+def _limit_sctp(sctp: RTCSctpTransport, share: Share) -> None:
     private = cast(Any, sctp)
     handle = private._handle_data
     data, sack, forward = private._receive_data_chunk, private._receive_sack_chunk, private._receive_forward_tsn_chunk
 
     async def handle_data(packet: bytes) -> None:
         if sctp.state != "closed":
-            await _drop_errors(handle(packet))
+            await _charged(handle(packet), share)
 
     async def receive_data_chunk(chunk: Any) -> None:
         is_next = chunk.tsn == (private._last_received_tsn + 1) % 2**32

@@ -16,6 +16,7 @@ from aiortc.rtp import RTP_HISTORY_SIZE, RtcpRtpfbPacket, RtpPacket
 
 from realtime.protocol import TEXT_MAX_BYTES
 from realtime.server.webrtc import guards
+from realtime.server.webrtc.decoder import Share
 from realtime.server.webrtc.guards import (
     CHUNKS_MAX,
     DATAGRAM_MAX_BYTES,
@@ -127,6 +128,21 @@ async def test_datagrams_of_one_peer_are_limited(guarded: RTCPeerConnection, mon
     assert DATAGRAMS_PER_S <= ice._queue.qsize() < 3 * DATAGRAMS_PER_S
 
 
+async def test_peer_whose_packets_are_dear_is_heard_less(
+    guarded: RTCPeerConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ice, transport = ice_of(guarded), transport_of(guarded)
+    learn(ice, ADDRESS)
+    ice._protocols[0].datagram_received(b"\x16 DTLS", ADDRESS)
+    now_s = iter(range(0, 10**6, 1000))
+    monkeypatch.setattr(guards.time, "thread_time", lambda: next(now_s))
+
+    await transport._handle_rtp_data(RtpPacket(payload_type=97).serialize(), arrival_time_ms=0)
+    ice._protocols[0].datagram_received(b"\x16 DTLS", ADDRESS)
+
+    assert ice._queue.qsize() == 1
+
+
 async def test_addresses_of_one_peer_are_limited(guarded: RTCPeerConnection) -> None:
     ice = ice_of(guarded)
 
@@ -174,7 +190,7 @@ async def test_loss_of_the_connection_is_no_packet_to_drop(guarded: RTCPeerConne
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        await guards._drop_errors(lost())
+        await guards._charged(lost(), Share(1.0, 0.0))
 
 
 @pytest.mark.slow
