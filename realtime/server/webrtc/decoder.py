@@ -58,16 +58,17 @@ class Decoded:
 
 
 class Share:
-    """A share of one core. Time that is not spent is saved for one second.
+    """A share of one core.
 
     Args:
         share: seconds of processor time for each second.
         now_s: monotonic.
+        saves_s: how long what is not spent is saved.
     """
 
-    def __init__(self, share: float, now_s: float) -> None:
+    def __init__(self, share: float, now_s: float, saves_s: float = 1.0) -> None:
         self._share = share
-        self._saved_s = share
+        self._most_s = self._saved_s = share * saves_s
         self._at_s = now_s
 
     def spend(self, now_s: float, spent_s: float) -> None:
@@ -81,7 +82,7 @@ class Share:
         return self._saved_s < 0
 
     def _save(self, now_s: float) -> None:
-        self._saved_s = min(self._share, self._saved_s + self._share * (now_s - self._at_s))
+        self._saved_s = min(self._most_s, self._saved_s + self._share * (now_s - self._at_s))
         self._at_s = now_s
 
 

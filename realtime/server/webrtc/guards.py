@@ -73,7 +73,7 @@ def guard(connection: RTCPeerConnection) -> None:
         _limit_sender(transceiver.sender)
     transport: Any = connection.getTransceivers()[0].receiver.transport
     sources: set[bytes] = set()
-    share = Share(LOOP_SHARE, time.monotonic())
+    share = Share(LOOP_SHARE, time.monotonic(), saves_s=0.1)  # nobody waits for longer
     _limit_datagrams(transport.transport._connection, sources, share)
     _limit_sources(transport, sources, share)
     if connection.sctp is not None:
