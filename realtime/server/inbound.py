@@ -36,23 +36,29 @@ class VideoConnection(Connection):
 
     def offer(self, planes: Planes, captured_us: int) -> None:
         """Offer a decoded frame to the session; it is dropped while there is none yet."""
-        self.frame_at_s = time.monotonic()
-        if self.session is not None and self.channel is not None:
-            self._offer(self.session, self.channel, planes, captured_us)
-
-    def _offer(self, session: Session, channel: Channel, planes: Planes, captured_us: int) -> None:
-        self._seq += 1
-        now_ns = time.monotonic_ns()
         try:
             codec.inspect(planes, Format.PLANES, self.service.config.max_pixels)
         except FrameError as error:
-            session.stats.count_received(now_ns)
-            is_told = self.frame_at_s - self._refused_at_s > REFUSED_EVERY_S
-            if is_told:
-                self._refused_at_s = self.frame_at_s
-            session.refuse(channel, self._seq, error, is_told=is_told)
+            self.refuse(error)
             return
-        session.offer(channel, Frame(self._seq, Format.PLANES, planes, captured_us, now_ns))
+        self.frame_at_s = time.monotonic()
+        if self.session is not None and self.channel is not None:
+            self._seq += 1
+            frame = Frame(self._seq, Format.PLANES, planes, captured_us, time.monotonic_ns())
+            self.session.offer(self.channel, frame)
+
+    def refuse(self, error: FrameError) -> None:
+        """Count a frame that can't be taken, and say why, at most every `REFUSED_EVERY_S`."""
+        self.frame_at_s = time.monotonic()
+        session, channel = self.session, self.channel
+        if session is None or channel is None:
+            return
+        self._seq += 1
+        session.stats.count_received(time.monotonic_ns())
+        is_told = self.frame_at_s - self._refused_at_s > REFUSED_EVERY_S
+        if is_told:
+            self._refused_at_s = self.frame_at_s
+        session.refuse(channel, self._seq, error, is_told=is_told)
 
     async def send_text(self, text: str) -> None:
         """Drop the text: a video has no messages."""

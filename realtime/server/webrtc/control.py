@@ -73,7 +73,7 @@ class Control:
         """Send a text message, once less than `BUFFERED_MAX_BYTES` are unsent.
 
         Raises:
-            Gone: the channel is closed.
+            Gone: the channel is closed, or the peer's offer said that it takes no texts of this size.
         """
         channel = await asyncio.shield(self._opened)
         while channel.bufferedAmount > BUFFERED_MAX_BYTES and channel.readyState == "open":
@@ -83,13 +83,15 @@ class Control:
             channel.send(text)
         except InvalidStateError:
             raise Gone("the control channel is closed") from None
+        except ValueError:
+            raise Gone("the peer takes no texts of the size that is needed") from None
 
     async def close(self, end: Closed) -> None:
         """Send code and reason, close the channel, and wait until the peer has closed it too; `FLUSH_S` at most."""
         if not self._opened.done():
             return
         channel = self._opened.result()
-        with contextlib.suppress(InvalidStateError, TimeoutError):
+        with contextlib.suppress(InvalidStateError, TimeoutError, ValueError):
             channel.send(protocol.closed_message(end.code, str(end)))
             # A channel is closed by both sides, and only after what was sent before (RFC 8831 section 6.7).
             channel.close()

@@ -6,29 +6,31 @@ Knows aiortc; must not know sessions or HTTP.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Sequence
 
 from aiortc import (
-    MediaStreamTrack,
     RTCBundlePolicy,
     RTCConfiguration,
     RTCIceServer,
     RTCPeerConnection,
+    RTCRtpReceiver,
     RTCRtpSender,
     RTCSessionDescription,
 )
-from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
-from aiortc.mediastreams import MediaStreamError
+from aiortc.exceptions import OperationError
 from aiortc.sdp import candidate_from_sdp
 from aiortc.stats import RTCTransportStats
 
 from ..connection import Gone
 from . import seams
 from .broadcast import Outbound, Packetizer
+from .candidates import TAKEN_MAX
 from .control import Control
+from .decoder import EncodedFrame
+from .guards import guard
+from .intake import Intake
 from .sdp import (
     CANDIDATES_MAX,
     Fragment,
@@ -55,23 +57,25 @@ class Peer:
     Args:
         purpose: directions of its media.
         ice_servers: STUN and TURN servers for our own candidates; none where the list is empty.
+        on_loopback: whether this server listens on a loopback address.
     """
 
-    def __init__(self, purpose: Purpose, ice_servers: Sequence[RTCIceServer]) -> None:
+    def __init__(self, purpose: Purpose, ice_servers: Sequence[RTCIceServer], *, on_loopback: bool = False) -> None:
         self.purpose = purpose
-        self.video: MediaStreamTrack | None = None
-        self.audio: MediaStreamTrack | None = None
+        self.intake: Intake | None = None
         self.outbound: Outbound | None = None
         self.control = Control()
         # One transport for all: without this, one is made for each section and thrown away again. An empty list of
         # servers must be said: aiortc's own default asks a public STUN server.
         configuration = RTCConfiguration(list(ice_servers), bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         self._connection = RTCPeerConnection(configuration)
-        self._connection.on("track", self._on_track)
         self._connection.on("datachannel", self.control.adopt)
+        self._connection.on("connectionstatechange", self._on_state)
+        self._connected = asyncio.Event()
         self._sender: RTCRtpSender | None = None
         self._username_fragment: str | None = None
-        self._candidates = 0
+        self._on_loopback = on_loopback
+        self._offered = 0
 
     async def answer(self, text: str) -> str:
         """Answer an offer.
@@ -86,21 +90,30 @@ class Peer:
         ice = offer.media[0].ice
         assert ice is not None
         self._username_fragment = ice.usernameFragment
-        self._candidates = sum(len(media.ice_candidates) for media in offer.media)
-        connection = self._connection
+        self._offered = sum(len(media.ice_candidates) for media in offer.media)
+        changed = offer_for_aiortc(text, on_loopback=self._on_loopback)
+        is_server = any(media.dtls is not None and media.dtls.role == "server" for media in offer.media)
         try:
-            await connection.setRemoteDescription(RTCSessionDescription(offer_for_aiortc(text), "offer"))
+            return await self._answer(changed, is_server)
         except OperationError:
             raise OfferError(422, "the offer has no codec, or no H.264 profile, that this server takes") from None
-        except (InvalidAccessError, InvalidStateError, ValueError, AssertionError, KeyError, AttributeError) as error:
-            raise OfferError(400, f"the offer can't be taken: {error}") from None
+        except OSError:
+            raise  # no socket can be opened: the offer is not to blame
+        except Exception as error:  # aiortc raises whatever comes to hand
+            log.debug("aiortc can't take an offer", exc_info=True)
+            raise OfferError(400, f"the offer can't be taken: {error or type(error).__name__}") from None
+
+    async def _answer(self, offer: str, is_dtls_server: bool) -> str:
+        connection = self._connection
+        await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         self._prepare_transceivers()
         transport = connection.getTransceivers()[0].receiver.transport
-        if any(media.dtls is not None and media.dtls.role == "server" for media in offer.media):
+        if is_dtls_server:
             seams.say_hello_twice(transport)
         if self.purpose is Purpose.PUBLISH:
             seams.take_traffic_for_consent(transport)
         await connection.setLocalDescription(await connection.createAnswer())
+        guard(connection)
         answer = answer_for_peer(connection.localDescription.sdp)
         if self.outbound is not None:
             self.outbound.codec = video_codec(answer)
@@ -108,7 +121,11 @@ class Peer:
 
     def _prepare_transceivers(self) -> None:
         video = next(t for t in self._connection.getTransceivers() if t.kind == "video")
-        seams.release_on_marker(video.receiver)
+        for transceiver in self._connection.getTransceivers():
+            if transceiver is video and self.purpose is not Purpose.PLAY:
+                self.intake = _new_intake(video.receiver)
+            else:
+                seams.take_encoded(transceiver.receiver, _ignore)  # sound, and what a viewer sends
         if self.purpose is not Purpose.PUBLISH:
             self.outbound = Outbound()
             self._sender = self._connection.addTrack(self.outbound)
@@ -120,20 +137,40 @@ class Peer:
         seams.pack_with(self._sender, packetizer)
 
     async def trickle(self, fragment: Fragment) -> None:
-        """Add further candidates of the peer.
+        """Add further candidates of the peer: the usable ones, until `TAKEN_MAX` are taken.
 
         Raises:
             OfferError: there are too many, or they belong to an ICE restart.
         """
         if fragment.username_fragment not in (None, self._username_fragment):
             raise OfferError(422, "ICE restarts are not supported: send a new offer by POST")
-        self._candidates += len(fragment.candidates)
-        if self._candidates > CANDIDATES_MAX:
+        self._offered += len(fragment.candidates)
+        if self._offered > CANDIDATES_MAX:
             raise OfferError(422, f"more than {CANDIDATES_MAX} candidates")
-        for mid, line in fragment.candidates:
-            candidate = candidate_from_sdp(line.partition(":")[2])
-            candidate.sdpMid, candidate.sdpMLineIndex = (mid, None) if mid else (None, 0)
-            await self._connection.addIceCandidate(candidate)
+        for mid, candidate in fragment.candidates:
+            known = self._connection.getTransceivers()[0].receiver.transport.transport.getRemoteCandidates()
+            if len(known) < TAKEN_MAX and candidate.is_usable(on_loopback=self._on_loopback):
+                taken = candidate_from_sdp(candidate.text.partition(":")[2])
+                taken.sdpMid, taken.sdpMLineIndex = (mid, None) if mid else (None, 0)
+                await self._connection.addIceCandidate(taken)
+
+    def _on_state(self) -> None:
+        if self._connection.connectionState == "connected":
+            self._connected.set()
+
+    async def arrived(self) -> None:
+        """Wait until the peer has connected and, where it is to have one, has opened the control channel.
+
+        Raises:
+            Gone: it opened none for `CONNECT_S`. One that never connects is found by `watch`.
+        """
+        await self._connected.wait()
+        if self.purpose is Purpose.DUPLEX:
+            try:
+                async with asyncio.timeout(CONNECT_S):
+                    await self.control.opened()
+            except TimeoutError:
+                raise Gone("it opened no control channel") from None
 
     async def watch(self) -> None:
         """Wait until the other side is gone.
@@ -168,15 +205,15 @@ class Peer:
         """Close the connection."""
         await self._connection.close()
 
-    def _on_track(self, track: MediaStreamTrack) -> None:
-        if track.kind == "video":
-            self.video = track
-        else:
-            self.audio = track
+
+def _new_intake(receiver: RTCRtpReceiver) -> Intake:
+    def take(codec: str, data: bytes, timestamp: int) -> None:
+        intake.put(EncodedFrame(codec, data, timestamp))
+
+    seams.release_on_marker(receiver)
+    intake = Intake(seams.take_encoded(receiver, take))
+    return intake
 
 
-async def discard(track: MediaStreamTrack) -> None:
-    """Read a track to its end: aiortc queues unread frames without bound (13 MB/s at 640x480)."""
-    with contextlib.suppress(MediaStreamError):
-        while True:
-            await track.recv()
+def _ignore(codec: str, data: bytes, timestamp: int) -> None:
+    """Drop a frame that nobody wants."""

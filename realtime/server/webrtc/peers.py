@@ -7,54 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
+import os
 from collections.abc import AsyncGenerator, Coroutine
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address
 from typing import Any
 
 from aiortc import RTCIceServer
 
-from ...errors import CloseCode, SessionLimitError
+from ...errors import CloseCode
 from ...session import Session
 from ..connection import Closed, end_with_server, ending
-from ..engine_host import State
-from ..lobby import check_name
 from ..service import Service
 from . import seams
+from .admission import Admission, Conflict, Resource
 from .broadcast import Broadcaster
-from .peer import Peer, discard
+from .peer import Peer
 from .publisher import Publisher
 from .sdp import Purpose, parse_fragment
 
-PEERS_PER_SEAT = 2
-"""A client that comes back has two peers for a while; beyond that offers are refused before any work is done."""
-
-
-@dataclass(eq=False, slots=True)
-class Resource:
-    """A peer under its address.
-
-    Attributes:
-        name: can't be guessed.
-        tag: the ETag that a PATCH must name; it stays, as there are no ICE restarts.
-        publisher: None for those who only watch.
-    """
-
-    purpose: Purpose
-    peer: Peer
-    name: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    tag: str = field(default_factory=lambda: secrets.token_hex(8))
-    publisher: Publisher | None = None
-    ending: asyncio.Event = field(default_factory=asyncio.Event)
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-class Conflict(Exception):
-    """The session has a publisher already."""
-
-
-class NotReady(Exception):
-    """The engine is still being loaded."""
+DECODERS = max(1, (os.cpu_count() or 1) // 2)
+"""Threads in which the video of all peers is decoded: never more than half of the cores."""
 
 
 class Peers:
@@ -68,9 +41,12 @@ class Peers:
     def __init__(self, service: Service, ice_servers: list[RTCIceServer]) -> None:
         self._service = service
         self._ice_servers = ice_servers
+        self._on_loopback = any(ip_address(address).is_loopback for address in service.config.ice_addresses)
         self._resources: dict[str, Resource] = {}
+        self._admission = Admission(service, self._resources)
         self._tasks: asyncio.TaskGroup | None = None
         self._broadcaster: Broadcaster | None = None
+        self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="video-decoder")
         service.metrics.gauge("realtime_peers", "WebRTC peers.", lambda: self.count)
         service.metrics.gauge("realtime_video_encodings", "Video encodings that run.", lambda: self.encodings)
 
@@ -88,6 +64,7 @@ class Peers:
                     resource.ending.set()
                 await asyncio.gather(*(resource.ended.wait() for resource in tuple(self._resources.values())))
                 self._broadcaster.stop()
+                self._decoders.shutdown(wait=False, cancel_futures=True)
 
     @property
     def count(self) -> int:
@@ -115,14 +92,10 @@ class Peers:
 
         Raises:
             OfferError: the offer is refused.
-            ProtocolError: the session's name is none.
-            SessionLimitError: the server is full.
-            NotReady: the engine is being loaded, and this peer could not be told so.
-            Conflict: a publisher that is alive has the session.
-            LookupError: there is no such session to watch.
+            ProtocolError, SessionLimitError, NotReady, Conflict, LookupError: see `Admission.check`.
         """
-        watched = self._check(purpose, session_name)
-        peer = Peer(purpose, self._ice_servers)
+        watched = self._admission.check(purpose, session_name)
+        peer = Peer(purpose, self._ice_servers, on_loopback=self._on_loopback)
         resource = Resource(purpose, peer)
         self._resources[resource.name] = resource  # counted before any work, which takes a while
         try:
@@ -134,45 +107,12 @@ class Peers:
             raise
         assert self._tasks is not None and self._broadcaster is not None
         if watched is None:
-            resource.publisher = Publisher(self._service, peer, self._broadcaster)
+            resource.publisher = Publisher(self._service, peer, self._broadcaster, self._decoders)
             life = self._publish(resource, resource.publisher, session_name)
         else:
             life = self._watch(resource, watched)
         self._tasks.create_task(self._live(resource, life))
         return resource, answer
-
-    def _check(self, purpose: Purpose, session_name: str | None) -> Session | None:
-        """Look whether the peer may come in, before any work is done; the session that it wants to watch."""
-        check_name(session_name)
-        service = self._service
-        if purpose is not Purpose.DUPLEX and service.host.state is not State.READY:
-            raise NotReady
-        config = service.config
-        seats = config.max_viewers if purpose is Purpose.PLAY else config.max_sessions + config.max_waiting
-        alike = sum((other.purpose is Purpose.PLAY) is (purpose is Purpose.PLAY) for other in self._resources.values())
-        if alike >= PEERS_PER_SEAT * seats:
-            raise SessionLimitError("too many peers are connecting; try again later")
-        if purpose is Purpose.PLAY:
-            service.viewers.check()
-            session = service.session(session_name or "")
-            if session is None:
-                raise LookupError(session_name)
-            return session
-        if service.running is not None and service.host.state is State.READY:
-            service.running.lobby.check_room(session_name, may_wait=purpose is Purpose.DUPLEX)
-        if purpose is Purpose.PUBLISH and session_name is not None:
-            self._check_free(session_name)
-        return None
-
-    def _check_free(self, session_name: str) -> None:
-        session = self._service.session(session_name)
-        if session is None or session.channel is None:
-            return
-        for resource in self._resources.values():
-            publisher = resource.publisher
-            if publisher is not None and publisher.channel is session.channel and publisher.is_silent:
-                return  # an encoder that crashed and came back, before the old connection was found dead
-        raise Conflict
 
     # -- lives ------------------------------------------------------------------------------------------------------
 
@@ -191,24 +131,41 @@ class Peers:
             tasks.create_task(_until(resource.ending))
             tasks.create_task(peer.watch())
             tasks.create_task(end_with_server(self._service))
-            tasks.create_task(publisher.live(session_name))
-            tasks.create_task(publisher.read_video())
-            if peer.audio is not None:
-                tasks.create_task(discard(peer.audio))
+            tasks.create_task(self._enter(resource, publisher, session_name))
+            if peer.intake is not None:
+                tasks.create_task(publisher.read_video(peer.intake))
             if resource.purpose is Purpose.DUPLEX:
                 tasks.create_task(publisher.read_control())
 
+    async def _enter(self, resource: Resource, publisher: Publisher, session_name: str | None) -> None:
+        """Take a seat once the peer has connected, so that one that never does keeps nobody out."""
+        await resource.peer.arrived()
+        resource.has_arrived = True
+        if resource.purpose is Purpose.PUBLISH:
+            try:
+                self._admission.check_seat(resource.purpose, session_name)  # somebody may have come in between
+            except Conflict:
+                raise Closed(CloseCode.TRY_LATER, "somebody publishes to the session already") from None
+        await publisher.live(session_name)
+
     async def _watch(self, resource: Resource, session: Session) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_until(resource.ending))
+            tasks.create_task(resource.peer.watch())
+            tasks.create_task(end_with_server(self._service))
+            tasks.create_task(_until_ended(session))
+            tasks.create_task(self._show(resource, session))
+
+    async def _show(self, resource: Resource, session: Session) -> None:
+        """Send the session's pictures once the peer has connected. Runs until it is cancelled."""
         outbound, broadcaster = resource.peer.outbound, self._broadcaster
         assert outbound is not None and broadcaster is not None
+        await resource.peer.arrived()
+        resource.has_arrived = True
         with self._service.viewers.seat():
             resource.peer.send_by(broadcaster.add(session, outbound))
             try:
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(_until(resource.ending))
-                    tasks.create_task(resource.peer.watch())
-                    tasks.create_task(end_with_server(self._service))
-                    tasks.create_task(_until_ended(session))
+                await resource.ended.wait()
             finally:
                 broadcaster.remove(outbound)
 

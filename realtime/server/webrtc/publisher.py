@@ -6,18 +6,16 @@ Knows sessions through Connection; must not know HTTP.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from typing import cast
+from concurrent.futures import Executor
 
-import av
-from aiortc.mediastreams import MediaStreamError
-
-from ...media.video import captured_us_of, is_planar, planes_of
+from ...errors import FrameError
 from ...session import Session
 from ..inbound import VideoConnection
 from ..service import Service
 from .broadcast import Broadcaster
+from .decoder import VideoDecoder
+from .intake import Intake
 from .peer import Peer
 from .sdp import Purpose
 
@@ -30,11 +28,13 @@ class Publisher(VideoConnection):
     Args:
         peer: whose offer is answered already.
         broadcaster: encodes the pictures that are sent back.
+        threads: decode the video; a peer has one frame in them at a time, so that they serve peers in turn.
     """
 
-    def __init__(self, service: Service, peer: Peer, broadcaster: Broadcaster) -> None:
+    def __init__(self, service: Service, peer: Peer, broadcaster: Broadcaster, threads: Executor) -> None:
         super().__init__(service)
         self._peer = peer
+        self._threads = threads
         self._broadcaster = broadcaster
 
     @property
@@ -43,9 +43,7 @@ class Publisher(VideoConnection):
         return time.monotonic() - self.frame_at_s > SILENT_S
 
     async def live(self, session_name: str | None) -> None:
-        """See `Connection.live`. A peer with a control channel enters once the channel is open."""
-        if self._peer.purpose is Purpose.DUPLEX:
-            await self._peer.control.opened()
+        """See `Connection.live`."""
         try:
             await super().live(session_name)
         finally:
@@ -58,16 +56,21 @@ class Publisher(VideoConnection):
         if self._peer.outbound is not None:
             self._peer.send_by(self._broadcaster.add(session, self._peer.outbound))
 
-    async def read_video(self) -> None:
-        """Offer every frame as soon as it is decoded: aiortc's queue of frames has no bound."""
-        track = self._peer.video
-        if track is None:
-            return
-        with contextlib.suppress(MediaStreamError):
-            while True:
-                frame = cast(av.VideoFrame, await track.recv())
-                planes = planes_of(frame) if is_planar(frame) else await asyncio.to_thread(planes_of, frame)
-                self.offer(planes, captured_us_of(frame))
+    async def read_video(self, intake: Intake) -> None:
+        """Decode what comes, in threads that all peers share, and offer it."""
+        decoder = VideoDecoder(self.service.config.max_pixels)
+        loop = asyncio.get_running_loop()
+        while True:
+            frame, has_gap = await intake.take()
+            if has_gap:
+                decoder.skip()
+            try:
+                for decoded in await loop.run_in_executor(self._threads, decoder.decode, frame):
+                    self.offer(decoded.planes, decoded.captured_us)
+            except FrameError as error:
+                self.refuse(error)
+            if decoder.wants_key_frame:
+                intake.request_key_frame()
 
     async def read_control(self) -> None:
         """Handle text messages as they come.

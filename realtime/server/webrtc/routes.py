@@ -11,7 +11,8 @@ from fastapi.responses import Response
 
 from ...errors import ProtocolError, SessionLimitError
 from ..body import read_body
-from .peers import Conflict, NotReady, Peers, Resource
+from .admission import Conflict, NotReady, Resource
+from .peers import Peers
 from .sdp import SDP_MAX_BYTES, OfferError, Purpose
 
 SDP_TYPE = "application/sdp"

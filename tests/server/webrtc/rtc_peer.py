@@ -107,9 +107,13 @@ class RtcPeer:
         async with http_client() as http:
             self.response = await http.post(self.url + path, content=sdp, headers={**SDP, **headers})
         if self.response.status_code == 201:
-            self.location = self.response.headers["location"]
-            await self.connection.setRemoteDescription(RTCSessionDescription(self.response.text, "answer"))
+            await self.take(self.response)
         return self.response
+
+    async def take(self, response: httpx2.Response) -> None:
+        """Connect, by the answer."""
+        self.location = response.headers["location"]
+        await self.connection.setRemoteDescription(RTCSessionDescription(response.text, "answer"))
 
     async def until(self, condition: Any) -> None:
         """Wait until something that came makes the condition true."""

@@ -10,7 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from realtime.server.webrtc import peer, publisher
+from realtime.server.webrtc import admission, peer, publisher
+from realtime.server.webrtc.candidates import TAKEN_MAX
 from realtime.server.webrtc.sdp import SDP_MAX_BYTES
 from tests.fakes.servers import RunningServer, a_config, echo_load, running
 from tests.fakes.waiting import until
@@ -142,6 +143,7 @@ async def test_peer_is_found_at_its_own_address_only(http: httpx2.AsyncClient) -
         ({**FRAGMENT, "if-match": "ETAG"}, CANDIDATES.replace("abcd", "restart"), 422),
         ({**FRAGMENT, "if-match": "ETAG"}, CANDIDATES + CANDIDATES * 64, 422),
         ({**FRAGMENT, "if-match": "ETAG"}, "hello", 400),
+        ({**FRAGMENT, "if-match": "ETAG"}, CANDIDATES.strip() + " raddr x rport y", 400),
         ({"content-type": "application/sdp", "if-match": "ETAG"}, CANDIDATES, 415),
     ],
 )
@@ -156,6 +158,19 @@ async def test_patch_trickles_or_says_why_not(
 
     assert response.status_code == status
     assert "etag" not in response.headers
+
+
+async def test_few_candidates_are_checked_however_many_come(server: RunningServer, http: httpx2.AsyncClient) -> None:
+    answered = await opened(http)
+    many = "".join(f"a=candidate:1 1 udp 1 192.0.2.{n} 5000 typ host\r\n" for n in range(40))
+    headers = {**FRAGMENT, "if-match": answered.headers["etag"]}
+
+    response = await http.patch(answered.headers["location"], content="a=mid:1\r\n" + many, headers=headers)
+
+    assert response.status_code == 204
+    connection = next(iter(server.app.state.peers._resources.values())).peer._connection
+    ice = connection.getTransceivers()[0].receiver.transport.transport
+    assert len(ice.getRemoteCandidates()) == TAKEN_MAX
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -181,13 +196,75 @@ async def test_full_server_is_a_503_with_a_time_to_come_back() -> None:
     assert "1 of 1" in refused[0].json()["detail"]
 
 
-async def test_flood_of_offers_is_stopped_before_it_costs_anything() -> None:
+async def test_flood_of_offers_is_stopped_before_it_costs_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admission, "YIELD_AFTER_S", 60.0)
     with running(a_config(ice_addresses=LOOPBACK, max_sessions=2)) as server:
         async with http_client(server.url) as http:
             flood = (http.post("/rtc", content=OFFERS["rtc"], headers=SDP) for _ in range(12))
             codes = [response.status_code for response in await asyncio.gather(*flood)]
 
     assert sorted(codes) == [201] * 4 + [503] * 8
+
+
+async def test_peers_that_never_connect_hold_no_seat_and_make_room_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(admission, "YIELD_AFTER_S", 0.0)
+    with running(a_config(ice_addresses=LOOPBACK, max_sessions=1)) as server:
+        async with http_client(server.url) as http:
+            offers = [await http.post(f"/{path}", content=OFFERS[path], headers=SDP) for path in ("whip", "rtc") * 3]
+            async with connected(server.websocket_url):
+                full = await http.post("/whip", content=OFFERS["whip"], headers=SDP)
+            await until(lambda: server.app.state.peers.count == admission.PEERS_PER_SEAT)
+            kept = [(await http.get(offer.headers["location"])).status_code for offer in offers]
+
+    assert [offer.status_code for offer in offers] == [201] * 6
+    assert kept == [404] * 4 + [204] * 2
+    assert full.status_code == 503
+
+
+async def test_viewers_that_never_connect_hold_no_seat_and_cost_no_encoding() -> None:
+    with running(a_config(ice_addresses=LOOPBACK, max_viewers=1)) as server:
+        async with connected(server.websocket_url, session="s") as websocket, http_client(server.url) as http:
+            await websocket.restyle(1)
+            await opened(http, "whep")
+            async with rtc_peer(server.url) as viewer:
+                viewer.connection.addTransceiver("video", direction="recvonly")
+                assert (await viewer.dial("/whep?session=s")).status_code == 201
+                await viewer.picture()
+                seen = (server.service.viewers.count, server.app.state.peers.encodings)
+
+    assert seen == (1, 1)
+
+
+async def test_publisher_whose_seat_was_taken_while_it_connected_is_ended() -> None:
+    with running(a_config(ice_addresses=LOOPBACK, max_sessions=1)) as server:
+        async with rtc_peer(server.url) as late, http_client(server.url) as http:
+            late.connection.addTrack(Camera())
+            answer = await http.post("/whip?session=late", content=await late.offer(), headers=SDP)
+            async with connected(server.websocket_url, session="first"):
+                await late.take(answer)
+                await until(lambda: server.app.state.peers.count == 0)
+                names = [session.name for session in server.service.sessions]
+
+    assert answer.status_code == 201
+    assert names == ["first"]
+
+
+async def test_peer_that_opens_no_control_channel_is_gone(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with rtc_peer(server.url) as silent:
+        silent.connection.addTrack(Camera())
+        await silent.dial("/rtc?session=s")
+        await until(lambda: silent.connection.connectionState == "connected")
+        monkeypatch.setattr(peer, "CONNECT_S", 0.0)
+        async with rtc_peer(server.url) as another:
+            another.connection.addTrack(Camera())
+            await another.dial("/rtc?session=s")
+            await until(lambda: server.app.state.peers.count == 1)
+
+    assert server.service.session("s") is None
 
 
 async def test_model_that_is_being_loaded_is_a_503_for_who_can_not_be_told_of_it() -> None:
@@ -304,4 +381,4 @@ async def test_peer_that_never_connects_is_forgotten(server: RunningServer, monk
         await opened(http)
 
     await until(lambda: server.app.state.peers.count == 0)
-    assert server.service.session("s").channel is None  # type: ignore[union-attr]
+    assert server.service.session("s") is None

@@ -13,10 +13,11 @@ from aiortc import RTCRtpSender
 from realtime.frame import Format
 from realtime.media import codec
 from realtime.server.webrtc import seams
+from realtime.server.webrtc.decoder import Decoded, EncodedFrame, VideoDecoder
 from realtime.server.webrtc.peers import Peers
 from tests.fakes.servers import RunningServer, a_config, echo_load, running
 from tests.fakes.waiting import until
-from tests.server.peer import connected, dialled
+from tests.server.peer import connected, dialled, http_client
 from tests.server.webrtc.conftest import LOOPBACK
 from tests.server.webrtc.rtc_peer import Camera, RtcPeer, Silence, dialled_rtc, rtc_peer, watching
 
@@ -246,13 +247,38 @@ async def test_whip_publishes_to_an_ordinary_session_and_its_audio_is_thrown_awa
         session = server.service.session("obs")
         session.update({"prompt": "by HTTP"})
         await until(lambda: session.newest.job.params.prompt == "by HTTP")
-        resource = next(iter(peers_of(server)._resources.values()))
         await until(lambda: session.stats.received > 40)
-        assert resource.peer.audio._queue.qsize() < 5  # type: ignore[union-attr]
+        assert not [thread for thread in threading.enumerate() if thread.name == "audio-decoder"]
 
     assert "a=recvonly" in response.text
     assert "a=sendrecv" not in response.text
     assert abs(float(session.newest.picture.mean()) - (200 - 16) * 255 / 219) < 6
+
+
+async def test_peer_ends_at_once_while_its_decoder_is_at_work_and_the_loop_never_waits(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, begun = threading.Event(), threading.Event()
+
+    def decode(self: VideoDecoder, frame: EncodedFrame) -> list[Decoded]:
+        begun.set()
+        assert go_on.wait(60)
+        return []
+
+    monkeypatch.setattr(VideoDecoder, "decode", decode)
+    try:
+        async with rtc_peer(server.url) as peer, http_client(server.url) as http:
+            peer.connection.addTrack(Camera())
+            await peer.dial("/whip?session=obs")
+            await until(begun.is_set)
+            waiting = next(iter(peers_of(server)._resources.values())).peer.intake
+            await until(lambda: waiting.lost > 0)  # type: ignore[union-attr]
+            deleted = await http.delete(peer.location)
+            alive = await http.get("/healthz")
+    finally:
+        go_on.set()
+
+    assert (deleted.status_code, alive.status_code) == (200, 200)
 
 
 async def test_second_publisher_of_a_session_is_refused_while_the_first_sends(server: RunningServer) -> None:
@@ -395,7 +421,7 @@ async def test_ends_leave_no_task_and_no_thread_behind(own_server: RunningServer
     await cycle()
 
     await until(lambda: tasks() <= before)
-    await until(lambda: not [thread for thread in threading.enumerate() if thread.name.endswith("-decoder")])
+    await until(lambda: not [thread for thread in threading.enumerate() if thread.name == "video-decoder"])
     assert peers_of(own_server).encodings == 0
     assert own_server.service.viewers.count == 0
 

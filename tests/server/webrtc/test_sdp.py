@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from realtime.server.webrtc.candidates import TAKEN_MAX
 from realtime.server.webrtc.sdp import (
     CANDIDATES_MAX,
-    Fragment,
     OfferError,
     Purpose,
     answer_for_peer,
@@ -19,6 +19,7 @@ from realtime.server.webrtc.sdp import (
     parse_fragment,
     video_codec,
 )
+from realtime.server.webrtc.sdp import LINES_OF_A_KIND_MAX as MANY
 
 SESSION = """v=0
 o=- 1 2 IN IP4 127.0.0.1
@@ -108,6 +109,18 @@ def test_good_offer_is_taken(purpose: Purpose, text: str, line_end: str) -> None
         (offer(VIDEO.replace("a=rtpmap:96", "a=rtpmap:9x")), 400, "can't be read"),
         (offer(VIDEO.replace("m=video 9", "m=video nine")), 400, "can't be read"),
         (offer(VIDEO.replace("a=setup:actpass", "a=setup:maybe")), 400, "can't be read"),
+        (offer(VIDEO.replace("a=ice-ufrag:abcd", "a=ice-ufrag:" + "u" * 1000)), 400, "4 to 256"),
+        (offer(VIDEO.replace("a=ice-pwd:01234567890", "a=ice-pwd:")), 400, "22 to 256"),
+        (offer(VIDEO.replace("AA:BB", "zz")), 400, "hexadecimal"),
+        (offer(VIDEO + "a=extmap:99999 urn:x\n"), 400, "1 to 255"),
+        (offer(VIDEO, DATA.replace("5000", "70000")), 400, "no port"),
+        (offer(VIDEO, DATA + "a=max-message-size:-1\n"), 400, "negative"),
+        (offer(VIDEO + candidate() + "a=candidate:1 1 udp 1 192.0.2.1 5000 typ srflx raddr x rport y\n"), 400, "rport"),
+        (offer(VIDEO + "a=candidate:1 1 udp 99999999999999 192.0.2.1 5000 typ host\n"), 400, "priority"),
+        (offer(VIDEO + candidate(port=70000)), 400, "port"),
+        (offer(VIDEO + "a=candidate:1 1 udp\n"), 400, "no candidate"),
+        (offer(VIDEO + "a=ssrc:1 cname:x\n" * 2000), 400, "1000 lines"),
+        *((offer(VIDEO + f"{begin} x\n" * (most + 1)), 400, f"{most} lines") for begin, most in MANY.items()),
     ],
 )
 def test_bad_offer_is_refused_with_a_sentence(text: str, status: int, said: str) -> None:
@@ -161,14 +174,44 @@ def test_peer_that_is_a_dtls_server_stays_one() -> None:
         ("evil.example", 5000, "udp"),
         ("239.1.2.3", 5000, "udp"),
         ("0.0.0.0", 5000, "udp"),
+        ("255.255.255.255", 5000, "udp"),
+        ("169.254.169.254", 5000, "udp"),
+        ("fe80::1", 5000, "udp"),
+        ("127.0.0.1", 5000, "udp"),
+        ("::1", 5000, "udp"),
         ("192.0.2.1", 0, "udp"),
+        ("192.0.2.1", 53, "udp"),
         ("192.0.2.1", 9, "tcp"),
     ],
 )
 def test_candidate_that_is_no_address_of_a_peer_is_left_out(address: str, port: int, protocol: str) -> None:
     changed = offer_for_aiortc(offer(VIDEO + candidate(address, port, protocol) + candidate("192.0.2.9")))
 
-    assert re.findall(r"a=candidate:\S+ \S+ \S+ \S+ (\S+)", changed) == ["192.0.2.9"]
+    assert addresses_in(changed) == ["192.0.2.9"]
+
+
+def addresses_in(text: str) -> list[str]:
+    return re.findall(r"a=candidate:\S+ \S+ \S+ \S+ (\S+)", text)
+
+
+def test_loopback_is_taken_where_the_server_listens_there() -> None:
+    text = offer(VIDEO + candidate("127.0.0.1") + candidate("::1") + candidate("192.168.0.7"))
+
+    assert addresses_in(offer_for_aiortc(text, on_loopback=True)) == ["127.0.0.1", "::1", "192.168.0.7"]
+
+
+def test_few_candidates_of_a_section_are_taken_and_each_address_once() -> None:
+    many = "".join(candidate(f"192.0.2.{n}") * 2 for n in range(1, TAKEN_MAX + 9))
+
+    taken = addresses_in(offer_for_aiortc(offer(VIDEO + many, DATA + candidate())))
+
+    assert taken == [*(f"192.0.2.{n}" for n in range(1, TAKEN_MAX + 1)), "192.0.2.1"]
+
+
+def test_section_without_a_direction_means_both() -> None:
+    changed = offer_for_aiortc(offer(VIDEO.replace("a=sendrecv\n", "a=sideways\n")))
+
+    assert "a=sendrecv\r\n" in changed
 
 
 def test_end_of_candidates_is_left_out() -> None:
@@ -196,7 +239,13 @@ def test_fragment_brings_candidates_with_their_sections() -> None:
         + "a=end-of-candidates\r\n"
     )
 
-    assert parse_fragment(text) == Fragment("abcd", (("1", "candidate:1 1 udp 2130706431 192.0.2.7 5000 typ host"),))
+    fragment = parse_fragment(text)
+
+    assert fragment.username_fragment == "abcd"
+    assert [(mid, one.address, one.port) for mid, one in fragment.candidates] == [
+        ("1", "192.0.2.7", 5000),
+        ("1", "x.local", 5000),
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "hello", "a=mid:0\r\n", '{"candidate": ""}', "a=ice-ufrag:x\nnonsense"])
@@ -210,6 +259,6 @@ def test_what_is_no_fragment_is_refused(text: str) -> None:
 @given(st.text(max_size=300))
 def test_no_fragment_does_anything_but_pass_or_be_refused(text: str) -> None:
     try:
-        assert all(line.startswith("candidate:") for _, line in parse_fragment(text).candidates)
+        assert all(one.text.startswith("candidate:") for _, one in parse_fragment(text).candidates)
     except OfferError as refused:
         assert refused.status == 400

@@ -10,6 +10,8 @@ import aioice.ice
 import pytest
 from aiortc import RTCConfiguration, RTCDtlsTransport, RTCPeerConnection, rtcrtpreceiver, rtcrtpsender
 from aiortc.jitterbuffer import JitterBuffer
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters, RTCRtpReceiveParameters
+from aiortc.rtcrtpreceiver import RemoteStreamTrack
 from aiortc.rtp import RtpPacket
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from realtime.server.webrtc import seams
 from realtime.server.webrtc.peer import Peer
 from realtime.server.webrtc.sdp import Purpose
 from realtime.server.webrtc.seams import MarkerJitterBuffer
+from tests.fakes.waiting import PATIENCE_S
 
 
 def packet(number: int, timestamp: int, marker: bool = False) -> RtpPacket:
@@ -149,6 +152,29 @@ async def test_receiver_keeps_its_jitter_buffer_where_we_put_ours() -> None:
 
     assert type(receiver._RTCRtpReceiver__jitter_buffer) is MarkerJitterBuffer
     assert "self.__jitter_buffer.add(packet)" in inspect.getsource(rtcrtpreceiver.RTCRtpReceiver)
+    await connection.close()
+
+
+async def test_receiver_gives_us_its_frames_and_its_own_thread_is_gone_at_once() -> None:
+    connection, receiver, _ = await connection_parts()
+    taken: list[tuple[str, bytes, int]] = []
+    request_key_frame = seams.take_encoded(receiver, lambda *frame: taken.append(frame))
+    receiver._track = RemoteStreamTrack("video")
+    codec = RTCRtpCodecParameters("video/VP8", 90_000, payloadType=96)
+
+    await receiver.receive(RTCRtpReceiveParameters(codecs=[codec]))
+    receiver._RTCRtpReceiver__decoder_thread.join(PATIENCE_S)
+    first, last = packet(1, 0), packet(2, 0, marker=True)
+    first.payload, last.payload = b"\x10\0one", b"\0two"
+    request_key_frame()
+    for each in (first, last, packet(3, 3000)):
+        each.payload_type = 96
+        await receiver._handle_rtp_packet(each, arrival_time_ms=0)
+    await receiver.stop()
+
+    assert taken == [("VP8", b"\0onetwo", 0)]
+    assert "threading.Thread" in inspect.getsource(rtcrtpreceiver.RTCRtpReceiver)
+    assert not receiver._RTCRtpReceiver__decoder_error.is_set()  # the request was sent
     await connection.close()
 
 
