@@ -159,8 +159,8 @@ async def _charged(handling: Awaitable[None], share: Share) -> None:
 class BoundedNacks(NackGenerator):
     """Asks for the newest lost packets only.
 
-    aiortc lists all that a jump of the sequence number has left out, up to 32,767, before it forgets all but 128: 20 ms
-    for each packet of a peer that always jumps (measured).
+    aiortc lists all that a jump of the sequence number has left out, up to 32,767, before it forgets all but 128, for
+    each packet of a peer that always jumps.
     """
 
     def add(self, packet: RtpPacket) -> bool:
@@ -235,7 +235,7 @@ def _limit_sctp(sctp: RTCSctpTransport, share: Share) -> None:
             private._set_state(private.State.CLOSED)
 
     async def receive_sack_chunk(chunk: Any) -> None:
-        # aiortc counts through the gaps one by one: 300 gaps of 65,535 in one packet took 2 s (measured).
+        # aiortc counts through the gaps one by one: 300 gaps of 65,535 in one packet are 20 million.
         sent = (private._local_tsn - chunk.cumulative_tsn) % 2**32
         if sum(max(0, last - first) + 1 for first, last in chunk.gaps) <= min(sent, 2**16):
             await sack(chunk)
