@@ -263,7 +263,9 @@ def load_config(flags: dict[str, Any], toml_file: Path | None = None) -> Config:
         pass
 
     try:
-        return FromFile(**{name: value for name, value in flags.items() if value is not None})
+        found = FromFile(**{name: value for name, value in flags.items() if value is not None})
+        # Of the class that has a name: a local one can't be pickled.
+        return Config.model_construct(found.model_fields_set, **dict(found))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise ConfigError(f"{'.'.join(map(str, first['loc'])) or 'configuration'}: {first['msg']}") from None
