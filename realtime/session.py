@@ -271,7 +271,7 @@ class Session:
         old, self.heard = self.heard, heard if heard["notes"] else {}
         channel = self.channel
         if old != self.heard and channel is not None:
-            channel.post(protocol.heard_message(heard, params.version), optional=True)
+            channel.post(protocol.heard_message(heard, params.version), kind="heard")
 
     def watch(self, bell: Callable[[], None]) -> Mailbox[Result]:
         """A mailbox that gets every new picture, and the newest one at once. Give it back to `unwatch`.

@@ -231,7 +231,7 @@ def end_of(error: ConnectionClosed) -> ClientError:
             return ServerFullError(f"the server is full{because or ': try again later'}")
         case CloseCode.ENGINE_FAILED:
             return ServerFailedError(f"the server failed{because}: its log says why")
-        case CloseCode.PROTOCOL_ERROR | CloseCode.TOO_BIG:
+        case CloseCode.PROTOCOL_ERROR | CloseCode.NO_UTF8 | CloseCode.TOO_BIG:
             return WireError(f"the server does not take what was sent{because}")
         case CloseCode.GOING_AWAY:
             return ConnectionLostError(f"the server went away{because}")

@@ -49,9 +49,12 @@ class Wishes:
             self._commands[_KINDS[name]] = name
 
     def hear_params(self, params: dict[str, Any]) -> None:
-        """Take the params in force: the answer to the oldest patch, or another controller's change."""
+        """Take the params in force: the answer to the oldest patches, of which each has raised the version by one, or
+        another controller's change.
+        """
+        answered = int(params["version"]) - int(self.params["version"])
         self.params = params
-        if self._patches:
+        for _ in range(min(answered, len(self._patches))):
             patch = self._patches.popleft()
             self._in_force |= patch.fields
             if patch.answer is not None and not patch.answer.done():

@@ -201,8 +201,8 @@ async def test_frames_under_way_are_counted_as_lost_and_a_restyled_one_is_sent_a
         async with connect(server.websocket_url) as stream, asyncio.timeout(PATIENCE_S):
             await stream.update(width=64, height=64)
             restyled = asyncio.create_task(stream.restyle(a_jpeg()))
-            while not stream._unsettled:
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)  # it has sent its frame when it waits for the first time
+            assert stream._unsettled
             await cut(stream)
             picture = await restyled
 
