@@ -58,14 +58,16 @@ class Listener:
         """How the prompts of these params are heard."""
         texts = params.prompt if isinstance(params.prompt, str) else tuple(prompt.text for prompt in params.prompt)
         heard = [self._text(text) for text in ((texts,) if isinstance(texts, str) else texts)]
-        notes: list[tuple[Field, Note]] = [("prompt", note) for _, of_text in heard for note in of_text]
+        notes: list[tuple[Field, Note]] = []
+        for _, of_text in heard:
+            notes.extend(("prompt", note) for note in of_text)
         if not isinstance(params.prompt, str) and not any(prompt.weight for prompt in params.prompt):
             notes.append(("prompt", Note("no_effect", "", "all weights of the blend are 0: no prompt is heard")))
         negative = ""
         if params.negative_prompt.strip():
             if self._has_negative and params.guidance_scale > 1:
                 negative, of_negative = self._text(params.negative_prompt)
-                notes += [("negative_prompt", note) for note in of_negative]
+                notes.extend(("negative_prompt", note) for note in of_negative)
             else:
                 notes.append(("negative_prompt", self._no_negative(params.negative_prompt)))
         prompt = heard[0][0] if isinstance(texts, str) else tuple(text for text, _ in heard)

@@ -153,7 +153,7 @@ def test_negative_prompt_without_effect_is_said(
 
 
 def test_message_is_bounded() -> None:
-    params = Params(prompt=tuple(WeightedPrompt(text="<a:" + "x" * 1900 + "> (") for _ in range(8)))
+    params = Params(prompt=tuple(WeightedPrompt(text="<a:" + "x" * 400 + "> (") for _ in range(8)))
 
     wire = Listener().hear(params).wire()
 
