@@ -10,7 +10,19 @@ Knows close codes and nothing else of the wire; must not know sessions or the en
     ├── ParamsError          the patch is refused by field; the old params stay
     ├── FrameError           one frame is dropped, counted and answered
     ├── SourceError          video that is fetched can't be read: it is tried again, or left alone where that is no use
-    └── EngineError          the engine is broken: all are closed with 1011 and the process ends, or another is loaded
+    ├── EngineError          the engine is broken: all are closed with 1011 and the process ends, or another is loaded
+    └── ClientError          what a program that uses `realtime.client` gets: why, and what to do
+        ├── UnreachableError      * no server answers at the address
+        ├── NotReadyError         * the server answers, and is not ready in time
+        ├── ServerFullError       * 1013: no session is free
+        ├── ServerFailedError     * 1011: the engine failed
+        ├── ConnectionLostError   * the connection was cut, and did not come back in time
+        ├── AccessError           no token or a wrong one, or a name or origin that the server does not serve
+        ├── WireError             what answers does not speak this version of the protocol
+        ├── SessionEndedError     1000: the session was ended, or taken over by a newer connection
+        └── RefusedError          a frame or patch was answered by an error; the stream goes on
+
+Those with a star are `is_passing`: trying again may help, and the client does.
 
 Errors have three sizes: a bad frame, a bad connection, a broken engine. None is caught by more than its size.
 """
@@ -101,3 +113,70 @@ class SourceError(RealtimeError):
 
 class EngineError(RealtimeError):
     """The engine can't go on: the process ends."""
+
+
+class ClientError(RealtimeError):
+    """A program's stream can't begin or go on. The message says why, and what to do.
+
+    Attributes:
+        is_passing: whether trying again later may help.
+    """
+
+    is_passing = False
+
+
+class UnreachableError(ClientError):
+    """No server answers at the address."""
+
+    is_passing = True
+
+
+class NotReadyError(ClientError):
+    """The server answers, and is not ready for frames within the time that the program gave it."""
+
+    is_passing = True
+
+
+class ServerFullError(ClientError):
+    """No session is free, or with one more all would be too slow."""
+
+    is_passing = True
+
+
+class ServerFailedError(ClientError):
+    """The server's engine failed."""
+
+    is_passing = True
+
+
+class ConnectionLostError(ClientError):
+    """The connection was cut, and did not come back in time."""
+
+    is_passing = True
+
+
+class AccessError(ClientError):
+    """The server lets this client in under no circumstances: its token, or the name that it calls the server by."""
+
+
+class WireError(ClientError):
+    """What answers at the address does not speak this version of the protocol."""
+
+
+class SessionEndedError(ClientError):
+    """The session was ended, or a newer connection has taken it over."""
+
+
+class RefusedError(ClientError):
+    """The server answered a frame or patch with an error, or dropped the frame. The stream goes on.
+
+    Args:
+        code: as in the wire's `error`, or the reason of a `dropped`.
+        message: the server's.
+        field: of a patch, the field at fault.
+    """
+
+    def __init__(self, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.field = field

@@ -242,11 +242,15 @@ class Params(BaseModel):
 
 
 def _params_error(error: ValidationError) -> ParamsError:
-    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    errors = error.errors(include_url=False, include_context=False)
     # Of a list of prompts: the error inside it, or of it, and not that it is no string.
     first = max(errors, key=lambda one: (len(one["loc"]), not one["type"].endswith("_type")))
     field = str(first["loc"][0]) if first["loc"] else None
-    return ParamsError(f"{field}: {first['msg']}" if field else first["msg"], field)
+    message = first["msg"]
+    if first["type"] == "string_too_long":
+        size = len(first["input"])
+        message = f"a text has at most {PROMPT_MAX_CHARS} characters, this one {size}: shorten it, or blend several"
+    return ParamsError(f"{field}: {message}" if field else message, field)
 
 
 def params_schema() -> dict[str, Any]:

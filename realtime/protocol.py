@@ -219,6 +219,11 @@ def params_message(params: Mapping[str, Any]) -> str:
     return _text("params", params=params)
 
 
+def heard_message(heard: Mapping[str, Any], version: int) -> str:
+    """How the model hears the prompts of the params of this version; see `engine.hearing.Heard.wire`."""
+    return _text("heard", version=version, **heard)
+
+
 def governor_message(choice: Mapping[str, Any]) -> str:
     """The governor's choice; see `governor.Choice.wire`."""
     return _text("governor", **choice)

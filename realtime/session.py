@@ -30,6 +30,10 @@ DROPS_MAX = 4096
 """Dropped seqs kept for the next report; older ones are settled by any later result."""
 
 
+HEARD_FIELDS = ("prompt", "negative_prompt", "guidance_scale")
+"""Fields of params that decide what the model hears of the prompts."""
+
+
 class Delivery(Enum):
     """How `Session.deliver` disposed of an outcome."""
 
@@ -120,13 +124,20 @@ class Session:
         defaults: the params it starts with; null in a patch restores a field of them.
         max_output_pixels: largest width times height that params may have.
         ring: called when a frame waits in the inbox; wakes the scheduler.
+        listen: called with the session where its prompts have changed; asks the model how it hears them.
 
     Attributes:
+        heard: how the model hears the prompts, as the wire has it, while that is otherwise than they are written.
         ended: set, on the event loop, when nobody can come back to the session.
     """
 
     def __init__(
-        self, name: str, defaults: Params, max_output_pixels: int, ring: Callable[[], None] = lambda: None
+        self,
+        name: str,
+        defaults: Params,
+        max_output_pixels: int,
+        ring: Callable[[], None] = lambda: None,
+        listen: Callable[[Session], None] = lambda session: None,
     ) -> None:
         self.name = name
         self.params = defaults
@@ -141,7 +152,9 @@ class Session:
         self._superseded = 0
         self._defaults = defaults
         self._max_output_pixels = max_output_pixels
+        self.heard: dict[str, Any] = {}
         self._ring = ring
+        self._listen = listen
         self._viewers: tuple[Mailbox[Result], ...] = ()
 
     # -- the connection's side, on the event loop ---------------------------------------------------------------
@@ -157,6 +170,11 @@ class Session:
         """Tell a new connection the governor's choice, if there is one."""
         if (choice := self.governor.choice) is not None:
             channel.post(protocol.governor_message(choice.wire()))
+
+    def tell_heard(self, channel: Channel) -> None:
+        """Tell a new connection how the prompts are heard, where that is otherwise than they are written."""
+        if self.heard:
+            channel.post(protocol.heard_message(self.heard, self.params.version))
 
     def detach(self, channel: Channel) -> None:
         """Take the connection away; without effect if another one has taken its place."""
@@ -233,11 +251,27 @@ class Session:
                 viewer.put(self.newest)
 
     def _set(self, params: Params) -> None:
-        self.params = params
+        old, self.params = self.params, params
         if self.channel is not None:
             text = protocol.params_message(params.wire())
             self.channel.post(text, kind="params")
             self.channel.answered_bytes += len(text)
+        if any(getattr(old, name) != getattr(params, name) for name in HEARD_FIELDS):
+            self._listen(self)
+
+    def note_heard(self, heard: dict[str, Any], params: Params) -> None:
+        """Keep how the model hears the prompts of `params`, and tell the client if that is news. Any thread; without
+        effect where the prompts have changed since.
+
+        Args:
+            heard: see `Heard.wire`.
+        """
+        if any(getattr(self.params, name) != getattr(params, name) for name in HEARD_FIELDS):
+            return
+        old, self.heard = self.heard, heard if heard["notes"] else {}
+        channel = self.channel
+        if old != self.heard and channel is not None:
+            channel.post(protocol.heard_message(heard, params.version), kind="heard")
 
     def watch(self, bell: Callable[[], None]) -> Mailbox[Result]:
         """A mailbox that gets every new picture, and the newest one at once. Give it back to `unwatch`.

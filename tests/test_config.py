@@ -56,6 +56,16 @@ def test_one_file_does_not_reach_the_next_configuration(tmp_path: Path) -> None:
     assert load_config({}).port == 8777
 
 
+def test_config_goes_to_other_processes(tmp_path: Path) -> None:
+    config = load_config({"port": 1, "token": "hush-hush", "loras": ("a:0.5",)}, toml(tmp_path, "max_rows = 2"))
+
+    other = pickle.loads(pickle.dumps(config))
+
+    assert (type(config), other) == (Config, config)
+    assert (other.port, other.max_rows, other.loras) == (1, 2, ("a:0.5",))
+    assert other.token is not None and other.token.get_secret_value() == "hush-hush"
+
+
 def test_config_is_frozen() -> None:
     with pytest.raises(ValidationError):
         load_config({}).port = 1  # type: ignore[misc]

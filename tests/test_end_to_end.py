@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from realtime.client import Picture, Stream, connect
+from realtime.client import Picture, connect
 from realtime.frame import STAGES
 from tests.fakes.pictures import a_jpeg
 from tests.fakes.servers import ServerProcess, serving
@@ -35,7 +35,7 @@ async def test_camera_faster_than_the_engine_stays_live(server: ServerProcess) -
     sent = 0
     behind: list[int] = []
     """How many frames had followed a picture's own when it came."""
-    async with connect(server.websocket_url) as stream:
+    async with connect(server.websocket_url, keep=None) as stream:
         await stream.update(width=64, height=64)
         stream.on_message = lambda message: told.update(message.get("seqs", ()))
 
@@ -54,8 +54,8 @@ async def test_camera_faster_than_the_engine_stays_live(server: ServerProcess) -
                 behind.append(sent - picture.seq)
                 if picture.seq == frames:
                     break
-        while len(told) + len(pictures) < frames:
-            await asyncio.wait_for(receive_one(stream), PATIENCE_S)
+        async with asyncio.timeout(PATIENCE_S):
+            await stream._until(lambda: len(told) + len(pictures) >= frames)
 
     seqs = [picture.seq for picture in pictures]
     assert seqs == sorted(seqs)
@@ -63,10 +63,6 @@ async def test_camera_faster_than_the_engine_stays_live(server: ServerProcess) -
     assert told | set(seqs) == set(range(1, frames + 1))
     # Two ticks and what a busy machine adds; a queue would be 20 behind at half time, and 40 at the end.
     assert statistics.median(behind[len(behind) // 2 :]) < 20
-
-
-async def receive_one(stream: Stream) -> None:
-    stream._on_text(json.loads(await stream._websocket.recv()))
 
 
 async def test_patch_from_another_controller_shows_in_the_picture_the_snapshot_and_the_numbers(

@@ -64,7 +64,7 @@ def test_imports_go_down() -> None:
 def test_no_imports_go_round_in_a_circle() -> None:
     imports = {module_of(file): imported_of_ours(file) for file in FILES}
 
-    assert {"realtime.frame", "realtime.version"} <= imports["realtime.client"] | imports["realtime"]
+    assert {"realtime.frame", "realtime.version"} <= imports["realtime.client.pictures"] | imports["realtime"]
     TopologicalSorter(imports).prepare()
 
 

@@ -321,6 +321,10 @@ def test_ready_says_how_the_model_hears_guidance_where_that_is_known() -> None:
         (protocol.loading_message("fetch", 41.5), {"type": "loading", "stage": "fetch", "percent": 41.5}),
         (protocol.queued_message(2, 5), {"type": "queued", "position": 2, "size": 5}),
         (protocol.params_message({"seed": 1}), {"type": "params", "params": {"seed": 1}}),
+        (
+            protocol.heard_message({"prompt": "a", "negative_prompt": "", "notes": []}, 3),
+            {"type": "heard", "version": 3, "prompt": "a", "negative_prompt": "", "notes": []},
+        ),
         (protocol.error_message("c", "m"), {"type": "error", "code": "c", "message": "m"}),
         (
             protocol.error_message("c", "m", field="seed"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
 import realtime
 from realtime import client, frame, protocol
@@ -15,15 +16,26 @@ def test_package_exports() -> None:
 
 
 def test_client_exports() -> None:
-    public = {name for name, value in vars(client).items() if getattr(value, "__module__", None) == client.__name__}
-
-    assert {name for name in public if not name.startswith("_")} == {
+    assert client.__all__ == [
+        "AccessError",
+        "BlockingStream",
+        "ClientError",
+        "ConnectionLostError",
+        "NotReadyError",
         "Picture",
         "RefusedError",
+        "ServerFailedError",
+        "ServerFullError",
+        "SessionEndedError",
         "Stream",
+        "UnreachableError",
+        "WireError",
         "connect",
+        "connect_blocking",
         "now_us",
-    }
+    ]
+    assert all(hasattr(client, name) for name in client.__all__)
+    assert (Path(client.__file__).parents[1] / "py.typed").is_file()
 
 
 def test_what_moves_keeps_its_fields() -> None:
@@ -40,7 +52,7 @@ def test_engine_is_as_small_as_it_was() -> None:
     def public(cls: type) -> set[str]:
         return {name for name in vars(cls) if not name.startswith("_")}
 
-    assert public(Engine) == {"info", "free_rows", "busy_rows", "cost", "tick", "close"}
+    assert public(Engine) == {"info", "free_rows", "busy_rows", "cost", "hear", "tick", "close"}
     assert public(Pending) == {"jobs", "finished_ns", "ready", "collect"}
 
 

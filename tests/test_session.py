@@ -469,3 +469,57 @@ def test_bytes_of_answers_to_patches_are_counted() -> None:
     session.update({"seed": 1})
 
     assert 2000 < channel.answered_bytes < 5000
+
+
+# -- what is heard of prompts --------------------------------------------------------------------------------------
+
+HEARD: dict[str, Any] = {"prompt": "cat", "negative_prompt": "", "notes": [{"code": "cut"}]}
+ALL_HEARD: dict[str, Any] = {"prompt": "cat", "negative_prompt": "", "notes": []}
+
+
+def heard_texts(channel: Channel) -> list[dict[str, Any]]:
+    return [text for text in texts(channel) if text["type"] == "heard"]
+
+
+def test_model_is_asked_when_a_prompt_changes_and_not_for_other_params() -> None:
+    asked: list[str] = []
+    session, _ = connected(listen=lambda session: asked.append(session.params.prompt))
+
+    for patch in ({"seed": 1}, {"prompt": "cat"}, {"strength": 0.1}, {"negative_prompt": "x"}, {"guidance_scale": 2.0}):
+        session.update(patch)
+
+    assert asked == ["cat"] * 3
+
+
+def test_what_is_heard_is_told_while_it_differs_from_what_is_written_and_once_when_it_no_longer_does() -> None:
+    session, channel = connected()
+
+    for heard in (ALL_HEARD, HEARD, HEARD, ALL_HEARD, ALL_HEARD):
+        session.note_heard(heard, session.params)
+
+    assert [text["notes"] for text in heard_texts(channel)] == [[]]  # the newest replaces one that waits
+    session.note_heard(HEARD, session.params)
+    assert heard_texts(channel) == [{"type": "heard", "version": 0, **HEARD}]
+    session.note_heard(ALL_HEARD, session.params)
+    assert heard_texts(channel) == [{"type": "heard", "version": 0, **ALL_HEARD}]
+    assert session.heard == {}
+
+
+def test_what_was_heard_of_a_prompt_that_has_changed_since_is_not_told() -> None:
+    session, channel = connected()
+    before = session.params
+    session.update({"prompt": "dog"})
+
+    session.note_heard(HEARD, before)
+
+    assert (heard_texts(channel), session.heard) == ([], {})
+
+
+def test_who_comes_back_is_told_what_is_heard() -> None:
+    session, _ = connected()
+    session.note_heard(HEARD, session.params)
+    again = session.attach(silent)
+
+    session.tell_heard(again)
+
+    assert heard_texts(again) == [{"type": "heard", "version": 0, **HEARD}]

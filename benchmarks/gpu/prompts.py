@@ -55,7 +55,7 @@ async def prompt_changes(
     Raises:
         TimeoutError: a change never showed.
     """
-    async with connect(url) as stream:
+    async with connect(url, patience_s=0, keep=None) as stream:
         client = _Client(stream, pictures)
         receiver = asyncio.create_task(client.receive())
         try:

@@ -13,14 +13,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from websockets.exceptions import WebSocketException
-
 from realtime.bench import report
 from realtime.bench.errors import BenchError, check_names
 from realtime.bench.measures import Measures
 from realtime.bench.pictures import photo_jpegs
 from realtime.bench.servers import Process, serve_command, start
-from realtime.client import Stream, connect
+from realtime.client import ClientError, Stream, connect
 from realtime.config import Accelerate
 from realtime.engine.state import RungState
 
@@ -117,7 +115,7 @@ async def _first(process: Process, begin_s: float) -> Numbers:
             rung = await asyncio.to_thread(process.rung)
             climbs = rung is not None and rung.climbs
             climbed_s = await climb(process, stream, (first, second)) - begin_s if climbs else ready_s
-    except (OSError, TimeoutError, WebSocketException) as error:
+    except (OSError, ClientError) as error:
         raise BenchError(f"no first picture: {error}") from error
     return {
         "ready_s": round(ready_s, 3),

@@ -26,7 +26,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from realtime.server.inbound import planes_of
+from realtime.media.video import planes_of
 from realtime.server.webrtc import seams
 
 from .peer import SDP_TYPE

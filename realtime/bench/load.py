@@ -13,9 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from websockets.exceptions import WebSocketException
-
-from ..client import Picture, Stream, connect, now_us
+from ..client import ClientError, Picture, Stream, connect, now_us
 from ..protocol import WINDOW
 from .errors import BenchError
 from .pacer import Camera, Pacer, quiet
@@ -70,7 +68,6 @@ class Run:
 class _Client:
     def __init__(self, stream: Stream, camera: Camera, pictures: Sequence[bytes], first: int) -> None:
         self.log = Log()
-        self.params_answered = asyncio.Event()
         self._stream = stream
         self._camera = camera
         self._pictures = pictures
@@ -84,13 +81,12 @@ class _Client:
         return not self._unsettled and not self._sending
 
     async def update(self, patch: dict[str, Any]) -> None:
-        """Change params and wait for the answer. Raises BenchError where there is none."""
-        await self._stream.update(**patch)
+        """Change params and wait for the answer. Raises BenchError where there is none, or a refusal."""
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                await self.params_answered.wait()
-        except TimeoutError:
-            raise BenchError(f"the server does not take the params {patch}") from None
+                await self._stream.update(**patch)
+        except (ClientError, TimeoutError) as error:
+            raise BenchError(f"the server does not take the params {patch}: {error}") from None
 
     def fire(self) -> None:
         """Send the next frame now."""
@@ -107,7 +103,7 @@ class _Client:
         sent_us = now_us()
         try:
             seq = await self._stream.send(picture, captured_us=sent_us)
-        except WebSocketException:
+        except ClientError:
             return  # `receive` raises the reason
         self.log.sent[seq] = sent_us
         if not self.log.arrived or self.log.arrived[-1].seq < seq:
@@ -119,14 +115,12 @@ class _Client:
                 self.log.arrived_us.append(now_us())
                 self.log.arrived.append(picture)
                 self._unsettled = {seq for seq in self._unsettled if seq > picture.seq}
-        except (OSError, WebSocketException) as error:
+        except ClientError as error:
             raise BenchError(f"the connection broke: {error}") from error
         raise BenchError("the server closed the connection")
 
     def _on_message(self, message: dict[str, Any]) -> None:
         match message["type"]:
-            case "params":
-                self.params_answered.set()
             case "dropped":
                 self.log.dropped.update(dict.fromkeys(message["seqs"], message["reason"]))
                 self._unsettled.difference_update(message["seqs"])
@@ -172,9 +166,12 @@ async def drive(
     async with AsyncExitStack() as connections:
         try:
             streams = [
-                await connections.enter_async_context(connect(url, ready_timeout_s=ready_timeout_s)) for _ in cameras
+                await connections.enter_async_context(
+                    connect(url, ready_timeout_s=ready_timeout_s, patience_s=0, keep=None)
+                )
+                for _ in cameras
             ]
-        except (OSError, TimeoutError, WebSocketException) as error:
+        except ClientError as error:
             raise BenchError(f"can't connect to {url}: {error}") from error
         clients = [
             _Client(stream, camera, pictures, first)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from ..frame import Failure, Job, Result
 from ..params import Params
+from .hearing import Heard
 from .state import RungState
 
 Progress = Callable[[str, "float | None"], None]
@@ -103,7 +104,7 @@ class Pending(Protocol):
 class Engine(Protocol):
     """Runs jobs in rows, all of which move one step on with each tick.
 
-    Called by the scheduler's thread only, but for `cost` and `info`.
+    Called by the scheduler's thread only, but for `cost`, `hear` and `info`.
     """
 
     @property
@@ -123,6 +124,10 @@ class Engine(Protocol):
 
     def cost(self, params: Params) -> RowCost:
         """The cost of a job with these params. Takes microseconds; any thread."""
+        ...
+
+    def hear(self, params: Params) -> Heard:
+        """How the model hears the prompts of these params. Takes a millisecond at most; any thread."""
         ...
 
     def tick(self, admitted: Sequence[Job]) -> Pending:

@@ -19,6 +19,7 @@ from ..frame import Failure, Format, Frame, Job, Result
 from ..params import Params
 from . import EngineInfo, Progress, RowCost, rows
 from .backend import Backend
+from .hearing import Heard
 from .pending import Clock, DiffusionPending, Failed, Leaving, Passed
 from .recipe import Recipes
 from .rows import Entry, Finished, Mark, Row
@@ -56,9 +57,9 @@ def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine
 class DiffusionEngine:
     """Implements `Engine` with a UNet and an autoencoder.
 
-    A tick makes one UNet call for each picture size in flight. A row leaves after its last step: where a session lowers
-    its number of steps while it has several rows in flight, a newer frame may finish before an older one, which
-    is dropped at delivery.
+    A tick makes one UNet call for each picture size and length of prompt in flight. A row leaves after its last step:
+    where a session lowers its number of steps while it has several rows in flight, a newer frame may finish before an
+    older one, which is dropped at delivery.
 
     On CUDA `tick` only launches work. On other devices the work is done when it returns.
 
@@ -122,6 +123,10 @@ class DiffusionEngine:
         """See `Engine`; work is the pictures' pixels times the UNet's rows for a job (2 with guidance)."""
         return self.recipes.cost(params)
 
+    def hear(self, params: Params) -> Heard:
+        """See `Engine`."""
+        return self._model.listener.hear(params)
+
     def adopt(self, backend: Backend) -> None:
         """Run the regions on another backend of the same model from the next tick on, and close the old one then. Any
         thread.
@@ -175,7 +180,7 @@ class DiffusionEngine:
             entered |= zip(entries, rows.encode_latents(entries, self.backend), strict=True)
             self._mark([entered[entry] for entry in entries], "encode_latents")
         after = [*self._rows, *(entered[one] if isinstance(one, Entry) else one for one in opened)]
-        for group in rows.by_size(one for one in after if isinstance(one, Row)):
+        for group in rows.by_form(one for one in after if isinstance(one, Row)):
             rows.denoise(group, self.backend)
             self._mark(group, "denoise")
         finished: dict[Row, Finished] = {}

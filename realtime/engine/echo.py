@@ -13,6 +13,7 @@ from ..errors import ConfigError, FrameError
 from ..frame import Failure, Job, Result, Stamps
 from ..params import Params
 from . import EngineInfo, RowCost
+from .hearing import Heard
 from .state import RungState
 
 
@@ -62,6 +63,10 @@ class EchoEngine:
     def cost(self, params: Params) -> RowCost:
         """See `Engine`: 1 for every job."""
         return RowCost(work=1, ticks=1)
+
+    def hear(self, params: Params) -> Heard:
+        """See `Engine`: it has no ear for prompts, and nothing to say of them."""
+        return Heard()
 
     def tick(self, admitted: Sequence[Job]) -> EchoPending:
         """See `Engine`: the tick starts when the one before it ends."""

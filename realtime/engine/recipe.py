@@ -15,11 +15,11 @@ import torch
 from ..errors import FrameError, ParamsError
 from ..params import Params, WeightedPrompt
 from . import Guidance, RowCost, sampler
+from .models.prompt import Conditioning, equally_long
 from .staging import join
 
 if TYPE_CHECKING:
     from .models.load import Model
-    from .models.prompt import Conditioning
 
 RECIPES_KEPT, NOISES_KEPT = 64, 64
 """Recipes and noise cached: several for every session of a full server, for a slider that moves back and forth."""
@@ -40,7 +40,7 @@ class Recipe:
         start: float32 [1, 2]: (ka, kb) of `sampler.Table`.
         noise: n of float32 [1, C, h, w]: the first is the start's, noise[i + 1] is added in step i.
         prompt: embeddings of the prompt.
-        negative: embeddings of the negative prompt; None where there is no second row.
+        negative: embeddings of the negative prompt, of the prompt's length; None where there is no second row.
         timestep_cond: [1, time_cond_proj_dim] in the model's dtype, for embedded guidance; else None.
         time_ids: [1, 6] in the model's dtype for SDXL's UNet, see `Recipes`; else None.
     """
@@ -90,6 +90,8 @@ class Recipes:
         self._model = model
         self._compiled = lru_cache(RECIPES_KEPT)(self._compile)
         self._noise = lru_cache(NOISES_KEPT)(self._make_noise)
+        # Equal prompts are to stay the same objects in all recipes: what is computed from them is cached by identity.
+        self._equally_long = lru_cache(RECIPES_KEPT)(lambda *pair: equally_long(pair))
 
     def cost(self, params: Params) -> RowCost:
         """The cost of a job: work is its pixels, twice with a second row; ticks are its UNet calls. Any thread."""
@@ -132,6 +134,8 @@ class Recipes:
         encoder = model.prompt_encoder
         prompt = encoder.encode(key.prompt)
         negative = None if key.negative_prompt is None else encoder.encode_negative(key.negative_prompt)
+        if negative is not None:
+            prompt, negative = self._equally_long(prompt, negative)
         guidance = torch.full((len(key.timesteps), 1), 1.0 if negative is None else key.guidance_scale)
         steps = torch.cat([torch.from_numpy(table.steps).float(), guidance], 1)
         return Recipe(

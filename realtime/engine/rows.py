@@ -82,6 +82,15 @@ def by_size(those: Iterable[Sized]) -> list[list[Sized]]:
     return list(groups.values())
 
 
+def by_form(rows: Iterable[Row]) -> list[list[Row]]:
+    """Group by picture size and the prompt's length, since a batch of a step has one of each; orders are kept."""
+    groups: dict[tuple[int, int, int], list[Row]] = {}
+    for row in rows:
+        params = row.job.params
+        groups.setdefault((params.width, params.height, row.recipe.prompt.length), []).append(row)
+    return list(groups.values())
+
+
 def encode_latents(entries: Sequence[Entry], backend: Backend) -> list[Row]:
     """Make rows of new frames of one size, in their order, by one call of the encode region."""
     columns = {
@@ -99,7 +108,7 @@ def encode_latents(entries: Sequence[Entry], backend: Backend) -> list[Row]:
 
 
 def denoise(rows: Sequence[Row], backend: Backend) -> None:
-    """Move rows of one size one step on, by one call of the step region. Changes the rows."""
+    """Move rows of one form (see `by_form`) one step on, by one call of the step region. Changes the rows."""
     rows = sorted(rows, key=lambda row: row.recipe.negative is not None)
     guided = [row for row in rows if row.recipe.negative is not None]
     columns = {

@@ -221,6 +221,7 @@ class Connection(ABC):
                 )
                 self.channel.post(running.ready_message(self.session))
                 self.session.tell_choice(self.channel)
+                self.session.tell_heard(self.channel)
                 self.attached(self.session)
                 teller.cancel()
             session, channel = self.session, self.channel

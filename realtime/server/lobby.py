@@ -61,6 +61,7 @@ class Lobby:
         max_output_pixels: largest width times height that params may have.
         on_end: called with every session that is forgotten.
         rate_with: pictures a second that every session could have if so many more joined.
+        listen: see `Session`; called with every new session too.
         min_fps: a session beside others is admitted only if that rate is at least this; 0 asks for a free seat only.
     """
 
@@ -74,6 +75,7 @@ class Lobby:
         max_output_pixels: int,
         on_end: Callable[[Session], None] = lambda session: None,
         rate_with: Callable[[int], float] = lambda newcomers: float("inf"),
+        listen: Callable[[Session], None] = lambda session: None,
         min_fps: float = 0.0,
     ) -> None:
         self._max_sessions = max_sessions
@@ -84,6 +86,7 @@ class Lobby:
         self._scheduler: Scheduler | None = None
         self._on_end = on_end
         self._rate_with = rate_with
+        self._listen = listen
         self._min_fps = min_fps
         self._look_again: asyncio.TimerHandle | None = None
         self._sessions: dict[str, Session] = {}
@@ -160,9 +163,11 @@ class Lobby:
             timer.cancel()
         session = self._sessions.get(name)
         if session is None:
-            session = self._sessions[name] = Session(name, self._defaults, self._max_output_pixels, self._ring)
+            limit = self._max_output_pixels
+            session = self._sessions[name] = Session(name, self._defaults, limit, self._ring, self._listen)
             if self._scheduler is not None:
                 self._scheduler.add(session)
+            self._listen(session)
         return session
 
     def _ring(self) -> None:

@@ -102,6 +102,7 @@ def _session_view(session: Session, service: Service) -> dict[str, Any]:
         "connected": session.channel is not None,
         "frozen": session.frozen,
         "params": session.params.wire(),
+        "heard": session.heard,
         "stats": service.stats(session),
     }
 

@@ -5,7 +5,9 @@ Must not know sockets.
 
 from __future__ import annotations
 
+import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,8 @@ from .life import Life
 from .lobby import Lobby, Viewers
 from .metrics import Metrics, Totals
 from .pictures import Pictures
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,8 @@ class Service:
         self.viewers = Viewers(config.max_viewers)
         self.pictures = Pictures()
         self.running: Running | None = None
+        self._to_hear: set[Session] = set()  # sessions that `_ear` has not come to
+        self._ear = ThreadPoolExecutor(1, "listener")
 
     def _on_life(self, life: Life | None) -> None:
         """See `EngineHost`: serve the sessions by the new engine. Viewers are rung to look at `host.ended`."""
@@ -96,6 +102,7 @@ class Service:
             on_end=self.metrics.keep,
             rate_with=self.rate_with,
             min_fps=config.min_session_fps,
+            listen=self.listen,
         )
         return Running(life.engine.info, lobby, life.defaults, life.max_output_pixels, self.limits())
 
@@ -129,6 +136,22 @@ class Service:
         """
         life = self.host.life
         return life.scheduler.rate_with([life.defaults] * newcomers) if life is not None else 0.0
+
+    def listen(self, session: Session) -> None:
+        """Have the session told how the model hears its prompts, soon: that takes longer than the event loop may."""
+        if session not in self._to_hear:
+            self._to_hear.add(session)
+            self._ear.submit(self._hear, session)
+
+    def _hear(self, session: Session) -> None:
+        self._to_hear.discard(session)
+        params, life = session.params, self.host.life
+        if life is None:
+            return
+        try:
+            session.note_heard(life.engine.hear(params).wire(), params)
+        except Exception:
+            log.exception("%s: can't tell how its prompts are heard", session.name)
 
     def _totals(self) -> Totals:
         life = self.host.life

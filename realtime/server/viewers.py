@@ -97,13 +97,18 @@ async def _show(websocket: WebSocket, service: Service, session_name: str) -> No
 
 
 async def _report(websocket: WebSocket, session: Session, service: Service) -> None:
-    """Send params when they have changed, looked at every `REPORT_EVERY_S`, and stats once a second."""
-    version, beats = session.params.version, 0
+    """Send params and how prompts are heard when that has changed, looked at every `REPORT_EVERY_S`, and stats once a
+    second.
+    """
+    version, beats, heard = session.params.version, 0, session.heard
     while True:
         await asyncio.sleep(REPORT_EVERY_S)
         if session.params.version != version:
             version = session.params.version
             await websocket.send_text(protocol.params_message(session.params.wire()))
+        if session.heard is not heard:
+            heard = session.heard
+            await websocket.send_text(protocol.heard_message(heard or {"notes": []}, version))
         beats += 1
         if beats % STATS_EVERY == 0:
             await websocket.send_text(protocol.stats_message(service.stats(session)))

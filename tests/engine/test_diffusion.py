@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from realtime.errors import EngineError, ModelError, ParamsError
 from realtime.frame import STAGES, Failure, Result
 from realtime.params import Params, WeightedPrompt
 from tests.engine.tiny_models import (
+    TOKENS,
     RecordingBackend,
     make_engine,
     make_job,
@@ -126,6 +128,40 @@ def test_different_sizes_take_one_call_each() -> None:
 
     assert backend.rows_of_calls == [2, 1]
     assert [picture_of(outcome).shape[:2] for outcome in outcomes] == [(64, 64), (128, 64), (64, 64)]
+
+
+def test_prompts_of_different_lengths_take_one_call_each() -> None:
+    engine, backend = make_engine(make_model(guidance=Guidance.CFG, is_shared=True))
+    long = make_params(prompt="one BREAK two", negative_prompt="rain", guidance_scale=3.0)
+
+    run(engine, [make_job(make_params(), 0), make_job(long, 1), make_job(make_params(), 2)])
+
+    assert backend.rows_of_calls == [2, 2]
+
+
+def test_negative_prompt_is_told_at_the_length_of_the_prompt_and_stays_the_same_object() -> None:
+    engine, _ = make_engine(make_model(guidance=Guidance.CFG, is_shared=True))
+    fields: dict[str, Any] = {"prompt": "a BREAK b", "negative_prompt": "c BREAK d BREAK e", "guidance_scale": 3.0}
+
+    one, other = (engine.recipes.get(make_params(**fields, seed=seed)) for seed in (1, 2))
+
+    assert one is not None and one.negative is not None and other is not None
+    assert one.prompt.length == one.negative.length == 6 * TOKENS
+    assert one.prompt is other.prompt and one.negative is other.negative
+
+
+def test_prompt_at_a_multiple_of_its_length_gives_the_same_picture() -> None:
+    engine, _ = make_engine(make_model(guidance=Guidance.CFG, is_shared=True))
+    job = make_job(make_params(num_inference_steps=2))
+    recipe = engine.recipes.get(job.params)
+    assert recipe is not None
+
+    (once,) = run(engine, [job])
+    longer = replace(recipe, prompt=recipe.prompt.repeated(3 * TOKENS))
+    engine.recipes.get = lambda params: longer  # type: ignore[method-assign]
+    (thrice,) = run(engine, [job])
+
+    np.testing.assert_allclose(picture_of(once).astype(int), picture_of(thrice), atol=1)
 
 
 def test_rows_of_one_session_in_flight_together_leave_in_order() -> None:

@@ -26,8 +26,14 @@ three times as many frames bring about.
 """
 SESSIONS: dict[str, list[dict[str, Any]]] = {
     "plain": [{"prompt": "a fox", "strength": 0.5}, {"prompt": "a fox", "strength": 0.52}],
-    "guided": [{"prompt": "snow", "negative_prompt": "rain", "guidance_scale": 1.5, "num_inference_steps": 3}],
-    "long": [{"prompt": "ink", "strength": 0.9, "num_inference_steps": 4, "seed": 7}, {"prompt": "oil", "seed": 8}],
+    "guided": [
+        {"prompt": "snow", "negative_prompt": "rain", "guidance_scale": 1.5, "num_inference_steps": 3},
+        {"prompt": "snow BREAK ice", "negative_prompt": "rain", "guidance_scale": 1.5, "num_inference_steps": 3},
+    ],
+    "long": [
+        {"prompt": "ink", "strength": 0.9, "num_inference_steps": 4, "seed": 7},
+        {"prompt": "oil BREAK ink", "seed": 8},
+    ],
     "tall": [{"prompt": "a fox", "width": 64, "height": 72, "num_inference_steps": 2, "seed": 1}],
 }
 Key = tuple[str, int]

@@ -30,7 +30,7 @@ SMALL: dict[str, Any] = {"width": 64, "height": 64, "output_format": OutputForma
 
 
 class Prompts:
-    """Stands for the prompt encoder: each text has its own random embeddings."""
+    """Stands for the prompt encoder: each text has its own random embeddings, as many chunks as BREAK makes of it."""
 
     def __init__(self, pooled: bool) -> None:
         self._pooled = pooled
@@ -45,7 +45,7 @@ class Prompts:
 
     def _draw(self, prompt: str | tuple[WeightedPrompt, ...]) -> Conditioning:
         generator = torch.Generator().manual_seed(zlib.crc32(repr(prompt).encode()))
-        embeds = torch.randn(1, TOKENS, WIDTH, generator=generator)
+        embeds = torch.randn(1, TOKENS * (1 + str(prompt).count("BREAK")), WIDTH, generator=generator)
         return Conditioning(embeds, torch.randn(1, WIDTH, generator=generator) if self._pooled else None)
 
     def encode_negative(self, prompt: str) -> Conditioning:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from realtime.engine import EngineInfo, RowCost
+from realtime.engine.hearing import Heard, Note
 from realtime.engine.state import RungState
 from realtime.errors import FrameError
 from realtime.frame import Failure, Job, Result
@@ -93,6 +94,12 @@ class ScriptedEngine:
     def cost(self, params: Params) -> RowCost:
         """Pixels; a frame of strength 0 passes through, as in a real engine."""
         return RowCost(params.width * params.height, self._steps) if params.strength else RowCost(0, 1)
+
+    def hear(self, params: Params) -> Heard:
+        """A word that is called unheard is not heard, which costs nothing else."""
+        if "unheard" not in str(params.prompt):
+            return Heard()
+        return Heard("", "", (("prompt", Note("cut", "unheard", "not heard: “unheard”")),))
 
     def tick(self, admitted: Sequence[Job]) -> ScriptedPending:
         with self._changed:

@@ -7,10 +7,12 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
 
+from realtime.client import connect
 from realtime.config import Config
 from realtime.engine import Engine, EngineInfo, Progress
 from realtime.engine.echo import EchoEngine
@@ -19,6 +21,7 @@ from realtime.errors import FrameError
 from realtime.frame import Format, Job
 from realtime.params import Params
 from realtime.server import connection, viewers, websocket
+from tests.fakes.engine import ScriptedEngine
 from tests.fakes.frames import a_message
 from tests.fakes.pictures import a_jpeg, encoded, pixels
 from tests.fakes.servers import RunningServer, a_config, echo_load, running
@@ -512,3 +515,26 @@ async def test_client_that_sends_more_bytes_than_it_may_is_read_later(monkeypatc
         await one.pace_bytes(connection.BYTES_PER_SECOND // 2)
 
     assert waits_s == [pytest.approx(0.5, abs=0.1)]
+
+
+async def test_what_is_heard_otherwise_than_written_is_told_also_to_who_comes_back() -> None:
+    told: list[dict[str, Any]] = []
+
+    def load(config: Config, progress: Progress) -> Engine:
+        return ScriptedEngine(synchronous=True)
+
+    with running(a_config(resume_s=30), load) as server:
+        for patch in ({"prompt": "unheard"}, {}):
+            heard = asyncio.Event()
+
+            def listen(message: dict[str, Any], heard: asyncio.Event = heard) -> None:
+                if message["type"] == "heard":
+                    told.append(message)
+                    heard.set()
+
+            async with connect(f"{server.websocket_url}?session=s", on_message=listen) as stream:
+                async with asyncio.timeout(PATIENCE_S):
+                    await stream.update(**patch)
+                    await heard.wait()
+
+    assert [(message["version"], message["notes"][0]["text"]) for message in told] == [(1, "unheard"), (1, "unheard")]

@@ -161,6 +161,13 @@ export interface Stats {
   governor?: Governor;
 }
 
+/** What is heard of the prompts, where that is otherwise than they are written. */
+export interface Heard {
+  type: "heard";
+  version: number;
+  notes: { field: string; code: string; text: string; message: string }[];
+}
+
 /** The last message where the transport has no close codes of its own. */
 export interface Closed {
   type: "closed";
@@ -177,6 +184,7 @@ export type ServerMessage =
   | { type: "error"; code: string; message: string; field?: string; seq?: number }
   | { type: "dropped"; seqs: number[]; reason: string }
   | ({ type: "governor" } & Governor)
+  | Heard
   | Stats;
 
 export type ClientMessage =
@@ -190,6 +198,7 @@ const serverTypes = new Set([
   "error",
   "dropped",
   "governor",
+  "heard",
   "stats",
   "closed",
 ]);

@@ -6,7 +6,7 @@ Must not know presets, or how anything is found or loaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,10 +17,16 @@ from .hub import HubId
 if TYPE_CHECKING:
     import torch
 
-    from .clip import Encoded, Pairs, Pieces
+    from .clip import Encoded, Pairs
+    from .prompt_weights import Pieces
 
 TAESD = HubId("madebyollin/taesd")
 TAESDXL = HubId("madebyollin/taesdxl")
+
+PROMPT_CHUNKS = 3
+"""Chunks of a prompt that Stable Diffusion hears: 225 tokens, about 170 words. A chunk costs its keys and values (see
+`folding`) and 0.5 % of a step; two prompts of 2 and 3 chunks in one row, with guidance, are told as 6.
+"""
 
 _SD2_WIDTH = 1024
 """Embedding width of OpenCLIP's ViT-H, the text encoder of SD 2.x."""
@@ -76,9 +82,11 @@ class Family:
     Attributes:
         name: on the wire, for clients.
         matches: True if a folder with these facts holds such a model.
-        encode_prompt: encodes one text to `prompt_embeds` [1, L, D] and a pooled embedding [1, P] or None.
+        encode_prompt: encodes the sections of one text, in at most so many chunks, to `prompt_embeds` [1, L, D] and a
+            pooled embedding [1, P] or None.
         conditions: names of the UNet's inputs beside sample and timestep, in its order; `timestep_cond` applies only
             where guidance is embedded in the model.
+        prompt_chunks: number of chunks (`clip.Chunk`) of a prompt that are heard; None where there are no chunks.
         unet: class of the UNet: diffusers', or an `own.OwnUnet`.
         denoiser: class of a `Denoiser` for such a UNet, called with model and memory layout; None for diffusers'
             UNets.
@@ -97,8 +105,9 @@ class Family:
 
     name: str
     matches: Callable[[FolderFacts], bool]
-    encode_prompt: Callable[[Pairs, Pieces], Encoded]
+    encode_prompt: Callable[[Pairs, Sequence[Pieces], int], Encoded]
     conditions: tuple[str, ...]
+    prompt_chunks: int | None = None
     unet: str = "diffusers:UNet2DConditionModel"
     denoiser: str | None = None
     autoencoders: tuple[str, ...] = ("diffusers:AutoencoderKL", "diffusers:AutoencoderTiny")
@@ -113,31 +122,31 @@ class Family:
     prediction_mark: PredictionMark | None = None
 
 
-def _encode_sd(pairs: Pairs, pieces: Pieces) -> Encoded:
+def _encode_sd(pairs: Pairs, sections: Sequence[Pieces], max_chunks: int) -> Encoded:
     """Source: `encode_prompt` of diffusers' `StableDiffusionPipeline`."""
-    from .clip import encode_pieces
+    from .clip import encode_sections
 
     def run(encoder: Any, token_ids: torch.Tensor) -> Encoded:
         return encoder(token_ids).last_hidden_state, None
 
-    return encode_pieces(pairs, pieces, run)
+    return encode_sections(pairs, sections, run, max_chunks)
 
 
-def _encode_sdxl(pairs: Pairs, pieces: Pieces) -> Encoded:
+def _encode_sdxl(pairs: Pairs, sections: Sequence[Pieces], max_chunks: int) -> Encoded:
     """Source: `encode_prompt` of diffusers' `StableDiffusionXLPipeline`."""
-    from .clip import encode_pieces
+    from .clip import encode_sections
 
     def run(encoder: Any, token_ids: torch.Tensor) -> Encoded:
         output = encoder(token_ids, output_hidden_states=True)
         return output.hidden_states[-2], getattr(output, "text_embeds", None)
 
-    return encode_pieces(pairs, pieces, run)
+    return encode_sections(pairs, sections, run, max_chunks)
 
 
-def _encode_painter(pairs: Pairs, pieces: Pieces) -> Encoded:
+def _encode_painter(pairs: Pairs, sections: Sequence[Pieces], max_chunks: int) -> Encoded:
     from .painter.text import encode_style
 
-    return encode_style(pairs, pieces)
+    return encode_style(pairs, sections[0])
 
 
 def _is_painter(facts: FolderFacts) -> bool:
@@ -166,6 +175,7 @@ SD = Family(
     matches=_is_any,
     encode_prompt=_encode_sd,
     conditions=("prompt_embeds", "timestep_cond"),
+    prompt_chunks=PROMPT_CHUNKS,
     taesd=TAESD,
     takes_loras=True,
     single_file_prefixes=("cond_stage_model.transformer.",),
@@ -189,6 +199,7 @@ SDXL = Family(
     matches=_is_sdxl,
     encode_prompt=_encode_sdxl,
     conditions=("prompt_embeds", "timestep_cond", "text_embeds", "time_ids"),
+    prompt_chunks=PROMPT_CHUNKS,
     text_encoders=("transformers:CLIPTextModel", "transformers:CLIPTextModelWithProjection"),
     taesd=TAESDXL,
     vae_overflows=True,
@@ -197,7 +208,16 @@ SDXL = Family(
     base=HubId("stabilityai/stable-diffusion-xl-base-1.0"),
 )
 
-TINY = replace(SD, name="tiny", matches=_is_tiny, has_guidance=False, taesd=None, single_file_prefixes=(), base=None)
+TINY = replace(
+    SD,
+    name="tiny",
+    matches=_is_tiny,
+    prompt_chunks=1,
+    has_guidance=False,
+    taesd=None,
+    single_file_prefixes=(),
+    base=None,
+)
 """The embedded model, and others made for this server."""
 
 PAINTER = Family(
@@ -205,6 +225,7 @@ PAINTER = Family(
     matches=_is_painter,
     encode_prompt=_encode_painter,
     conditions=("image_latents", "modulation", "preconditioning"),
+    prompt_chunks=1,
     unet="realtime.engine.models.painter.networks:PainterUnet",
     denoiser="realtime.engine.denoisers.painter:PainterDenoiser",
     autoencoders=("realtime.engine.models.painter.networks:PainterAutoencoder",),

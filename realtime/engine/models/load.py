@@ -15,6 +15,7 @@ from ...errors import ConfigError
 from .. import Guidance
 from ..sampler import NoiseSchedule, Sampler
 from .components import Autoencoder, AutoencoderKL, Unet, load_autoencoder, one_line, prefixed
+from .listener import Listener
 from .lora import LoraSpec, fuse_loras, parse_lora
 from .model_card import guess_defaults, read_card
 from .parts import Parts, check_fit, scale_px
@@ -45,6 +46,7 @@ class Model:
         guidance: how it uses `guidance_scale`.
         defaults, styles, max_output_pixels, notes: see `EngineInfo`.
         folder: of its files; None where there is none.
+        listener: says how it hears prompts.
         exact: whether the user asked for `dtype`, so that no rung may calculate in a less exact one.
     """
 
@@ -67,6 +69,7 @@ class Model:
     notes: tuple[str, ...] = ()
     folder: Path | None = None
     exact: bool = False
+    listener: Listener = field(default_factory=Listener)
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -164,6 +167,7 @@ def _assemble(
             parts.tokenizers,
             parts.text_encoders,
             encode_prompt=parts.family.encode_prompt,
+            max_chunks=parts.family.prompt_chunks,
             dtype=unet.dtype,
             zero_empty_negative=parts.zero_empty_negative,
         ),
@@ -180,6 +184,12 @@ def _assemble(
         max_output_pixels=card.max_output_pixels,
         notes=notes,
         folder=source.folder,
+        listener=Listener(
+            list(zip(parts.tokenizers, parts.text_encoders, strict=True)),
+            max_chunks=parts.family.prompt_chunks,
+            styles=card.styles,
+            has_negative=guidance is Guidance.CFG,
+        ),
     )
 
 

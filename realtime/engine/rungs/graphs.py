@@ -17,7 +17,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from operator import is_
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -77,11 +77,11 @@ class GraphBackend:
     def run(self, call: Call) -> Outputs:
         """See `Backend`."""
         size = self._size(call.width, call.height)
-        key = (call.kind, batch_size_for(call.plain, self._batch_sizes), batch_size_for(call.guided, self._batch_sizes))
+        key = _Key.of(call, self._batch_sizes)
         graph = size.graphs.get(key)
         if graph is None and not size.is_refused:
             size.calls[key] += 1
-            if size.is_expected or size.calls[key] > EAGER_CALLS:
+            if size.expects(key) or size.calls[key] > EAGER_CALLS:
                 graph = self._captured(call, size, key)
         elif graph is not None and (answer := graph.answered_by(self._under)) is not graph.answer:
             graph = self._captured_again(call, size, key, graph, answer)
@@ -106,9 +106,9 @@ class GraphBackend:
             self._sizes.popitem(last=False)
         return size
 
-    def _captured(self, call: Call, size: _Size, key: tuple[Kind, int, int]) -> _Graph | None:
+    def _captured(self, call: Call, size: _Size, key: _Key) -> _Graph | None:
         try:
-            size.graphs[key] = _Graph(call, key[1], key[2], self._buffer, self._under, self._capture)
+            size.graphs[key] = _Graph(call, key.plain, key.guided, self._buffer, self._under, self._capture)
         except RuntimeError as error:  # too little memory is one of them
             self._capture.release()
             size.graphs.clear()
@@ -117,15 +117,13 @@ class GraphBackend:
             return None
         return size.graphs[key]
 
-    def _captured_again(
-        self, call: Call, size: _Size, key: tuple[Kind, int, int], graph: _Graph, answer: Run
-    ) -> _Graph:
+    def _captured_again(self, call: Call, size: _Size, key: _Key, graph: _Graph, answer: Run) -> _Graph:
         """Replace a graph by one of the callable that `under` answers with now; keep it if that can't be captured."""
         try:
-            newer = _Graph(call, key[1], key[2], self._buffer, self._under, self._capture)
+            newer = _Graph(call, key.plain, key.guided, self._buffer, self._under, self._capture)
         except RuntimeError as error:
             why = _cause(error)
-            _log.warning("%s runs uncompiled, slower: what was compiled can't be captured: %s", key[0], why)
+            _log.warning("%s runs uncompiled, slower: what was compiled can't be captured: %s", key.kind, why)
             graph.answer = answer  # so that it is not tried again
             return graph
         self._capture.release()
@@ -142,21 +140,47 @@ class GraphBackend:
         return buffer
 
 
+class _Key(NamedTuple):
+    """What one graph of a picture size can run.
+
+    Attributes:
+        plain, guided: numbers of places.
+        form: the inputs' shapes without the batch, which differ by the length of prompts.
+    """
+
+    kind: Kind
+    plain: int
+    guided: int
+    form: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, call: Call, sizes: Sequence[int]) -> _Key:
+        """The key of a call where graphs have so many places."""
+        form = tuple(tuple(column[0].shape[1:]) for column in call.columns.values())
+        return cls(call.kind, batch_size_for(call.plain, sizes), batch_size_for(call.guided, sizes), form)
+
+
 @dataclass(slots=True)
 class _Size:
     """The graphs of one picture size.
 
     Attributes:
-        graphs: by region and batch sizes of plain and guided rows.
+        graphs: by what they can run.
         calls: number of calls without a graph, by the same key.
         is_expected: whether `prepare` announced it.
         is_refused: whether a capture failed, so that none is tried again.
     """
 
-    graphs: dict[tuple[Kind, int, int], _Graph] = field(default_factory=dict)
-    calls: Counter[tuple[Kind, int, int]] = field(default_factory=Counter)
+    graphs: dict[_Key, _Graph] = field(default_factory=dict)
+    calls: Counter[_Key] = field(default_factory=Counter)
     is_expected: bool = False
     is_refused: bool = False
+
+    def expects(self, key: _Key) -> bool:
+        """Whether a graph is captured at the first call: `prepare` announced the size, and no other form of it has run
+        (the first prompt is the warm-up's; a longer one is typed letter by letter, and gets its graph when it stays).
+        """
+        return self.is_expected and all(other.kind != key.kind or other.form == key.form for other in self.calls)
 
 
 class _Buffer:

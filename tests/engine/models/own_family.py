@@ -6,6 +6,7 @@ Its UNet takes the source latents beside the noisy ones, and is told what style 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from realtime.engine.denoisers.denoiser import Conditions, Denoiser
-from realtime.engine.models.clip import Encoded, Pairs, Pieces
+from realtime.engine.models.clip import Encoded, Pairs
 from realtime.engine.models.family import Family, FolderFacts
 from realtime.engine.models.load import Model
 from realtime.engine.models.own import OwnAutoencoder, OwnUnet
+from realtime.engine.models.prompt_weights import Pieces
 from realtime.engine.recipe import Recipe, T
 from tests import checkpoints
 
@@ -98,11 +100,11 @@ class StyleTable(PreTrainedModel):
         self.post_init()
 
 
-def encode_style(pairs: Pairs, pieces: Pieces) -> Encoded:
+def encode_style(pairs: Pairs, sections: Sequence[Pieces], max_chunks: int) -> Encoded:
     """The weighted mean of the tokens' styles."""
     ((tokenizer, table),) = pairs
     total, vectors = 0.0, torch.zeros(1, STYLE)
-    for text, weight in pieces:
+    for text, weight in sections[0]:
         styles: Any = table.styles(torch.tensor(tokenizer(text)["input_ids"]))
         total, vectors = total + weight * len(styles), vectors + weight * styles.sum(0)
     return vectors / (total or 1), None

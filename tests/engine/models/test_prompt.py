@@ -17,7 +17,7 @@ from realtime.engine.models.prompt_weights import EMPHASIS, WEIGHT_MAX, parse_we
 from realtime.params import WeightedPrompt
 from tests import checkpoints
 
-PROMPTS = ["", "a cat", "Oil painting,  by   NOBODY — in 1820!", "über 漢字 🙂", "word " * 200]
+PROMPTS = ["", "a cat", "Oil painting,  by   NOBODY — in 1820!", "über 漢字 🙂", "words " * 15]
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +37,7 @@ def encoder(parts: Parts, cache_size: int = 256) -> PromptEncoder:
         parts.tokenizers,
         parts.text_encoders,
         encode_prompt=parts.family.encode_prompt,
+        max_chunks=parts.family.prompt_chunks,
         dtype=torch.float32,
         zero_empty_negative=parts.zero_empty_negative,
         cache_size=cache_size,
@@ -55,6 +56,10 @@ def encoder(parts: Parts, cache_size: int = 256) -> PromptEncoder:
         ("(red:1.5)", [("red", 1.5)]),
         ("(red: 0.5 )", [("red", 0.5)]),
         ("(red:.5)", [("red", 0.5)]),
+        ("(red:1,5)", [("red", 1.5)]),
+        ("(red:,5)", [("red", 0.5)]),
+        ("(red:1,5,2)", [("red:1,5,2", EMPHASIS)]),
+        ("red, :99", [("red, :99", 1.0)]),
         ("(red:-1)", [("red", -1.0)]),
         ("((red))", [("red", EMPHASIS * EMPHASIS)]),
         ("[red]", [("red", 1 / EMPHASIS)]),
@@ -73,7 +78,7 @@ def encoder(parts: Parts, cache_size: int = 256) -> PromptEncoder:
     ],
 )
 def test_weights_are_read(prompt: str, expected: list[tuple[str, float]]) -> None:
-    parsed = parse_weights(prompt)
+    parsed = parse_weights(prompt).pieces
 
     assert [text for text, _ in parsed] == [text for text, _ in expected]
     assert [weight for _, weight in parsed] == pytest.approx([weight for _, weight in expected])
@@ -86,7 +91,7 @@ SYNTAX = st.text(st.sampled_from("ab:.12-\\()[] \n"), max_size=60)
 @given(st.one_of(st.text(max_size=80), SYNTAX))
 @pytest.mark.slow
 def test_any_string_parses_and_keeps_its_other_characters(prompt: str) -> None:
-    parsed = parse_weights(prompt)
+    parsed = parse_weights(prompt).pieces
 
     left = "".join(text for text, _ in parsed)
     remaining = iter(prompt)
@@ -105,12 +110,12 @@ NO_SYNTAX = str.maketrans("", "", "()[]\\")
 def test_escaped_text_is_taken_as_it_stands(text: str) -> None:
     escaped = "".join(f"\\{char}" if char in "()[]\\" else char for char in text)
 
-    assert parse_weights(escaped) == ([(text, 1.0)] if text else [])
+    assert parse_weights(escaped).pieces == ([(text, 1.0)] if text else [])
 
 
 def test_deep_nesting_is_fast_and_bounded() -> None:
-    assert parse_weights("(" * 5000 + "a" + ")" * 5000) == [("a", WEIGHT_MAX)]
-    assert parse_weights("[" * 5000 + "a")[0][1] == 1.0
+    assert parse_weights("(" * 5000 + "a" + ")" * 5000).pieces == [("a", WEIGHT_MAX)]
+    assert parse_weights("[" * 5000 + "a").pieces[0][1] == 1.0
 
 
 # What diffusers does
@@ -228,6 +233,96 @@ def test_blend_of_one_is_that_prompt_and_of_no_weight_the_empty_one(sd: Parts) -
 
     assert torch.equal(encode(blend(("cat", 0.3), ("dog", 0.0))).prompt_embeds, encode("cat").prompt_embeds)
     assert torch.equal(encode(blend(("cat", 0.0), ("dog", 0.0))).prompt_embeds, encode("").prompt_embeds)
+
+
+# Chunks
+
+CHUNK = 15
+"""Words that fill a chunk: "words" has five tokens here, one for each letter."""
+
+
+def words(count: int, last: str = "") -> str:
+    return " ".join(["words"] * count + ([last] if last else []))
+
+
+@pytest.mark.parametrize("family", ["sd", "sdxl"])
+def test_long_prompt_is_heard_in_chunks_side_by_side(family: str, request: pytest.FixtureRequest) -> None:
+    encode = encoder(request.getfixturevalue(family)).encode
+    long = encode(words(2 * CHUNK, "cat"))
+    chunks = [encode(words(CHUNK)), encode(words(CHUNK)), encode("cat")]
+
+    assert long.length == 3 * 77
+    torch.testing.assert_close(
+        long.prompt_embeds, torch.cat([chunk.prompt_embeds for chunk in chunks], 1), atol=1e-6, rtol=0
+    )
+    if long.pooled is not None:
+        torch.testing.assert_close(long.pooled, chunks[0].pooled, atol=1e-6, rtol=0)
+
+
+def test_what_stands_behind_77_tokens_is_heard(sd: Parts) -> None:
+    encode = encoder(sd).encode
+
+    cat, dog = (encode(words(CHUNK, last)).prompt_embeds for last in ("cat", "dog"))
+
+    assert torch.equal(cat[:, :77], dog[:, :77])
+    assert (cat - dog).abs().max() > 1e-3
+
+
+def test_break_begins_a_chunk(sd: Parts) -> None:
+    encode = encoder(sd).encode
+    both = encode("cat BREAK (dog:1.5)").prompt_embeds
+
+    torch.testing.assert_close(both[:, :77], encode("cat").prompt_embeds, atol=1e-6, rtol=0)
+    torch.testing.assert_close(both[:, 77:], encode("(dog:1.5)").prompt_embeds, atol=1e-6, rtol=0)
+
+
+def test_weights_hold_in_every_chunk(sd: Parts) -> None:
+    encode = encoder(sd).encode
+
+    weighted = encode(f"{words(CHUNK)} (cat:1.5)").prompt_embeds
+
+    torch.testing.assert_close(weighted[:, 77:], encode("(cat:1.5)").prompt_embeds, atol=1e-6, rtol=0)
+
+
+def test_no_word_is_divided_between_two_chunks(sd: Parts) -> None:
+    encode = encoder(sd).encode
+
+    torch.testing.assert_close(
+        encode(words(CHUNK - 1, "fishing")).prompt_embeds[:, 77:], encode("fishing").prompt_embeds, atol=1e-6, rtol=0
+    )
+
+
+def test_text_without_spaces_is_divided_where_a_chunk_is_full(sd: Parts) -> None:
+    assert encoder(sd).encode("漢" * 60).length == 3 * 77
+
+
+def test_blend_of_a_long_and_a_short_prompt_is_the_mean_of_both_at_one_length(sd: Parts) -> None:
+    encode = encoder(sd).encode
+    short, long = encode("cat"), encode(words(CHUNK, "dog"))
+
+    mixed = encode(blend(("cat", 1.0), (words(CHUNK, "dog"), 1.0))).prompt_embeds
+
+    expected = (short.prompt_embeds.repeat(1, 2, 1) + long.prompt_embeds) / 2
+    torch.testing.assert_close(mixed, expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        ("a “cat’s” dog", 'a "cat\'s" dog'),
+        ("（cat：1.3）", "(cat:1.3)"),
+        ("u\u0308ber", "über"),
+        ("c\u200ba\ufefft", "cat"),
+        ("cat <lora:x:0.8>", "cat"),
+        ("(cat:1,2)", "(cat:1.2)"),
+        ("ﬁre", "fire"),
+        (r"cat \(dog\)", r"cat \(dog\)"),
+    ],
+)
+def test_prompt_is_heard_as_it_is_meant(sd: Parts, written: str, plain: str) -> None:
+    encode = encoder(sd).encode
+
+    assert torch.equal(encode(written).prompt_embeds, encode(plain).prompt_embeds)
 
 
 # The cache

@@ -122,6 +122,24 @@ def test_latents_of_a_padded_batch_equal_eager_ones() -> None:
         torch.testing.assert_close(ours.x, theirs.x, atol=1e-4, rtol=0)
 
 
+def test_prompts_of_each_length_get_graphs_of_their_own() -> None:
+    model = make_model(is_shared=True)
+    engine, backend, capture = with_graphs(model)
+    backend.prepare(64, 64)
+    short, long = some_jobs(1), some_jobs(1, prompt="one BREAK two")
+    pictures(engine, short)
+    expected = capture.captures
+
+    for _ in range(EAGER_CALLS):
+        pictures(engine, long)  # two steps each: the second is the third call
+    ours = [pictures(engine, jobs) for jobs in (long, short, long)]
+
+    assert (expected, capture.captures) == (3, 4)
+    eager = DiffusionEngine(model, RecordingBackend(model))
+    for mine, jobs in zip(ours, (long, short, long), strict=True):
+        np.testing.assert_allclose(mine[0].astype(int), pictures(eager, jobs)[0], atol=1)
+
+
 @pytest.mark.slow
 def test_rows_that_come_and_go_never_see_each_others_memory() -> None:
     """A stream batch over all batch sizes, with replays of other graphs between a row's steps."""

@@ -115,8 +115,9 @@ def any_conversion(fresh: Fresh, monkeypatch: pytest.MonkeyPatch) -> None:
 def check_any_batch_and_size(model: Model, fast: Any) -> None:
     # 9 latents high: no multiple of what the UNet halves.
     sizes = [(64, 64), (64, 64), (96, 64), (64, 72)]
+    fields: dict[str, Any] = {"guidance_scale": 2.0, "num_inference_steps": 2}
     jobs = [
-        make_job(make_params(width=width, height=height, guidance_scale=2.0, num_inference_steps=2, seed=i), i)
+        make_job(make_params(width=width, height=height, seed=i, prompt="a BREAK b" if i % 2 else "a", **fields), i)
         for i, (width, height) in enumerate(sizes)
     ]
 

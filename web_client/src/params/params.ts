@@ -2,7 +2,7 @@
 
 import { computed, signal } from "@preact/signals";
 import type { Clock } from "../browser/clock";
-import type { Params, Value } from "../protocol";
+import type { Heard, Params, Value } from "../protocol";
 
 /** More than sliders make in the half minute that can be rewound. */
 const KEPT_VERSIONS = 4000;
@@ -39,6 +39,8 @@ export class ParamsStore {
   readonly inForce = signal<Params | null>(null);
   /** Why the server refused a field, by the field's name. */
   readonly errors = signal<Readonly<Record<string, string>>>({});
+  /** What of the prompts is heard otherwise than it is written. */
+  readonly heard = signal<Heard["notes"]>([]);
   /** The params in view: the edits over those in force. */
   readonly shown = computed<Readonly<Record<string, Value>>>(() => {
     const shown: Record<string, Value> = { ...this.inForce.value };

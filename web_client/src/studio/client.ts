@@ -176,6 +176,7 @@ export class Client {
   #ready(ready: Ready): void {
     keepSessionName(ready.session);
     this.server.begin(ready);
+    this.params.heard.value = [];
     const before = this.params.inForce.peek();
     const lost = before ? differences(before, ready.params) : {};
     if (Object.keys(lost).length > 0) {
@@ -194,6 +195,9 @@ export class Client {
     switch (message.type) {
       case "params":
         this.#confirm(message.params);
+        break;
+      case "heard":
+        this.params.heard.value = message.notes;
         break;
       case "dropped":
         this.senders.settle(message.seqs);

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from ..clip import Encoded, Pairs, Pieces, encode_pieces
+from ..clip import Encoded, Pairs, encode_sections
+from ..prompt_weights import Pieces
 
 
 def encode_style(pairs: Pairs, pieces: Pieces) -> Encoded:
@@ -34,4 +35,4 @@ def _vector(pairs: Pairs, text: str) -> torch.Tensor:
     def run(encoder: Any, token_ids: torch.Tensor) -> Encoded:
         return encoder(token_ids).text_embeds[:, None], None
 
-    return encode_pieces(pairs, [(text, 1.0)] if text else [], run)[0]
+    return encode_sections(pairs, [[(text, 1.0)] if text else []], run)[0]

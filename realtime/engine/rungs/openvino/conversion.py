@@ -60,11 +60,13 @@ class Traced(NamedTuple):
         kind: its region; for STEP the network is the region's denoiser only.
         network: called with inputs as keywords, it returns outputs by name.
         example: inputs for tracing and for comparing results.
+        of_any_length: names of inputs whose second dimension is dynamic too: prompts in chunks.
     """
 
     kind: Kind
     network: torch.nn.Module
     example: Inputs
+    of_any_length: tuple[str, ...] = ()
 
 
 def traced_networks(
@@ -94,9 +96,10 @@ def traced_networks(
         **{name: torch.cat([one] * batch) for name, one in whole.denoiser.conditions(recipe, 0, False).items()},
         **encoded,
     }
+    has_chunks = (model.family.prompt_chunks or 1) > 1
     return [
         Traced(Kind.ENCODE, encode, {"pictures": pictures, "start": torch.full((batch, 2), ratio), "noise": noise}),
-        Traced(Kind.STEP, _ByName(whole.denoiser), step),
+        Traced(Kind.STEP, _ByName(whole.denoiser), step, ("prompt_embeds",) if has_chunks else ()),
         Traced(Kind.DECODE, whole.region(Kind.DECODE), {"x": latents}),
     ]
 
@@ -162,7 +165,7 @@ def key_of(model: Model, networks: Sequence[Traced]) -> str:
     ours = {cls.__module__ for cls in classes if cls.__module__.startswith("realtime.")}
     for name in sorted(ours):
         digest.update(inspect.getsource(sys.modules[name]).encode())
-    for _, network, _ in networks:
+    for _, network, *_ in networks:
         digest.update(str(network).encode())
         for name, tensor in network.state_dict().items():
             digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
@@ -204,7 +207,10 @@ def _convert(traced: Traced) -> ov.Model:
     for ports, their_names in ((converted.inputs, names), (converted.outputs, network.outputs)):
         for port, name in zip(ports, their_names, strict=True):
             port.get_tensor().set_names({name})
-    converted.reshape({name: ov.PartialShape(_free(tensor)) for name, tensor in traced.example.items()})
+    shapes = {name: _free(tensor) for name, tensor in traced.example.items()}
+    for name in traced.of_any_length:
+        shapes[name][1] = -1
+    converted.reshape({name: ov.PartialShape(shape) for name, shape in shapes.items()})
     return converted
 
 

@@ -75,7 +75,6 @@ function TextInput({ control, value, inForce, edit, leave, naming }: FieldProps<
       {...naming}
       {...text}
       rows={2}
-      maxLength={control.maxLength ?? undefined}
       spellcheck={false}
       onInput={(event) => edit(event.currentTarget.value, "typing")}
     />

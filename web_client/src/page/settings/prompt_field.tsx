@@ -45,6 +45,11 @@ export function PromptField({ studio, control }: PromptProps) {
       <p id="field-prompt-note" class={error === undefined ? "hidden" : "error"} role={error ? "alert" : undefined}>
         {error ?? strings.fields[control.name]?.description ?? control.description}
       </p>
+      {client.params.heard.value.map(({ message }) => (
+        <p key={message} class="detail" role="status">
+          {message}
+        </p>
+      ))}
     </div>
   );
 }
@@ -73,7 +78,6 @@ function PromptText({ studio, control, value }: PromptProps & { value: Value | u
       aria-describedby="field-prompt-note"
       ref={ref}
       rows={3}
-      maxLength={control.maxLength ?? undefined}
       spellcheck={false}
       title={strings.prompt.recall}
       onBlur={onBlur}
@@ -115,7 +119,6 @@ function PromptBlend({ studio, control, prompts }: PromptProps & { prompts: Weig
             id={index === 0 ? "field-prompt" : undefined}
             aria-label={index === 0 ? undefined : words.numbered(index + 1)}
             rows={2}
-            maxLength={control.maxLength ?? undefined}
             spellcheck={false}
             value={text}
             onInput={(event) => edit(blends.withText(prompts, index, event.currentTarget.value), "typing")}

@@ -1,0 +1,153 @@
+"""Says how a model hears prompts: what its tokenizer cuts off, which words it was not trained on, what has no effect.
+
+Any thread. Must not know embeddings: `prompt` makes them, from the same reading and the same chunks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ...params import Params
+from ..hearing import Field, Heard, Note, listed, quoted
+from .prompt_text import fitted, read_prompt, written_sections
+
+if TYPE_CHECKING:
+    from .clip import Chunk, Pairs
+    from .prompt_weights import Pieces
+
+TEXTS_KEPT = 256
+"""Texts of which it is remembered how they are heard: a slider that is dragged asks for the same one each time."""
+_WORDS_MAX = 6
+"""Unknown words that a note names."""
+_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_FILLERS = frozenset(
+    re.findall(r"\w+", "a an the in on of as by with from at to and or into like my me this it style styled art look")
+)
+"""Words around a style's name, on which models with a vocabulary were trained as well: they need no note."""
+
+
+class Listener:
+    """How one model hears prompts.
+
+    Args:
+        pairs: its tokenizers and text encoders; none where it hears no texts.
+        max_chunks: see `Family.prompt_chunks`.
+        styles: see `EngineInfo.styles`: the words of a model that knows only some; empty where it takes any.
+        has_negative: whether classifier-free guidance makes the negative prompt act.
+    """
+
+    def __init__(
+        self,
+        pairs: Pairs = (),
+        *,
+        max_chunks: int | None = None,
+        styles: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+        has_negative: bool = True,
+    ) -> None:
+        self._pairs = pairs
+        self._max_chunks = max_chunks
+        self._vocabulary = _vocabulary(styles or {})
+        self._has_negative = has_negative
+        self._text = lru_cache(TEXTS_KEPT)(self._hear_text)
+        self._text("")  # sets the tokenizers' padding and truncation, which no later call changes
+
+    def hear(self, params: Params) -> Heard:
+        """How the prompts of these params are heard."""
+        texts = params.prompt if isinstance(params.prompt, str) else tuple(prompt.text for prompt in params.prompt)
+        heard = [self._text(text) for text in ((texts,) if isinstance(texts, str) else texts)]
+        notes: list[tuple[Field, Note]] = []
+        for _, of_text in heard:
+            notes.extend(("prompt", note) for note in of_text)
+        if not isinstance(params.prompt, str) and not any(prompt.weight for prompt in params.prompt):
+            notes.append(("prompt", Note("no_effect", "", "all weights of the blend are 0: no prompt is heard")))
+        negative = ""
+        if params.negative_prompt.strip():
+            if self._has_negative and params.guidance_scale > 1:
+                negative, of_negative = self._text(params.negative_prompt)
+                notes.extend(("negative_prompt", note) for note in of_negative)
+            else:
+                notes.append(("negative_prompt", self._no_negative(params.negative_prompt)))
+        prompt = heard[0][0] if isinstance(texts, str) else tuple(text for text, _ in heard)
+        return Heard(prompt, negative, tuple(notes))
+
+    def _no_negative(self, text: str) -> Note:
+        why = "raise guidance_scale above 1" if self._has_negative else "this model has no classifier-free guidance"
+        return Note("no_effect", quoted(text), f"the negative prompt is not heard: {why}")
+
+    def _hear_text(self, text: str) -> tuple[str, tuple[Note, ...]]:
+        """The text that is encoded, and what of the written one is not."""
+        reading = read_prompt(text)
+        sections, notes = fitted(reading.sections, self._max_chunks), list(reading.notes)
+        if len(sections) < len(reading.sections):
+            notes.append(Note("syntax", "BREAK", "BREAK is left out: this model hears a prompt as a whole"))
+        if self._max_chunks is not None and self._pairs:
+            sections, unheard, tokens = self._cut(sections, self._max_chunks)
+            if unheard:
+                what = f"not heard: “{quoted(unheard)}”: this model hears {tokens} tokens of a prompt; shorten it"
+                notes.insert(0, Note("cut", quoted(unheard), what))
+        notes += self._unknown("".join(piece for pieces in sections for piece, _ in pieces))
+        return written_sections(sections), tuple(notes)
+
+    def _cut(self, sections: Sequence[Pieces], max_chunks: int) -> tuple[Sequence[Pieces], str, int]:
+        """The sections as far as they are heard, the rest as text, and how many tokens are heard at most."""
+        from .clip import chunks_of, room_of
+
+        room = min(room_of(tokenizer, encoder) for tokenizer, encoder in self._pairs)
+        behind = [
+            chunks_of(tokenizer, encoder, sections, max_chunks)[max_chunks:] for tokenizer, encoder in self._pairs
+        ]
+        # Of two tokenizers the one that cuts off more.
+        cut = min((place for chunks in behind if (place := _begin(chunks))), default=None)
+        if cut is None:
+            return sections, "", room * max_chunks
+        index, begin = cut
+        here = _text(sections[index])
+        rest = " ".join([here[begin:], *(_text(pieces) for pieces in sections[index + 1 :])])
+        kept = [*sections[:index], *([_clipped(sections[index], begin)] if here[:begin].strip() else [])]
+        return kept, rest, room * max_chunks
+
+    def _unknown(self, text: str) -> Iterator[Note]:
+        if not self._vocabulary:
+            return
+        words = dict.fromkeys(word for word in _WORD.findall(text.lower()) if word not in self._vocabulary)
+        if words:
+            shown = listed(list(words)[:_WORDS_MAX]) + (" and more" if len(words) > _WORDS_MAX else "")
+            yield Note(
+                "unknown_words",
+                quoted(" ".join(words)),
+                f"{shown}: not among the words that this model was trained on, which are of styles and moods",
+            )
+
+
+def _begin(chunks: Sequence[Chunk]) -> tuple[int, int] | None:
+    """Where the first token of some chunks begins: its section, and its place in that."""
+    return next(((section, begin) for chunk in chunks for section, begin, _ in chunk.spans), None)
+
+
+def _text(pieces: Pieces) -> str:
+    return "".join(text for text, _ in pieces)
+
+
+def _clipped(pieces: Pieces, length: int) -> Pieces:
+    """The first characters of a text in pieces."""
+    kept: list[tuple[str, float]] = []
+    for text, weight in pieces:
+        if length > 0:
+            kept.append((text[:length], weight))
+        length -= len(text)
+    return kept
+
+
+def _vocabulary(styles: Mapping[str, Sequence[Mapping[str, Any]]]) -> Collection[str]:
+    """The words of all styles and moods with those that stand around them; empty where there are none."""
+    phrases = [
+        str(phrase).lower()
+        for entries in styles.values()
+        for entry in entries
+        for phrase in (entry.get("name", ""), entry.get("prompt", ""), *entry.get("words", ()))
+    ]
+    words = {word for phrase in phrases for word in _WORD.findall(phrase)}
+    return words | _FILLERS if words else frozenset()
