@@ -105,7 +105,7 @@ _FACES = ":;=-'^"
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PromptReading:
     """A prompt as it is read.
 
     Attributes:
@@ -117,7 +117,7 @@ class Reading:
     notes: tuple[Note, ...]
 
 
-def read_prompt(text: str) -> Reading:
+def read_prompt(text: str) -> PromptReading:
     """Read a prompt. Accepts any string."""
     plain, hidden = _cleaned(text)
     notes = [*_other_syntax(plain)]
@@ -128,7 +128,7 @@ def read_prompt(text: str) -> Reading:
             plain = unheard.pattern.sub("", plain)
     weighted = parse_weights(plain)
     notes += _weight_notes(plain, weighted.unpaired, weighted.clamped)
-    return Reading(tuple(_sections(weighted.pieces)), tuple(notes))
+    return PromptReading(tuple(_sections(weighted.pieces)), tuple(notes))
 
 
 def written_sections(sections: Sequence[Pieces]) -> str:
