@@ -127,7 +127,7 @@ class Engine(Protocol):
         ...
 
     def hear(self, params: Params) -> Heard:
-        """How the model hears the prompts of these params. Takes a millisecond at most; any thread."""
+        """How the model hears the prompts of these params. Takes up to 10 ms; any thread."""
         ...
 
     def tick(self, admitted: Sequence[Job]) -> Pending:
