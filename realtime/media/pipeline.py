@@ -1,17 +1,16 @@
 """Opens frames (decode, crop, resize) before the engine and seals results (encode) behind it, several at once.
 
 The codecs release the interpreter lock, so a few threads share the work; a single frame is done in the calling thread,
-without a hop. What takes long goes *aside*, to a thread of low priority that nobody waits for. Must not know whose
-frames they are or when their turn comes.
+without a hop. What takes long goes *aside*, to a thread that nobody waits for; it has no lower priority, for then it
+would keep the interpreter lock while it waits for a processor. Must not know whose frames they are or when their turn
+comes.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,7 +26,6 @@ THREADS_MAX = 4
 """Beside the calling thread. Eight pictures of 512x512 take 4 ms of one thread: more threads gain nothing."""
 HEAVY_NS = 20e6
 """Expected time from which on a picture goes aside. A JPEG of 720p takes 6 ms, a PNG of 2048x2048 half a second."""
-ASIDE_NICENESS = 10
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -43,13 +41,6 @@ class Done(Generic[B]):
 
     outcome: B
     spent_ns: int
-
-
-def _step_back() -> None:
-    """Give the calling thread a lower priority, where threads have one of their own (Linux)."""
-    with contextlib.suppress(OSError, AttributeError):
-        thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + ASIDE_NICENESS))
 
 
 class Pipeline:
@@ -74,7 +65,7 @@ class Pipeline:
         self._cpu_clock = cpu_clock
         self._threads = min(THREADS_MAX, (os.cpu_count() or 1) - 1) if threads is None else threads
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="pipeline") if self._threads > 0 else None
-        self._aside = ThreadPoolExecutor(max(1, self._threads // 2), "aside", _step_back)
+        self._aside = ThreadPoolExecutor(max(1, self._threads // 2), "aside")
 
     @property
     def concurrency(self) -> int:

@@ -17,6 +17,8 @@ Data = bytes | memoryview
 
 CHUNKS_MAX = 10_000
 """A 4 MB file in chunks of 8 KB has 512; walking 350,000 empty ones would take longer than decoding does."""
+SIDE_MAX_PX = 1_000_000
+"""libpng's own limit."""
 _INFLATED_AT_ONCE = 1 << 18
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGBA = 0, 2, 3, 4, 6
 _SAMPLES = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGBA: 4}
@@ -78,6 +80,8 @@ def picture(data: Data) -> bytes:
         FrameError: a chunk is cut off, damaged or missing, or the image data are not those of the picture.
     """
     head = header(data)
+    if max(head.width, head.height) > SIDE_MAX_PX:
+        raise FrameError(f"the sides of a PNG may have {SIDE_MAX_PX:,} pixels")
     colours: dict[bytes, Data] = {}
     image: list[Data] = []
     for kind, chunk in _chunks(data):

@@ -219,6 +219,11 @@ def test_damaged_png_is_refused_before_the_library_writes_of_it(kind: bytes, cap
     assert capfd.readouterr().err == ""
 
 
+def test_png_with_a_longer_side_than_the_library_takes_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    assert "sides" in str(refusal(a_png(1_000_001, 1, bytes(1_000_002), colour=0)))
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("interlace", [0, 1])
 @pytest.mark.parametrize(
     ("spoil", "words"),

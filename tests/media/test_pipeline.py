@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import threading
 from collections.abc import Iterable
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 from realtime.errors import FrameError
 from realtime.frame import Failure, Format, Job, Order, Result
 from realtime.media import codec
-from realtime.media.pipeline import ASIDE_NICENESS, Done, Pipeline
+from realtime.media.pipeline import Done, Pipeline
 from realtime.params import OutputFormat, Params
 from tests.fakes.clock import FakeClock
 from tests.fakes.frames import a_frame, a_job, a_result
@@ -173,17 +172,7 @@ def test_what_takes_long_to_seal_is_told_from_its_params(pipeline: Pipeline, kin
     assert not pipeline.is_heavy_to_seal(Failure(an_order(1), FrameError("bad")))
 
 
-def test_what_is_aside_is_opened_and_sealed_as_ever_by_a_thread_of_low_priority(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    nicenesses: list[int] = []
-    decode = codec.decode
-
-    def noting(*arguments: Any) -> Any:
-        nicenesses.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
-        return decode(*arguments)
-
-    monkeypatch.setattr(codec, "decode", noting)
+def test_what_is_aside_is_opened_and_sealed_as_ever(pipeline: Pipeline) -> None:
     rung = threading.Semaphore(0)
     opening = pipeline.open_aside(an_order(1), rung.release)
     sealing = pipeline.seal_aside(a_result(a_job(1, SMALL), b""), rung.release)
@@ -195,4 +184,3 @@ def test_what_is_aside_is_opened_and_sealed_as_ever_by_a_thread_of_low_priority(
     assert isinstance(result, Result)
     assert job.picture.shape == (96, 64, 3)
     assert Format.sniff(result.data) is Format.JPEG
-    assert nicenesses == [min(19, os.getpriority(os.PRIO_PROCESS, 0) + ASIDE_NICENESS)]
