@@ -126,6 +126,7 @@ class EngineHost:
         restarts_left = self._config.engine_restarts
         while self._live_once(is_last=restarts_left == 0):
             restarts_left -= 1
+            gc.unfreeze()
             gc.collect()  # models hold reference cycles, and two may not fit into memory
             log.warning("the engine is loaded again; after that %d more times", restarts_left)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import logging
 import queue
@@ -38,10 +39,12 @@ TOKEN = "hush-hush-token"
 
 
 @pytest.fixture(autouse=True)
-def _switch_interval() -> Iterator[None]:
+def _process() -> Iterator[None]:
+    """`serve` sets the interpreter for the process that it has for itself."""
     before = sys.getswitchinterval()
     yield
     sys.setswitchinterval(before)
+    gc.unfreeze()
 
 
 class Served:
@@ -75,6 +78,18 @@ async def test_engine_that_breaks_ends_the_process_with_exit_code_1(caplog: pyte
 
     assert await asyncio.to_thread(served.code) == 1
     assert "the engine is broken" in caplog.text
+
+
+async def test_garbage_collector_passes_over_what_was_loaded() -> None:
+    gc.unfreeze()
+    served = Served(a_config(), breaks_on_the_first_frame)
+    async with connected(served.address.replace("http", "ws") + "ws") as peer:
+        frozen = gc.get_freeze_count()
+        await peer.websocket.send(a_message(1))
+        await peer.closed()
+    served.code()
+
+    assert frozen > 10_000
 
 
 async def test_with_restarts_sessions_and_who_watches_them_live_on_with_another_engine() -> None:
