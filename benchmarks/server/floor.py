@@ -44,11 +44,13 @@ async def serve(tick_ms: float, with_codec: bool) -> None:
         await websocket.send(
             protocol.ready_message(session="floor", model="floor", params=params.wire(), limits={}, styles={})
         )
+        patches = 0
         async for message in websocket:
             if isinstance(message, bytes):
                 await websocket.send(echo(message, time.monotonic_ns()))
             elif json.loads(message)["type"] == "params":
-                await websocket.send(protocol.params_message(params.wire()))
+                patches += 1  # the version, by which a client knows the answer
+                await websocket.send(protocol.params_message({**params.wire(), "version": patches}))
 
     async with serve_websocket(answer, "127.0.0.1", 0, compression=None, max_size=2**23) as server:
         print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", flush=True)
