@@ -59,6 +59,7 @@ class Settings(uvicorn.Config):
         options: of `uvicorn.Config`.
 
     Attributes:
+        frames_per_second: see `FRAMES_PER_SECOND`.
         half_open: connections that have not sent a whole request yet, the oldest first.
     """
 
@@ -66,6 +67,7 @@ class Settings(uvicorn.Config):
         super().__init__(*options, http=HttpProtocol, ws=WebSocketProtocol, **more)
         self.most_connections = most_connections
         self.send_timeout_s = send_timeout_s
+        self.frames_per_second: float = FRAMES_PER_SECOND
         self.half_open: dict[HttpProtocol, None] = {}
 
 
@@ -235,6 +237,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     a twelfth of a picture's way in and out.
     """
 
+    config: Settings
+
     def data_received(self, data: bytes) -> None:
         """Parse what came, slice by slice: a connection that sends too many frames is closed before they are read."""
         if self._is_failed:
@@ -254,7 +258,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over from HTTP."""
         super().connection_made(transport)
-        self._frames = Budget(FRAMES_PER_SECOND, FRAMES_SPAN_S)
+        self._frames = Budget(self.config.frames_per_second, FRAMES_SPAN_S)
         self._is_failed = False
 
     def _fail(self, code: int, reason: str) -> None:
