@@ -217,7 +217,7 @@ class Session:
             field = "width" if "width" in patch else "height"
             raise ParamsError(
                 f"{field}: {params.width} x {params.height} is more than the {self._max_output_pixels} pixels "
-                "that this server makes",
+                "that this server makes: take a smaller size",
                 field,
             )
         self._set(params)
