@@ -34,8 +34,10 @@ def fail(message: str) -> typer.Exit:
 
 
 class Commands(TyperGroup):
-    """A command that raises a `RealtimeError` ends with its message, in one line, and with `EXIT_USAGE`. What typer finds
-    wrong with an option it says itself, in our words."""
+    """A command that raises a `RealtimeError` ends with its message, in one line, and with `EXIT_USAGE`.
+
+    What typer finds wrong with an option it says itself, in our words.
+    """
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""

@@ -116,6 +116,10 @@ class Channel:
             self.post(protocol.dropped_message(sorted(seqs), reason))
 
 
+COMMANDS = ("freeze", "unfreeze", "reset", *(air.value for air in Air))
+"""What `Session.command` knows."""
+
+
 class Session:
     """A user's stream.
 

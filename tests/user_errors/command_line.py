@@ -375,12 +375,12 @@ MACHINE = [
         obstacle("cpu", (toolchain.sysconfig, "get_path", lambda name: "nowhere")),
     ),
     Case(
-        "mps: networks are compiled for CUDA and the CPU, the model is on mps: leave --accelerate out",
+        "mps: networks are compiled for CUDA and the CPU, the model is on mps",
         "mps",
         obstacle("mps"),
     ),
     Case(
-        "cpu: networks are compiled on Linux and macOS only: leave --accelerate out",
+        "cpu: networks are compiled on Linux and macOS only",
         "Linux",
         obstacle("cpu", (toolchain.sys, "platform", "win32")),
     ),

@@ -40,8 +40,9 @@ class Template:
     text: str
 
     def is_in(self, message: str) -> bool:
-        """Whether a message says this, or has it as a part."""
-        return re.search(".*".join(map(re.escape, self.text.split("…"))), message) is not None
+        """Whether a message says this, or has it as a part that begins and ends with whole words."""
+        pattern = ".*".join(map(re.escape, self.text.split("…")))
+        return re.search(rf"(?<!\w){pattern}(?!\w)", message) is not None
 
 
 def templates_below(package: Path) -> list[Template]:
@@ -54,11 +55,13 @@ def templates_below(package: Path) -> list[Template]:
 
 
 def templates_in(source: str, module: str) -> Iterator[Template]:
-    """All messages in a module: of exceptions that are made, raised or not, of `SAYING`, and of `ANSWERING`."""
+    """All messages in a module: of all that is raised, of exceptions that are made, of `SAYING` and of `ANSWERING`."""
     for node in ast.walk(ast.parse(source)):
         said: Iterable[ast.expr] = ()
-        if isinstance(node, ast.Call) and _is_saying(node.func):
-            said = (*node.args, *(keyword.value for keyword in node.keywords if keyword.arg == "message"))
+        if isinstance(node, ast.Call) and _is_saying(node):
+            said = node.args
+        elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and not _is_saying(node.exc):
+            said = node.exc.args
         elif isinstance(node, ast.FunctionDef) and node.name in ANSWERING:
             said = [inner.value for inner in ast.walk(node) if isinstance(inner, ast.Return) and inner.value]
         for expression in said:
@@ -67,18 +70,17 @@ def templates_in(source: str, module: str) -> Iterator[Template]:
                     yield Template(module, expression.lineno, text)
 
 
-def _is_saying(function: ast.expr) -> bool:
-    name = (
-        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
-    )
-    return name in SAYING or bool(_EXCEPTION.search(name))
+def _is_saying(call: ast.Call) -> bool:
+    name = ast.unparse(call.func).rpartition(".")[2]
+    is_good_news = bool(call.args) and ast.unparse(call.args[0]) == "Verdict.OK"
+    return (name in SAYING or bool(_EXCEPTION.search(name))) and not is_good_news
 
 
 def _texts(expression: ast.expr) -> list[str]:
     """What an expression may say, `…` for what isn't written there."""
     match expression:
         case ast.Constant(value=str(text)):
-            return [text]
+            return [re.sub(r"\{\w+\}", "…", text.rstrip("\n"))]  # pydantic fills in later
         case ast.JoinedStr(values=parts):
             return ["".join(_texts(part)[0] if isinstance(part, ast.Constant) else "…" for part in parts)]
         case ast.IfExp(body=body, orelse=orelse):

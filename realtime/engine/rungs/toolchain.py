@@ -26,9 +26,9 @@ def compiler_obstacle(device: str) -> str:
         device: torch's name of the device's type: `cpu`, `cuda`, `mps`.
     """
     if device not in ("cpu", "cuda"):
-        return f"networks are compiled for CUDA and the CPU, the model is on {device}: leave --accelerate out"
+        return f"networks are compiled for CUDA and the CPU, the model is on {device}"
     if sys.platform == "win32":
-        return "networks are compiled on Linux and macOS only: leave --accelerate out"
+        return "networks are compiled on Linux and macOS only"
     if cxx() is None:
         return "there is no C++ compiler: install g++ (Debian, Ubuntu: apt install g++), or name one in CXX"
     if device == "cuda" and importlib.util.find_spec("triton") is None:
