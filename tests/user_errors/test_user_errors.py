@@ -8,12 +8,25 @@ import pytest
 
 import realtime
 
-from . import bench, command_line, http, inputs, loras, model_files, networks, pictures, texts, webrtc
+from . import (
+    bench,
+    command_line,
+    engine,
+    http,
+    inputs,
+    loras,
+    model_files,
+    networks,
+    pictures,
+    single_files,
+    texts,
+    webrtc,
+)
 from .case import Case, assert_can_be_read, said
 from .templates import Template, templates_below, templates_in
 
 PACKAGE = Path(realtime.__file__).parent
-LISTS = (command_line, model_files, loras, networks, texts, pictures, http, webrtc, inputs, bench)
+LISTS = (command_line, model_files, networks, single_files, loras, engine, texts, pictures, http, webrtc, inputs, bench)
 CASES = [(module.__name__.rpartition(".")[2], case) for module in LISTS for case in module.CASES]
 
 CLOSE_REASON_MAX_BYTES = 120
