@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ SAYING = frozenset(
 )
 """Functions and classes, besides exceptions, whose arguments are messages."""
 
-ANSWERING = frozenset({"_why_not", "_what_else", "_passing", "_obstacle", "obstacle", "compiler_obstacle"})
+ANSWERING = frozenset({"_why_not", "_what_else", "_passing", "_obstacle", "obstacle", "compiler_obstacle", "not_kept"})
 """Functions that give back a message, or a part of one."""
 
 _EXCEPTION = re.compile(r"Error$|Exception$|^(?:Closed|Gone|Conflict|NotReady)$")
@@ -56,18 +56,39 @@ def templates_below(package: Path) -> list[Template]:
 
 def templates_in(source: str, module: str) -> Iterator[Template]:
     """All messages in a module: of all that is raised, of exceptions that are made, of `SAYING` and of `ANSWERING`."""
-    for node in ast.walk(ast.parse(source)):
-        said: Iterable[ast.expr] = ()
-        if isinstance(node, ast.Call) and _is_saying(node):
-            said = node.args
-        elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and not _is_saying(node.exc):
-            said = node.exc.args
-        elif isinstance(node, ast.FunctionDef) and node.name in ANSWERING:
-            said = [inner.value for inner in ast.walk(node) if isinstance(inner, ast.Return) and inner.value]
-        for expression in said:
-            for text in _texts(expression):
+    tree = ast.parse(source)
+    scopes = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    found: dict[Template, None] = {}
+    for scope in (*scopes, tree):
+        named = _named_in(scope)
+        for expression in _said_in(scope):
+            for text in _texts(expression, named):
                 if sum(letter.isalpha() for letter in text) >= _LEAST_LETTERS and " " in text.strip("… :"):
-                    yield Template(module, expression.lineno, text)
+                    found[Template(module, expression.lineno, text)] = None
+    yield from found
+
+
+def _said_in(scope: ast.AST) -> Iterator[ast.expr]:
+    """The expressions that become messages."""
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Call) and _is_saying(node):
+            yield from node.args
+        elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and not _is_saying(node.exc):
+            yield from node.exc.args
+        elif isinstance(node, ast.FunctionDef) and node.name in ANSWERING:
+            yield from (inner.value for inner in ast.walk(node) if isinstance(inner, ast.Return) and inner.value)
+
+
+def _named_in(scope: ast.AST) -> dict[str, list[ast.expr]]:
+    """What the names in a function are set to, as far as it is text."""
+    named: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(scope) if not isinstance(scope, ast.Module) else ():
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant() | ast.JoinedStr() | ast.IfExp()):
+                named.setdefault(name, []).append(node.value)
+            case _:
+                pass
+    return named
 
 
 def _is_saying(call: ast.Call) -> bool:
@@ -76,18 +97,24 @@ def _is_saying(call: ast.Call) -> bool:
     return (name in SAYING or bool(_EXCEPTION.search(name))) and not is_good_news
 
 
-def _texts(expression: ast.expr) -> list[str]:
-    """What an expression may say, `…` for what isn't written there."""
+def _texts(expression: ast.expr, named: Mapping[str, list[ast.expr]]) -> list[str]:
+    """What an expression may say, `…` for what isn't written there.
+
+    Args:
+        named: what names may stand for.
+    """
     match expression:
         case ast.Constant(value=str(text)):
             return [re.sub(r"\{\w+\}", "…", text.rstrip("\n"))]  # pydantic fills in later
         case ast.JoinedStr(values=parts):
-            return ["".join(_texts(part)[0] if isinstance(part, ast.Constant) else "…" for part in parts)]
+            return ["".join(_texts(part, {})[0] if isinstance(part, ast.Constant) else "…" for part in parts)]
         case ast.IfExp(body=body, orelse=orelse):
-            return _texts(body) + _texts(orelse)
+            return _texts(body, named) + _texts(orelse, named)
         case ast.BoolOp(values=values):
-            return [text for value in values for text in _texts(value)]
+            return [text for value in values for text in _texts(value, named)]
         case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return [one + other for one in _texts(left) for other in _texts(right)]
+            return [one + other for one in _texts(left, named) for other in _texts(right, named)]
+        case ast.Name(id=name) if name in named:
+            return [text for value in named[name] for text in _texts(value, {})]
         case _:
             return ["…"]

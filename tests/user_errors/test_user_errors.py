@@ -135,6 +135,10 @@ def test_most_messages_are_found(templates: list[Template]) -> None:
         ("self._refuse(HTTPStatus.CONFLICT, 'there are two')", ["there are two"]),
         ("post(protocol.error_message('bad_message', 'it is empty'))", ["it is empty"]),
         ("def _why_not(e):\n    return 'it is taken'", ["it is taken"]),
+        (
+            "def f(a):\n    what = 'it is taken' if a else 'it is gone'\n    raise HTTPException(404, what)",
+            ["it is taken", "it is gone"],
+        ),
         ("def other(e):\n    return 'it is taken'", []),
         ("raise ModelError(f'{path}: {error}')", []),
         ("raise ModelError(str(error))", []),
