@@ -56,19 +56,24 @@ def templates_below(package: Path) -> list[Template]:
 
 def templates_in(source: str, module: str) -> Iterator[Template]:
     """All messages in a module: of all that is raised, of exceptions that are made, of `SAYING` and of `ANSWERING`."""
-    tree = ast.parse(source)
-    scopes = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    found: dict[Template, None] = {}
-    for scope in (*scopes, tree):
+    for scope in _scopes(ast.parse(source)):
         named = _named_in(scope)
         for expression in _said_in(scope):
             for text in _texts(expression, named):
                 if sum(letter.isalpha() for letter in text) >= _LEAST_LETTERS and " " in text.strip("… :"):
-                    found[Template(module, expression.lineno, text)] = None
-    yield from found
+                    yield Template(module, expression.lineno, text)
 
 
-def _said_in(scope: ast.AST) -> Iterator[ast.expr]:
+def _scopes(outer: ast.Module | ast.ClassDef) -> Iterator[ast.stmt]:
+    """Functions and methods, and all other statements outside of them."""
+    for node in outer.body:
+        if isinstance(node, ast.ClassDef):
+            yield from _scopes(node)
+        else:
+            yield node
+
+
+def _said_in(scope: ast.stmt) -> Iterator[ast.expr]:
     """The expressions that become messages."""
     for node in ast.walk(scope):
         if isinstance(node, ast.Call) and _is_saying(node):
@@ -79,10 +84,10 @@ def _said_in(scope: ast.AST) -> Iterator[ast.expr]:
             yield from (inner.value for inner in ast.walk(node) if isinstance(inner, ast.Return) and inner.value)
 
 
-def _named_in(scope: ast.AST) -> dict[str, list[ast.expr]]:
-    """What the names in a function are set to, as far as it is text."""
+def _named_in(scope: ast.stmt) -> dict[str, list[ast.expr]]:
+    """What names are set to, as far as it is text."""
     named: dict[str, list[ast.expr]] = {}
-    for node in ast.walk(scope) if not isinstance(scope, ast.Module) else ():
+    for node in ast.walk(scope):
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant() | ast.JoinedStr() | ast.IfExp()):
                 named.setdefault(name, []).append(node.value)
