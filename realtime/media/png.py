@@ -81,7 +81,7 @@ def picture(data: Data) -> bytes:
     """
     head = header(data)
     if max(head.width, head.height) > SIDE_MAX_PX:
-        raise FrameError(f"the sides of a PNG may have {SIDE_MAX_PX:,} pixels")
+        raise FrameError(f"the sides of a PNG may have {SIDE_MAX_PX:,} pixels: send a smaller one")
     colours: dict[bytes, Data] = {}
     image: list[Data] = []
     for kind, chunk in _chunks(data):

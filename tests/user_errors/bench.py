@@ -8,6 +8,7 @@ from unittest import mock
 from realtime.bench import load, servers
 from realtime.bench.engine_under_test import results_of
 from realtime.bench.measures import measure
+from realtime.client import ConnectionLostError, UnreachableError
 from realtime.errors import FrameError
 from realtime.frame import Failure
 from tests.fakes.frames import a_job
@@ -21,8 +22,7 @@ def client(**stream: Any) -> Any:
 
 
 async def unanswered() -> object:
-    with mock.patch.object(load, "ANSWER_TIMEOUT_S", 0):
-        return await client(update=mock.AsyncMock()).update({"strength": 2})
+    return await client(update=mock.AsyncMock(side_effect=TimeoutError)).update({"strength": 2})
 
 
 def ending(error: Exception | None) -> Any:
@@ -36,7 +36,7 @@ def ending(error: Exception | None) -> Any:
 
 
 async def unreachable() -> object:
-    with mock.patch.object(load, "connect", side_effect=ConnectionRefusedError):
+    with mock.patch.object(load, "connect", side_effect=UnreachableError("no server answers")):
         return await load.drive("ws://127.0.0.1:8777/ws", [mock.Mock()], [], size=None, warmup_s=0, seconds=1)
 
 
@@ -68,12 +68,16 @@ CASES = [
         climbing,
     ),
     Case(
-        "can't connect to ws://127.0.0.1:8777/ws: does a server run there, and is it not full?",
+        "can't connect to ws://127.0.0.1:8777/ws: no server answers",
         "ws://127.0.0.1:8777/ws",
         unreachable,
     ),
-    Case("the server does not take the params {'strength': 2}: its output says why", "'strength'", unanswered),
-    Case("the connection broke: the server's output says why", "connection", ending(ConnectionResetError())),
+    Case("the server does not take the params {'strength': 2}: no answer", "'strength'", unanswered),
+    Case(
+        "the connection broke: the connection was cut",
+        "connection",
+        ending(ConnectionLostError("the connection was cut")),
+    ),
     Case("the server closed the connection: its output says why", "connection", ending(None)),
     Case(
         "no picture came back: give more --seconds, or a faster --model",

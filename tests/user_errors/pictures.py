@@ -9,6 +9,7 @@ from typing import Any
 
 from realtime.frame import Format
 from realtime.media import codec
+from realtime.media.png import SIDE_MAX_PX
 from realtime.server.webrtc.decoder import EncodedFrame, VideoDecoder
 from realtime.server.webrtc.headers import NALS_MAX, SPS_MAX
 from tests.fakes.pictures import a_jpeg, encoded, pixels
@@ -43,6 +44,11 @@ def png(
         at = data.index(damage) + 8
         data = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
     return picture(data[:end], Format.PNG)
+
+
+def wide_png() -> object:
+    header = struct.pack(">IIBBBBB", SIDE_MAX_PX + 1, 1, 8, 2, 0, 0, 0)
+    return codec.decode(PNG[:16] + header + PNG[29:], Format.PNG, 64, 64, 2 * SIDE_MAX_PX)
 
 
 def video(codec: str, *frames: bytes, max_pixels: int = 64 * 48) -> Callable[[], object]:
@@ -102,6 +108,7 @@ PICTURES = [
     Case("the PNG holds more than its picture: save it anew", "PNG", png(bytes(25 * 9))),
     Case("the PNG holds less than its picture: save it anew", "PNG", png(bytes(25 * 7))),
     Case("the PNG's image data are damaged: save it anew", "PNG", png(b"\x07" * 25 * 8)),
+    Case("the sides of a PNG may have 1,000,000 pixels: send a smaller one", "PNG", wide_png),
 ]
 
 VIDEOS = [

@@ -162,7 +162,11 @@ PARAMS = [
     Case("output_format: must be 'jpeg', 'webp' or 'png', not 'gif'", "output_format", patch(output_format="gif")),
     Case("negative_prompt: must be a text, not a list", "negative_prompt", patch(negative_prompt=["a"])),
     Case("prompt: must be a text, not 5", "prompt", patch(prompt=5)),
-    Case("prompt: must have at most 2000 characters, not 2001", "prompt", patch(prompt="x" * 2001)),
+    Case(
+        "prompt: must have at most 2000 characters, not 2001: shorten it, or blend several",
+        "prompt",
+        patch(prompt="x" * 2001),
+    ),
     Case("prompt: must have at least 1 entry, not 0", "prompt", patch(prompt=[])),
     Case("prompt: must have at most 8 entries, not 9", "prompt", patch(prompt=[{"text": "a"}] * 9)),
     Case(
