@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from typer.core import TyperGroup
 
 from .bench.cli import app as bench_app
 from .config import Config, load_config
 from .errors import RealtimeError
+from .refusals import first_in_words
 from .version import __version__
 
 EXIT_USAGE = 2
@@ -33,7 +34,10 @@ def fail(message: str) -> typer.Exit:
 
 
 class Commands(TyperGroup):
-    """A command that raises a `RealtimeError` ends with its message, in one line, and with `EXIT_USAGE`."""
+    """A command that raises a `RealtimeError` ends with its message, in one line, and with `EXIT_USAGE`.
+
+    What typer finds wrong with an option it says itself, in our words.
+    """
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
@@ -41,6 +45,10 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except RealtimeError as error:
             raise fail(str(error)) from None
+        except typer.BadParameter as error:
+            if isinstance(error.__cause__, ValidationError):  # whose words typer passes on
+                error.message = first_in_words(error.__cause__)
+            raise
 
 
 app = typer.Typer(

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from .errors import ConfigError
+from .refusals import in_words
 
 _HOST = r"(?:[\w.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?"
 ICE_SERVER = re.compile(
@@ -49,10 +51,11 @@ class InputSource:
             if not equals or not SESSION_NAME.fullmatch(name) or (_is_file(text) and not _is_file(source)):
                 name, source = f"input-{number}" if number > 1 else "input", text
             if not source:
-                raise ValueError("write [NAME=]SOURCE")
+                raise ValueError(f"input {number} is empty: write [NAME=]SOURCE")
             sources.append(cls(name, source))
-        if len({source.name for source in sources}) < len(sources):
-            raise ValueError("two inputs have the same name")
+        names = [source.name for source in sources]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"two inputs have the name {twice}: give each its own, as NAME=SOURCE")
         return sources
 
 
@@ -77,7 +80,9 @@ class IceServer:
         """
         found = ICE_SERVER.fullmatch(text)
         if found is None:
-            raise ValueError("write stun:HOST[:PORT] or turn:USER:PASSWORD@HOST[:PORT][?transport=udp|tcp]")
+            raise ValueError(
+                "one is no ICE server: write stun:HOST[:PORT] or turn:USER:PASSWORD@HOST[:PORT][?transport=udp|tcp]"
+            )
         if found["stun"] is not None:
             return cls(found["stun"])
         return cls(found["scheme"] + found["host"], found["username"], found["credential"])
@@ -213,7 +218,8 @@ class Config(ModelConfig, BaseSettings):
         try:
             token = file.read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"the token file {file} can't be read: {getattr(error, 'strerror', error)}") from None
+            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise ValueError(f"the token file {file} can't be read: {why}: name another with --token-file") from None
         if not token:
             raise ValueError(f"the token file {file} is empty: write the token into it")
         return fields | {"token": token}
@@ -235,7 +241,10 @@ class Config(ModelConfig, BaseSettings):
     @classmethod
     def _check_ice_addresses(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
         for address in addresses:
-            ipaddress.ip_address(address)
+            try:
+                ipaddress.ip_address(address)
+            except ValueError:
+                raise ValueError(f"{address[:64]!r} is no IP address: write one as 192.0.2.1 or 2001:db8::1") from None
         return addresses
 
     @property
@@ -259,16 +268,46 @@ def load_config(flags: dict[str, Any], toml_file: Path | None = None) -> Config:
     Raises:
         ConfigError: names the field and what is wrong with it.
     """
-    if toml_file is not None and not toml_file.is_file():
-        raise ConfigError(f"there is no configuration file {toml_file}")
     given = {name: value for name, value in flags.items() if value is not None}
     try:
-        in_file = TomlConfigSettingsSource(Config, toml_file)()
-        return Config(**in_file | EnvSettingsSource(Config)() | given)
+        return Config(**_read_toml(toml_file) | _Environment(Config)() | given)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise ConfigError(
-            f"{'.'.join(map(str, first['loc'])) or 'configuration'}: {first['msg'].removeprefix('Value error, ')}"
-        ) from None
+        raise ConfigError(_in_words(error)) from None
+
+
+def _in_words(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    field = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "extra_forbidden":
+        return f"{field[:64]}: there is no such option; `realtime serve --help` lists all"
+    words = in_words(first, is_secret=field == "token")
+    return f"{field}: {words}" if field else words
+
+
+def _read_toml(file: Path | None) -> dict[str, Any]:
+    """The fields in a TOML file; none where there is no file. Raises ConfigError."""
+    if file is None:
+        return {}
+    if not file.is_file():
+        raise ConfigError(f"there is no configuration file {file}: check what --config names")
+    try:
+        return TomlConfigSettingsSource(Config, file)()
+    except OSError as error:
+        raise ConfigError(f"the configuration file {file} can't be read: {error.strerror}: check its rights") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"the configuration file {file} is no text in UTF-8: save it as that") from None
     except ValueError as error:
-        raise ConfigError(str(error)) from None
+        raise ConfigError(
+            f"the configuration file {file} is no TOML: {error}: write port = 8777, for example"
+        ) from None
+
+
+class _Environment(EnvSettingsSource):
+    """The fields that `REALTIME_*` variables set. Raises ConfigError for a list that is none."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            variable = f"REALTIME_{field_name.upper()}"
+            raise ConfigError(f'{variable} is no JSON list of texts: write it as ["ONE", "TWO"]') from None

@@ -95,8 +95,9 @@ def gpu() -> Finding:
     query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
     try:
         found = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError) as error:
-        return Finding(Verdict.NOTE, "gpu", f"nvidia-smi is there and does not answer: {error}")
+    except (OSError, subprocess.SubprocessError):
+        text = "nvidia-smi is there and does not answer: run it to see why, or install NVIDIA's driver again"
+        return Finding(Verdict.NOTE, "gpu", text)
     if "+cpu" in (_installed("torch") or ""):
         return Finding(Verdict.FAIL, "gpu", f"{found}, but torch is a CPU build: install a CUDA build of torch")
     return Finding(Verdict.OK, "gpu", f"{found}: try --model sd-turbo")
@@ -146,7 +147,9 @@ def web_client() -> Finding:
     """The built web client."""
     if resources.files("realtime.server").joinpath("static/index.html").is_file():
         return Finding(Verdict.OK, "web client", "built")
-    return Finding(Verdict.FAIL, "web client", "not built: run scripts/build")
+    return Finding(
+        Verdict.FAIL, "web client", "not built: run scripts/build in a checkout, or install a released wheel"
+    )
 
 
 def port() -> Finding:
@@ -169,4 +172,6 @@ def hub_cache() -> Finding:
     free = shutil.disk_usage(existing).free
     offline = ", offline (HF_HUB_OFFLINE)" if os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0") else ""
     text = f"{folder}, {free / 2**30:.0f} GB free{offline}"
-    return Finding(Verdict.OK if free > ROOMY_BYTES else Verdict.NOTE, "model cache", text)
+    if free > ROOMY_BYTES:
+        return Finding(Verdict.OK, "model cache", text)
+    return Finding(Verdict.NOTE, "model cache", f"{text}: free some, or set HF_HUB_CACHE to a folder on another disk")

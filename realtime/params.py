@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from .errors import ParamsError
+from .refusals import in_words
 
 PROMPT_MAX_CHARS = 2000
 PROMPTS_MAX = 8
@@ -44,7 +45,7 @@ def _not_too_long(blend: tuple[WeightedPrompt, ...]) -> tuple[WeightedPrompt, ..
     if size > BLEND_MAX_CHARS:
         raise PydanticCustomError(
             "blend_too_long",
-            "the texts of a blend have {most} characters at most, these {size}",
+            "the texts of a blend have {most} characters at most, these {size}: shorten them",
             {"most": BLEND_MAX_CHARS, "size": size},
         )
     return blend
@@ -228,7 +229,7 @@ class Params(BaseModel):
         for name, value in patch.items():
             if name not in fields:
                 shown = name[:64].encode(errors="replace").decode()  # a lone surrogate can't be sent back as UTF-8
-                raise ParamsError(f"there is no field {shown!r}", shown)
+                raise ParamsError(f"there is no field {shown!r}: /api/params/schema lists all", shown)
             values[name] = getattr(defaults, name) if value is None else value
         values["version"] = self.version + 1
         try:
@@ -242,15 +243,14 @@ class Params(BaseModel):
 
 
 def _params_error(error: ValidationError) -> ParamsError:
-    errors = error.errors(include_url=False, include_context=False)
+    errors = error.errors(include_url=False)
     # Of a list of prompts: the error inside it, or of it, and not that it is no string.
     first = max(errors, key=lambda one: (len(one["loc"]), not one["type"].endswith("_type")))
     field = str(first["loc"][0]) if first["loc"] else None
-    message = first["msg"]
+    words = in_words(first)
     if first["type"] == "string_too_long":
-        size = len(first["input"])
-        message = f"a text has at most {PROMPT_MAX_CHARS} characters, this one {size}: shorten it, or blend several"
-    return ParamsError(f"{field}: {message}" if field else message, field)
+        words += ": shorten it, or blend several"
+    return ParamsError(f"{field}: {words}" if field else words, field)
 
 
 def params_schema() -> dict[str, Any]:

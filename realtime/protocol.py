@@ -87,10 +87,13 @@ def parse_picture(message: bytes, previous_seq: int | None) -> PictureMessage:
         seq = 0 if previous_seq is None else (previous_seq + 1) & U32_MAX
         return PictureMessage(seq, bare, 0, memoryview(message))
     if len(message) < HEADER.size:
-        raise ProtocolError(f"a binary message has a header of {HEADER.size} bytes; this one has {len(message)} bytes")
+        raise ProtocolError(
+            f"a binary message of {len(message)} bytes is no picture: send a JPEG, PNG or WebP, or {HEADER.size} bytes "
+            "of header before it"
+        )
     version, format_number, _flags, seq, captured_us, _params_version, _engine_us = HEADER.unpack_from(message)
     if version != VERSION:
-        raise ProtocolError(f"this server speaks version {VERSION} of the protocol, not {version}")
+        raise ProtocolError(f"this server speaks version {VERSION} of the protocol, not {version}: update the client")
     if format_number not in (Format.JPEG, Format.PNG, Format.WEBP):
         raise ProtocolError(f"there is no picture format {format_number}; use 1 (JPEG), 2 (PNG) or 3 (WebP)")
     return PictureMessage(seq, Format(format_number), captured_us, memoryview(message)[HEADER.size :])
@@ -118,7 +121,7 @@ def parse_text(message: str) -> TextMessage:
     """
     # A character is at most 4 bytes: the exact count is only made where it can matter.
     if len(message) > TEXT_MAX_BYTES or len(message.encode("utf-8", "replace")) > TEXT_MAX_BYTES:
-        raise ProtocolError(f"a text message may have {TEXT_MAX_BYTES} bytes", CloseCode.TOO_BIG)
+        raise ProtocolError(f"a text message may have {TEXT_MAX_BYTES} bytes: shorten it", CloseCode.TOO_BIG)
     return _message(parse_object(message))
 
 
@@ -131,11 +134,11 @@ def parse_object(text: str | bytes) -> dict[str, Any]:
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        raise ProtocolError("this is no JSON object") from None
+        raise ProtocolError('this is no JSON object: write {"name": value}') from None
     if not isinstance(value, dict):
-        raise ProtocolError("this is no JSON object")
+        raise ProtocolError('this is no JSON object: write {"name": value}')
     if _has_too_many_values(value):
-        raise ProtocolError(f"a JSON text may have {VALUES_MAX} values", CloseCode.TOO_BIG)
+        raise ProtocolError(f"a JSON text may have {VALUES_MAX} values: send fewer", CloseCode.TOO_BIG)
     return cast("dict[str, Any]", value)
 
 
@@ -159,16 +162,16 @@ def _refuse_constant(name: str) -> NoReturn:
 def _message(fields: dict[str, Any]) -> TextMessage:
     kind = fields.get("type")
     if not isinstance(kind, str):
-        return UnknownMessage("", "a message has a string `type`")
+        return UnknownMessage("", "a message must have a string `type`")
     if kind == "params":
         patch = fields.get("params")
         if not isinstance(patch, dict):
-            return UnknownMessage(kind, "a `params` message has an object `params`")
+            return UnknownMessage(kind, "a `params` message must have an object `params`")
         return ParamsMessage(cast("dict[str, Any]", patch))
     if kind == "command":
         name = fields.get("command")
         if not isinstance(name, str):
-            return UnknownMessage(kind, "a `command` message has a string `command`")
+            return UnknownMessage(kind, "a `command` message must have a string `command`")
         return CommandMessage(name)
     return UnknownMessage(kind)
 

@@ -116,6 +116,10 @@ class Channel:
             self.post(protocol.dropped_message(sorted(seqs), reason))
 
 
+COMMANDS = ("freeze", "unfreeze", "reset", *(air.value for air in Air))
+"""What `Session.command` knows."""
+
+
 class Session:
     """A user's stream.
 
@@ -217,7 +221,7 @@ class Session:
             field = "width" if "width" in patch else "height"
             raise ParamsError(
                 f"{field}: {params.width} x {params.height} is more than the {self._max_output_pixels} pixels "
-                "that this server makes",
+                "that this server makes: take a smaller size",
                 field,
             )
         self._set(params)

@@ -146,7 +146,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_list_that_is_no_json_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REALTIME_LORAS", "a,b")
 
-    with pytest.raises(ConfigError, match="loras") as caught:
+    with pytest.raises(ConfigError, match="REALTIME_LORAS") as caught:
         load_config({})
 
     assert "\n" not in str(caught.value)

@@ -160,7 +160,9 @@ def test_list_of_weighted_prompts_is_a_blend() -> None:
 
 
 def test_mistake_inside_a_blend_is_told_and_not_that_it_is_no_string() -> None:
-    assert "greater than or equal to 0" in str(refusal({"prompt": [{"text": "a"}, {"text": "b", "weight": -1}]}))
+    assert "'weight' of entry 2 must be at least 0, not -1" in str(
+        refusal({"prompt": [{"text": "a"}, {"text": "b", "weight": -1}]})
+    )
 
 
 @pytest.mark.parametrize("name", ["jpeg", "webp", "png"])
@@ -239,12 +241,12 @@ def test_texts_of_a_blend_are_bounded_together() -> None:
 @pytest.mark.parametrize(
     ("prompt", "words"),
     [
-        ([{"text": "a"}] * 9, "at most 8 items"),
-        ([], "at least 1 item"),
-        ([{"text": "a", "weight": 99}], "less than or equal to 10"),
-        ([{"text": "a", "wight": 1}], "Extra inputs"),
-        (5, "valid string"),
-        ("x" * 2001, "at most 2000 characters"),
+        ([{"text": "a"}] * 9, "at most 8 entries, not 9"),
+        ([], "at least 1 entry, not 0"),
+        ([{"text": "a", "weight": 99}], "'weight' of entry 1 must be at most 10, not 99"),
+        ([{"text": "a", "wight": 1}], "'wight' of entry 1 is unknown"),
+        (5, "must be a text"),
+        ("x" * 2001, "at most 2000 characters, not 2001"),
     ],
 )
 def test_error_of_a_prompt_names_what_is_wrong_with_what_was_given(prompt: Any, words: str) -> None:

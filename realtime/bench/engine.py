@@ -56,9 +56,9 @@ def engine_bench(
         ModelError: as `load_engine`.
     """
     if not all(1 <= count <= STEPS_AT_MOST for count in steps):
-        raise BenchError(f"steps are from 1 to {STEPS_AT_MOST}")
+        raise BenchError(f"--steps: give numbers from 1 to {STEPS_AT_MOST}")
     if not all(1 <= batch <= MAX_ROWS for batch in batches):
-        raise BenchError(f"batches are from 1 to {MAX_ROWS}")
+        raise BenchError(f"--batch: give numbers from 1 to {MAX_ROWS}")
     header = report.header("engine")
     told: dict[str, Measures] = {}
     measured: dict[str, Measures] = {}

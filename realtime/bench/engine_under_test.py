@@ -191,7 +191,7 @@ def results_of(pending: Pending) -> list[Result]:
     results: list[Result] = []
     for outcome in pending.collect():
         if isinstance(outcome, Failure):
-            raise EngineError(f"a frame of the trial failed: {outcome.error}")
+            raise EngineError(f"a frame of the trial failed ({outcome.error}): try another --dtype or --accelerate")
         results.append(outcome)
     return results
 

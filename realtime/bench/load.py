@@ -86,7 +86,7 @@ class _Client:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 await self._stream.update(**patch)
         except (ClientError, TimeoutError) as error:
-            raise BenchError(f"the server does not take the params {patch}: {error}") from None
+            raise BenchError(f"the server does not take the params {patch}: {str(error) or 'no answer'}") from None
 
     def fire(self) -> None:
         """Send the next frame now."""
@@ -117,7 +117,7 @@ class _Client:
                 self._unsettled = {seq for seq in self._unsettled if seq > picture.seq}
         except ClientError as error:
             raise BenchError(f"the connection broke: {error}") from error
-        raise BenchError("the server closed the connection")
+        raise BenchError("the server closed the connection: its output says why")
 
     def _on_message(self, message: dict[str, Any]) -> None:
         match message["type"]:

@@ -51,7 +51,7 @@ def measure(run: Run) -> Measures:
         gaps.append([gap / 1000 for gap in numbers.intervals(arrived_us)])
         rates.append(len(arrived_us) / seconds)
     if not latencies:
-        raise BenchError("no picture came back")
+        raise BenchError("no picture came back: give more --seconds, or a faster --model")
     every_gap = [gap for client in gaps for gap in client]
     stages = [log.stats["stage_ms"] for log in run.logs if "stage_ms" in log.stats]
     queues = [log.stats["queue_ms"] for log in run.logs if "queue_ms" in log.stats]

@@ -121,7 +121,7 @@ def wait_until(process: Process, metric: str, timeout_s: float) -> None:
     end_s = time.monotonic() + timeout_s
     while not process.metric(metric):
         if time.monotonic() > end_s:
-            raise BenchError(f"{metric} of the server stays 0 for {timeout_s:g} s")
+            raise BenchError(f"{metric} of the server stays 0 for {timeout_s:g} s: its output says why")
         time.sleep(READY_EVERY_S)
 
 
@@ -140,7 +140,9 @@ def wait_until_climbed(process: Process) -> RungState:
         if rung is not None and rung.doing is None:
             return rung
         if time.monotonic() > end_s:
-            raise BenchError(f"the server still climbs after {CLIMB_TIMEOUT_S:g} s: {rung}")
+            raise BenchError(
+                f"the server still climbs after {CLIMB_TIMEOUT_S:g} s ({rung}): start again, what it made is kept"
+            )
         time.sleep(CLIMBED_EVERY_S)
 
 

@@ -230,7 +230,8 @@ def end_of(error: ConnectionClosed) -> ClientError:
         case CloseCode.TRY_LATER:
             return ServerFullError(f"the server is full{because or ': try again later'}")
         case CloseCode.ENGINE_FAILED:
-            return ServerFailedError(f"the server failed{because}: its log says why")
+            advice = "" if "log says why" in reason else ": its log says why"
+            return ServerFailedError(f"the server failed{because}{advice}")
         case CloseCode.PROTOCOL_ERROR | CloseCode.NO_UTF8 | CloseCode.TOO_BIG:
             return WireError(f"the server does not take what was sent{because}")
         case CloseCode.GOING_AWAY:

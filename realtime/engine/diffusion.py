@@ -195,7 +195,9 @@ class DiffusionEngine:
         Args:
             new: the admitted jobs, or what `_open` made of them.
         """
-        error = FrameError("the device has too little memory for this picture size", "out_of_memory")
+        error = FrameError(
+            "the device has too little memory for this picture size: take a smaller one", "out_of_memory"
+        )
 
         def failed(one: Row | Entry | Passed | Failed | Job) -> Failed:
             return one if isinstance(one, Failed) else Failed(one if isinstance(one, Job) else one.job, error)
@@ -238,7 +240,7 @@ class DiffusionEngine:
                 _log.warning("%d frames at once: %s", batch, error)
                 return
             advice = "a smaller model" if error.code == "out_of_memory" else "--dtype float32 or another --vae"
-            raise ModelError(f"{self._model.name}: {error}: try {advice}")
+            raise ModelError(f"{self._model.name}: a first frame failed ({error}): try {advice}")
 
     def _run_grey(self, count: int, params: Params) -> list[Result | Failure]:
         """Run `count` grey frames in one batch until all have left."""

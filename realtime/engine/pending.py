@@ -102,8 +102,8 @@ def _checked(one: Finished) -> Pixels:
         FrameError: latents or pixels were not finite, or the picture is black and its input is not.
     """
     if not one.finite:
-        raise FrameError("the model's result is not a number", "nan")
+        raise FrameError("the model's result is not a number: take other params, or start with --dtype float32", "nan")
     picture: Pixels = one.picture.numpy()
     if picture.max() <= BLACK_MAX and one.job.picture.max() > INPUT_NOT_BLACK:
-        raise FrameError("the model's result is black", "black")
+        raise FrameError("the model's result is black: take other params, or start with --dtype float32", "black")
     return picture

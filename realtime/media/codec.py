@@ -46,10 +46,11 @@ def inspect(data: Data | Planes, declared: Format, max_pixels: int) -> tuple[int
     else:
         width, height = _inspect_header(data, declared)
     if width < 1 or height < 1:
-        raise FrameError(f"the picture has no pixels: {width} x {height}")
+        raise FrameError(f"the picture has no pixels: {width} x {height}; send one that has")
     if width * height > max_pixels:
         raise FrameError(
-            f"the picture has {width} x {height} pixels; this server takes {max_pixels} in all", "too_many_pixels"
+            f"the picture has {width} x {height} pixels; this server takes {max_pixels} in all: send a smaller one",
+            "too_many_pixels",
         )
     return width, height
 
@@ -58,11 +59,11 @@ def _inspect_header(data: Data, declared: Format) -> tuple[int, int]:
     if Format.sniff(data) is not declared:
         found = Format.sniff(data)
         what = "no picture that this server reads" if found is Format.NONE else f"a {found.name} picture"
-        raise FrameError(f"the frame was sent as {declared.name} but holds {what}")
+        raise FrameError(f"the frame was sent as {declared.name} but holds {what}: say what it is")
     try:
         return _SIZES[declared](data)
     except _UNREADABLE:
-        raise FrameError(f"the {declared.name} header can't be read") from None
+        raise FrameError(f"the {declared.name} header can't be read: it is damaged or cut off") from None
 
 
 def decoding_ns(data: Data | Planes, declared: Format) -> float:
@@ -141,8 +142,8 @@ def encode(picture: Pixels, output_format: OutputFormat, quality: int) -> tuple[
 def _decode_jpeg(data: Data) -> Pixels:
     try:
         return simplejpeg.decode_jpeg(jpeg.picture(data), colorspace="RGB", fastdct=True, fastupsample=True)
-    except ValueError as error:
-        raise FrameError(f"the JPEG can't be decoded: {error}") from None
+    except ValueError:
+        raise FrameError("the JPEG can't be decoded: it is damaged, cut off, or of a rare kind") from None
 
 
 def _decode_other(data: Data) -> Pixels:
@@ -152,7 +153,7 @@ def _decode_other(data: Data) -> Pixels:
     except cv2.error:
         decoded = None
     if decoded is None:
-        raise FrameError("the picture can't be decoded")
+        raise FrameError("the picture can't be decoded: it is damaged, cut off, or of a rare kind")
     if decoded.dtype == np.uint16:
         upper = 1 if sys.byteorder == "little" else 0
         decoded = np.ascontiguousarray(decoded.view(np.uint8)[..., upper::2])

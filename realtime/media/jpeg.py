@@ -83,8 +83,8 @@ def picture(data: Data) -> Data:
         at += 2 + struct.unpack_from(">H", data, at + 2)[0]
         scans += kind == _SCAN
         if scans > SCANS_MAX:
-            raise FrameError(f"the JPEG has more than {SCANS_MAX} scans")
-    raise FrameError(f"the JPEG has more than {SEGMENTS_MAX} segments")
+            raise FrameError(f"the JPEG has more than {SCANS_MAX} scans: save it anew")
+    raise FrameError(f"the JPEG has more than {SEGMENTS_MAX} segments: save it anew")
 
 
 def _marks(data: Data) -> np.ndarray[tuple[int], np.dtype[np.intp]]:

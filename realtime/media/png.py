@@ -81,7 +81,7 @@ def picture(data: Data) -> bytes:
     """
     head = header(data)
     if max(head.width, head.height) > SIDE_MAX_PX:
-        raise FrameError(f"the sides of a PNG may have {SIDE_MAX_PX:,} pixels")
+        raise FrameError(f"the sides of a PNG may have {SIDE_MAX_PX:,} pixels: send a smaller one")
     colours: dict[bytes, Data] = {}
     image: list[Data] = []
     for kind, chunk in _chunks(data):
@@ -110,10 +110,10 @@ def _chunks(data: Data) -> Iterator[tuple[bytes, Data]]:
             break
         if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
             if zlib.crc32(data[at + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
-                raise FrameError(f"the PNG's {kind.decode()} chunk is damaged")
+                raise FrameError(f"the PNG's {kind.decode()} chunk is damaged: save it anew")
             yield kind, data[at:end]
         at = end
-    raise FrameError("the PNG is cut off")
+    raise FrameError("the PNG is cut off: send all of it")
 
 
 def _kept_colours(colours: dict[bytes, Data], colour: int) -> Iterator[Data]:
@@ -122,7 +122,7 @@ def _kept_colours(colours: dict[bytes, Data], colour: int) -> Iterator[Data]:
     entries, rest = divmod(len(palette) - 12, 3)
     if colour == _PALETTE:
         if not palette or rest or not 1 <= entries <= 256:
-            raise FrameError("the PNG has no palette")
+            raise FrameError("the PNG has no palette: save it anew")
         yield palette
         if 1 <= len(transparent) - 12 <= entries:
             yield transparent
@@ -144,11 +144,11 @@ def _check_image(parts: Iterable[Data], head: PngHeader) -> None:
             row.check(block)
             left -= len(block)
             if left < 0:
-                raise FrameError("the PNG holds more than its picture")
+                raise FrameError("the PNG holds more than its picture: save it anew")
     except zlib.error:
-        raise FrameError("the PNG's image data are damaged") from None
+        raise FrameError("the PNG's image data are damaged: save it anew") from None
     if left:
-        raise FrameError("the PNG holds less than its picture")
+        raise FrameError("the PNG holds less than its picture: save it anew")
 
 
 def _inflated(parts: Iterable[Data]) -> Iterator[bytes]:
@@ -180,7 +180,7 @@ class _Rows:
             rows, size = self._passes[0]
             part = block[: rows * size - self._at]
             if part[-self._at % size :: size].lstrip(_FILTERS):
-                raise FrameError("the PNG's image data are damaged")
+                raise FrameError("the PNG's image data are damaged: save it anew")
             self._at += len(part)
             block = block[len(part) :]
             if self._at == rows * size:

@@ -29,7 +29,7 @@ def explained(error: Exception, opening: Opening) -> SourceError:
         scheme = urlsplit(opening.file).scheme
         return SourceError(f"this FFmpeg doesn't read {scheme}://; rtsp, rtmp and http it does", is_final=True)
     if isinstance(error, ValueError) and not isinstance(error, FFmpegError):
-        return SourceError(f"{error}; this FFmpeg reads no cameras on this system", is_final=True)
+        return SourceError("this FFmpeg reads no cameras on this system; give a file or a URL", is_final=True)
     return SourceError(_passing(error, opening))
 
 
@@ -38,9 +38,13 @@ def _passing(error: Exception, opening: Opening) -> str:
     is_camera = opening.kind is SourceKind.CAMERA
     match error:
         case FileNotFoundError():
-            return f"there is no camera {opening.file}; plug it in" if is_camera else "the file is gone"
+            return f"there is no camera {opening.file}; plug it in" if is_camera else "the file is gone; put it back"
         case PermissionError():
-            return "this user may not open the camera; add it to the group video" if is_camera else "it may not be read"
+            return (
+                "this user may not open the camera; add it to the group video"
+                if is_camera
+                else "this user may not read it; change its permissions"
+            )
         case ConnectionRefusedError():
             return "nothing listens there; check host and port, and that the other side runs"
         case av_errors.ExitError() | TimeoutError():
@@ -54,4 +58,5 @@ def _passing(error: Exception, opening: Opening) -> str:
         case OSError(errno=errno.EIO):
             return "it can't be reached; check the host's name, the network or the cable"
         case _:
-            return getattr(error, "strerror", None) or str(error)
+            why = getattr(error, "strerror", None) or str(error)
+            return f"it can't be read ({why}); see whether another player can"

@@ -245,7 +245,7 @@ class Scheduler:
     def give_up(self) -> None:
         """Answer the frames of a broken engine with failures. Only after `run` has raised."""
         self._seats.give_back()
-        error = FrameError("the engine broke while it had this frame", "engine_failed")
+        error = FrameError("the engine broke while it had this frame: send others when it is back", "engine_failed")
         for opened in (*self._in_flight.values(), *self._sealing.abandon()):
             self._seats.answer(opened, Failure(opened.job, error))
         self._in_flight.clear()

@@ -99,7 +99,13 @@ class Access:
             # Accepted and closed, so that a browser can read the code; an unauthenticated peer gets nothing else.
             offered = scope.get("subprotocols", ())
             await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None})
-            await send({"type": "websocket.close", "code": 1008, "reason": "a token is needed"})
+            await send(
+                {
+                    "type": "websocket.close",
+                    "code": 1008,
+                    "reason": "a token is needed: open the address that the server printed",
+                }
+            )
         else:
             await receive()
             await send({"type": "websocket.close", "code": 1008})  # before accept: the server answers 403

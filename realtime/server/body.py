@@ -21,7 +21,7 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > most_bytes:
-                    raise HTTPException(413, f"the body may have {most_bytes} bytes")
+                    raise HTTPException(413, f"the body may have {most_bytes} bytes: shorten it")
     except TimeoutError:
         raise HTTPException(408, f"the body must be here within {BODY_TIMEOUT_S:g} s") from None
     return bytes(body)

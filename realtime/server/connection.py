@@ -17,7 +17,7 @@ from typing import TypeVar
 from .. import protocol
 from ..errors import CloseCode, ParamsError, ProtocolError
 from ..frame import Repeat, Result
-from ..session import Channel, Session
+from ..session import COMMANDS, Channel, Session
 from .budget import Budget
 from .engine_host import State
 from .lobby import check_name
@@ -75,7 +75,7 @@ async def ending(say: Callable[[Closed], Awaitable[None]], *gone: type[Exception
         end = Closed(refused.close_code, str(refused))
     except* Exception as group:
         log.exception("a connection failed", exc_info=group)
-        end = Closed(CloseCode.ENGINE_FAILED, "the server failed")
+        end = Closed(CloseCode.ENGINE_FAILED, "the server failed: its log says why")
     if end is not None:
         await say(end)
 
@@ -106,8 +106,8 @@ async def end_with_server(service: Service) -> None:
     host = service.host
     await host.ended.wait()
     if host.state is State.FAILED:
-        raise Closed(CloseCode.ENGINE_FAILED, "the engine failed")
-    raise Closed(CloseCode.GOING_AWAY, "the server is going away")
+        raise Closed(CloseCode.ENGINE_FAILED, "the engine failed: the server's log says why")
+    raise Closed(CloseCode.GOING_AWAY, "the server is going away: connect again later")
 
 
 class Connection(ABC):
@@ -176,7 +176,8 @@ class Connection(ABC):
                     channel.post(protocol.error_message("invalid_params", str(error), field=error.field))
             case protocol.CommandMessage(name):
                 if not session.command(name):
-                    channel.post(protocol.error_message("unknown_command", f"there is no command {name[:64]!r}"))
+                    text = f"there is no command {name[:64]!r}; there are {', '.join(COMMANDS)}"
+                    channel.post(protocol.error_message("unknown_command", text))
             case protocol.UnknownMessage(_, problem):
                 if problem is not None:
                     channel.post(protocol.error_message("bad_message", problem))

@@ -16,6 +16,7 @@ from ..engine import Engine, EngineInfo
 from ..errors import ConfigError
 from ..media.pipeline import Pipeline
 from ..params import SIDE_MIN_PX, SIDE_MULTIPLE_PX, Params
+from ..refusals import first_in_words
 from ..scheduling.scheduler import Scheduler
 
 
@@ -57,7 +58,9 @@ def _own_defaults(info: EngineInfo) -> Params:
     try:
         return Params.model_validate({**dict(Params()), **info.defaults})
     except ValidationError as error:
-        raise ConfigError(f"the model's own defaults are no valid params: {error}") from None
+        field = error.errors()[0]["loc"][0]
+        problem = f"{field}: {first_in_words(error)}"
+        raise ConfigError(f"the model's own defaults are no params ({problem}): take another model") from None
 
 
 def _within(params: Params, max_pixels: int) -> Params:

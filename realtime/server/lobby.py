@@ -26,7 +26,7 @@ def check_name(name: str | None) -> None:
         ProtocolError: the name is invalid.
     """
     if name is not None and not SESSION_NAME.fullmatch(name):
-        raise ProtocolError("a session name has 1 to 64 letters, digits, - and _")
+        raise ProtocolError(f"{name[:32]!r} is no session's name: give 1 to 64 letters, digits, - and _")
 
 
 LOOK_AGAIN_S = 1.0

@@ -28,7 +28,9 @@ def add_to(app: FastAPI) -> None:
         def get() -> Response:
             file = STATIC / name
             if not file.is_file():
-                return PlainTextResponse("The web client is not built: run scripts/build.\n", 503)
+                return PlainTextResponse(
+                    "The web client is not built: run scripts/build in a checkout, or install a released wheel.\n", 503
+                )
             return FileResponse(file, headers={"cache-control": "no-cache"})
 
         return get

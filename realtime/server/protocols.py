@@ -43,8 +43,9 @@ HEARD_S = 0.2
 STALL_BYTES = 16 * 1024
 """What a client must take within the send time-out while an answer waits for it."""
 
+NO_REQUEST = "this is no request of HTTP/1.1, or one whose head is wrong: is it https:// where http:// was meant?"
 TOO_MANY = PlainTextResponse(
-    f"a connection may send {REQUESTS_PER_SECOND} requests a second\n",
+    f"a connection may send {REQUESTS_PER_SECOND} requests a second: send fewer\n",
     HTTPStatus.TOO_MANY_REQUESTS,
     {"retry-after": "1", "connection": "close"},
 )
@@ -84,13 +85,15 @@ class HttpProtocol(HttpToolsProtocol):
         self._requests = Budget(REQUESTS_PER_SECOND)
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
-        self._status = HTTPStatus.BAD_REQUEST  # of a request that can't be parsed
+        self._status, self._problem = HTTPStatus.BAD_REQUEST, NO_REQUEST
         self._begin_head()
         half_open = self.config.half_open
         if len(half_open) > HALF_OPEN_MAX:
             next(iter(half_open)).drop()
         if len(self.connections) > self.config.most_connections:
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections")
+            self._refuse(
+                HTTPStatus.SERVICE_UNAVAILABLE, "too many connections are open: close some, or try again later"
+            )
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection and its timers."""
@@ -103,14 +106,19 @@ class HttpProtocol(HttpToolsProtocol):
         self._end_head()
         self.transport.abort()
 
-    def _refuse(self, status: HTTPStatus, message: str) -> None:
-        self._status = status
-        self.send_400_response(message)
+    def _refuse(self, status: HTTPStatus, problem: str) -> None:
+        self._status, self._problem = status, problem
+        self.send_400_response(problem)
+
+    def _refusal(self, status: HTTPStatus, problem: str) -> ValueError:
+        """What ends the parsing when it is raised: uvicorn then calls `send_400_response`, with words of its own."""
+        self._status, self._problem = status, problem
+        return ValueError(problem)
 
     def send_400_response(self, msg: str) -> None:
         """Answer a request that is not read to its end, and close. Called by uvicorn where one can't be parsed."""
         self._end_head()
-        body = f"{msg}\n".encode()
+        body = f"{self._problem}\n".encode()
         head = (
             f"HTTP/1.1 {self._status.value} {self._status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
@@ -150,17 +158,20 @@ class HttpProtocol(HttpToolsProtocol):
                 return
             if self._is_in_head and self._head_bytes >= HEAD_MAX_BYTES:
                 self._refuse(
-                    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"a request's head may have {HEAD_MAX_BYTES} bytes"
+                    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+                    f"a request's head may have {HEAD_MAX_BYTES} bytes: shorten it",
                 )
                 return
         if data:
             super().data_received(data)
 
     def on_message_begin(self) -> None:
-        """A request begins. Raising ends the parsing: uvicorn then calls `send_400_response`."""
+        """A request begins."""
         if len(self.pipeline) >= PIPELINED_MAX:
-            self._status = HTTPStatus.TOO_MANY_REQUESTS
-            raise ValueError("too many requests in line")
+            raise self._refusal(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"{PIPELINED_MAX} requests of a connection may wait: read the answers first",
+            )
         super().on_message_begin()
         if not self._is_in_head:  # it came together with the end of the one before
             self._begin_head()
@@ -170,8 +181,9 @@ class HttpProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header, if there are not too many."""
         if len(self.headers) >= HEADERS_MAX:
-            self._status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-            raise ValueError("too many headers")
+            raise self._refusal(
+                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"a request may have {HEADERS_MAX} headers: send fewer"
+            )
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -191,7 +203,9 @@ class HttpProtocol(HttpToolsProtocol):
         """Take a piece of the body."""
         self._body_pieces += 1
         if self._body_pieces > BODY_PIECES_MAX:
-            raise ValueError("the body comes in too many pieces")
+            raise self._refusal(
+                HTTPStatus.BAD_REQUEST, f"a body may come in {BODY_PIECES_MAX} pieces: send larger ones"
+            )
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -251,7 +265,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def handle_events(self) -> None:
         """Handle the frames of one slice."""
         if self.conn.events and self.handshake_complete and self._frames.spend(len(self.conn.events)) > 0:
-            self._fail(CloseCode.REFUSED, f"a connection may send {FRAMES_PER_SECOND} WebSocket frames a second")
+            self._fail(
+                CloseCode.REFUSED, f"a connection may send {FRAMES_PER_SECOND} WebSocket frames a second: send fewer"
+            )
             return
         super().handle_events()
 
@@ -310,7 +326,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         A text that is no UTF-8 closes the connection.
         """
         if self.curr_msg_data_type == "text" and not _is_utf8(self.frames):
-            self._fail(CloseCode.NO_UTF8, "a text message is UTF-8")
+            self._fail(CloseCode.NO_UTF8, "a text message must be UTF-8")
             return
         has_room = not self.read_paused and self.queue.qsize() + 1 < self.config.ws_max_queue
         if has_room:

@@ -43,7 +43,7 @@ async def session_of(session: str, service: ServiceOf) -> Session:
     """The session that the path names, or 404."""
     found = service.session(session)
     if found is None:
-        raise HTTPException(404, f"there is no session {session[:64]!r}")
+        raise HTTPException(404, f"there is no session {session[:64]!r}: /api/sessions lists all")
     return found
 
 
@@ -125,7 +125,7 @@ async def patch_session(session: SessionOf, service: ServiceOf, request: Request
     body = await _json_object(request)
     patch = body.get("params")
     if not isinstance(patch, dict):
-        raise HTTPException(422, 'the body is {"params": {…}}')
+        raise HTTPException(422, 'the body must be {"params": {…}}')
     try:
         session.update(patch)
     except ParamsError as error:
@@ -152,7 +152,7 @@ async def get_snapshot(session: SessionOf, service: ServiceOf) -> Response:
     """PNG; its iTXt chunk `realtime` holds the recipe as JSON."""
     result = session.newest
     if result is None:
-        raise HTTPException(404, "this session has no picture yet")
+        raise HTTPException(404, "this session has no picture yet: try again once it has")
     png = await asyncio.to_thread(snapshot, result, service.model)
     return Response(png, media_type="image/png", headers={"cache-control": "no-store"})
 

@@ -79,7 +79,7 @@ async def _receive(websocket: WebSocket) -> None:
 async def _show(websocket: WebSocket, service: Service, session_name: str) -> None:
     running, session = service.running, service.session(session_name)
     if running is None or session is None:
-        raise Closed(CloseCode.TRY_LATER, f"there is no session {session_name[:64]!r} yet")
+        raise Closed(CloseCode.TRY_LATER, f"there is no session {session_name[:64]!r} yet: try again later")
     with service.viewers.seat():
         await websocket.send_text(running.ready_message(session))
         async with asyncio.TaskGroup() as tasks:

@@ -84,7 +84,8 @@ class _WebSocketConnection(Connection):
             return  # sent before `ready`: ignored
         if self._previous_seq is not None and message.seq <= self._previous_seq:
             session.stats.count_received(now_ns)
-            error = FrameError(f"seq rises with every frame; {message.seq} came after {self._previous_seq}", "bad_seq")
+            problem = f"seq must rise with every frame; {message.seq} came after {self._previous_seq}"
+            error = FrameError(problem, "bad_seq")
             session.refuse(channel, message.seq, error)
             return
         self._previous_seq = message.seq

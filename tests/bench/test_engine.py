@@ -20,7 +20,8 @@ from realtime.frame import Job
 
 
 @pytest.mark.parametrize(
-    ("wanted", "word"), [({"steps": [9]}, "steps are from 1 to 8"), ({"batches": [0]}, "batches are from 1 to 16")]
+    ("wanted", "word"),
+    [({"steps": [9]}, "--steps: give numbers from 1 to 8"), ({"batches": [0]}, "--batch: give numbers from 1 to 16")],
 )
 def test_numbers_out_of_range_are_refused(wanted: dict[str, Any], word: str) -> None:
     with pytest.raises(BenchError, match=word):

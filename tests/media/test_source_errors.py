@@ -106,7 +106,7 @@ def test_file_that_is_gone_and_camera_that_is_not_there_are_tried_again() -> Non
     gone = problem_with(Opening("no-such.mp4"))
     camera = explained(FileNotFoundError(errno.ENOENT, "No such file or directory"), opening_of("camera:7", "linux"))
 
-    assert (str(gone), gone.is_final) == ("the file is gone", False)
+    assert (str(gone), gone.is_final) == ("the file is gone; put it back", False)
     assert (str(camera), camera.is_final) == ("there is no camera /dev/video7; plug it in", False)
 
 

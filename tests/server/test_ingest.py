@@ -194,7 +194,8 @@ def test_what_nobody_foresaw_is_said_and_tried_again(
     with running(a_config(inputs=(str(clip),))):
         wait_for(lambda: len(readings) >= 3)
 
-    assert caplog.text.count("input input: no such index; trying again") == 1
+    words = "input input: it can't be read (no such index); see whether another player can; trying again"
+    assert caplog.text.count(words) == 1
 
 
 async def test_still_is_restyled_again_when_its_params_change(tmp_path: Path, quick: None) -> None:

@@ -5,6 +5,7 @@ Must not know what a model consists of, or which families there are.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from .clip import TextEncoder
 
 M = TypeVar("M", bound=nn.Module)
+
+_log = logging.getLogger(__name__)
 
 _HARMLESS = re.compile(
     r"(?:^|\.)(?:position_ids|logit_scale|text_projection\.weight)$|^(?:vision_model|visual_projection)\."
@@ -74,7 +77,10 @@ def load_text_encoder(kind: type[TextEncoder], folder: Path, dtype: torch.dtype,
     model_type = read_json(folder / "config.json").get("model_type")
     library: Any = kind
     if model_type not in (library.config_class.model_type, "clip"):  # "clip" has CLIP's other half as well
-        raise ModelError(f"{folder}: a {model_type!r} text encoder; this server runs CLIP ones (SD 1.x, SD 2.x, SDXL)")
+        raise ModelError(
+            f"{folder}: a {model_type!r} text encoder; this server runs those of SD 1.x, 2.x and SDXL: "
+            "take such a model"
+        )
     return _load(kind, folder, dtype, variant)
 
 
@@ -109,7 +115,7 @@ def load_tokenizer(folder: Path, kind: type[CLIPTokenizer] = CLIPTokenizer) -> C
     except ModelError:
         raise
     except Exception as error:  # the tokenizers library raises bare Exceptions
-        raise ModelError(f"{folder}: can't be loaded: {str(error)[:200]}") from error
+        raise _not_loaded(folder, error) from error
 
 
 def _check_class(config: Path, kinds: Sequence[type[M]]) -> type[M]:
@@ -118,7 +124,8 @@ def _check_class(config: Path, kinds: Sequence[type[M]]) -> type[M]:
     for kind in kinds:
         if kind.__name__ == found:
             return kind
-    raise ModelError(f"{config}: a {found!r}; this server runs {' or '.join(kind.__name__ for kind in kinds)} there")
+    known = " or ".join(kind.__name__ for kind in kinds)
+    raise ModelError(f"{config}: a {found!r}; this server runs {known} there: take another model")
 
 
 @contextmanager
@@ -145,5 +152,11 @@ def one_line(what: object) -> Generator[None]:
         *(OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError, NotImplementedError),
         SafetensorError,
     ) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        raise ModelError(f"{what}: can't be loaded: {' '.join(lines)[:200]}") from error
+        raise _not_loaded(what, error) from error
+
+
+def _not_loaded(what: object, error: Exception) -> ModelError:
+    _log.debug("%s can't be loaded", what, exc_info=error)  # the libraries' words are for those who know them
+    if isinstance(error, OSError) and error.strerror:
+        return ModelError(f"{what}: can't be read ({error.strerror}): check its rights and its disk")
+    return ModelError(f"{what}: can't be loaded: it is damaged, or its parts don't fit each other: fetch it again")

@@ -62,7 +62,7 @@ def find_component(names: Collection[str], folder: str, prefer_fp16: bool, stem:
         raise ModelError(
             f"{where} has only pickled weights, and only .safetensors is taken: convert it first"
             if pickled
-            else f"{where} has no weights (no {prefix}{stem}.safetensors)"
+            else f"{where} has no weights (no {prefix}{stem}.safetensors): fetch the model again"
         )
     variant = "fp16" if "fp16" in found and (prefer_fp16 or None not in found) else None
     whole = [name for name, is_shard in found[variant] if not is_shard]
@@ -85,7 +85,7 @@ def needed_files(names: Collection[str], prefer_fp16: bool, with_vae: bool) -> t
         ModelError: something is missing.
     """
     if "model_index.json" not in names:
-        raise ModelError("not a diffusers folder (no model_index.json)")
+        raise ModelError("not a diffusers folder (no model_index.json): give the folder that has it")
     suffixes = ("", "_2") if "text_encoder_2/config.json" in names else ("",)
     if "text_encoder/config.json" not in names:
         raise ModelError(
@@ -99,14 +99,14 @@ def needed_files(names: Collection[str], prefer_fp16: bool, with_vae: bool) -> t
         configs.append(f"text_encoder{suffix}/config.json")
         tokenizer = f"tokenizer{suffix}/"
         if not {f"{tokenizer}tokenizer.json"} & set(names) and not {f"{tokenizer}vocab.json"} & set(names):
-            raise ModelError(f"{tokenizer[:-1]} is missing")
+            raise ModelError(f"{tokenizer[:-1]} is missing: fetch the model again")
         configs += [name for name in names if name.startswith(tokenizer) and name.endswith((".json", ".txt"))]
     if with_vae:
         components.append("vae")
     if with_vae or "vae/config.json" in names:
         configs.append("vae/config.json")
     if missing := [name for name in configs if name not in names]:
-        raise ModelError(f"{missing[0]} is missing")
+        raise ModelError(f"{missing[0]} is missing: fetch the model again")
     configs += [name for name in ("realtime.json",) if name in names]
     weights = [file for component in components for file in find_component(names, component, prefer_fp16).files]
     return (*configs, *weights)
@@ -121,7 +121,7 @@ def autoencoder_files(names: Collection[str], prefer_fp16: bool) -> tuple[str, .
     folder = "" if "config.json" in names and "vae/config.json" not in names else "vae"
     config = f"{folder}/config.json".lstrip("/")
     if config not in names:
-        raise ModelError("there is no autoencoder in it (no config.json)")
+        raise ModelError("there is no autoencoder in it (no config.json): give one's folder or a whole model's")
     return (config, *find_component(names, folder, prefer_fp16, _STEMS["vae"]).files)
 
 
@@ -149,9 +149,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ModelError(f"{path}: can't be read ({error.strerror or error})") from None
+        raise ModelError(f"{path}: can't be read ({error.strerror or error}): fetch the model again") from None
     except (ValueError, RecursionError):
-        raise ModelError(f"{path}: not JSON") from None
+        raise ModelError(f"{path}: not JSON: fetch it again") from None
     if not isinstance(value, dict):
-        raise ModelError(f"{path}: not a JSON object")
+        raise ModelError(f"{path}: not a JSON object: fetch it again")
     return cast("dict[str, Any]", value)

@@ -85,13 +85,13 @@ def read_header(path: Path) -> Header:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise ModelError(f"{path}: not a safetensors file but a folder, a pipe or a device")
+            raise ModelError(f"{path}: not a safetensors file but a folder, a pipe or a device: give the file itself")
         with path.open("rb") as file:
             length = _header_length(path, file.read(64), status.st_size)
             file.seek(8)
             raw = file.read(length)
     except OSError as error:
-        raise ModelError(f"{path}: can't be read ({error.strerror or error})") from None
+        raise ModelError(f"{path}: can't be read ({error.strerror or error}): check its path and rights") from None
     try:
         return _parse_header(raw, status.st_size - 8 - length)
     except _CutShortError as error:
@@ -112,7 +112,7 @@ def refuse_pickle(path: Path) -> None:
             f"{path}: {path.suffix} files can run code when they are read: convert it to .safetensors first"
         )
     if path.suffix.lower() != ".safetensors":
-        raise ModelError(f"{path}: not a .safetensors file")
+        raise ModelError(f"{path}: not a .safetensors file: give one, or a folder of them")
 
 
 def shown(name: str) -> str:
@@ -133,7 +133,9 @@ def _header_length(path: Path, head: bytes, size: int) -> int:
         raise ModelError(f"{path}: not a safetensors file but {_what_else(head)}")
     length = int.from_bytes(head[:8], "little")
     if length > size - 8:
-        raise ModelError(f"{path}: not a safetensors file, or cut short (its header can't be {length} bytes long)")
+        raise ModelError(
+            f"{path}: not a safetensors file, or cut short (its header can't be {length} bytes long): fetch it again"
+        )
     if length > MAX_HEADER_BYTES:
         raise ModelError(
             f"{path}: its header can't be {length} bytes long (at most {MAX_HEADER_BYTES}): save it without metadata"

@@ -176,7 +176,7 @@ def _one_line(hub_id: HubId) -> Generator[None]:
     except errors.RepositoryNotFoundError:
         raise ModelError(f"there is no {hub_id.repo} on the hub, or it is private and HF_TOKEN is not set") from None
     except errors.RevisionNotFoundError:
-        raise ModelError(f"{hub_id.repo} has no revision {hub_id.revision!r}") from None
+        raise ModelError(f"{hub_id.repo} has no revision {hub_id.revision!r}: check what is behind its @") from None
     except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError):
         raise _unreachable(hub_id) from None
     except errors.HfHubHTTPError as error:
@@ -189,9 +189,12 @@ def _one_line(hub_id: HubId) -> Generator[None]:
             raise ModelError(
                 f"no room for {hub_id.repo} in {constants.HF_HUB_CACHE}: free some, or set HF_HUB_CACHE to another disk"
             ) from None
-        raise ModelError(f"{hub_id.repo}: can't be stored in {constants.HF_HUB_CACHE} ({error.strerror})") from None
-    except errors.HFValidationError as error:
-        raise ModelError(f"{hub_id}: {str(error).splitlines()[0][:200]}") from None
+        raise ModelError(
+            f"{hub_id.repo}: can't be stored in {constants.HF_HUB_CACHE} ({error.strerror}): set HF_HUB_CACHE to "
+            "another folder"
+        ) from None
+    except errors.HFValidationError:
+        raise ModelError(f"the hub has no models of such names as {hub_id}: check it") from None
 
 
 def _unreachable(hub_id: HubId) -> ModelError:

@@ -63,7 +63,7 @@ def parse_lora(text: str) -> LoraSpec:
     except ValueError:
         return LoraSpec(text)
     if not math.isfinite(value) or (colon and not name):
-        raise ConfigError(f"loras: {text!r} is not NAME_OR_PATH[:SCALE]")
+        raise ConfigError(f"loras: {text!r} is not NAME_OR_PATH[:SCALE]: write a name, and a finite number behind it")
     return LoraSpec(name, value) if colon else LoraSpec(text)
 
 
@@ -99,7 +99,9 @@ def fuse_loras(parts: Parts, specs: Sequence[LoraSpec], progress: Progress) -> t
     notes: list[str] = []
     for spec in specs:
         if not parts.family.takes_loras:
-            raise ModelError(f"LoRA {spec.name}: models of this family ({parts.family.name}) take none")
+            raise ModelError(
+                f"LoRA {spec.name}: models of this family ({parts.family.name}) take none: leave --lora out"
+            )
         path = find_lora(spec, progress)
         header = read_header(path)
         progress(f"fusing {path.stem}", None)

@@ -55,7 +55,7 @@ def fuse_file(parts: Parts, path: Path, header: Header, scale: float) -> tuple[s
         tensors = {part: state[key] for part, key in keys.layers[name].items()}
         edit = _Edit(name, networks[layer.network].get_submodule(layer.name), tensors, alphas.find(layer))
         if not edit.equals(edits.setdefault(layer, edit)):
-            raise ModelError(f"it changes a layer twice, as {shown(name)} and {shown(edits[layer].name)}")
+            raise ModelError(f"it changes a layer twice, as {shown(name)} and {shown(edits[layer].name)}: take another")
     for edit in edits.values():
         edit.check()
     with torch.no_grad():
@@ -94,11 +94,14 @@ class _Edit:
         """Check the numbers and, without calculating, the shapes. Raises ModelError."""
         for part, tensor in self.tensors.items():
             if part == "alpha" and tensor.numel() != 1:
-                raise ModelError(f"the alpha of {shown(self.name)} isn't one number")
+                raise ModelError(f"the alpha of {shown(self.name)} isn't one number: it is damaged, fetch it again")
             if part != "alpha" and not tensor.is_floating_point():
-                raise ModelError(f"layer {shown(self.name)} is quantised ({tensor.dtype}): take one that isn't")
+                dtype = str(tensor.dtype).removeprefix("torch.")
+                raise ModelError(f"layer {shown(self.name)} is quantised ({dtype}): take one that isn't")
             if not tensor.float().isfinite().all():
-                raise ModelError(f"layer {shown(self.name)} has numbers that aren't finite ({part}): it is damaged")
+                raise ModelError(
+                    f"layer {shown(self.name)} has numbers that aren't finite ({part}): it is damaged, fetch it again"
+                )
         self._changes("meta")
 
     def apply(self, scale: float) -> None:
@@ -160,7 +163,7 @@ class _Alphas:
         except (ValueError, RecursionError):
             stated = None
         if not isinstance(stated, dict):
-            raise ModelError("its lora_adapter_metadata is no JSON object: it is damaged")
+            raise ModelError("its lora_adapter_metadata is no JSON object: it is damaged, fetch it again")
         return cls({**metadata, **cast("dict[str, Any]", stated)})
 
     def find(self, layer: Layer) -> Alpha:
@@ -168,10 +171,12 @@ class _Alphas:
         value = self._field(layer, "lora_alpha")
         patterns = self._field(layer, "alpha_pattern") or {}
         if not isinstance(patterns, dict):
-            raise ModelError("its alpha_pattern is no JSON object: it is damaged")
+            raise ModelError("its alpha_pattern is no JSON object: it is damaged, fetch it again")
         for pattern, alpha in cast("dict[str, Any]", patterns).items():
             if re.search(r"[^\w.]", pattern):
-                raise ModelError(f"its alpha_pattern has {shown(pattern)}, and names of layers are wanted")
+                raise ModelError(
+                    f"its alpha_pattern has {shown(pattern)}, and names of layers are wanted: write them out"
+                )
             if layer.name == pattern or layer.name.endswith(f".{pattern}"):
                 value = alpha
         return Alpha(_number(value), by_root=self._field(layer, "use_rslora") in (True, "true", "True"))
@@ -188,5 +193,5 @@ def _number(value: Any) -> float | None:
     except (TypeError, ValueError):
         number = float("nan")
     if not torch.isfinite(torch.tensor(number)):
-        raise ModelError(f"its lora_alpha is {shown(str(value))}, and a number is wanted")
+        raise ModelError(f"its lora_alpha is {shown(str(value))}, and a number is wanted: mend its metadata")
     return number

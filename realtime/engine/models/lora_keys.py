@@ -85,7 +85,8 @@ def sort_keys(keys: Iterable[str]) -> LoraKeys:
         else:
             layers.setdefault(match["layer"], {})[_part(match)] = key
     if not layers:
-        raise ModelError(f"it is no LoRA (no lora weights in it{f', but {shown(unknown[0])}' if unknown else ''})")
+        found = f", but {shown(unknown[0])}" if unknown else ""
+        raise ModelError(f"it is no LoRA (no lora weights in it{found}): give a LoRA's file")
     if unknown:
         raise ModelError(
             f"it has {len(unknown)} weights of a kind that this server doesn't know, such as {shown(unknown[0])}; "
@@ -132,7 +133,9 @@ class LayerNames:
         if not missing:
             return {name: layer for name, layer in found.items() if layer}
         if any(_TRANSFORMER.search(_flat(name)) for name in missing):
-            raise ModelError(f"it is made for a transformer such as Flux or SD 3 ({shown(missing[0])}), not for a UNet")
+            raise ModelError(
+                f"it is made for a transformer such as Flux or SD 3 ({shown(missing[0])}), not for a UNet: take another"
+            )
         strange = [name for name in missing if not self._is_known_layout(name)]
         if strange:
             raise ModelError(

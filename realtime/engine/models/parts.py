@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from .clip import TextEncoder
     from .family import Family
 
-_MISFIT_TEXT_ENCODERS = "an SDXL model has two text encoders and others one; here they don't fit the UNet"
+_MISFIT_TEXT_ENCODERS = (
+    "an SDXL model has two text encoders and others one; here they don't fit the UNet: fetch it again"
+)
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,9 @@ def check_fit(name: str, parts: Parts, vae: Autoencoder) -> None:
             "take another --vae, or `--vae full` for the model's own"
         )
     if scale_px(vae) > SIDE_MULTIPLE_PX:
-        raise ModelError(f"{name}: its autoencoder shrinks by {scale_px(vae)}, more than {SIDE_MULTIPLE_PX}")
+        raise ModelError(
+            f"{name}: its autoencoder shrinks by {scale_px(vae)}, more than {SIDE_MULTIPLE_PX}: take another --vae"
+        )
     if isinstance(parts.unet, UNet2DConditionModel):  # a family's own class fits by its making
         _check_conditions(name, parts, config)
 
@@ -137,13 +141,13 @@ def _check_conditions(name: str, parts: Parts, config: Mapping[str, Any]) -> Non
     # A UNet of "text" pools the prompt's embeddings itself; "text_time" is SDXL's.
     is_known = config["addition_embed_type"] in (None, "text", "text_time")
     if not is_known or config["class_embed_type"] or config["encoder_hid_dim"]:
-        raise ModelError(f"{name}: its UNet takes inputs that this server does not have")
+        raise ModelError(f"{name}: its UNet takes inputs that this server does not have: take a plain model")
     if (config["addition_embed_type"] == "text_time") != ("time_ids" in parts.family.conditions):
         raise ModelError(f"{name}: {_MISFIT_TEXT_ENCODERS}")
-    width = sum(encoder.config.hidden_size for encoder in parts.text_encoders)
-    if config["cross_attention_dim"] != width:
+    given = sum(encoder.config.hidden_size for encoder in parts.text_encoders)
+    if (taken := config["cross_attention_dim"]) != given:
         raise ModelError(
-            f"{name}: the text encoder gives {width} numbers a token and the UNet takes {config['cross_attention_dim']}"
+            f"{name}: the text encoder gives {given} numbers a token and the UNet takes {taken}: fetch the model again"
         )
 
 

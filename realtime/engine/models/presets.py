@@ -166,7 +166,7 @@ def lora_file(names: Collection[str]) -> tuple[str, ...]:
     if "pytorch_lora_weights.safetensors" in weights:
         return ("pytorch_lora_weights.safetensors",)
     if len(weights) != 1:
-        which = f"{len(weights)} of them: name one, as org/name/FILE.safetensors" if weights else "none"
+        which = f"{len(weights)} of them: name one, as org/name/FILE.safetensors" if weights else "none: name another"
         raise ModelError(f"a LoRA is one .safetensors file, and there are {which}")
     return (weights[0],)
 
@@ -178,7 +178,7 @@ def one_file(name: str, names: Collection[str]) -> tuple[str, ...]:
         ModelError: there is no such file.
     """
     if name not in names:
-        raise ModelError(f"there is no file {name}")
+        raise ModelError(f"there is no file {name} in it: check the name")
     return (name,)
 
 
@@ -247,7 +247,7 @@ def check_name(name: str) -> None:
     path = local_path(name)
     if path is None and name.endswith((".safetensors", *PICKLE_SUFFIXES)):
         refuse_pickle(Path(name))
-        raise ModelError(f"there is no file {name}")
+        raise ModelError(f"there is no file {name}: check the path")
     if path is not None:
         _check_path(path)
         return
@@ -263,7 +263,7 @@ def _check_path(path: Path) -> None:
     if not path.is_dir():
         read_header(path)
     elif not (path / "model_index.json").is_file():
-        raise ModelError(f"{path}: not a diffusers folder (no model_index.json)")
+        raise ModelError(f"{path}: not a diffusers folder (no model_index.json): give the folder that has it")
 
 
 def preset_names() -> str:

@@ -80,7 +80,7 @@ def _scaled(name: str, weight: torch.Tensor, scale: torch.Tensor) -> torch.Tenso
         raise ModelError(f"{shown(name)} has a scale by block ({shapes}): take the unquantised model")
     factor = scale.float()
     if not factor.isfinite().all():
-        raise ModelError(f"{shown(name)} isn't finite: the file is damaged")
+        raise ModelError(f"{shown(name)} isn't finite: the file is damaged, fetch it again")
     return weight.float() * factor.reshape(-1, *(1,) * (weight.ndim - 1))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...errors import ModelError
 from ..sampler import Floats, NoiseSchedule, Prediction, Sampler
+from .header import shown
 
 _log = logging.getLogger(__name__)
 
@@ -46,27 +47,33 @@ def noise_schedule(config: dict[str, Any]) -> NoiseSchedule:
         raise ModelError(
             f"its scheduler is {name}: this server runs SD 1.x, SD 2.x and SDXL models, not flow-matching or EDM ones"
         )
-    try:
-        alphas_cumprod: Floats = np.cumprod(1 - _betas(config), dtype=np.float64)
-        prediction = Prediction(config.get("prediction_type", "epsilon"))
-        timestep_scaling = float(config.get("timestep_scaling", 10.0))
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"scheduler_config.json: {error}") from None
+    alphas_cumprod: Floats = np.cumprod(1 - _betas(config), dtype=np.float64)
+    timestep_scaling = _number(config, "timestep_scaling", 10.0)
+    kind = config.get("prediction_type", "epsilon")
+    if kind not in tuple(Prediction):
+        raise ModelError(
+            f"scheduler_config.json: its prediction_type {shown(str(kind))} isn't known here: take another model"
+        )
     if alphas_cumprod.shape != (_TIMESTEPS,) or not np.all(np.diff(alphas_cumprod) < 0) or alphas_cumprod[-1] < 0:
-        raise ModelError(f"scheduler_config.json: not a schedule of {_TIMESTEPS} rising noise levels")
+        raise ModelError(f"scheduler_config.json: not a schedule of {_TIMESTEPS} rising noise levels: fetch it again")
     if config.get("rescale_betas_zero_snr", False):
         alphas_cumprod = zero_terminal_snr(alphas_cumprod)
     final = 1.0 if config.get("set_alpha_to_one", True) else float(alphas_cumprod[0])
-    return NoiseSchedule(alphas_cumprod, prediction, final, timestep_scaling)
+    return NoiseSchedule(alphas_cumprod, Prediction(kind), final, timestep_scaling)
 
 
 def _betas(config: dict[str, Any]) -> Floats:
-    start, end = float(config.get("beta_start", 0.0001)), float(config.get("beta_end", 0.02))
-    kind, n = config.get("beta_schedule", "linear"), int(config.get("num_train_timesteps", _TIMESTEPS))
+    start, end = _number(config, "beta_start", 0.0001), _number(config, "beta_end", 0.02)
+    kind, n = config.get("beta_schedule", "linear"), int(_number(config, "num_train_timesteps", _TIMESTEPS))
     if n != _TIMESTEPS:
-        raise ValueError(f"trained on {n} timesteps; the samplers here take {_TIMESTEPS}")
+        raise ModelError(
+            f"scheduler_config.json: trained on {n} timesteps; the samplers here take {_TIMESTEPS}: take another model"
+        )
     if config.get("trained_betas") is not None:
-        return np.asarray(config["trained_betas"], np.float64)
+        try:
+            return np.asarray(config["trained_betas"], np.float64)
+        except (TypeError, ValueError):
+            raise ModelError("scheduler_config.json: its trained_betas are no numbers: fetch it again") from None
     if kind == "linear":
         return np.linspace(start, end, n, dtype=np.float64)
     if kind == "scaled_linear":
@@ -76,7 +83,19 @@ def _betas(config: dict[str, Any]) -> Floats:
         at = np.arange(n + 1) / n
         alpha_bar = np.cos((at + 0.008) / 1.008 * np.pi / 2) ** 2
         return np.minimum(1 - alpha_bar[1:] / alpha_bar[:-1], 0.999)
-    raise ValueError(f"there is no beta schedule {kind!r} here")
+    raise ModelError(
+        f"scheduler_config.json: its beta_schedule {shown(str(kind))} isn't known here: take another model"
+    )
+
+
+def _number(config: dict[str, Any], name: str, default: float) -> float:
+    value = config.get(name, default)
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ModelError(
+            f"scheduler_config.json: its {name} is {shown(str(value))}, and a number is wanted: mend it"
+        ) from None
 
 
 def zero_terminal_snr(alphas_cumprod: Floats) -> Floats:

@@ -92,7 +92,7 @@ def inspect_single_file(path: Path) -> SingleFile:
     if family is None:
         raise ModelError(f"{path}: it has a UNet but no text encoder; a whole model is needed")
     if marks := [key for key in _EDM if key in shapes]:
-        raise ModelError(f"{path}: its noise levels are EDM's ({marks[0]}), which this server doesn't have")
+        raise ModelError(f"{path}: its noise levels are EDM's ({marks[0]}), unknown here: take another model")
     with prefixed(path):
         check_quantised(header, lambda key: key.startswith((_UNET, *_VAE, *_TEXT)))
     text_key = next((key for key in shapes if key.startswith(_UNET) and key.endswith(_TEXT_KEYS) and shapes[key]), None)
@@ -111,7 +111,7 @@ def _what_else(header: Header) -> str:
         return "a LoRA, not a model: give it with --lora beside a model"
     if any(name.startswith(("down_blocks.", "encoder.", "text_model.")) for name in names):
         return "one part of a diffusers model; give the folder that it lies in"
-    return "not a Stable Diffusion 1.x, 2.x or SDXL model in one file"
+    return "not a Stable Diffusion 1.x, 2.x or SDXL model in one file: take one of these"
 
 
 def load_single_file(file: SingleFile, base: Path, base_given: bool, dtype: torch.dtype, with_vae: bool) -> Parts:

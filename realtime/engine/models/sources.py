@@ -107,7 +107,7 @@ def find_source(name: str, base: str | None, progress: Progress, prefer_fp16: bo
 
 def _folder(folder: Path, name: str, prefer_fp16: bool, **more: Any) -> Source:
     if not (folder / "model_index.json").is_file():
-        raise ModelError(f"{folder}: not a diffusers folder (no model_index.json)")
+        raise ModelError(f"{folder}: not a diffusers folder (no model_index.json): give the folder that has it")
     facts = _facts(folder)
     family = find_family(facts)
     return Source(name, folder, family, facts.autoencoder, facts.latent_channels, prefer_fp16, **more)
@@ -149,7 +149,7 @@ def config_files(names: Collection[str]) -> tuple[str, ...]:
     needed = ("model_index.json", "unet/config.json", "text_encoder/config.json", "scheduler/scheduler_config.json")
     for name in needed:
         if name not in names:
-            raise ModelError(f"not a diffusers folder ({name} is missing)")
+            raise ModelError(f"not a diffusers folder ({name} is missing): give another --base")
     folders = ("unet/", "vae/", "text_encoder/", "text_encoder_2/", "tokenizer/", "tokenizer_2/", "scheduler/")
     texts = (name for name in names if name.startswith(folders) and name.endswith((".json", ".txt")))
     return ("model_index.json", *(name for name in texts if ".index." not in name))

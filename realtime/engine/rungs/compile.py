@@ -5,6 +5,7 @@ Must not know when, or by whom, calls are compiled after the start.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ from .toolchain import compiler_obstacle
 if TYPE_CHECKING:
     from .. import Progress
     from ..models.load import Model
+
+_log = logging.getLogger(__name__)
 
 
 class CompiledRegions:
@@ -145,8 +148,10 @@ def _compiled(region: nn.Module, signature: Signature, model: Model) -> Run:
     try:
         check(call, region, example, model.dtype)
     except Exception as error:  # whatever a compiler raises
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ConfigError(f"accelerate compile: this model can't be compiled: {first_line}") from error
+        _log.warning("this model can't be compiled", exc_info=error)
+        raise ConfigError(
+            "accelerate compile: it can't run this model (the log says why); --accelerate auto finds another rung"
+        ) from error
     return call
 
 

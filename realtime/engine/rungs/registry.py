@@ -49,9 +49,9 @@ def start(accelerate: Accelerate, model: Model, progress: Progress, max_rows: in
                 return rung.start(model, max_rows, progress, may_wait=not is_auto)
             except Exception as error:  # a converter may raise any exception, and a slower rung can serve
                 _log.warning("%s can't run this model", rung.name, exc_info=error)
-                obstacle, cause = f"{rung.name} can't run this model: {error}", error
+                obstacle, cause = f"{rung.name} can't run this model (the log says why)", error
         if not is_auto:
-            raise ConfigError(f"accelerate {accelerate}: {obstacle}") from cause
+            raise ConfigError(f"accelerate {accelerate}: {obstacle}; --accelerate auto finds another rung") from cause
         why = why or obstacle
     return Start(EagerBackend(model, why))
 

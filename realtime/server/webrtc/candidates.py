@@ -62,7 +62,7 @@ def parse_candidate(text: str) -> Candidate:
     """
     fields = text.split()
     if len(fields) < 8 or fields[6] != "typ":
-        raise ValueError(f"this is no candidate: {text[:64]!r}")
+        raise ValueError(f"{text[:64]!r} is no candidate: write it as RFC 8839 has it")
     for index, name, most in ((1, "component", 256), (3, "priority", 2**32 - 1), (5, "port", 65535)):
         _check_number(name, fields[index], most)
     extensions = dict(zip(fields[8::2], fields[9::2], strict=False))

@@ -64,9 +64,9 @@ class Control:
         """
         message = await self._texts.get()
         if self._is_flooded:
-            raise Closed(CloseCode.REFUSED, "texts come faster than they can be read")
+            raise Closed(CloseCode.REFUSED, "texts come faster than they can be read: send fewer")
         if isinstance(message, bytes):
-            raise ProtocolError("the control channel carries text messages only")
+            raise ProtocolError("the control channel carries text messages only: send video as video")
         return message
 
     async def send(self, text: str) -> None:

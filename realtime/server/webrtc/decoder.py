@@ -167,20 +167,24 @@ class VideoDecoder:
         recent = list(self._sent)[-1 - DELAYED_MAX :]
         if any(each.pts in self._sent and each.pts not in recent for each in frames):
             self._open(frame.codec)
-            raise FrameError("the H.264 pictures come out of order, which those of live video don't")
+            raise FrameError(
+                "the H.264 pictures come out of order, which those of live video don't: encode without B-frames"
+            )
         return [Decoded(planes_of(each), captured_us_of(each)) for each in frames]
 
     def _refusal_of(self, picture: PictureSize) -> FrameError | None:
         size = f"{picture.width} x {picture.height}"
         if picture.width < 2 or picture.height < 2:
-            return FrameError(f"the video has no pixels: {size}")
+            return FrameError(f"the video has no pixels: {size}; send one that has")
         if picture.pixels > self._max_pixels:
             return FrameError(
-                f"the video has {size} pixels; this server takes {self._max_pixels} in all", "too_many_pixels"
+                f"the video has {size} pixels; this server takes {self._max_pixels} in all: send it smaller",
+                "too_many_pixels",
             )
         if picture.memory_bytes > MEMORY_BYTES_PER_PIXEL * self._max_pixels:
             return FrameError(
-                f"the video of {size} has the decoder keep {picture.kept} pictures, which are too many",
+                f"the video of {size} has the decoder keep {picture.kept} pictures, too many: "
+                "encode with fewer references",
                 "too_many_pixels",
             )
         return None

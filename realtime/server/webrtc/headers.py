@@ -51,11 +51,11 @@ def read_header(codec: str, data: bytes) -> FrameHeader:
 def _read_vp8(data: bytes) -> FrameHeader:
     """Source: RFC 6386 section 9.1."""
     if len(data) < 3:
-        raise FrameError("the VP8 frame is cut off")
+        raise FrameError("the VP8 frame is cut off: check the encoder")
     if data[0] & 1:
         return FrameHeader(is_start=False)
     if len(data) < 10 or data[3:6] != b"\x9d\x01\x2a":
-        raise FrameError("the VP8 key frame has no start code")
+        raise FrameError("the VP8 key frame has no start code: check the encoder")
     width, height = (int.from_bytes(data[at : at + 2], "little") & 0x3FFF for at in (6, 8))
     return FrameHeader(True, (PictureSize(width, height, kept=3, bytes_per_pixel=1.5),))
 
@@ -65,12 +65,12 @@ def _read_h264(data: bytes) -> FrameHeader:
     pictures: list[PictureSize] = []
     for count, found in enumerate(_START.finditer(data)):
         if count == NALS_MAX:
-            raise FrameError(f"the H.264 frame has more than {NALS_MAX} NAL units")
+            raise FrameError(f"the H.264 frame has more than {NALS_MAX} NAL units: encode in fewer slices")
         kind = found[1][0] & 0x1F
         is_start = is_start or kind in (_IDR, _SPS)
         if kind == _SPS:
             if len(pictures) == SPS_MAX:
-                raise FrameError(f"the H.264 frame has more than {SPS_MAX} sequence parameter sets")
+                raise FrameError(f"the H.264 frame has more than {SPS_MAX} sequence parameter sets: send one")
             pictures.append(_read_sps(data, found.end()))
     return FrameHeader(is_start, tuple(pictures))
 
@@ -82,4 +82,4 @@ def _read_sps(data: bytes, begin: int) -> PictureSize:
     try:
         return picture_of(payload)
     except ValueError:
-        raise FrameError("the H.264 sequence parameter set can't be read") from None
+        raise FrameError("the H.264 sequence parameter set can't be read: check the encoder") from None

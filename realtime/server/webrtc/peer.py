@@ -96,12 +96,14 @@ class Peer:
         try:
             return await self._answer(changed, is_server)
         except OperationError:
-            raise OfferError(422, "the offer has no codec, or no H.264 profile, that this server takes") from None
+            raise OfferError(
+                422, "the offer has no codec, or no H.264 profile, that this server takes: offer VP8 too"
+            ) from None
         except OSError:
             raise  # no socket can be opened: the offer is not to blame
         except Exception as error:  # aiortc raises whatever comes to hand
             log.debug("aiortc can't take an offer", exc_info=True)
-            raise OfferError(400, f"the offer can't be taken: {error or type(error).__name__}") from None
+            raise OfferError(400, "the offer can't be answered: its sections don't fit each other") from error
 
     async def _answer(self, offer: str, is_dtls_server: bool) -> str:
         connection = self._connection
@@ -146,7 +148,7 @@ class Peer:
             raise OfferError(422, "ICE restarts are not supported: send a new offer by POST")
         self._offered += len(fragment.candidates)
         if self._offered > CANDIDATES_MAX:
-            raise OfferError(422, f"more than {CANDIDATES_MAX} candidates")
+            raise OfferError(422, f"the peer sent more than {CANDIDATES_MAX} candidates: send fewer")
         for mid, candidate in fragment.candidates:
             known = self._connection.getTransceivers()[0].receiver.transport.transport.getRemoteCandidates()
             if len(known) < TAKEN_MAX and candidate.is_usable(on_loopback=self._on_loopback):

@@ -145,7 +145,7 @@ class Peers:
             try:
                 self._admission.check_seat(resource.purpose, session_name)  # somebody may have come in between
             except Conflict:
-                raise Closed(CloseCode.TRY_LATER, "somebody publishes to the session already") from None
+                raise Closed(CloseCode.TRY_LATER, "somebody publishes to the session already: choose another") from None
         await publisher.live(session_name)
 
     async def _watch(self, resource: Resource, session: Session) -> None:

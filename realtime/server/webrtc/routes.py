@@ -60,15 +60,21 @@ def _add_endpoint(router: APIRouter, peers: Peers, path: str, purpose: Purpose, 
         except OfferError as error:
             raise HTTPException(error.status, str(error)) from None
         except NotReady:
-            raise HTTPException(503, "the model is being loaded", {"Retry-After": str(RETRY_AFTER_S)}) from None
+            raise HTTPException(
+                503, "the model is being loaded: try again in a few seconds", {"Retry-After": str(RETRY_AFTER_S)}
+            ) from None
         except SessionLimitError:
             raise  # the app answers 503
         except ProtocolError as error:
             raise HTTPException(400, str(error)) from None
         except Conflict:
-            raise HTTPException(409, f"somebody publishes to the session {session!r} already") from None
+            raise HTTPException(409, f"somebody publishes to the session {session!r} already: choose another") from None
         except LookupError:
-            what = f"there is no session {session[:64]!r}" if session else "name the session to watch: ?session=S"
+            what = (
+                f"there is no session {session[:64]!r}: /api/sessions lists all"
+                if session
+                else "name the session to watch: ?session=S"
+            )
             raise HTTPException(404 if session else 400, what) from None
         headers = {"Location": f"/{path}/{resource.name}", "ETag": f'"{resource.tag}"'}
         response = Response(answer, 201, headers, SDP_TYPE)
@@ -100,7 +106,7 @@ def _add_resource(router: APIRouter, peers: Peers, path: str, purpose: Purpose) 
     def find(name: str) -> Resource:
         resource = peers.get(purpose, name)
         if resource is None:
-            raise HTTPException(404, "there is no such peer; it may have ended")
+            raise HTTPException(404, "there is no such peer; it may have ended: send an offer by POST")
         return resource
 
     async def patch(peer: str, request: Request) -> Response:
@@ -112,7 +118,7 @@ def _add_resource(router: APIRouter, peers: Peers, path: str, purpose: Purpose) 
         if match == "*":
             raise HTTPException(422, "ICE restarts are not supported: send a new offer by POST")
         if match.removeprefix("W/").strip('"') != resource.tag:
-            raise HTTPException(412, "If-Match names another ETag than this peer's")
+            raise HTTPException(412, "If-Match names another ETag than this peer's: send that of the answer")
         try:
             await peers.trickle(resource, fragment)
         except OfferError as error:
@@ -155,4 +161,4 @@ async def _body(request: Request, wanted: str) -> str:
     try:
         return body.decode()
     except UnicodeDecodeError:
-        raise HTTPException(400, "the body is not UTF-8") from None
+        raise HTTPException(400, "the body must be UTF-8") from None

@@ -73,14 +73,16 @@ def check_offer(text: str, purpose: Purpose) -> SessionDescription:
     if kinds.count("video") != 1:
         raise OfferError(422, f"the offer has {kinds.count('video')} video sections; this server takes exactly one")
     if kinds.count("audio") > 1 or kinds.count("application") > 1 or set(kinds) - {"audio", "video", "application"}:
-        raise OfferError(422, f"the offer has sections {', '.join(kinds)}; one audio, video and data section may be")
+        raise OfferError(
+            422, f"the offer has sections {', '.join(kinds)}; one audio, video and data section may be in it"
+        )
     for media in offer.media:
         _check_section(media)
     bundled = next((group.items for group in offer.group if group.semantic == "BUNDLE"), [])
     if len(offer.media) > 1 and {media.rtp.muxId for media in offer.media} - set(bundled):
-        raise OfferError(422, "all sections must be in one BUNDLE group")
+        raise OfferError(422, "all sections of the offer must be in one BUNDLE group")
     if sum(len(media.ice_candidates) for media in offer.media) > CANDIDATES_MAX:
-        raise OfferError(422, f"the offer has more than {CANDIDATES_MAX} candidates")
+        raise OfferError(422, f"the offer has more than {CANDIDATES_MAX} candidates: send fewer")
     video = next(media for media in offer.media if media.kind == "video")
     if (video.direction or "sendrecv") not in DIRECTIONS[purpose]:
         wanted = " or ".join(DIRECTIONS[purpose])
@@ -102,17 +104,17 @@ def _parse(text: str) -> SessionDescription:
         raise OfferError(400, "the body is no session description: it must begin with v=0")
     lines = text.splitlines()
     if len(lines) > LINES_MAX:
-        raise OfferError(400, f"the session description has more than {LINES_MAX} lines")
+        raise OfferError(400, f"the session description has more than {LINES_MAX} lines: send fewer")
     for begin, most in LINES_OF_A_KIND_MAX.items():
         if sum(line.startswith(begin) for line in lines) > most:
-            raise OfferError(400, f"the session description has more than {most} lines {begin}")
+            raise OfferError(400, f"the session description has more than {most} lines {begin} and so on: send fewer")
     for line in lines:
         if line.startswith("a=candidate:"):
             _candidate(line)
     try:
         return SessionDescription.parse("\r\n".join(_with_ports(text.splitlines())) + "\r\n")
     except Exception:  # its parser raises whatever comes to hand, and knows only the text
-        raise OfferError(400, "the session description can't be read") from None
+        raise OfferError(400, "the session description can't be read: write it as RFC 8866 has it") from None
 
 
 def _with_ports(lines: list[str]) -> list[str]:
@@ -141,7 +143,7 @@ def _check_section(media: MediaDescription) -> None:
     if media.port == 0:
         raise OfferError(422, f"the {media.kind} section is switched off (port 0); leave it out instead")
     if not _MID.fullmatch(media.rtp.muxId or ""):
-        raise OfferError(400, f"the {media.kind} section has no a=mid")
+        raise OfferError(400, f"the {media.kind} section has no a=mid: name it")
     _check_security(media)
     if media.kind == "application":
         _check_data_section(media)
@@ -151,28 +153,30 @@ def _check_section(media: MediaDescription) -> None:
     if not media.rtcp_mux:
         raise OfferError(422, f"the {media.kind} section must have a=rtcp-mux")
     if not all(0 < extension.id < 256 for extension in media.rtp.headerExtensions):
-        raise OfferError(400, f"an a=extmap of the {media.kind} section has no number from 1 to 255")
+        raise OfferError(400, f"an a=extmap of the {media.kind} section has no number from 1 to 255: give it one")
 
 
 def _check_security(media: MediaDescription) -> None:
     ice, dtls = media.ice, media.dtls
     if ice is None or not ice.usernameFragment or not ice.password:
-        raise OfferError(400, f"the {media.kind} section has no a=ice-ufrag and a=ice-pwd")
+        raise OfferError(400, f"the {media.kind} section has no a=ice-ufrag and a=ice-pwd: add them")
     if not _ICE_USER.fullmatch(ice.usernameFragment) or not _ICE_PASSWORD.fullmatch(ice.password):
         raise OfferError(400, f"the {media.kind} section's a=ice-ufrag needs 4 to 256 characters, a=ice-pwd 22 to 256")
     if dtls is None or not any(f.algorithm.lower().startswith("sha-") for f in dtls.fingerprints):
-        raise OfferError(400, f"the {media.kind} section has no a=fingerprint and a=setup")
+        raise OfferError(400, f"the {media.kind} section has no a=fingerprint and a=setup: add them")
     if not all(_FINGERPRINT.fullmatch(fingerprint.value) for fingerprint in dtls.fingerprints):
-        raise OfferError(400, f"an a=fingerprint of the {media.kind} section is no list of hexadecimal pairs")
+        raise OfferError(
+            400, f"an a=fingerprint of the {media.kind} section is no list of hexadecimal pairs: write AB:CD:…"
+        )
 
 
 def _check_data_section(media: MediaDescription) -> None:
     if media.profile not in ("UDP/DTLS/SCTP", "DTLS/SCTP") or media.sctp_port is None:
         raise OfferError(422, "the data section must be UDP/DTLS/SCTP with an a=sctp-port")
     if not 0 < media.sctp_port < 65536:
-        raise OfferError(400, "the data section's a=sctp-port is no port")
+        raise OfferError(400, "the data section's a=sctp-port must be from 1 to 65535")
     if media.sctpCapabilities is not None and media.sctpCapabilities.maxMessageSize < 0:
-        raise OfferError(400, "the data section's a=max-message-size is negative")
+        raise OfferError(400, "the data section's a=max-message-size must not be negative")
 
 
 def _is_taken(name: str, parameters: dict[str, int | str | None]) -> bool:
@@ -255,7 +259,7 @@ def parse_fragment(text: str) -> Fragment:
     for line in text.splitlines():
         if not re.match(r"[a-z]=", line):
             if line.strip():
-                raise OfferError(400, "the body is no SDP fragment")
+                raise OfferError(400, "the body is no SDP fragment: write lines of a letter and =")
         elif line.startswith("a=ice-ufrag:"):
             username_fragment = line.partition(":")[2].strip()
         elif line.startswith("m="):
@@ -265,7 +269,7 @@ def parse_fragment(text: str) -> Fragment:
         elif line.startswith("a=candidate:"):
             candidates.append((mid or "", _candidate(line)))
             if len(candidates) > CANDIDATES_MAX:
-                raise OfferError(422, f"more than {CANDIDATES_MAX} candidates")
+                raise OfferError(422, f"the fragment has more than {CANDIDATES_MAX} candidates: send fewer")
     if not re.search(r"^a=(ice-ufrag|candidate|end-of-candidates)", text, re.MULTILINE):
-        raise OfferError(400, "the fragment has neither candidates nor an a=ice-ufrag")
+        raise OfferError(400, "the fragment has neither candidates nor an a=ice-ufrag: add some")
     return Fragment(username_fragment, tuple(candidates))

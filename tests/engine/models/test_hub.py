@@ -284,7 +284,7 @@ def http_error(kind: type[Exception], status: int) -> Exception:
         (lambda: TimeoutError("late"), "the hub can't be reached"),
         (lambda: OSError(errno.ENOSPC, "No space left on device"), "no room for org/name"),
         (lambda: PermissionError(errno.EACCES, "Permission denied"), "can't be stored in .*Permission denied"),
-        (lambda: errors.HFValidationError("bad\nid"), "org/name@v1: bad"),
+        (lambda: errors.HFValidationError("bad\nid"), "no models of such names as org/name@v1"),
     ],
 )
 def test_each_way_to_fail_is_one_line(

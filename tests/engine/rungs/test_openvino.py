@@ -227,8 +227,9 @@ def test_results_are_compared_once_for_a_conversion_and_a_precision(
 
     for file in kept.rglob("checked.json"):
         file.write_text("[]")
-    with pytest.raises(ConfigError, match="differ"):
+    with pytest.raises(ConfigError, match="can't run this model") as refused:
         openvino(fresh.model)
+    assert "differ" in str(refused.value.__cause__)
 
 
 @pytest.mark.usefixtures("kept")
@@ -249,8 +250,9 @@ def test_openvino_whose_results_differ_is_not_used(fresh: Fresh, kept: Path, mon
     backend = start(Accelerate.AUTO, fresh.model, quiet).backend
 
     assert backend.rung.name == "eager" and "openvino can't run this model" in backend.rung.why
-    with pytest.raises(ConfigError, match="differ"):
+    with pytest.raises(ConfigError, match="can't run this model") as refused:
         openvino(fresh.model)
+    assert "differ" in str(refused.value.__cause__)
 
 
 def test_auto_serves_in_eager_mode_until_there_is_a_conversion(

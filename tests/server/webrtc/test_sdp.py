@@ -113,7 +113,7 @@ def test_good_offer_is_taken(purpose: Purpose, text: str, line_end: str) -> None
         (offer(VIDEO.replace("a=ice-pwd:01234567890", "a=ice-pwd:")), 400, "22 to 256"),
         (offer(VIDEO.replace("AA:BB", "zz")), 400, "hexadecimal"),
         (offer(VIDEO + "a=extmap:99999 urn:x\n"), 400, "1 to 255"),
-        (offer(VIDEO, DATA.replace("5000", "70000")), 400, "no port"),
+        (offer(VIDEO, DATA.replace("5000", "70000")), 400, "from 1 to 65535"),
         (offer(VIDEO, DATA + "a=max-message-size:-1\n"), 400, "negative"),
         (offer(VIDEO + candidate() + "a=candidate:1 1 udp 1 192.0.2.1 5000 typ srflx raddr x rport y\n"), 400, "rport"),
         (offer(VIDEO + "a=candidate:1 1 udp 99999999999999 192.0.2.1 5000 typ host\n"), 400, "priority"),

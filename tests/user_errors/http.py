@@ -1,0 +1,179 @@
+"""The HTTP API: access, requests that are none or too large, bodies, and what is not there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from starlette.requests import Request
+
+from realtime.config import Config
+from realtime.server import body, pages, protocols, routes
+from realtime.server.access import Access
+from realtime.server.app import _full
+from realtime.server.lobby import Viewers
+from realtime.server.protocols import HttpProtocol, Settings
+
+from .case import Case
+from .texts import a_session
+
+
+def request(*chunks: bytes, is_endless: bool = False, **headers: str) -> Any:
+    """A request whose body comes in these chunks."""
+
+    async def stream() -> AsyncIterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+        if is_endless:
+            await asyncio.Event().wait()
+
+    return mock.Mock(
+        spec=Request, stream=stream, headers={name.replace("_", "-"): value for name, value in headers.items()}
+    )
+
+
+def access(token: str | None = None, method: str = "GET", **headers: str) -> Callable[[], object]:
+    """What a request is told that may not come in."""
+
+    async def run() -> str:
+        send = mock.AsyncMock()
+        given = [(name.encode(), value.encode()) for name, value in ({"host": "localhost"} | headers).items()]
+        scope = {"type": "http", "method": method, "path": "/api/config", "headers": given, "query_string": b""}
+        await Access(mock.AsyncMock(), Config(), token)(scope, mock.AsyncMock(), send)
+        return send.call_args.args[0]["body"].decode()
+
+    return run
+
+
+def bytes_of(*data: bytes, is_late: bool = False, most_connections: int = 9) -> Callable[[], object]:
+    """What a connection is told that sends these bytes."""
+
+    async def run() -> str:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await asyncio.Event().wait()
+
+        settings = Settings(app, most_connections=most_connections, send_timeout_s=1, log_config=None, lifespan="off")
+        settings.load()
+        state = mock.Mock(connections=set(), tasks=set(), total_requests=0, default_headers=[])
+        connection = HttpProtocol(config=settings, server_state=state, app_state={})
+        transport = mock.Mock(is_closing=lambda: transport.close.called, get_protocol=lambda: connection)
+        transport.get_extra_info.return_value = None
+        connection.connection_made(transport)
+        for each in data:
+            connection.data_received(each)
+        if is_late:
+            connection._head_timed_out()
+        written = b"".join(call.args[0] for call in transport.write.call_args_list)
+        for task in state.tasks:
+            task.cancel()
+        connection.connection_lost(None)
+        return written.partition(b"\r\n\r\n")[2].decode()
+
+    return run
+
+
+def patched(content: bytes) -> Callable[[], object]:
+    async def run() -> object:
+        answer = await routes.patch_session(a_session(), mock.Mock(), request(content))
+        return answer.body.decode()
+
+    return run
+
+
+def without_pages() -> str:
+    app = mock.Mock()
+    with mock.patch.object(pages, "STATIC", Path("nowhere")):
+        pages.add_to(app)
+        return app.add_api_route.call_args.args[1]().body.decode()
+
+
+async def waiting_body() -> object:
+    now = asyncio.timeout(0)
+    with mock.patch.object(asyncio, "timeout", lambda seconds: now):
+        return await body.read_body(request(is_endless=True), 10)
+
+
+async def full() -> str:
+    try:
+        Viewers(0).check()
+    except Exception as error:
+        return bytes((await _full(mock.Mock(), error)).body).decode()
+    raise AssertionError
+
+
+GET = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n"
+
+ACCESS = [
+    Case(
+        "this server does not go by the name 'evil.example'; allow it with --allowed-host",
+        "'evil.example'",
+        access(host="evil.example"),
+    ),
+    Case(
+        "the origin 'https://evil.example' may not connect; allow it with --allowed-origin https://evil.example",
+        "https://evil.example",
+        access(method="POST", origin="https://evil.example"),
+    ),
+    Case("a token is needed: open the address that the server printed", "token", access(token="secret")),
+]
+
+REQUESTS = [
+    Case(
+        "this is no request of HTTP/1.1, or one whose head is wrong: is it https:// where http:// was meant?",
+        "HTTP",
+        bytes_of(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+    ),
+    Case("too many connections are open: close some, or try again later", "connections", bytes_of(most_connections=0)),
+    Case("a request's head must be here within 10 s", "head", bytes_of(GET, is_late=True)),
+    Case("a request's head may have 65536 bytes: shorten it", "65536 bytes", bytes_of(GET + b"x: " + b"y" * 70_000)),
+    Case("a request may have 100 headers: send fewer", "headers", bytes_of(GET + b"x: y\r\n" * 101 + b"\r\n")),
+    Case("8 requests of a connection may wait: read the answers first", "8 requests", bytes_of((GET + b"\r\n") * 12)),
+    Case(
+        "a body may come in 1000 pieces: send larger ones",
+        "pieces",
+        bytes_of(b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 1001),
+    ),
+    Case(
+        "a connection may send 100 requests a second: send fewer",
+        "100 requests",
+        lambda: bytes(protocols.TOO_MANY.body).decode(),
+    ),
+]
+
+BODIES = [
+    Case("the body may have 65536 bytes: shorten it", "65536 bytes", patched(b"x" * 70_000)),
+    Case("the body must be here within 10 s", "10 s", waiting_body),
+    Case('this is no JSON object: write {"name": value}', "JSON", patched(b"hello")),
+    Case(
+        "a JSON text may have 256 values: send fewer",
+        "256",
+        patched(json.dumps({"params": {"prompt": [0] * 300}}).encode()),
+    ),
+    Case('the body must be {"params": {…}}', '"params"', patched(b'{"strength": 2}')),
+    Case("strength: must be at most 1, not 2", "strength", patched(b'{"params": {"strength": 2}}')),
+]
+
+MISSING = [
+    Case(
+        "there is no session 'door': /api/sessions lists all",
+        "'door'",
+        lambda: routes.session_of("door", mock.Mock(session=lambda name: None)),
+    ),
+    Case(
+        "this session has no picture yet: try again once it has",
+        "picture",
+        lambda: routes.get_snapshot(a_session(), mock.Mock()),
+    ),
+    Case("0 of 0 viewers watch already; try again later", "viewers", full),
+    Case(
+        "The web client is not built: run scripts/build in a checkout, or install a released wheel.",
+        "web client",
+        without_pages,
+    ),
+]
+
+CASES = [*ACCESS, *REQUESTS, *BODIES, *MISSING]
