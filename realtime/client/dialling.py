@@ -176,6 +176,8 @@ async def _open(address: Address) -> ClientConnection:
         why = error.strerror or str(error) or "no answer"
         raise UnreachableError(f"no server answers at {address.url} ({why}): start one by `realtime serve`") from error
     except WebSocketException as error:
+        if isinstance(error.__cause__, EOFError):  # a server that is just being ended accepts, and answers nothing
+            raise UnreachableError(f"{address.url} ends the connection before it answers: is it stopping?") from error
         raise WireError(f"{address.url} is no realtime server: {error}") from error
 
 

@@ -136,12 +136,14 @@ class Stream:
             All params.
 
         Raises:
-            RefusedError: the server refuses a field; nothing has changed.
+            RefusedError: the server refuses a field, or a message may not be so long; nothing has changed.
+            TypeError, ValueError: a value is none of JSON.
             ClientError: the stream has ended.
         """
+        text = _patch_text(patch)
         await self._until(lambda: self._is_open)
         answer = self._wishes.patch(patch)
-        await self._send(_patch_text(patch))
+        await self._send(text)
         return await answer
 
     async def command(self, name: str) -> None:
@@ -358,7 +360,15 @@ class _CutError(ClientError):
 
 
 def _patch_text(patch: dict[str, Any]) -> str:
-    return json.dumps({"type": "params", "params": patch})
+    """The message of a patch. What would end the stream is refused here, see `Stream.update`."""
+    try:
+        text = json.dumps({"type": "params", "params": patch}, allow_nan=False)
+    except ValueError:
+        raise ValueError(f"a patch has finite numbers, and no lists that contain themselves: {patch}") from None
+    if len(text) > protocol.TEXT_MAX_BYTES:
+        most = protocol.TEXT_MAX_BYTES
+        raise RefusedError("too_big", f"a patch of {len(text)} bytes; a server takes {most}: shorten the prompt")
+    return text
 
 
 def _command_text(name: str) -> str:
