@@ -186,6 +186,8 @@ def _refused(address: Address, error: InvalidStatus) -> ClientError:
     status = error.response.status_code
     said = (error.response.body or b"").decode(errors="replace").strip()[:200]
     detail = f"{address.url} answers {status}" + (f" ({said})" if said and not said.startswith("<") else "")
+    if status == 403 and not address.url.endswith("/ws"):
+        return WireError(f"{detail}: the path of a realtime server is /ws")
     if status in (401, 403, 421):
         return AccessError(f"{detail}: {_WRONG_TOKEN}; other names of it are allowed by --allowed-host")
     if status in _PASSING_STATUS:

@@ -181,6 +181,14 @@ async def test_wrong_token_is_said() -> None:
     assert "the token is wrong" in str(wrong) and "a token is needed" in str(missing)
 
 
+async def test_wrong_path_is_said() -> None:
+    with running() as server:
+        error = await failure(server.websocket_url + "/nope")
+
+    assert type(error) is WireError
+    assert "the path of a realtime server is /ws" in str(error)
+
+
 async def test_full_server_is_tried_again_until_there_is_room() -> None:
     with running(a_config(max_sessions=1)) as server:
         async with connect(server.websocket_url) as first, asyncio.timeout(PATIENCE_S):
