@@ -176,6 +176,8 @@ async def _open(address: Address) -> ClientConnection:
         why = error.strerror or str(error) or "no answer"
         raise UnreachableError(f"no server answers at {address.url} ({why}): start one by `realtime serve`") from error
     except WebSocketException as error:
+        if isinstance(error.__cause__, EOFError):  # a server that is just being ended accepts, and answers nothing
+            raise UnreachableError(f"{address.url} ends the connection before it answers: is it stopping?") from error
         raise WireError(f"{address.url} is no realtime server: {error}") from error
 
 
@@ -184,6 +186,8 @@ def _refused(address: Address, error: InvalidStatus) -> ClientError:
     status = error.response.status_code
     said = (error.response.body or b"").decode(errors="replace").strip()[:200]
     detail = f"{address.url} answers {status}" + (f" ({said})" if said and not said.startswith("<") else "")
+    if status == 403 and not address.url.endswith("/ws"):
+        return WireError(f"{detail}: the path of a realtime server is /ws")
     if status in (401, 403, 421):
         return AccessError(f"{detail}: {_WRONG_TOKEN}; other names of it are allowed by --allowed-host")
     if status in _PASSING_STATUS:

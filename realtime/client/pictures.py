@@ -69,6 +69,7 @@ def encoded(frame: bytes | Pixels) -> bytes:
 
     Raises:
         ValueError: it is no JPEG, PNG or WebP, and no array of RGB pixels.
+        TypeError: it is neither bytes nor an array, but a file's name, for example.
     """
     if isinstance(frame, np.ndarray):
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
@@ -76,7 +77,11 @@ def encoded(frame: bytes | Pixels) -> bytes:
         import simplejpeg
 
         return simplejpeg.encode_jpeg(np.ascontiguousarray(frame), QUALITY, colorspace="RGB", colorsubsampling="420")
-    if Format.sniff(frame) is Format.NONE:
+    try:
+        kind = Format.sniff(frame)
+    except TypeError:
+        raise TypeError(f"a frame is a picture's bytes or an array of pixels, no {type(frame).__name__}") from None
+    if kind is Format.NONE:
         raise ValueError("a frame is a JPEG, PNG or WebP picture, or an array of pixels")
     return frame
 

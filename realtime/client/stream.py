@@ -136,12 +136,14 @@ class Stream:
             All params.
 
         Raises:
-            RefusedError: the server refuses a field; nothing has changed.
+            RefusedError: the server refuses a field, or a message may not be so long; nothing has changed.
+            TypeError, ValueError: a value is none of JSON.
             ClientError: the stream has ended.
         """
+        text = _patch_text(patch)
         await self._until(lambda: self._is_open)
         answer = self._wishes.patch(patch)
-        await self._send(_patch_text(patch))
+        await self._send(text)
         return await answer
 
     async def command(self, name: str) -> None:
@@ -150,9 +152,10 @@ class Stream:
         Raises:
             ClientError: the stream has ended.
         """
+        text = _command_text(name)
         await self._until(lambda: self._is_open)
         self._wishes.command(name)
-        await self._send(_command_text(name))
+        await self._send(text)
 
     async def _send(self, message: str | bytes) -> None:
         """Send on the connection, if there still is one: if not, the reader takes care of what is lost."""
@@ -358,11 +361,23 @@ class _CutError(ClientError):
 
 
 def _patch_text(patch: dict[str, Any]) -> str:
-    return json.dumps({"type": "params", "params": patch})
+    return _text({"type": "params", "params": patch})
 
 
 def _command_text(name: str) -> str:
-    return json.dumps({"type": "command", "command": name})
+    return _text({"type": "command", "command": name})
+
+
+def _text(message: dict[str, Any]) -> str:
+    """A text message. What would end the stream is refused here, see `Stream.update`."""
+    try:
+        text = json.dumps(message, allow_nan=False)
+    except ValueError:
+        raise ValueError(f"a message has finite numbers, and no lists that contain themselves: {message}") from None
+    if len(text) > protocol.TEXT_MAX_BYTES:
+        most = protocol.TEXT_MAX_BYTES
+        raise RefusedError("too_big", f"a message of {len(text)} bytes; a server takes {most}: shorten it")
+    return text
 
 
 async def _in_thread(frames: Iterable[bytes | Pixels]) -> AsyncIterator[bytes | Pixels]:

@@ -34,6 +34,12 @@ OPEN_PREFIXES = ("/assets/",)
 WRONG_TOKEN_S = 1.0
 """How long whoever brings a wrong token waits for the answer: with the cap on connections, few can be tried."""
 
+_MISSING = {
+    False: "a token is needed: open the address that the server printed",
+    True: "the token is wrong: open the address that the server printed",
+}
+"""What is said to those without access, by whether they bring a token."""
+
 SECURITY_HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -87,7 +93,8 @@ class Access:
             await self._app(scope, receive, send)
             return
         refusal = self._refusal(scope)
-        if refusal is not None and refusal.status_code == 401 and any(_given_tokens(scope, Headers(scope=scope))):
+        is_wrong = refusal is not None and refusal.status_code == 401 and _brings_token(scope)
+        if is_wrong:
             await asyncio.sleep(WRONG_TOKEN_S)
         send_answer = _with_headers(send, self._cors_headers(Headers(scope=scope).get("origin")))
         if refusal is None:
@@ -99,13 +106,7 @@ class Access:
             # Accepted and closed, so that a browser can read the code; an unauthenticated peer gets nothing else.
             offered = scope.get("subprotocols", ())
             await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None})
-            await send(
-                {
-                    "type": "websocket.close",
-                    "code": 1008,
-                    "reason": "a token is needed: open the address that the server printed",
-                }
-            )
+            await send({"type": "websocket.close", "code": 1008, "reason": _MISSING[is_wrong]})
         else:
             await receive()
             await send({"type": "websocket.close", "code": 1008})  # before accept: the server answers 403
@@ -131,9 +132,7 @@ class Access:
             return None  # a CORS preflight, which never carries a token
         if any(self._matches(given) for given in _given_tokens(scope, headers)):
             return None
-        return _problem(
-            401, "a token is needed: open the address that the server printed", {"WWW-Authenticate": "Bearer"}
-        )
+        return _problem(401, _MISSING[_brings_token(scope)], {"WWW-Authenticate": "Bearer"})
 
     def _cors_headers(self, origin: str | None) -> dict[str, str]:
         """The headers by which a page of an allowed origin may read the answer; empty for other origins."""
@@ -165,6 +164,10 @@ class Access:
         secure = HTTPConnection(scope).url.scheme == "https"
         response.set_cookie(COOKIE, self._token or "", httponly=True, samesite="strict", secure=secure)
         return response
+
+
+def _brings_token(scope: Scope) -> bool:
+    return any(_given_tokens(scope, Headers(scope=scope)))
 
 
 def _given_tokens(scope: Scope, headers: Headers) -> Iterable[str]:

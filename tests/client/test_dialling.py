@@ -136,6 +136,28 @@ async def test_nobody_at_the_address_is_said_at_once(unused_tcp_port: int) -> No
     assert "realtime serve" in str(error)
 
 
+async def test_server_that_ends_before_it_answers_is_tried_again() -> None:
+    attempts = 0
+
+    async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal attempts
+        attempts += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(end, "127.0.0.1", 0) as server:
+        address = Address.parse(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws")
+
+        async def attempt() -> dialling.Dialled:
+            if attempts == 3:
+                raise SessionEndedError
+            return await dialling.dial(address, lambda message: None, None)
+
+        async with asyncio.timeout(PATIENCE_S):
+            with pytest.raises(SessionEndedError):
+                await dialling.persistently(attempt, PATIENCE_S)
+
+
 async def test_server_that_is_not_ready_in_time_says_what_it_does() -> None:
     async def load(websocket: ServerConnection) -> None:
         await websocket.send(json.dumps({"type": "loading", "stage": "loading tiny", "percent": None}))
@@ -152,9 +174,19 @@ async def test_server_that_is_not_ready_in_time_says_what_it_does() -> None:
 
 async def test_wrong_token_is_said() -> None:
     with running(token="secret") as server:
-        error = await failure(server.websocket_url, token="wrong")
+        wrong = await failure(server.websocket_url, token="wrong")
+        missing = await failure(server.websocket_url)
 
-    assert type(error) is AccessError
+    assert type(wrong) is type(missing) is AccessError
+    assert "the token is wrong" in str(wrong) and "a token is needed" in str(missing)
+
+
+async def test_wrong_path_is_said() -> None:
+    with running() as server:
+        error = await failure(server.websocket_url + "/nope")
+
+    assert type(error) is WireError
+    assert "the path of a realtime server is /ws" in str(error)
 
 
 async def test_full_server_is_tried_again_until_there_is_room() -> None:

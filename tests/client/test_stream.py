@@ -91,6 +91,28 @@ async def test_refused_patch_is_an_error_that_names_the_field(server: RunningSer
     assert (params["strength"], params["version"]) == (0.7, 1)
 
 
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [("x" * 70_000, RefusedError), (object(), TypeError), (float("nan"), ValueError)],
+    ids=["too long", "no JSON", "not finite"],
+)
+async def test_patch_that_can_not_be_sent_is_refused_here_and_not_waited_for(
+    server: RunningServer, value: object, kind: type[Exception]
+) -> None:
+    async with connect(server.websocket_url) as stream:
+        with pytest.raises(kind):
+            await stream.update(prompt=value)
+        params = await stream.update(prompt="comic")
+
+    assert (params["prompt"], params["version"], stream.connections) == ("comic", 1, 1)
+
+
+async def test_name_of_a_file_is_no_frame(server: RunningServer) -> None:
+    async with connect(server.websocket_url) as stream:
+        with pytest.raises(TypeError, match=r"bytes or an array of pixels, no str"):
+            await stream.send("picture.jpg")  # type: ignore[arg-type]
+
+
 async def test_messages_are_told(server: RunningServer) -> None:
     told: list[dict[str, Any]] = []
     async with connect(server.websocket_url, on_message=told.append) as stream:
