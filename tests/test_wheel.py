@@ -12,7 +12,7 @@ from tests.test_layers import imported
 ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "realtime").rglob("*.py"))
 COMPARING = {
-    *("stock", "demo", "demo_server", "floor", "floors", "side_by_side", "contenders", "rivals", "encoders", "video"),
+    *("stock", "demo", "demo_server", "floor", "floors", "side_by_side", "contenders", "rivals", "encoders"),
     *("rtc", "rtc_runs", "tables", "engine_tables", "webrtc_tables", "plots", "headline", "draw", "comparison"),
     *("coldstart", "busy", "echo_server", "stand_in", "shapes", "likeness", "trials", "goals", "targets"),
 }

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.conftest import browser, browser_path, camera_file, remote_port
+from tests.browser.conftest import browser, browser_path, camera_file, launching, remote_port
 from tests.fakes.servers import RunningServer
 
 from .driver import (
@@ -25,7 +25,7 @@ from .driver import (
     wait_until,
 )
 
-__all__ = ["browser", "camera_file", "remote_port"]
+__all__ = ["browser", "camera_file", "launching", "remote_port"]
 pytestmark = [pytest.mark.interop, pytest.mark.browser]
 
 SCRIPT = (CLIENTS / "browser.js").read_text().split("\n", 2)[2].strip().removesuffix(";")

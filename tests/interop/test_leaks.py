@@ -19,12 +19,21 @@ GROWTH_S = 60 if LONG else 12
 SOUND_SPEED = 10
 """Sound that nobody reads grows slowly: at ten times its rate by 2 MB a second."""
 KEPT_MB_PER_S = 2
+MOST_MB = KEPT_MB_PER_S * GROWTH_S / 3
+TRIES = 4
 
 
 def holdings(server: ServerProcess) -> tuple[int, int]:
     """Files, sockets among them, and threads."""
     process = psutil.Process(server.process.pid)
     return process.num_fds(), process.num_threads()
+
+
+def growth_mb(server: ServerProcess) -> float:
+    """By how much its memory grows in `GROWTH_S`."""
+    before = server.memory
+    time.sleep(GROWTH_S)
+    return (server.memory - before) / 1e6
 
 
 def test_connects_and_ends_leave_no_socket_and_no_thread(h264_file: Path) -> None:
@@ -64,11 +73,11 @@ def test_what_is_sent_is_not_kept(h264_file: Path) -> None:
         with node("whip_libdatachannel.mjs", "node-datachannel", candidates=False, **options) as client:
             client.event("connected")
             time.sleep(8)
-            before = server.memory
-            time.sleep(GROWTH_S)
-            grown_mb = (server.memory - before) / 1e6
+            grown_mb = [growth_mb(server)]
+            while grown_mb[-1] >= MOST_MB and len(grown_mb) < TRIES:  # the decoder's memory levels off; a leak doesn't
+                grown_mb.append(growth_mb(server))
             client.leave()
     FIGURES.add(
-        "libdatachannel, WHIP", f"{GROWTH_S} s, sound at {SOUND_SPEED} times its rate", more=f"{grown_mb:+.1f} MB"
+        "libdatachannel, WHIP", f"{GROWTH_S} s, sound at {SOUND_SPEED} times its rate", more=f"{grown_mb[-1]:+.1f} MB"
     )
-    assert grown_mb < KEPT_MB_PER_S * GROWTH_S / 3
+    assert grown_mb[-1] < MOST_MB, grown_mb

@@ -94,7 +94,7 @@ async def test_sessions_tell_who_is_on(http: httpx2.AsyncClient, peer: Peer) -> 
 
     (session,) = (await http.get("/api/sessions")).json()["sessions"]
 
-    assert set(session) == {"session", "connected", "frozen", "params", "stats"}
+    assert set(session) == {"session", "connected", "frozen", "params", "stats", "heard"}
     assert (session["session"], session["connected"], session["frozen"]) == ("here", True, False)
     assert session["params"]["width"] == 64
     assert session["stats"]["rung"] == str(EchoEngine().info.rung), "the sentence"
