@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 from starlette.responses import PlainTextResponse
 from uvicorn._types import ASGISendEvent
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -99,6 +99,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Forget the connection and its timers."""
         self._end_head()
         self._end_stall()
+        self._end_answer()
         super().connection_lost(exc)
 
     def drop(self) -> None:
@@ -118,6 +119,7 @@ class HttpProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer a request that is not read to its end, and close. Called by uvicorn where one can't be parsed."""
         self._end_head()
+        self._end_answer()
         body = f"{self._problem}\n".encode()
         head = (
             f"HTTP/1.1 {self._status.value} {self._status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
@@ -215,6 +217,20 @@ class HttpProtocol(HttpToolsProtocol):
 
     _is_between_requests = False
     _body_pieces = 0
+
+    # -- the answer that is being made ------------------------------------------------------------------------------
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _end_answer(self) -> None:
+        """Nothing more of it is written. uvicorn tells this to the newest request only, which may wait in line."""
+        if self._answering is not None:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
+
+    _answering: RequestResponseCycle | None = None
 
     # -- a client that takes nothing --------------------------------------------------------------------------------
 

@@ -343,6 +343,36 @@ async def test_peer_that_does_not_speak_http_does_no_harm(server: ServerProcess,
     writer.close()
 
 
+@pytest.mark.parametrize(
+    ("request_", "is_answered"),
+    [
+        pytest.param(
+            b"PATCH /api/sessions/here HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{", False, id="in a body"
+        ),
+        pytest.param(
+            b"GET /api/sessions/here/snapshot HTTP/1.1\r\nHost: localhost\r\n\r\n" * 30, True, id="refused in line"
+        ),
+    ],
+)
+async def test_client_that_leaves_before_its_answer_leaves_nothing_in_the_log(
+    request_: bytes, is_answered: bool
+) -> None:
+    with serving("--log-level", "warning") as server:
+        async with connected(server.websocket_url, session="here") as peer:
+            await peer.restyle(1)
+            for _ in range(30):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
+                writer.write(request_)
+                await writer.drain()
+                if is_answered:
+                    await reader.read(1)
+                writer.close()
+            await assert_serves(server)
+        server.stop()
+
+        assert server.errors() == ""
+
+
 async def test_foreign_pages_socket_is_refused_in_the_handshake(server: ServerProcess) -> None:
     with pytest.raises(InvalidStatus) as caught:
         async with dialled(server.websocket_url, origin="http://evil.example"):

@@ -40,6 +40,7 @@ CAUSED_BY_NO_USER = {
         "__init__.py": ["module … has no attribute …"],
         "server/snapshot.py": ["this PNG holds no recipe"],
     },
+    "said when its hearer has left": {"server/body.py": ["the body is not whole"]},
     "a mistake of ours": {
         "engine/diffusion.py": ["… jobs for … free rows"],
         "engine/recipe.py": ["this recipe has no second row"],
