@@ -29,7 +29,8 @@ HALF_OPEN_MAX = 128
 PIPELINED_MAX = 8
 """Requests that wait for an answer to the one before."""
 BODY_PIECES_MAX = 1000
-"""Pieces that a request's body comes in: a chunk of one byte costs as much as one of a kilobyte."""
+"""Small pieces that a request's body comes in: a chunk of one byte costs as much as one of a kilobyte."""
+SMALL_PIECE_BYTES = 256
 REQUESTS_PER_SECOND = 100
 """Of one connection, and as many at once."""
 FRAMES_PER_SECOND = 1000
@@ -203,7 +204,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
-        self._body_pieces += 1
+        self._body_pieces += len(body) < SMALL_PIECE_BYTES
         if self._body_pieces > BODY_PIECES_MAX:
             raise self._refusal(
                 HTTPStatus.BAD_REQUEST, f"a body may come in {BODY_PIECES_MAX} pieces: send larger ones"

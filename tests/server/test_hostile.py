@@ -21,6 +21,7 @@ from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from realtime.frame import Format
+from realtime.params import BLEND_MAX_CHARS
 from tests.fakes.frames import a_message
 from tests.fakes.pictures import encoded
 from tests.fakes.servers import ServerProcess, a_config, echo_load, running, serving
@@ -254,11 +255,11 @@ async def test_client_that_stops_reading_is_cut_and_its_connection_goes(server: 
 
 @pytest.mark.slow
 async def test_client_that_asks_and_takes_no_answers_costs_no_memory(server: ServerProcess) -> None:
-    """Each patch of 64 KB is answered with up to 190 KB: a flood of them must not pile up."""
+    """Each patch of 16 KB is answered with 48 KB: a flood of them must not pile up."""
     await assert_serves(server)
     await until(lambda: open_sockets(server) == 0)
     before = server.memory
-    prompts = [{"text": "\N{GRINNING FACE}" * 1900, "weight": 1}] * 8
+    prompts = [{"text": "\N{GRINNING FACE}" * (BLEND_MAX_CHARS // 8), "weight": 1}] * 8
     patch = json.dumps({"type": "params", "params": {"prompt": prompts}}, ensure_ascii=False)
     async with deaf_client(server) as websocket:
         most = await keep_sending(server, websocket, patch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncGenerator
@@ -161,13 +162,19 @@ class RtcPeer:
             await self._reader
 
 
+CLOSE_S = 10.0
+
+
 @asynccontextmanager
 async def rtc_peer(url: str) -> AsyncGenerator[RtcPeer]:
     peer = RtcPeer(url)
     try:
         yield peer
     finally:
-        await peer.close()
+        # aiortc's own end waits for ever now and then where the other side has ended it meanwhile.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await peer.close()
 
 
 @asynccontextmanager
