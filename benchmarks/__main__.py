@@ -12,7 +12,7 @@ import typer
 
 from realtime.bench.cli import Output, Raw, TickMs
 from realtime.cli import Commands, fail
-from realtime.config import Device, Dtype
+from realtime.config import Accelerate, Device, Dtype
 
 app = typer.Typer(
     cls=Commands,
@@ -59,6 +59,14 @@ def server(
         raw=raw,
         output=output,
     )
+
+
+@app.command()
+def scaling(output: Output = None) -> None:
+    """10, 100 and 1,000 GPUs: a simulation, of computed times a tick."""
+    from .scaling.bench import scaling_bench
+
+    scaling_bench(output)
 
 
 @app.command()
@@ -111,6 +119,29 @@ def engine(
 
 
 @app.command()
+def calm(
+    accelerate: Annotated[Accelerate, typer.Option(help="As in serve.")] = Accelerate.AUTO,
+    photograph: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of which clips are made; again for more. Default: six, five of scikit-image and scikit-learn."
+        ),
+    ] = None,
+    side_px: Annotated[int, typer.Option(min=64, max=1024, help="Of the pictures.")] = 256,
+    sheet: Annotated[Path | None, typer.Option(help="Draw a picture of it to this JPEG, and measure nothing.")] = None,
+    output: Output = None,
+) -> None:
+    """How calm the embedded model's pictures are, by `calm`: flicker along known motions, sharpness, ghosts."""
+    from .calm.bench import calm_bench
+    from .calm.photographs import NAMES
+    from .calm.sheet import draw_sheet
+
+    if sheet is not None:
+        return draw_sheet((photograph or NAMES)[0], sheet)
+    calm_bench(accelerate=accelerate, photographs=photograph or (), side_px=side_px, output=output)
+
+
+@app.command()
 def coldstart(
     model: Annotated[str, typer.Option(help="As in serve.")] = "tiny",
     accelerate: Annotated[list[str] | None, typer.Option(help="A rung beside off; again for more: auto.")] = None,
@@ -122,6 +153,20 @@ def coldstart(
     from .server.coldstart import coldstart_bench
 
     coldstart_bench(model, accelerate or ("auto",), repetitions, options=option or (), output=output)
+
+
+@app.command()
+def devices(
+    model: Annotated[str, typer.Option(help="As in serve.")] = "echo:10",
+    devices: Annotated[str, typer.Option(help="As in serve; the first is measured alone too.")] = "cpu,cpu",
+    seconds: Seconds = 8.0,
+    repetitions: Repetitions = 5,
+    output: Output = None,
+) -> None:
+    """What a server of several engines delivers beside one of one engine."""
+    from .server.devices import devices_bench
+
+    devices_bench(model, devices, seconds, repetitions, output=output)
 
 
 @app.command()

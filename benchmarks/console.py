@@ -20,7 +20,7 @@ def show(answer: dict[str, Any]) -> None:
         report.show_runs(answer)
     report.show_arms(comparisons)
     _show_ratios(ratios)
-    _show_targets(answer["targets"])
+    show_targets(answer["targets"])
 
 
 def _show_ratios(ratios: dict[str, dict[str, float]]) -> None:
@@ -29,7 +29,8 @@ def _show_ratios(ratios: dict[str, dict[str, float]]) -> None:
     report.show_table("ours over theirs", ("what", *columns), rows)
 
 
-def _show_targets(targets: dict[str, dict[str, Any]]) -> None:
+def show_targets(targets: dict[str, dict[str, Any]]) -> None:
+    """Print what was wanted and what was measured."""
     rows = (
         [
             name,

@@ -1,4 +1,4 @@
-"""The command line: serve, models, doctor; `bench` has its own.
+"""The command line: serve, models, doctor; `bench` and `workers` have their own.
 
 Heavy imports stand inside the commands: `--help`, `doctor` and mistakes in the configuration must not wait for torch.
 """
@@ -12,7 +12,7 @@ import re
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import typer
 from pydantic import SecretStr, ValidationError
@@ -21,8 +21,12 @@ from typer.core import TyperGroup
 from .bench.cli import app as bench_app
 from .config import Config, load_config
 from .errors import RealtimeError
+from .operate import app as workers_app
 from .refusals import first_in_words
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .server.app import Announced
 
 EXIT_USAGE = 2
 
@@ -63,6 +67,7 @@ app = typer.Typer(
 models_app = typer.Typer(help="The models that go by a name.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 app.add_typer(bench_app, name="bench")
+app.add_typer(workers_app, name="workers")
 
 
 class LogLevel(StrEnum):
@@ -110,13 +115,31 @@ def _serve(**flags: Any) -> None:
 
 
 def _announce(config: Config) -> Any:
-    def announce(address: str) -> None:
-        typer.echo(f"realtime {__version__} with --model {config.model}: open {address}")
+    def announce(announced: Announced) -> None:
+        typer.echo(f"realtime {__version__} with --model {config.model}: open {announced.address}")
+        if announced.on_network:
+            typer.echo(f"From other machines: {announced.on_network}")
+            _show_code(announced.on_network)
+        if announced.fingerprint:
+            typer.echo(f"Browsers ask once whether to trust its certificate, whose SHA-256 is {announced.fingerprint}")
         if not config.is_loopback and not config.token:
             typer.echo("The token in it was made for this run; keep one with --token or REALTIME_TOKEN.")
         sys.stdout.flush()
 
     return announce
+
+
+def _show_code(address: str) -> None:
+    """Show the address as a QR code, where somebody sees it and the terminal has the characters."""
+    from .qr import BLOCKS, qr_code
+
+    if not sys.stdout.isatty():
+        return
+    try:
+        "".join(BLOCKS).encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return
+    typer.echo(qr_code(address))
 
 
 def _serve_signature() -> inspect.Signature:
@@ -153,7 +176,7 @@ def _option(name: str, annotation: Any, text: str, default: Any) -> inspect.Para
     wanted = list[kind] | None if many else kind | None  # type: ignore[valid-type]
     flag = re.sub(r"(?<=ss)es$|s$", "", name) if many else name
     spelling = f"--{flag.replace('_', '-')}"
-    if kinds[0] is bool:
+    if kinds[0] is bool and not name.startswith("no_"):
         spelling += f"/--no-{flag.replace('_', '-')}"
     option = typer.Option(spelling, help=text + shown, show_default=False)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[wanted, option])
@@ -199,7 +222,8 @@ def doctor() -> None:
     """Look at this machine and say what would keep the server from working, and what to do about it."""
     from .doctor import examine
 
-    findings = examine()
-    for finding in findings:
+    failures = 0
+    for finding in examine():
         typer.echo(f"{finding.verdict.value:<5} {finding.subject}: {finding.text}")
-    raise typer.Exit(int(any(finding.is_failure for finding in findings)))
+        failures += finding.is_failure
+    raise typer.Exit(int(failures > 0))

@@ -26,6 +26,10 @@ ICE_SERVER = re.compile(
 )
 
 
+PATH_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]{1,64}){1,8}")
+"""`/studio`: no slash at its end, and no other host's."""
+_DEVICES = re.compile(r"all|(?:cuda(?::\d{1,3})?|mps|cpu)(?:,(?:cuda(?::\d{1,3})?|mps|cpu)){0,63}")
+_PORTS = re.compile(r"\d{4,5}(?:-\d{4,5})?")
 SESSION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -92,6 +96,21 @@ class IceServer:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
+def port_range(text: str) -> range:
+    """The ports of `A-B`, both of them included, or of one alone; none where it is empty.
+
+    Raises:
+        ValueError: it is no range.
+    """
+    if not text:
+        return range(0)
+    first, dash, last = text.partition("-")
+    ports = (int(first), int(last if dash else first)) if _PORTS.fullmatch(text) else (0, 0)
+    if not 1024 <= ports[0] <= ports[1] <= 65535:
+        raise ValueError(f"{text[:32]!r} are no ports: write two from 1024 to 65535, as 40000-40100")
+    return range(ports[0], ports[1] + 1)
+
+
 class Device(StrEnum):
     """The device of the engine; `auto` takes CUDA, then Apple's MPS, then the CPU."""
 
@@ -110,6 +129,23 @@ class Dtype(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
+class Tls(StrEnum):
+    """Where https comes from, if no certificate is given."""
+
+    OFF = "off"
+    SELF = "self"
+
+
+class DecoderProcess(StrEnum):
+    """What is decoded outside of the process that holds the sessions."""
+
+    OFF = "off"
+    MOST = "most"
+    """Video, PNG and WebP."""
+    ALL = "all"
+    """JPEG too."""
+
+
 class Accelerate(StrEnum):
     """The rung that runs the model; `auto` takes the fastest that this machine and this model have."""
 
@@ -119,6 +155,10 @@ class Accelerate(StrEnum):
     COMPILE = "compile"
     AOTI = "aoti"
     OPENVINO = "openvino"
+
+
+NO_RUNGS = (Accelerate.AUTO, Accelerate.OFF)
+"""What `accelerate` may be that names no rung."""
 
 
 class ModelConfig(BaseModel):
@@ -143,13 +183,33 @@ class ModelConfig(BaseModel):
     dtype: Annotated[Dtype, Field(description="Number format of the weights.")] = Dtype.AUTO
 
 
-class Config(ModelConfig, BaseSettings):
+class EngineConfig(ModelConfig):
+    """The engine to load, and how: all that its process needs to know, and nothing that is secret. Frozen."""
+
+    devices: Annotated[
+        str,
+        Field(description="An engine on each, in a process of its own: cuda:0,cuda:1 or all (GPUs) or cpu,cpu."),
+    ] = ""
+    accelerate: Annotated[Accelerate, Field(description="Rung of speed.")] = Accelerate.AUTO
+    avoid_rungs: Annotated[
+        tuple[Accelerate, ...], Field(description="Rungs that are not to run, as openvino: what crashes here.")
+    ] = ()
+    max_rows: Annotated[int, Field(ge=1, le=64, description="Rows of one tick: frames in flight in one UNet call.")] = 8
+
+
+class Config(EngineConfig, BaseSettings):
     """Fixed while the process lives. Frozen; every field is a flag of `realtime serve` and a `REALTIME_*` variable."""
 
     model_config = SettingsConfigDict(env_prefix="REALTIME_", frozen=True, extra="forbid", env_ignore_empty=True)
 
-    accelerate: Annotated[Accelerate, Field(description="Rung of speed.")] = Accelerate.AUTO
-
+    engine_process: Annotated[
+        bool | None,
+        Field(description="Run the engine in a process of its own, started again when it dies; default: on a GPU."),
+    ] = None
+    decoder_process: Annotated[
+        DecoderProcess,
+        Field(description="Decode what clients send in processes of their own: most (all but JPEG), all, or off."),
+    ] = DecoderProcess.MOST
     host: Annotated[str, Field(description="Address to listen on; other than loopback, a token is required.")] = (
         "127.0.0.1"
     )
@@ -160,6 +220,20 @@ class Config(ModelConfig, BaseSettings):
     token_file: Annotated[
         Path | None, Field(description="File with the access token: unlike --token, no process list shows it.")
     ] = None
+    tls: Annotated[
+        Tls, Field(description="self: https with a certificate that is made for this machine's addresses.")
+    ] = Tls.OFF
+    tls_cert: Annotated[Path | None, Field(description="Certificate chain for https, in PEM; with --tls-key.")] = None
+    tls_key: Annotated[Path | None, Field(description="Its private key, in PEM.")] = None
+    state: Annotated[
+        Path | None,
+        Field(description="File that keeps sessions' names and params over a restart; default: by the port."),
+    ] = None
+    no_state: Annotated[bool, Field(description="Keep nothing over a restart.")] = False
+    root_path: Annotated[
+        str,
+        Field(description="Path that a reverse proxy serves this server under; default: what X-Forwarded-Prefix says."),
+    ] = ""
     allowed_origins: Annotated[
         tuple[str, ...], Field(description="Further web origins that may connect, as https://host:port.")
     ] = ()
@@ -180,6 +254,10 @@ class Config(ModelConfig, BaseSettings):
         tuple[str, ...], Field(description="Addresses of this machine for WebRTC; default: all but loopback.")
     ] = ()
 
+    udp_ports: Annotated[
+        str, Field(description="UDP ports for WebRTC, as 40000-40100; default: any that the system gives.")
+    ] = ""
+
     max_sessions: Annotated[int, Field(ge=1, le=1000, description="Sessions at once.")] = 8
     min_session_fps: Annotated[
         float,
@@ -188,10 +266,16 @@ class Config(ModelConfig, BaseSettings):
     max_waiting: Annotated[
         int, Field(ge=0, le=10_000, description="How many may wait in line when sessions run out; 0 refuses them.")
     ] = 0
+    session_s: Annotated[float, Field(ge=0, description="A session ends after so long; 0: never.")] = 0.0
+    idle_s: Annotated[
+        float, Field(ge=0, description="A session without frames and changes ends after so long; 0: never.")
+    ] = 0.0
+    max_sessions_per_address: Annotated[
+        int, Field(ge=0, le=1000, description="Sessions at once from one address of a client; 0: any number.")
+    ] = 0
     max_viewers: Annotated[
         int, Field(ge=0, le=10_000, description="Who may watch sessions at once: WHEP, overlays, MJPEG.")
     ] = 64
-    max_rows: Annotated[int, Field(ge=1, le=64, description="Rows of one tick: frames in flight in one UNet call.")] = 8
     rows_per_session: Annotated[
         int, Field(ge=1, le=8, description="1: lowest latency. Up to the step count: the stream batch, more fps.")
     ] = 1
@@ -201,8 +285,14 @@ class Config(ModelConfig, BaseSettings):
         int, Field(ge=64 * 64, description="Largest picture that params may ask for, in pixels.")
     ] = 1024 * 1024
     engine_restarts: Annotated[
-        int, Field(ge=0, le=1000, description="How often an engine that breaks is loaded again; 0: the server ends.")
-    ] = 0
+        int | None,
+        Field(
+            ge=0,
+            le=1000,
+            description="How often an engine that broke is loaded again before the server ends; "
+            "default: without end where it has a process, else 0.",
+        ),
+    ] = None
     resume_s: Annotated[float, Field(ge=0, description="How long a session waits for its client after a cut.")] = 30.0
     send_timeout_s: Annotated[float, Field(gt=0, description="A client that takes nothing for this long is cut.")] = 5.0
 
@@ -223,6 +313,60 @@ class Config(ModelConfig, BaseSettings):
         if not token:
             raise ValueError(f"the token file {file} is empty: write the token into it")
         return fields | {"token": token}
+
+    @model_validator(mode="after")
+    def _check_devices(self) -> Config:
+        if self.devices and self.device is not Device.AUTO:
+            raise ValueError("give --device or --devices, not both")
+        if self.devices and self.engine_process is False:
+            raise ValueError("--devices gives each engine a process: leave --no-engine-process out")
+        return self
+
+    @model_validator(mode="after")
+    def _check_rungs(self) -> Config:
+        for rung in self.avoid_rungs:
+            if rung in NO_RUNGS:
+                raise ValueError(f"--avoid-rung {rung} names no rung: --accelerate off avoids all")
+            if rung is self.accelerate:
+                raise ValueError(f"give --accelerate {rung} or --avoid-rung {rung}, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _check_state(self) -> Config:
+        if self.state is not None and self.no_state:
+            raise ValueError("give --state or --no-state, not both")
+        if self.state is not None and self.state.expanduser().is_dir():
+            raise ValueError(f"--state {self.state} is a folder: name a file in it")
+        return self
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Config:
+        if (self.tls_cert is None) is not (self.tls_key is None):
+            raise ValueError("give --tls-cert and --tls-key together")
+        if self.tls_cert is not None and self.tls is not Tls.OFF:
+            raise ValueError("give --tls self, or --tls-cert and --tls-key, not both")
+        return self
+
+    @field_validator("root_path")
+    @classmethod
+    def _check_root_path(cls, path: str) -> str:
+        path = path.rstrip("/")
+        if path and not PATH_PREFIX.fullmatch(path):
+            raise ValueError(f"{path[:64]!r} is no path: write one as /studio")
+        return path
+
+    @field_validator("devices")
+    @classmethod
+    def _check_names_of_devices(cls, devices: str) -> str:
+        if devices and not _DEVICES.fullmatch(devices):
+            raise ValueError(f"{devices[:32]!r} are no devices: write cuda:0,cuda:1 or all (GPUs), or cpu,cpu")
+        return devices
+
+    @field_validator("udp_ports")
+    @classmethod
+    def _check_udp_ports(cls, ports: str) -> str:
+        port_range(ports)
+        return ports
 
     @field_validator("inputs")
     @classmethod

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata, resources
 from pathlib import Path
 
-from .config import Config
+from .config import Config, Device
+from .engine.load import likely_device
 from .engine.rungs.toolchain import compiler_obstacle, cxx, packages_obstacle
 
 NEEDED = (
@@ -26,6 +28,12 @@ NEEDED = (
     "uvicorn",
     "fastapi",
 )
+FORECAST = (sys.executable, "-m", "realtime.bench.forecast")
+FORECAST_TIMEOUT_S = 180.0
+"""A busy laptop needs half a minute to load the embedded model; what takes longer than this tells nobody anything."""
+SIDES_PX = (256, 384, 512)
+LIVE_FPS = 10
+"""Frames a second below which a picture follows visibly late."""
 ROOMY_BYTES = 10 * 2**30
 """Free space below which the model cache is a note: a few models of a few GB each."""
 
@@ -57,12 +65,13 @@ class Finding:
         return self.verdict is Verdict.FAIL
 
 
-def examine() -> list[Finding]:
-    """All checks, the most important first."""
+def examine() -> Iterator[Finding]:
+    """The findings of all checks, each when it is known; the last one takes as long as loading a model."""
     checks: tuple[Callable[[], Finding], ...] = (
-        python, packages, gpu, openvino, compiler, rungs, embedded_model, web_client, port, hub_cache,
+        python, packages, gpu, openvino, compiler, rungs, embedded_model, web_client, port, hub_cache, speed,
     )  # fmt: skip
-    return [check() for check in checks]
+    for check in checks:
+        yield check()
 
 
 def python() -> Finding:
@@ -113,7 +122,7 @@ def openvino() -> Finding:
 
 def compiler() -> Finding:
     """The compilers that `--accelerate compile` and `aoti` need."""
-    obstacle = compiler_obstacle(_device()) or packages_obstacle(_device())
+    obstacle = compiler_obstacle(likely_device()) or packages_obstacle(likely_device())
     if obstacle:
         return Finding(Verdict.NOTE, "compiler", obstacle)
     return Finding(Verdict.OK, "compiler", cxx() or "")
@@ -121,19 +130,13 @@ def compiler() -> Finding:
 
 def rungs() -> Finding:
     """The rungs that this machine has, slowest first."""
-    is_cuda = _device() == "cuda"
+    device = likely_device()
+    is_cuda = device is Device.CUDA
     found = ["off (eager)", "graphs"] if is_cuda else ["off (eager)"]
     found += ["openvino"] if not is_cuda and _installed("openvino") else []
-    found += ["compile"] if not compiler_obstacle(_device()) else []
-    found += ["aoti"] if not packages_obstacle(_device()) else []
-    return Finding(Verdict.OK, "rungs", f"for --accelerate on {_device()}: {', '.join(found)}")
-
-
-def _device() -> str:
-    """The device that torch would use, as far as can be told without importing it."""
-    if shutil.which("nvidia-smi") is not None and "+cpu" not in (_installed("torch") or ""):
-        return "cuda"
-    return "mps" if sys.platform == "darwin" else "cpu"
+    found += ["compile"] if not compiler_obstacle(device) else []
+    found += ["aoti"] if not packages_obstacle(device) else []
+    return Finding(Verdict.OK, "rungs", f"for --accelerate on {device}: {', '.join(found)}")
 
 
 def embedded_model() -> Finding:
@@ -175,3 +178,31 @@ def hub_cache() -> Finding:
     if free > ROOMY_BYTES:
         return Finding(Verdict.OK, "model cache", text)
     return Finding(Verdict.NOTE, "model cache", f"{text}: free some, or set HF_HUB_CACHE to a folder on another disk")
+
+
+def speed() -> Finding:
+    """The frame rates that the embedded model will have, from two seconds of it in a process of its own."""
+    others = _busy_cores()
+    try:
+        ran = subprocess.run(FORECAST, capture_output=True, text=True, timeout=FORECAST_TIMEOUT_S, check=True)
+        found = json.loads(ran.stdout.splitlines()[-1])
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr.strip().splitlines() or [f"it ended with {error.returncode}"])[-1]
+        return Finding(Verdict.NOTE, "speed", f"the embedded model can't be run: {last}")
+    except subprocess.TimeoutExpired:
+        text = f"the embedded model took over {FORECAST_TIMEOUT_S:.0f} s to load: try again when the machine is idle"
+        return Finding(Verdict.NOTE, "speed", text)
+    # A frame's time goes with its pixels.
+    rates = [1000 / found["frame_ms"] * (found["side_px"] / side) ** 2 for side in SIDES_PX]
+    told = ", ".join(f"{side}×{side} {rate:.2g}" for side, rate in zip(SIDES_PX, rates, strict=True))
+    text = f"embedded model, frames a second: {told} ({found['rung']})"
+    if rates[0] >= LIVE_FPS:
+        return Finding(Verdict.OK, "speed", text)
+    busy = f"other programs kept {others:.1f} of {os.cpu_count()} cores busy: end them and ask again" if others else ""
+    return Finding(Verdict.NOTE, "speed", f"{text}; slow: {busy or 'see the notes above, or use a GPU'}")
+
+
+def _busy_cores() -> float:
+    """Cores that were busy in the last minute, before this program loads anything; 0 below a half, or if unknown."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    return load if load >= 0.5 else 0.0

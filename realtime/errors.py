@@ -10,7 +10,7 @@ Knows close codes and nothing else of the wire; must not know sessions or the en
     ├── ParamsError          the patch is refused by field; the old params stay
     ├── FrameError           one frame is dropped, counted and answered
     ├── SourceError          video that is fetched can't be read: it is tried again, or left alone where that is no use
-    ├── EngineError          the engine is broken: all are closed with 1011 and the process ends, or another is loaded
+    ├── EngineError          the engine is broken: another is loaded, or all are closed with 1011 and the process ends
     └── ClientError          what a program that uses `realtime.client` gets: why, and what to do
         ├── UnreachableError      * no server answers at the address
         ├── NotReadyError         * the server answers, and is not ready in time
@@ -112,7 +112,17 @@ class SourceError(RealtimeError):
 
 
 class EngineError(RealtimeError):
-    """The engine can't go on: the process ends."""
+    """The engine can't go on: another is loaded, or the process ends.
+
+    Args:
+        blames_frames: whether a frame may have broken it: none has where somebody has ended its process, for example.
+        blames_engine: whether the engine may have: another one would do better on another rung, for example.
+    """
+
+    def __init__(self, message: str = "", *, blames_frames: bool = True, blames_engine: bool = True) -> None:
+        super().__init__(message)
+        self.blames_frames = blames_frames
+        self.blames_engine = blames_engine
 
 
 class ClientError(RealtimeError):

@@ -5,6 +5,7 @@ Plain frozen data, so that an engine may live in another process. Must not know 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING
 from .errors import FrameError
 from .params import Params
 from .planes import Planes
+from .references import NO_REFERENCES
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Pixels = npt.NDArray[np.uint8]
+    from .pixels import Pixels
+
     Thumbnail = npt.NDArray[np.float32]
 
 
@@ -85,6 +88,7 @@ class Order:
         admitted_ns: our monotonic clock when the scheduler picked the frame.
         number: given by the scheduler, unique while the process lives.
         encode: whether the result is to be encoded; a connection that sends video takes its pixels.
+        references: the pictures that the params name, by id, as far as they are kept: uint8 [height, width, 3], RGB.
     """
 
     frame: Frame
@@ -93,6 +97,7 @@ class Order:
     admitted_ns: int
     number: int = 0
     encode: bool = True
+    references: Mapping[str, Pixels] = field(default_factory=lambda: NO_REFERENCES, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,14 +105,25 @@ class Job(Order):
     """An opened order, as an engine takes it.
 
     Attributes:
-        picture: uint8 [height, width, 3] of the params' size, RGB, contiguous; shared, so nobody writes to it.
-        thumbnail: float32 [32, 32, 3], see `media.thumbnail`; None where the params want every frame run.
+        picture: what the model gets: uint8 [height, width, 3] of the params' size, RGB, contiguous; shared, so nobody
+            writes to it.
+        original: the frame's own picture, alike in form, where something was mixed into `picture`; else None.
+        alpha: opacity of the frame's own picture, uint8 [height, width]; None where its format or it has none.
+        thumbnail: float32 [32, 32, 3] of the frame's own picture, see `media.thumbnail`; None where the params want
+            every frame run.
         opened_ns: our monotonic clock when it was decoded.
     """
 
     picture: Pixels = field(compare=False, repr=False)
+    alpha: Pixels | None = field(default=None, compare=False, repr=False)
+    original: Pixels | None = field(default=None, compare=False, repr=False)
     thumbnail: Thumbnail | None = field(default=None, compare=False, repr=False)
     opened_ns: int = 0
+
+    @property
+    def input(self) -> Pixels:
+        """What the frame itself shows, whatever was mixed into it."""
+        return self.picture if self.original is None else self.original
 
 
 STAGES = ("queue", "decode", "encode_latents", "denoise", "decode_latents", "encode")
@@ -151,8 +167,12 @@ class Result:
     """The picture that answers a job.
 
     Attributes:
-        picture: uint8 [height, width, 3], RGB; shared, so nobody writes to it.
+        picture: uint8 [height, width, 3], RGB; shared, so nobody writes to it. As an engine gives it, restyled as a
+            whole; sealed, what is to be shown.
         stamps: when its frame left each stage.
+        mask: where people are, uint8 [h, w] of any size, where the params want it; sealed, steadied by that before it.
+        restyled: the whole picture where `picture` shows a part of it (`Params.matte`); None where that is it.
+        key: opacity of a sealed picture, uint8 [height, width]; None where all of it is opaque.
         data: the encoded picture, once it is sealed; empty where the job is not to be encoded.
         format: encoding of `data`; NONE where it is empty.
         air: which picture of the job `picture` is.
@@ -164,18 +184,26 @@ class Result:
     data: bytes = b""
     format: Format = Format.NONE
     air: Air = Air.OUTPUT
+    mask: Pixels | None = field(default=None, compare=False, repr=False)
+    restyled: Pixels | None = field(default=None, compare=False, repr=False)
+    key: Pixels | None = field(default=None, compare=False, repr=False)
 
     @property
     def order(self) -> Order:
         """The order that is answered, as in every outcome."""
         return self.job
 
+    @property
+    def whole(self) -> Pixels:
+        """The restyled picture, also where only a part of it is shown: what the next one may be made from."""
+        return self.picture if self.restyled is None else self.restyled
+
     def on_air(self, air: Air) -> Result:
-        """The result as viewers get it: itself, or unencoded with the job's picture or a black one in its place."""
+        """The result as viewers get it: itself, or unencoded with the job's input or a black one in its place."""
         if air is Air.OUTPUT:
             return self
-        picture = self.job.picture if air is Air.INPUT else self.picture * 0  # black, of the same shape
-        return replace(self, picture=picture, data=b"", format=Format.NONE, air=air)
+        picture = self.job.input if air is Air.INPUT else self.picture * 0  # black, of the same shape
+        return replace(self, picture=picture, key=None, data=b"", format=Format.NONE, air=air)
 
     def answering(self, frame: Frame) -> Result:
         """This result as the answer to another frame that shows the same."""
@@ -191,10 +219,17 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The answer to a frame that gets no picture. It may not even have been opened."""
+    """The answer to a frame that gets no picture. It may not even have been opened.
+
+    Attributes:
+        error: without the traceback that it was raised with, whose calls hold the frame's pixels, and this failure.
+    """
 
     order: Order
     error: FrameError
+
+    def __post_init__(self) -> None:
+        self.error.__traceback__ = self.error.__context__ = self.error.__cause__ = None
 
 
 Outcome = Result | Repeat | Failure

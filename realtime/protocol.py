@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 
 from .errors import CloseCode, ProtocolError
-from .frame import Format, Repeat, Result
+from .frame import Air, Format, Repeat, Result
 
 VERSION = 1
 SUBPROTOCOL = "realtime.v1"
@@ -24,6 +24,15 @@ VALUES_MAX = 256
 """Values in a JSON text, nested ones too: a list of 30,000 numbers for a prompt takes 90 ms to refuse (measured)."""
 REPEAT = 1 << 0
 """Result flag: the picture equals the last one sent; there is no payload."""
+
+STACKED = 1 << 1
+"""Result flag: the picture is twice as high as the params say: the fill above, its key (opacity) in grey below."""
+
+REFERENCE = 1 << 2
+"""Flag of a client's picture: it is no frame, but one that prompts may name; answered by a `picture` message."""
+
+BLACKED = 1 << 3
+"""Result flag, to viewers: the picture is black because the session puts black on air."""
 
 HEADER = struct.Struct("<BBHIQII")
 """version u8, format u8, flags u16, seq u32, captured_us u64, params_version u32, engine_us u32"""
@@ -38,19 +47,22 @@ class PictureMessage:
         seq: the client's number.
         captured_us: the client's clock; 0 where the message had no header.
         picture: the encoded bytes: a view into the message.
+        is_reference: whether it is no frame, see `REFERENCE`.
     """
 
     seq: int
     format: Format
     captured_us: int
     picture: memoryview
+    is_reference: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ParamsMessage:
-    """A JSON merge patch of the params."""
+    """A JSON merge patch of the params, and its own transition, unchecked; None where it has none."""
 
     patch: dict[str, Any]
+    transition_s: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +103,13 @@ def parse_picture(message: bytes, previous_seq: int | None) -> PictureMessage:
             f"a binary message of {len(message)} bytes is no picture: send a JPEG, PNG or WebP, or {HEADER.size} bytes "
             "of header before it"
         )
-    version, format_number, _flags, seq, captured_us, _params_version, _engine_us = HEADER.unpack_from(message)
+    version, format_number, flags, seq, captured_us, _params_version, _engine_us = HEADER.unpack_from(message)
     if version != VERSION:
         raise ProtocolError(f"this server speaks version {VERSION} of the protocol, not {version}: update the client")
     if format_number not in (Format.JPEG, Format.PNG, Format.WEBP):
         raise ProtocolError(f"there is no picture format {format_number}; use 1 (JPEG), 2 (PNG) or 3 (WebP)")
-    return PictureMessage(seq, Format(format_number), captured_us, memoryview(message)[HEADER.size :])
+    picture = memoryview(message)[HEADER.size :]
+    return PictureMessage(seq, Format(format_number), captured_us, picture, bool(flags & REFERENCE))
 
 
 def pack_result(result: Result | Repeat, engine_us: int) -> bytes:
@@ -108,7 +121,9 @@ def pack_result(result: Result | Repeat, engine_us: int) -> bytes:
     order = result.order
     picture_format, flags, data = (Format.NONE, REPEAT, b"")
     if isinstance(result, Result):
-        picture_format, flags, data = (result.format, 0, result.data)
+        is_stacked = result.key is not None and result.format is Format.JPEG
+        flags = (STACKED if is_stacked else 0) | (BLACKED if result.air is Air.BLACK else 0)
+        picture_format, data = (result.format, result.data)
     seq, captured_us, version = order.frame.seq, order.frame.captured_us, order.params.version
     return HEADER.pack(VERSION, picture_format, flags, seq, captured_us, version, min(engine_us, U32_MAX)) + data
 
@@ -167,7 +182,7 @@ def _message(fields: dict[str, Any]) -> TextMessage:
         patch = fields.get("params")
         if not isinstance(patch, dict):
             return UnknownMessage(kind, "a `params` message must have an object `params`")
-        return ParamsMessage(cast("dict[str, Any]", patch))
+        return ParamsMessage(cast("dict[str, Any]", patch), fields.get("transition_s"))
     if kind == "command":
         name = fields.get("command")
         if not isinstance(name, str):
@@ -188,22 +203,37 @@ def ready_message(
     limits: Mapping[str, int],
     styles: Mapping[str, Any],
     guidance: str | None = None,
+    mattes: Sequence[str] = (),
+    pictures: bool = False,
     air: str | None = None,
+    gliding_s: float = 0.0,
+    ticket: str | None = None,
 ) -> str:
     """Frames may be sent from now on.
 
     Args:
         styles: words that a small model knows; left out where empty.
         guidance: how the model uses `guidance_scale`, so that a client can tell which fields have no effect.
+        mattes: which values of `matte` act; left out where empty.
+        pictures: whether prompts may have pictures in them; left out where not.
         air: what viewers get, see `frame.Air`.
+        gliding_s: see `params_message`.
+        ticket: by which the session's owner comes back; None for those who need none.
     """
     fields: dict[str, Any] = {"session": session, "model": model, "params": params, "limits": limits, "window": WINDOW}
+    fields |= _gliding(gliding_s)
     if styles:
         fields["styles"] = styles
     if guidance is not None:
         fields["guidance"] = guidance
+    if mattes:
+        fields["mattes"] = list(mattes)
+    if pictures:
+        fields["pictures"] = True
     if air is not None:
         fields["air"] = air
+    if ticket is not None:
+        fields["ticket"] = ticket
     return _text("ready", protocol=VERSION, **fields)
 
 
@@ -212,14 +242,36 @@ def loading_message(stage: str, percent: float | None) -> str:
     return _text("loading", stage=stage, percent=percent)
 
 
+def status_message(engine: str, reason: str = "", expected_s: float | None = None) -> str:
+    """The engine is away, or ready again.
+
+    Args:
+        engine: `away` or `ready`.
+        reason: why it is away, a sentence's part.
+        expected_s: seconds until another is ready.
+    """
+    fields: dict[str, Any] = {"engine": engine}
+    if expected_s is not None:
+        fields |= {"reason": reason, "expected_s": round(expected_s, 1)}
+    return _text("status", **fields)
+
+
 def queued_message(position: int, size: int) -> str:
     """The server is full and the client waits in line; position 1 is next."""
     return _text("queued", position=position, size=size)
 
 
-def params_message(params: Mapping[str, Any]) -> str:
-    """The params in force."""
-    return _text("params", params=params)
+def params_message(params: Mapping[str, Any], gliding_s: float = 0.0) -> str:
+    """The params in force.
+
+    Args:
+        gliding_s: seconds until all that is shown is as they say; left out where it is already.
+    """
+    return _text("params", params=params, **_gliding(gliding_s))
+
+
+def _gliding(seconds: float) -> dict[str, float]:
+    return {"gliding_s": round(seconds, 3)} if seconds else {}
 
 
 def heard_message(heard: Mapping[str, Any], version: int) -> str:
@@ -238,6 +290,11 @@ def error_message(code: str, message: str, *, field: str | None = None, seq: int
     if seq is not None:
         extra["seq"] = seq
     return _text("error", code=code, message=message, **extra)
+
+
+def picture_message(seq: int, reference: str, width: int, height: int) -> str:
+    """The answer to a picture that was brought for prompts, with the id that they name it by."""
+    return _text("picture", seq=seq, id=reference, width=width, height=height)
 
 
 def dropped_message(seqs: Sequence[int], reason: str) -> str:

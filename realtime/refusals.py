@@ -27,6 +27,7 @@ _WANTED = {
     **dict.fromkeys(("tuple_type", "list_type"), "must be a list"),
     **dict.fromkeys(("model_type", "dict_type"), "must be an object"),
     "string_type": "must be a text",
+    "string_unicode": "must be a text of whole characters",
     "path_type": "must be a path",
     "missing": "is missing",
     "extra_forbidden": "is unknown",
@@ -67,6 +68,9 @@ def _given(details: ErrorDetails) -> str:
     value = details["input"]
     if details["type"] == "string_too_long":
         return str(len(value))
+    if details["type"] == "string_unicode":  # of a pair that stands for one character in UTF-16, and in JSON
+        half = next(char for char in value if "\ud800" <= char <= "\udfff")
+        return f"half of one ({half!r})"
     if details["type"] in ("too_long", "too_short"):
         return str(details.get("ctx", {})["actual_length"])
     return _shown(value)

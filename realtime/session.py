@@ -4,25 +4,33 @@ A Session outlives a connection (a client may come back to it); a Channel is one
 knows sockets, tensors or the engine.
 
 Threads: the event loop attaches, offers, patches and commands; the engine thread takes frames and delivers. They
-meet in mailboxes, in a lock around small notices, and in `params`, one reference that is swapped whole.
+meet in mailboxes, in a lock around small notices, and in the glide of the params, one reference that is swapped whole.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import Enum, auto
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import protocol
 from .errors import FrameError, ParamsError
 from .frame import Air, Failure, Frame, Outcome, Repeat, Result
+from .glide import Glide
 from .governor.governor import Governor
 from .mailbox import Mailbox
-from .params import Params
+from .media.slate import slate
+from .params import Fallback, Params
+from .references import NO_REFERENCES, References
 from .stats import DropReason, SessionStats
+
+if TYPE_CHECKING:
+    from .pixels import Pixels
 
 NOTICES_MAX = 64
 """Texts waiting for a slow client from which on optional ones (frame errors, stats) are left out."""
@@ -30,7 +38,7 @@ DROPS_MAX = 4096
 """Dropped seqs kept for the next report; older ones are settled by any later result."""
 
 
-HEARD_FIELDS = ("prompt", "negative_prompt", "guidance_scale")
+HEARD_FIELDS = ("prompt", "negative_prompt", "guidance_scale", "guidance")
 """Fields of params that decide what the model hears of the prompts."""
 
 
@@ -56,6 +64,8 @@ class Channel:
 
     Attributes:
         lost: set, on the event loop, when the session has left this connection.
+        past: the newest picture that was handed to it, which the next may be made from; None before the first, and
+            behind a frame that failed. Engine thread only.
         answered_bytes: of the answers to patches, for whoever paces them. Event loop only.
     """
 
@@ -64,6 +74,7 @@ class Channel:
         self.inbox: Mailbox[Frame] = Mailbox()
         self.outbox: Mailbox[Result | Repeat] = Mailbox(bell)
         self.last_delivered = -1
+        self.past: Result | None = None
         self.answered_bytes = 0
         self.lost = asyncio.Event()
         self._bell = bell
@@ -127,12 +138,17 @@ class Session:
         name: its name on the wire and in the log.
         defaults: the params it starts with; null in a patch restores a field of them.
         max_output_pixels: largest width times height that params may have.
-        ring: called when a frame waits in the inbox; wakes the scheduler.
         listen: called with the session where its prompts have changed; asks the model how it hears them.
+        clock: monotonic nanoseconds, the same as the scheduler's.
+        references: the pictures that its params may name; None: the model hears no pictures.
 
     Attributes:
+        in_use: the params that the newest frame was admitted with.
         heard: how the model hears the prompts, as the wire has it, while that is otherwise than they are written.
+        begun_ns: when it was made.
         ended: set, on the event loop, when nobody can come back to the session.
+        newest: the newest picture that the engine has made.
+        is_away: whether the engine is: frames that a newer one replaces are dropped for that. Event loop only.
     """
 
     def __init__(
@@ -140,26 +156,47 @@ class Session:
         name: str,
         defaults: Params,
         max_output_pixels: int,
-        ring: Callable[[], None] = lambda: None,
         listen: Callable[[Session], None] = lambda session: None,
+        clock: Callable[[], int] = time.monotonic_ns,
+        references: References | None = None,
     ) -> None:
         self.name = name
-        self.params = defaults
+        self._glide = Glide.at_rest(defaults, clock())
         self.stats = SessionStats()
         self.channel: Channel | None = None
         self.ended = asyncio.Event()
+        self.begun_ns = clock()
         self.frozen = False
+        self.is_away = False
         self.air = Air.OUTPUT
         self.newest: Result | None = None
+        self._shown: Result | None = None  # to viewers: the newest, or what stands for it while the engine is away
         self.governor = Governor()
         self.in_use = defaults
         self._superseded = 0
         self._defaults = defaults
         self._max_output_pixels = max_output_pixels
         self.heard: dict[str, Any] = {}
-        self._ring = ring
+        self._ring: Callable[[], None] = lambda: None
         self._listen = listen
+        self._clock = clock
+        self._references = references
         self._viewers: tuple[Mailbox[Result], ...] = ()
+
+    @property
+    def defaults(self) -> Params:
+        """The params that it started with."""
+        return self._defaults
+
+    @property
+    def params(self) -> Params:
+        """The session's own params, in force since the last change. What is shown may still be on its way to them."""
+        return self._glide.target
+
+    @property
+    def gliding_s(self) -> float:
+        """Seconds until all that is shown is as `params` say."""
+        return self._glide.left_s(self._clock())
 
     # -- the connection's side, on the event loop ---------------------------------------------------------------
 
@@ -192,7 +229,7 @@ class Session:
         self.ring_viewers()
 
     def offer(self, channel: Channel, frame: Frame) -> None:
-        """Put a frame into the inbox and wake the scheduler. A frame that still waits there is superseded."""
+        """Put a frame into the inbox and wake whoever serves it. A frame that still waits there is superseded."""
         self.stats.count_received(frame.received_ns)
         if self.frozen:
             self._drop(channel, frame.seq, DropReason.PAUSED)
@@ -201,7 +238,7 @@ class Session:
         if replaced is not None:
             self._superseded += 1
             self.stats.count_wanted(frame.received_ns)
-            self._drop(channel, replaced.seq, DropReason.SUPERSEDED)
+            self._drop(channel, replaced.seq, DropReason.ENGINE_RESTARTED if self.is_away else DropReason.SUPERSEDED)
         self._ring()
 
     def refuse(self, channel: Channel, seq: int, error: FrameError, *, is_told: bool = True) -> None:
@@ -210,13 +247,26 @@ class Session:
         if is_told:
             channel.post(protocol.error_message(error.code, str(error), seq=seq), optional=True)
 
-    def update(self, patch: dict[str, Any]) -> Params:
+    def update(self, patch: dict[str, Any], transition_s: object = None) -> Params:
         """Apply a merge patch and tell the connected client the new params.
+
+        Args:
+            transition_s: of this change, in place of the params' own; None where it has none.
 
         Raises:
             ParamsError: a field is unknown or refused; nothing has changed.
         """
+        params = self._patched(patch)
+        wanted = params.patched({"transition_s": transition_s}, params) if transition_s is not None else params
+        now_ns = self._clock()
+        self._set(self._glide.toward(params, now_ns, wanted.transition_s))
+        return params
+
+    def _patched(self, patch: dict[str, Any]) -> Params:
+        """The params after a merge patch. Raises ParamsError."""
         params = self.params.patched(patch, self._defaults)
+        if params.pictures:
+            self._check_pictures(params)
         if params.width * params.height > self._max_output_pixels:
             field = "width" if "width" in patch else "height"
             raise ParamsError(
@@ -224,12 +274,32 @@ class Session:
                 "that this server makes: take a smaller size",
                 field,
             )
-        self._set(params)
         return params
 
+    def _check_pictures(self, params: Params) -> None:
+        """Check that the model can hear the pictures that params name. Raises ParamsError."""
+        if self._references is None:
+            raise ParamsError("prompt: this model hears words, and no pictures: leave the picture out", "prompt")
+        if unknown := [one for one in params.pictures if one not in self._references]:
+            raise ParamsError(f"prompt: there is no picture {unknown[0]}: send it to /api/pictures again", "prompt")
+
+    def restore(self, patch: dict[str, Any], version: int, air: Air, *, frozen: bool) -> None:
+        """Begin where a session of this name was, before anybody has it.
+
+        Args:
+            patch: what was changed of the defaults.
+            version: that the params had.
+
+        Raises:
+            ParamsError: see `update`.
+        """
+        params = self._patched(patch).model_copy(update={"version": version})
+        self._glide = Glide.at_rest(params, self._clock())
+        self.air, self.frozen = air, frozen
+
     def command(self, name: str) -> bool:
-        """Execute a command: `freeze`, `unfreeze`, `reset` (default params, unfrozen, on air), or the choice of what
-        viewers get (`on_air`, `bypass`, `black`; see `frame.Air`).
+        """Execute a command: `freeze`, `unfreeze`, `reset` (default params at once, unfrozen, on air), or the choice of
+        what viewers get (`on_air`, `bypass`, `black`; see `frame.Air`).
 
         Returns:
             Whether there is such a command.
@@ -240,7 +310,8 @@ class Session:
             case "reset":
                 self.frozen = False
                 self._put_on_air(Air.OUTPUT)
-                self._set(self._defaults.model_copy(update={"version": self.params.version + 1}))
+                defaults = self._defaults.model_copy(update={"version": self.params.version + 1})
+                self._set(Glide.at_rest(defaults, self._clock()))
             case "on_air" | "bypass" | "black":
                 self._put_on_air(Air(name))
             case _:
@@ -250,14 +321,13 @@ class Session:
     def _put_on_air(self, air: Air) -> None:
         """Choose what viewers get. They are given the newest picture again, as no new one may come."""
         self.air = air
-        if self.newest is not None:
-            for viewer in self._viewers:
-                viewer.put(self.newest)
+        if self._shown is not None:
+            self.show(self._shown)
 
-    def _set(self, params: Params) -> None:
-        old, self.params = self.params, params
+    def _set(self, glide: Glide) -> None:
+        old, params, self._glide = self.params, glide.target, glide
         if self.channel is not None:
-            text = protocol.params_message(params.wire())
+            text = protocol.params_message(params.wire(), self.gliding_s)
             self.channel.post(text, kind="params")
             self.channel.answered_bytes += len(text)
         if any(getattr(old, name) != getattr(params, name) for name in HEARD_FIELDS):
@@ -284,14 +354,52 @@ class Session:
         that were put in before it.
         """
         viewer: Mailbox[Result] = Mailbox(bell)
-        if self.newest is not None:
-            viewer.put(self.newest)
+        if self._shown is not None:
+            viewer.put(self._shown)
         self._viewers = (*self._viewers, viewer)
         return viewer
 
     def unwatch(self, viewer: Mailbox[Result]) -> None:
         """Put no more pictures into this mailbox."""
         self._viewers = tuple(other for other in self._viewers if other is not viewer)
+
+    def show(self, result: Result) -> None:
+        """Give viewers a picture. Any thread."""
+        self._shown = result
+        for viewer in self._viewers:
+            viewer.put(result)
+
+    def set_away(self, is_away: bool) -> None:
+        """The engine has gone, or is back: show the slate, if that is the fallback, or the newest picture again."""
+        self.is_away = is_away
+        newest = self.newest
+        if newest is None:
+            return
+        if not is_away:
+            if self._shown is not newest:
+                self.show(newest)
+        elif self.params.fallback is Fallback.SLATE:
+            height, width, _ = newest.picture.shape
+            job = replace(newest.job, number=-newest.job.number)  # which is no other's, as encodings are kept by it
+            self.show(Result(job, slate(width, height), newest.stamps))
+
+    def tell(self, text: str, kind: str) -> None:
+        """Queue a text to the client, if it is connected; it replaces one of the same kind that waits."""
+        if self.channel is not None:
+            self.channel.post(text, kind=kind)
+
+    def served_by(self, ring: Callable[[], None]) -> None:
+        """Whoever serves the session from now on is rung by this: when a frame waits in the inbox, and now, as one may.
+
+        Args:
+            ring: for any thread; must not block.
+        """
+        self._ring = ring
+        ring()
+
+    def ring(self) -> None:
+        """Wake whoever serves the session: a frame waits."""
+        self._ring()
 
     def ring_viewers(self) -> None:
         """Ring the bells of all viewers, so that none waits for a picture that may never come."""
@@ -301,18 +409,31 @@ class Session:
     # -- the engine's side, on the engine thread ----------------------------------------------------------------
 
     def job_params(self, channel: Channel, now_ns: int) -> Params:
-        """The params that a frame of this channel is admitted with: the session's own, changed by the governor where
-        there is a target. Their version is that of the session's own.
+        """The params that a frame of this channel is admitted with: the session's own, or those on the way to them,
+        changed by the governor where there is a target. Their version is that of the session's own.
         """
-        self.in_use = self.governor.params(self.params, self._superseded, now_ns)
+        self.in_use = self.governor.params(self._glide.at(now_ns), self._superseded, now_ns)
         if (news := self.governor.take_news()) is not None:
             channel.post(protocol.governor_message(news.wire()), optional=True)
         return self.in_use
 
-    def give_back(self, channel: Channel, frame: Frame) -> None:
-        """Put a frame that was taken back into the inbox; it is superseded if a newer one waits there by now."""
+    def references(self, params: Params) -> Mapping[str, Pixels]:
+        """The pictures that these params name. Engine thread."""
+        return NO_REFERENCES if self._references is None else self._references.named(params.pictures)
+
+    @property
+    def pictures_in_use(self) -> frozenset[str]:
+        """The ids of the pictures that its params name, or are on the way from."""
+        return self.params.pictures | self.in_use.pictures
+
+    def give_back(self, channel: Channel, frame: Frame, reason: DropReason = DropReason.SUPERSEDED) -> None:
+        """Put a frame that was taken back into the inbox; it is dropped if a newer one waits there by now."""
         if not channel.inbox.put_back(frame):
-            self.supersede(channel, frame)
+            self._drop(channel, frame.seq, reason)
+
+    def drop_for_restart(self, channel: Channel, frame: Frame) -> None:
+        """Drop a frame that was taken while the engine is away: a newer one came."""
+        self._drop(channel, frame.seq, DropReason.ENGINE_RESTARTED)
 
     def supersede(self, channel: Channel, frame: Frame) -> None:
         """Drop a frame that was taken: a newer one came before it was answered."""
@@ -324,6 +445,7 @@ class Session:
             return Delivery.GONE
         seq = outcome.order.frame.seq
         if isinstance(outcome, Failure):
+            channel.past = None
             self.refuse(channel, seq, outcome.error)
             return Delivery.REFUSED
         if self.frozen:
@@ -352,13 +474,12 @@ class Session:
         latency_ms = (now_ns - result.job.frame.received_ns) / 1e6
         stages_ms = result.stamps.durations_ms()
         self.stats.count_made(latency_ms, stages_ms)
-        self.newest = result
+        self.newest = channel.past = result
         unsent = channel.outbox.put(result)
         self.governor.note(result.job.params, latency_ms, stages_ms, unsent is not None, now_ns)
         if unsent is not None:
             self._drop(channel, unsent.order.frame.seq, DropReason.SUPERSEDED)
-        for viewer in self._viewers:
-            viewer.put(result)
+        self.show(result)
 
     def _drop(self, channel: Channel, seq: int, reason: DropReason) -> None:
         self.stats.count_dropped(reason)

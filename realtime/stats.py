@@ -26,6 +26,7 @@ class DropReason(StrEnum):
     TOO_OLD = "too_old"
     INVALID = "invalid"
     PAUSED = "paused"
+    ENGINE_RESTARTED = "engine_restarted"
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:

@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from realtime.engine.models.painter.networks import STYLE_WIDTH, PainterAutoencoder, PainterUnet
+from realtime.engine.models.painter.networks import STYLE_WIDTH, PainterAutoencoder, PainterImageEncoder, PainterUnet
 
 #: Tokens: 256 bytes, each in the middle and at the end of a word, and the two special ones. Real CLIP's pattern.
 VOCABULARY = 514
@@ -282,7 +282,7 @@ def build_tiny(folder: Path, seed: int = 0) -> Path:
 
 
 @built_once
-def build_painter(folder: Path, seed: int = 0) -> Path:
+def build_painter(folder: Path, seed: int = 0, hears_pictures: bool = False) -> Path:
     """The painter with few channels: networks of its own, a text encoder that ends in a style vector."""
     unet = PainterUnet(widths=(8, 12, 16), blocks_per_place=1, modulation_width=16)
     # As a trained one answers: a change of about the latents' size, whatever style and timestep are.
@@ -291,6 +291,8 @@ def build_painter(folder: Path, seed: int = 0) -> Path:
     fill(unet.blocks, seed + 1)
     _save(unet, folder / "unet")
     _save(fill(PainterAutoencoder(encoder_widths=(4, 8), decoder_widths=(8, 4)), seed + 2), folder / "vae")
+    if hears_pictures:
+        _save(fill(PainterImageEncoder((4, 8), 8, side_px=96), seed + 4), folder / "image_encoder")
     text = fill(CLIPTextModelWithProjection(text_config(projection_dim=STYLE_WIDTH)), seed + 3)
     text.save_pretrained(folder / "text_encoder")  # type: ignore[operator]
     save_tokenizer(folder / "tokenizer")

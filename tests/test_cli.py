@@ -63,7 +63,7 @@ def test_help_is_there(invoke: Invoke, arguments: tuple[str, ...]) -> None:
 def test_help_doctor_and_mistakes_import_nothing_heavy() -> None:
     light = [
         ["--help"],
-        *([name, "--help"] for name in ("serve", "models", "bench")),
+        *([name, "--help"] for name in ("serve", "models", "bench", "workers")),
         ["serve", "--port", "x"],
         ["doctor"],
     ]

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 STATIC = Path(__file__).parent.parent / "realtime" / "server" / "static"
-PAGE_MAX_BYTES = 80_000
+PAGE_MAX_BYTES = 105_000
 """With every part opened, in the largest language."""
-FIRST_LOAD_MAX_BYTES = 70_000
-LATER_CHUNK_MAX_BYTES = 8_000
-"""A language, the show, the plot: what is loaded when it is chosen."""
+FIRST_LOAD_MAX_BYTES = 80_000
+LATER_CHUNK_MAX_BYTES = 9_000
+"""A language, the show, the plot, the sheet of outlets, the stock picture: what is loaded when it is wanted."""
 
 
 def sent(file: Path) -> int:
@@ -32,9 +32,9 @@ def first() -> set[Path]:
 
 @pytest.fixture(scope="module")
 def later(first: set[Path]) -> set[Path]:
-    """What the page loads when something more is opened. The overlay is a page of its own."""
+    """What the page loads when something more is opened. Overlay and remote are pages of their own."""
     assets = {file for file in STATIC.glob("assets/*") if file.suffix != ".gz"}
-    return {file for file in assets - first if not file.name.startswith("overlay-")}
+    return {file for file in assets - first if not file.name.startswith(("overlay-", "remote-"))}
 
 
 def test_every_script_and_style_has_a_compressed_copy(first: set[Path], later: set[Path]) -> None:
@@ -48,7 +48,7 @@ def is_language(file: Path) -> bool:
     return re.match(r"[a-z]{2}-", file.name) is not None
 
 
-def test_the_page_is_below_80_kilobytes_with_everything_opened(first: set[Path], later: set[Path]) -> None:
+def test_the_page_is_below_105_kilobytes_with_everything_opened(first: set[Path], later: set[Path]) -> None:
     languages = [sent(file) for file in later if is_language(file)]
     parts = [sent(file) for file in later if not is_language(file)]
 

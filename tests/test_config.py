@@ -104,6 +104,7 @@ def test_lists_come_as_json_in_the_environment(monkeypatch: pytest.MonkeyPatch) 
         ("port", "http"),
         ("device", "tpu"),
         ("accelerate", "magic"),
+        ("avoid_rungs", ("magic",)),
         ("max_rows", 0),
         ("rows_per_session", 9),
         ("max_sessions", 0),
@@ -158,6 +159,21 @@ def test_choices_go_by_their_names() -> None:
     assert (config.device, config.accelerate) == (Device.CUDA, Accelerate.OFF)
 
 
+@pytest.mark.parametrize(
+    "devices", ["all", "cuda", "cuda:0,cuda:1", "cpu,cpu", "mps", "cuda:1,cpu", ",".join(["cpu"] * 64)]
+)
+def test_devices_are_named_one_by_one_or_all(devices: str) -> None:
+    assert load_config({"devices": devices}).devices == devices
+
+
+@pytest.mark.parametrize(
+    "devices", ["gpu", "0,1", "cuda:", "cuda:-1", "cpu:2", "all,cpu", "cpu,", ",".join(["cpu"] * 65)]
+)
+def test_other_devices_are_a_mistake(devices: str) -> None:
+    with pytest.raises(ConfigError, match=r"^devices: .* are no devices"):
+        load_config({"devices": devices})
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.1.2.3"])
 def test_loopback_is_known(host: str) -> None:
     assert load_config({"host": host}).is_loopback
@@ -206,3 +222,18 @@ def test_configuration_can_be_sent_to_another_process(tmp_path: Path) -> None:
     config = load_config({"max_rows": 3}, toml(tmp_path, "port = 1"))
 
     assert pickle.loads(pickle.dumps(config)) == config
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"avoid_rungs": ("off",)}, "--accelerate off avoids all"),
+        (
+            {"avoid_rungs": ("graphs",), "accelerate": "graphs"},
+            "give --accelerate graphs or --avoid-rung graphs, not",
+        ),
+    ],
+)
+def test_rungs_to_avoid_are_rungs_and_not_the_one_that_is_wanted(flags: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load_config(flags)

@@ -101,7 +101,7 @@ def test_both_hold_the_page(files: Files, names: list[str]) -> None:
         in_sdist = [name.partition("/")[2] for name in archive.getnames()]
 
     for found in (in_sdist, names):
-        assert {str(STATIC / "index.html"), str(STATIC / "overlay.html")} <= set(found)
+        assert {str(STATIC / "index.html"), str(STATIC / "overlay.html"), str(STATIC / "remote.html")} <= set(found)
         assert any(name.startswith(str(STATIC / "assets")) and name.endswith(".js") for name in found)
 
 

@@ -100,7 +100,7 @@ def routes() -> list[str]:
     documented = [
         f"{method.upper()} {path}" for path, operations in app.openapi()["paths"].items() for method in operations
     ]
-    return [*documented, "GET /", "GET /overlay", "GET /docs", "GET /openapi.json"]
+    return [*documented, "GET /", "GET /overlay", "GET /remote", "GET /docs", "GET /openapi.json"]
 
 
 @pytest.mark.parametrize("route", routes())

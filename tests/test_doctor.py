@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 from importlib import metadata
 
 import pytest
@@ -12,8 +13,15 @@ from realtime import doctor
 from realtime.doctor import Verdict
 
 
-def test_everything_is_looked_at_and_each_finding_is_one_line() -> None:
-    findings = doctor.examine()
+def predicts(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    """Have a program predict the speed."""
+    monkeypatch.setattr(doctor, "FORECAST", (sys.executable, "-c", program))
+
+
+def test_everything_is_looked_at_and_each_finding_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    predicts(monkeypatch, """print('{"rung": "eager", "side_px": 256, "frame_ms": 20}')""")
+
+    findings = list(doctor.examine())
 
     subjects = [finding.subject for finding in findings]
     assert len(set(subjects)) == len(subjects) >= 6
@@ -123,3 +131,47 @@ def test_rungs_of_this_machine_are_named_and_a_missing_compiler_is_a_note(monkey
     assert doctor.rungs().text.endswith("openvino, compile")
     monkeypatch.setattr(doctor, "packages_obstacle", lambda device: "")
     assert doctor.rungs().text.endswith("openvino, compile, aoti")
+
+
+def test_frame_rates_go_with_the_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    predicts(monkeypatch, """print("torch says hello"); print('{"rung": "eager", "side_px": 256, "frame_ms": 20}')""")
+
+    finding = doctor.speed()
+
+    assert finding.verdict is Verdict.OK
+    assert "256×256 50, 384×384 22, 512×512 12 (eager)" in finding.text
+
+
+@pytest.mark.parametrize(("load", "reason"), [(0.1, "use a GPU"), (3.0, "3.0 of")])
+def test_slow_machine_is_told_why(monkeypatch: pytest.MonkeyPatch, load: float, reason: str) -> None:
+    predicts(monkeypatch, """print('{"rung": "eager", "side_px": 256, "frame_ms": 500}')""")
+    monkeypatch.setattr(doctor.os, "getloadavg", lambda: (load, 0.0, 0.0), raising=False)
+
+    finding = doctor.speed()
+
+    assert finding.verdict is Verdict.NOTE
+    assert "256×256 2, 384×384 0.89, 512×512 0.5" in finding.text
+    assert reason in finding.text
+
+
+def test_model_that_does_not_run_is_a_note_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    predicts(monkeypatch, "raise SystemExit('no module named torch')")
+
+    finding = doctor.speed()
+
+    assert finding.verdict is Verdict.NOTE
+    assert finding.text.endswith("can't be run: no module named torch")
+
+
+def test_model_that_never_loads_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    predicts(monkeypatch, "import time; time.sleep(60)")
+    monkeypatch.setattr(doctor, "FORECAST_TIMEOUT_S", 0.1)
+
+    assert "took over" in doctor.speed().text
+
+
+@pytest.mark.slow
+def test_the_embedded_model_is_what_is_timed() -> None:
+    finding = doctor.speed()
+
+    assert "embedded model, frames a second: 256×256 " in finding.text, finding.text

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
-from dataclasses import fields
+import weakref
+from dataclasses import fields, replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime.errors import FrameError
 from realtime.frame import STAGES, Air, Failure, Format, Frame, Job, Order, Repeat, Result, Stamps
 from realtime.planes import Planes
 from tests.fakes.frames import a_job, a_result
@@ -71,3 +75,27 @@ def test_result_is_itself_or_its_input_or_black_on_air() -> None:
     assert not black.picture.any()
     assert bypassed.picture is result.job.picture
     assert {(one.data, one.format) for one in (black, bypassed)} == {(b"", Format.NONE)}
+
+
+def test_what_failed_is_gone_with_its_failure_without_the_garbage_collector() -> None:
+    gone: list[weakref.ref[Any]] = []
+
+    def fail() -> Failure:
+        job = replace(a_job(1), picture=np.zeros((8, 8, 3), np.uint8))
+        gone.append(weakref.ref(job.picture))
+        try:
+            raise FrameError("bad") from ValueError("worse")
+        except FrameError as error:
+            return Failure(job, error)
+
+    def call() -> None:
+        failure = fail()  # this call's own frame is what a traceback would hold, and that the failure
+        assert str(failure.error) == "bad"
+
+    gc.disable()
+    try:
+        call()
+    finally:
+        gc.enable()
+
+    assert gone[0]() is None

@@ -11,13 +11,17 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from realtime.errors import ParamsError
-from realtime.params import BLEND_MAX_CHARS, OutputFormat, Params, WeightedPrompt, params_schema
+from realtime.params import OutputFormat, Params, params_schema
+from realtime.prompts import BLEND_MAX_CHARS, WeightedPrompt
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=10,
 )
+
+
+ID = "0123456789abcdef" * 2
 
 
 def refusal(patch: dict[str, Any]) -> ParamsError:
@@ -163,6 +167,19 @@ def test_mistake_inside_a_blend_is_told_and_not_that_it_is_no_string() -> None:
     assert "'weight' of entry 2 must be at least 0, not -1" in str(
         refusal({"prompt": [{"text": "a"}, {"text": "b", "weight": -1}]})
     )
+
+
+def test_part_of_a_blend_is_a_text_or_a_picture() -> None:
+    after = Params().patched({"prompt": [{"text": ""}, {"picture": ID, "weight": 2}]}, Params())
+
+    assert after.prompt == (WeightedPrompt(text=""), WeightedPrompt(picture=ID, weight=2.0))
+    assert after.pictures == {ID}
+    assert after.wire()["prompt"] == [{"text": "", "weight": 1.0}, {"picture": ID, "weight": 2.0}]
+
+
+@pytest.mark.parametrize("part", [{}, {"weight": 1}, {"text": "a", "picture": ID}, {"picture": "a"}, {"picture": None}])
+def test_part_that_is_neither_or_both_is_refused(part: dict[str, Any]) -> None:
+    assert refusal({"prompt": [part]}).field == "prompt"
 
 
 @pytest.mark.parametrize("name", ["jpeg", "webp", "png"])

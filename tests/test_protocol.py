@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from realtime import protocol
 from realtime.errors import CloseCode, ProtocolError
-from realtime.frame import Format, Frame, Job, Repeat, Result, Stamps
+from realtime.frame import Air, Format, Frame, Job, Repeat, Result, Stamps
 from realtime.params import Params
 from realtime.protocol import CommandMessage, ParamsMessage, PictureMessage, UnknownMessage
 from tests.fakes.frames import a_job, a_message
@@ -29,7 +30,7 @@ def named(vectors: list[dict[str, Any]]) -> list[Any]:
 
 
 FROM_CLIENT = [f for f in FRAMES["frames"] if f["fields"]["format"] and not f["fields"]["params_version"]]
-FROM_SERVER = [f for f in FRAMES["frames"] if f["fields"]["params_version"] and f["fields"]["flags"] in (0, 1)]
+FROM_SERVER = [f for f in FRAMES["frames"] if f["fields"]["params_version"] and f["fields"]["flags"] in (0, 1, 2)]
 REFUSED_BY_SERVER = [v for v in FRAMES["invalid"] if v["receiver"] in ("server", "both")]
 SERVER_MESSAGES = {m["message"]["type"]: m["message"] for m in MESSAGES["messages"] if m["from"] == "server"}
 
@@ -118,9 +119,27 @@ def test_golden_result_is_written(vector: dict[str, Any]) -> None:
     frame = Frame(fields["seq"], Format.JPEG, b"", int(fields["captured_us"]), 0)
     job = Job(frame, Params(version=fields["params_version"]), "s", 0, picture=pixels())
     payload = bytes.fromhex(vector["payload_hex"])
-    result = Repeat(job) if fields["flags"] & 1 else Result(job, pixels(), Stamps(0), payload, Format(fields["format"]))
+    key = pixels()[..., 0] if fields["flags"] & 2 else None
+    sealed = Result(job, pixels(), Stamps(0), payload, Format(fields["format"]), key=key)
+    result = Repeat(job) if fields["flags"] & 1 else sealed
 
     assert protocol.pack_result(result, fields["engine_us"]).hex() == vector["hex"]
+
+
+@pytest.mark.parametrize(("air", "flags"), [(Air.OUTPUT, 0), (Air.INPUT, 0), (Air.BLACK, protocol.BLACKED)])
+def test_viewers_picture_that_is_black_on_purpose_says_so(air: Air, flags: int) -> None:
+    result = Result(a_job(1), pixels(), Stamps(0), b"x", Format.JPEG).on_air(air)
+
+    message = protocol.pack_result(replace(result, data=b"x", format=Format.JPEG), 0)
+
+    assert protocol.HEADER.unpack_from(message)[2] == flags
+
+
+@pytest.mark.parametrize("kind", [Format.PNG, Format.WEBP])
+def test_picture_whose_format_has_transparency_is_not_stacked(kind: Format) -> None:
+    result = Result(a_job(1), pixels(), Stamps(0), b"x", kind, key=pixels()[..., 0])
+
+    assert protocol.HEADER.unpack_from(protocol.pack_result(result, 0))[2] == 0
 
 
 def test_engine_us_is_held_at_what_the_field_takes() -> None:
@@ -137,7 +156,7 @@ def test_golden_client_message_is_read(vector: dict[str, Any]) -> None:
     message = protocol.parse_text(json.dumps(vector["message"]))
 
     if vector["message"]["type"] == "params":
-        assert message == ParamsMessage(vector["message"]["params"])
+        assert message == ParamsMessage(vector["message"]["params"], vector["message"].get("transition_s"))
     else:
         assert message == CommandMessage(vector["message"]["command"])
 
@@ -314,6 +333,14 @@ def test_ready_says_how_the_model_hears_guidance_where_that_is_known() -> None:
     assert message["guidance"] == "embedded"
 
 
+def test_ready_names_the_mattes_that_act() -> None:
+    message = json.loads(
+        protocol.ready_message(session="s", model="m", params={}, limits={}, styles={}, mattes=("off", "drawn"))
+    )
+
+    assert message["mattes"] == ["off", "drawn"]
+
+
 @pytest.mark.parametrize(
     ("text", "fields"),
     [
@@ -321,6 +348,10 @@ def test_ready_says_how_the_model_hears_guidance_where_that_is_known() -> None:
         (protocol.loading_message("fetch", 41.5), {"type": "loading", "stage": "fetch", "percent": 41.5}),
         (protocol.queued_message(2, 5), {"type": "queued", "position": 2, "size": 5}),
         (protocol.params_message({"seed": 1}), {"type": "params", "params": {"seed": 1}}),
+        (
+            protocol.params_message({"seed": 1}, 2.5),
+            {"type": "params", "params": {"seed": 1}, "gliding_s": 2.5},
+        ),
         (
             protocol.heard_message({"prompt": "a", "negative_prompt": "", "notes": []}, 3),
             {"type": "heard", "version": 3, "prompt": "a", "negative_prompt": "", "notes": []},

@@ -43,8 +43,11 @@ def test_what_moves_keeps_its_fields() -> None:
 
     assert fields == {
         "Frame": ["seq", "format", "data", "captured_us", "received_ns"],
-        "Job": ["frame", "params", "session", "admitted_ns", "number", "encode", "picture", "thumbnail", "opened_ns"],
-        "Result": ["job", "picture", "stamps", "data", "format", "air"],
+        "Job": [
+            *("frame", "params", "session", "admitted_ns", "number", "encode", "references"),
+            *("picture", "alpha", "original", "thumbnail", "opened_ns"),
+        ],
+        "Result": ["job", "picture", "stamps", "data", "format", "air", "mask", "restyled", "key"],
     }
 
 
@@ -52,8 +55,10 @@ def test_engine_is_as_small_as_it_was() -> None:
     def public(cls: type) -> set[str]:
         return {name for name in vars(cls) if not name.startswith("_")}
 
-    assert public(Engine) == {"info", "free_rows", "busy_rows", "cost", "hear", "tick", "close"}
-    assert public(Pending) == {"jobs", "finished_ns", "ready", "collect"}
+    assert public(Engine) == {
+        *("info", "free_rows", "busy_rows", "cost", "hear", "prepare", "tick", "forget", "when_broken", "close"),
+    }
+    assert public(Pending) == {"jobs", "preparing_ns", "finished_ns", "ready", "collect"}
 
 
 def test_wire_is_version_1() -> None:

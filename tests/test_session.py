@@ -14,6 +14,7 @@ from realtime.errors import FrameError, ParamsError
 from realtime.frame import Air, Failure, Job, Stamps
 from realtime.params import Params
 from realtime.session import DROPS_MAX, NOTICES_MAX, Channel, Session
+from tests.fakes.clock import FakeClock
 from tests.fakes.frames import a_frame, a_job, a_result
 
 MAX_PIXELS = 1024 * 1024
@@ -58,12 +59,13 @@ def test_newer_frame_replaces_waiting_frame_and_the_older_is_reported() -> None:
 
 def test_offered_frame_rings_when_it_is_there_to_be_picked() -> None:
     rung: list[bool] = []
-    session = Session("s", Params(), MAX_PIXELS, ring=lambda: rung.append(channel.inbox.full))
+    session = Session("s", Params(), MAX_PIXELS)
     channel = session.attach(silent)
+    session.served_by(lambda: rung.append(channel.inbox.full))
 
     session.offer(channel, a_frame())
 
-    assert rung == [True]
+    assert rung == [False, True], "now, as one may wait already, and then"
 
 
 def test_refused_frame_is_answered_counted_and_reported() -> None:
@@ -368,6 +370,114 @@ def test_viewer_that_left_gets_nothing_more() -> None:
 
     assert viewer.take() is None
     assert other.take() == a_result(a_job(1))
+
+
+# -- transitions ---------------------------------------------------------------------------------------------------
+
+
+def gliding() -> tuple[Session, Channel, FakeClock]:
+    clock = FakeClock()
+    session, channel = connected(clock=clock)
+    return session, channel, clock
+
+
+def test_frames_get_the_params_on_the_way_and_the_client_is_told_the_target_at_once() -> None:
+    session, channel, clock = gliding()
+
+    session.update({"strength": 1.0}, 2)
+    clock.advance_ms(1000)
+    half_way = session.job_params(channel, clock())
+
+    (told,) = texts(channel)
+    assert told == {"type": "params", "params": session.params.wire(), "gliding_s": 2.0}
+    assert (session.params.strength, half_way.strength) == (1.0, 0.75)
+    assert half_way.version == session.params.version == 1
+    assert session.in_use is half_way
+
+
+def test_params_own_transition_holds_where_a_change_has_none() -> None:
+    session, _, clock = gliding()
+    session.update({"transition_s": 4})
+
+    session.update({"strength": 0.7})
+    of_the_params = session.gliding_s
+    session.update({"prompt": "ink"}, 6)
+    of_the_change = session.gliding_s
+    clock.advance_ms(4000)
+    session.update({"strength": 0.1, "prompt": "oil"}, 0)
+
+    assert (of_the_params, of_the_change, session.gliding_s) == (4, 6, 0)
+    assert session.params.transition_s == 4
+
+
+def test_transition_in_a_patch_is_that_of_the_patch() -> None:
+    session, _, _ = gliding()
+
+    session.update({"strength": 0.7, "transition_s": 3})
+
+    assert session.gliding_s == 3
+
+
+@pytest.mark.parametrize("seconds", [-1, 61, "2", True, [], {}, float("nan")])
+def test_transition_that_is_none_is_refused_and_changes_nothing(seconds: object) -> None:
+    session, channel, _ = gliding()
+
+    with pytest.raises(ParamsError) as caught:
+        session.update({"prompt": "ink"}, seconds)
+
+    assert caught.value.field == "transition_s"
+    assert session.params.version == 0
+    assert texts(channel) == []
+
+
+def test_reset_cuts_all_ways_short() -> None:
+    session, channel, clock = gliding()
+    session.update({"prompt": "ink", "strength": 1.0, "seed_travel": 60}, 60)
+    clock.advance_ms(1000)
+
+    session.command("reset")
+
+    assert session.job_params(channel, clock()) is session.params
+    assert session.gliding_s == 0
+
+
+def test_way_goes_on_behind_a_frozen_picture_and_while_nobody_is_connected() -> None:
+    session, channel, clock = gliding()
+    session.update({"strength": 1.0}, 2)
+    session.command("freeze")
+    clock.advance_ms(500)
+    session.detach(channel)
+    clock.advance_ms(500)
+    again = session.attach(silent)
+
+    half_way = session.job_params(again, clock()).strength
+    clock.advance_ms(1000)
+
+    assert half_way == 0.75
+    assert session.job_params(again, clock()) is session.params
+
+
+def test_seed_that_travels_from_the_start_travels() -> None:
+    clock = FakeClock()
+    session = Session("s", Params(seed_travel=60), MAX_PIXELS, clock=clock)
+
+    clock.advance_ms(1000)
+
+    assert session.job_params(session.attach(silent), clock()).noise == ((1, 1.0),)
+
+
+def test_governor_keeps_its_choice_while_params_glide() -> None:
+    session, channel, clock = gliding()
+    session.update({"latency_ms": 50, "num_inference_steps": 4})
+    session.job_params(channel, clock())
+    channel.take_texts()
+    session.update({"strength": 1.0, "seed": 4}, 2)
+
+    clock.advance_ms(1000)
+    params = session.job_params(channel, clock())
+
+    assert (params.strength, params.num_inference_steps, len(params.noise)) == (0.75, 4, 2)
+    assert [text["type"] for text in texts(channel)] == ["params"]
 
 
 # -- targets -------------------------------------------------------------------------------------------------------

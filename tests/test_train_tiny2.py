@@ -59,7 +59,7 @@ def test_one_step_of_the_sampler_gives_strengths_share_of_the_change(schedule, l
     level = schedule.level_at(torch.tensor([t]), levels)
     sampled = table(Sampler.LCM, NoiseSchedule(levels.double().numpy(), Prediction.V_PREDICTION), [t])
     ka, kb = sampled.start
-    _, _, kx, km, _ = sampled.steps[0]
+    _, _, kx, km, *_ = sampled.steps[0]
 
     noisy = ka * source + kb * noise
     made = kx * noisy + km * level.v_prediction(noisy, source, change)

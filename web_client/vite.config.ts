@@ -37,12 +37,13 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: false,
     rollupOptions: {
-      input: ["index.html", "overlay.html"],
+      input: ["index.html", "overlay.html", "remote.html"],
       // What the page loads at first is one piece, which is smaller on the wire than the pieces that its parts share.
       output: {
         codeSplitting: {
           groups: [
-            { name: "clock", test: /\/clock\.ts$/, priority: 1 },
+            { name: "shared", test: /\/(beside|clock|keyed|video_frames|protocol|languages\/languages)\.ts$/, priority: 1 },
+            { name: "overlay-parts", test: /\/overlay\/(picture_canvas|socket|viewer)\.ts$/ },
             { name: "page", test: /\/main\.tsx$/ },
             { name: "show", test: /\/(vj|page\/show)\// },
           ],

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import engine_tables, plots, tables, webrtc_tables
+from . import calm_tables, engine_tables, plots, tables, webrtc_tables
 from .headline import headline_table
 from .tables import Answer
 
@@ -36,6 +36,8 @@ KINDS: dict[str, Callable[[Answer], str]] = {
     "encoders": webrtc_tables.encoders_table,
     "viewers": webrtc_tables.viewers_table,
     "cpu": webrtc_tables.cpu_table,
+    "calm": calm_tables.calm_table,
+    "calm-clips": calm_tables.calm_line,
 }
 PLOTS: dict[str, tuple[Callable[[Answer], str], str]] = {
     "plot": (plots.latency_plot, "Latency of each run: half of the frames, and 95 of 100"),

@@ -32,7 +32,7 @@ def measure_floors(machine: Machine, seconds: float) -> dict[str, float]:
     one = torch.zeros(1, device=machine.device)
     launch_ms = timed(machine.waited(lambda: one.add_(1)), 1, seconds / 4)["p50_ms"]
     return {
-        "matmul_tflops": round(2 * side**3 / matmul_ms / 1e9, 2) if matmul_ms else 0.0,
+        "matmul_tflops": float(f"{2 * side**3 / matmul_ms / 1e9:.3g}") if matmul_ms else 0.0,
         "copy_gb_per_s": round(2 * size / copy_ms / 1e6, 1) if copy_ms else 0.0,
         "launch_ms": launch_ms,
     }

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from realtime.engine.rungs.exactness import relative_l2
-from realtime.media.codec import Pixels
+from realtime.pixels import Pixels
 
 Floats = npt.NDArray[np.float32]
 

@@ -20,7 +20,7 @@ from realtime.engine.backend import Backend
 from realtime.engine.models.load import resolve_dtype
 from realtime.engine.regions import Call, Inputs, Kind, Outputs, Run
 from realtime.engine.state import CallShape, RungState
-from realtime.media.codec import Pixels
+from realtime.pixels import Pixels
 
 from .likeness import Floats
 from .machine import Machine
@@ -122,14 +122,17 @@ class TappedEngine(EngineUnderTest):
 
     @contextmanager
     def watched(self) -> Generator[dict[Kind, list[float]]]:
-        """How many milliseconds each call of a region takes meanwhile. Each is waited for: not for a GPU."""
-        spent_ms: dict[Kind, list[float]] = {kind: [] for kind in Kind}
+        """How many milliseconds each call of a region takes meanwhile, of those that are called.
+
+        Each is waited for: not for a GPU.
+        """
+        spent_ms: dict[Kind, list[float]] = {}
 
         def tap(run: RunCall, call: Call) -> Outputs:
             begin_s = time.perf_counter()
             outputs = run(call)
             self._machine.wait()
-            spent_ms[call.kind].append((time.perf_counter() - begin_s) * 1000)
+            spent_ms.setdefault(call.kind, []).append((time.perf_counter() - begin_s) * 1000)
             return outputs
 
         with self._tapped(tap):

@@ -22,7 +22,7 @@ from realtime.bench.pacer import Camera, Pacer, quiet
 from realtime.bench.resources import cpu_s
 from realtime.bench.servers import Process, wait_until
 from realtime.client import now_us
-from realtime.media.codec import Pixels
+from realtime.pixels import Pixels
 from realtime.protocol import HEADER
 
 from ..repeats import Numbers

@@ -20,7 +20,7 @@ from aiortc.codecs.h264 import H264Encoder, h264_depayload
 from aiortc.codecs.vpx import Vp8Encoder, vp8_depayload
 
 from realtime.bench import numbers
-from realtime.media.codec import Pixels
+from realtime.pixels import Pixels
 from realtime.server.webrtc.encoder import CLOCK_HZ, EFFORTS, EXPECTED_FPS, VideoEncoder, full_bitrate
 
 from ..repeats import Numbers

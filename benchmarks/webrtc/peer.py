@@ -36,8 +36,8 @@ from aiortc.stats import RTCTransportStats
 
 from realtime.bench.errors import BenchError
 from realtime.client import now_us
-from realtime.media.codec import Pixels
 from realtime.media.video import planes_of
+from realtime.pixels import Pixels
 from realtime.server.webrtc import seams
 from realtime.server.webrtc.encoder import CLOCK_HZ, VideoEncoder
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime.bench.pictures import photo_like
-from realtime.media.codec import Pixels
+from realtime.pixels import Pixels
 
 MARGIN = 48
 """How far the webcam's picture may wander, in pixels."""

@@ -18,8 +18,8 @@ from ..engine.load import load_engine
 from ..engine.state import RungState
 from ..errors import EngineError
 from ..frame import Failure, Format, Frame, Job, Result
-from ..media.codec import Pixels
 from ..params import OutputFormat, Params
+from ..pixels import Pixels
 
 if TYPE_CHECKING:
     from ..engine.rungs.upgrade import Upgrade

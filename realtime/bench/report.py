@@ -52,10 +52,16 @@ def _commit() -> str | None:
 def _device() -> str:
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        name = names[0] if names else name
-    return f"{name}, {os.cpu_count()} cores"
+    facts = cpuinfo.read_text() if cpuinfo.exists() else ""
+    names = [line.partition(":")[2].strip() for line in facts.splitlines() if line.startswith("model name")]
+    return ", ".join([names[0] if names else name, f"{os.cpu_count()} cores", *_vector_units(facts)])
+
+
+def _vector_units(cpuinfo: str) -> list[str]:
+    """The vector instructions on which a model's speed depends, by factors of 4 to 8; empty where they aren't known."""
+    flags = {flag for line in cpuinfo.splitlines() if line.startswith("flags") for flag in line.split()}
+    half = ["bfloat16"] if flags & {"avx512_bf16", "amx_bf16"} else []
+    return [*(label for flag, label in (("avx512f", "AVX-512"), ("avx2", "AVX2")) if flag in flags)][:1] + half
 
 
 def show_runs(answer: dict[str, Any]) -> None:

@@ -56,6 +56,15 @@ class Process:
         found = re.findall(rf'^{name}_bucket{{le="(\S+)"}} (\S+)$', self._metrics(), re.MULTILINE)
         return {float(limit): float(count) for limit, count in found}
 
+    def ready_engines(self) -> int:
+        """How many of its engines are ready."""
+        return len(re.findall(r"^realtime_worker_ready\{.*\} 1\.0$", self._metrics(), re.MULTILINE))
+
+    def workers_of_sessions(self) -> dict[str, int | None]:
+        """The engine that each session is at, by its name; None while that is at none."""
+        found = json.loads(self._get("api/sessions") or '{"sessions": []}')
+        return {one["session"]: one["worker"] for one in found["sessions"]}
+
     def rung(self) -> RungState | None:
         """The engine's rung; None while it is loading."""
         state = json.loads(self._get("api/config") or "{}").get("rung_state")

@@ -36,6 +36,14 @@ class BlockingStream:
         """See `Stream.update`."""
         return self._portal.call(lambda: self.stream.update(**patch))
 
+    def glide(self, seconds: float, **patch: Any) -> dict[str, Any]:
+        """See `Stream.glide`."""
+        return self._portal.call(lambda: self.stream.glide(seconds, **patch))
+
+    def bring(self, picture: bytes | Pixels) -> str:
+        """See `Stream.bring`."""
+        return self._portal.call(self.stream.bring, picture)
+
     def command(self, name: str) -> None:
         """See `Stream.command`."""
         self._portal.call(self.stream.command, name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -25,6 +26,8 @@ async def connect(
     *,
     session: str | None = None,
     token: str | None = None,
+    ticket: str | None = None,
+    trust: str | os.PathLike[str] | None = None,
     ready_timeout_s: float | None = None,
     patience_s: float = PATIENCE_S,
     keep: int | None = protocol.WINDOW,
@@ -36,6 +39,9 @@ async def connect(
         url: `ws://HOST:PORT/ws`, or the page's address as the server prints it.
         session: name of a session, to come back to it or to share it with a page; None makes a new one.
         token: access token, where the server needs one.
+        ticket: of a guest or of the session's owner, in place of the token; the one that a guest is told for its
+            session is used from then on.
+        trust: file with the certificate of a server that has one of its own (`--tls self`), in PEM.
         ready_timeout_s: how long a model may take to load; None waits.
         patience_s: for how long a server that is full or away is tried again, now and after every cut; one that is not
             there now is an error at once. 0: never.
@@ -45,7 +51,7 @@ async def connect(
     Raises:
         ClientError: there is no such server, or it refuses; the subclasses say which and what to do.
     """
-    address = Address.parse(url, session=session, token=token)
+    address = Address.parse(url, session=session, token=token, ticket=ticket, trust=trust)
 
     async def attempt() -> Dialled:
         return await dial(address, on_message, ready_timeout_s)

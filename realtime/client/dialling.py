@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import ssl
 from collections.abc import Awaitable, Callable
@@ -49,7 +50,7 @@ Dialled = tuple[ClientConnection, dict[str, Any]]
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 _PASSING_STATUS = frozenset({429, 500, 502, 503, 504})
 """HTTP statuses of a proxy whose server is away."""
-_WRONG_TOKEN = "pass connect(…, token=…): the server prints the one that it wants, or has it from --token"
+_WRONG_TOKEN = "pass connect(…, token=…), which the server prints or has from --token, or connect(…, ticket=…)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +60,37 @@ class Address:
     Attributes:
         url: of the WebSocket, without a query.
         query: other fields of it.
-        session: the session's name; None where the server is to make one.
+        session: the session's name; None where the server is to make one, or the ticket names it.
+        token: or a ticket.
+        tls: what a server at `wss://` must prove; None: that an authority knows it.
     """
 
     url: str
     query: tuple[tuple[str, str], ...] = ()
     session: str | None = None
     token: str | None = None
+    tls: ssl.SSLContext | None = None
 
     @classmethod
-    def parse(cls, url: str, *, session: str | None = None, token: str | None = None) -> Address:
+    def parse(
+        cls,
+        url: str,
+        *,
+        session: str | None = None,
+        token: str | None = None,
+        ticket: str | None = None,
+        trust: str | os.PathLike[str] | None = None,
+    ) -> Address:
         """Read `ws://HOST:PORT/ws`, or a page's address as the server prints it.
 
         Args:
-            url: may have `session` and `token` in its query.
-            session, token: instead of those.
+            url: may have `session`, and `token` or `ticket`, in its query.
+            session, token, ticket: instead of those. A ticket counts before a token.
+            trust: file of the server's own certificate.
 
         Raises:
             WireError: it is no such address.
+            OSError: there is no such certificate.
         """
         try:
             parts = urlsplit(url)
@@ -87,13 +101,15 @@ class Address:
             raise WireError(f"{url!r} is no address of a server: write ws://HOST:PORT/ws") from None
         query = parse_qsl(parts.query, keep_blank_values=True)
         found = dict(query)
-        rest = tuple((name, value) for name, value in query if name not in ("session", "token"))
+        rest = tuple((name, value) for name, value in query if name not in ("session", "token", "ticket"))
         plain = urlunsplit((scheme, parts.netloc, "/ws" if parts.path in ("", "/") else parts.path, "", ""))
-        return cls(plain, rest, session or found.get("session"), token or found.get("token"))
+        proof = ticket or token or found.get("ticket") or found.get("token")
+        tls = ssl.create_default_context(cafile=trust) if trust is not None and scheme == "wss" else None
+        return cls(plain, rest, session or found.get("session"), proof, tls)
 
-    def with_session(self, name: str) -> Address:
-        """The same address for a session of this name."""
-        return replace(self, session=name)
+    def with_session(self, name: str, ticket: str | None = None) -> Address:
+        """The same address for a session of this name, by its owner's ticket where there is one."""
+        return replace(self, session=name, token=ticket or self.token)
 
     @property
     def target(self) -> str:
@@ -164,12 +180,18 @@ async def _open(address: Address) -> ClientConnection:
             subprotocols=[Subprotocol(protocol.SUBPROTOCOL)],
             compression=None,
             max_size=MAX_BYTES,
+            ssl=(address.tls or True) if address.url.startswith("wss:") else None,
             additional_headers={"Authorization": f"Bearer {address.token}"} if address.token else None,
             ping_interval=PING_EVERY_S,
             ping_timeout=PONG_WITHIN_S,
         )
     except InvalidStatus as error:
         raise _refused(address, error) from error
+    except ssl.SSLCertVerificationError as error:
+        raise AccessError(
+            f"{address.url} has a certificate that is not trusted ({error.verify_message}): pass "
+            "connect(…, trust=FILE), with the certificate that --tls self keeps"
+        ) from error
     except ssl.SSLError as error:
         raise UnreachableError(f"{address.url}: {error}: is it ws:// instead of wss://?") from error
     except OSError as error:  # a time-out of the handshake too

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .. import protocol
 from ..errors import WireError
 from ..frame import Format
+from ..pixels import Pixels
 
-Pixels = npt.NDArray[np.uint8]
-"""RGB, uint8 [H, W, 3]."""
 _FORMATS = frozenset({Format.NONE, Format.JPEG, Format.PNG, Format.WEBP})
 """Of the wire."""
 QUALITY = 90
@@ -40,6 +38,8 @@ class Picture:
         engine_us: time at the server, from the frame's arrival to the picture's departure.
         round_trip_us: from `captured_us` of the frame to the picture's arrival here, on this clock.
         is_repeat: whether the frame showed nothing new: format and data are those of the picture before.
+        is_stacked: whether `data` shows the fill above its opacity, as a JPEG of a transparent picture does; `rgba`
+            puts them together.
     """
 
     seq: int
@@ -49,31 +49,51 @@ class Picture:
     engine_us: int
     round_trip_us: int
     is_repeat: bool = False
+    is_stacked: bool = False
 
     def pixels(self) -> Pixels:
-        """The decoded picture.
+        """The decoded picture without its opacity: of a transparent one (`beyond="key"`) the fill.
+
+        Raises:
+            ValueError: it can't be decoded.
+        """
+        return np.ascontiguousarray(self.rgba()[:, :, :3])
+
+    def rgba(self) -> Pixels:
+        """The decoded picture with its opacity, uint8 [H, W, 4]; colours are not multiplied by it.
 
         Raises:
             ValueError: it can't be decoded.
         """
         import cv2
 
-        bgr: Any = cv2.imdecode(np.frombuffer(self.data, np.uint8), cv2.IMREAD_COLOR) if self.data else None
-        if bgr is None:
+        decoded: Any = cv2.imdecode(np.frombuffer(self.data, np.uint8), cv2.IMREAD_UNCHANGED) if self.data else None
+        if decoded is None or decoded.ndim != 3:
             raise ValueError("this picture can't be decoded")
-        return np.ascontiguousarray(bgr[:, :, ::-1])
+        if self.is_stacked:
+            fill, key = np.split(decoded, 2)
+            return np.dstack([fill[:, :, ::-1], key[:, :, 1]])
+        if decoded.shape[2] == 4:
+            return np.ascontiguousarray(decoded[:, :, [2, 1, 0, 3]])
+        return np.dstack([decoded[:, :, ::-1], np.full(decoded.shape[:2], 255, np.uint8)])
 
 
 def encoded(frame: bytes | Pixels) -> bytes:
-    """A frame as it is sent: an array as JPEG, anything else as it is.
+    """A frame as it is sent: an array as JPEG, one with opacity as PNG, anything else as it is.
 
     Raises:
-        ValueError: it is no JPEG, PNG or WebP, and no array of RGB pixels.
+        ValueError: it is no JPEG, PNG or WebP, and no array of RGB or RGBA pixels.
         TypeError: it is neither bytes nor an array, but a file's name, for example.
     """
     if isinstance(frame, np.ndarray):
-        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
-            raise ValueError(f"a frame is uint8 [H, W, 3] in RGB; this array is {frame.dtype} {list(frame.shape)}")
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] not in (3, 4) or 0 in frame.shape:
+            what = "uint8 [H, W, 3] in RGB, or [H, W, 4] in RGBA"
+            raise ValueError(f"a frame is {what}; this array is {frame.dtype} {list(frame.shape)}")
+        if frame.shape[2] == 4:
+            import cv2
+
+            bgra = np.ascontiguousarray(frame[:, :, [2, 1, 0, 3]])
+            return cv2.imencode(".png", bgra, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
         import simplejpeg
 
         return simplejpeg.encode_jpeg(np.ascontiguousarray(frame), QUALITY, colorspace="RGB", colorsubsampling="420")
@@ -86,16 +106,16 @@ def encoded(frame: bytes | Pixels) -> bytes:
     return frame
 
 
-def pack(seq: int, data: bytes, captured_us: int) -> bytes:
-    """The binary message of a frame."""
-    return protocol.HEADER.pack(protocol.VERSION, Format.sniff(data), 0, seq, captured_us, 0, 0) + data
+def pack(seq: int, data: bytes, captured_us: int, flags: int = 0) -> bytes:
+    """The binary message of a frame, or with `protocol.REFERENCE` of another picture."""
+    return protocol.HEADER.pack(protocol.VERSION, Format.sniff(data), flags, seq, captured_us, 0, 0) + data
 
 
 class Unpacker:
     """Reads the binary messages of one connection, whose repeats refer to the picture before."""
 
     def __init__(self) -> None:
-        self._newest: tuple[Format, bytes] = (Format.NONE, b"")
+        self._newest: tuple[Format, bytes, bool] = (Format.NONE, b"", False)
 
     def unpack(self, message: bytes) -> Picture:
         """The picture of a message.
@@ -109,6 +129,6 @@ class Unpacker:
         _, number, flags, seq, captured_us, version, engine_us = protocol.HEADER.unpack_from(message)
         is_repeat = bool(flags & protocol.REPEAT)
         if not is_repeat:
-            self._newest = (Format(number), message[protocol.HEADER.size :])
-        picture_format, data = self._newest
-        return Picture(seq, picture_format, data, version, engine_us, now_us() - captured_us, is_repeat)
+            self._newest = (Format(number), message[protocol.HEADER.size :], bool(flags & protocol.STACKED))
+        picture_format, data, is_stacked = self._newest
+        return Picture(seq, picture_format, data, version, engine_us, now_us() - captured_us, is_repeat, is_stacked)

@@ -17,9 +17,10 @@ from websockets.exceptions import ConnectionClosed
 
 from .. import protocol
 from ..errors import ClientError, ConnectionLostError, RefusedError, SessionEndedError
+from .brought import Brought
 from .dialling import Address, dial, end_of, parse, persistently
 from .pictures import Picture, Pixels, Unpacker, encoded, now_us, pack
-from .wishes import Wishes
+from .wishes import Wishes, patch_message
 
 TRIES_OF_A_FRAME = 3
 """How often `restyle` sends a frame: one that cuts the connection each time is not sent for ever."""
@@ -46,6 +47,7 @@ class Stream:
         lost: number of frames that were under way when the connection was cut.
         skipped: number of pictures that `pictures` has left out, as newer ones had come.
         connections: number of connections so far.
+        away: why the server's engine is away at the moment; empty while it is there. Frames wait for it.
     """
 
     def __init__(
@@ -62,7 +64,8 @@ class Stream:
         self.on_message = on_message
         self.lost = self.skipped = 0
         self.connections = 1
-        self._address = address.with_session(ready["session"])
+        self.away = ""
+        self._address = address.with_session(ready["session"], ready.get("ticket"))
         self._websocket = websocket
         self._patience_s = patience_s
         self._wishes = Wishes(ready["params"])
@@ -70,6 +73,7 @@ class Stream:
         self._seq = 0
         self._unsettled: deque[int] = deque()
         self._answers: dict[int, asyncio.Future[Picture]] = {}
+        self._brought = Brought()
         self._pictures: deque[Picture] = deque(maxlen=keep)
         self._is_open = True
         self._ended: ClientError | None = None
@@ -88,7 +92,7 @@ class Stream:
     # -- out --------------------------------------------------------------------------------------------------------
 
     async def send(self, frame: bytes | Pixels, *, captured_us: int | None = None) -> int:
-        """Send a frame: a JPEG, PNG or WebP picture, or an RGB array, uint8 [H, W, 3].
+        """Send a frame: a JPEG, PNG or WebP picture, or an array, uint8 [H, W, 3] in RGB or [H, W, 4] in RGBA.
 
         It does not wait for the answer. Without a connection it waits for one. Wait for `credit` before a frame is
         captured, and none gets old on its way.
@@ -140,9 +144,27 @@ class Stream:
             TypeError, ValueError: a value is none of JSON.
             ClientError: the stream has ended.
         """
-        text = _patch_text(patch)
+        return await self._patch(patch)
+
+    async def glide(self, seconds: float, **patch: Any) -> dict[str, Any]:
+        """Have the server glide to new params, from what is shown now, whatever their own `transition_s`. The server
+        does so by its clock: nothing more is to be sent.
+
+        Args:
+            seconds: 0 to 60; 0 changes all at once.
+
+        Returns:
+            All params, as soon as the server knows them: where the way ends.
+
+        Raises:
+            as `update`.
+        """
+        return await self._patch(patch, seconds)
+
+    async def _patch(self, patch: dict[str, Any], transition_s: float | None = None) -> dict[str, Any]:
+        text = _patch_text(patch_message(patch, transition_s))
         await self._until(lambda: self._is_open)
-        answer = self._wishes.patch(patch)
+        answer = self._wishes.patch(patch, transition_s)
         await self._send(text)
         return await answer
 
@@ -156,6 +178,31 @@ class Stream:
         await self._until(lambda: self._is_open)
         self._wishes.command(name)
         await self._send(text)
+
+    async def bring(self, picture: bytes | Pixels) -> str:
+        """Bring a picture in whose style others are to be, where the model hears pictures (`ready["pictures"]`).
+
+        Returns:
+            Its id, for `update(prompt=[{"picture": id}])`. A server that was restarted is brought it again.
+
+        Raises:
+            ValueError: it is no picture.
+            RefusedError: the server does not take it.
+            ClientError: the stream has ended.
+        """
+        data = encoded(picture)
+        for _ in range(TRIES_OF_A_FRAME):
+            await self._until(lambda: self._is_open)
+            self._seq += 1
+            answer = self._brought.sent(self._seq)
+            await self._send(pack(self._seq, data, 0, protocol.REFERENCE))
+            try:
+                reference = await answer
+            except _CutError:
+                continue
+            self._brought.keep(reference, data)
+            return reference
+        raise ConnectionLostError(f"the connection was cut {TRIES_OF_A_FRAME} times while this picture was under way")
 
     async def _send(self, message: str | bytes) -> None:
         """Send on the connection, if there still is one: if not, the reader takes care of what is lost."""
@@ -277,11 +324,16 @@ class Stream:
         match message:
             case {"type": "params", "params": params}:
                 self._wishes.hear_params(params)
+            case {"type": "status", "engine": engine}:
+                self.away = str(message.get("reason", "")) if engine == "away" else ""
             case {"type": "dropped", "seqs": seqs, "reason": reason}:
                 for seq in seqs:
                     self._settle(seq, RefusedError(reason, f"the server dropped the frame: {reason}"))
+            case {"type": "picture", "seq": seq, "id": reference}:
+                self._brought.settle(seq, reference)
             case {"type": "error", "code": code, "message": text, "seq": seq}:
-                self._settle(seq, RefusedError(code, text))
+                if not self._brought.settle(seq, RefusedError(code, text)):
+                    self._settle(seq, RefusedError(code, text))
             case {"type": "error", "code": code, "message": text}:
                 self._wishes.hear_error(code, text, message.get("field"))
             case _:
@@ -310,6 +362,7 @@ class Stream:
         self.lost += len(self._unsettled)
         for seq in list(self._unsettled):
             self._settle(seq, _CutError())
+        self._brought.end(_CutError())
         self._unpacker = Unpacker()
         self._changed.set()
 
@@ -321,7 +374,12 @@ class Stream:
             if error.is_passing:
                 raise ConnectionLostError(f"{end}; and for {self._patience_s:g} s: {error}") from error
             raise
+        self._address = self._address.with_session(self.session, self.ready.get("ticket"))
         self.connections += 1
+        self.away = ""
+        for data in self._brought.kept:
+            self._seq += 1
+            await self._send(pack(self._seq, data, 0, protocol.REFERENCE))
         patches, commands = self._wishes.resumed(self.ready["params"])
         for text in [*map(_patch_text, patches), *map(_command_text, commands)]:
             await self._send(text)
@@ -336,6 +394,7 @@ class Stream:
         self._is_open = False
         for seq in list(self._answers):
             self._settle(seq, error)
+        self._brought.end(error)
         self._wishes.end(error)
         self._changed.set()
 
@@ -360,8 +419,8 @@ class _CutError(ClientError):
     """The connection was cut while a frame was under way."""
 
 
-def _patch_text(patch: dict[str, Any]) -> str:
-    return _text({"type": "params", "params": patch})
+def _patch_text(message: dict[str, Any]) -> str:
+    return _text({"type": "params", **message})
 
 
 def _command_text(name: str) -> str:

@@ -19,10 +19,30 @@ _KINDS = {"freeze": "frozen", "unfreeze": "frozen", "on_air": "air", "bypass": "
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Patch:
-    """A patch that is not answered yet. `answer` is None where nobody waits for it."""
+    """A patch that is not answered yet.
+
+    Attributes:
+        answer: None where nobody waits for it.
+        transition_s: its own transition; None where it has none.
+    """
 
     fields: dict[str, Any]
     answer: asyncio.Future[dict[str, Any]] | None
+    transition_s: float | None = None
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The fields of its message."""
+        return patch_message(self.fields, self.transition_s)
+
+    def has(self, field: str | None) -> bool:
+        """Whether an error about this field, None for none, may be about it."""
+        return field is None or field in self.message["params"] or field in self.message
+
+
+def patch_message(fields: dict[str, Any], transition_s: float | None = None) -> dict[str, Any]:
+    """The fields of a patch's message, but for its type."""
+    return {"params": fields} | ({} if transition_s is None else {"transition_s": transition_s})
 
 
 class Wishes:
@@ -34,10 +54,10 @@ class Wishes:
         self._in_force: dict[str, Any] = {}
         self._commands: dict[str, str] = {}
 
-    def patch(self, fields: dict[str, Any]) -> asyncio.Future[dict[str, Any]]:
+    def patch(self, fields: dict[str, Any], transition_s: float | None = None) -> asyncio.Future[dict[str, Any]]:
         """Note a patch that is sent; the future is done with the params, or fails with a RefusedError."""
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._patches.append(_Patch(fields, answer))
+        self._patches.append(_Patch(fields, answer, transition_s))
         return answer
 
     def command(self, name: str) -> None:
@@ -62,7 +82,7 @@ class Wishes:
 
     def hear_error(self, code: str, message: str, field: str | None) -> None:
         """Take the refusal of a patch: of the oldest one that has the field."""
-        refused = next((patch for patch in self._patches if field is None or field in patch.fields), None)
+        refused = next((patch for patch in self._patches if patch.has(field)), None)
         if code not in ("invalid_params", "bad_message") or refused is None:
             return
         self._patches.remove(refused)
@@ -77,14 +97,14 @@ class Wishes:
                 forgotten the old one.
 
         Returns:
-            Patches and commands, in this order. A session that is remembered is only told what was not answered:
-            another controller may have changed the rest.
+            Patches, as the fields of their messages, and commands, in this order. A session that is remembered is only
+            told what was not answered: another controller may have changed the rest.
         """
         is_new = int(params["version"]) < int(self.params["version"])
         self.params = params
         if is_new and self._in_force:
             self._patches.appendleft(_Patch(dict(self._in_force), None))
-        return [patch.fields for patch in self._patches], list(self._commands.values()) if is_new else []
+        return [patch.message for patch in self._patches], list(self._commands.values()) if is_new else []
 
     def end(self, error: ClientError) -> None:
         """Fail all patches that wait."""

@@ -5,13 +5,13 @@ Must not import torch or diffusers, nor know which engines there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from ..frame import Failure, Job, Result
-from ..params import Params
+from ..frame import Failure, Job, Order, Result
+from ..params import Matte, Params
 from .hearing import Heard
 from .state import RungState
 
@@ -27,7 +27,7 @@ class Guidance(StrEnum):
     EMBEDDED = "embedded"
     """The scale is an input of the UNet, embedded like the timestep (`time_cond_proj_dim`)."""
     CFG = "cfg"
-    """Classifier-free guidance: a second row with the negative prompt where the scale is above 1."""
+    """Classifier-free guidance where the scale is above 1, in each of the ways of `params.GuidanceMode`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,26 @@ class RowCost:
     """What a job costs an engine. The scheduler measures how long a tick of so much work takes.
 
     Attributes:
-        work: added by the job's row to each tick that it is in, in the engine's own unit; 0 where the frame passes
-            through.
-        ticks: number of ticks that the row is in, at least 1.
+        works: added by the job's row to each of the ticks that it is in, the first to the last, in the engine's own
+            unit; at least one, 0 where the frame passes through.
     """
 
-    work: int
-    ticks: int
+    works: tuple[int, ...]
+
+    @property
+    def ticks(self) -> int:
+        """Number of ticks that the row is in."""
+        return len(self.works)
+
+    @property
+    def first(self) -> int:
+        """Work in the tick that admits the job."""
+        return self.works[0]
+
+    @property
+    def total(self) -> int:
+        """Work of the whole job."""
+        return sum(self.works)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +69,10 @@ class EngineInfo:
         defaults: fields of params whose default differs for this model.
         styles: lists of prompts that the model was trained for, for the client's panel (see `ModelCard`); empty where
             it takes any words.
-        guidance: how it uses `guidance_scale`; the negative prompt has an effect with `CFG` only.
+        guidance: how it uses `guidance_scale`; the params `guidance` and `negative_prompt` have an effect with `CFG`
+            only.
+        hears_pictures: whether a prompt may have pictures in it (`Order.references`).
+        mattes: which values of `matte` act.
         max_output_pixels: largest width times height of a picture; None leaves the limit to the configuration.
         notes: messages for the user about how it was loaded, one line each: what is slower than it could be, and why.
     """
@@ -68,6 +84,8 @@ class EngineInfo:
     defaults: dict[str, Any] = field(default_factory=dict[str, Any])
     styles: dict[str, Any] = field(default_factory=dict[str, Any])
     guidance: Guidance = Guidance.NONE
+    hears_pictures: bool = False
+    mattes: tuple[Matte, ...] = (Matte.OFF, Matte.DRAWN)
     max_output_pixels: int | None = None
     notes: tuple[str, ...] = ()
 
@@ -83,6 +101,13 @@ class Pending(Protocol):
     @property
     def finished_ns(self) -> int:
         """When the device finished the tick, in monotonic nanoseconds. Valid after `collect`."""
+        ...
+
+    @property
+    def preparing_ns(self) -> Mapping[int, int]:
+        """By number of a job: how long what it needs was made within the tick, where `Engine.prepare` left it to that.
+        Valid after `collect`.
+        """
         ...
 
     def ready(self) -> bool:
@@ -122,12 +147,28 @@ class Engine(Protocol):
         """Number of rows that have steps left: while there are any, the scheduler must tick again."""
         ...
 
-    def cost(self, params: Params) -> RowCost:
-        """The cost of a job with these params. Takes microseconds; any thread."""
+    @property
+    def cost(self) -> Callable[[Params], RowCost]:
+        """The cost of a job with these params. It takes microseconds, for any thread; and it can be pickled."""
+        ...
+
+    def when_broken(self, call: Callable[[], None]) -> None:
+        """Have this called once, by any thread, if the engine breaks while nobody waits for it; the next call of the
+        engine says why. Called before the first tick.
+        """
         ...
 
     def hear(self, params: Params) -> Heard:
         """How the model hears the prompts of these params. Takes up to 10 ms; any thread."""
+        ...
+
+    def prepare(self, order: Order) -> None:
+        """Make what a job needs and is not kept from earlier ones, encoded prompts for example.
+
+        Called before the tick that admits such a job, so that whose it is pays for it and no tick's duration has it in
+        it. What can't be made is none of its business: the tick says so. An engine that is elsewhere does so in the
+        tick, and says in `Pending.preparing_ns` how long it took.
+        """
         ...
 
     def tick(self, admitted: Sequence[Job]) -> Pending:
@@ -140,6 +181,14 @@ class Engine(Protocol):
 
         Raises:
             EngineError: the engine is broken; so does any other exception say.
+        """
+        ...
+
+    def forget(self, session: str) -> None:
+        """Drop whatever is kept of the session of this name: it is over, and another may come under its name.
+
+        Called between ticks, when none of its jobs has a row any more; pictures of its last ones may still be to be
+        collected. An engine that keeps nothing from one job to the next has nothing to do.
         """
         ...
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from .regions import Call, Inputs, Kind, Outputs, Regions, Run
+from .regions import Call, Inputs, Outputs, Regions, Run
 from .staging import join
 from .state import CallShape, RungState
 
@@ -88,7 +88,7 @@ class PlainBackend:
 
     def answer(self, call: CallShape, inputs: Inputs) -> Run:
         """See `Backend`."""
-        return self.regions.region(Kind(call.kind), call.guided)
+        return self.regions.region_for(call)
 
     def close(self) -> None:
         """See `Backend`: there is nothing to free."""

@@ -5,34 +5,41 @@ Must not know sessions, the scheduler or the wire.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from ..errors import EngineError, FrameError, ModelError
-from ..frame import Failure, Format, Frame, Job, Result
-from ..params import Params
-from . import EngineInfo, Progress, RowCost, rows
+from ..frame import Failure, Format, Frame, Job, Order, Result
+from ..params import Matte, Params
+from . import EngineInfo, Progress, rows
 from .backend import Backend
 from .hearing import Heard
-from .pending import Clock, DiffusionPending, Failed, Leaving, Passed
+from .pending import Clock, DiffusionPending, Failed, Leaving
 from .recipe import Recipes
-from .rows import Entry, Finished, Mark, Row
+from .rows import Entry, Finished, Mark, Passed, Row
 from .rungs.upgrade import Upgrade
+from .work import RowWork
 
 if TYPE_CHECKING:
-    from ..config import Config
+    from ..config import EngineConfig
     from .models.load import Model
 
 _log = logging.getLogger(__name__)
 
+FEW_CORES = 8
+"""With fewer, codecs and the event loop need the one that waits for the GPU."""
 
-def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine:
+
+def load_diffusion_engine(config: EngineConfig, progress: Progress) -> DiffusionEngine:
     """Load the model that `config` names, start its rung and run warm-up frames.
 
     Raises:
@@ -42,8 +49,9 @@ def load_diffusion_engine(config: Config, progress: Progress) -> DiffusionEngine
     from .rungs import registry
 
     model = load_model(config, progress)
-    start = registry.start(config.accelerate, model, progress, config.max_rows)
-    engine = DiffusionEngine(model, start.backend, max_rows=config.max_rows)
+    avoided = config.avoid_rungs
+    start = registry.start(config.accelerate, model, progress, config.max_rows, avoided=avoided)
+    engine = DiffusionEngine(model, start.backend, max_rows=config.max_rows, avoided=avoided)
     engine.warm_up(progress)
     if start.finish is not None:
         start.finish(progress)
@@ -67,10 +75,12 @@ class DiffusionEngine:
         model: from `load_model`.
         backend: runs the model's regions until `adopt` replaces it.
         max_rows: largest number of rows in flight.
+        avoided: see `RungState`.
         clock: monotonic nanoseconds.
 
     Attributes:
         upgrade: makes a faster backend meanwhile; None where there is none to come.
+        cost: see `Engine`.
     """
 
     def __init__(
@@ -79,16 +89,21 @@ class DiffusionEngine:
         backend: Backend,
         *,
         max_rows: int = 8,
+        avoided: Sequence[str] = (),
         clock: Clock = time.monotonic_ns,
     ) -> None:
         self.backend = backend
         self.upgrade: Upgrade | None = None
         self.recipes = Recipes(model)
+        self.cost = RowWork(model.guidance)
         self._model = model
         self._max_rows = max_rows
+        self._avoided = tuple(avoided)
         self._clock = clock
         self._rows: list[Row] = []
         self._adopted: deque[Backend] = deque()
+        # Waiting for an event takes a core, unless it blocks, and then 50 µs more.
+        self._has_few_cores = (os.cpu_count() or 1) < FEW_CORES
 
     @property
     def info(self) -> EngineInfo:
@@ -97,14 +112,17 @@ class DiffusionEngine:
         device = model.device.type
         if device == "cuda":
             device = f"cuda ({torch.cuda.get_device_name(model.device)})"
+        rung = self.backend.rung if self.upgrade is None else self.upgrade.beside(self.backend.rung)
         return EngineInfo(
             model.name,
             model.family.name,
             device,
-            self.backend.rung if self.upgrade is None else self.upgrade.beside(self.backend.rung),
+            replace(rung, avoided=self._avoided),
             defaults=model.defaults,
             styles=model.styles,
             guidance=model.guidance,
+            hears_pictures=model.prompt_encoder.hears_pictures,
+            mattes=tuple(Matte),
             max_output_pixels=model.max_output_pixels,
             notes=model.notes,
         )
@@ -118,10 +136,6 @@ class DiffusionEngine:
     def busy_rows(self) -> int:
         """See `Engine`."""
         return len(self._rows)
-
-    def cost(self, params: Params) -> RowCost:
-        """See `Engine`; work is the pictures' pixels times the UNet's rows for a job (2 with guidance)."""
-        return self.recipes.cost(params)
 
     def hear(self, params: Params) -> Heard:
         """See `Engine`."""
@@ -140,6 +154,14 @@ class DiffusionEngine:
             old, self.backend = self.backend, self._adopted.popleft()
             old.close()
             _log.info("now runs on %s", self.backend.rung)
+
+    def when_broken(self, call: Callable[[], None]) -> None:
+        """See `Engine`: it breaks in `tick` and `collect` only."""
+
+    def prepare(self, order: Order) -> None:
+        """See `Engine`: compiles the recipe."""
+        with torch.inference_mode(), contextlib.suppress(FrameError, torch.OutOfMemoryError):
+            self.recipes.get(order.params, order.references)
 
     def tick(self, admitted: Sequence[Job]) -> DiffusionPending:
         """See `Engine`; new rows do their first step in this tick.
@@ -164,13 +186,13 @@ class DiffusionEngine:
     def _open(self, job: Job) -> Entry | Passed | Failed:
         """Look up a job's recipe; a FrameError fails this job alone."""
         try:
-            recipe = self.recipes.get(job.params)
+            recipe = self.recipes.get(job.params, job.references)
         except FrameError as error:
             return Failed(job, error)
         return Entry(job, recipe) if recipe is not None else Passed(job)
 
     def _advance(self, opened: Sequence[Entry | Passed | Failed]) -> list[Row | Leaving]:
-        """Encode new rows, move all rows one step on, and decode those that are done.
+        """Encode new rows, move all rows one step on, decode those that are done, and find people in what leaves.
 
         Returns:
             For each row in flight, then each of `opened`: the row if it has steps left, else what leaves.
@@ -183,6 +205,9 @@ class DiffusionEngine:
         for group in rows.by_form(one for one in after if isinstance(one, Row)):
             rows.denoise(group, self.backend)
             self._mark(group, "denoise")
+        wanting = [one for one in after if isinstance(one, Passed) or (isinstance(one, Row) and one.is_done)]
+        for group in rows.by_size(one for one in wanting if one.job.params.matte.finds_people):
+            rows.find_people(group, self.backend)
         finished: dict[Row, Finished] = {}
         for group in rows.by_size(one for one in after if isinstance(one, Row) and one.is_done):
             finished |= zip(group, rows.decode_latents(group, self.backend), strict=True)
@@ -215,9 +240,11 @@ class DiffusionEngine:
 
     def _end_mark(self) -> Mark:
         """A mark behind the work that was launched so far: the time, or on CUDA an event."""
+        if self._model.device.type == "mps":
+            torch.mps.synchronize()  # it works asynchronously too
         if self._model.device.type != "cuda":
             return self._clock()
-        event = torch.cuda.Event(enable_timing=True)
+        event = torch.cuda.Event(enable_timing=True, blocking=self._has_few_cores)
         event.record()
         return event
 
@@ -251,6 +278,9 @@ class DiffusionEngine:
         while self.busy_rows:
             outcomes += self.tick([]).collect()
         return outcomes
+
+    def forget(self, session: str) -> None:
+        """See `Engine`: nothing is kept of a session. Recipes are kept by params, whoever's they are."""
 
     def close(self) -> None:
         """See `Engine`: ends the upgrade, drops the rows, closes the backend and frees the device's cache."""

@@ -6,15 +6,21 @@ Must not import torch.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from ..errors import ConfigError, FrameError
-from ..frame import Failure, Job, Result, Stamps
+from ..frame import Failure, Job, Order, Result, Stamps
 from ..params import Params
 from . import EngineInfo, RowCost
 from .hearing import Heard
 from .state import RungState
+
+
+def cost_of_one(params: Params) -> RowCost:
+    """See `Engine.cost`: 1 for every job."""
+    return RowCost((1,))
 
 
 class EchoEngine:
@@ -41,6 +47,7 @@ class EchoEngine:
         self.busy_rows = 0  # every job is done after one tick
         rung = RungState("echo", f"echo: pictures come back as they are, {tick_ms:g} ms a tick")
         self.info = EngineInfo("echo", "echo", "none", rung)
+        self.cost = cost_of_one
         self._fault = fault
         self._device_free_ns = 0
 
@@ -60,13 +67,15 @@ class EchoEngine:
             raise ConfigError(f"--model {name}: write echo:MS with MS from 0 to 60000 milliseconds")
         return cls(tick_ms, max_rows)
 
-    def cost(self, params: Params) -> RowCost:
-        """See `Engine`: 1 for every job."""
-        return RowCost(work=1, ticks=1)
-
     def hear(self, params: Params) -> Heard:
         """See `Engine`: it has no ear for prompts, and nothing to say of them."""
         return Heard()
+
+    def when_broken(self, call: Callable[[], None]) -> None:
+        """See `Engine`: it breaks in `tick` only."""
+
+    def prepare(self, order: Order) -> None:
+        """See `Engine`: nothing is needed."""
 
     def tick(self, admitted: Sequence[Job]) -> EchoPending:
         """See `Engine`: the tick starts when the one before it ends."""
@@ -81,12 +90,17 @@ class EchoEngine:
             return Failure(job, error)
         return Result(job, job.picture, Stamps.opened(job))
 
+    def forget(self, session: str) -> None:
+        """See `Engine`: nothing is kept of a session."""
+
     def close(self) -> None:
         """See `Engine`: there is nothing to free."""
 
 
 class EchoPending:
     """Implements `Pending` for a tick of the simulated device."""
+
+    preparing_ns: Mapping[int, int] = MappingProxyType({})
 
     def __init__(self, jobs: Sequence[Job], outcomes: list[Result | Failure], finished_ns: int) -> None:
         self.jobs = jobs

@@ -8,17 +8,16 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import os
+import shutil
 import sys
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ..config import Device, EngineConfig
 from . import Engine, Progress
 
-if TYPE_CHECKING:
-    from ..config import Config
 
-
-def load_engine(config: Config, progress: Progress = lambda stage, percent: None) -> Engine:
+def load_engine(config: EngineConfig, progress: Progress = lambda stage, percent: None) -> Engine:
     """Load the engine that `config.model` names.
 
     Args:
@@ -29,7 +28,7 @@ def load_engine(config: Config, progress: Progress = lambda stage, percent: None
         ModelError: the model can't be found or read, or is in a format that could run code.
         ConfigError: the configuration does not fit the model or this machine.
     """
-    if _is_echo(config):
+    if is_echo(config):
         from .echo import EchoEngine
 
         return EchoEngine.from_name(config.model, max_rows=config.max_rows)
@@ -40,13 +39,13 @@ def load_engine(config: Config, progress: Progress = lambda stage, percent: None
     return load_diffusion_engine(config, progress)
 
 
-def check_engine(config: Config) -> None:
+def check_engine(config: EngineConfig) -> None:
     """Check, without importing torch, that `config.model` can be loaded, as far as its files' headers tell.
 
     Raises:
         ModelError, ConfigError: see `load_engine`.
     """
-    if _is_echo(config):
+    if is_echo(config):
         from .echo import EchoEngine
 
         EchoEngine.from_name(config.model, max_rows=config.max_rows)
@@ -56,7 +55,22 @@ def check_engine(config: Config) -> None:
     check_name(config.model)
 
 
-def _is_echo(config: Config) -> bool:
+def likely_device(wanted: Device = Device.AUTO) -> Device:
+    """The device that torch would use, as far as can be told without importing it."""
+    if wanted is not Device.AUTO:
+        return wanted
+    if shutil.which("nvidia-smi") is not None:
+        try:
+            is_cpu_build = "+cpu" in metadata.version("torch")
+        except metadata.PackageNotFoundError:
+            is_cpu_build = False
+        if not is_cpu_build:
+            return Device.CUDA
+    return Device.MPS if sys.platform == "darwin" else Device.CPU
+
+
+def is_echo(config: EngineConfig) -> bool:
+    """Whether `config.model` names the engine without a model."""
     return config.model == "echo" or config.model.startswith("echo:")
 
 

@@ -1,4 +1,5 @@
-"""A model's networks in PyTorch as functions of float32 tensors, which they convert to the model's dtype and layout.
+"""A model's networks in PyTorch as functions of float32 tensors, which they convert to the model's dtype and layout;
+and the matte's, which is the same beside every model.
 
 Must not know rows or regions.
 """
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+
+from .models.matte.load import load_matte
 
 if TYPE_CHECKING:
     from .denoisers.denoiser import Conditions
@@ -30,6 +33,7 @@ class Networks:
         encode_latents: float32 [B, 3, H, W] in [-1, 1] to latents [B, C, h, w], times the autoencoder's scaling factor.
         unet: see `denoiser.UnetCall`.
         decode_latents: float32 latents [B, C, h, w] to pixels [B, 3, H, W], nominally in [-1, 1].
+        find_people: see `MatteNetwork`.
     """
 
     def __init__(self, model: Model) -> None:
@@ -42,6 +46,7 @@ class Networks:
         self.encode_latents = _Half(model, model.encode_latents, layout)
         self.unet = _Unet(model, layout)
         self.decode_latents = _Half(model, model.decode_latents, layout)
+        self.find_people = load_matte(model.device)
 
 
 class _Half(nn.Module):

@@ -5,25 +5,21 @@ Must not know models, or how rows are run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import torch
 
 from ..errors import FrameError
 from ..frame import Failure, Job, Result, Stamps
-from ..media.codec import Pixels
-from .rows import Finished, Mark
+from ..pixels import Pixels
+from .rows import Finished, Mark, Passed
 
 Clock = Callable[[], int]
 
 BLACK_MAX, INPUT_NOT_BLACK = 2, 16
 """A picture without a value above `BLACK_MAX` is a failure where its input has a value above `INPUT_NOT_BLACK`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Passed:
-    """A frame that passes through: it is answered with its own picture."""
-
-    job: Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +41,8 @@ class DiffusionPending:
         end: mark behind the tick's last work.
         clock: monotonic nanoseconds.
     """
+
+    preparing_ns: Mapping[int, int] = MappingProxyType({})
 
     def __init__(self, leaving: Sequence[Leaving], end: Mark, clock: Clock) -> None:
         self.jobs: list[Job] = [one.job for one in leaving]
@@ -73,8 +71,8 @@ class DiffusionPending:
 
     def _outcome(self, one: Leaving) -> Result | Failure:
         match one:
-            case Passed(job):
-                return Result(job, job.picture, Stamps.opened(job))
+            case Passed(job=job, mask=mask):
+                return Result(job, job.picture, Stamps.opened(job), mask=_array(mask))
             case Failed(job, error):
                 return Failure(job, error)
             case Finished():
@@ -86,13 +84,17 @@ class DiffusionPending:
         except FrameError as error:
             return Failure(one.job, error)
         moments = {stage: self._moment(mark) for stage, mark in one.marks.items()}
-        return Result(one.job, picture, replace(Stamps.opened(one.job), **moments))
+        return Result(one.job, picture, replace(Stamps.opened(one.job), **moments), mask=_array(one.mask))
 
     def _moment(self, mark: Mark) -> int:
         """A mark in monotonic nanoseconds; an event counts back from the tick's end, as CUDA tells differences only."""
         if isinstance(mark, int) or isinstance(self._end, int):
             return mark if isinstance(mark, int) else 0
         return self._end_ns - round(mark.elapsed_time(self._end) * 1e6)
+
+
+def _array(mask: torch.Tensor | None) -> Pixels | None:
+    return None if mask is None else mask.numpy()
 
 
 def _checked(one: Finished) -> Pixels:

@@ -6,6 +6,7 @@ Must not know frames, rows or sessions: sessions with equal params share a recip
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,19 +14,27 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from ..errors import FrameError, ParamsError
-from ..params import Params, WeightedPrompt
-from . import Guidance, RowCost, sampler
-from .models.prompt import Conditioning, equally_long
+from ..params import GuidanceMode, Params, SeedFactor
+from ..prompts import Prompt
+from ..references import NO_REFERENCES
+from . import Guidance, sampler
+from .amount import with_amount, with_amount_once
+from .models.prompt import Conditioning, equally_long, weighted_sum
 from .staging import join
+from .work import RowWork
 
 if TYPE_CHECKING:
+    from ..pixels import Pixels
     from .models.load import Model
 
-RECIPES_KEPT, NOISES_KEPT = 64, 64
-"""Recipes and noise cached: several for every session of a full server, for a slider that moves back and forth."""
+RECIPES_KEPT, NOISES_KEPT, MIXES_KEPT = 64, 64, 16
+"""Recipes, seeds' noise and mixes of noise cached: several for every session of a full server, for a slider that moves
+back and forth. A session whose params glide has a new recipe for each frame, which is made of what is cached of its
+texts, its seeds and its timesteps.
+"""
 
-T, KIN, KX, KM, KZ, GUIDANCE = range(6)
-"""Columns of `Recipe.steps`."""
+GUIDANCE = sampler.PM + 1
+"""The column of `Recipe.steps` behind those of `sampler.Table.steps`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +45,14 @@ class Recipe:
     not filled again.
 
     Attributes:
-        steps: n of float32 [1, 6]: a row of `sampler.Table.steps`, and the guidance scale (1 without a second row).
+        steps: n of float32 [1, 10]: a row of `sampler.Table.steps`, and the guidance scale (1 without a second row).
         start: float32 [1, 2]: (ka, kb) of `sampler.Table`.
         noise: n of float32 [1, C, h, w]: the first is the start's, noise[i + 1] is added in step i.
         prompt: embeddings of the prompt.
         negative: embeddings of the negative prompt, of the prompt's length; None where there is no second row.
         timestep_cond: [1, time_cond_proj_dim] in the model's dtype, for embedded guidance; else None.
         time_ids: [1, 6] in the model's dtype for SDXL's UNet, see `Recipes`; else None.
+        is_once: whether only the first of several steps has the second row, whose x0 the later ones take as anchor.
     """
 
     steps: tuple[torch.Tensor, ...]
@@ -52,11 +62,16 @@ class Recipe:
     negative: Conditioning | None
     timestep_cond: torch.Tensor | None
     time_ids: torch.Tensor | None
+    is_once: bool
 
     @property
     def step_count(self) -> int:
         """Number of UNet calls for a frame."""
         return len(self.steps)
+
+    def has_second(self, step: int) -> bool:
+        """True if a row has a second row, with the negative prompt, in this step."""
+        return self.negative is not None and (step == 0 or not self.is_once)
 
     def prompt_of(self, is_second: bool) -> Conditioning:
         """The prompt's embeddings, or for the second row the negative prompt's.
@@ -74,37 +89,48 @@ class Recipe:
 class RecipeKey(NamedTuple):
     """What a recipe depends on. Params that have no effect on it are normalised, so that equal recipes have one key."""
 
-    prompt: str | tuple[WeightedPrompt, ...]
-    negative_prompt: str | None
+    prompt: Prompt
+    negative: Prompt | None
     timesteps: tuple[int, ...]
+    amount: float
     guidance_scale: float
-    seed: int
+    is_once: bool
+    noise: tuple[SeedFactor, ...]
     width: int
     height: int
 
 
 class Recipes:
-    """Compiles recipes and caches the last `RECIPES_KEPT`. Engine's thread only, but for `cost`."""
+    """Compiles recipes and caches the last `RECIPES_KEPT`. Engine's thread only."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
+        self._work = RowWork(model.guidance)
         self._compiled = lru_cache(RECIPES_KEPT)(self._compile)
         self._noise = lru_cache(NOISES_KEPT)(self._make_noise)
-        # Equal prompts are to stay the same objects in all recipes: what is computed from them is cached by identity.
+        self._mixed_noise = lru_cache(MIXES_KEPT)(self._mix_noise)
+        # All that recipes consist of stays the same object where it is equal: what is computed from it is cached by
+        # identity, and a graph's buffer that holds it is not filled again.
+        self._coefficients = lru_cache(RECIPES_KEPT)(self._make_coefficients)
+        self._timestep_cond = lru_cache(RECIPES_KEPT)(self._make_timestep_cond)
+        self._time_ids = lru_cache(RECIPES_KEPT)(self._make_time_ids)
         self._equally_long = lru_cache(RECIPES_KEPT)(lambda *pair: equally_long(pair))
 
-    def cost(self, params: Params) -> RowCost:
-        """The cost of a job: work is its pixels, twice with a second row; ticks are its UNet calls. Any thread."""
-        steps = len(sampler.timesteps(params.strength, params.num_inference_steps))
-        rows = 2 if self._is_guided(params) else 1
-        return RowCost(params.width * params.height * rows, steps) if steps else RowCost(work=0, ticks=1)
+    @property
+    def compiled(self) -> int:
+        """Number of recipes that were compiled, and not found in the cache."""
+        return self._compiled.cache_info().misses
 
-    def _is_guided(self, params: Params) -> bool:
-        """True if classifier-free guidance adds a second row."""
-        return self._model.guidance is Guidance.CFG and params.guidance_scale > 1
+    @property
+    def seeds_drawn(self) -> int:
+        """Number of times that noise was drawn of a seed."""
+        return self._noise.cache_info().misses
 
-    def get(self, params: Params) -> Recipe | None:
+    def get(self, params: Params, references: Mapping[str, Pixels] = NO_REFERENCES) -> Recipe | None:
         """The recipe of these params; None where the strength is too low for a step and the frame passes through.
+
+        Args:
+            references: the pictures that the params name, see `Order`.
 
         Raises:
             FrameError: these params can't be compiled, for example the prompt can't be encoded.
@@ -112,54 +138,78 @@ class Recipes:
         timesteps = sampler.timesteps(params.strength, params.num_inference_steps)
         if not timesteps:
             return None
-        guided = self._is_guided(params)
+        mode = self._work.mode(params)
+        has_second = mode in (GuidanceMode.FULL, GuidanceMode.ONCE)
         embedded = self._model.guidance is Guidance.EMBEDDED
         key = RecipeKey(
             params.prompt,
-            params.negative_prompt if guided else None,
+            params.negative if has_second else None,
             timesteps,
-            params.guidance_scale if guided or embedded else 1.0,
-            params.seed,
+            # Where the source stands for the second row's x0, to be guided is to have more of the model's.
+            params.amount * (params.guidance_scale if mode is GuidanceMode.SELF else 1.0),
+            params.guidance_scale if has_second or embedded else 1.0,
+            mode is GuidanceMode.ONCE and len(timesteps) > 1,
+            params.noise,
             params.width,
             params.height,
         )
         try:
+            self._model.prompt_encoder.look(references)
             return self._compiled(key)
         except ParamsError as error:
             raise FrameError(f"these params can't be used: {error}", "invalid_params") from error
 
     def _compile(self, key: RecipeKey) -> Recipe:
         model = self._model
-        table = sampler.table(model.sampler, model.schedule, key.timesteps)
         encoder = model.prompt_encoder
         prompt = encoder.encode(key.prompt)
-        negative = None if key.negative_prompt is None else encoder.encode_negative(key.negative_prompt)
+        negative = None if key.negative is None else encoder.encode_negative(key.negative)
         if negative is not None:
             prompt, negative = self._equally_long(prompt, negative)
-        guidance = torch.full((len(key.timesteps), 1), 1.0 if negative is None else key.guidance_scale)
-        steps = torch.cat([torch.from_numpy(table.steps).float(), guidance], 1)
+        scale = 1.0 if negative is None else key.guidance_scale
+        steps, start = self._coefficients(key.timesteps, key.amount, scale, key.is_once)
         return Recipe(
-            steps=join([steps], model.device).split(1),
-            start=join([torch.tensor([table.start], dtype=torch.float32)], model.device),
-            noise=self._noise(key.seed, len(key.timesteps), key.width, key.height),
+            steps=steps,
+            start=start,
+            noise=self._mixed_noise(key.noise, len(key.timesteps), key.width, key.height),
             prompt=prompt,
             negative=negative,
             timestep_cond=self._timestep_cond(key.guidance_scale) if "timestep_cond" in model.conditions else None,
             time_ids=self._time_ids(key.width, key.height) if "time_ids" in model.conditions else None,
+            is_once=key.is_once,
         )
 
-    def _timestep_cond(self, guidance_scale: float) -> torch.Tensor:
+    def _make_coefficients(
+        self, timesteps: tuple[int, ...], amount: float, guidance_scale: float, is_once: bool
+    ) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
+        """`Recipe.steps` and `Recipe.start`."""
+        device = self._model.device
+        table = sampler.table(self._model.sampler, self._model.schedule, timesteps)
+        table = with_amount_once(table, amount, guidance_scale) if is_once else with_amount(table, amount)
+        guidance = torch.full((len(timesteps), 1), guidance_scale)
+        steps = torch.cat([torch.from_numpy(table.steps).float(), guidance], 1)
+        return join([steps], device).split(1), join([torch.tensor([table.start], dtype=torch.float32)], device)
+
+    def _make_timestep_cond(self, guidance_scale: float) -> torch.Tensor:
         model = self._model
         embedding = guidance_embedding(guidance_scale - 1, int(model.unet.config["time_cond_proj_dim"]))
         return join([embedding.to(model.dtype)], model.device)
 
-    def _time_ids(self, width: int, height: int) -> torch.Tensor:
+    def _make_time_ids(self, width: int, height: int) -> torch.Tensor:
         """SDXL's size conditioning [1, 6]: original size, crop (0, 0) and target size, height first.
 
         Source: Podell et al. 2023, "SDXL", section 2.2.
         """
         ids = torch.tensor([[height, width, 0, 0, height, width]], dtype=self._model.dtype)
         return join([ids], self._model.device)
+
+    def _mix_noise(self, mix: tuple[SeedFactor, ...], count: int, width: int, height: int) -> tuple[torch.Tensor, ...]:
+        """The noise of several seeds, each times its factor: of unit variance, as the factors' squares sum to 1."""
+        noises = [self._noise(seed, count, width, height) for seed, _ in mix]
+        if len(mix) == 1:
+            return noises[0]
+        factors = [factor for _, factor in mix]
+        return tuple(weighted_sum(zip(same, factors, strict=True)) for same in zip(*noises, strict=True))
 
     def _make_noise(self, seed: int, count: int, width: int, height: int) -> tuple[torch.Tensor, ...]:
         scale = self._model.latent_scale_px

@@ -1,30 +1,34 @@
-"""The three regions of a model, as modules of tensors: what each rung runs, captures, compiles or exports.
+"""The regions of a model, as modules of tensors: what each rung runs, captures, compiles or exports.
 
-    encode: pictures, start, noise       → x (noisy latents), conditions of the picture…
-    step:   x, steps, noise, conditions… → x (after one step)
-    decode: x                            → pictures, finite
+    encode: pictures, start, noise                          → x (noisy latents), source (latents without noise)
+    step:   x, steps, noise, source, [anchor,] conditions…  → x (after one step) [, anchor]
+    decode: x                                               → pictures, finite
+    matte:  pictures                                        → masks; only of frames that want it, beside the model
 
-Inputs and outputs are passed by name. Pictures are uint8 and latents float32 on all rungs, so that rows in flight may
-change rungs between two steps.
+Inputs and outputs are passed by name, and the inputs' names are a region's form: there is one module for each. Pictures
+are uint8 and latents float32 on all rungs, so that rows in flight may change rungs between two steps.
 
 Must not know rows, sessions, or rungs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from .denoisers.denoiser import ConcatDenoiser, Denoiser, PlainDenoiser, RowEncoder
+from .denoisers.denoiser import ConcatDenoiser, Denoiser, PlainDenoiser
 from .denoisers.folding import FoldedDenoiser, is_foldable
+from .models.matte.network import SIDE_PX as MATTE_SIDE_PX
 from .networks import Networks
-from .recipe import GUIDANCE, KIN, KM, KX, KZ, T
+from .recipe import GUIDANCE
+from .sampler import KA, KIN, KM, KS, KX, KZ, PM, PX, T
 from .state import CallShape
 
 if TYPE_CHECKING:
@@ -44,6 +48,7 @@ class Kind(StrEnum):
     ENCODE = "encode"
     STEP = "step"
     DECODE = "decode"
+    MATTE = "matte"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +73,41 @@ class Call:
     @property
     def shape(self) -> CallShape:
         """The call's form, which decides what compiled code can run it."""
-        return CallShape(self.kind.value, self.plain + self.guided, self.guided, self.width, self.height)
+        rows, names = self.plain + self.guided, tuple(sorted(self.columns))
+        return CallShape(self.kind.value, rows, self.guided, self.width, self.height, names)
+
+    def pieces(self, most: int) -> Iterator[Call]:
+        """Calls of at most so many rows, whose outputs one after another are those of this one."""
+        for begin in range(0, self.plain, most):
+            rows = range(begin, min(begin + most, self.plain))
+            yield self._piece(rows, range(0))
+        for begin in range(0, self.guided, most):
+            rows = range(begin, min(begin + most, self.guided))
+            yield self._piece(range(0), rows)
+
+    def _piece(self, plain: range, guided: range) -> Call:
+        places = [*plain, *(self.plain + row for row in guided)]
+        seconds = [self.plain + self.guided + row for row in guided]
+        columns = {
+            name: [column[place] for place in (places + seconds if len(column) > self.plain + self.guided else places)]
+            for name, column in self.columns.items()
+        }
+        return replace(self, plain=len(plain), guided=len(guided), columns=columns)
 
 
 class EncodeRegion(nn.Module):
-    """Pictures to noisy latents and to the conditions that depend on a picture.
+    """Pictures to latents, with and without noise.
 
     Args:
         encode_latents: see `Networks`.
-        row_encoder: computes those conditions.
     """
 
-    def __init__(self, encode_latents: Callable[[torch.Tensor], torch.Tensor], row_encoder: RowEncoder) -> None:
+    def __init__(self, encode_latents: Callable[[torch.Tensor], torch.Tensor]) -> None:
         super().__init__()
         self.encode_latents = encode_latents
-        self.row_encoder = row_encoder
 
     def forward(self, pictures: torch.Tensor, start: torch.Tensor, noise: torch.Tensor) -> Outputs:
-        """`x0 = ka·latents + kb·noise`.
+        """`x = ka·source + kb·noise`.
 
         Args:
             pictures: uint8 [B, H, W, 3].
@@ -93,12 +115,11 @@ class EncodeRegion(nn.Module):
             noise: float32 [B, C, h, w].
 
         Returns:
-            `x`: x0, float32 [B, C, h, w]; and the row encoder's conditions.
+            `x`: the noisy latents, and `source`: the pictures' own; float32 [B, C, h, w].
         """
-        pixels = to_pixels(pictures)
-        latents = self.encode_latents(pixels).float()
+        source = self.encode_latents(to_pixels(pictures)).float()
         k = start[:, :, None, None, None]
-        return {"x": k[:, 0] * latents + k[:, 1] * noise, **self.row_encoder(pixels, latents)}
+        return {"x": k[:, 0] * source + k[:, 1] * noise, "source": source}
 
 
 class StepRegion(nn.Module):
@@ -114,32 +135,54 @@ class StepRegion(nn.Module):
         self.denoiser = denoiser
         self.guided = guided
 
-    def forward(self, x: torch.Tensor, steps: torch.Tensor, noise: torch.Tensor, **conditions: torch.Tensor) -> Outputs:
-        """`x' = kx·x + km·m + kz·noise`, with m the UNet's prediction for kin·x.
+    def forward(
+        self,
+        x: torch.Tensor,
+        steps: torch.Tensor,
+        noise: torch.Tensor,
+        source: torch.Tensor,
+        anchor: torch.Tensor | None = None,
+        **conditions: torch.Tensor,
+    ) -> Outputs:
+        """`x' = kx·x + km·m + kz·noise + ks·source + ka·anchor`, with m the UNet's prediction for kin·x.
 
         For a guided row, m = m_second + guidance_scale · (m_first − m_second).
         Source: Ho and Salimans 2022, "Classifier-Free Diffusion Guidance", formula 6, with w = guidance_scale − 1.
 
         Args:
             x: float32 [B, C, h, w].
-            steps: float32 [B, 6], columns as in `Recipe.steps`.
+            steps: float32 [B, 10], columns as in `Recipe.steps`.
             noise: float32 [B, C, h, w].
-            conditions: the denoiser's, each [B + guided, …].
+            source: the latents of the rows' own pictures, float32 [B, C, h, w].
+            anchor: float32 [B, C, h, w], in the form of calls with rows of one-time guidance (`Recipe.is_once`).
+            conditions: `Denoiser.conditions`, each [B + guided, …].
 
         Returns:
-            `x`: x', float32 [B, C, h, w].
+            `x`: x', float32 [B, C, h, w]. With `anchor` also the next one: of guided rows the clean latents that their
+            second rows predict, px·x + pm·m_second; of the others as it was.
         """
         k = steps[:, :, None, None, None]
-        sample, timestep = k[:, KIN] * x, steps[:, T]
-        if not self.guided:
-            m = self.denoiser(sample, timestep, conditions).float()
-        else:
-            rows, plain = len(x), len(x) - self.guided
-            sample, timestep = torch.cat([sample, sample[plain:]]), torch.cat([timestep, timestep[plain:]])
-            m = self.denoiser(sample, timestep, conditions).float()
+        rows, plain = len(x), len(x) - self.guided
+        m = second = self._predict(k[:, KIN] * x, steps[:, T], source, conditions)
+        if self.guided:
             first, second = m[:rows], torch.cat([m[:plain], m[rows:]])
             m = second + k[:, GUIDANCE] * (first - second)
-        return {"x": k[:, KX] * x + k[:, KM] * m + k[:, KZ] * noise}
+        after = k[:, KX] * x + k[:, KM] * m + k[:, KZ] * noise + k[:, KS] * source
+        if anchor is None:
+            return {"x": after}
+        predicted = k[:, PX] * x + k[:, PM] * second
+        return {"x": after + k[:, KA] * anchor, "anchor": torch.cat([anchor[:plain], predicted[plain:]])}
+
+    def _predict(
+        self, sample: torch.Tensor, timestep: torch.Tensor, source: torch.Tensor, conditions: Mapping[str, torch.Tensor]
+    ) -> torch.Tensor:
+        """The UNet's prediction for all rows, then for the second rows, float32 [B + guided, C, h, w]."""
+
+        def told_twice(column: torch.Tensor) -> torch.Tensor:
+            return torch.cat([column, column[len(column) - self.guided :]]) if self.guided else column
+
+        told = {**conditions, "source": told_twice(source)} if self.denoiser.takes_source else conditions
+        return self.denoiser(told_twice(sample), told_twice(timestep), told).float()
 
 
 class DecodeRegion(nn.Module):
@@ -167,19 +210,43 @@ class DecodeRegion(nn.Module):
         return {"pictures": to_pictures(pixels), "finite": finite}
 
 
+class MatteRegion(nn.Module):
+    """Pictures to masks of the people in them.
+
+    Args:
+        find_people: see `Networks`.
+    """
+
+    def __init__(self, find_people: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.find_people = find_people
+
+    def forward(self, pictures: torch.Tensor) -> Outputs:
+        """Squeeze to the network's size, and find people.
+
+        Args:
+            pictures: uint8 [B, H, W, 3].
+
+        Returns:
+            `masks`: uint8 [B, 256, 256, 1]: how surely a pixel shows a person, 0 to 255.
+        """
+        pixels = pictures.permute(0, 3, 1, 2).float() / 255
+        masks = self.find_people(F.interpolate(pixels, (MATTE_SIDE_PX, MATTE_SIDE_PX), mode="bilinear"))
+        return {"masks": (masks * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()}
+
+
 class Regions:
     """The regions of one model.
 
     Args:
-        networks: the autoencoder's two halves.
+        networks: the autoencoder's two halves, and the matte's.
         denoiser: the UNet.
     """
 
     def __init__(self, networks: Networks, denoiser: Denoiser) -> None:
         self.denoiser = denoiser
-        self._encode = EncodeRegion(networks.encode_latents, denoiser.row_encoder()).eval()
-        self._decode = DecodeRegion(networks.decode_latents).eval()
-        self._steps: dict[int, StepRegion] = {}
+        self._networks = networks
+        self._made: dict[tuple[Kind, int, tuple[str, ...]], nn.Module] = {}
 
     @classmethod
     def of_model(cls, model: Model, *, fold: bool = True) -> Regions:
@@ -192,15 +259,32 @@ class Regions:
         denoiser = _denoiser(model, networks, fold)
         return cls(networks, ConcatDenoiser(denoiser) if model.concat_source else denoiser)
 
-    def region(self, kind: Kind, guided: int = 0) -> nn.Module:
-        """A region: the same object for the same arguments. `guided` is that of `StepRegion`; the others ignore it."""
-        if kind is Kind.ENCODE:
-            return self._encode
-        if kind is Kind.DECODE:
-            return self._decode
-        if guided not in self._steps:
-            self._steps[guided] = StepRegion(self.denoiser, guided).eval()
-        return self._steps[guided]
+    def region(self, kind: Kind, guided: int = 0, names: tuple[str, ...] = ()) -> nn.Module:
+        """A region in one of its forms: the same object for the same arguments.
+
+        Args:
+            guided: see `StepRegion`; 0 for the other kinds.
+            names: of its inputs, as in `CallShape.names`.
+        """
+        form = kind, guided, names
+        if form not in self._made:
+            self._made[form] = self._make(kind, guided).eval()
+        return self._made[form]
+
+    def region_for(self, call: CallShape) -> nn.Module:
+        """The region that answers calls of this form."""
+        return self.region(Kind(call.kind), call.guided, call.names)
+
+    def _make(self, kind: Kind, guided: int) -> nn.Module:
+        match kind:
+            case Kind.ENCODE:
+                return EncodeRegion(self._networks.encode_latents)
+            case Kind.STEP:
+                return StepRegion(self.denoiser, guided)
+            case Kind.DECODE:
+                return DecodeRegion(self._networks.decode_latents)
+            case Kind.MATTE:
+                return MatteRegion(self._networks.find_people)
 
 
 def _denoiser(model: Model, networks: Networks, fold: bool) -> Denoiser:

@@ -1,4 +1,5 @@
-"""Rows, and the three things a tick does to them: encode, denoise and decode, each as one call of a region.
+"""Rows, and what a tick does to them: encode, denoise and decode, each as one call of a region; and the masks of the
+frames that leave, as one more.
 
 Only launches work: no value is read back from the device. Must not know caches, failures of devices, or what a region
 computes.
@@ -8,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 
 from ..frame import Job
 from .backend import Backend
-from .denoisers.denoiser import Conditions, Denoiser
 from .recipe import Recipe
 from .regions import Call, Kind, Outputs
 from .staging import to_host
@@ -37,16 +37,20 @@ class Row:
 
     Attributes:
         x: the noisy latents, float32 [1, C, h, w], scaled as the sampler has them.
-        conditions: those that depend on this row's picture: tensors [1, …], from the encode region.
+        source: the latents of the row's picture without noise, float32 [1, C, h, w].
+        anchor: of one-time guidance, see `StepRegion`; the source until the first step is done. Float32 [1, C, h, w].
         step: number of steps done.
+        mask: where people are (see `find_people`); None before the row is done, and where the params want none.
         marks: the ends of stages on the device, by their names in `frame.Stamps`.
     """
 
     job: Job
     recipe: Recipe
     x: torch.Tensor
-    conditions: Conditions
+    source: torch.Tensor
+    anchor: torch.Tensor
     step: int = 0
+    mask: torch.Tensor | None = None
     marks: dict[str, Mark] = field(default_factory=dict[str, Mark])
 
     @property
@@ -63,15 +67,36 @@ class Finished:
         marks: the row's.
         picture: uint8 [H, W, 3].
         finite: bool [], whether all latents and pixels are finite.
+        mask: the row's.
     """
 
     job: Job
     marks: dict[str, Mark]
     picture: torch.Tensor
     finite: torch.Tensor
+    mask: torch.Tensor | None = None
 
 
-Sized = TypeVar("Sized", Entry, Row)
+@dataclass(slots=True, eq=False)
+class Passed:
+    """A frame that passes through: it is answered with its own picture.
+
+    Attributes:
+        mask: where people are (see `find_people`); None where the params want none.
+    """
+
+    job: Job
+    mask: torch.Tensor | None = None
+
+
+class WithJob(Protocol):
+    """Whatever is there because of a job."""
+
+    @property
+    def job(self) -> Job: ...  # noqa: D102
+
+
+Sized = TypeVar("Sized", bound=WithJob)
 
 
 def by_size(those: Iterable[Sized]) -> list[list[Sized]]:
@@ -99,47 +124,57 @@ def encode_latents(entries: Sequence[Entry], backend: Backend) -> list[Row]:
         "noise": [entry.recipe.noise[0] for entry in entries],
     }
     outputs = _run(backend, Kind.ENCODE, entries, columns)
-    split = {name: output.split(1) for name, output in outputs.items()}
-    x = split.pop("x")
-    return [
-        Row(entry.job, entry.recipe, x[i], {name: parts[i] for name, parts in split.items()})
-        for i, entry in enumerate(entries)
-    ]
+    split = zip(entries, outputs["x"].split(1), outputs["source"].split(1), strict=True)
+    return [Row(entry.job, entry.recipe, x, source, anchor=source) for entry, x, source in split]
 
 
 def denoise(rows: Sequence[Row], backend: Backend) -> None:
     """Move rows of one form (see `by_form`) one step on, by one call of the step region. Changes the rows."""
-    rows = sorted(rows, key=lambda row: row.recipe.negative is not None)
-    guided = [row for row in rows if row.recipe.negative is not None]
+    rows = sorted(rows, key=lambda row: row.recipe.has_second(row.step))
+    guided = [row for row in rows if row.recipe.has_second(row.step)]
     columns = {
         "x": [row.x for row in rows],
         "steps": [row.recipe.steps[row.step] for row in rows],
         # There is no noise behind the last step, whose kz is 0: any will do.
         "noise": [row.recipe.noise[(row.step + 1) % row.recipe.step_count] for row in rows],
+        "source": [row.source for row in rows],
     }
-    denoiser = backend.regions.denoiser
-    told = [_conditions(row, denoiser, False) for row in rows] + [_conditions(row, denoiser, True) for row in guided]
+    if any(row.recipe.is_once for row in rows):
+        columns["anchor"] = [row.anchor for row in rows]
+    tell = backend.regions.denoiser.conditions
+    told = [tell(row.recipe, row.step, False) for row in rows] + [tell(row.recipe, row.step, True) for row in guided]
     columns |= {name: [of_row[name] for of_row in told] for name in told[0]}
     outputs = _run(backend, Kind.STEP, rows, columns, len(guided))
-    for row, x_of_row in zip(rows, outputs["x"].split(1), strict=True):
-        row.x = x_of_row
+    for i, row in enumerate(rows):
+        row.x = outputs["x"][i : i + 1]
+        if row.recipe.is_once and row.recipe.has_second(row.step):
+            row.anchor = outputs["anchor"][i : i + 1]
         row.step += 1
-
-
-def _conditions(row: Row, denoiser: Denoiser, is_second: bool) -> Conditions:
-    """All conditions of a row, or of its second row: tensors [1, …] by name."""
-    return {**denoiser.conditions(row.recipe, row.step, is_second), **row.conditions}
 
 
 def decode_latents(rows: Sequence[Row], backend: Backend) -> list[Finished]:
     """Decode rows of one size that are done, in their order, by one call of the decode region."""
     outputs = _run(backend, Kind.DECODE, rows, {"x": [row.x for row in rows]})
     pictures, finite = to_host(outputs["pictures"]), to_host(outputs["finite"])
-    return [Finished(row.job, row.marks, pictures[i], finite[i]) for i, row in enumerate(rows)]
+    return [Finished(row.job, row.marks, pictures[i], finite[i], row.mask) for i, row in enumerate(rows)]
+
+
+def find_people(those: Sequence[Row | Passed], backend: Backend) -> None:
+    """Give frames of one size their masks, by one call of the matte region: uint8 [h, w], in the host's memory, where
+    the device may still be writing them.
+    """
+    columns = {"pictures": [torch.from_numpy(one.job.input)[None] for one in those]}
+    masks = to_host(_run(backend, Kind.MATTE, those, columns)["masks"])
+    for one, mask in zip(those, masks, strict=True):
+        one.mask = mask[..., 0]
 
 
 def _run(
-    backend: Backend, kind: Kind, those: Sequence[Sized], columns: Mapping[str, Sequence[torch.Tensor]], guided: int = 0
+    backend: Backend,
+    kind: Kind,
+    those: Sequence[WithJob],
+    columns: Mapping[str, Sequence[torch.Tensor]],
+    guided: int = 0,
 ) -> Outputs:
     params = those[0].job.params
     return backend.run(Call(kind, params.width, params.height, len(those) - guided, guided, columns))

@@ -1,4 +1,4 @@
-"""Strength to timesteps to a table of coefficients: every first-order few-step sampler in four numbers a step.
+"""Strength to timesteps to a table of coefficients: every first-order few-step sampler, in a few numbers a step.
 
 Pure functions on float64 numpy. Must not know torch, models or params.
 
@@ -6,7 +6,11 @@ Notation, as in the papers: T = 1000 training steps; ᾱ_t the cumulative produc
 b = √(1 − ᾱ_t), so that x_t = a·x0 + b·ε; σ_t = b / a. All samplers here are linear in what they are given:
 
     start:  x = ka·latents + kb·noise
-    step:   m = unet(kin·x, t);  x' = kx·x + km·m + kz·z        z: fresh noise of that step
+    step:   m = unet(kin·x, t);  x' = kx·x + km·m + kz·z + ks·source + ka·anchor
+    x0 that (x, m) predict:      px·x + pm·m
+
+with z fresh noise of that step, and source the latents of the start. The samplers themselves use neither the source nor
+the anchor: `amount` does, which replaces the x0 that a step goes to.
 """
 
 from __future__ import annotations
@@ -18,6 +22,9 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+
+T, KIN, KX, KM, KZ, KS, KA, PX, PM = range(9)
+"""Columns of `Table.steps`."""
 
 PASS_THROUGH_STRENGTH = 0.02
 """Below this strength a frame passes through: the noise could not be seen, and one UNet call would only blur it."""
@@ -78,8 +85,9 @@ class Table:
     """A sampler for one strength and number of steps.
 
     Attributes:
-        steps: float64 [n, 5], one (t, kin, kx, km, kz) a step. kz is 0 in the last.
-        start: (ka, kb).
+        steps: float64 [n, 9], one (t, kin, kx, km, kz, ks, ka, px, pm) a step; kz is 0 in the last, ks and ka in all.
+            Names of the columns: `T` to `PM`.
+        start: (ka, kb), the coefficients of latents and noise.
     """
 
     steps: Floats
@@ -126,7 +134,11 @@ def table(sampler: Sampler, schedule: NoiseSchedule, timesteps: Sequence[int]) -
     step = _STEPS[sampler]
     alpha, beta = _alpha_beta(schedule, timesteps[0])
     start = (1.0, _sigma(schedule, timesteps[0])) if sampler in _SIGMA_SPACE else (alpha, beta)
-    rows = [(float(t), *step(schedule, t, t_next)) for t, t_next in t_and_next]
+    rows: list[tuple[float, ...]] = []
+    for t, t_next in t_and_next:
+        kin, *further = step(schedule, t, t_next)
+        x0_x, x0_m = _x0(schedule, t)  # takes x with unit variance, which is kin·x
+        rows.append((float(t), kin, *further, 0.0, 0.0, x0_x * kin, x0_m))
     return Table(np.array(rows, np.float64), start)
 
 

@@ -20,6 +20,7 @@ class CallShape:
         batch: number of rows. For OpenVINO's UNet, which does not distinguish them, second rows are included.
         guided: number of those rows that have a second row (classifier-free guidance).
         width, height: of the pictures, in pixels, also where the region takes latents.
+        names: of the inputs, sorted. With `kind` and `guided` they decide which module answers (`Regions.region`).
     """
 
     kind: str
@@ -27,6 +28,17 @@ class CallShape:
     guided: int
     width: int
     height: int
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, wire: Mapping[str, Any]) -> CallShape:
+        """The inverse of `dataclasses.asdict`, also after JSON has made lists of tuples.
+
+        Raises:
+            TypeError, KeyError: it is no call's form.
+        """
+        fields: dict[str, Any] = {**wire, "names": tuple(map(str, wire["names"]))}
+        return cls(**fields)
 
     def __str__(self) -> str:
         """For people, for example `step 2×512×512`: kind, batch, width and height."""
@@ -47,6 +59,7 @@ class RungState:
         why: why nothing faster runs, for people; may be empty.
         doing: what is being made meanwhile, for people; None where nothing is.
         failed: what could not be made and why, for people; empty where nothing failed.
+        avoided: names of rungs that are left out: they were to be, or broke engines.
         climbs: whether a faster rung may come, or calls that are not in `made_for` be compiled, while frames flow.
     """
 
@@ -57,11 +70,13 @@ class RungState:
     why: str = ""
     doing: str | None = None
     failed: str = ""
+    avoided: tuple[str, ...] = ()
     climbs: bool = False
 
     def __str__(self) -> str:
         """For example `eager: torch on cpu, 2 threads (until openvino is ready); the conversion is being made`."""
-        reason = f" ({self.why})" if self.why else ""
+        left_out = f"without {', '.join(self.avoided)}" if self.avoided else ""
+        reason = f" ({', '.join(filter(None, (self.why, left_out)))})" if self.why or left_out else ""
         meanwhile = f"{self.doing} is being made" if self.doing is not None else self.failed
         return f"{self.what}{reason}{meanwhile and f'; {meanwhile}'}"
 
@@ -71,6 +86,7 @@ class RungState:
 
     @classmethod
     def parse(cls, wire: Mapping[str, Any]) -> RungState:
-        """The inverse of `wire`, also after JSON has made lists of tuples."""
-        fields: dict[str, Any] = {**wire, "made_for": tuple(CallShape(**shape) for shape in wire["made_for"])}
+        """The inverse of `wire`, also after JSON has made lists of tuples, and of earlier versions' (no `avoided`)."""
+        made_for, avoided = tuple(map(CallShape.parse, wire["made_for"])), tuple(map(str, wire.get("avoided", ())))
+        fields: dict[str, Any] = {**wire, "made_for": made_for, "avoided": avoided}
         return cls(**fields)

@@ -13,17 +13,18 @@ from typing import Any, cast
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import simplejpeg
 
 from ..errors import FrameError
 from ..frame import Format
 from ..params import OutputFormat
-from ..planes import Planes
+from ..pixels import Pixels
+from ..planes import Orientation, Planes
 from . import jpeg, png
 from .colour import to_rgb
 from .exif import orientation_of
 from .fit import fit, turn
+from .matte import stacked
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # it has a line for each bad picture
 
@@ -31,7 +32,6 @@ _UNREADABLE = (ValueError, struct.error, IndexError)
 """What reading a header raises."""
 
 STRIP_ROWS = 64
-Pixels = npt.NDArray[np.uint8]
 Data = bytes | memoryview
 
 
@@ -53,6 +53,12 @@ def inspect(data: Data | Planes, declared: Format, max_pixels: int) -> tuple[int
             "too_many_pixels",
         )
     return width, height
+
+
+def shown_size(data: Data, declared: Format, max_pixels: int) -> tuple[int, int]:
+    """Width and height of an encoded picture as it is shown, turned as its EXIF data ask. Raises FrameError."""
+    width, height = inspect(data, declared, max_pixels)
+    return (height, width) if orientation_of(data).is_transposed else (width, height)
 
 
 def _inspect_header(data: Data, declared: Format) -> tuple[int, int]:
@@ -111,27 +117,48 @@ def decode(data: Data | Planes, declared: Format, width: int, height: int, max_p
     Raises:
         FrameError: see `inspect`, or the picture can't be decoded.
     """
+    return decode_with_alpha(data, declared, width, height, max_pixels)[0]
+
+
+def decode_with_alpha(
+    data: Data | Planes, declared: Format, width: int, height: int, max_pixels: int
+) -> tuple[Pixels, Pixels | None]:
+    """As `decode`, with the opacity, uint8 [height, width]; None where the format or the picture has none."""
     inspect(data, declared, max_pixels)
     if isinstance(data, Planes):
-        return to_rgb(data, width, height)
-    if declared is Format.JPEG:
-        picture = _decode_jpeg(data)
+        orientation, pixel_aspect, alpha = data.orientation, data.pixel_aspect, data.alpha
+        picture = to_rgb(data, width, height)
     else:
-        picture = _decode_other(png.picture(data) if declared is Format.PNG else data)
-    orientation = orientation_of(data)
+        orientation, pixel_aspect, alpha = orientation_of(data), 1.0, None
+        if declared is Format.JPEG:
+            stored = _decode_jpeg(data)
+        else:
+            stored, alpha = _decode_other(png.picture(data) if declared is Format.PNG else data)
+        picture = _shown(stored, width, height, orientation)
+    return picture, None if alpha is None else _shown(alpha, width, height, orientation, pixel_aspect)
+
+
+def _shown(stored: Pixels, width: int, height: int, orientation: Orientation, pixel_aspect: float = 1.0) -> Pixels:
+    """A stored picture, [H, W, 3] or [H, W], cropped, resized and turned."""
     across, down = (height, width) if orientation.is_transposed else (width, height)
-    return np.ascontiguousarray(turn(fit(picture, across, down), orientation))
+    return np.ascontiguousarray(turn(fit(stored, across, down, pixel_aspect), orientation))
 
 
-def encode(picture: Pixels, output_format: OutputFormat, quality: int) -> tuple[Format, bytes]:
+def encode(
+    picture: Pixels, output_format: OutputFormat, quality: int, key: Pixels | None = None
+) -> tuple[Format, bytes]:
     """Encode uint8 [H, W, 3] RGB.
 
     Args:
         quality: 1 to 100, for JPEG and WebP.
+        key: opacity, uint8 [H, W]: the alpha of PNG and WebP; a JPEG has none, and is stacked (see `matte.stacked`).
     """
     if output_format is OutputFormat.JPEG:
-        return Format.JPEG, simplejpeg.encode_jpeg(picture, quality=quality, colorspace="RGB", colorsubsampling="420")
+        shown = picture if key is None else stacked(picture, key)
+        return Format.JPEG, simplejpeg.encode_jpeg(shown, quality=quality, colorspace="RGB", colorsubsampling="420")
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    if key is not None:
+        bgr = np.dstack([bgr, key])
     if output_format is OutputFormat.WEBP:
         _, encoded = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, quality])
         return Format.WEBP, encoded.tobytes()
@@ -146,8 +173,8 @@ def _decode_jpeg(data: Data) -> Pixels:
         raise FrameError("the JPEG can't be decoded: it is damaged, cut off, or of a rare kind") from None
 
 
-def _decode_other(data: Data) -> Pixels:
-    """Decode PNG or WebP to uint8 RGB, transparency composited on white."""
+def _decode_other(data: Data) -> tuple[Pixels, Pixels | None]:
+    """Decode PNG or WebP to uint8 RGB, transparency composited on white, and its alpha if it has one."""
     try:
         decoded: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
@@ -158,10 +185,11 @@ def _decode_other(data: Data) -> Pixels:
         upper = 1 if sys.byteorder == "little" else 0
         decoded = np.ascontiguousarray(decoded.view(np.uint8)[..., upper::2])
     if decoded.ndim == 2:
-        return cast(Pixels, cv2.cvtColor(decoded, cv2.COLOR_GRAY2RGB))
+        return cast(Pixels, cv2.cvtColor(decoded, cv2.COLOR_GRAY2RGB)), None
+    alpha: Pixels | None = None
     if decoded.shape[2] == 4:
-        decoded = _on_white(decoded)
-    return cast(Pixels, cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))
+        alpha, decoded = decoded[..., 3], _on_white(decoded)
+    return cast(Pixels, cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)), alpha
 
 
 def _on_white(picture: Pixels) -> Pixels:

@@ -9,11 +9,9 @@ from typing import cast
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from ..pixels import Pixels
 from ..planes import Orientation
-
-Pixels = npt.NDArray[np.uint8]
 
 
 def fit(picture: Pixels, width: int, height: int, pixel_aspect: float = 1.0) -> Pixels:

@@ -1,4 +1,4 @@
-"""Opens frames (decode, crop, resize) before the engine and seals results (encode) behind it, several at once.
+"""Opens frames (decode, crop, resize) before the engine and seals results (matte, encode) behind it, several at once.
 
 The codecs release the interpreter lock, so a few threads share the work; a single frame is done in the calling thread,
 without a hop. What takes long goes *aside*, to a thread that nobody waits for; it has no lower priority, for then it
@@ -15,11 +15,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from ..errors import FrameError
-from ..frame import Failure, Job, Order, Result
-from . import codec
+from ..frame import Failure, Frame, Job, Order, Result
+from ..params import Matte
+from ..pixels import Pixels
+from . import codec, matte
+from .calm import calmed, calming_ns
+from .feedback import MIXING_NS, is_of_shape, mixed
 from .thumbnail import thumbnail
 
 THREADS_MAX = 4
@@ -27,8 +31,45 @@ THREADS_MAX = 4
 HEAVY_NS = 20e6
 """Expected time from which on a picture goes aside. A JPEG of 720p takes 6 ms, a PNG of 2048x2048 half a second."""
 
+ToOpen = tuple[Order, Result | None]
+"""A frame to open, and the newest picture of its stream."""
+ToSeal = tuple[Result | Failure, Result | None]
+"""An outcome to seal, and the newest picture of its stream."""
+
 A = TypeVar("A")
 B = TypeVar("B")
+
+
+class Decoding(Protocol):
+    """Decodes pictures, here or elsewhere. Any thread."""
+
+    def decode(
+        self, frame: Frame, width: int, height: int, max_pixels: int, session: str
+    ) -> tuple[Pixels, Pixels | None]:
+        """See `codec.decode_with_alpha`.
+
+        Args:
+            session: the name of whose frame it is, or who else has sent it.
+        """
+        ...
+
+    def spent_ns(self) -> int:
+        """Processor time that was spent elsewhere, so far, on what the calling thread had decoded."""
+        ...
+
+
+class DecodingHere:
+    """Implements `Decoding` in the calling thread."""
+
+    def decode(
+        self, frame: Frame, width: int, height: int, max_pixels: int, session: str
+    ) -> tuple[Pixels, Pixels | None]:
+        """See `Decoding`."""
+        return codec.decode_with_alpha(frame.data, frame.format, width, height, max_pixels)
+
+    def spent_ns(self) -> int:
+        """See `Decoding`."""
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +77,7 @@ class Done(Generic[B]):
     """An outcome, and what it took.
 
     Attributes:
-        spent_ns: CPU time of the thread that made it.
+        spent_ns: CPU time of the thread that made it, and of whoever decoded for it.
     """
 
     outcome: B
@@ -51,6 +92,7 @@ class Pipeline:
         clock: monotonic nanoseconds.
         threads: beside the calling one; None takes one a further processor, up to `THREADS_MAX`.
         cpu_clock: nanoseconds that the calling thread has worked.
+        decoding: decodes the frames' pictures; None: `DecodingHere`.
     """
 
     def __init__(
@@ -59,7 +101,9 @@ class Pipeline:
         clock: Callable[[], int] = time.monotonic_ns,
         threads: int | None = None,
         cpu_clock: Callable[[], int] = time.thread_time_ns,
+        decoding: Decoding | None = None,
     ) -> None:
+        self._decoding = decoding or DecodingHere()
         self._max_pixels = max_pixels
         self._clock = clock
         self._cpu_clock = cpu_clock
@@ -72,28 +116,32 @@ class Pipeline:
         """How many frames are worked on at once."""
         return 1 + self._threads
 
-    def open(self, orders: Sequence[Order]) -> Iterator[Done[Job | Failure]]:
-        """Decode, crop and resize the frames' pictures to the size of their params.
+    def open(self, frames: Sequence[ToOpen]) -> Iterator[Done[Job | Failure]]:
+        """Decode, crop and resize the frames' pictures to the size of their params, and mix their pasts in if these
+        say so.
 
         Yields:
-            In the orders' order: a job, or a failure where the picture can't be decoded.
+            In the frames' order: a job, or a failure where the picture can't be decoded.
         """
-        return self._spread(self._open, orders)
+        return self._spread(self._open, frames)
 
     def is_heavy_to_open(self, order: Order) -> bool:
         """Whether the frame is one for `open_aside`."""
-        return codec.decoding_ns(order.frame.data, order.frame.format) > HEAVY_NS
+        params = order.params
+        mixing_ns = MIXING_NS * params.width * params.height if params.feedback else 0.0
+        return codec.decoding_ns(order.frame.data, order.frame.format) + mixing_ns > HEAVY_NS
 
-    def open_aside(self, order: Order, then: Callable[[], object]) -> Future[Done[Job | Failure]]:
+    def open_aside(self, frame: ToOpen, then: Callable[[], object]) -> Future[Done[Job | Failure]]:
         """As `open`, without waiting for it.
 
         Args:
             then: called by some thread when it is done.
         """
-        return self._put_aside(self._open, order, then)
+        return self._put_aside(self._open, frame, then)
 
-    def seal(self, outcomes: Sequence[Result | Failure]) -> Iterator[Done[Result | Failure]]:
-        """Encode the pictures of the results whose jobs ask for it (`Order.encode`).
+    def seal(self, outcomes: Sequence[ToSeal]) -> Iterator[Done[Result | Failure]]:
+        """Calm the pictures whose params say so by those before them, put them together by their mattes, and encode
+        those whose jobs ask for it (`Order.encode`).
 
         Yields:
             In the outcomes' order, each as soon as it is done, so that it can be sent before the next.
@@ -102,12 +150,15 @@ class Pipeline:
 
     def is_heavy_to_seal(self, outcome: Result | Failure) -> bool:
         """Whether the result is one for `seal_aside`."""
-        if isinstance(outcome, Failure) or not outcome.job.encode:
+        if isinstance(outcome, Failure):
             return False
         params = outcome.job.params
-        return codec.encoding_ns(params.width * params.height, params.output_format) > HEAVY_NS
+        pixels = params.width * params.height
+        encoding_ns = codec.encoding_ns(pixels, params.output_format) if outcome.job.encode else 0.0
+        composing_ns = matte.COMPOSING_NS * pixels if params.matte is not Matte.OFF else 0.0
+        return encoding_ns + composing_ns + (calming_ns(pixels) if params.calm else 0.0) > HEAVY_NS
 
-    def seal_aside(self, outcome: Result | Failure, then: Callable[[], object]) -> Future[Done[Result | Failure]]:
+    def seal_aside(self, outcome: ToSeal, then: Callable[[], object]) -> Future[Done[Result | Failure]]:
         """As `seal`, without waiting for it.
 
         Args:
@@ -137,16 +188,24 @@ class Pipeline:
             yield self._timed(work, item) if other is None or other.cancel() else other.result()
 
     def _timed(self, work: Callable[[A], B], item: A) -> Done[B]:
-        begun_ns = self._cpu_clock()
+        begun_ns = self._spent_ns()
         outcome = work(item)
-        return Done(outcome, self._cpu_clock() - begun_ns)
+        return Done(outcome, self._spent_ns() - begun_ns)
 
-    def _open(self, order: Order) -> Job | Failure:
+    def _spent_ns(self) -> int:
+        return self._cpu_clock() + self._decoding.spent_ns()
+
+    def _open(self, to_open: ToOpen) -> Job | Failure:
+        order, past = to_open
         params, frame = order.params, order.frame
+        size = params.width, params.height
         try:
-            picture = codec.decode(frame.data, frame.format, params.width, params.height, self._max_pixels)
+            picture, alpha = self._decoding.decode(frame, *size, self._max_pixels, order.session)
         except FrameError as error:
             return Failure(order, error)
+        own = picture
+        if params.feedback and past is not None and is_of_shape(past.whole, own):
+            picture = mixed(own, past.whole, params.feedback, params.feedback_zoom, params.feedback_turn)
         return Job(
             frame,
             params,
@@ -154,16 +213,37 @@ class Pipeline:
             order.admitted_ns,
             order.number,
             order.encode,
+            order.references,
             picture=picture,
-            thumbnail=thumbnail(picture) if params.skip_unchanged else None,
+            alpha=alpha,
+            original=own if picture is not own else None,
+            thumbnail=thumbnail(matte.compared(own, alpha, params.matte))
+            if params.skip_unchanged and not params.is_moving
+            else None,
             opened_ns=self._clock(),
         )
 
-    def _seal(self, outcome: Result | Failure) -> Result | Failure:
+    def _seal(self, to_seal: ToSeal) -> Result | Failure:
+        outcome, past = to_seal
         if isinstance(outcome, Failure):
             return outcome
-        params, picture_format, data = outcome.job.params, outcome.format, outcome.data
+        params, whole, picture_format, data = outcome.job.params, outcome.picture, outcome.format, outcome.data
+        if params.calm and past is not None:
+            whole = calmed(whole, outcome.job.input, past.whole, past.job.input, params.calm)
+        mask = outcome.mask
+        if mask is not None and past is not None and past.mask is not None:
+            mask = matte.steadied(mask, past.mask, outcome.job.input, past.job.input)
+        picture, key = matte.applied(whole, mask, outcome.job)
         if outcome.job.encode:
-            picture_format, data = codec.encode(outcome.picture, params.output_format, params.output_quality)
+            picture_format, data = codec.encode(picture, params.output_format, params.output_quality, key)
         stamps = dataclasses.replace(outcome.stamps, encode=self._clock())
-        return dataclasses.replace(outcome, stamps=stamps, format=picture_format, data=data)
+        return dataclasses.replace(
+            outcome,
+            picture=picture,
+            restyled=whole if picture is not whole else None,
+            mask=mask,
+            key=key,
+            stamps=stamps,
+            format=picture_format,
+            data=data,
+        )

@@ -14,8 +14,8 @@ from av.sidedata.sidedata import Type
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
+from ..pixels import Pixels
 from ..planes import UPRIGHT, Matrix, Orientation, Planes, Transfer
-from .fit import Pixels
 
 RGB = 0
 MATRICES = {

@@ -43,10 +43,10 @@ def utilization(loads: Sequence[SessionLoad], fps: float, fixed_ns: float, slope
     Returns:
         0 or more; above 1 it can't be done.
     """
-    loads = [load for load in loads if load.cost.work]
+    loads = [load for load in loads if load.cost.total]
     rows = [min(load.fps, fps) * load.cost.ticks for load in loads]
     ticks = max(max(rows, default=0.0), sum(rows) / max_rows)
-    work = sum(number * load.cost.work for number, load in zip(rows, loads, strict=True))
+    work = sum(min(load.fps, fps) * load.cost.total for load in loads)
     return (fixed_ns * ticks + slope_ns * work) / 1e9
 
 

@@ -1,7 +1,7 @@
 """Durations of ticks by their work, the work from which on a tick is full, and the users' charges.
 
 Must not know sessions, frames or the engine: users are those of the fair queue, work is in the engine's unit
-(`RowCost.work`), times are nanoseconds.
+(`RowCost.works`), times are nanoseconds.
 """
 
 from __future__ import annotations
@@ -160,11 +160,26 @@ class Charge(Generic[U]):
 
 @dataclass(slots=True)
 class _RowInFlight(Generic[U]):
-    """A row in flight: its user, its work, and the ticks that it has left."""
+    """A row in flight.
+
+    Attributes:
+        works: its work in each of the ticks that it is expected in.
+        done: number of ticks that it was in.
+    """
 
     user: U
-    work: int
-    ticks: int
+    works: Sequence[int]
+    done: int = 0
+
+    @property
+    def work(self) -> int:
+        """In the next tick: the last one's where it stays longer than expected."""
+        return self.works[min(self.done, len(self.works) - 1)]
+
+    @property
+    def ticks(self) -> int:
+        """That it has left."""
+        return len(self.works) - self.done
 
 
 class Accounts(Generic[U]):
@@ -189,7 +204,7 @@ class Accounts(Generic[U]):
 
     @property
     def work(self) -> int:
-        """Of the rows in flight."""
+        """Of the rows in flight in the next tick."""
         return sum(row.work for row in self._rows.values())
 
     def rate_for_all(self, loads: Sequence[SessionLoad]) -> float:
@@ -207,10 +222,10 @@ class Accounts(Generic[U]):
             limit.add(row.work, row.ticks)
         return limit
 
-    def enter(self, number: int, user: U, work: int, ticks: int) -> None:
-        """Add a row: it is in all ticks until it leaves, which should be after so many."""
+    def enter(self, number: int, user: U, works: Sequence[int]) -> None:
+        """Add a row: it is in all ticks until it leaves, which should be after those whose work is given."""
         self._queue.admit(user)
-        self._rows[number] = _RowInFlight(user, work, ticks)
+        self._rows[number] = _RowInFlight(user, works)
 
     def leave(self, number: int) -> None:
         """Remove the row of this number: it was in its last tick."""
@@ -222,7 +237,7 @@ class Accounts(Generic[U]):
         works: Counter[U] = Counter()
         for row in self._rows.values():
             works[row.user] += row.work
-            row.ticks -= 1
+            row.done += 1
         charge = Charge(works, self.costs.split(works, self.costs.expected(works.total())))
         self._add(charge.expected_ns, 1)
         return charge

@@ -6,13 +6,14 @@ tensors or sockets.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..engine import Engine, Pending, RowCost
-from ..errors import FrameError
+from ..errors import EngineError
 from ..frame import Failure, Job, Result
 from ..media.pipeline import Done, Pipeline
 from ..params import Params
@@ -22,10 +23,16 @@ from .costs import Accounts, Charge
 from .sealing import Sealing
 from .seat import Seat
 from .seats import Opened, Seats
+from .soundness import Soundness
+from .suspects import Suspects
 from .timing import DeviceClock, worth_waiting
+
+_log = logging.getLogger(__name__)
 
 READY_POLL_NS = 1_000_000
 """How often a running tick is polled for its end: it may come before it is expected."""
+PREPARING_NS = 1_000_000
+"""Preparing a job is charged from here on: where all that it needs is kept it takes microseconds, which say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,8 @@ class Scheduler:
         on_tick: called after each tick with its duration in seconds and the number of jobs that left with it.
         clock: monotonic nanoseconds.
         pipeline: opens frames and seals results; closed when `run` ends.
+        suspects: whose frames broke the engines before this one.
+        soundness: says whether the engine is broken by what comes of it; None: it is not asked.
     """
 
     def __init__(
@@ -66,6 +75,8 @@ class Scheduler:
         clock: Callable[[], int] = time.monotonic_ns,
         *,
         pipeline: Pipeline | None = None,
+        suspects: Suspects | None = None,
+        soundness: Soundness | None = None,
     ) -> None:
         self._engine = engine
         self._pipeline = pipeline or Pipeline(clock=clock)
@@ -73,11 +84,18 @@ class Scheduler:
         self._clock = clock
         self._bell = threading.Event()
         self._stopping = threading.Event()
+        self._broken = threading.Event()
         self._accounts: Accounts[Seat] = Accounts(max_rows=engine.free_rows)
-        self._seats = Seats(rows_per_session, self._pipeline, clock, self._accounts.spend, self.ring)
+        self._suspects = suspects or Suspects(clock)
+        self._soundness = soundness
+        self._has_suspects = True  # whether a frame may be to blame where the engine breaks
+        self._seats = Seats(
+            rows_per_session, self._pipeline, clock, self._accounts.spend, self.ring, self._suspects.refusal
+        )
         self._device = DeviceClock(self._accounts.costs)
         self._in_flight: dict[int, Opened] = {}  # by job number
         self._sealing = Sealing(self._pipeline, self._answer, self.ring)
+        engine.when_broken(self._break)
 
     # -- any thread ---------------------------------------------------------------------------------------------
 
@@ -90,13 +108,25 @@ class Scheduler:
         """Wake the engine thread: a frame waits."""
         self._bell.set()
 
+    def _break(self) -> None:
+        """Have the engine asked, which is broken: it says why."""
+        self._broken.set()
+        self._bell.set()
+
     def add(self, session: Session) -> None:
         """Serve this session from now on."""
         self._seats.add(session)
+        session.served_by(self.ring)
 
-    def remove(self, session: Session) -> None:
-        """Serve this session no more; its rows in flight run out."""
-        self._seats.remove(session)
+    def remove(self, session: Session, then: Callable[[], None] | None = None) -> None:
+        """Serve this session no more. What is under way is answered, and then the engine forgets it.
+
+        Args:
+            then: called by the engine thread behind that, where the session goes on elsewhere: its newest frame waits.
+                Not called where the engine breaks before. None: the session is over.
+        """
+        self._seats.remove(session, then)
+        self.ring()
 
     def rate_with(self, newcomers: Sequence[Params]) -> float:
         """Pictures a second that every session could have if sessions with these params joined. See `rate_for_all`."""
@@ -125,6 +155,9 @@ class Scheduler:
                 self._deliver(previous)
                 previous = flight
             self._deliver(previous)
+        except EngineError as error:
+            self._has_suspects = error.blames_frames
+            raise
         finally:
             self._pipeline.close()
 
@@ -175,8 +208,8 @@ class Scheduler:
         ready, coming = self._seats.ready(), self._seats.next_coming(free_ns)
         if coming is None or not 0 < len(ready) < self._engine.free_rows:
             return 0.0
-        wait_ns, more = coming[0] - free_ns, self._cost(coming[1]).work
-        work = self._accounts.work + sum(self._cost(seat).work for seat in ready)
+        wait_ns, more = coming[0] - free_ns, self._cost(coming[1]).first
+        work = self._accounts.work + sum(self._cost(seat).first for seat in ready)
         rows = len(ready) + self._engine.busy_rows
         return wait_ns if worth_waiting(self._accounts.costs, wait_ns, rows, work, more) else 0.0
 
@@ -187,6 +220,15 @@ class Scheduler:
     def _admit(self) -> list[Job]:
         """Fill the free rows with frames that show something new. Opens at most one frame a session."""
         self._sealing.collect()
+        for seat, then in self._seats.take_gone():
+            name = seat.session.name
+            self._engine.forget(name)
+            if self._soundness is not None:
+                self._soundness.forget(name)
+            if then is None:
+                self._suspects.forget(name)
+            else:
+                then()
         jobs: list[Job] = []
         seen: set[Seat] = set()
         while picked := self._pick(seen, self._engine.free_rows - len(jobs)):
@@ -197,27 +239,36 @@ class Scheduler:
         return jobs
 
     def _pick(self, seen: Collection[Seat], free: int) -> list[Seat]:
-        """Up to `free` seats whose waiting frames fit into the next tick, in the order of the fair queue."""
+        """Up to `free` seats whose waiting frames fit into the next tick, in the order of the fair queue; one that is
+        suspected of breaking engines while nothing else is in flight, and nothing else beside it.
+        """
+        if any(opened.job.session in self._suspects for opened in self._in_flight.values()):
+            return []
         ready = [seat for seat in self._seats.ready() if seat not in seen]
+        if alone := [
+            seat for seat in ready if self._suspects.must_run_alone(seat.session.name, seat.session.params.version)
+        ]:
+            ready = [] if self._in_flight else alone[:1]
         limit = self._accounts.limit()
         costs = ((seat, self._cost(seat)) for seat in self._accounts.order(ready)[: max(0, free)])
-        return [seat for seat, cost in costs if limit.try_add(cost.work, cost.ticks)]
+        return [seat for seat, cost in costs if limit.try_add(cost.first, cost.ticks)]
 
     def _enter(self, opened: Opened) -> None:
         """Account for a frame that gets a row."""
         seat, gate, job = opened
-        cost = self._engine.cost(job.params)
         self._in_flight[job.number] = opened
-        self._accounts.enter(job.number, seat, cost.work, cost.ticks)
+        self._accounts.enter(job.number, seat, self._engine.cost(job.params).works)
         gate.run(job)
+        seat.under_way += 1
         seat.rows += 1
         seat.rhythm.beat(job.frame.received_ns)
         seat.session.stats.count_wanted(job.admitted_ns)
 
     def _launch(self, jobs: list[Job]) -> Flight | None:
         """Launch a tick of the rows in flight and these jobs; None where there are neither."""
-        if not jobs and not self._engine.busy_rows:
+        if not jobs and not self._engine.busy_rows and not self._broken.is_set():
             return None
+        self._prepare(jobs)
         charge = self._accounts.charge()
         begun_ns = self._clock()
         pending = self._engine.tick(jobs)
@@ -228,24 +279,52 @@ class Scheduler:
             self._in_flight[job.number].seat.rows -= 1
         return Flight(pending, charge, begun_ns, launched_ns)
 
+    def _prepare(self, jobs: list[Job]) -> None:
+        """Have the engine make what these jobs need, each at the expense of whose it is."""
+        for job in jobs:
+            begun_ns = self._clock()
+            self._engine.prepare(job)
+            self._charge_preparing({job.number: self._clock() - begun_ns})
+
+    def _charge_preparing(self, spent_ns: Mapping[int, int]) -> int:
+        """Charge what these jobs needed before they could run; returns the sum."""
+        for number, ns in spent_ns.items():
+            if ns > PREPARING_NS:
+                self._accounts.spend(self._in_flight[number].seat, ns)
+        return sum(spent_ns.values())
+
     def _deliver(self, flight: Flight | None) -> None:
         """Wait for the end of a tick, settle its charge, and answer the jobs that left with it."""
         if flight is None:
             return
         outcomes, finished_ns = flight.pending.collect(), flight.pending.finished_ns
         duration_ns = self._device.finished(flight.begun_ns, flight.launched_ns, finished_ns)
-        self._accounts.settle(flight.charge, duration_ns, is_whole=not any(isinstance(o, Failure) for o in outcomes))
+        if self._soundness is not None and self._soundness.note(outcomes):
+            raise EngineError("the engine's pictures are not numbers any more", blames_frames=False)
+        preparing_ns = self._charge_preparing(flight.pending.preparing_ns)
+        is_whole = not any(isinstance(outcome, Failure) for outcome in outcomes)
+        self._accounts.settle(flight.charge, max(0, duration_ns - preparing_ns), is_whole=is_whole)
+        for outcome in outcomes:
+            self._suspects.cleared(outcome.order)
         self._sealing.seal([(self._in_flight.pop(outcome.order.number), outcome) for outcome in outcomes])
         self._on_tick((finished_ns - flight.begun_ns) / 1e9, len(outcomes))
 
     def _answer(self, opened: Opened, done: Done[Result | Failure]) -> None:
         self._accounts.spend(opened.seat, done.spent_ns)
         self._seats.answer(opened, done.outcome)
+        opened.seat.under_way -= 1
 
-    def give_up(self) -> None:
-        """Answer the frames of a broken engine with failures. Only after `run` has raised."""
-        self._seats.give_back()
-        error = FrameError("the engine broke while it had this frame: send others when it is back", "engine_failed")
-        for opened in (*self._in_flight.values(), *self._sealing.abandon()):
-            self._seats.answer(opened, Failure(opened.job, error))
+    def give_up(self) -> str | None:
+        """Give the frames of a broken engine back, and suspect those that it worked on, unless somebody else ended it.
+        Only after `run` has raised.
+
+        Returns:
+            The name of a session that is to blame; None where nobody is.
+        """
+        had = [opened.job for opened in self._in_flight.values()]
+        blamed = self._suspects.broke(had) if self._has_suspects else None
+        if blamed is not None:
+            _log.warning("%s: its frames break every engine: they are set aside", blamed)
+        self._seats.give_back([*self._in_flight.values(), *self._sealing.abandon()])
         self._in_flight.clear()
+        return blamed

@@ -33,8 +33,9 @@ class Seat:
         joined_ns: our monotonic clock when it began to be served.
         tag: its place in the fair queue.
         rhythm: of its frames' arrivals.
+        under_way: number of its frames that were given a row and are not answered yet.
         rows: number of its rows in flight.
-        sealing: number of its results that are being sealed aside.
+        sealing: number of its results that are being sealed aside, or wait for one that is.
         aside: its frame that is being opened aside.
     """
 
@@ -42,6 +43,7 @@ class Seat:
     joined_ns: int
     tag: Tag = field(default_factory=Tag)
     rhythm: Rhythm = field(default_factory=Rhythm)
+    under_way: int = 0
     rows: int = 0
     sealing: int = 0
     aside: Aside | None = None

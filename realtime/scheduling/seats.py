@@ -12,14 +12,18 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from ..engine import RowCost
+from ..errors import FrameError
 from ..frame import Failure, Job, Order, Repeat, Result
-from ..media.pipeline import Done, Pipeline
+from ..media.pipeline import Done, Pipeline, ToOpen
 from ..params import Params
 from ..session import Delivery, Session
+from ..stats import DropReason
 from .capacity import MOST_FPS, SessionLoad
 from .seat import Aside, Seat
 from .still import Judgement, StillGate
 
+next_number = itertools.count(1).__next__
+"""The next number of an order: unique while the process lives, whoever takes it."""
 NEW_NS = 5_000_000_000
 """Time after a session has joined in which its frame rate is not known yet."""
 
@@ -31,6 +35,11 @@ class Taken(NamedTuple):
     gate: StillGate
     order: Order
 
+    @property
+    def to_open(self) -> ToOpen:
+        """As the pipeline opens it: with what its client sees at this moment."""
+        return self.order, self.gate.channel.past
+
 
 class Opened(NamedTuple):
     """An opened frame that needs a row, and where its answer goes."""
@@ -38,6 +47,17 @@ class Opened(NamedTuple):
     seat: Seat
     gate: StillGate
     job: Job
+
+
+class Leaver(NamedTuple):
+    """A seat that is served no more.
+
+    Attributes:
+        then: called when nothing of it is under way; None where its session is over.
+    """
+
+    seat: Seat
+    then: Callable[[], None] | None
 
 
 class Seats:
@@ -50,6 +70,7 @@ class Seats:
         clock: monotonic nanoseconds.
         on_opened: called with a seat and the CPU time that opening its frame took, in nanoseconds.
         ring: called by any thread when a frame that was opened aside is ready.
+        refusal: called with each frame that is taken: why it is not to be run, or None.
     """
 
     def __init__(
@@ -59,15 +80,17 @@ class Seats:
         clock: Callable[[], int],
         on_opened: Callable[[Seat, int], None] = lambda seat, spent_ns: None,
         ring: Callable[[], None] = lambda: None,
+        refusal: Callable[[Order], FrameError | None] = lambda order: None,
     ) -> None:
         self._rows_per_session = rows_per_session
         self._pipeline = pipeline
         self._clock = clock
         self._on_opened = on_opened
         self._ring = ring
+        self._refusal = refusal
         self._lock = threading.Lock()
         self._seats: tuple[Seat, ...] = ()
-        self._numbers = itertools.count(1)
+        self._gone: tuple[Leaver, ...] = ()  # removed, and to be forgotten by the engine
 
     def __iter__(self) -> Iterator[Seat]:
         return iter(self._seats)
@@ -77,15 +100,33 @@ class Seats:
         with self._lock:
             self._seats = (*self._seats, Seat(session, self._clock()))
 
-    def remove(self, session: Session) -> None:
-        """Serve this session no more. Its rows in flight run out: the scheduler has its seat until then."""
+    def remove(self, session: Session, then: Callable[[], None] | None = None) -> None:
+        """Serve this session no more. What is under way is answered: the scheduler has its seat until then.
+
+        Args:
+            then: see `Leaver`.
+        """
         with self._lock:
+            self._gone += tuple(Leaver(seat, then) for seat in self._seats if seat.session is session)
             self._seats = tuple(seat for seat in self._seats if seat.session is not session)
+
+    def take_gone(self) -> list[Leaver]:
+        """Removed sessions of which nothing is under way; each once. A frame that is being opened aside waits again."""
+        if not self._gone:
+            return []
+        with self._lock:
+            over = [gone for gone in self._gone if not gone.seat.under_way]
+            self._gone = tuple(gone for gone in self._gone if gone.seat.under_way)
+        for seat, _ in over:
+            if (aside := seat.aside) is not None:
+                seat.aside = None
+                seat.session.give_back(aside.gate.channel, aside.order.frame)
+        return over
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a frame waits anywhere."""
-        return any(seat.has_frame for seat in self)
+        """Whether a frame waits anywhere, or a session that is gone to be forgotten."""
+        return any(seat.has_frame for seat in self) or any(not gone.seat.under_way for gone in self._gone)
 
     def loads(self, cost: Callable[[Params], RowCost]) -> list[SessionLoad]:
         """The load of each session that has a connection.
@@ -102,8 +143,11 @@ class Seats:
         ]
 
     def ready(self) -> list[Seat]:
-        """Seats with a waiting frame and a row to spare."""
-        return [seat for seat in self if seat.has_frame and self._has_room(seat)]
+        """Seats with a waiting frame and a row to spare. A session waits until one of its name before it is gone:
+        to the engine they would be the same.
+        """
+        going = {gone.seat.session.name for gone in self._gone}
+        return [seat for seat in self if seat.has_frame and self._has_room(seat) and seat.session.name not in going]
 
     def next_coming(self, after_ns: float) -> tuple[float, Seat] | None:
         """The first frame that is expected of a seat with a row to spare.
@@ -137,11 +181,13 @@ class Seats:
                 yield from self._judge(Taken(seat, aside.gate, aside.order), aside.opening.result())
             elif (one := self._take(seat)) is None:
                 continue
+            elif (error := self._refusal(one.order)) is not None:
+                seat.session.deliver(one.gate.channel, Failure(one.order, error), self._clock())
             elif self._pipeline.is_heavy_to_open(one.order):
-                seat.aside = Aside(one.gate, one.order, self._pipeline.open_aside(one.order, self._ring))
+                seat.aside = Aside(one.gate, one.order, self._pipeline.open_aside(one.to_open, self._ring))
             else:
                 quick.append(one)
-        for one, done in zip(quick, self._pipeline.open([one.order for one in quick]), strict=True):
+        for one, done in zip(quick, self._pipeline.open([one.to_open for one in quick]), strict=True):
             yield from self._judge(one, done)
 
     def _judge(self, taken: Taken, done: Done[Job | Failure]) -> Iterator[Opened]:
@@ -160,12 +206,20 @@ class Seats:
                 if (superseded := gate.follow(job)) is not None:
                     session.supersede(channel, superseded.frame)
 
-    def give_back(self) -> None:
-        """Put frames that are being opened aside back into their inboxes."""
-        for seat in self:
+    def give_back(self, had: Sequence[Opened]) -> None:
+        """Put what a broken engine had, and what is being opened aside, back into the inboxes: of each session the
+        newest frame waits for another engine, the others are dropped.
+        """
+        frames = [(seat.session, gate.channel, job.frame) for seat, gate, job in had]
+        for seat, gate, job in had:
+            if (follower := gate.settled(job.number, Delivery.REFUSED)) is not None:
+                frames.append((seat.session, gate.channel, follower.frame))
+        for seat in (*self, *(gone.seat for gone in self._gone)):
             if (aside := seat.aside) is not None:
                 seat.aside = None
-                seat.session.give_back(aside.gate.channel, aside.order.frame)
+                frames.append((seat.session, aside.gate.channel, aside.order.frame))
+        for session, channel, frame in sorted(frames, key=lambda one: one[2].seq, reverse=True):
+            session.give_back(channel, frame, DropReason.ENGINE_RESTARTED)
 
     def _take(self, seat: Seat) -> Taken | None:
         """Take the waiting frame; None where the client has left since it was seen."""
@@ -176,7 +230,15 @@ class Seats:
         now_ns = self._clock()
         session, channel = seat.session, gate.channel
         params = session.job_params(channel, now_ns)
-        order = Order(frame, params, session.name, now_ns, next(self._numbers), channel.takes_encoded)
+        order = Order(
+            frame,
+            params,
+            session.name,
+            now_ns,
+            next_number(),
+            channel.takes_encoded,
+            session.references(params),
+        )
         return Taken(seat, gate, order)
 
     def answer(self, opened: Opened, outcome: Result | Failure) -> None:

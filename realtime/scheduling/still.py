@@ -16,7 +16,7 @@ class Judgement(Enum):
     """A gate's decision on an opened frame."""
 
     RUN = auto()
-    """It shows something new, or its params are new: it needs a row."""
+    """It shows something new, its params are new, or its picture has not come to rest: it needs a row."""
     REPEAT = auto()
     """It shows what the client's newest picture was made from: that picture answers it."""
     FOLLOW = auto()
@@ -27,13 +27,14 @@ class StillGate:
     """Judges the frames of one connection. Owned by the engine thread.
 
     The *reference* is the newest job that was run, as long as the client has its picture or will get it. Frames are
-    compared with it and nothing else: compared with the frame before, a slow drift would hide.
+    compared with it and nothing else: compared with the frame before, a slow drift would hide. Where a picture takes
+    several frames that show the same to come to rest (`Params.frames_to_rest`), so many are run first.
 
     Args:
         channel: of the connection.
 
     Attributes:
-        is_still: whether the newest frame that was judged showed what the reference shows.
+        is_still: whether the newest frame that was judged needed no row.
     """
 
     def __init__(self, channel: Channel) -> None:
@@ -41,11 +42,14 @@ class StillGate:
         self.is_still = False
         self._noise = Stillness()
         self._reference: Job | None = None
+        self._shows_reference = False  # the newest frame that was judged
+        self._alike = 0  # jobs in a row, up to the reference, that showed what the one before showed
         self._followers: dict[int, Job | None] = {}  # by number of a job under way: the newest frame that follows it
 
     def judge(self, job: Job) -> Judgement:
         """Compare a frame with the reference, and learn the source's noise from it. Once a frame, in their order."""
-        self.is_still = self._shows_the_same(job)
+        self._shows_reference = self._shows_the_same(job)
+        self.is_still = self._shows_reference and self._alike >= job.params.frames_to_rest
         if job.thumbnail is not None:
             self._noise.learn(job.thumbnail)
         if not self.is_still or self._reference is None:
@@ -60,6 +64,7 @@ class StillGate:
 
     def run(self, job: Job) -> None:
         """The frame got a row: it is the reference now."""
+        self._alike = self._alike + 1 if self._shows_reference else 0
         self._reference = job
         self._followers[job.number] = None
 

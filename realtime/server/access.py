@@ -1,6 +1,7 @@
-"""Access control: Host, Origin and token are checked before anything is accepted or read.
+"""Access control: how often an address asks, Host, Origin and what the sender may do are checked before anything is
+accepted or read.
 
-Pure ASGI. Must not know routes beyond which of them are open.
+Pure ASGI. Must not know routes beyond what `roles` says of them.
 
 A page on another host or port can open a WebSocket to a server on this machine with no effort, and CORS does not
 stop it: hence the Origin check. A name that resolves to 127.0.0.1 makes a foreign page same-origin (DNS rebinding):
@@ -10,29 +11,40 @@ hence the Host check.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import ipaddress
 import socket
-from collections.abc import Iterable
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..config import Config
-from ..protocol import SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX
+from ..errors import CloseCode
+from ..protocol import SUBPROTOCOL
+from .addresses import network_of
+from .budget import Budgets
+from .credentials import Credentials
+from .roles import Action, Grant, asked, refusal
+from .tickets import TicketError
 
-COOKIE = "realtime_token"
-PAGES = ("/", "/overlay")
-"""Paths that set the cookie when they are opened with ?token=T."""
-OPEN_PATHS = ("/healthz", "/readyz", *PAGES)
-OPEN_PREFIXES = ("/assets/",)
-"""Served without a token: pages hold nothing secret, and say in words that a token is missing."""
+GRANT = "realtime.grant"
+"""Where the scope of a request has its grant."""
 
-WRONG_TOKEN_S = 1.0
-"""How long whoever brings a wrong token waits for the answer: with the cap on connections, few can be tried."""
+REASON_MAX_BYTES = 120
+"""Of a WebSocket's close frame, which has room for 123 (RFC 6455 section 5.5)."""
+REQUESTS_PER_SECOND, REQUESTS_SPAN_S = 200, 2.0
+"""Of an address, by all of its connections, and for how many seconds they may come at once. Each takes a millisecond or
+two of the event loop.
+"""
+ADDRESSES_MAX = 4096
+"""Addresses whose requests are counted."""
+REFUSED_S = 1.0
+"""How long whoever brings a wrong token, or asks too often, waits for the answer: with the cap on connections, few can
+be tried, and few are answered.
+"""
 
 _MISSING = {
     False: "a token is needed: open the address that the server printed",
@@ -70,18 +82,54 @@ def _is_address(name: str) -> bool:
     return True
 
 
+def grant_of(connection: HTTPConnection) -> Grant:
+    """What the sender of a request is allowed, as `Access` has found it."""
+    return connection.scope[GRANT]
+
+
+class _Refusal(Exception):
+    """A request has no access.
+
+    Args:
+        status: of HTTP.
+        message: for whoever sent it.
+        is_told: whether a WebSocket is accepted and closed with the message, so that a browser can read it; an
+            unauthenticated peer gets nothing else. If not, its handshake is answered by 403.
+        code: of the close.
+    """
+
+    def __init__(
+        self, status: int, message: str, *, is_told: bool = False, code: CloseCode = CloseCode.REFUSED
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.is_told = is_told
+        self.code = code
+
+    @property
+    def answer(self) -> Response:
+        """Of HTTP."""
+        headers = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "1"}}
+        return JSONResponse({"detail": str(self)}, self.status, headers.get(self.status))
+
+
 class Access:
     """ASGI middleware: refuses requests that have no access, and adds the security headers to all answers.
 
     Args:
-        app: the app that is protected.
+        app: the app that is protected. It finds the sender's grant by `grant_of`.
         config: hosts and origins that are allowed besides the server's own.
-        token: that a request to any route but the open ones must carry; None where none is needed.
+        credentials: what proves a grant.
+        owners: who owns each session that there is, by its name.
     """
 
-    def __init__(self, app: ASGIApp, config: Config, token: str | None) -> None:
+    def __init__(
+        self, app: ASGIApp, config: Config, credentials: Credentials, owners: Callable[[], Mapping[str, str]] = dict
+    ) -> None:
         self._app = app
-        self._token = token
+        self._credentials = credentials
+        self._owners = owners
+        self._requests = Budgets(REQUESTS_PER_SECOND, REQUESTS_SPAN_S, ADDRESSES_MAX)
         self._origins = {origin.rstrip("/").lower() for origin in config.allowed_origins}
         machine = socket.gethostname().lower()
         self._hosts = {"localhost", config.host.lower(), machine, f"{machine}.local"}
@@ -92,47 +140,56 @@ class Access:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(scope)
-        is_wrong = refusal is not None and refusal.status_code == 401 and _brings_token(scope)
-        if is_wrong:
-            await asyncio.sleep(WRONG_TOKEN_S)
         send_answer = _with_headers(send, self._cors_headers(Headers(scope=scope).get("origin")))
-        if refusal is None:
-            await self._app(scope, receive, send_answer)
-        elif scope["type"] == "http":
-            await refusal(scope, receive, send_answer)
-        elif refusal.status_code == 401:
-            await receive()  # the connect event
-            # Accepted and closed, so that a browser can read the code; an unauthenticated peer gets nothing else.
-            offered = scope.get("subprotocols", ())
-            await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None})
-            await send({"type": "websocket.close", "code": 1008, "reason": _MISSING[is_wrong]})
-        else:
-            await receive()
-            await send({"type": "websocket.close", "code": 1008})  # before accept: the server answers 403
+        try:
+            page = self._check(scope)
+        except _Refusal as refused:
+            if refused.status == 429 or (refused.status == 401 and self._credentials.are_brought(scope)):
+                await asyncio.sleep(REFUSED_S)
+            if scope["type"] == "http":
+                await refused.answer(scope, receive, send_answer)
+            else:
+                await _refuse_websocket(refused, scope, receive, send)
+            return
+        await (page or self._app)(scope, receive, send_answer)
 
-    def _refusal(self, scope: Scope) -> Response | None:
+    def _check(self, scope: Scope) -> Response | None:
+        """Find the sender's grant, and note it in the scope.
+
+        Returns:
+            An answer that is to be given instead of the app's, if any.
+
+        Raises:
+            _Refusal: it has no access.
+        """
+        client = scope.get("client")  # whom a proxy speaks for, where one is believed
+        if client is not None and self._requests.spend(network_of(client[0]), 1) > 0:
+            problem = f"an address may send {REQUESTS_PER_SECOND} requests a second: send fewer"
+            raise _Refusal(429, problem, is_told=True, code=CloseCode.TRY_LATER)
         headers = Headers(scope=scope)
         name = host_name(headers.get("host", ""))
         # An address can't be rebound; a name that we don't go by may have been.
         if not (_is_address(name) or name in self._hosts):
-            return _problem(421, f"this server does not go by the name {name!r}; allow it with --allowed-host")
+            raise _Refusal(421, f"this server does not go by the name {name!r}; allow it with --allowed-host")
         origin = headers.get("origin")
         changes = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS")
         if origin is not None and changes and not self._is_own(origin, headers.get("host", "")):
-            return _problem(403, f"the origin {origin!r} may not connect; allow it with --allowed-origin {origin}")
-        if self._token is None:
-            return None
-        path = scope["path"]
-        if scope["type"] == "http" and path in PAGES and (page := self._with_cookie(scope)) is not None:
+            raise _Refusal(403, f"the origin {origin!r} may not connect; allow it with --allowed-origin {origin}")
+        if (page := self._credentials.page_with_cookie(scope)) is not None:
             return page
-        if path in OPEN_PATHS or path.startswith(OPEN_PREFIXES):
+        rule, session = asked(scope, scope["path"])
+        if rule.action is Action.OPEN:
             return None
-        if scope["type"] == "http" and scope["method"] == "OPTIONS":
-            return None  # a CORS preflight, which never carries a token
-        if any(self._matches(given) for given in _given_tokens(scope, headers)):
-            return None
-        return _problem(401, _MISSING[_brings_token(scope)], {"WWW-Authenticate": "Bearer"})
+        try:
+            grant = self._credentials.grant(scope)
+        except TicketError as error:
+            raise _Refusal(401, str(error), is_told=True) from None
+        if grant is None:
+            raise _Refusal(401, _MISSING[self._credentials.are_brought(scope)], is_told=True)
+        if (why := refusal(grant, rule, session, self._owners())) is not None:
+            raise _Refusal(403, why, is_told=True)
+        scope[GRANT] = grant
+        return None
 
     def _cors_headers(self, origin: str | None) -> dict[str, str]:
         """The headers by which a page of an allowed origin may read the answer; empty for other origins."""
@@ -151,39 +208,16 @@ class Access:
             return False
         return (parts.scheme in ("http", "https") and parts.netloc == host.lower()) or origin.lower() in self._origins
 
-    def _matches(self, given: str) -> bool:
-        return self._token is not None and hmac.compare_digest(given.encode(), self._token.encode())
 
-    def _with_cookie(self, scope: Scope) -> Response | None:
-        """A redirect to the page without `?token=`, which sets the cookie; None where the token is missing or wrong."""
-        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        if not any(name == "token" and self._matches(value) for name, value in query):
-            return None
-        rest = urlencode([(name, value) for name, value in query if name != "token"])
-        response = RedirectResponse(scope["path"] + (f"?{rest}" if rest else ""), 303)
-        secure = HTTPConnection(scope).url.scheme == "https"
-        response.set_cookie(COOKIE, self._token or "", httponly=True, samesite="strict", secure=secure)
-        return response
-
-
-def _brings_token(scope: Scope) -> bool:
-    return any(_given_tokens(scope, Headers(scope=scope)))
-
-
-def _given_tokens(scope: Scope, headers: Headers) -> Iterable[str]:
-    scheme, _, credentials = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        yield credentials.strip()
-    for offered in scope.get("subprotocols", ()):
-        if offered.startswith(TOKEN_SUBPROTOCOL_PREFIX):
-            yield offered.removeprefix(TOKEN_SUBPROTOCOL_PREFIX)
-    # All servers on this host name share their cookies, and the standard library's parser stops at some of them.
-    if (cookie := HTTPConnection(scope).cookies.get(COOKIE)) is not None:
-        yield cookie
-
-
-def _problem(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse({"detail": message}, status, headers)
+async def _refuse_websocket(refused: _Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()  # the connect event
+    if not refused.is_told:
+        await send({"type": "websocket.close", "code": 1008})  # before accept: the server answers 403
+        return
+    offered = scope.get("subprotocols", ())
+    await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None})
+    reason = str(refused).encode()[:REASON_MAX_BYTES].decode(errors="ignore")
+    await send({"type": "websocket.close", "code": refused.code, "reason": reason})
 
 
 def _with_headers(send: Send, more: dict[str, str]) -> Send:

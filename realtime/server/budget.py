@@ -1,4 +1,4 @@
-"""A budget that refills as time passes (a token bucket), for what one connection may make the server do.
+"""Budgets that refill as time passes (token buckets), for what one connection, or one address, may make the server do.
 
 Must not know what is paid for.
 """
@@ -6,6 +6,7 @@ Must not know what is paid for.
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 
 
@@ -35,3 +36,27 @@ class Budget:
         self._left = min(self._most, self._left + (now_s - self._at_s) * self._per_second) - units
         self._at_s = now_s
         return max(0.0, -self._left / self._per_second)
+
+
+class Budgets:
+    """A budget for each of many, which share nothing.
+
+    Args:
+        most: so many are kept, those used last: one that is not begins with all that it may have at once.
+        per_second, span_s, clock: see `Budget`.
+    """
+
+    def __init__(
+        self, per_second: float, span_s: float, most: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._new = lambda: Budget(per_second, span_s, clock)
+        self._most = most
+        self._budgets: OrderedDict[str, Budget] = OrderedDict()
+
+    def spend(self, name: str, units: float) -> float:
+        """See `Budget.spend`."""
+        budget = self._budgets.pop(name, None) or self._new()
+        self._budgets[name] = budget
+        if len(self._budgets) > self._most:
+            self._budgets.popitem(last=False)
+        return budget.spend(units)

@@ -21,6 +21,7 @@ from ..session import COMMANDS, Channel, Session
 from .budget import Budget
 from .engine_host import State
 from .lobby import check_name
+from .roles import Grant, owner_of_new
 from .service import Running, Service
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,10 @@ STATS_EVERY = round(1 / REPORT_EVERY_S)
 """Reports from one `stats` message to the next: one a second."""
 TEXTS_PER_SECOND = 200
 """Texts that are read of one client, and as many at once. Further ones are read later, and none is lost."""
+LOOK_AT_CLOCK_S = 60.0
+"""Longest time between two looks at the clock by which tickets end: it may be set, and a machine may sleep."""
+LIMITS_EVERY_S = 1.0
+"""Interval at which a session's time is looked at."""
 ANSWER_BYTES = 2048
 """So many bytes of answers count as a text more: a patch of 40 bytes may be answered by params of 70 KB."""
 BYTES_PER_SECOND = 64 * 1024 * 1024
@@ -110,6 +115,43 @@ async def end_with_server(service: Service) -> None:
     raise Closed(CloseCode.GOING_AWAY, "the server is going away: connect again later")
 
 
+async def end_with_grant(service: Service, grant: Grant) -> None:
+    """Wait until a grant's time is over, or its ticket is taken back.
+
+    Raises:
+        Closed: always.
+    """
+    tickets = service.tickets
+    while True:
+        changed = tickets.changed
+        if (why := tickets.why_over(grant)) is not None:
+            raise Closed(CloseCode.REFUSED, why)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(tickets.left_s(grant), LOOK_AT_CLOCK_S)):
+                await changed.wait()
+
+
+def carry_out(text: str, session: Session, answer: Callable[[str], None]) -> None:
+    """Carry out a text message. What can't be done is answered by an `error`; a change is told by the session.
+
+    Raises:
+        ProtocolError: the text is not a message of the protocol.
+    """
+    match protocol.parse_text(text):
+        case protocol.ParamsMessage(patch, transition_s):
+            try:
+                session.update(patch, transition_s)
+            except ParamsError as error:
+                answer(protocol.error_message("invalid_params", str(error), field=error.field))
+        case protocol.CommandMessage(name):
+            if not session.command(name):
+                problem = f"there is no command {name[:64]!r}; there are {', '.join(COMMANDS)}"
+                answer(protocol.error_message("unknown_command", problem))
+        case protocol.UnknownMessage(_, problem):
+            if problem is not None:
+                answer(protocol.error_message("bad_message", problem))
+
+
 class Connection(ABC):
     """One client's connection to one session. A transport subclasses it.
 
@@ -164,23 +206,11 @@ class Connection(ABC):
             await asyncio.sleep(wait_s)
 
     def _on_text(self, text: str) -> None:
-        message = protocol.parse_text(text)
         session, channel = self.session, self.channel
         if session is None or channel is None or session.channel is not channel:
-            return  # before `ready`, or another connection has the session by now
-        match message:
-            case protocol.ParamsMessage(patch):
-                try:
-                    session.update(patch)
-                except ParamsError as error:
-                    channel.post(protocol.error_message("invalid_params", str(error), field=error.field))
-            case protocol.CommandMessage(name):
-                if not session.command(name):
-                    text = f"there is no command {name[:64]!r}; there are {', '.join(COMMANDS)}"
-                    channel.post(protocol.error_message("unknown_command", text))
-            case protocol.UnknownMessage(_, problem):
-                if problem is not None:
-                    channel.post(protocol.error_message("bad_message", problem))
+            protocol.parse_text(text)  # before `ready`, or another connection has the session by now: nothing is done
+        else:
+            carry_out(text, session, channel.post)
 
     async def _pace_texts(self, cost: float) -> None:
         if (wait_s := self._texts.spend(cost)) > 0:
@@ -192,47 +222,60 @@ class Connection(ABC):
 
     # -- out --------------------------------------------------------------------------------------------------------
 
-    async def live(self, session_name: str | None) -> None:
+    async def live(self, session_name: str | None, grant: Grant, address: str | None) -> None:
         """Wait for the engine, then for a seat; send `ready`, then results and reports until the session is lost.
 
         Args:
-            session_name: what the client asked for; None makes a name.
+            session_name: what the client asked for; None takes that of its ticket, or makes one.
+            grant: the client's.
+            address: the client's; None: the server's own, for which there are no limits.
 
         Raises:
             ProtocolError: the name is invalid.
-            ExceptionGroup: of SessionLimitError where the server and its line are full, of Closed when the session is
-                lost, of Gone when the client takes no data.
+            ExceptionGroup: of SessionLimitError where the server and its line are full, of ProtocolError where the
+                session has become somebody else's meanwhile, of Closed when the session is lost, of Gone when the
+                client takes no data.
         """
+        session_name = session_name or grant.session or None
         check_name(session_name)
         running = await self._wait_for_engine()
-        position: list[str] = []
         lobby = running.lobby
+        with contextlib.ExitStack() as seats:
+            if address is not None and not lobby.is_seated(session_name):
+                seats.enter_context(self.service.addresses.seat(address))
+            try:
+                session, channel = await self._enter(running, session_name, grant)
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._send(session, channel))
+                    tasks.create_task(self._report(session, channel))
+                    tasks.create_task(_until_lost(channel))
+                    if address is not None:
+                        tasks.create_task(self._until_over(session))
+            finally:
+                if self.session is not None and self.channel is not None:
+                    lobby.leave(self.session, self.channel)
+
+    async def _enter(self, running: Running, session_name: str | None, grant: Grant) -> tuple[Session, Channel]:
+        """Take a seat, tell the place in the line meanwhile, and queue `ready`."""
+        position: list[str] = []
 
         def on_position(place: int, size: int) -> None:
             position[:] = [protocol.queued_message(place, size)]
             self._something_to_send.set()
 
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                teller = tasks.create_task(self._tell_position(position))
-                self.session = await lobby.enter(session_name, on_position)
-                # Without an await between: `finally` gives a seat back by its channel.
-                self.channel = self.session.attach(
-                    ring_from_any_thread(self._something_to_send), takes_encoded=self._takes_encoded
-                )
-                self.channel.post(running.ready_message(self.session))
-                self.session.tell_choice(self.channel)
-                self.session.tell_heard(self.channel)
-                self.attached(self.session)
-                teller.cancel()
-            session, channel = self.session, self.channel
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._send(session, channel))
-                tasks.create_task(self._report(session, channel))
-                tasks.create_task(_until_lost(channel))
-        finally:
-            if self.session is not None and self.channel is not None:
-                lobby.leave(self.session, self.channel)
+        async with asyncio.TaskGroup() as tasks:
+            teller = tasks.create_task(self._tell_position(position))
+            self.session = session = await running.lobby.enter(session_name, on_position, owner_of_new(grant))
+            # Without an await between: `live` gives a seat back by its channel.
+            self.channel = channel = session.attach(
+                ring_from_any_thread(self._something_to_send), takes_encoded=self._takes_encoded
+            )
+            channel.post(running.ready_message(session, grant))
+            session.tell_choice(channel)
+            session.tell_heard(channel)
+            self.attached(session)
+            teller.cancel()
+        return session, channel
 
     async def _wait_for_engine(self) -> Running:
         """Send `loading` messages until an engine is ready. Where none ever is this waits until it is cancelled:
@@ -243,7 +286,7 @@ class Connection(ABC):
             changed = host.changed
             if host.state is State.READY and self.service.running is not None:
                 return self.service.running
-            if host.state is State.LOADING:
+            if host.state in (State.LOADING, State.AWAY):
                 await self.send_text(protocol.loading_message(host.stage.name, host.stage.percent))
             await changed.wait()
 
@@ -280,9 +323,36 @@ class Connection(ABC):
             if beats % STATS_EVERY == 0:
                 channel.post(protocol.stats_message(self.service.stats(session)), optional=True)
 
+    async def _until_over(self, session: Session) -> None:
+        """End the session when it has been there, or nothing has happened in it, for too long.
+
+        Raises:
+            Closed: it has been ended.
+        """
+        config, clock = self.service.config, time.monotonic_ns
+        used, used_ns = _use(session), clock()
+        while True:
+            await asyncio.sleep(LIMITS_EVERY_S)
+            now_ns = clock()
+            if (use := _use(session)) != used:
+                used, used_ns = use, now_ns
+            if 0 < config.session_s < (now_ns - session.begun_ns) / 1e9:
+                why = f"a session may last {config.session_s:g} s here"
+            elif 0 < config.idle_s < (now_ns - used_ns) / 1e9:
+                why = f"nothing has happened in this session for {config.idle_s:g} s"
+            else:
+                continue
+            self.service.dismiss(session)
+            raise Closed(CloseCode.DONE, why)
+
     def report_drops(self, channel: Channel) -> None:
         """Queue `dropped` messages; a transport whose client does not number its frames overrides it."""
         channel.post_drops()
+
+
+def _use(session: Session) -> tuple[object, ...]:
+    """What changes with everything that a client does."""
+    return session.stats.received, session.params.version, session.frozen, session.air
 
 
 async def _until_lost(channel: Channel) -> None:

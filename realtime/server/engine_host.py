@@ -11,7 +11,8 @@ import contextlib
 import gc
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
@@ -19,8 +20,12 @@ from functools import partial
 from ..config import Config
 from ..engine import Engine, Progress
 from ..engine.load import load_engine
-from ..errors import ConfigError, RealtimeError
+from ..engine_process.engine import restarts
+from ..errors import ConfigError, EngineError, RealtimeError
+from ..media.pipeline import Decoding
 from ..scheduling.scheduler import Scheduler
+from ..scheduling.suspects import Suspects
+from .descent import Descent
 from .life import Life
 
 log = logging.getLogger(__name__)
@@ -30,15 +35,40 @@ JOIN_TIMEOUT_S = 1.0
 """How long `stop` waits for the engine thread: a second's work is worth waiting for, and the process ends in three."""
 LEAVE_TIMEOUT_S = 3.0
 """How long the engine thread waits until the event loop has dropped a broken engine, before it loads another."""
+BACK_OFF_S = (0.0, 1.0, 2.0, 4.0)
+"""Time before a broken engine is loaded again, the first time in a row, the second and so on; then always the last."""
+SETTLED_S = 30.0
+"""An engine that has run for so long is the first in a row again."""
 
 
 class State(Enum):
-    """LOADING → READY → LOADING where a broken engine is replaced; STOPPED and FAILED are final."""
+    """LOADING → READY ⇄ AWAY; STOPPED and FAILED are final."""
 
     LOADING = auto()
     READY = auto()
+    AWAY = auto()
+    """The engine broke, and another is loaded."""
     STOPPED = auto()
     FAILED = auto()
+
+
+class Changes:
+    """Tells those who wait that something has changed. Event loop only."""
+
+    def __init__(self) -> None:
+        self._next = asyncio.Event()
+
+    @property
+    def next(self) -> asyncio.Event:
+        """An event for the next change, and for no later one. Get it before looking at what may change, or a change
+        between is missed.
+        """
+        return self._next
+
+    def tell(self) -> None:
+        """Something has changed."""
+        self._next.set()
+        self._next = asyncio.Event()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +84,67 @@ class Stage:
     percent: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Why the engine is away, and for how long.
+
+    Attributes:
+        reason: a sentence for people: how it broke, or why another can't be loaded.
+        since_ns: our monotonic clock when it broke.
+        back_ns: when another should be ready, by the time that the last one took to load.
+        tries: how many could not be loaded since.
+    """
+
+    reason: str
+    since_ns: int
+    back_ns: int
+    tries: int = 0
+
+
+class _Restarts:
+    """When another engine is loaded, and how often. The engine thread's."""
+
+    def __init__(self, left: float, back_off_s: Sequence[float]) -> None:
+        self._left = left
+        self._back_off_s = back_off_s
+        self._in_a_row = 0
+
+    def next_s(self, lived_s: float) -> float | None:
+        """Time to wait before another is loaded, behind one that lived for so long; None where none is."""
+        if self._left <= 0:
+            return None
+        self._left -= 1
+        if lived_s >= SETTLED_S:
+            self._in_a_row = 0
+        wait_s = self._back_off_s[min(self._in_a_row, len(self._back_off_s) - 1)]
+        self._in_a_row += 1
+        return wait_s
+
+
 class EngineHost:
     """Loads an engine in a thread of its own and runs its scheduler there.
 
-    An engine that raises while it runs is replaced, `config.engine_restarts` times at most. One that fails to load is
-    not.
+    An engine that raises while it runs is replaced, as often as `config.engine_restarts` says. The first must load; of
+    later ones it is said why they don't, and they are tried again.
 
     Args:
         config: passed on to `load`.
         load: makes the engine, on the engine thread.
         on_tick: see `Scheduler`; called on the engine thread.
-        on_life: called on the event loop at each change of `state`, with `life`.
+        on_life: called on the event loop at each change of `state` or `away`, with `life`.
+        back_off_s: see `BACK_OFF_S`.
+        suspects: whose frames broke engines: of all that may come to serve the same sessions; None: of this one.
+        changes: told of each change of `state`, `away` or `stage`, behind `on_life`; None: this one's own.
+        name: of this one among several, for the log; empty where there is one.
+        decoding: see `Pipeline`.
 
     Attributes:
         state, stage: changed on the event loop only.
         life: the ready engine; None unless `state` is READY.
+        away: set while `state` is AWAY; then None.
         error: what made `state` FAILED; None otherwise.
         ended: set when `state` is STOPPED or FAILED.
+        is_closed: whether its last engine is gone, behind that. Changed on the event loop only.
     """
 
     def __init__(
@@ -79,19 +153,33 @@ class EngineHost:
         load: Load = load_engine,
         on_tick: Callable[[float, int], None] = lambda seconds, jobs: None,
         on_life: Callable[[Life | None], None] = lambda life: None,
+        back_off_s: Sequence[float] = BACK_OFF_S,
+        suspects: Suspects | None = None,
+        changes: Changes | None = None,
+        name: str = "",
+        decoding: Decoding | None = None,
     ) -> None:
         self.state = State.LOADING
         self.stage = Stage()
         self.life: Life | None = None
+        self.away: Away | None = None
         self.error: BaseException | None = None
         self.ended = asyncio.Event()
+        self.is_closed = False
         self._config = config
         self._load = load
         self._on_tick = on_tick
         self._on_life = on_life
+        self._decoding = decoding
+        self._restarts = _Restarts(restarts(config), back_off_s)
+        self._suspects = suspects or Suspects()
+        self._descent = Descent()
+        self._prefix = f"{name}: " if name else ""
+        self._gap: Away | None = None  # the engine thread's own
+        self._load_ns = 0  # how long the newest engine took to load
         self._running: Scheduler | None = None  # the engine thread sets it, before the event loop knows
         self._logged: tuple[str, int | None] = ("", None)
-        self._changed = asyncio.Event()
+        self._changes = changes or Changes()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._live, name="engine", daemon=True)
 
@@ -102,10 +190,8 @@ class EngineHost:
 
     @property
     def changed(self) -> asyncio.Event:
-        """An event for the next change of `state` or `stage`, and for no later one. Get it before reading them, or a
-        change between may be missed.
-        """
-        return self._changed
+        """See `Changes.next`."""
+        return self._changes.next
 
     async def stop(self) -> None:
         """Set STOPPED at once, then wait, at most `JOIN_TIMEOUT_S`, until the engine's last tick has ended and it is
@@ -123,74 +209,108 @@ class EngineHost:
 
     def _live(self) -> None:
         """The thread's function: run one engine after the other until one ends that is not to be replaced."""
-        restarts_left = self._config.engine_restarts
-        while self._live_once(is_last=restarts_left == 0):
-            restarts_left -= 1
+        while (wait_s := self._live_once()) is not None and not self._stopping.wait(wait_s):
             gc.unfreeze()
             gc.collect()  # models hold reference cycles, and two may not fit into memory
-            log.warning("the engine is loaded again; after that %d more times", restarts_left)
+        self._tell(self._note_closed)
 
-    def _live_once(self, *, is_last: bool) -> bool:
+    def _live_once(self) -> float | None:
         """Load an engine and run it until it ends.
 
-        Args:
-            is_last: whether it is not replaced if it breaks.
-
         Returns:
-            True if it broke while it ran and another is to be loaded; this thread holds no reference to it then.
+            How long to wait before another is loaded; None where none is. This thread holds no reference to the engine
+            then.
         """
         life: Life | None = None
+        begun_ns = time.monotonic_ns()
         try:
             life = self._begin()
-            log.info("ready: %s on %s", life.engine.info.model, life.engine.info.rung)
-            self._running = life.scheduler
-            self._tell(partial(self._set_state, State.READY, life))
-            if self._stopping.is_set():
-                life.scheduler.stop()  # `stop` came while there was nothing to stop
-            life.scheduler.run()
-            life.engine.close()
+            self._load_ns = time.monotonic_ns() - begun_ns
+            self._run(life)
         except BaseException as error:
-            if isinstance(error, RealtimeError):
-                log.error("%s", error)
-            else:
-                log.exception("the engine is broken")
-            if life is None or is_last or self._stopping.is_set():
-                self.error = error
-                self._tell(partial(self._set_state, State.FAILED))
-                return False
+            self._log_end(error)
+            wait_s = self._next_s(life, begun_ns)
+            if wait_s is None:
+                self._fail(error)
+            reason = str(error) or type(error).__name__
+            is_its_own = not isinstance(error, EngineError) or error.blames_engine
         else:
-            return False
-        self._let_go(life)
-        return not self._stopping.is_set()
+            return None
+        if life is not None:
+            blamed = life.scheduler.give_up()
+            reason += self._descend(life.engine.info.rung.name, blamed) if is_its_own else ""
+        left = self._say_away(reason, wait_s) if wait_s is not None else None
+        if life is not None:
+            _close(life)
+        if left is not None:
+            left.wait(LEAVE_TIMEOUT_S)
+        return wait_s
+
+    def _descend(self, rung: str, blamed: str | None) -> str:
+        """Leave the rung out where it broke one engine too many; what is to be said of it."""
+        if not self._descent.broke(rung, blamed):
+            return ""
+        log.warning("engines broke again on %s: it is left out from now on", rung)
+        return f"; again on {rung}, so the next engine goes without it"
 
     def _begin(self) -> Life:
-        engine = self._load(self._config, self._progress)
+        engine = self._load(self._descent.configure(self._config), self._progress)
         try:
-            return Life.begin(engine, self._config, self._on_tick)
+            return Life.begin(engine, self._config, self._on_tick, self._suspects, self._decoding)
         except ConfigError:
             engine.close()
             raise
 
-    def _let_go(self, life: Life) -> None:
-        """Answer a broken engine's frames with failures, close it, and wait, at most `LEAVE_TIMEOUT_S`, until the event
-        loop has dropped its reference.
+    def _run(self, life: Life) -> None:
+        log.info("%sready: %s on %s", self._prefix, life.engine.info.model, life.engine.info.rung)
+        self._gap = None
+        self._running = life.scheduler
+        self._tell(partial(self._set_state, State.READY, life))
+        if self._stopping.is_set():
+            life.scheduler.stop()  # `stop` came while there was nothing to stop
+        life.scheduler.run()
+        life.engine.close()
+
+    def _next_s(self, life: Life | None, begun_ns: int) -> float | None:
+        """See `_live_once`, for an engine that broke, or that could not be loaded where `life` is None."""
+        if life is None and self._gap is None:
+            return None  # the first one
+        return self._restarts.next_s(0.0 if life is None else (time.monotonic_ns() - begun_ns) / 1e9)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._stopping.is_set():
+            self.error = error
+            self._tell(partial(self._set_state, State.FAILED))
+
+    def _say_away(self, reason: str, wait_s: float) -> threading.Event:
+        """Tell the event loop that an engine broke, or could not be loaded, and that another is loaded after a time.
+
+        Returns:
+            Set when the event loop has dropped its reference to the engine.
         """
-        life.scheduler.give_up()
-        try:
-            life.engine.close()
-        except Exception as error:
-            log.warning("the broken engine can't be closed: %s", error)
+        now_ns = time.monotonic_ns()
+        since_ns, tries = (now_ns, 0) if self._gap is None else (self._gap.since_ns, self._gap.tries + 1)
+        self._gap = Away(reason, since_ns, now_ns + int(wait_s * 1e9) + self._load_ns, tries)
         self._running = None
         left = threading.Event()
-        self._tell(partial(self._leave, left))
-        left.wait(LEAVE_TIMEOUT_S)
+        self._tell(partial(self._leave, self._gap, left))
+        return left
 
     def _progress(self, stage: str, percent: float | None) -> None:
         tenth = None if percent is None else int(percent // 10)
         if (stage, tenth) != self._logged:
             self._logged = (stage, tenth)
-            log.info("%s", stage if percent is None else f"{stage}: {percent:.0f} %")
+            log.info("%s%s", self._prefix, stage if percent is None else f"{stage}: {percent:.0f} %")
         self._tell(lambda: self._set_stage(Stage(stage, percent)))
+
+    def _log_end(self, error: BaseException) -> None:
+        """Log how an engine ended; one that ends because it is stopped is no news."""
+        if self._stopping.is_set():
+            log.debug("%sthe engine has ended: %s", self._prefix, error)
+        elif isinstance(error, RealtimeError):
+            log.error("%s%s", self._prefix, error)
+        else:
+            log.exception("%sthe engine is broken", self._prefix)
 
     def _tell(self, change: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
@@ -198,26 +318,33 @@ class EngineHost:
 
     # -- the event loop -----------------------------------------------------------------------------------------
 
-    def _set_state(self, state: State, life: Life | None = None) -> None:
+    def _set_state(self, state: State, life: Life | None = None, away: Away | None = None) -> None:
         if self.ended.is_set():
             return
-        self.state, self.life = state, life
+        self.state, self.life, self.away = state, life, away
         if state in (State.STOPPED, State.FAILED):
             self.ended.set()
         self._on_life(life)
-        self._wake()
+        self._changes.tell()
 
-    def _leave(self, left: threading.Event) -> None:
-        """Go back to LOADING; sets `left` when nothing on the event loop refers to the broken engine."""
-        self.stage = Stage()
-        self._set_state(State.LOADING)
+    def _leave(self, away: Away, left: threading.Event) -> None:
+        """Go to AWAY; sets `left` when nothing on the event loop refers to the broken engine."""
+        self.stage = Stage(f"another engine, as {away.reason}")
+        self._set_state(State.AWAY, away=away)
         left.set()
+
+    def _note_closed(self) -> None:
+        self.is_closed = True
+        self._changes.tell()
 
     def _set_stage(self, stage: Stage) -> None:
         self.stage = stage
-        self._wake()
+        self._changes.tell()
 
-    def _wake(self) -> None:
-        # Waiters hold the old event; who asks for `changed` from now on gets the next change's.
-        self._changed.set()
-        self._changed = asyncio.Event()
+
+def _close(life: Life) -> None:
+    """Close a broken engine."""
+    try:
+        life.engine.close()
+    except Exception as error:
+        log.warning("the broken engine can't be closed: %s", error)

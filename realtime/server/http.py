@@ -20,8 +20,10 @@ from starlette.types import ASGIApp
 from ..config import Config
 from ..errors import ConfigError
 from ..process import STOP_SIGNALS, is_ignored_hangup
-from .protocols import Settings
+from .handshakes import Handshakes
+from .protocols import HttpProtocol, Settings
 from .service import Service
+from .tls import Certificate
 
 SEND_BUFFER_BYTES = 256 * 1024
 """The kernel's default of 4 MB holds 2.7 s of stale video for a client that stops reading."""
@@ -53,11 +55,22 @@ class Server(uvicorn.Server):
         self._service = service
         self._on_start = on_start
         self._on_signal = on_signal
+        self._doors: list[asyncio.Task[None]] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections and call `on_start`: from then on a signal shuts the server down in order."""
-        await super().startup(sockets)
+        context = self.config.ssl
+        await super().startup(sockets if context is None else [])
+        if context is not None:
+            self._doors = [
+                asyncio.create_task(Handshakes(each, context, self._protocol).accept()) for each in sockets or []
+            ]
         self._on_start()
+
+    def _protocol(self) -> asyncio.Protocol:
+        """The protocol of a connection, as uvicorn makes it."""
+        assert isinstance(self.config, Settings)
+        return HttpProtocol(self.config, self.server_state, self.lifespan.state)
 
     async def main_loop(self) -> None:
         """Serve until a signal or until the engine fails."""
@@ -95,6 +108,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop the engine, at which every connection closes with its reason (uvicorn's own code would be 1012)."""
+        for door in self._doors:
+            door.cancel()
         await asyncio.gather(self._service.host.stop(), self._goodbye())
         asyncio.get_running_loop().call_later(FLUSH_S, self._abort)
         await super().shutdown(sockets)
@@ -110,10 +125,12 @@ class Server(uvicorn.Server):
             connection.transport.abort()
 
 
-def http_settings(app: ASGIApp, config: Config) -> Settings:
-    """uvicorn's settings, for any app."""
+def http_settings(app: ASGIApp, config: Config, certificate: Certificate | None = None) -> Settings:
+    """uvicorn's settings, for any app; https where there is a certificate."""
     return Settings(
         app,
+        ssl_certfile=certificate and certificate.certificate,
+        ssl_keyfile=certificate and certificate.key,
         most_connections=config.max_sessions + config.max_waiting + config.max_viewers + OTHER_CONNECTIONS,
         send_timeout_s=config.send_timeout_s,
         ws_per_message_deflate=False,  # JPEG does not deflate: 13-50 times the CPU for nothing

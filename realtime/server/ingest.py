@@ -11,7 +11,8 @@ import logging
 import threading
 from collections.abc import Callable
 
-from ..config import InputSource
+from ..config import DecoderProcess, InputSource
+from ..decoder_process.fetching import read_elsewhere
 from ..errors import SessionLimitError, SourceError
 from ..mailbox import Mailbox
 from ..media.opening import opening_of
@@ -20,6 +21,7 @@ from ..media.source_errors import explained
 from ..planes import Planes
 from .connection import Closed, first
 from .inbound import VideoConnection
+from .roles import OPERATOR
 from .service import Service
 
 log = logging.getLogger(__name__)
@@ -50,7 +52,7 @@ class Ingest:
             connection = VideoConnection(self._service)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(connection.live(self._name))
+                    tasks.create_task(connection.live(self._name, OPERATOR, None))
                     tasks.create_task(self._read(connection))
             except* (Closed, SessionLimitError) as group:
                 if str(first(group)) != said:  # a full server says the same every second
@@ -95,7 +97,9 @@ class Ingest:
     async def _read_once(self, connection: VideoConnection) -> SourceError | None:
         """Read the source to its end in a thread; what went wrong, if anything did."""
         loop = asyncio.get_running_loop()
-        max_pixels = self._service.config.max_pixels
+        config = self._service.config
+        max_pixels = config.max_pixels
+        read_here_or_there = read if config.decoder_process is DecoderProcess.OFF else read_elsewhere
         ended: asyncio.Future[SourceError | None] = loop.create_future()
         stopping = threading.Event()
 
@@ -116,7 +120,7 @@ class Ingest:
         def work() -> None:
             problem: SourceError | None
             try:
-                frames = read(self._opening, take, stopping, max_pixels)
+                frames = read_here_or_there(self._opening, take, stopping, max_pixels)
                 problem = None if frames else SourceError("it has no frames; give a file or stream that does")
             except Exception as error:  # whatever it is, it is this source's, and is said
                 problem = explained(error, self._opening)

@@ -13,11 +13,14 @@ from pydantic import ValidationError
 
 from ..config import Config
 from ..engine import Engine, EngineInfo
+from ..engine_process.engine import restarts
 from ..errors import ConfigError
-from ..media.pipeline import Pipeline
+from ..media.pipeline import Decoding, Pipeline
 from ..params import SIDE_MIN_PX, SIDE_MULTIPLE_PX, Params
 from ..refusals import first_in_words
 from ..scheduling.scheduler import Scheduler
+from ..scheduling.soundness import Soundness
+from ..scheduling.suspects import Suspects
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +41,30 @@ class Life:
     max_output_pixels: int
 
     @classmethod
-    def begin(cls, engine: Engine, config: Config, on_tick: Callable[[float, int], None]) -> Life:
+    def begin(
+        cls,
+        engine: Engine,
+        config: Config,
+        on_tick: Callable[[float, int], None],
+        suspects: Suspects | None = None,
+        decoding: Decoding | None = None,
+    ) -> Life:
         """Make the scheduler, defaults and limits of a loaded engine.
 
         Args:
-            on_tick: see `Scheduler`.
+            on_tick, suspects: see `Scheduler`.
+            decoding: see `Pipeline`.
 
         Raises:
             ConfigError: `EngineInfo.defaults` are no valid params.
         """
         max_output_pixels = min(config.max_output_pixels, engine.info.max_output_pixels or config.max_output_pixels)
         defaults = _within(_own_defaults(engine.info), max_output_pixels)
-        pipeline = Pipeline(config.max_pixels)
-        scheduler = Scheduler(engine, config.rows_per_session, on_tick, pipeline=pipeline)
+        pipeline = Pipeline(config.max_pixels, decoding=decoding)
+        soundness = Soundness() if restarts(config) else None  # without another, this one may yet do for some params
+        scheduler = Scheduler(
+            engine, config.rows_per_session, on_tick, pipeline=pipeline, suspects=suspects, soundness=soundness
+        )
         return cls(engine, scheduler, defaults, max_output_pixels)
 
 

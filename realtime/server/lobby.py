@@ -9,14 +9,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Generator
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
 
 from ..config import SESSION_NAME
-from ..errors import ProtocolError, SessionLimitError
+from ..errors import CloseCode, ProtocolError, SessionLimitError
 from ..params import Params
-from ..scheduling.scheduler import Scheduler
+from ..references import References
 from ..session import Channel, Session
+from .addresses import network_of
+from .remembering import restore
+from .roles import OPERATORS
+from .state_file import Remembered
 
 
 def check_name(name: str | None) -> None:
@@ -27,6 +34,18 @@ def check_name(name: str | None) -> None:
     """
     if name is not None and not SESSION_NAME.fullmatch(name):
         raise ProtocolError(f"{name[:32]!r} is no session's name: give 1 to 64 letters, digits, - and _")
+
+
+class Serving(Protocol):
+    """Whoever serves sessions: the scheduler of an engine, or what stands for it while there is none."""
+
+    def add(self, session: Session) -> None:
+        """Serve this session from now on."""
+        ...
+
+    def remove(self, session: Session) -> None:
+        """Serve this session no more."""
+        ...
 
 
 LOOK_AGAIN_S = 1.0
@@ -62,6 +81,8 @@ class Lobby:
         on_end: called with every session that is forgotten.
         rate_with: pictures a second that every session could have if so many more joined.
         listen: see `Session`; called with every new session too.
+        recall: what is remembered of a session that is made, by its name and who makes it (see `enter`).
+        references: see `Session`.
         min_fps: a session beside others is admitted only if that rate is at least this; 0 asks for a free seat only.
     """
 
@@ -76,20 +97,25 @@ class Lobby:
         on_end: Callable[[Session], None] = lambda session: None,
         rate_with: Callable[[int], float] = lambda newcomers: float("inf"),
         listen: Callable[[Session], None] = lambda session: None,
+        recall: Callable[[str, str | None], Remembered | None] = lambda name, owner: None,
         min_fps: float = 0.0,
+        references: References | None = None,
     ) -> None:
+        self._references = references
         self._max_sessions = max_sessions
         self._max_waiting = max_waiting
         self._resume_s = resume_s
         self._defaults = defaults
         self._max_output_pixels = max_output_pixels
-        self._scheduler: Scheduler | None = None
+        self._serving: Serving | None = None
         self._on_end = on_end
         self._rate_with = rate_with
         self._listen = listen
+        self._recall = recall
         self._min_fps = min_fps
         self._look_again: asyncio.TimerHandle | None = None
         self._sessions: dict[str, Session] = {}
+        self._owners: dict[str, str] = {}
         self._expiry: dict[str, asyncio.TimerHandle] = {}  # sessions without a connection
         self._line: list[_Waiting] = []
         self._seats: set[str] = set()  # names of connected sessions
@@ -100,6 +126,11 @@ class Lobby:
         return list(self._sessions.values())
 
     @property
+    def owners(self) -> Mapping[str, str]:
+        """Who owns each session, by its name; see `roles.Grant`."""
+        return self._owners
+
+    @property
     def connected(self) -> int:
         """Number of sessions that have a connection."""
         return len(self._seats)
@@ -108,13 +139,15 @@ class Lobby:
         """The session of this name; None where there is none."""
         return self._sessions.get(name)
 
-    def serve_by(self, scheduler: Scheduler | None) -> None:
-        """Serve all present and future sessions by a scheduler. With None by none: their newest frames wait."""
-        self._scheduler = scheduler
-        if scheduler is not None:
-            for session in self.sessions:
-                scheduler.add(session)
-            scheduler.ring()  # frames may have come while there was no scheduler
+    def is_seated(self, name: str | None) -> bool:
+        """Whether the session of this name has a connection, whose seat another one would take over."""
+        return name in self._seats
+
+    def serve_by(self, serving: Serving) -> None:
+        """Have all present and future sessions served by this."""
+        self._serving = serving
+        for session in self.sessions:
+            serving.add(session)
 
     def check_room(self, name: str | None, *, may_wait: bool) -> None:
         """Check whether `enter` would admit this name, without entering.
@@ -139,41 +172,46 @@ class Lobby:
             )
         return SessionLimitError(f"{len(self._seats)} of {self._max_sessions} sessions are taken; try again later")
 
-    async def enter(self, name: str | None, on_position: Callable[[int, int], None]) -> Session:
+    async def enter(
+        self, name: str | None, on_position: Callable[[int, int], None], owner: str | None = None
+    ) -> Session:
         """Take a seat, after waiting in line where none is free. A session that is connected already has one.
 
         Args:
             name: what the client asked for; None makes a name.
             on_position: called with the place in the line (1 is next) and its length whenever they change.
+            owner: of a session that is made, and who must own one that there is; None: the operator, who may take any.
 
         Returns:
             The session of that name, or a new one.
 
         Raises:
-            ProtocolError: the name is invalid.
+            ProtocolError: the name is invalid, or the session somebody else's.
             SessionLimitError: the server and its line are full.
         """
         check_name(name)
         name = name or secrets.token_urlsafe(12)
-        if name not in self._seats:
-            if self._line or not self._has_room:
-                await self._wait_for_seat(on_position)
-            self._seats.add(name)
+        if name not in self._seats and (self._line or not self._has_room):
+            await self._wait_for_seat(on_position)
+        if owner is not None and self._owners.get(name, owner) != owner:
+            self._admit_next()  # the seat is free
+            raise ProtocolError("this session is somebody else's: choose another name", CloseCode.REFUSED)
+        self._seats.add(name)
         if (timer := self._expiry.pop(name, None)) is not None:
             timer.cancel()
         session = self._sessions.get(name)
         if session is None:
-            limit = self._max_output_pixels
-            session = self._sessions[name] = Session(name, self._defaults, limit, self._ring, self._listen)
-            if self._scheduler is not None:
-                self._scheduler.add(session)
+            session = self._sessions[name] = Session(
+                name, self._defaults, self._max_output_pixels, self._listen, references=self._references
+            )
+            self._owners[name] = OPERATORS if owner is None else owner
+            if (past := self._recall(name, owner)) is not None:
+                restore(session, past)
+                self._owners[name] = past.owner
+            if self._serving is not None:
+                self._serving.add(session)
             self._listen(session)
         return session
-
-    def _ring(self) -> None:
-        """Wake the scheduler, if there is one: a frame waits."""
-        if self._scheduler is not None:
-            self._scheduler.ring()
 
     @property
     def _free(self) -> int:
@@ -258,10 +296,10 @@ class Lobby:
         if (timer := self._expiry.pop(session.name, None)) is not None:
             timer.cancel()
         if self._sessions.get(session.name) is session:
-            del self._sessions[session.name]
+            del self._sessions[session.name], self._owners[session.name]
             session.end()
-            if self._scheduler is not None:
-                self._scheduler.remove(session)
+            if self._serving is not None:
+                self._serving.remove(session)
             self._on_end(session)
 
     def dismiss(self, session: Session) -> None:
@@ -298,8 +336,48 @@ def _use(session: Session) -> tuple[int, int]:
     return session.stats.received, session.params.version
 
 
+class Addresses:
+    """Counts the sessions of each client's address; of IPv6 those of a network of 64 bits, which is one customer's.
+
+    Args:
+        most: largest number at once; 0: any.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._counts: Counter[str] = Counter()
+
+    @contextlib.contextmanager
+    def seat(self, address: str) -> Generator[None]:
+        """Count a session more while the block runs.
+
+        Raises:
+            SessionLimitError: there are as many as may be.
+        """
+        network = network_of(address)
+        if 0 < self._most <= self._counts[network]:
+            raise SessionLimitError(
+                f"{self._most} sessions may come from one address, and yours has as many; end one, or try again later"
+            )
+        self._counts[network] += 1
+        try:
+            yield
+        finally:
+            self._counts[network] -= 1
+            if not self._counts[network]:
+                del self._counts[network]
+
+
+class ViewedBy(StrEnum):
+    """How somebody watches a session."""
+
+    WEBSOCKET = "websocket"
+    MJPEG = "mjpeg"
+    WHEP = "whep"
+
+
 class Viewers:
-    """Counts the viewers of all sessions, by WebSocket and MJPEG.
+    """Counts the viewers of all sessions.
 
     Args:
         most: largest number at once.
@@ -307,7 +385,12 @@ class Viewers:
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self._of: Counter[tuple[str, ViewedBy]] = Counter()
         self.count = 0
+
+    def of(self, session: str) -> dict[str, int]:
+        """How many watch a session, by each way."""
+        return {by.value: self._of[session, by] for by in ViewedBy}
 
     def check(self) -> None:
         """Check whether one more may watch.
@@ -319,7 +402,7 @@ class Viewers:
             raise SessionLimitError(f"{self.count} of {self._most} viewers watch already; try again later")
 
     @contextlib.contextmanager
-    def seat(self) -> Generator[None]:
+    def seat(self, session: str, by: ViewedBy) -> Generator[None]:
         """Count one viewer more while the block runs.
 
         Raises:
@@ -327,7 +410,11 @@ class Viewers:
         """
         self.check()
         self.count += 1
+        self._of[session, by] += 1
         try:
             yield
         finally:
             self.count -= 1
+            self._of[session, by] -= 1
+            if not self._of[session, by]:
+                del self._of[session, by]

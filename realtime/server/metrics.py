@@ -20,6 +20,34 @@ if TYPE_CHECKING:
 
 BUCKETS_S = tuple(ms / 1000 for ms in (1, 2, 4, 8, 16, 25, 33, 50, 66, 100, 150, 250, 500, 1000))
 
+WORKER_GAUGES = {
+    "is_ready": "1 where sessions are put.",
+    "sessions": "Sessions there, connected or not.",
+    "rows": "Frames that its engine is at.",
+    "capacity_fps": "Pictures a second that everyone there could have with one more session (120 at most).",
+}
+"""By the field of `WorkerTotals`."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerTotals:
+    """Of one engine among all.
+
+    Attributes:
+        number, device: see `Worker`.
+        is_ready: whether sessions may be put there.
+        sessions: that are there, connected or not.
+        rows: frames that were picked and not answered yet.
+        capacity_fps: pictures a second that every session there could have if one more joined; 0 where none is put.
+    """
+
+    number: int
+    device: str
+    is_ready: bool
+    sessions: int
+    rows: int
+    capacity_fps: float
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:
@@ -28,13 +56,13 @@ class Totals:
     Attributes:
         sessions: all of them, connected or not.
         connected: number of sessions that have a connection.
-        rows: frames that were picked and not answered yet; None while no engine is ready.
+        workers: the engines.
         capacity_fps: pictures a second that every session could have if one more joined; None while no engine is ready.
     """
 
     sessions: Sequence[Session]
     connected: int
-    rows: int | None = None
+    workers: Sequence[WorkerTotals] = ()
     capacity_fps: float | None = None
 
 
@@ -61,7 +89,7 @@ class Metrics(Collector):
         self._registry.register(self)
 
     def observe_tick(self, seconds: float, jobs: int) -> None:
-        """Add a tick's duration to its histogram; `jobs`, part of `on_tick`'s signature, is not used. Engine thread."""
+        """Add a tick's duration to its histogram; `jobs`, part of `on_tick`'s signature, is not used. Any thread."""
         self._tick.observe(seconds)
 
     def observe_lag(self, seconds: float) -> None:
@@ -112,8 +140,19 @@ class Metrics(Collector):
                 "Pictures a second that everyone could have with one more session (120 at most).",
                 now.capacity_fps,
             )
-        yield GaugeMetricFamily("realtime_ready", "1 where frames are welcome.", int(now.rows is not None))
-        yield GaugeMetricFamily("realtime_rows", "Frames that the engine is at.", now.rows or 0)
+        is_ready = any(worker.is_ready for worker in now.workers)
+        yield GaugeMetricFamily("realtime_ready", "1 where frames are welcome.", int(is_ready))
+        rows = sum(worker.rows for worker in now.workers)
+        yield GaugeMetricFamily("realtime_rows", "Frames that the engines are at.", rows)
+        yield from _by_worker(now.workers)
+
+
+def _by_worker(workers: Sequence[WorkerTotals]) -> Iterator[Metric]:
+    for name, text in WORKER_GAUGES.items():
+        family = GaugeMetricFamily(f"realtime_worker_{name.removeprefix('is_')}", text, labels=["worker", "device"])
+        for worker in workers:
+            family.add_metric([str(worker.number), worker.device], float(getattr(worker, name)))
+        yield family
 
 
 def _counts(session: Session) -> dict[str, int]:

@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 STATIC = Path(__file__).parent / "static"
-PAGES = {"/": "index.html", "/overlay": "overlay.html"}
+PAGES = {"/": "index.html", "/overlay": "overlay.html", "/remote": "remote.html"}
 FOREVER = "public, max-age=31536000, immutable"
 """For files whose names contain a digest of their content."""
 

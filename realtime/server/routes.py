@@ -19,8 +19,10 @@ from ..errors import ParamsError, ProtocolError
 from ..params import Params, params_schema
 from ..session import Session
 from ..version import __version__
+from .access import grant_of
 from .body import read_body
 from .engine_host import State
+from .roles import ALLOWED, Action, Grant, seen_by
 from .service import Service
 from .snapshot import snapshot
 from .viewers import MJPEG_BOUNDARY, mjpeg, serve_viewer
@@ -37,6 +39,14 @@ async def service_of(request: Request) -> Service:
 
 
 ServiceOf = Annotated[Service, Depends(service_of)]
+
+
+async def grant_of_request(request: Request) -> Grant:
+    """See `grant_of`."""
+    return grant_of(request)
+
+
+GrantOf = Annotated[Grant, Depends(grant_of_request)]
 
 
 async def session_of(session: str, service: ServiceOf) -> Session:
@@ -57,9 +67,9 @@ async def ws(websocket: WebSocket) -> None:
     await websocket.accept(subprotocol=protocol.SUBPROTOCOL if protocol.SUBPROTOCOL in offered else None)
     service, query = websocket.app.state.service, websocket.query_params
     if watched := query.get("watch"):
-        await serve_viewer(websocket, service, watched)
+        await serve_viewer(websocket, service, watched, grant_of(websocket))
     else:
-        await serve_websocket(websocket, service, query.get("session") or None)
+        await serve_websocket(websocket, service, query.get("session") or None, grant_of(websocket))
 
 
 @router.get("/api/config", summary="What a client needs to start")
@@ -74,11 +84,14 @@ async def get_config(service: ServiceOf) -> dict[str, Any]:
         "protocol": protocol.VERSION,
         "model": service.model,
         "ready": now is not None,
+        "workers": [{"device": worker.device, "state": worker.state} for worker in service.host.workers],
         "rung": str(now.rung) if now else None,
         "rung_state": now.rung.wire() if now else None,
-        "notes": now.notes if now else (),
+        "notes": _notes(service),
         "styles": info.styles if info else {},
         "guidance": info.guidance if info else None,
+        "mattes": list(info.mattes) if info else None,
+        "pictures": info.hears_pictures if info else None,
         "limits": {**service.limits(), "max_output_pixels": limit},
         "window": protocol.WINDOW,
         "webrtc": service.config.webrtc,
@@ -86,51 +99,61 @@ async def get_config(service: ServiceOf) -> dict[str, Any]:
     }
 
 
-@router.get("/api/params/schema", summary="JSON schema of the params")
-async def get_params_schema(service: ServiceOf) -> dict[str, Any]:
+def _notes(service: Service) -> list[str]:
+    """What the user should know of how the engines were loaded, each once."""
+    lives = [worker.open_life for worker in service.host.workers]
+    return list(dict.fromkeys(note for life in lives if life is not None for note in life.engine.info.notes))
+
+
+@router.get("/api/params/schema", summary="JSON schema of the params", response_class=JSONResponse)
+async def get_params_schema(service: ServiceOf) -> Response:
     """Titles, descriptions, bounds and this server's defaults."""
-    schema = params_schema()
     defaults = service.running.defaults if service.running is not None else Params()
-    for name, value in defaults.wire().items():
-        schema["properties"][name]["default"] = value
-    return schema
+    return JSONResponse(params_schema(defaults))  # at once: to be looked through by FastAPI takes eight times as long
 
 
-def _session_view(session: Session, service: Service) -> dict[str, Any]:
+def _session_view(session: Session, service: Service, grant: Grant) -> dict[str, Any]:
+    worker = service.host.worker_of(session)
     return {
         "session": session.name,
+        "worker": worker.number if worker is not None else None,
         "connected": session.channel is not None,
         "frozen": session.frozen,
-        "params": session.params.wire(),
-        "heard": session.heard,
+        "air": session.air.value,
+        "watching": service.viewers.of(session.name),
+        "params": seen_by(grant, session.params.wire()),
+        "gliding_s": round(session.gliding_s, 3),
+        "heard": session.heard if Action.PROMPTS in ALLOWED[grant.role] else {},
         "stats": service.stats(session),
     }
 
 
 @router.get("/api/sessions", summary="Who is on")
-async def get_sessions(service: ServiceOf) -> dict[str, Any]:
+async def get_sessions(service: ServiceOf, grant: GrantOf) -> dict[str, Any]:
     """All sessions, those that wait for their client among them."""
-    return {"sessions": [_session_view(session, service) for session in service.sessions]}
+    return {"sessions": [_session_view(session, service, grant) for session in service.sessions]}
 
 
 @router.get("/api/sessions/{session}", summary="One session")
-async def get_session(session: SessionOf, service: ServiceOf) -> dict[str, Any]:
-    """Params in force and numbers of the last seconds."""
-    return _session_view(session, service)
+async def get_session(session: SessionOf, service: ServiceOf, grant: GrantOf) -> dict[str, Any]:
+    """Params in force, prompts only for those who may change them, and numbers of the last seconds."""
+    return _session_view(session, service, grant)
 
 
 @router.patch("/api/sessions/{session}", summary="Change a session's params")
-async def patch_session(session: SessionOf, service: ServiceOf, request: Request) -> Any:
-    """Body: `{"params": {…}}`, a JSON merge patch. The connected client is told."""
+async def patch_session(session: SessionOf, service: ServiceOf, grant: GrantOf, request: Request) -> Any:
+    """Body: `{"params": {…}}`, a JSON merge patch, and `transition_s` where this change has its own. The connected
+    client is told.
+    """
     body = await _json_object(request)
     patch = body.get("params")
     if not isinstance(patch, dict):
         raise HTTPException(422, 'the body must be {"params": {…}}')
     try:
-        session.update(patch)
+        session.update(patch, body.get("transition_s"))
     except ParamsError as error:
         return JSONResponse({"detail": str(error), "code": "invalid_params", "field": error.field}, 422)
-    return _session_view(session, service)
+    return _session_view(session, service, grant)
 
 
 async def _json_object(request: Request) -> dict[str, Any]:
@@ -148,21 +171,21 @@ async def delete_session(session: SessionOf, service: ServiceOf) -> None:
 
 
 @router.get("/api/sessions/{session}/snapshot", response_class=Response, summary="The newest picture")
-async def get_snapshot(session: SessionOf, service: ServiceOf) -> Response:
+async def get_snapshot(session: SessionOf, service: ServiceOf, grant: GrantOf) -> Response:
     """PNG; its iTXt chunk `realtime` holds the recipe as JSON."""
     result = session.newest
     if result is None:
         raise HTTPException(404, "this session has no picture yet: try again once it has")
-    png = await asyncio.to_thread(snapshot, result, service.model)
+    png = await asyncio.to_thread(snapshot, result, service.model, seen_by(grant, result.job.params.wire()))
     return Response(png, media_type="image/png", headers={"cache-control": "no-store"})
 
 
 @router.get("/api/sessions/{session}/stream.mjpg", response_class=Response, summary="The output as MJPEG")
-async def get_stream(session: SessionOf, service: ServiceOf) -> StreamingResponse:
+async def get_stream(session: SessionOf, service: ServiceOf, grant: GrantOf) -> StreamingResponse:
     """For anything that can show nothing else."""
     service.viewers.check()
     return StreamingResponse(
-        mjpeg(session, service),
+        mjpeg(session, service, grant),
         media_type=f"multipart/x-mixed-replace; boundary={MJPEG_BOUNDARY}",
         headers={"cache-control": "no-store"},
     )
@@ -179,7 +202,9 @@ async def readyz(service: ServiceOf) -> Response:
     """200 where frames are welcome, 503 with what is going on where they are not."""
     host = service.host
     if host.state is State.READY:
-        return Response("ready\n", media_type="text/plain")
+        ready = sum(worker.open_life is not None for worker in host.workers)
+        of_all = f": {ready} of {len(host.workers)} engines" if len(host.workers) > 1 else ""
+        return Response(f"ready{of_all}\n", media_type="text/plain")
     return Response(f"{host.state.name.lower()}: {host.stage.name}\n", 503, media_type="text/plain")
 
 

@@ -5,23 +5,33 @@ Must not know sockets.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from .. import protocol
 from ..config import Config
+from ..decoder_process.pictures import PictureDecoders
 from ..engine import EngineInfo
 from ..engine.load import load_engine
+from ..errors import EngineError
 from ..params import Params
+from ..references import References
 from ..session import Session
-from .engine_host import EngineHost, Load
+from .engine_host import BACK_OFF_S, Away, Load
 from .life import Life
-from .lobby import Lobby, Viewers
-from .metrics import Metrics, Totals
+from .lobby import Addresses, Lobby, Viewers
+from .metrics import Metrics, Totals, WorkerTotals
 from .pictures import Pictures
+from .placement import Placement
+from .remembering import Memory
+from .roles import Grant, Role, seen_by
+from .tickets import Tickets
+from .worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +46,7 @@ class Running:
         defaults: the params that a session starts with.
         max_output_pixels: largest width times height that params may have.
         limits: the `limits` of a `ready` message.
+        tickets: signs those of sessions' owners.
     """
 
     info: EngineInfo
@@ -43,17 +54,28 @@ class Running:
     defaults: Params
     max_output_pixels: int
     limits: dict[str, int]
+    tickets: Tickets
 
-    def ready_message(self, session: Session) -> str:
-        """The `ready` message of a session: the first text to a client or viewer once frames are accepted."""
+    def ready_message(self, session: Session, grant: Grant) -> str:
+        """The `ready` message of a session: the first text to a client or viewer once frames are accepted. Owners, and
+        guests, who are that from now on, get the ticket by which they come back.
+        """
+        ticket: str | None = None
+        if grant.role in (Role.GUEST, Role.OWNER):
+            owner = self.lobby.owners[session.name]
+            ticket = self.tickets.sign(Grant(Role.OWNER, session.name, owner, grant.expires_s, grant.number))
         return protocol.ready_message(
             session=session.name,
             model=self.info.model,
-            params=session.params.wire(),
+            params=seen_by(grant, session.params.wire()),
+            ticket=ticket,
             styles=self.info.styles,
             guidance=self.info.guidance,
+            mattes=self.info.mattes,
+            pictures=self.info.hears_pictures,
             limits=self.limits,
             air=session.air.value,
+            gliding_s=session.gliding_s,
         )
 
 
@@ -62,36 +84,67 @@ class Service:
 
     Args:
         config: the process's configuration.
-        load: makes the engine, on the engine thread.
+        load: makes an engine, on its thread.
+        memory: what outlives the server; None: nothing.
+        back_off_s: see `EngineHost`.
 
     Attributes:
-        host: loads and runs the engine.
+        memory: what outlives the server.
+        tickets: of this server.
+        decoders: of pictures.
+        host: loads and runs the engines, and knows which sessions are at which.
         viewers: counts the viewers of all sessions.
+        addresses: counts the sessions of each client's address.
         pictures: encodes results for viewers.
+        references: what params may name, where the model hears pictures.
+        opening: held while a reference is decoded: one after the other, however many are brought at once.
         running: None until an engine was ready for the first time.
     """
 
-    def __init__(self, config: Config, load: Load = load_engine) -> None:
+    def __init__(
+        self,
+        config: Config,
+        load: Load = load_engine,
+        memory: Memory | None = None,
+        back_off_s: Sequence[float] = BACK_OFF_S,
+    ) -> None:
         self.config = config
+        self.memory = memory or Memory(None)
+        self.tickets = Tickets(self.memory.key, taken_back=self.memory.taken_back)
         self.metrics = Metrics(self._totals)
-        self.host = EngineHost(config, load, self.metrics.observe_tick, self._on_life)
+        self.decoders = PictureDecoders(config)
+        self.host = Placement(
+            config, load, self.metrics.observe_tick, self._begin, self._tell_status, back_off_s, self.decoders
+        )
         self.viewers = Viewers(config.max_viewers)
+        self.addresses = Addresses(config.max_sessions_per_address)
         self.pictures = Pictures()
+        self.references = References(self._in_use)
+        self.opening = asyncio.Lock()
         self.running: Running | None = None
         self._to_hear: set[Session] = set()  # sessions that `_ear` has not come to
         self._ear = ThreadPoolExecutor(1, "listener")
 
-    def _on_life(self, life: Life | None) -> None:
-        """See `EngineHost`: serve the sessions by the new engine. Viewers are rung to look at `host.ended`."""
-        if self.running is None and life is not None:
-            self.running = self._begin(life)
-        if self.running is not None:
-            self.running.lobby.serve_by(life.scheduler if life is not None else None)
-        if life is None:
-            for session in self.sessions:
-                session.ring_viewers()
+    def _tell_status(self, session: Session) -> None:
+        session.tell(self.status(session), "status")
 
-    def _begin(self, life: Life) -> Running:
+    def away(self, session: Session) -> Away | None:
+        """Why no engine serves a session; None where one does."""
+        return self.host.away if session.is_away else None
+
+    def status(self, session: Session) -> str:
+        """The `status` message of a session, at this moment."""
+        if (away := self.away(session)) is None:
+            return protocol.status_message("ready")
+        return protocol.status_message("away", away.reason, max(0, away.back_ns - time.monotonic_ns()) / 1e9)
+
+    def _begin(self) -> None:
+        """Open the lobby when the first engine is ready."""
+        if self.running is None and (life := self.host.life) is not None:
+            self.running = self._run(life)
+            self.running.lobby.serve_by(self.host)
+
+    def _run(self, life: Life) -> Running:
         config = self.config
         lobby = Lobby(
             max_sessions=config.max_sessions,
@@ -103,8 +156,13 @@ class Service:
             rate_with=self.rate_with,
             min_fps=config.min_session_fps,
             listen=self.listen,
+            recall=self.memory.recall,
+            references=self.references if life.engine.info.hears_pictures else None,
         )
-        return Running(life.engine.info, lobby, life.defaults, life.max_output_pixels, self.limits())
+        return Running(life.engine.info, lobby, life.defaults, life.max_output_pixels, self.limits(), self.tickets)
+
+    def _in_use(self) -> frozenset[str]:
+        return frozenset[str]().union(*(session.pictures_in_use for session in self.sessions))
 
     @property
     def model(self) -> str:
@@ -120,6 +178,11 @@ class Service:
         """The session of this name; None where there is none."""
         return self.running.lobby.get(name) if self.running is not None else None
 
+    @property
+    def owners(self) -> Mapping[str, str]:
+        """See `Lobby.owners`."""
+        return self.running.lobby.owners if self.running is not None else {}
+
     def dismiss(self, session: Session) -> None:
         """See `Lobby.dismiss`."""
         if self.running is not None:
@@ -134,8 +197,7 @@ class Service:
         """Measured estimate of the pictures a second that every session could have if so many more joined with default
         params; 0 without an engine.
         """
-        life = self.host.life
-        return life.scheduler.rate_with([life.defaults] * newcomers) if life is not None else 0.0
+        return self.host.rate_with([self.running.defaults] * newcomers) if self.running is not None else 0.0
 
     def listen(self, session: Session) -> None:
         """Have the session told how the model hears its prompts, soon: that takes longer than the event loop may."""
@@ -150,14 +212,20 @@ class Service:
             return
         try:
             session.note_heard(life.engine.hear(params).wire(), params)
+        except EngineError as error:
+            log.debug("%s: nothing is heard: %s", session.name, error)
         except Exception:
             log.exception("%s: can't tell how its prompts are heard", session.name)
 
     def _totals(self) -> Totals:
-        life = self.host.life
-        if life is None:
-            return Totals(self.sessions, self.connected)
-        return Totals(self.sessions, self.connected, life.scheduler.jobs, self.rate_with(1))
+        workers = [self._worker_totals(worker) for worker in self.host.workers]
+        rate = self.rate_with(1) if self.host.life is not None else None
+        return Totals(self.sessions, self.connected, workers, rate)
+
+    def _worker_totals(self, worker: Worker) -> WorkerTotals:
+        life, sessions = worker.open_life, len(self.host.sessions_at(worker))
+        rate = life.scheduler.rate_with([life.defaults]) if life is not None else 0.0
+        return WorkerTotals(worker.number, worker.device, life is not None, sessions, worker.jobs, rate)
 
     def limits(self) -> dict[str, int]:
         """The `limits` of `ready` and of `/api/config`."""
@@ -172,11 +240,12 @@ class Service:
         """The fields of a `stats` message: the session's numbers and its governor's choice, the server's rows, sessions
         and rung.
         """
-        choice, life = session.governor.choice, self.host.life
+        choice, worker = session.governor.choice, self.host.worker_of(session)
+        life = worker.host.life if worker is not None else None
         return {
             **session.stats.snapshot(time.monotonic_ns()),
             **({"governor": choice.wire()} if choice is not None else {}),
-            "rows": life.scheduler.jobs if life is not None else 0,
+            "rows": sum(worker.jobs for worker in self.host.workers),
             "sessions": self.connected,
             "rung": str(life.engine.info.rung) if life is not None else f"no engine: {self.host.stage.name}",
         }

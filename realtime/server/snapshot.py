@@ -18,15 +18,18 @@ KEYWORD = b"realtime"
 IEND_BYTES = 12
 
 
-def snapshot(result: Result, model: str) -> bytes:
-    """A result as PNG. Its iTXt chunk `realtime` holds {"model", "params", "seq"}.
+def snapshot(result: Result, model: str, params: dict[str, Any]) -> bytes:
+    """A result as PNG, with its key as alpha. Its iTXt chunk `realtime` holds {"model", "params", "seq"}.
+
+    Args:
+        params: those that made it, as far as they may be seen.
 
     Takes tens of milliseconds: not for the event loop.
     """
     png = result.data
     if result.format is not Format.PNG:
-        _, png = codec.encode(result.picture, OutputFormat.PNG, 100)
-    recipe = {"model": model, "params": result.job.params.wire(), "seq": result.job.frame.seq}
+        _, png = codec.encode(result.picture, OutputFormat.PNG, 100, result.key)
+    recipe = {"model": model, "params": params, "seq": result.job.frame.seq}
     return with_text(png, json.dumps(recipe))
 
 

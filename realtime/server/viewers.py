@@ -1,4 +1,5 @@
-"""Viewers of a session, by WebSocket or MJPEG. Each has a mailbox of its own, so that a slow one delays nobody.
+"""Viewers of a session, by WebSocket or MJPEG, and who controls it beside its own client. Each has a mailbox of its
+own, so that a slow one delays nobody.
 
 Must not know peer connections.
 """
@@ -15,7 +16,20 @@ from .. import protocol
 from ..errors import CloseCode
 from ..frame import Result
 from ..session import Session
-from .connection import REPORT_EVERY_S, STATS_EVERY, Closed, Gone, end_with_server, ring_from_any_thread
+from .budget import Budget
+from .connection import (
+    REPORT_EVERY_S,
+    STATS_EVERY,
+    TEXTS_PER_SECOND,
+    Closed,
+    Gone,
+    carry_out,
+    end_with_grant,
+    end_with_server,
+    ring_from_any_thread,
+)
+from .lobby import ViewedBy
+from .roles import ALLOWED, Action, Grant, seen_by
 from .service import Service
 from .websocket import closing, send_picture
 
@@ -41,49 +55,65 @@ async def results(session: Session, service: Service) -> AsyncIterator[Result]:
         session.unwatch(viewer)
 
 
-async def mjpeg(session: Session, service: Service) -> AsyncIterator[bytes]:
-    """The body of an MJPEG stream (`multipart/x-mixed-replace`).
+async def mjpeg(session: Session, service: Service, grant: Grant) -> AsyncIterator[bytes]:
+    """The body of an MJPEG stream (`multipart/x-mixed-replace`); transparent pictures lie on black in it.
 
     Each part ends with the boundary of the next: browsers show a part when they see the boundary behind it.
 
     Raises:
         SessionLimitError: there are as many viewers as may be.
     """
-    with service.viewers.seat():
+    with service.viewers.seat(session.name, ViewedBy.MJPEG):
         yield f"--{MJPEG_BOUNDARY}\r\n".encode()
         async for result in results(session, service):
-            kind, data = await service.pictures.encoded(result)
+            if service.tickets.why_over(grant) is not None:
+                return
+            kind, data = await service.pictures.encoded(result, on_black=True)
             head = f"Content-Type: {kind.media_type}\r\nContent-Length: {len(data)}\r\n\r\n"
             yield head.encode() + data + f"\r\n--{MJPEG_BOUNDARY}\r\n".encode()
 
 
-async def serve_viewer(websocket: WebSocket, service: Service, session_name: str) -> None:
-    """Run an accepted WebSocket that watches a session, until it is closed."""
+async def serve_viewer(websocket: WebSocket, service: Service, session_name: str, grant: Grant) -> None:
+    """Run an accepted WebSocket that watches a session, until it is closed. Texts of those who may control it are
+    carried out.
+    """
     async with closing(websocket, service.config.send_timeout_s), asyncio.TaskGroup() as tasks:
-        tasks.create_task(_receive(websocket))
+        tasks.create_task(_receive(websocket, service, session_name, grant))
         tasks.create_task(end_with_server(service))
-        tasks.create_task(_show(websocket, service, session_name))
+        tasks.create_task(end_with_grant(service, grant))
+        tasks.create_task(_show(websocket, service, session_name, grant))
 
 
-async def _receive(websocket: WebSocket) -> None:
-    """Discard what the viewer sends.
+async def _receive(websocket: WebSocket, service: Service, session_name: str, grant: Grant) -> None:
+    """Carry out texts of those who may control the session; discard all else that is sent.
 
     Raises:
-        Gone: it has disconnected.
+        Gone: the viewer has disconnected.
+        ProtocolError: a text is no message.
     """
-    while (await websocket.receive())["type"] != "websocket.disconnect":
-        pass
+    may_control = Action.CONTROL in ALLOWED[grant.role]
+    budget = Budget(TEXTS_PER_SECOND)
+    while (message := await websocket.receive())["type"] != "websocket.disconnect":
+        text, session = message.get("text"), service.session(session_name)
+        if text is None or session is None or not may_control:
+            continue
+        answers: list[str] = []
+        carry_out(text, session, answers.append)
+        for answer in answers:
+            await websocket.send_text(answer)
+        if (wait_s := budget.spend(1)) > 0:
+            await asyncio.sleep(wait_s)
     raise Gone
 
 
-async def _show(websocket: WebSocket, service: Service, session_name: str) -> None:
+async def _show(websocket: WebSocket, service: Service, session_name: str, grant: Grant) -> None:
     running, session = service.running, service.session(session_name)
     if running is None or session is None:
         raise Closed(CloseCode.TRY_LATER, f"there is no session {session_name[:64]!r} yet: try again later")
-    with service.viewers.seat():
-        await websocket.send_text(running.ready_message(session))
+    with service.viewers.seat(session.name, ViewedBy.WEBSOCKET):
+        await websocket.send_text(running.ready_message(session, grant))
         async with asyncio.TaskGroup() as tasks:
-            report = tasks.create_task(_report(websocket, session, service))
+            report = tasks.create_task(_report(websocket, session, service, grant))
             async for result in results(session, service):
                 kind, data = await service.pictures.encoded(result)
                 try:
@@ -96,19 +126,26 @@ async def _show(websocket: WebSocket, service: Service, session_name: str) -> No
         raise Closed(CloseCode.DONE, "the session has ended")
 
 
-async def _report(websocket: WebSocket, session: Session, service: Service) -> None:
-    """Send params and how prompts are heard when that has changed, looked at every `REPORT_EVERY_S`, and stats once a
-    second.
+async def _report(websocket: WebSocket, session: Session, service: Service, grant: Grant) -> None:
+    """Send params, how prompts are heard, and whether the engine is there when that has changed, looked at every
+    `REPORT_EVERY_S`, and stats once a second.
     """
-    version, beats, heard = session.params.version, 0, session.heard
+    version, beats, heard, away = session.params.version, 0, session.heard, None
     while True:
         await asyncio.sleep(REPORT_EVERY_S)
+        if service.away(session) is not away:
+            away = service.away(session)
+            await websocket.send_text(service.status(session))
         if session.params.version != version:
             version = session.params.version
-            await websocket.send_text(protocol.params_message(session.params.wire()))
-        if session.heard is not heard:
+            await websocket.send_text(_params(session, grant))
+        if session.heard is not heard and Action.PROMPTS in ALLOWED[grant.role]:
             heard = session.heard
             await websocket.send_text(protocol.heard_message(heard or {"notes": []}, version))
         beats += 1
         if beats % STATS_EVERY == 0:
             await websocket.send_text(protocol.stats_message(service.stats(session)))
+
+
+def _params(session: Session, grant: Grant) -> str:
+    return protocol.params_message(seen_by(grant, session.params.wire()), session.gliding_s)

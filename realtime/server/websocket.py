@@ -9,28 +9,34 @@ import asyncio
 import contextlib
 import time
 
+from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from .. import protocol
 from ..errors import CloseCode, FrameError
 from ..frame import Frame, Repeat, Result
 from ..media import codec
+from ..protocol import PictureMessage
 from ..session import Session
-from .connection import Closed, Connection, Gone, end_with_server, ending
+from .bringing import NotTaken, bring
+from .connection import Closed, Connection, Gone, end_with_grant, end_with_server, ending
+from .roles import Grant
 from .service import Service
 
 
-async def serve_websocket(websocket: WebSocket, service: Service, session_name: str | None) -> None:
+async def serve_websocket(websocket: WebSocket, service: Service, session_name: str | None, grant: Grant) -> None:
     """Serve an accepted connection to its end: loading, the line, frames, the close code.
 
     Args:
         websocket: accepted already.
         session_name: the session that the client asked for; None where it asked for none.
+        grant: the client's.
     """
     connection = _WebSocketConnection(websocket, service)
     async with closing(websocket, service.config.send_timeout_s), asyncio.TaskGroup() as tasks:
         tasks.create_task(connection.receive())
-        tasks.create_task(connection.live(session_name))
+        tasks.create_task(connection.live(session_name, grant, address_of(websocket)))
+        tasks.create_task(end_with_grant(service, grant))
         tasks.create_task(end_with_server(service))
 
 
@@ -44,6 +50,11 @@ def closing(websocket: WebSocket, timeout_s: float) -> contextlib.AbstractAsyncC
                 await close(websocket, end.code, str(end))
 
     return ending(say, WebSocketDisconnect)
+
+
+def address_of(connection: HTTPConnection) -> str:
+    """The client's address, as far as it is known: a proxy on this machine is believed what it says."""
+    return connection.client.host if connection.client is not None else ""
 
 
 async def close(websocket: WebSocket, code: CloseCode, reason: str) -> None:
@@ -68,17 +79,32 @@ class _WebSocketConnection(Connection):
     async def receive(self) -> None:
         """Take messages as they come. Waits for nothing but the client, or for its flood of texts to be answered."""
         while True:
-            message = await self._websocket.receive()
-            if message["type"] == "websocket.disconnect":
+            event = await self._websocket.receive()
+            if event["type"] == "websocket.disconnect":
                 raise Gone
-            if (data := message.get("bytes")) is not None:
-                self._on_picture(data, time.monotonic_ns())
+            if (data := event.get("bytes")) is not None:
+                message = protocol.parse_picture(data, self._previous_seq)
+                if message.is_reference:
+                    await self._on_reference(message)
+                else:
+                    self._on_picture(message, time.monotonic_ns())
                 await self.pace_bytes(len(data))
-            elif (text := message.get("text")) is not None:
+            elif (text := event.get("text")) is not None:
                 await self.take_text(text)
 
-    def _on_picture(self, data: bytes, now_ns: int) -> None:
-        message = protocol.parse_picture(data, self._previous_seq)
+    async def _on_reference(self, message: PictureMessage) -> None:
+        """Take a picture for prompts. Nothing else is read of the client until it is decoded."""
+        channel, session = self.channel, self.session
+        if channel is None or session is None:
+            return  # sent before `ready`: ignored
+        try:
+            brought = await bring(self.service, message.picture, session.name)
+        except NotTaken as error:
+            channel.post(protocol.error_message("invalid_picture", str(error), seq=message.seq))
+        else:
+            channel.post(protocol.picture_message(message.seq, *brought))
+
+    def _on_picture(self, message: PictureMessage, now_ns: int) -> None:
         session, channel = self.session, self.channel
         if session is None or channel is None:
             return  # sent before `ready`: ignored

@@ -48,6 +48,7 @@ class Sampler:
         steps: int = 1,
         seed: int = 0,
         source: bool = True,
+        amount: float = 1.0,
     ) -> Pictures:
         """Restyle uint8 [B, H, W, 3]. `source=False` blanks the source channels: plain image-to-image."""
         x = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
@@ -61,7 +62,7 @@ class Sampler:
         y = alphas[0].sqrt() * z + (1 - alphas[0]).sqrt() * noise[0]
         for i, t in enumerate(times):
             v = self.unet(torch.cat([y, condition], 1), torch.full((len(z),), t), embeds).sample
-            x0 = alphas[i].sqrt() * y - (1 - alphas[i]).sqrt() * v
+            x0 = amount * (alphas[i].sqrt() * y - (1 - alphas[i]).sqrt() * v) + (1 - amount) * z
             after = noise[i + 1] if i + 1 < steps else torch.zeros_like(noise[0])
             y = alphas[i + 1].sqrt() * x0 + (1 - alphas[i + 1]).sqrt() * after
         decoded = self.vae.decode(y).sample.clamp(-1, 1)

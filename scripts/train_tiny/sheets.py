@@ -75,6 +75,14 @@ def strength_sheet(model: Sampler, photo: Picture, out: Path) -> None:
     sheet(out / "strength-steps.jpg", rows, ["input", *(f"strength {s}" for s in strengths)], names, 128)
 
 
+def amounts_sheet(model: Sampler, photo: Picture, out: Path) -> None:
+    """Amounts across, styles down."""
+    amounts = (0.0, 0.5, 1.0, 1.3, 1.6, 2.0)
+    names = ("oil painting", "van gogh", "anime", "comic", "neon")
+    rows = [[photo, *(model(photo[None], [name], amount=amount)[0] for amount in amounts)] for name in names]
+    sheet(out / "amounts.jpg", rows, ["input", *(f"amount {amount:g}" for amount in amounts)], names, 108, quality=77)
+
+
 def moods_sheet(model: Sampler, photos: dict[str, Picture], out: Path) -> None:
     """Every mood over four styles."""
     moods, rows, names = [mood for mood in styles.MOODS if mood], [], []
@@ -130,6 +138,7 @@ def main() -> None:
     model, photos = Sampler(args.model), heldout.photographs()
     styles_sheet(model, photos, args.out, steps=1, strength=0.5)
     strength_sheet(model, photos["astronaut"], args.out)
+    amounts_sheet(model, photos["astronaut"], args.out)
     moods_sheet(model, photos, args.out)
     sketches_sheet(model, args.out)
     prompts_sheet(model, photos, args.out)

@@ -31,9 +31,13 @@ Image = npt.NDArray[np.uint8]
 
 SIZE = 256
 SHARD = 128
-#: Raised when a style changes, so that the trainers leave older examples out.
-TEACHER = 1
+#: Raised when a style changes.
+TEACHER = 2
 FAMILY = "family"
+#: Since when styles are as they are, so that trainers leave their older examples out; of others, since the first.
+SINCE = dict.fromkeys(
+    ("oil painting", "impressionist", "van gogh", "pointillism", "fauvism", "palette knife", FAMILY), 2
+)
 FAMILY_SHARE, PHOTO_SHARE, MOOD_SHARE, CAMERA_SHARE = 0.18, 0.08, 0.25, 0.4
 #: Where sources come from: real pictures, drawn people, canvas sketches, shaded solids.
 KINDS = {"real": 0.46, "person": 0.36, "sketch": 0.12, "solid": 0.06}
@@ -66,6 +70,11 @@ class Label:
         """From a line of `labels.json`."""
         spots = tuple(Spot(**spot) for spot in fields.pop("spots"))  # type: ignore[union-attr]
         return cls(**fields, spots=spots)  # type: ignore[arg-type]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the teacher still makes this of it."""
+        return self.teacher >= SINCE.get(self.style, 1)
 
 
 class Sources:
@@ -154,10 +163,10 @@ def _meaning(turn: str, rng: random.Random) -> tuple[str, str]:
     return style, rng.choice([mood for mood in styles.MOODS if mood]) if moody else ""
 
 
-def make_shard(number: int, drawn: Sources) -> None:
-    """Make one shard and put it in place."""
+def make_shard(number: int, drawn: Sources, named: list[str]) -> None:
+    """Make one shard, of these styles beside those without a name, and put it in place."""
     rng = random.Random(f"shard {TEACHER} {number}")
-    named = [style for style in styles.STYLES if style != "photo"]
+    named = list(named)
     rng.shuffle(named)
     palettes = [np.load(POOL / "real" / e.file, mmap_mode="r") for e in rng.sample(drawn.real, 24)]
     seen = np.empty((SHARD, SIZE, SIZE, 3), np.uint8)
@@ -188,12 +197,17 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--shards", type=int, default=200)
     parser.add_argument("--worker", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
+    everything = [style for style in styles.STYLES if style != "photo"]
+    parser.add_argument("--styles", default=",".join(everything), help="of these alone: where some have changed")
     args = parser.parse_args(arguments)
+    named = args.styles.split(",")
+    if unknown := set(named) - set(everything):
+        parser.error(f"there is no style {min(unknown)!r}; there are {', '.join(everything)}")
     cv2.setNumThreads(1)
     for number in range(args.worker, args.shards, args.workers):
         if (SHARDS / f"{number:05d}").exists():
             continue
         started = time.process_time()
         # Anew for every shard: people are still being drawn.
-        make_shard(number, Sources())
+        make_shard(number, Sources(), named)
         print(f"shard {number}: {time.process_time() - started:.0f} CPU seconds", flush=True)

@@ -23,7 +23,7 @@ from prompts import MOODS, STYLES
 from schedule import BETA_END, BETA_START, FULL, TIMESTEPS
 from training import load
 
-from realtime.engine.models.painter.networks import PainterAutoencoder, PainterUnet
+from realtime.engine.models.painter.networks import PainterAutoencoder, PainterImageEncoder, PainterUnet
 
 LIMIT_BYTES = 25_000_000
 SIDE = 384
@@ -38,6 +38,7 @@ def model_index() -> dict[str, object]:
         "scheduler": ["diffusers", "LCMScheduler"],
         "text_encoder": ["transformers", "CLIPTextModelWithProjection"],
         "tokenizer": ["transformers", "CLIPTokenizer"],
+        "image_encoder": [own, "PainterImageEncoder"],
         "unet": [own, "PainterUnet"],
         "vae": [own, "PainterAutoencoder"],
     }
@@ -61,11 +62,13 @@ def description() -> dict[str, object]:
 
 
 def write_networks(folder: Path, painter: Painter) -> None:
-    """UNet, autoencoder and scheduler."""
-    unet, autoencoder = PainterUnet(full_share=FULL), PainterAutoencoder()
+    """UNet, autoencoder, image encoder and scheduler."""
+    unet, autoencoder, pictures = PainterUnet(full_share=FULL), PainterAutoencoder(), PainterImageEncoder()
     unet.load_state_dict(painter.unet.state_dict())
     autoencoder.encoder.load_state_dict(painter.encoder.state_dict())
     autoencoder.decoder.load_state_dict(painter.decoder.state_dict())
+    pictures.load_state_dict(painter.picture.state_dict())
+    pictures.to(torch.float16).save_pretrained(folder / "image_encoder")
     unet.to(torch.float16).save_pretrained(folder / "unet")
     autoencoder.to(torch.float16).save_pretrained(folder / "vae")
     scheduler = LCMScheduler(

@@ -85,18 +85,16 @@ def manner(seed: int, pictures: list[npt.NDArray[np.uint8]]) -> Manner:
     palette = palette_of(rng.choice(pictures)) if pictures and rng.random() < 0.6 else _invented(rng)
     brush = None
     if rng.random() < 0.75:
-        cell = rng.choice((8, 8, 16))
-        width = rng.uniform(3.0, 5.5) if cell == 8 else rng.uniform(6, 10)
+        width = rng.uniform(3.0, 5.5) if rng.random() < 2 / 3 else rng.uniform(6, 10)
         brush = Brush(
-            cell,
             min(width * rng.uniform(1.1, 4.5), 26),
             width,
             rng.uniform(0.05, 0.5),
             rng.uniform(0.02, 0.18),
             rng.uniform(0, 0.09),
-            rng.choice((0.0, 0.012)),
-            3.0,
+            rng.uniform(0.8, 2.5),
             rng.uniform(0.1, 0.6),
+            rng.uniform(0.0, 0.6),
         )
     return Manner(
         palette,

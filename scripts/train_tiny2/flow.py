@@ -33,6 +33,15 @@ class Flow:
         """The tangent's angle [H, W] in radians, a half turn undetermined."""
         return (0.5 * np.arctan2(self.sin2, self.cos2)).astype(np.float32)
 
+    def turned(self, by: Array) -> Flow:
+        """The same flow, everywhere turned by an angle [H, W] in radians."""
+        cos, sin = np.cos(2 * by), np.sin(2 * by)
+        return Flow(
+            (self.cos2 * cos - self.sin2 * sin).astype(np.float32),
+            (self.sin2 * cos + self.cos2 * sin).astype(np.float32),
+            self.order,
+        )
+
     def towards(self, angle: float | Array, weight: float | Array) -> Flow:
         """The same flow pulled to another direction, most where it has little of its own."""
         cos2 = self.cos2 * self.order + np.cos(2 * np.asarray(angle, np.float32)) * weight
@@ -66,7 +75,7 @@ def smear(texture: Array, flow: Flow, reach: int, step: float = 1.5) -> Array:
     """Line integral: the mean of a texture along the flow, `reach` pixels to either side.
 
     Args:
-        texture: [H, W] or [H, W, 3].
+        texture: [H, W], or [H, W, C] of up to four channels.
         flow: of the same size.
         reach: pixels.
         step: pixels between two samples.

@@ -48,10 +48,10 @@ def oil(image: Array, chance: Chance) -> Array:
     """Layered strokes in warm full colours that follow the forms, lit from one side."""
     base = tinted(contrast(saturate(kuwahara(image, 3), 1.3), 1.08), 1.03, 0.985, 0.91)
     flow, busy = tangents(image, 4, restless(chance, 0.6, 0.5)), detail(image)
-    work = layer(Painting.ground(blur(base, 4)), blur(base, 2.5), flow, chance, Brush(16, 24, 8, jitter=0.07))
-    work = layer(work, blur(base, 1.2), flow, chance, Brush(8, 12, 4.2, jitter=0.07), smoothstep(busy, 0.004, 0.016))
+    work = layer(Painting.ground(blur(base, 4)), blur(base, 2.5), flow, chance, Brush(24, 8, jitter=0.07))
+    work = layer(work, blur(base, 1.2), flow, chance, Brush(12, 4.2, jitter=0.07), smoothstep(busy, 0.004, 0.016))
     work = careful(work, kuwahara(base, 2), busy, 0.016, 0.045, 0.9)
-    return lit(work, 0.3)
+    return lit(work, 0.2)
 
 
 def impressionist(image: Array, chance: Chance) -> Array:
@@ -61,9 +61,9 @@ def impressionist(image: Array, chance: Chance) -> Array:
     base = mix(base, (0.40, 0.38, 0.72), 0.42 * (1 - smoothstep(grey, 0.05, 0.5)))
     base = mix(base, (1.0, 0.93, 0.76), 0.3 * smoothstep(grey, 0.55, 0.95)) * 0.9 + 0.07
     flow, busy = tangents(image, 5, restless(chance, 0.2, 0.4)), detail(image)
-    brush = Brush(8, 8.5, 4.2, turn=0.35, jitter=0.1, tint=0.06, bristle=0.3)
+    brush = Brush(8.5, 4.2, turn=0.35, jitter=0.1, tint=0.06, bristle=0.3)
     work = layer(Painting.ground(blur(base, 3)), blur(base, 2), flow, chance, brush)
-    fine = Brush(4, 5.0, 2.3, turn=0.3, jitter=0.06, tint=0.04, bristle=0.2)
+    fine = Brush(5.0, 2.3, turn=0.3, jitter=0.06, tint=0.04, bristle=0.2)
     work = layer(work, base, flow, chance, fine, smoothstep(busy, 0.012, 0.03))
     work = careful(work, contrast(base, 1.1), busy, 0.022, 0.06, 0.65)
     return lit(work, 0.2)
@@ -78,9 +78,9 @@ def van_gogh(image: Array, chance: Chance) -> Array:
     value = np.clip(contrast(luma(soft), 1.15) * 0.9 + 0.05, 0, 1)
     base = mix(ramp(value, *NIGHT), saturate(soft, 1.7), 0.34)
     flow, busy = tangents(image, 6, restless(chance, 0.3, 1.3, 26)), detail(image)
-    brush = Brush(8, 16, 3.2, turn=0.1, jitter=0.17, tint=0.06, bend=0.01, bristle=0.35)
+    brush = Brush(16, 3.2, turn=0.1, jitter=0.17, tint=0.06, bristle=0.35)
     work = layer(Painting.ground(blur(base, 3) * 0.85), blur(base, 1.6), flow, chance, brush)
-    fine = Brush(4, 7, 2.0, turn=0.1, jitter=0.08, tint=0.03, bristle=0.1)
+    fine = Brush(7, 2.0, turn=0.1, jitter=0.08, tint=0.03, bristle=0.1)
     work = layer(work, base, flow, chance, fine, smoothstep(busy, 0.016, 0.034))
     work = careful(work, contrast(base, 1.15), busy, 0.02, 0.055, 0.8)
     return lit(work, 0.34)
@@ -92,9 +92,9 @@ def pointillist(image: Array, chance: Chance) -> Array:
     base = mix(base, (0.30, 0.30, 0.66), 0.3 * (1 - smoothstep(luma(base), 0.05, 0.45))) * 0.92 + 0.06
     flow, busy = tangents(image, 4), detail(image)
     ground = mix(blur(base, 2.5), (0.96, 0.93, 0.84), 0.45)
-    dots = Brush(8, 4.6, 4.6, jitter=0.14, tint=0.11, bristle=0.0, bend=0.0)
+    dots = Brush(2, 3.2, jitter=0.17, tint=0.13, hardness=2.5, bristle=0.0, stray=0.2)
     work = layer(Painting.ground(ground), blur(base, 1.5), flow, chance, dots)
-    fine = Brush(4, 2.7, 2.7, jitter=0.1, tint=0.08, bristle=0.0, bend=0.0)
+    fine = Brush(2, 1.8, jitter=0.12, tint=0.09, hardness=2.0, bristle=0.0, stray=0.2)
     work = layer(work, base, flow, chance, fine, smoothstep(busy, 0.0, 0.02) * 0.8 + 0.2)
     return lit(careful(work, contrast(base, 1.1), busy, 0.022, 0.06, 0.65), 0.12)
 
@@ -117,12 +117,13 @@ def knife(image: Array, chance: Chance) -> Array:
     """Slabs of thick paint laid on with a knife, crisp edges, bold colour."""
     base = contrast(saturate(kuwahara(image, 4), 1.5), 1.15)
     flow, busy = tangents(image, 7, restless(chance, 0.9, 0.7)), detail(image)
-    slab = Brush(16, 17, 10, turn=0.45, jitter=0.13, tint=0.04, bend=0.0, hardness=4, bristle=0.15)
+    slab = Brush(12, 9, turn=0.6, jitter=0.15, tint=0.05, hardness=3.0, bristle=0.1, stray=0.5)
     work = layer(Painting.ground(blur(base, 5)), blur(base, 3), flow, chance, slab)
-    small = Brush(8, 9, 5.5, turn=0.4, jitter=0.1, tint=0.03, bend=0.0, hardness=4, bristle=0.1)
+    small = Brush(8, 5.5, turn=0.4, jitter=0.12, tint=0.03, hardness=3.0, bristle=0.1)
     work = layer(work, blur(base, 1.2), flow, chance, small, smoothstep(busy, 0.010, 0.024))
+    work = Painting(kuwahara(work.colour, 5), work.relief)
     work = careful(work, kuwahara(contrast(saturate(image, 1.4), 1.1), 2), busy, 0.014, 0.04, 0.95)
-    return lit(work, 0.4, 0.7)
+    return lit(work, 0.26, 0.7)
 
 
 def fauve(image: Array, chance: Chance) -> Array:
@@ -132,9 +133,9 @@ def fauve(image: Array, chance: Chance) -> Array:
     hot = ramp(grey, (34, 16, 92), (20, 92, 120), (52, 150, 96), (236, 110, 62), (250, 190, 70), (255, 240, 190))
     base = mix(hot, saturate(soft, 2.4), 0.5)
     flow, busy = tangents(image, 5, restless(chance, 0.5, 0.8)), detail(image)
-    broad = Brush(16, 22, 8, turn=0.35, jitter=0.1, tint=0.05, bristle=0.5)
+    broad = Brush(22, 8, turn=0.35, jitter=0.1, tint=0.05, bristle=0.5)
     work = layer(Painting.ground(blur(base, 4)), blur(base, 2), flow, chance, broad)
-    small = Brush(8, 10, 4, turn=0.25, jitter=0.08, tint=0.04, bristle=0.4)
+    small = Brush(10, 4, turn=0.25, jitter=0.08, tint=0.04, bristle=0.4)
     work = layer(work, base, flow, chance, small, smoothstep(busy, 0.008, 0.022))
     work = careful(work, contrast(base, 1.1), busy, 0.016, 0.045, 0.9)
     dark = smoothstep(blur(luma(image), 2.8) - blur(luma(image), 1.4), 0.014, 0.05)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import styles
-from data import FAMILY, SHARD, TEACHER, Label
+from data import FAMILY, SHARD, Label
 
 Image = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
@@ -20,7 +20,12 @@ Integers = npt.NDArray[np.int64]
 STYLES, MOODS = list(styles.STYLES), list(styles.MOODS)
 MOST_SPOTS = 3
 #: These are learnt last: fine marks, or much chance. Drawn twice as often.
-HARD = frozenset({"engraving", "pen and ink", "pencil sketch", "cross-stitch", "comic", "pop art", "stained glass"})
+HARD = frozenset(
+    {
+        *("oil painting", "impressionist", "van gogh", "pointillism", "fauvism", "palette knife", "pencil sketch"),
+        *("engraving", "pen and ink", "cross-stitch", "comic", "pop art", "stained glass"),
+    }
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +37,8 @@ class Shard:
         style, mood: int64 [128]; style is -1 for a manner without a name.
         seeds: int64 [128], of the start noise.
         spots: float32 [128, 3, 3], x, y and radius of eyes and mouth in pixels; radius 0 for none.
-        odds: float64 [128], how often a row is drawn, relative to others.
+        odds: float64 [128], how often a row is drawn, relative to others; 0 where the teacher makes something else of
+            it by now.
     """
 
     seen: Image
@@ -45,9 +51,9 @@ class Shard:
 
     @classmethod
     def open(cls, folder: Path) -> Shard | None:
-        """A finished shard, or None if it is of another teacher."""
+        """A finished shard, or None if the teacher makes something else of all of it by now."""
         labels = [Label.read(fields) for fields in json.loads((folder / "labels.json").read_text("utf-8"))]
-        if labels[0].teacher != TEACHER:
+        if not any(label.is_current for label in labels):
             return None
         spots = np.zeros((SHARD, MOST_SPOTS, 3), np.float32)
         for row, label in enumerate(labels):
@@ -60,5 +66,5 @@ class Shard:
             np.array([MOODS.index(label.mood) for label in labels]),
             np.array([label.seed for label in labels]),
             spots,
-            np.array([2.0 if label.style in HARD else 1.0 for label in labels]),
+            np.array([label.is_current * (2.0 if label.style in HARD else 1.0) for label in labels]),
         )

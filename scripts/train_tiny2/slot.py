@@ -3,10 +3,12 @@
     python scripts/train_tiny2 slot --pack POOL.zip                  # here, once: the pictures, small enough to carry
     python scripts/train_tiny2 slot --pool POOL.zip --out FOLDER     # there: about 10 minutes on one H100 and 16 cores
     python scripts/train_tiny2 slot --pool POOL.zip --out FOLDER --init FOLDER/painter.pt --plan "latents:4 finish:4"
+    python scripts/train_tiny2 slot --collect FOLDER                 # anywhere: what the stages have by now
+    python scripts/train_tiny2 slot --begin FOLDER/painter.pt        # anywhere: the stages go on from there
 
 Must not know how a stage works. People and shards are drawn by all cores while the GPU trains on the first of them.
-What comes back are the moving averages, `painter.pt` and `words.pt`, which `evaluate` and `sheets` take as
-`--checkpoint`, and a later slot as `--init`.
+What comes back are the moving averages in half precision, `painter.pt` and `words.pt`, which `evaluate` and `sheets`
+take as `--checkpoint`, and a later slot as `--init`.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import autoencoder
 import cv2
 import finish
 import latents
 import numpy as np
+import torch
 import words
 from paths import LOGS, RAW, SHARDS
 from pictures import HUNDRED, POOL, draw_hundred, entries
@@ -75,16 +79,14 @@ def unpack(path: Path) -> None:
 
 
 def begin_from(path: Path) -> None:
-    """Make an earlier slot's averages the checkpoints that the stages go on from."""
+    """Make an earlier run's averages the checkpoints that the stages go on from. `finish` begins from theirs."""
     state = load(path)
-    shares = {
-        autoencoder.PATH: ("encoder", "decoder"),
-        latents.PATH: ("unet", "table", "picture"),
-        finish.PATH: ("unet", "table", "picture", "decoder"),
-    }
+    shares = {autoencoder.PATH: ("encoder", "decoder"), latents.PATH: ("unet", "table", "picture")}
     for target, names in shares.items():
-        live = {f"{name}.{key}": value for name in names for key, value in state[name].items()}
-        write(target, {name: state[name] for name in names} | {"live": live, "step": 0, "spent_s": 0.0})
+        whole = {name: {key: value.float() for key, value in state[name].items()} for name in names}
+        live = {f"{name}.{key}": value for name in names for key, value in whole[name].items()}
+        write(target, {**whole, "live": live, "step": 0, "spent_s": 0.0})
+    finish.PATH.unlink(missing_ok=True)
 
 
 def collect(folder: Path) -> None:
@@ -92,12 +94,21 @@ def collect(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     shapes = load(autoencoder.PATH)
     last = load(finish.PATH if finish.PATH.exists() else latents.PATH)
-    state = {name: last.get(name, shapes.get(name)) for name in ("encoder", "decoder", "unet", "table", "picture")}
-    state["encoder"] = shapes["encoder"]
-    write(folder / "painter.pt", state | {"step": last["step"], "spent_s": last["spent_s"]})
+    networks = {name: last.get(name, shapes.get(name)) for name in ("decoder", "unet", "table", "picture")}
+    networks["encoder"] = shapes["encoder"]
+    write_halves(folder / "painter.pt", networks, last)
     if words.PATH.exists():
         said = load(words.PATH)
-        write(folder / "words.pt", {name: said[name] for name in ("text_encoder", "step", "spent_s")})
+        write_halves(folder / "words.pt", {"text_encoder": said["text_encoder"]}, said)
+
+
+def write_halves(path: Path, networks: dict[str, dict[str, torch.Tensor]], run: dict[str, Any]) -> None:
+    """Write networks in half precision, with the steps and seconds of the run that they are from."""
+    halves = {
+        name: {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
+        for name, state in networks.items()
+    }
+    write(path, {**halves, "step": run["step"], "spent_s": run["spent_s"]})
 
 
 def run(pool: Path, plan: str, people: int, shards: int, processes: int) -> None:
@@ -130,6 +141,8 @@ def main(arguments: list[str]) -> None:
         prog="slot", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--pack", type=Path, help="write the pool to this file and end")
+    parser.add_argument("--collect", type=Path, help="write what the stages have by now to this folder and end")
+    parser.add_argument("--begin", type=Path, help="make these averages the checkpoints of all stages and end")
     parser.add_argument("--pool", type=Path)
     parser.add_argument("--out", type=Path, default=Path("out"))
     parser.add_argument("--init", type=Path, help="averages of an earlier slot")
@@ -141,6 +154,12 @@ def main(arguments: list[str]) -> None:
     cv2.setNumThreads(1)
     if args.pack:
         pack(args.pack)
+        return
+    if args.collect:
+        collect(args.collect)
+        return
+    if args.begin:
+        begin_from(args.begin)
         return
     if args.init:
         begin_from(args.init)

@@ -1,7 +1,7 @@
 """Layers of oriented brush strokes, and the light on their relief.
 
-Must not know any style. Every stroke takes place, turn, colour and rank from `Chance`; which of several strokes lies on
-top is decided softly, by weights exp(hardness * rank), since a hard choice of the topmost is hardly learnt.
+Must not know any style. A stroke is a streak of the noise of `Chance` that is smeared along the flow and pushed towards
+two values, which is what a small network learns to do; placing single strokes and choosing the topmost is not.
 """
 
 from __future__ import annotations
@@ -11,8 +11,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from chance import Chance
-from filters import Array, blur
-from flow import Flow
+from filters import Array, blur, grid, mix
+from flow import Flow, smear
+
+GRAIN_PX = 5.0
+"""Width of the finest noise."""
+FURROW = 2.2
+"""Puts furrows at a deviation of about 1."""
 
 
 @dataclass(frozen=True)
@@ -20,26 +25,24 @@ class Brush:
     """How one layer is painted.
 
     Attributes:
-        cell: one stroke for every cell of this many pixels, 4, 8 or 16.
         length: half of a stroke's length in pixels.
         width: half of its width in pixels.
         turn: deviation of its angle from the flow in radians.
         jitter: deviation of its brightness, as a share.
         tint: deviation of its warmth and of its green, absolute.
-        bend: curvature, 0 for straight.
-        hardness: how firmly the stroke of highest rank covers the others.
+        hardness: how sharp its edges are.
         bristle: how deep the furrows along a stroke are, 0 to 1.
+        stray: how far it takes its colour from beside its place, in widths: edges of things are torn by so much.
     """
 
-    cell: int = 8
     length: float = 13.0
     width: float = 4.5
     turn: float = 0.2
     jitter: float = 0.06
     tint: float = 0.02
-    bend: float = 0.012
-    hardness: float = 3.0
+    hardness: float = 1.6
     bristle: float = 0.5
+    stray: float = 0.35
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,75 +58,43 @@ class Painting:
         return cls(colour.astype(np.float32), np.zeros(colour.shape[:2], np.float32))
 
 
-def _sampled(plane: Array, x: Array, y: Array) -> Array:
-    return cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-
-
 def layer(
     under: Painting, image: Array, flow: Flow, chance: Chance, brush: Brush, where: Array | None = None
 ) -> Painting:
-    """One stroke for every cell, in the colour that `image` has at its centre.
+    """Strokes over all of the picture, in the colours that `image` has along them.
 
     Args:
-        under: what shows between the strokes.
+        under: what shows where there are none.
         image: [H, W, 3], where colours come from; blurred about as much as a stroke is wide.
         flow: directions of the strokes.
-        chance: places, turns, colours, ranks.
+        chance: places, turns, colours, relief.
         brush: size and manner.
-        where: [H, W], 0 to 1: opacity of the strokes that start there; everywhere 1 if None.
+        where: [H, W], 0 to 1: how much the strokes cover; everywhere 1 if None.
     """
-    high, wide = image.shape[:2]
-    place_y, place_x, turned, bright, warm, rank = _draws(chance, brush.cell)
-    rows, columns = rank.shape
-    y = (np.arange(rows, dtype=np.float32)[:, None] + 0.5 + 0.4 * np.tanh(place_y)) * brush.cell
-    x = (np.arange(columns, dtype=np.float32)[None] + 0.5 + 0.4 * np.tanh(place_x)) * brush.cell
-    angle = 0.5 * np.arctan2(_sampled(flow.sin2, x, y), _sampled(flow.cos2, x, y)) + brush.turn * turned
-    colour = _sampled(image, x, y) * (1 + brush.jitter * bright)[..., None]
+    flow = flow.turned(brush.turn * chance.grain(2, brush.width))
+    rank, bright, warm = cv2.split(_streaks(chance, flow, brush))
+    aside = brush.width * brush.stray * rank
+    angle = flow.angle
+    rows, columns = grid(rank.shape)
+    x, y = columns - 0.5 - aside * np.sin(angle), rows - 0.5 + aside * np.cos(angle)
+    torn = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    # Together, as it is the way that takes time and not what is gathered on it.
+    along = smear(np.dstack([torn, chance.grain(0)]), flow, max(3, round(brush.length / 2)))
+    colour, furrows = along[..., :3], along[..., 3] * FURROW
+    colour = colour * (1 + brush.jitter * bright)[..., None]
     colour = colour + brush.tint * np.stack([warm, -0.5 * bright, -warm], -1)
-    opacity = np.ones_like(rank) if where is None else _sampled(where, x, y)
-    weight = opacity * np.exp(brush.hardness * np.clip(rank, -2, 2))
-
-    total = np.full((high, wide), np.exp(-2.5 * brush.hardness), np.float32)
-    paint, relief = under.colour * total[..., None], under.relief * total
-    cos, sin = np.cos(angle), np.sin(angle)
-    reach_x = np.abs(brush.length * cos) + np.abs(brush.width * sin) + 2
-    reach_y = np.abs(brush.length * sin) + np.abs(brush.width * cos) + 2
-    for i in range(rows):
-        for j in range(columns):
-            if opacity[i, j] < 0.02:
-                continue
-            top, left = max(0, int(y[i, j] - reach_y[i, j])), max(0, int(x[i, j] - reach_x[i, j]))
-            bottom, right = int(y[i, j] + reach_y[i, j]) + 1, int(x[i, j] + reach_x[i, j]) + 1
-            v = np.arange(top, min(bottom, high), dtype=np.float32)[:, None] - y[i, j]
-            u = np.arange(left, min(right, wide), dtype=np.float32)[None] - x[i, j]
-            mask, ridge = _print(u, v, cos[i, j], sin[i, j], float(rank[i, j]), brush)
-            w = mask * weight[i, j]
-            part = np.s_[top : top + len(v), left : left + u.shape[1]]
-            total[part] += w
-            paint[part] += w[..., None] * colour[i, j]
-            relief[part] += w * ridge
-    return Painting(np.clip(paint / total[..., None], 0, 1), relief / total)
+    relief = np.clip(0.5 + 0.3 * rank + 0.25 * brush.bristle * furrows, 0, 1)
+    cover = np.ones_like(rank) if where is None else where
+    return Painting(mix(under.colour, np.clip(colour, 0, 1), cover), under.relief * (1 - cover) + relief * cover)
 
 
-def _print(u: Array, v: Array, cos: float, sin: float, rank: float, brush: Brush) -> tuple[Array, Array]:
-    """One stroke's coverage and relief, at offsets u (across) and v (down) from its centre."""
-    along, across = u * cos + v * sin, v * cos - u * sin
-    across = across + brush.bend * np.sign(rank) * along * along
-    p, q = (along / brush.length) ** 2, (across / brush.width) ** 2
-    inside = p * p + q
-    mask = np.clip((1.15 - inside) * 4, 0, 1)
-    furrows = 1 - brush.bristle * (0.5 - 0.5 * np.cos(across * (6.0 / brush.width) + 3 * rank))
-    ridge = np.clip(1 - 0.6 * q, 0, 1) * furrows * (0.75 - 0.25 * along / brush.length)
-    return mask, ridge
-
-
-def _draws(chance: Chance, cell: int) -> tuple[Array, ...]:
-    """Six standard normal maps for a layer; cells of 4 pixels have three, which are used twice, shifted."""
-    if cell == 4:
-        first = [chance.maps(k, 4) for k in range(3)]
-        return *(np.roll(m, 3, (0, 1)) for m in first), first[0], first[1], first[2]
-    offset = 6 if cell == 16 else 0
-    return tuple(chance.maps((offset + k) % 12, cell) for k in range(6))
+def _streaks(chance: Chance, flow: Flow, brush: Brush) -> Array:
+    """What differs from stroke to stroke, about -1 to 1, [H, W, 3]: noise smeared along the flow, with edges."""
+    sigma, reach = 0.4 * brush.width, max(2, round(brush.length))
+    # White noise loses deviation with the root of what it is averaged over; this noise is as wide as a stroke.
+    gain = brush.hardness * np.sqrt(max(1.0, 2 * reach / (GRAIN_PX + 3.5 * sigma)))
+    noise = np.dstack([chance.grain(field, sigma) for field in range(3)])
+    return np.tanh(gain * smear(noise, flow, reach, max(1.5, reach / 7))).astype(np.float32)
 
 
 def lit(painting: Painting, amount: float = 0.22, sigma: float = 0.8) -> Array:

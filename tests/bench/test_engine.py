@@ -13,10 +13,10 @@ from realtime.bench.engine_under_test import EngineUnderTest
 from realtime.bench.errors import BenchError
 from realtime.config import Accelerate, Config, Device
 from realtime.engine.echo import EchoEngine
-from realtime.engine.regions import Kind
 from realtime.engine.state import CallShape, RungState
 from realtime.errors import EngineError, FrameError
 from realtime.frame import Job
+from tests.engine.tiny_models import FRAME_KINDS
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,6 @@ def calls(side_px: int, **batches: int) -> list[CallShape]:
     ],
 )
 def test_a_batch_is_made_when_all_its_regions_are(made_for: list[CallShape], is_made_for: bool) -> None:
-    assert set(Kind) == engine_under_test.REGIONS
+    assert set(FRAME_KINDS) == engine_under_test.REGIONS
     rung = RungState("aoti", "aoti", made_for=tuple(made_for))
     assert engine_under_test.is_made_for(rung, 8, 64) is is_made_for

@@ -54,7 +54,9 @@ def test_a_short_bench_prints_one_json_object_last_and_its_counts_add_up(
         assert run["sent"] == run["delivered"] + sum(run["dropped"].values()) + run["in_flight"]
         assert run["errors"] == {}
         assert run["latency_ms"]["p50"] <= run["latency_ms"]["p99"] <= run["latency_ms"]["max"]
-    assert {name for name, run in runs.items() if run["repeats"]} == {"still"}
+    # The same pictures come in turn: a busy machine may miss just as many as there are, and sees the last one again.
+    assert {name for name, run in runs.items() if run["repeats"]} - {"changing"} == {"still"}
+    assert runs["changing"]["repeats"] < runs["changing"]["delivered"] / 2
     assert all(run["latency_ms"]["p50"] >= TICK_MS for name, run in runs.items() if name != "still")
     assert runs["still"]["frames_run"] < runs["still_every_frame_run"]["frames_run"]
     assert runs["four_clients_staggered"]["clients"] == 4

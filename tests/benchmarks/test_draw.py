@@ -185,7 +185,7 @@ def test_headline_figures_say_what_was_wanted_or_that_they_are_missing(tmp_path:
     target = {"wanted": "at least", "limit": 30, "value": 63.0, "ok": True}
     answer = {"scenarios": {}, "targets": {"rungs_1_step_fps": target}}
     (tmp_path / "server-tiny-cpu.json").write_text(json.dumps(answer))
-    wanted = next(one for one in headline.FIGURES if one.name == "rungs_1_step_fps")
+    wanted = next(one for one in headline.FIGURES if (one.result, one.name) == ("server-tiny-cpu", "rungs_1_step_fps"))
 
     lines = headline.headline_table(tmp_path).splitlines()
 

@@ -33,6 +33,8 @@ SOON_MS = 60_000
 """No test waits this long unless it fails: a page that lost its server tries again after up to 15 s."""
 FLOWS = "parseFloat(text) >= 2"
 """Of a figure in pictures a second: one follows another. How fast is the machine's affair."""
+PREVIEWS = "preview-"
+"""How the sessions' names begin that a page has for its tiles of styles."""
 CHANGED = "/^v[1-9]/.test(text)"
 """Of the settings that the picture on the screen was made with: they are no longer the first ones."""
 
@@ -121,9 +123,23 @@ def output(page: Page) -> Locator:
     return page.get_by_label("Output", exact=True).locator("canvas, video")
 
 
+ABOVE_THE_OUTPUT = ".input[data-spot=inset], .inset-bar, .rewind, .strip, .hud, .messages"
+"""What may lie over it on the stage: the input, which moves by itself, and what is asked for."""
+SHOW_ABOVE = f"""(opacity) => {{
+    for (const one of document.querySelectorAll("{ABOVE_THE_OUTPUT}")) one.style.opacity = opacity ? "" : "0";
+    // As an inset it has round corners.
+    document.querySelector(".output").style.borderRadius = opacity ? "" : "0";
+}}"""
+"""By opacity: what is hidden otherwise loses the focus."""
+
+
 def shown(page: Page) -> np.ndarray:
     """What the output shows, as float [H, W, 3]."""
-    picture = Image.open(io.BytesIO(output(page).screenshot())).convert("RGB").resize((64, 64))
+    page.evaluate(SHOW_ABOVE, 0)
+    screenshot = Image.open(io.BytesIO(output(page).screenshot())).convert("RGB")
+    # The outermost pixels may be shared with what lies beside it.
+    picture = screenshot.crop((1, 1, screenshot.width - 1, screenshot.height - 1)).resize((64, 64))
+    page.evaluate(SHOW_ABOVE, 1)
     return np.asarray(picture, np.float32)
 
 
@@ -156,17 +172,27 @@ def held(page: Page) -> np.ndarray:
     return pictures[-1]
 
 
+def open_folds(page: Page, selector: str = "details") -> None:
+    """Opens all folds that are closed."""
+    closed = page.locator(f"{selector}:not([open]) > summary")
+    while closed.count():
+        closed.first.click()
+
+
 def start_camera(page: Page) -> None:
     page.get_by_role("button", name="Camera").click()
     expect(page.get_by_text("The restyled picture appears here.")).to_be_hidden(timeout=SOON_MS)
 
 
 def session_of(server: ServerProcess) -> dict[str, Any]:
-    """The connected session, once it is the only one: a page that was closed may still be on its way out."""
+    """The connected session, once it is the only one beside previews: a page that was closed may still be on its way
+    out.
+    """
 
     def connected() -> list[dict[str, Any]]:
         with urlopen(server.url + "api/sessions") as answer:
-            return [session for session in json.load(answer)["sessions"] if session["connected"]]
+            sessions = json.load(answer)["sessions"]
+        return [one for one in sessions if one["connected"] and not one["session"].startswith(PREVIEWS)]
 
     return until(connected, lambda found: len(found) == 1, "one session is connected")[0]
 
@@ -192,10 +218,24 @@ FIGURE = """(name) => [...document.querySelectorAll("dl > div")]
     .find((one) => one.querySelector("dt").textContent === name)?.querySelector("dd").textContent.trim()"""
 
 
+@contextmanager
+def measurements(page: Page) -> Iterator[None]:
+    """Shows the measurements, which lie over the stage, and hides them again. The focus stays where it is."""
+    line = page.locator(".status-line")
+    press = "(button) => button.click()"
+    is_shown = line.get_attribute("aria-expanded") == "true"
+    if not is_shown:
+        line.evaluate(press)
+    yield
+    if not is_shown:
+        line.evaluate(press)
+
+
 def wait_for_figure(page: Page, name: str, condition: str) -> None:
-    """Wait until a number of the measurements below the stage is as wanted: JavaScript on `text`."""
-    page.wait_for_function(
-        f"(name) => {{ const text = ({FIGURE})(name); return text !== undefined && ({condition}); }}",
-        arg=name,
-        timeout=SOON_MS,
-    )
+    """Wait until a number of the measurements is as wanted: JavaScript on `text`."""
+    with measurements(page):
+        page.wait_for_function(
+            f"(name) => {{ const text = ({FIGURE})(name); return text !== undefined && ({condition}); }}",
+            arg=name,
+            timeout=SOON_MS,
+        )

@@ -37,6 +37,8 @@ PIXEL = """([x, y]) => {
     return [...canvas.getContext("2d").getImageData(...at).data].slice(0, 3);
 }"""
 
+OPACITY = PIXEL.replace(".slice(0, 3)", "[3]")
+
 
 @pytest.fixture(scope="module")
 def echo() -> Iterator[ServerProcess]:
@@ -219,7 +221,7 @@ def test_layers_hide_fade_move_and_go_and_undo_brings_them_back(browser: Browser
         expect_colour(page, 0.5, 0.5, BLUE)
 
 
-def test_pictures_come_under_the_drawing_by_dialog_drop_and_paste(browser: Browser, echo: ServerProcess) -> None:
+def test_pictures_come_above_the_layer_in_use_by_dialog_drop_and_paste(browser: Browser, echo: ServerProcess) -> None:
     with drawing(browser, echo) as watched:
         page = watched.page
         press(page, "Red")
@@ -227,8 +229,11 @@ def test_pictures_come_under_the_drawing_by_dialog_drop_and_paste(browser: Brows
         with page.expect_file_chooser() as chooser:
             press(page, "Add a picture")
         chooser.value.set_files(picture_file())  # type: ignore[arg-type]
+        expect_colour(page, 0.5, 0.5, GREY_OF_PICTURE)
+        press(page, "Move Picture 2 down")
         expect_colour(page, 0.5, 0.2, GREY_OF_PICTURE)
         expect_colour(page, 0.5, 0.5, RED)
+        press(page, "Undo")
         press(page, "Undo")
         expect_colour(page, 0.5, 0.2, WHITE)
         hand_over(page, "drop", picture_file())
@@ -252,9 +257,12 @@ def test_zoom_and_pan_change_what_is_seen_and_not_what_is_sent(browser: Browser,
         page = watched.page
         stroke(page, (0.45, 0.5), (0.55, 0.5))
         expect_colour(page, 0.5, 0.5, BLACK)
+        tools = page.get_by_role("group", name="Drawing tools").get_by_role("button")
+        before = [tool.bounding_box() for tool in tools.all()]
         page.mouse.move(*at(page, 0.5, 0.5))
         page.mouse.wheel(0, -700)
-        expect(page.get_by_role("button", name="%, show all")).to_be_visible()
+        expect(page.get_by_role("button", name="%, show all")).to_be_enabled()
+        assert [tool.bounding_box() for tool in tools.all()] == before, "no tool has moved away"
         expect_colour(page, 0.4, 0.5, WHITE)
         press(page, "Red")
         # Near the pane's edge, which now shows the middle of the picture.
@@ -266,7 +274,7 @@ def test_zoom_and_pan_change_what_is_seen_and_not_what_is_sent(browser: Browser,
         page.keyboard.up(" ")
         expect(page.get_by_text("Frozen", exact=True)).to_be_hidden()
         page.keyboard.press("0")
-        expect(page.get_by_role("button", name="%, show all")).to_be_hidden()
+        expect(page.get_by_role("button", name="100 %, show all")).to_be_disabled()
 
 
 def test_the_keyboard_alone_draws(browser: Browser, echo: ServerProcess) -> None:
@@ -579,3 +587,22 @@ def test_a_picture_that_is_made_larger_shows_more_of_itself(browser: Browser, ec
                 .getImageData(100, 500, 200, 1).data.filter((_, index) => index % 4 === 0)).size"""
         )
         assert levels <= 4, "black and white, as in the file, not a smear of greys"
+
+
+def test_only_what_is_painted_is_restyled_and_the_paper_is_what_one_likes(
+    browser: Browser, echo: ServerProcess
+) -> None:
+    with drawing(browser, echo) as watched:
+        page = watched.page
+        press(page, "Red")
+        stroke(page, (0.3, 0.5), (0.7, 0.5))
+        page.get_by_text("Only me / behind me").click()
+        page.get_by_label("Restyle", exact=True).select_option("drawn")
+        page.get_by_label("Rest of the picture").select_option("green")
+        expect_colour(page, 0.5, 0.5, RED)
+        expect_colour(page, 0.5, 0.1, (0, 255, 0))
+        page.get_by_label("Rest of the picture").select_option("key")
+        page.wait_for_function(f"() => ({OPACITY})([0.5, 0.1]) === 0", timeout=SOON_MS)
+        expect_colour(page, 0.5, 0.5, RED)
+        page.get_by_label("Restyle", exact=True).select_option("off")
+        expect_colour(page, 0.5, 0.1, WHITE)

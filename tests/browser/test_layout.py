@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from .driver import DESKTOP, PHONE, SOON_MS, ServerProcess, opened, output, serving, start_camera
+from .driver import DESKTOP, PHONE, SOON_MS, ServerProcess, open_folds, opened, output, serving, start_camera
 
 pytestmark = pytest.mark.browser
 
@@ -20,6 +20,33 @@ SMALL = """() => [...document.querySelectorAll(
     .map((one) => [one.getAttribute("aria-label") ?? one.textContent, one.getBoundingClientRect()])
     .filter(([, { width, height }]) => Math.min(width, height) < 40)
     .map(([name, { width, height }]) => `${name}: ${width}×${height}`)"""
+OVERLAPS = """() => {
+    // What is to be seen of it: columns that are scrolled cut off what is outside of them.
+    const boxOf = (one) => {
+        let { left, top, right, bottom } = one.getBoundingClientRect();
+        for (let around = one.parentElement; around; around = around.parentElement) {
+            if (getComputedStyle(around).overflow === "visible") continue;
+            const cut = around.getBoundingClientRect();
+            [left, top] = [Math.max(left, cut.left), Math.max(top, cut.top)];
+            [right, bottom] = [Math.min(right, cut.right), Math.min(bottom, cut.bottom)];
+        }
+        return { left, top, right, bottom };
+    };
+    const seen = [...document.querySelectorAll(".panes button, .panes select, .panes label, header button")]
+        .filter((one) => one.checkVisibility() && one.getBoundingClientRect().width > 0)
+        .map((one) => [one, one.getAttribute("aria-label") ?? one.textContent.trim(), boxOf(one)]);
+    return seen.flatMap(([one, name, a], index) => seen.slice(index + 1)
+        .filter(([other]) => !one.contains(other) && !other.contains(one))
+        .filter(([, , b]) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2
+            && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2)
+        .map(([, other]) => `${name} and ${other}`));
+}"""
+SIZES = {
+    "tablet": (1024, 768),
+    "laptop, enlarged twice": (640, 400),
+    "phone on its side": (740, 360),
+    "phone": (390, 844),
+}
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +78,28 @@ def test_a_phone_in_line_has_everything_on_its_screen_in_every_language(browser:
         assert box(second.page, "header > :last-child")["x"] + box(second.page, "header > :last-child")["width"] <= 390
 
 
+@pytest.mark.parametrize(("width", "height"), SIZES.values(), ids=SIZES)
+def test_nothing_that_is_pressed_lies_over_another(
+    browser: Browser, echo: ServerProcess, width: int, height: int
+) -> None:
+    with opened(browser, echo.url, viewport={"width": width, "height": height}) as watched:
+        page = watched.page
+        assert page.evaluate(OVERLAPS) == [], "while it asks for a source"
+        page.get_by_role("button", name="Draw").click()
+        expect(page.get_by_role("button", name="Brush", exact=True)).to_be_visible()
+        assert page.evaluate(OVERLAPS) == [], "with the tools for drawing"
+        page.get_by_role("group", name="Input").get_by_role("button", name="Camera", exact=True).click()
+        expect(page.get_by_label("Mirror")).to_be_visible()
+        assert page.evaluate(OVERLAPS) == [], "with the camera's tools"
+
+
 def test_a_finger_can_hit_every_control(browser: Browser, echo: ServerProcess) -> None:
     with opened(browser, echo.url, **TOUCH) as watched:
         page = watched.page
         page.get_by_role("button", name="Draw").click()
         page.get_by_role("button", name="Save this look").click()
         page.get_by_role("button", name="Blend").click()
-        for fold in page.locator("summary:not(.layers *)").all():
-            fold.click()
+        open_folds(page)
         assert page.evaluate(SMALL) == []
         page.get_by_role("tab", name="Show").click()
         page.get_by_role("button", name="Add the prompt").click()
@@ -81,8 +122,9 @@ def test_the_output_stays_in_sight_while_a_phone_scrolls_to_the_settings(browser
 def test_a_phone_on_its_side_shows_both_pictures_at_once(browser: Browser, echo: ServerProcess) -> None:
     with opened(browser, echo.url, **ON_ITS_SIDE) as watched:
         start_camera(watched.page)
-        given, made = box(watched.page, ".pane .picture"), box(watched.page, ".output")
-        assert given["y"] == made["y"]
+        watched.page.get_by_role("button", name="Side by side").click()
+        given, made = box(watched.page, ".input"), box(watched.page, ".output")
+        assert given["y"] + given["height"] / 2 == pytest.approx(made["y"] + made["height"] / 2, abs=1)
         assert min(given["width"], made["width"]) > 220
         assert made["y"] + made["height"] <= PHONE["width"] + 1
         assert is_within_the_screen(watched.page)
@@ -108,5 +150,6 @@ def test_full_screen_shows_the_audience_nothing_but_pictures(browser: Browser, e
         page.wait_for_function("() => document.fullscreenElement !== null")
         expect(page.get_by_text("Panic: press P")).to_be_hidden()
         page.keyboard.press("p")
+        page.keyboard.press("l")
         page.keyboard.press("l")
         expect(page.locator(".wipe")).to_have_css("opacity", "0")

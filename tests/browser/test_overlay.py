@@ -75,3 +75,15 @@ def test_panic_and_bypass_reach_it_and_outlast_a_reload_of_the_page(browser: Bro
             expect(page.get_by_text("Bypass: the input is on air")).to_be_visible()
             wait_for_light(overlay.page, "> 0")
         assert watched.errors == []
+
+
+def test_it_holds_the_last_picture_and_shows_all_of_it_if_so_asked(browser: Browser) -> None:
+    with serving("--model", "echo:10") as server, opened(browser, server.url, viewport=DESKTOP) as watched:
+        start_camera(watched.page)
+        session = session_of(server)["session"]
+        with opened(browser, f"{server.url}overlay?session={session}&stall=hold&fit=contain") as overlay:
+            wait_for_alpha(overlay.page, 255)
+            expect(overlay.page.locator("canvas")).to_have_css("object-fit", "contain")
+            server.kill()
+            overlay.page.wait_for_timeout(7_000)  # without it, the picture is gone after five seconds
+            assert overlay.page.evaluate(ALPHA) == 255

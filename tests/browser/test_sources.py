@@ -109,11 +109,12 @@ def test_the_part_of_a_camera_that_is_sent_has_a_frame(browser: Browser, echo: S
         page = watched.page
         start_camera(page)
         frame = page.locator(".crop-frame").bounding_box()
-        pane = page.locator(".picture").first.bounding_box()
+        camera = page.locator(".picture.input").bounding_box()
         assert frame is not None
-        assert pane is not None
-        # 4:3 in a square pane: all of its width is seen, and three quarters of the pane is the square that is sent.
-        assert frame["width"] == pytest.approx(pane["width"] * 0.75, abs=2)
+        assert camera is not None
+        # 4:3, and all of it is seen: three quarters of its width is the square that is sent.
+        assert camera["width"] == pytest.approx(camera["height"] * 4 / 3, abs=2)
+        assert frame["width"] == pytest.approx(camera["width"] * 0.75, abs=2)
         assert frame["height"] == pytest.approx(frame["width"], abs=2)
 
 
@@ -227,7 +228,9 @@ def test_nothing_is_sent_while_the_tab_is_hidden_if_so_wished(browser: Browser, 
         page = watched.page
         start_camera(page)
         wait_for_figure(page, "sent", FLOWS)
+        page.get_by_role("button", name="Options").click()
         page.get_by_label("Pause while this tab is hidden").check()
+        page.keyboard.press("Escape")
         page.evaluate("() => Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
         wait_for_figure(page, "sent", "parseFloat(text) < 1")
         page.evaluate("() => { delete document.hidden; document.dispatchEvent(new Event('visibilitychange')); }")

@@ -118,7 +118,11 @@ def test_full_screen_shows_the_picture_alone(browser: Browser, echo: ServerProce
         start_camera(page)
         page.get_by_role("button", name="Full screen").click()
         page.wait_for_function("() => document.fullscreenElement !== null")
-        expect(page.get_by_role("button", name="Freeze")).to_be_hidden()
+        everywhere = "[.05, .5, .95].flatMap((x) => [.05, .5, .95].map((y) => [x * innerWidth, y * innerHeight]))"
+        page.wait_for_function(
+            f"() => {everywhere}.every(([x, y]) => document.elementFromPoint(x, y)?.closest(':fullscreen'))"
+        )
+        assert page.locator(":fullscreen button").locator("visible=true").count() == 0
         output_px = "document.querySelector('.picture.output').getBoundingClientRect().height"
         page.wait_for_function(f"() => Math.abs({output_px} - innerHeight) <= 2")
         page.locator("body").press("f")
@@ -130,10 +134,11 @@ def test_colours_and_layout_are_kept_over_a_reload(browser: Browser, echo: Serve
         page = watched.page
         page.get_by_role("button", name="Output only").click()
         page.get_by_role("button", name="Options").click()
-        page.get_by_label("Colours").select_option("Dark")
+        expect(page.locator("body")).to_have_css("color-scheme", "dark")
+        page.get_by_label("Colours").select_option("Light")
         page.reload()
         expect(page.get_by_role("button", name="Output only")).to_have_attribute("aria-pressed", "true")
-        expect(page.locator("body")).to_have_css("color-scheme", "dark")
+        expect(page.locator("body")).to_have_css("color-scheme", "light")
 
 
 def test_the_keys_are_shown_and_closed_by_keyboard(browser: Browser, echo: ServerProcess) -> None:
@@ -173,3 +178,112 @@ def test_picture_in_picture_opens_and_closes(browser: Browser, echo: ServerProce
         expect(button).to_have_attribute("aria-pressed", "false")
         page.wait_for_function("() => document.pictureInPictureElement === null")
         assert watched.errors == []
+
+
+def box(page: Page, selector: str) -> dict[str, float]:
+    found = page.locator(selector).bounding_box()
+    assert found is not None, f"{selector} is not to be seen"
+    return dict(found)
+
+
+def test_the_result_fills_the_stage_and_style_and_strength_are_above_the_fold(browser: Browser) -> None:
+    with (
+        serving("--model", "tiny", "--accelerate", "off") as server,
+        opened(browser, server.url, viewport={"width": 1280, "height": 720}) as watched,
+    ):
+        page = watched.page
+        expect(page.locator(".state[data-state=open]")).to_be_visible(timeout=2 * SOON_MS)
+        page.get_by_role("button", name="Camera").click()
+        stage = box(page, ".stage")
+        assert stage["height"] > 0.75 * 720
+        assert box(page, ".output")["height"] == pytest.approx(stage["height"], abs=1)
+        assert box(page, ".input")["width"] < stage["width"] / 3
+        for control in (page.get_by_role("group", name="Styles"), page.get_by_role("slider", name="Strength")):
+            expect(control).to_be_in_viewport(ratio=1)
+        expect(page.get_by_role("button", name="Panic")).to_be_in_viewport(ratio=1)
+
+
+def test_the_inset_is_moved_swapped_enlarged_and_hidden_and_all_of_it_is_kept(
+    browser: Browser, echo: ServerProcess
+) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        start_camera(page)
+        stage, before = box(page, ".stage"), box(page, ".input")
+        handle = page.get_by_role("button", name="Move the inset")
+        page.locator(".input").hover()
+        handle.hover()
+        page.mouse.down()
+        page.mouse.move(stage["x"] + stage["width"], stage["y"] + 5, steps=5)
+        page.mouse.up()
+        moved = box(page, ".input")
+        assert moved["x"] > before["x"] + 200
+        assert moved["y"] < before["y"] - 200
+        assert moved["x"] + moved["width"] <= stage["x"] + stage["width"]
+        handle.press("ArrowLeft")
+        assert box(page, ".input")["x"] < moved["x"]
+        handle.press("Enter")
+        assert box(page, ".input")["y"] > moved["y"] + 200, "the next corner is the lower right one"
+
+        page.get_by_role("button", name="Enlarge the inset").click()
+        assert box(page, ".input")["width"] > 1.5 * before["width"]
+        page.get_by_role("button", name="Swap input and output").click()
+        assert box(page, ".input")["width"] > box(page, ".output")["width"]
+        page.reload()
+        start_camera_again(page)
+        assert box(page, ".input")["width"] > box(page, ".output")["width"], "it is kept"
+        assert box(page, ".output")["x"] > stage["x"] + stage["width"] / 2, "its place too"
+        page.locator("body").press("x")
+        assert box(page, ".output")["width"] > box(page, ".input")["width"]
+
+        page.locator(".input").hover()
+        page.get_by_role("button", name="Hide the inset").click()
+        expect(page.locator(".input")).to_be_hidden()
+        assert_moves(page)
+        assert watched.errors == []
+
+
+def start_camera_again(page: Page) -> None:
+    """After a reload the camera goes on by itself where it may."""
+    expect(page.locator(".source-bar")).to_be_visible(timeout=SOON_MS)
+    expect(page.get_by_text("The restyled picture appears here.")).to_be_hidden(timeout=SOON_MS)
+
+
+def test_tab_swaps_on_a_stage_that_was_clicked_and_nobody_is_kept_there_by_the_keyboard(
+    browser: Browser, echo: ServerProcess
+) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        start_camera(page)
+        stage = box(page, ".stage")
+        page.mouse.click(stage["x"] + stage["width"] / 2, stage["y"] + 40)
+        page.keyboard.press("Tab")
+        expect(page.locator(".input")).to_have_attribute("data-spot", "main")
+        page.keyboard.press("Tab")
+        expect(page.locator(".input")).to_have_attribute("data-spot", "inset")
+        page.keyboard.press("Shift+Tab")
+        assert page.evaluate("document.activeElement.className") != "stage"
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            assert page.evaluate("document.activeElement.className") != "stage", "Tab alone never stops at the stage"
+        expect(page.locator(".input")).to_have_attribute("data-spot", "inset")
+
+
+def test_a_drawing_fills_the_stage_with_the_result_beside_it(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        page.get_by_role("button", name="Draw").click()
+        assert box(page, ".input")["height"] == pytest.approx(box(page, ".stage")["height"], abs=1)
+        expect(page.locator(".output")).to_have_attribute("data-spot", "inset")
+        for tool in ("Brush", "Undo", "New layer"):
+            expect(page.get_by_role("button", name=tool, exact=True)).to_be_in_viewport(ratio=1)
+
+
+def test_rewinding_moves_no_control(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        start_camera(page)
+        before = box(page, ".deck"), box(page, ".stage")
+        page.get_by_role("button", name="Rewind").click()
+        expect(page.get_by_role("slider", name="Moment")).to_be_visible()
+        assert (box(page, ".deck"), box(page, ".stage")) == before

@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import av
 import numpy as np
@@ -171,6 +172,21 @@ def test_fields_without_effect_say_why(browser: Browser, echo: ServerProcess) ->
         expect(watched.page.get_by_text("the scale does nothing here")).to_be_visible()
 
 
+def test_amount_stands_beside_the_strength_and_a_choice_of_guidance_only_where_there_is_one(
+    browser: Browser, echo: ServerProcess
+) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        page.get_by_role("slider", name="Amount").fill("1.3")
+        wait_for_param(page, echo, "amount", 1.3)
+        is_next = "(one) => one.nextElementSibling.contains(document.querySelector('#field-amount'))"
+        assert page.locator(".how-far:has(#field-strength)").evaluate(is_next)
+        expect(page.locator(".field:has(#field-amount)")).to_have_attribute("data-idle", "false")
+        page.get_by_text("More settings").click()
+        expect(page.get_by_text("the scale does nothing here")).to_be_visible()
+        expect(page.locator("#field-guidance")).to_have_count(0)
+
+
 def test_a_locked_seed_stays(browser: Browser, echo: ServerProcess) -> None:
     with opened(browser, echo.url, viewport=DESKTOP) as watched:
         page = watched.page
@@ -228,6 +244,8 @@ def test_a_recording_plays(browser: Browser, echo: ServerProcess, tmp_path: Path
         file = tmp_path / download.value.suggested_filename
         download.value.save_as(file)
         with av.open(str(file)) as video:
+            assert video.duration is not None
+            assert 1 < video.duration / av.time_base < 60, "it says how long it is"
             pictures = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
         assert len(pictures) >= 4, "two a second"
         assert pictures[-1].shape == (512, 1024 if both else 512, 3)
@@ -254,22 +272,44 @@ def test_the_past_can_be_scrubbed_and_its_look_taken(browser: Browser, echo: Ser
         assert watched.errors == []
 
 
+def use_controllers(page: Page) -> None:
+    page.evaluate(FAKE_MIDI)
+    page.get_by_role("tab", name="Show").click()
+    page.get_by_role("button", name="Use MIDI controllers").click()
+
+
+def learn(page: Page, name: str) -> None:
+    """Have the page wait for the knob or key of something."""
+    page.get_by_role("button", name=f"Learn {name}").click()
+    expect(page.get_by_role("button", name=f"Learn {name}")).to_have_text("Move a knob")
+
+
 def test_a_knob_is_learned_and_moves_its_setting(browser: Browser, echo: ServerProcess) -> None:
     with opened(browser, echo.url, viewport=DESKTOP) as watched:
         page = watched.page
-        page.evaluate(FAKE_MIDI)
-        page.get_by_role("tab", name="Show").click()
-        page.get_by_role("button", name="Use MIDI controllers").click()
-        page.get_by_role("button", name="Learn Strength").click()
-        expect(page.get_by_role("button", name="Learn Strength")).to_have_text("Move a knob")
+        use_controllers(page)
+        learn(page, "Strength")
         page.evaluate("turn(0xb0, 20, 64)")
         page.evaluate("turn(0xb0, 20, 127)")
         wait_for_param(page, echo, "strength", 1)
-        page.get_by_role("button", name="Learn Panic").click()
-        expect(page.get_by_role("button", name="Learn Panic")).to_have_text("Move a knob")
+        learn(page, "Panic")
         page.evaluate("turn(0x90, 36, 100)")
         page.evaluate("turn(0x90, 36, 100)")
         expect(page.get_by_text("Panic: press P")).to_be_visible()
+        assert watched.errors == []
+
+
+def test_a_key_calls_what_is_ready_made_and_takes_it_back(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        use_controllers(page)
+        learn(page, "Tunnel")
+        page.evaluate("turn(0x90, 40, 100)")
+        page.evaluate("turn(0x90, 40, 100)")
+        wait_for_param(page, echo, "feedback", 0.4)
+        page.evaluate("turn(0x90, 40, 100)")
+        wait_for_param(page, echo, "feedback", 0)
+        expect(page.get_by_role("button", name="Learn Only me")).to_have_count(0)
         assert watched.errors == []
 
 
@@ -278,6 +318,7 @@ def test_a_knob_moves_the_wipe_and_is_known_after_a_reload(browser: Browser, ech
         page = watched.page
         page.add_init_script(FAKE_MIDI)
         page.reload()
+        start_camera(page)
         page.get_by_role("button", name="Over the input").click()
         page.get_by_role("tab", name="Show").click()
         page.get_by_role("button", name="Use MIDI controllers").click()
@@ -286,6 +327,7 @@ def test_a_knob_moves_the_wipe_and_is_known_after_a_reload(browser: Browser, ech
         page.evaluate("turn(0xb0, 7, 127)")
         expect(page.get_by_role("slider", name="Wipe")).to_have_value("1")
         page.reload()
+        start_camera(page)
         page.wait_for_function("() => navigator.requestMIDIAccess && window.isHeard?.()")
         page.evaluate("turn(0xb0, 7, 0)")
         expect(page.get_by_role("slider", name="Wipe")).to_have_value("0")
@@ -305,9 +347,10 @@ def test_the_seed_changes_on_the_beat(browser: Browser, echo: ServerProcess) -> 
         until(lambda: param(echo, "seed"), lambda seed: seed != before, "the seed changes")
 
 
-def test_cues_follow_each_other_with_a_fade(browser: Browser, echo: ServerProcess) -> None:
+def test_the_server_goes_on_to_a_cue_when_the_page_is_closed(browser: Browser, echo: ServerProcess) -> None:
     with opened(browser, echo.url, viewport=DESKTOP) as watched:
         page = watched.page
+        start_camera(page)
         prompt(page).fill("one")
         wait_for_param(page, echo, "prompt", "one")
         page.get_by_role("tab", name="Show").click()
@@ -316,9 +359,46 @@ def test_cues_follow_each_other_with_a_fade(browser: Browser, echo: ServerProces
         page.get_by_label("Fade, s").fill("5")
         page.get_by_label("Hold, s").fill("60")
         page.get_by_role("button", name="Play").click()
-        blended = until(lambda: param(echo, "prompt"), lambda now: isinstance(now, list), "two prompts are blended")
-        assert {each["text"] for each in blended} == {"one", "two"}
-        wait_for_param(page, echo, "prompt", "two")
+        blended = until(
+            lambda: made_with(echo)["prompt"],
+            lambda now: not isinstance(now, str) and len(now) > 1,
+            "two prompts are blended",
+        )
+        on_its_way = session_of(echo)
+        assert watched.errors == []
+    path = f"sessions/{on_its_way['session']}"
+    closed = until(lambda: json.loads(fetched(echo, path)), lambda now: not now["connected"], "the page has gone")
+    over = until(lambda: json.loads(fetched(echo, path)), lambda now: now["gliding_s"] == 0, "the way is over")
+
+    assert {each["text"] for each in blended} == {"one", "two"}
+    assert on_its_way["params"]["prompt"] == "two"
+    assert 0 < closed["gliding_s"] < on_its_way["gliding_s"] < 5
+    assert over["params"] == on_its_way["params"]
+
+
+def made_with(server: ServerProcess) -> dict[str, Any]:
+    """The params that the newest picture was made with, as its snapshot tells them."""
+    return text_of(fetched(server, f"sessions/{session_of(server)['session']}/snapshot"))["params"]
+
+
+def fetched(server: ServerProcess, path: str) -> bytes:
+    with urlopen(f"{server.url}api/{path}") as answer:
+        return answer.read()
+
+
+def test_a_drawing_goes_on_to_change_while_its_params_glide(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        page.get_by_role("button", name="Draw").click()
+        wait_for_picture_of(page, echo, "seed", 0)
+        page.get_by_text("Motion").click()
+        page.get_by_role("slider", name="Transition").fill("3")
+        wait_for_param(page, echo, "transition_s", 3)
+        prompt(page).fill("ink")
+        blended = until(lambda: made_with(echo)["prompt"], lambda now: isinstance(now, list), "it glides")
+        shares = until(lambda: made_with(echo)["prompt"], lambda now: now not in (blended, ""), "it goes on to glide")
+        until(lambda: made_with(echo)["prompt"], lambda now: now == "ink", "the last picture is that of the target")
+        assert shares != blended
         assert watched.errors == []
 
 
@@ -378,6 +458,7 @@ def test_the_latency_is_plotted(browser: Browser, echo: ServerProcess) -> None:
     with opened(browser, echo.url, viewport=DESKTOP) as watched:
         page = watched.page
         start_camera(page)
+        page.keyboard.press("h")
         page.get_by_text("Latency over the last minute").click()
         expect(page.locator(".plot canvas")).to_be_visible(timeout=SOON_MS)
         expect(page.locator(".plot li", has_text="denoise")).to_have_text(re.compile(r"denoise \d+\.\d"))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.pictures import a_jpeg, pixels
-from tests.fakes.servers import RunningServer, a_config, running
+from tests.fakes.servers import RunningServer, a_config, load_seeing, running
 
 DOCS = Path(__file__).parents[2] / "docs"
 ADDRESS = "ws://127.0.0.1:8777/ws"
@@ -85,6 +85,17 @@ def test_array(server: RunningServer, capsys: pytest.CaptureFixture[str]) -> Non
 
     assert lines_of(code) <= 10
     assert capsys.readouterr().out == "(256, 256, 3) uint8\n"
+
+
+def test_picture_as_style(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wave.jpg").write_bytes(a_jpeg())
+    with running(a_config(), load_seeing) as server:
+        code = example("A picture as style", server)
+
+        exec(code, {})
+
+    assert lines_of(code) <= 10
 
 
 async def test_live_source(server: RunningServer, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ from realtime.client import (
 )
 from realtime.frame import Air, Format
 from tests.fakes.pictures import a_jpeg, encoded, pixels
-from tests.fakes.servers import RunningServer, a_config, echo_load, running
+from tests.fakes.servers import RunningServer, a_config, echo_load, load_seeing, running
 from tests.fakes.waiting import PATIENCE_S
 
 
@@ -107,6 +107,20 @@ async def test_patch_that_can_not_be_sent_is_refused_here_and_not_waited_for(
     assert (params["prompt"], params["version"], stream.connections) == ("comic", 1, 1)
 
 
+async def test_glide_tells_the_target_at_once_and_how_long_it_takes(server: RunningServer) -> None:
+    told: list[dict[str, Any]] = []
+    async with connect(server.websocket_url, on_message=told.append) as stream:
+        params = await stream.glide(5, prompt="ink", strength=0.7)
+        cut = await stream.glide(0, prompt="oil", strength=0.2)
+        with pytest.raises(RefusedError) as refused:
+            await stream.glide(61, prompt="neon")
+
+    glided, at_once = (message for message in told if message["type"] == "params")
+    assert (params["prompt"], params["transition_s"], cut["prompt"]) == ("ink", 0, "oil")
+    assert 4 < glided["gliding_s"] <= 5 and "gliding_s" not in at_once
+    assert refused.value.field == "transition_s"
+
+
 async def test_name_of_a_file_is_no_frame(server: RunningServer) -> None:
     async with connect(server.websocket_url) as stream:
         with pytest.raises(TypeError, match=r"bytes or an array of pixels, no str"):
@@ -163,7 +177,31 @@ async def test_array_is_sent_as_a_picture_and_comes_back_as_one(server: RunningS
     assert np.abs(picture.pixels().astype(int) - pixels(64, 64)).mean() < 12
 
 
-@pytest.mark.parametrize(("shape", "kind"), [((8, 8), "uint8"), ((8, 8, 3), "float32"), ((8, 8, 4), "uint8")])
+@pytest.mark.parametrize("output_format", ["jpeg", "png", "webp"])
+async def test_transparent_picture_comes_back_with_its_opacity(server: RunningServer, output_format: str) -> None:
+    key = np.zeros((64, 64), np.uint8)
+    key[:, :32] = 255
+    async with connect(server.websocket_url) as stream:
+        await stream.update(width=64, height=64, matte="drawn", beyond="key", output_format=output_format)
+        picture = await stream.restyle(np.dstack([pixels(64, 64), key]))
+        again = await stream.restyle(np.dstack([pixels(64, 64), key]))
+
+    assert picture.is_stacked is (output_format == "jpeg")
+    assert picture.rgba().shape == (64, 64, 4)
+    assert np.abs(picture.rgba()[..., 3].astype(int) - key).mean() <= 4
+    assert np.abs(picture.pixels()[:, :32].astype(int) - pixels(64, 64)[:, :32]).mean() < 12
+    assert again.is_repeat and again.is_stacked is picture.is_stacked
+
+
+async def test_opaque_picture_is_opaque(server: RunningServer) -> None:
+    async with connect(server.websocket_url) as stream:
+        await stream.update(width=64, height=64)
+        picture = await stream.restyle(pixels(64, 64))
+
+    assert (picture.rgba()[..., 3] == 255).all()
+
+
+@pytest.mark.parametrize(("shape", "kind"), [((8, 8), "uint8"), ((8, 8, 3), "float32"), ((8, 8, 2), "uint8")])
 async def test_array_that_is_no_picture_is_refused_here(
     server: RunningServer, shape: tuple[int, ...], kind: str
 ) -> None:
@@ -335,3 +373,29 @@ def test_client_needs_no_server_and_no_torch() -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# -- pictures for prompts ------------------------------------------------------------------------------------------
+
+
+async def test_picture_is_brought_and_named_and_brought_again_where_it_is_forgotten() -> None:
+    with running(a_config(resume_s=0), load_seeing) as server:
+        async with connect(server.websocket_url) as stream, asyncio.timeout(PATIENCE_S):
+            with pytest.raises(RefusedError, match="cut off"):
+                await stream.bring(encoded(pixels(), "PNG")[:60])
+            reference = await stream.bring(pixels(80, 64))
+            await stream.update(prompt=[{"picture": reference}, {"text": "ink"}], width=64, height=64)
+            server.service.references._kept.clear()
+            await cut(stream)
+            await stream.restyle(a_jpeg())
+            session = server.service.session(stream.session)
+
+            assert session is not None and session.params.pictures == {reference}
+            assert reference in server.service.references
+
+
+async def test_model_that_hears_words_refuses_pictures(server: RunningServer) -> None:
+    async with connect(server.websocket_url) as stream:
+        with pytest.raises(RefusedError, match="hears words"):
+            await stream.bring(pixels(64, 64))
+        assert (await stream.restyle(a_jpeg())).data

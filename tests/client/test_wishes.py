@@ -44,7 +44,7 @@ async def test_session_that_is_remembered_is_told_what_was_not_answered() -> Non
     waiting = wishes.patch({"prompt": "a"})
     wishes.command("freeze")
 
-    assert wishes.resumed(params(1)) == ([{"prompt": "a"}], [])
+    assert wishes.resumed(params(1)) == ([{"params": {"prompt": "a"}}], [])
     wishes.hear_params(params(2))
     assert await waiting == params(2)
 
@@ -56,9 +56,12 @@ async def test_new_session_is_told_everything_that_held() -> None:
     wishes.hear_params(params(2))
     for name in ("freeze", "black", "unfreeze", "explode"):
         wishes.command(name)
-    waiting = wishes.patch({"strength": 0.5})
+    waiting = wishes.patch({"strength": 0.5}, 3)
 
-    assert wishes.resumed(params(0)) == ([{"seed": 2, "prompt": "a"}, {"strength": 0.5}], ["unfreeze", "black"])
+    assert wishes.resumed(params(0)) == (
+        [{"params": {"seed": 2, "prompt": "a"}}, {"params": {"strength": 0.5}, "transition_s": 3}],
+        ["unfreeze", "black"],
+    )
     wishes.hear_params(params(1))
     assert not waiting.done()  # that was the answer to what was told again
     wishes.hear_params(params(2))

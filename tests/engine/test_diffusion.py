@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -18,9 +17,11 @@ from realtime.engine.regions import Call, Kind, Outputs
 from realtime.engine.rows import Finished
 from realtime.engine.sampler import PASS_THROUGH_STRENGTH, Sampler
 from realtime.engine.state import RungState
-from realtime.errors import EngineError, ModelError, ParamsError
+from realtime.engine.work import MATTE_WORK
+from realtime.errors import EngineError, ModelError
 from realtime.frame import STAGES, Failure, Result
-from realtime.params import Params, WeightedPrompt
+from realtime.params import GuidanceMode, Matte, Params
+from realtime.prompts import WeightedPrompt
 from tests.engine.tiny_models import (
     TOKENS,
     RecordingBackend,
@@ -28,6 +29,7 @@ from tests.engine.tiny_models import (
     make_job,
     make_model,
     make_params,
+    make_picky_model,
     make_picture,
     picture_of,
     run,
@@ -70,22 +72,47 @@ def test_frame_below_the_threshold_passes_through_unchanged() -> None:
 
 
 @pytest.mark.parametrize("guidance", list(Guidance))
-@pytest.mark.parametrize("scale", [1.0, 8.0])
-def test_cost_of_a_job_is_the_unet_rows_that_it_takes(guidance: Guidance, scale: float) -> None:
+@pytest.mark.parametrize("mode", list(GuidanceMode))
+@pytest.mark.parametrize(("scale", "steps"), [(1.0, 3), (8.0, 3), (8.0, 1)])
+def test_cost_of_a_job_is_the_unet_rows_that_it_takes(
+    guidance: Guidance, mode: GuidanceMode, scale: float, steps: int
+) -> None:
     engine, backend = make_engine(make_model(guidance=guidance, is_shared=True))
-    params = make_params(num_inference_steps=3, guidance_scale=scale)
+    params = make_params(num_inference_steps=steps, guidance_scale=scale, guidance=mode, amount=1.5)
 
     cost = engine.cost(params)
     run(engine, [make_job(params)])
 
-    assert cost.ticks == len(backend.rows_of_calls)
-    assert cost.work == params.width * params.height * backend.rows_of_calls[0]
+    assert cost.works == tuple(params.width * params.height * rows for rows in backend.rows_of_calls)
+
+
+def test_what_is_prepared_is_not_compiled_in_the_tick() -> None:
+    engine, _ = make_engine()
+    params = make_params(prompt="ink")
+
+    engine.prepare(make_job(params))
+    compiled = engine.recipes.compiled
+    run(engine, [make_job(params)])
+
+    assert compiled == engine.recipes.compiled == 1
 
 
 def test_frame_that_passes_through_costs_no_work() -> None:
     engine, _ = make_engine()
 
-    assert engine.cost(make_params(strength=0.0, num_inference_steps=4)) == RowCost(work=0, ticks=1)
+    assert engine.cost(make_params(strength=0.0, num_inference_steps=4)) == RowCost((0,))
+
+
+@pytest.mark.parametrize("matte", [Matte.PERSON, Matte.BACKGROUND])
+def test_finding_people_costs_its_share_of_a_row_in_the_last_tick(matte: Matte) -> None:
+    engine, _ = make_engine()
+    two, none = make_params(num_inference_steps=2), make_params(strength=0.0)
+
+    first, last = engine.cost(two).works
+    with_matte = [engine.cost(params.model_copy(update={"matte": matte})) for params in (two, none)]
+
+    assert with_matte == [RowCost((first, last + MATTE_WORK)), RowCost((MATTE_WORK,))]
+    assert engine.cost(two.model_copy(update={"matte": Matte.DRAWN})) == RowCost((first, last))
 
 
 def test_new_jobs_do_their_first_step_in_the_tick_that_admits_them() -> None:
@@ -158,7 +185,7 @@ def test_prompt_at_a_multiple_of_its_length_gives_the_same_picture() -> None:
 
     (once,) = run(engine, [job])
     longer = replace(recipe, prompt=recipe.prompt.repeated(3 * TOKENS))
-    engine.recipes.get = lambda params: longer  # type: ignore[method-assign]
+    engine.recipes.get = lambda params, references: longer  # type: ignore[method-assign]
     (thrice,) = run(engine, [job])
 
     np.testing.assert_allclose(picture_of(once).astype(int), picture_of(thrice), atol=1)
@@ -183,17 +210,9 @@ def test_more_jobs_than_free_rows_is_a_broken_caller() -> None:
 
 
 def test_refused_prompt_fails_its_own_frame_only() -> None:
-    model = make_model()
-    encode = model.prompt_encoder.encode
+    engine, _ = make_engine(make_picky_model())
 
-    def picky(prompt: Any) -> Any:
-        if prompt == "(":
-            raise ParamsError("a bracket is open", "prompt")
-        return encode(prompt)
-
-    model.prompt_encoder.encode = picky  # type: ignore[method-assign]
-    engine, _ = make_engine(model)
-
+    engine.prepare(make_job(make_params(prompt="(")))
     outcomes = run(engine, [make_job(make_params(prompt="("), 0), make_job(make_params(prompt="fox"), 1)])
 
     assert [type(outcome) for outcome in outcomes] == [Failure, Result]
@@ -267,7 +286,7 @@ def test_out_of_memory_fails_all_rows_and_the_engine_lives(monkeypatch: pytest.M
 def test_out_of_memory_for_a_recipe_fails_the_frames_that_are_new(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, _ = make_engine()
 
-    def too_much(params: Params) -> Recipe | None:
+    def too_much(params: Params, references: object) -> Recipe | None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with monkeypatch.context() as patch:
@@ -347,7 +366,7 @@ def test_recipe_is_made_once_for_equal_params_and_not_again_for_a_new_version() 
     recipes = [engine.recipes.get(params) for params in (first, second, make_params(prompt="fox", guidance_scale=5.0))]
 
     assert recipes[0] is recipes[1] is recipes[2]
-    assert Counter(model.prompt_encoder.encoded) == {"fox": 1}  # type: ignore[attr-defined]
+    assert model.prompt_encoder.texts_encoded == 1
 
 
 def test_noise_depends_on_seed_and_step_only() -> None:

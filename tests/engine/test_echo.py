@@ -105,4 +105,4 @@ def test_nothing_stays_behind() -> None:
 def test_every_job_costs_the_same() -> None:
     engine = EchoEngine()
 
-    assert engine.cost(Params()) == engine.cost(Params(width=1024, strength=0.0)) == RowCost(1, 1)
+    assert engine.cost(Params()) == engine.cost(Params(width=1024, strength=0.0)) == RowCost((1,))

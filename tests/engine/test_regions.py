@@ -11,10 +11,21 @@ from torch.utils._pytree import tree_leaves
 
 from realtime.engine import Guidance
 from realtime.engine.backend import EagerBackend
-from realtime.engine.denoisers.denoiser import ConcatDenoiser, Conditions, Denoiser, ImageLatents, RowEncoder
+from realtime.engine.denoisers.denoiser import ConcatDenoiser, Conditions, Denoiser
 from realtime.engine.diffusion import DiffusionEngine
-from realtime.engine.regions import EncodeRegion, Inputs, Kind, Outputs, Regions, StepRegion, to_pictures, to_pixels
+from realtime.engine.regions import (
+    Call,
+    EncodeRegion,
+    Inputs,
+    Kind,
+    Outputs,
+    Regions,
+    StepRegion,
+    to_pictures,
+    to_pixels,
+)
 from realtime.engine.state import CallShape
+from realtime.params import Matte
 from tests.engine.tiny_models import make_job, make_model, make_params, run
 
 
@@ -26,20 +37,40 @@ class Answers(Denoiser):
 
 
 def test_step_of_each_row_is_linear_in_its_own_numbers() -> None:
-    x, noise = torch.randn(3, 4, 8, 8), torch.randn(3, 4, 8, 8)
-    steps = torch.tensor([[i, 0.5, 2.0, 3.0, 0.1 * i, 1.0 + i] for i in range(3)])
+    x, noise, source, anchor = torch.randn(4, 3, 4, 8, 8).unbind()
+    steps = torch.tensor([[i, 0.5, 2.0, 3.0, 0.1 * i, 0.2 * i, 0.3 * i, 4.0, 5.0, 1.0 + i] for i in range(3)])
     told = torch.tensor([[1.0], [2.0], [3.0], [50.0], [60.0]])  # rows, then the second rows of the last two
 
-    after = StepRegion(Answers(), guided=2)(x, steps, noise, told=told)["x"]
+    outputs = StepRegion(Answers(), guided=2)(x, steps, noise, source, anchor, told=told)
+    without = StepRegion(Answers(), guided=2)(x, steps, noise, source, told=told)
 
     for i in range(3):
-        t, kin, kx, km, kz, guidance = steps[i]
+        t, kin, kx, km, kz, ks, ka, px, pm, guidance = steps[i]
         first = 10 * kin * x[i] + t + told[i]
-        m = first
+        m, next_anchor = first, anchor[i]
         if i > 0:
             second = 10 * kin * x[i] + t + told[2 + i]
-            m = second + guidance * (first - second)
-        torch.testing.assert_close(after[i], kx * x[i] + km * m + kz * noise[i], atol=1e-4, rtol=1e-5)
+            m, next_anchor = second + guidance * (first - second), px * x[i] + pm * second
+        expected = kx * x[i] + km * m + kz * noise[i] + ks * source[i]
+        torch.testing.assert_close(without["x"][i], expected, atol=1e-4, rtol=1e-5)
+        torch.testing.assert_close(outputs["x"][i], expected + ka * anchor[i], atol=1e-4, rtol=1e-5)
+        torch.testing.assert_close(outputs["anchor"][i], next_anchor, atol=1e-4, rtol=1e-5)
+    assert without.keys() == {"x"}
+
+
+def test_source_that_counts_for_nothing_changes_no_bit() -> None:
+    x, noise, m = torch.randn(3, 2, 4, 8, 8).unbind()
+    steps = torch.tensor([[499.0, 0.5, 2.0, 3.0, 0.1, 0.0, 0.0, 4.0, 5.0, 1.0]] * 2)
+
+    class Fixed(Answers):
+        takes_source = False
+
+        def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+            return m
+
+    for source in (x, 1e30 * x, -0.0 * x):
+        after = StepRegion(Fixed(), guided=0)(x, steps, noise, source, source)["x"]
+        assert torch.equal(after, 2.0 * x + 3.0 * m + steps[0, 4] * noise)
 
 
 class Watching(Answers):
@@ -54,38 +85,36 @@ class Watching(Answers):
         return super().forward(sample, timestep, conditions)
 
 
-def test_image_latents_stand_behind_the_noisy_ones_in_second_rows_too() -> None:
+def test_source_stands_behind_the_noisy_latents_in_second_rows_too() -> None:
     unet = Watching()
-    x, image_latents, steps = torch.ones(1, 4, 8, 8), 7 * torch.ones(2, 4, 8, 8), torch.ones(1, 6)
+    x, steps = torch.ones(2, 4, 8, 8), torch.ones(2, 10)
+    source = torch.stack([7 * torch.ones(4, 8, 8), 8 * torch.ones(4, 8, 8)])
 
-    StepRegion(ConcatDenoiser(unet), guided=1)(x, steps, x, told=torch.ones(2, 1), image_latents=image_latents)
+    StepRegion(ConcatDenoiser(unet), guided=1)(x, steps, x, source, told=torch.ones(3, 1))
 
-    assert unet.seen[0].shape == (2, 8, 8, 8) and (unet.seen[0][:, 4:] == 7).all()
+    assert unet.seen[0].shape == (3, 8, 8, 8)
+    assert unet.seen[0][:, 4:].amax((1, 2, 3)).tolist() == unet.seen[0][:, 4:].amin((1, 2, 3)).tolist() == [7, 8, 8]
+
+
+def test_unet_that_does_not_take_the_source_is_not_told_it() -> None:
+    class Told(Answers):
+        def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+            assert conditions.keys() == {"told"}
+            return super().forward(sample, timestep, conditions)
+
+    x = torch.ones(1, 4, 8, 8)
+
+    StepRegion(Told(), guided=0)(x, torch.ones(1, 10), x, x, told=torch.ones(1, 1))
 
 
 def test_start_mixes_latents_and_noise_row_by_row() -> None:
     pictures = torch.full((2, 8, 8, 3), 255, dtype=torch.uint8)
     noise, start = torch.randn(2, 3, 8, 8), torch.tensor([[0.5, 2.0], [1.0, 0.0]])
 
-    outputs = EncodeRegion(lambda pixels: pixels, RowEncoder())(pictures, start, noise)
+    outputs = EncodeRegion(lambda pixels: pixels)(pictures, start, noise)
 
-    assert outputs.keys() == {"x"} and (outputs["x"][1] == 1).all()
+    assert (outputs["source"] == 1).all() and (outputs["x"][1] == 1).all()
     torch.testing.assert_close(outputs["x"][0], 0.5 + 2 * noise[0])
-
-
-def test_what_a_row_encoder_makes_of_a_picture_is_encoded_beside_its_latents() -> None:
-    class Brightness(RowEncoder):
-        def forward(self, pixels: torch.Tensor, latents: torch.Tensor) -> dict[str, torch.Tensor]:
-            return {"hint": pixels.mean((1, 2, 3))[:, None], "halved": latents}
-
-    pictures = torch.stack([torch.zeros(8, 8, 3), torch.full((8, 8, 3), 255)]).to(torch.uint8)
-    x, start = torch.ones(2, 3, 8, 8), torch.ones(2, 2)
-
-    outputs = EncodeRegion(lambda pixels: pixels / 2, Brightness())(pictures, start, x)
-
-    assert outputs["hint"].tolist() == [[-1], [1]]
-    torch.testing.assert_close(outputs["halved"], outputs["x"] - 1)
-    assert ImageLatents()(pictures, x)["image_latents"] is x
 
 
 def test_every_value_of_a_byte_survives_the_way_to_pixels_and_back() -> None:
@@ -99,7 +128,18 @@ def test_a_region_is_made_once() -> None:
 
     assert regions.region(Kind.STEP, 1) is regions.region(Kind.STEP, 1)
     assert regions.region(Kind.STEP, 0) is not regions.region(Kind.STEP, 1)
-    assert regions.region(Kind.ENCODE, 0) is regions.region(Kind.ENCODE, 1)
+    assert regions.region(Kind.DECODE, 0, ("x",)) is regions.region(Kind.DECODE, 0, ("x",))
+
+
+def test_names_of_the_inputs_are_a_region_s_form_in_any_order() -> None:
+    columns = {name: [torch.zeros(1)] for name in ("x", "steps", "noise")}
+    one, other = Call(Kind.STEP, 64, 64, 1, 0, columns), Call(Kind.STEP, 64, 64, 1, 0, dict(reversed(columns.items())))
+    more = Call(Kind.STEP, 64, 64, 1, 0, {**columns, "hint": [torch.zeros(1)]})
+    regions = Regions.of_model(make_model())
+
+    assert one.shape == other.shape != more.shape
+    assert regions.region_for(one.shape) is regions.region_for(other.shape)
+    assert regions.region_for(one.shape) is not regions.region_for(more.shape)
 
 
 class OnDevice(TorchDispatchMode):
@@ -149,22 +189,22 @@ def test_no_region_leaves_the_device(options: dict[str, Any], is_folded: bool, m
     monkeypatch.setattr("realtime.engine.regions.is_foldable", lambda unet: is_folded)
     model = make_model(**options)
     backend = EagerBackend(model)
-    calls: list[tuple[Kind, int, Inputs]] = []
+    calls: list[tuple[CallShape, Inputs]] = []
 
     def answer(call: CallShape, inputs: Inputs) -> Any:
-        calls.append((Kind(call.kind), call.guided, inputs))
-        return backend.regions.region(Kind(call.kind), call.guided)
+        calls.append((call, inputs))
+        return backend.regions.region_for(call)
 
     monkeypatch.setattr(backend, "answer", answer)
-    params = make_params(num_inference_steps=2, guidance_scale=3.0)
+    params = make_params(num_inference_steps=2, guidance_scale=3.0, matte=Matte.PERSON)
     run(DiffusionEngine(model, backend), [make_job(params)])
 
-    operations: dict[Kind, int] = {}
-    for kind, guided, inputs in calls:
-        region = backend.regions.region(kind, guided).to("meta")
+    operations: dict[str, int] = {}
+    for call, inputs in calls:
+        region = backend.regions.region_for(call).to("meta")
         on_meta = {name: tensor.to("meta") for name, tensor in inputs.items()}
         with torch.no_grad(), OnDevice() as device:  # inference mode would show less of what is called
             results: Outputs = region(**on_meta)
-        operations[kind] = device.operations
+        operations[call.kind] = device.operations
         assert all(result.device.type == "meta" for result in results.values())
     assert operations.keys() == set(Kind) and min(operations.values()) > 3

@@ -67,9 +67,9 @@ def table_run(
 ) -> list[torch.Tensor]:
     x = table.start[0] * latents + table.start[1] * noise[0]
     seen = []
-    for i, (_, kin, kx, km, kz) in enumerate(table.steps.tolist()):
+    for i, (_, kin, kx, km, kz, ks, *_) in enumerate(table.steps.tolist()):
         seen.append(kin * x)
-        x = kx * x + km * outputs[i] + kz * noise[(i + 1) % len(noise)]
+        x = kx * x + km * outputs[i] + kz * noise[(i + 1) % len(noise)] + ks * latents
     return [*seen, x]
 
 
@@ -148,10 +148,11 @@ def test_a_perfect_model_gives_back_the_clean_latents(kind: Sampler, prediction:
         Prediction.SAMPLE: latents,
     }[prediction]
 
-    _, kin, kx, km, _ = table.steps[0]
+    _, kin, kx, km, *_, px, pm = table.steps[0]
     x = table.start[0] * latents + table.start[1] * noise
 
     np.testing.assert_allclose(kin * x, alpha * latents + beta * noise, atol=1e-12)
+    np.testing.assert_allclose(px * x + pm * output, latents, atol=1e-12)
     np.testing.assert_allclose(kx * x + km * output, latents, atol=0.15 if kind is Sampler.TCD else 1e-6)
 
 

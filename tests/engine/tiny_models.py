@@ -17,39 +17,42 @@ from realtime.engine.backend import PlainBackend
 from realtime.engine.diffusion import DiffusionEngine, DiffusionPending
 from realtime.engine.models.family import SD, SDXL
 from realtime.engine.models.load import Model
-from realtime.engine.models.prompt import Conditioning
+from realtime.engine.models.prompt import Conditioning, PromptEncoder
 from realtime.engine.regions import Call, Kind, Outputs, Regions
 from realtime.engine.sampler import NoiseSchedule, Prediction, Sampler
 from realtime.engine.state import RungState
+from realtime.errors import ParamsError
 from realtime.frame import Failure, Format, Frame, Job, Result
-from realtime.params import OutputFormat, Params, WeightedPrompt
+from realtime.params import OutputFormat, Params
+from realtime.prompts import Prompt
 
+FRAME_KINDS = (Kind.ENCODE, Kind.STEP, Kind.DECODE)
+"""The regions that every frame passes."""
 TOKENS, WIDTH = 7, 16
 SD_BETAS: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 SMALL: dict[str, Any] = {"width": 64, "height": 64, "output_format": OutputFormat.PNG}
 
 
-class Prompts:
+class Prompts(PromptEncoder):
     """Stands for the prompt encoder: each text has its own random embeddings, as many chunks as BREAK makes of it."""
 
     def __init__(self, pooled: bool) -> None:
+        super().__init__((), (), encode_prompt=encode_nothing, dtype=torch.float32)
         self._pooled = pooled
-        self.encoded: list[Any] = []
-        self._known: dict[Any, Conditioning] = {}
 
-    def encode(self, prompt: str | tuple[WeightedPrompt, ...]) -> Conditioning:
-        self.encoded.append(prompt)
-        if prompt not in self._known:
-            self._known[prompt] = self._draw(prompt)
-        return self._known[prompt]
-
-    def _draw(self, prompt: str | tuple[WeightedPrompt, ...]) -> Conditioning:
+    def _encode_text(self, prompt: str) -> Conditioning:
         generator = torch.Generator().manual_seed(zlib.crc32(repr(prompt).encode()))
-        embeds = torch.randn(1, TOKENS * (1 + str(prompt).count("BREAK")), WIDTH, generator=generator)
+        embeds = torch.randn(1, TOKENS * (1 + prompt.count("BREAK")), WIDTH, generator=generator)
         return Conditioning(embeds, torch.randn(1, WIDTH, generator=generator) if self._pooled else None)
 
-    def encode_negative(self, prompt: str) -> Conditioning:
-        return self.encode(f"not {prompt}")
+    def encode_negative(self, prompt: Prompt) -> Conditioning:
+        if isinstance(prompt, str):
+            return self.encode(f"not {prompt}")
+        return self.encode(tuple(part.model_copy(update={"text": f"not {part.text}"}) for part in prompt))
+
+
+def encode_nothing(*arguments: Any) -> Any:
+    raise AssertionError("there is no text encoder")
 
 
 def make_model(
@@ -71,13 +74,12 @@ def make_model(
     """
     make = shared_networks if is_shared else make_networks
     unet, vae = make(family, concat_source, latent_channels, guidance is Guidance.EMBEDDED)
-    prompt_encoder: Any = Prompts(pooled=family == "sdxl")
     model = Model(
         name=f"tiny random {family}",
         family={"sd": SD, "sdxl": SDXL}[family],
         unet=unet,
         vae=vae,
-        prompt_encoder=prompt_encoder,
+        prompt_encoder=Prompts(pooled=family == "sdxl"),
         latent_channels=latent_channels,
         latent_scale_px=8,
         concat_source=concat_source,
@@ -90,6 +92,20 @@ def make_model(
     )
     if is_shared and unet not in _SHARED_REGIONS:
         _SHARED_REGIONS[unet] = Regions.of_model(model)
+    return model
+
+
+def make_picky_model() -> Model:
+    """A model that can't encode an open bracket."""
+    model = make_model()
+    encode = model.prompt_encoder.encode
+
+    def picky(prompt: Any) -> Any:
+        if prompt == "(":
+            raise ParamsError("a bracket is open", "prompt")
+        return encode(prompt)
+
+    model.prompt_encoder.encode = picky  # type: ignore[method-assign]
     return model
 
 

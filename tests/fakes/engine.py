@@ -10,7 +10,7 @@ from realtime.engine import EngineInfo, RowCost
 from realtime.engine.hearing import Heard, Note
 from realtime.engine.state import RungState
 from realtime.errors import FrameError
-from realtime.frame import Failure, Job, Result
+from realtime.frame import Failure, Job, Order, Result
 from realtime.params import Params
 
 from .clock import FakeClock
@@ -28,6 +28,7 @@ class ScriptedPending:
     finished_ns: int = 0
     error: Exception | None = None
     failures: frozenset[int] = frozenset()
+    preparing_ns: dict[int, int] = field(default_factory=dict[int, int])
 
     @property
     def jobs(self) -> Sequence[Job]:
@@ -93,13 +94,19 @@ class ScriptedEngine:
 
     def cost(self, params: Params) -> RowCost:
         """Pixels; a frame of strength 0 passes through, as in a real engine."""
-        return RowCost(params.width * params.height, self._steps) if params.strength else RowCost(0, 1)
+        return RowCost((params.width * params.height,) * self._steps if params.strength else (0,))
 
     def hear(self, params: Params) -> Heard:
         """A word that is called unheard is not heard, which costs nothing else."""
         if "unheard" not in str(params.prompt):
             return Heard()
         return Heard("", "", (("prompt", Note("cut", "unheard", "not heard: “unheard”")),))
+
+    def when_broken(self, call: Callable[[], None]) -> None:
+        self.breaks = call
+
+    def prepare(self, order: Order) -> None:
+        """Takes no time."""
 
     def tick(self, admitted: Sequence[Job]) -> ScriptedPending:
         with self._changed:
@@ -115,6 +122,10 @@ class ScriptedEngine:
                 self._finish()
         self.tick_hook()
         return pending
+
+    def forget(self, session: str) -> None:
+        assert all(job.session != session for job, _ in self._rows), f"{session} is forgotten while it has rows"
+        self.note(f"forget {session}")
 
     def close(self) -> None:
         self.closed.set()

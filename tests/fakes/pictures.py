@@ -7,10 +7,9 @@ import io
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-Pixels = npt.NDArray[np.uint8]
+from realtime.pixels import Pixels
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -10,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psutil
@@ -28,8 +29,8 @@ from .waiting import PATIENCE_S
 
 
 def a_config(**fields: Any) -> Config:
-    """The echo engine on a free port of this machine, forgetting sessions at once."""
-    return Config(**{"model": "echo", "port": 0, "resume_s": 0.0, **fields})
+    """The echo engine on a free port of this machine, forgetting sessions at once, without decoders' processes."""
+    return Config(**{"model": "echo", "port": 0, "resume_s": 0.0, "decoder_process": "off", **fields})
 
 
 def echo_load(**options: Any) -> Load:
@@ -41,6 +42,13 @@ def echo_load(**options: Any) -> Load:
     return load
 
 
+def load_seeing(config: Config, progress: Progress) -> Engine:
+    """Loads an echo engine that hears pictures, and does nothing with them."""
+    engine = EchoEngine(max_rows=config.max_rows)
+    engine.info = replace(engine.info, hears_pictures=True)
+    return engine
+
+
 @dataclass
 class ServerProcess:
     """`realtime serve` in a process of its own."""
@@ -48,6 +56,7 @@ class ServerProcess:
     process: subprocess.Popen[str]
     url: str
     said: str
+    environment: dict[str, str]
 
     @property
     def websocket_url(self) -> str:
@@ -81,9 +90,9 @@ def serving(*flags: str, model: str = "echo") -> Iterator[ServerProcess]:
     try:
         assert process.stdout is not None
         said = process.stdout.readline()
-        found = re.search(r"http://\S+", said)
+        found = re.search(r"https?://\S+", said)
         assert found, said
-        yield ServerProcess(process, found[0], said)
+        yield ServerProcess(process, found[0], said, dict(os.environ))
     finally:
         process.kill()
         process.wait()
@@ -96,7 +105,7 @@ class RunningServer:
     """The whole server in a thread of its own, on a real socket."""
 
     def __init__(self, config: Config, load: Load, token: str | None = None) -> None:
-        self.app: FastAPI = create_app(config, load, token)
+        self.app: FastAPI = create_app(config, load, token, back_off_s=(0.0,))
         self.server: Server = make_server(self.app, config)
         self._socket: socket.socket = listen(config)
         self.port: int = self._socket.getsockname()[1]

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from realtime.bench.pictures import photo_like
 from realtime.media.stillness import NOISE_MAX, Stillness
 from realtime.media.thumbnail import CELLS, Thumbnail, thumbnail
+from realtime.pixels import Pixels
 
 pytestmark = pytest.mark.slow
 
-Pixels = npt.NDArray[np.uint8]
 ASTRONAUT = Path(__file__).parents[1] / "data" / "frames" / "astronaut.jpg"
 SECOND = 30
 LEARNING = 5

@@ -183,7 +183,7 @@ def test_row_without_work_goes_into_a_full_tick_and_keeps_nobody_out() -> None:
 
 def test_tick_that_failed_is_paid_for_and_teaches_nothing() -> None:
     accounts = Accounts(max_rows=8)
-    accounts.enter(1, User(), 100, ticks=2)
+    accounts.enter(1, User(), (100, 100))
     for _ in range(MEASURED):
         accounts.settle(accounts.charge(), 3, is_whole=False)
 
@@ -201,13 +201,22 @@ def full_accounts() -> Accounts[User]:
 
 def test_rows_in_flight_are_in_the_next_tick() -> None:
     accounts = full_accounts()
-    accounts.enter(1, User(), 100, ticks=3)
+    accounts.enter(1, User(), (100, 100, 100))
     accounts.charge()
 
     assert not accounts.limit().try_add(100, 2)
     assert accounts.limit().try_add(100, 1)
     accounts.leave(1)
     assert accounts.limit().try_add(100, 8)
+
+
+def test_row_is_in_each_tick_with_the_work_that_it_has_there() -> None:
+    accounts = full_accounts()
+    accounts.enter(1, User(), (200, 100))
+
+    works = [accounts.charge().work for _ in range(3)]
+
+    assert works == [200, 100, 100], "one that stays longer than expected works on"
 
 
 def test_now_and_then_a_tick_takes_all_there_are_to_see_what_that_costs_by_now() -> None:

@@ -53,7 +53,7 @@ class Hall:
         admitted = [user for user in order if limit.try_add(user.work, user.ticks)]
         for user in admitted:
             self.left[user] = (number := next(self.numbers), user.ticks)
-            self.accounts.enter(number, user, user.work, user.ticks)
+            self.accounts.enter(number, user, (user.work,) * user.ticks)
         self.idle_ticks += bool(waiting) and not self.left
         self._work()
         return [user.name for user in admitted]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -28,8 +29,16 @@ from tests.fakes.waiting import PATIENCE_S
 class User:
     """A session of the scheduler, its connection, and what has arrived there."""
 
-    def __init__(self, scheduler: Scheduler, name: str, *, joined: bool = True) -> None:
-        self.session = Session(name, Params(), 2**22, scheduler.ring)
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        name: str,
+        *,
+        joined: bool = True,
+        params: Params | None = None,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.session = Session(name, params or Params(), 2**22, clock=clock)
         self.arrived = threading.Event()
         self.channel: Channel = self.session.attach(self.arrived.set)
         self._seq = 0
@@ -300,6 +309,79 @@ def test_what_a_row_costs_is_the_engines_to_say() -> None:
 
     plain, guided = (scheduler.rate_with([Params(width=256, height=256, guidance_scale=scale)]) for scale in (1, 8))
     assert plain == guided < MOST_FPS
+
+
+# -- sessions that are over ----------------------------------------------------------------------------------------
+
+
+def test_engine_forgets_a_session_that_is_removed_though_no_frame_waits_anywhere() -> None:
+    engine = ScriptedEngine(synchronous=True)
+    scheduler = Scheduler(engine)
+    user, other = User(scheduler, "a"), User(scheduler, "b")
+
+    with running(scheduler, engine):
+        for one in (user, other):
+            one.send()
+            one.answer()
+        scheduler.remove(user.session)
+        engine.wait_for(lambda engine: "forget a" in engine.notes)
+        other.send()
+        other.answer()
+
+    assert [note for note in engine.notes if note.startswith("forget")] == ["forget a"]
+
+
+def test_session_is_forgotten_behind_its_last_row_and_before_the_next_of_its_name() -> None:
+    engine = ScriptedEngine(steps=2, synchronous=True)
+    scheduler = Scheduler(engine)
+    old = User(scheduler, "a")
+    new = User(scheduler, "a", joined=False)
+    old.send()
+    new.skip_to(10)
+
+    def replace() -> None:
+        if len(engine.ticks) == 1:
+            scheduler.remove(old.session)
+            scheduler.add(new.session)
+            new.send()
+
+    engine.tick_hook = replace
+    with running(scheduler, engine):
+        assert new.answer() == 11
+
+    assert [seqs(jobs) for jobs in engine.ticks] == [[1], [], [11], []]
+    notes = [note for note in engine.notes if note != "collect"]
+    assert notes == ["tick", "tick", "forget a", "tick", "tick"]
+
+
+# -- sessions that go on elsewhere -----------------------------------------------------------------------------------
+
+
+def test_session_that_moves_is_forgotten_and_then_served_by_the_next_behind_all_that_was_under_way() -> None:
+    engine, other = ScriptedEngine(steps=2, synchronous=True), ScriptedEngine(synchronous=True)
+    scheduler, heir = Scheduler(engine), Scheduler(other)
+    user = User(scheduler, "a")
+    answered: list[int] = []
+
+    def then() -> None:
+        answered.append(user.channel.last_delivered)
+        engine.notes.append("moved")
+        heir.add(user.session)
+
+    def move() -> None:
+        if len(engine.ticks) == 1:
+            scheduler.remove(user.session, then)
+            user.send()
+
+    engine.tick_hook = move
+    user.send()
+    with running(scheduler, engine), running(heir, other):
+        while user.answer() < 2:  # the first may have been replaced by then
+            pass
+
+    assert answered == [1]
+    assert [seqs(jobs) for jobs in (*engine.ticks, *other.ticks)] == [[1], [], [2]]
+    assert engine.notes[-2:] == ["forget a", "moved"]
 
 
 # -- rows in flight ------------------------------------------------------------------------------------------------
@@ -603,3 +685,13 @@ def test_engine_that_breaks_in_collect_ends_run_with_its_error(error: Exception)
         engine.wait_for(lambda engine: "collect" in engine.notes)
 
     assert life.error is error
+
+
+def test_engine_that_breaks_while_no_frame_comes_is_asked_why() -> None:
+    engine = ScriptedEngine()
+    scheduler = Scheduler(engine)
+    engine.tick_error = EngineError("its process is gone")
+    engine.breaks()
+
+    with pytest.raises(EngineError, match="its process is gone"):
+        scheduler.run()

@@ -91,3 +91,29 @@ def test_older_job_under_way_does_not_unseat_the_newer_reference() -> None:
     gate.settled(1, Delivery.REFUSED)
 
     assert gate.judge(job(3, WHITE)) is Judgement.FOLLOW
+
+
+def rested(gate: StillGate, params: Params, first: int, level: float = BLACK) -> int:
+    """Number of frames alike that are run from this one on, before one is a repeat."""
+    for number in range(first, first + 100):
+        if gate.judge(job(number, level, params)) is not Judgement.RUN:
+            return number - first
+        assert not gate.is_still
+        gate.run(job(number, level, params))
+        gate.settled(number, Delivery.SENT)
+    raise AssertionError("it never rests")
+
+
+@pytest.mark.parametrize("calm", [0.0, 0.1, 1.0])
+def test_calm_picture_is_repeated_once_it_has_come_to_rest_and_not_before(calm: float) -> None:
+    params = Params(calm=calm)
+    gate = a_gate()
+
+    assert rested(gate, params, 1) == 1 + params.frames_to_rest
+    assert rested(gate, params, 200) == 0
+    assert rested(gate, params, 300, WHITE) == 1 + params.frames_to_rest
+    assert rested(gate, Params(calm=calm, prompt="other"), 400, WHITE) == 1 + params.frames_to_rest
+
+
+def test_less_calm_comes_to_rest_sooner() -> None:
+    assert [Params(calm=calm).frames_to_rest for calm in (0.0, 0.01, 0.5, 1.0)] == [0, 1, 10, 20]

@@ -145,7 +145,7 @@ def a_scheduler_that_knows(
     engine = ScriptedEngine(clock=clock)
     scheduler = Scheduler(engine, clock=clock)
     for rows, duration_ms in tick_ms.items():
-        scheduler._accounts.costs.note(rows * engine.cost(Params()).work, duration_ms * MS)
+        scheduler._accounts.costs.note(rows * engine.cost(Params()).first, duration_ms * MS)
     a, b = (Session(name, Params(), 2**22) for name in "ab")
     for session in (a, b):
         session.attach(lambda: None)

@@ -26,7 +26,7 @@ def http_client(base_url: str = "", **options: Any) -> httpx2.AsyncClient:
     """For plain HTTP on this machine: without proxies, and without the authorities' certificates, whose reading takes
     longer than most tests do.
     """
-    return httpx2.AsyncClient(base_url=base_url, timeout=PATIENCE_S, trust_env=False, verify=False, **options)
+    return httpx2.AsyncClient(base_url=base_url, timeout=PATIENCE_S, trust_env=False, **{"verify": False, **options})
 
 
 @dataclass(frozen=True)

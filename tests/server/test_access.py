@@ -12,9 +12,13 @@ from starlette.types import Message, Receive, Scope, Send
 
 from realtime.config import Config
 from realtime.server import access
-from realtime.server.access import COOKIE, SECURITY_HEADERS, WRONG_TOKEN_S, Access, host_name
+from realtime.server.access import REFUSED_S, SECURITY_HEADERS, Access, host_name
+from realtime.server.budget import Budgets
+from realtime.server.credentials import COOKIE, Credentials
+from realtime.server.tickets import Tickets, new_key
 
 TOKEN = "t0ken-of-this-test"
+TICKETS = Tickets(new_key())
 OWN = "127.0.0.1:8777"
 
 
@@ -43,6 +47,7 @@ async def ask(
     subprotocols: tuple[str, ...] = (),
     token: str | None = None,
     config: dict[str, Any] | None = None,
+    client: str | None = None,
     **headers: str | None,
 ) -> Answer:
     """One request through the middleware. `headers` are names with _ for -; host is the server's own by default."""
@@ -69,8 +74,9 @@ async def ask(
         "server": ("127.0.0.1", 8777),
         "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in given_headers.items() if v is not None],
         "subprotocols": list(subprotocols),
+        "client": (client, 50000) if client is not None else None,
     }
-    await Access(app, Config(**(config or {})), token)(scope, receive, send)
+    await Access(app, Config(**(config or {})), Credentials(token, TICKETS))(scope, receive, send)
     return answer
 
 
@@ -241,11 +247,11 @@ async def test_whoever_brings_a_wrong_token_waits_for_the_answer_and_nobody_else
 ) -> None:
     await ask(token=TOKEN, authorization="Bearer wrong")
     await connect(token=TOKEN, subprotocols=("realtime.v1", "token.wrong"))
-    assert waits == [WRONG_TOKEN_S] * 2
+    assert waits == [REFUSED_S] * 2
 
     await ask(token=TOKEN)
     await ask(token=TOKEN, authorization=f"Bearer {TOKEN}")
-    assert waits == [WRONG_TOKEN_S] * 2
+    assert waits == [REFUSED_S] * 2
 
 
 async def test_browser_that_offers_a_wrong_token_gets_its_subprotocol_so_that_it_reads_the_code() -> None:
@@ -341,6 +347,29 @@ async def test_lifespan_passes() -> None:
     async def nowhere(message: Message) -> None:
         pass
 
-    await Access(app, Config(), TOKEN)({"type": "lifespan"}, nothing, nowhere)
+    await Access(app, Config(), Credentials(TOKEN, TICKETS))({"type": "lifespan"}, nothing, nowhere)
 
     assert seen == [{"type": "lifespan"}]
+
+
+# -- floods --------------------------------------------------------------------------------------------------------
+
+
+async def test_address_that_asks_too_often_is_refused_and_another_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = Budgets(0.001, 2 / 0.001, access.ADDRESSES_MAX)
+    monkeypatch.setattr(access, "Budgets", lambda *limits: shared)
+    monkeypatch.setattr(access, "REFUSED_S", 0.0)
+
+    statuses = [
+        (await ask(client=client)).status
+        for client in ("198.51.100.1", "198.51.100.1", "198.51.100.1", "198.51.100.2", "2001:db8::1", "2001:db8::2")
+    ]
+    refused = await ask(client="198.51.100.1")
+    socket = await connect(client="2001:db8::3", subprotocols=())
+    unknown = [(await ask()).status for _ in range(5)]
+
+    assert statuses == [200, 200, 429, 200, 200, 200]
+    assert (refused.reached, refused.headers["retry-after"]) == (False, "1")
+    assert [message["type"] for message in socket.messages] == ["websocket.accept", "websocket.close"]
+    assert (socket.messages[1]["code"], socket.reached) == (1013, False)
+    assert set(unknown) == {200}

@@ -25,8 +25,9 @@ from realtime.engine import Engine, Progress
 from realtime.engine.echo import EchoEngine
 from realtime.errors import ConfigError, ModelError
 from realtime.frame import Job
-from realtime.server.app import serve
+from realtime.server.app import Announced, serve
 from realtime.server.engine_host import Load
+from realtime.server.engine_host import State as HostState
 from realtime.server.http import http_settings, listen
 from realtime.server.protocols import WebSocketProtocol
 from tests.fakes.frames import a_message
@@ -51,11 +52,11 @@ class Served:
     """`serve` in a thread: the address that it says, and the code that it ends with."""
 
     def __init__(self, config: Config, load: Load) -> None:
-        self._said: queue.Queue[str] = queue.Queue()
+        self._said: queue.Queue[Announced] = queue.Queue()
         self._codes: queue.Queue[int] = queue.Queue()
         self.thread = threading.Thread(target=lambda: self._codes.put(serve(config, load, self._said.put)))
         self.thread.start()
-        self.address = self._said.get(timeout=PATIENCE_S)
+        self.address = self._said.get(timeout=PATIENCE_S).address
 
     def code(self) -> int:
         code = self._codes.get(timeout=PATIENCE_S)
@@ -111,13 +112,13 @@ async def test_with_restarts_sessions_and_who_watches_them_live_on_with_another_
             await viewer.text("ready")
             await peer.patch(prompt="ink")
             await peer.websocket.send(a_message(1))
-            failed = await peer.text("error")
-            dropped = await peer.text("dropped")
-            await until(lambda: server.service.host.life is None)
+            await until(lambda: server.service.host.state is HostState.AWAY)
             away = await http.get("/readyz")
             config = (await http.get("/api/config")).json()
             session = (await http.get("/api/sessions/s")).json()
-            await peer.websocket.send(a_message(2))  # nobody listens: it waits
+            assert session["watching"] == {"websocket": 1, "mjpeg": 1, "whep": 0}
+            await peer.websocket.send(a_message(2))  # nobody listens: it waits, and the one before not any more
+            dropped = await peer.text("dropped")
             async with dialled(server.websocket_url) as newcomer:
                 loading = await newcomer.text("loading")
                 gate.set()
@@ -125,10 +126,11 @@ async def test_with_restarts_sessions_and_who_watches_them_live_on_with_another_
                 part = await anext(aiter(stream.aiter_bytes()))
                 await newcomer.text("ready")
 
-    assert (failed["code"], failed["seq"], dropped["seqs"]) == ("engine_failed", 1, [1])
-    assert (away.status_code, loading["stage"], config["ready"], config["rung"]) == (503, "starting", False, None)
+    assert (dropped["reason"], dropped["seqs"]) == ("engine_restarted", [1])
+    assert (away.status_code, away.text) == (503, "away: another engine, as ZeroDivisionError\n")
+    assert (loading["stage"], config["ready"], config["rung"]) == ("another engine, as ZeroDivisionError", False, None)
     assert (session["connected"], session["params"]["prompt"]) == (True, "ink")
-    assert session["stats"]["rung"] == "no engine: starting"
+    assert session["stats"]["rung"] == "no engine: another engine, as ZeroDivisionError"
     assert (answer.seq, seen.seq) == (2, 2)
     assert part
 
@@ -136,9 +138,7 @@ async def test_with_restarts_sessions_and_who_watches_them_live_on_with_another_
 async def test_engine_that_breaks_once_more_than_it_may_ends_the_process_with_exit_code_1() -> None:
     served = Served(a_config(engine_restarts=1), breaks_on_the_first_frame)
     async with connected(served.address.replace("http", "ws") + "ws") as peer:
-        await peer.websocket.send(a_message(1))
-        await peer.text("error", code="engine_failed")
-        await peer.websocket.send(a_message(2))
+        await peer.websocket.send(a_message(1))  # which the second engine gets too
         assert await peer.closed() == 1011
 
     assert await asyncio.to_thread(served.code) == 1

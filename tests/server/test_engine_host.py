@@ -14,9 +14,10 @@ import pytest
 
 from realtime.config import Config
 from realtime.engine import Engine, Progress
+from realtime.engine.state import RungState
 from realtime.errors import ConfigError, EngineError, ModelError
 from realtime.params import Params
-from realtime.server.engine_host import EngineHost, Load, Stage, State
+from realtime.server.engine_host import SETTLED_S, EngineHost, Load, Stage, State
 from realtime.session import Session
 from tests.fakes.engine import ScriptedEngine
 from tests.fakes.frames import a_frame
@@ -119,7 +120,7 @@ async def test_engine_that_breaks_while_running_fails_loudly(
     host.start()
     await until(host, lambda host: host.state is State.READY)
     assert host.life is not None
-    session = Session("s", Params(), 2**22, host.life.scheduler.ring)
+    session = Session("s", Params(), 2**22)
     host.life.scheduler.add(session)
 
     session.offer(session.attach(lambda: None), a_frame())
@@ -193,8 +194,9 @@ async def breaks(host: EngineHost) -> None:
     assert host.life is not None
     engine: Any = host.life.engine
     engine.tick_error = EngineError("broken")
-    session = Session("s", Params(), 2**22)  # without a bell: it may outlive the engine, and must not hold it
+    session = Session(f"s{id(engine)}", Params(), 2**22)
     host.life.scheduler.add(session)
+    session.served_by(lambda: None)  # it may outlive the engine, and must not hold it: a placement sees to that
     session.offer(session.attach(lambda: None), a_frame())
     host.life.scheduler.ring()
     del engine
@@ -205,21 +207,24 @@ async def test_engine_that_breaks_is_loaded_again_as_often_as_is_allowed() -> No
     lives: list[tuple[State, bool]] = []
     engines = Engines()
     host = EngineHost(
-        a_config(engine_restarts=2), engines, on_life=lambda life: lives.append((host.state, life is not None))
+        a_config(engine_restarts=2),
+        engines,
+        on_life=lambda life: lives.append((host.state, life is not None)),
+        back_off_s=(0.0,),
     )
     host.start()
     for _ in range(3):
         engines.gate.release()
         await breaks(host)
 
-    assert lives == [(State.READY, True), (State.LOADING, False)] * 2 + [(State.READY, True), (State.FAILED, False)]
+    assert lives == [(State.READY, True), (State.AWAY, False)] * 2 + [(State.READY, True), (State.FAILED, False)]
     assert isinstance(host.error, EngineError)
 
 
 async def test_engine_is_gone_before_the_next_one_is_loaded(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "realtime.server.engine_host")  # what is kept of a log holds the error's frames
     engines = Engines()
-    host = EngineHost(a_config(engine_restarts=1), engines)
+    host = EngineHost(a_config(engine_restarts=1), engines, back_off_s=(0.0,))
     host.start()
     engines.gate.release()
     await breaks(host)
@@ -230,21 +235,67 @@ async def test_engine_is_gone_before_the_next_one_is_loaded(caplog: pytest.LogCa
     assert engines.left_over == [None]
 
 
-async def test_engine_that_cannot_be_loaded_again_fails() -> None:
-    engines = Engines()
+class Gone(Engines):
+    """After the first engine there is none any more, until `is_back`."""
 
-    def load(config: Config, progress: Progress) -> Engine:
-        if engines.made:
+    is_back = False
+
+    def __call__(self, config: Config, progress: Progress) -> Engine:
+        if self.made and not self.is_back:
+            assert self.gate.acquire(timeout=PATIENCE_S)
             raise ModelError("the folder is gone")
-        return engines(config, progress)
+        return super().__call__(config, progress)
 
-    host = EngineHost(a_config(engine_restarts=5), load)
+
+async def test_engine_that_cannot_be_loaded_again_says_why_and_is_tried_again() -> None:
+    engines = Gone()
+    host = EngineHost(a_config(engine_restarts=5), engines, back_off_s=(0.0,))
     host.start()
     engines.gate.release()
+    await breaks(host)
+    assert host.away is not None and (host.away.reason, host.away.tries) == ("broken", 0)
+    since_ns = host.away.since_ns
+    for tries in (1, 2):
+        engines.gate.release()
+        await until(host, lambda host, tries=tries: host.away is not None and host.away.tries == tries)
+        assert (host.away.reason, host.away.since_ns) == ("the folder is gone", since_ns)
+        assert host.state is State.AWAY
+    engines.is_back = True
+    engines.gate.release()
+    engines.gate.release()
+    await until(host, lambda host: host.state is State.READY)
+    await host.stop()
+
+    assert (host.away, host.error) == (None, None)
+
+
+async def test_engine_that_cannot_be_loaded_again_as_often_as_is_allowed_fails() -> None:
+    engines = Gone()
+    host = EngineHost(a_config(engine_restarts=2), engines, back_off_s=(0.0,))
+    host.start()
+    for _ in range(3):
+        engines.gate.release()
     await breaks(host)
     await until(host, lambda host: host.state is State.FAILED)
 
     assert isinstance(host.error, ModelError)
+
+
+@pytest.mark.parametrize(
+    ("fields", "often"), [({}, 0), ({"engine_process": True}, 9), ({"engine_process": True, "engine_restarts": 1}, 1)]
+)
+def test_engine_with_a_process_is_loaded_again_without_end_by_default(fields: dict[str, Any], often: int) -> None:
+    restarts = EngineHost(a_config(**fields))._restarts
+
+    assert sum(restarts.next_s(0.0) is not None for _ in range(9)) == often
+
+
+def test_engine_that_breaks_in_a_row_is_loaded_later_each_time() -> None:
+    restarts = EngineHost(a_config(engine_restarts=9))._restarts
+
+    waits_s = [restarts.next_s(lived_s) for lived_s in (100.0, 1.0, 0.0, 1.0, 1.0, SETTLED_S, 0.0)]
+
+    assert waits_s == [0, 1, 2, 4, 4, 0, 1]
 
 
 async def test_broken_engine_that_cannot_be_closed_either_is_replaced_all_the_same() -> None:
@@ -253,7 +304,7 @@ async def test_broken_engine_that_cannot_be_closed_either_is_replaced_all_the_sa
             raise OSError("nothing to close")
 
     made = [Stuck(), ScriptedEngine()]
-    host = EngineHost(a_config(engine_restarts=1), lambda config, progress: made.pop(0))
+    host = EngineHost(a_config(engine_restarts=1), lambda config, progress: made.pop(0), back_off_s=(0.0,))
     host.start()
     await breaks(host)
     await until(host, lambda host: host.state is State.READY)
@@ -264,7 +315,7 @@ async def test_broken_engine_that_cannot_be_closed_either_is_replaced_all_the_sa
 
 async def test_host_that_is_stopped_while_an_engine_is_replaced_stays_stopped() -> None:
     engines = Engines()
-    host = EngineHost(a_config(engine_restarts=1), engines)
+    host = EngineHost(a_config(engine_restarts=1), engines, back_off_s=(0.0,))
     host.start()
     engines.gate.release()
     await breaks(host)
@@ -275,3 +326,61 @@ async def test_host_that_is_stopped_while_an_engine_is_replaced_stays_stopped() 
     assert host.state is State.STOPPED
     assert not host._thread.is_alive()
     assert host.error is None
+
+
+async def breaks_with(host: EngineHost, sessions: int) -> None:
+    """As `breaks`, with a frame of each of so many sessions."""
+    await until(host, lambda host: host.state is State.READY)
+    assert host.life is not None
+    engine: Any = host.life.engine
+    engine.tick_error = EngineError("broken")
+    for number in range(sessions):
+        session = Session(f"s{number}", Params(), 2**22)
+        host.life.scheduler.add(session)
+        session.offer(session.attach(lambda: None), a_frame())
+    host.life.scheduler.ring()
+    await until(host, lambda host: host.state is not State.READY)
+
+
+class OnRungs:
+    """Loads engines on the fastest of two rungs that is not to be avoided."""
+
+    def __init__(self) -> None:
+        self.avoided: list[tuple[str, ...]] = []
+
+    def __call__(self, config: Config, progress: Progress) -> Engine:
+        self.avoided.append(config.avoid_rungs)
+        engine = ScriptedEngine()
+        name = next(name for name in ("openvino", "eager") if name not in config.avoid_rungs)
+        engine.info = replace(engine.info, rung=RungState(name, name, avoided=config.avoid_rungs))
+        return engine
+
+
+async def test_engine_that_breaks_twice_on_a_rung_is_loaded_without_it_and_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    load, away = OnRungs(), list[str]()
+    host = EngineHost(a_config(engine_restarts=4), load, back_off_s=(0.0,))
+    host._on_life = lambda life: away.append(host.away.reason) if host.away is not None else None
+    host.start()
+    for _ in range(3):  # both sessions' frames, the first's alone, the second's alone
+        await breaks_with(host, 2)
+    await until(host, lambda host: host.state is State.READY)
+
+    assert load.avoided == [(), (), (), ("openvino",)]
+    assert away == ["broken", "broken", "broken; again on openvino, so the next engine goes without it"]
+    assert "engines broke again on openvino: it is left out from now on" in caplog.messages
+    assert host.life is not None and host.life.engine.info.rung.avoided == ("openvino",)
+    await host.stop()
+
+
+async def test_rung_is_not_blamed_for_what_one_sessions_frames_break() -> None:
+    load = OnRungs()
+    host = EngineHost(a_config(engine_restarts=4), load, back_off_s=(0.0,))
+    host.start()
+    await breaks_with(host, 1)
+    await breaks_with(host, 1)
+    await until(host, lambda host: host.state is State.READY)
+
+    assert load.avoided == [(), (), ()]
+    await host.stop()

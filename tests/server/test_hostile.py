@@ -21,7 +21,7 @@ from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from realtime.frame import Format
-from realtime.params import BLEND_MAX_CHARS
+from realtime.prompts import BLEND_MAX_CHARS
 from tests.fakes.frames import a_message
 from tests.fakes.pictures import encoded
 from tests.fakes.servers import ServerProcess, a_config, echo_load, running, serving

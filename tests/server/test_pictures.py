@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from realtime.frame import Air, Format, Result, Stamps
 from realtime.media import codec
@@ -33,6 +37,21 @@ async def test_pixels_are_encoded_as_their_params_want(output_format: OutputForm
 
     assert kind.name.lower() == output_format.value
     assert Format.sniff(data) is kind
+
+
+async def test_who_can_not_take_a_transparent_picture_apart_gets_it_on_black() -> None:
+    key = np.zeros((64, 64), np.uint8)
+    key[:, :32] = 255
+    result = replace(unencoded(output_format=OutputFormat.PNG), key=key)
+    pictures = Pictures()
+
+    transparent, flat = [await pictures.encoded(result, on_black=on_black) for on_black in (False, True)]
+
+    image = np.asarray(Image.open(io.BytesIO(flat[1])))
+    assert Image.open(io.BytesIO(transparent[1])).mode == "RGBA"
+    assert image.shape == (64, 64, 3)
+    assert image[:, 32:].max() == 0
+    np.testing.assert_array_equal(image[:, :32], pixels()[:, :32])
 
 
 async def test_many_viewers_cost_one_encoding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from realtime.server import protocols
-from realtime.server.budget import Budget
+from realtime.server.budget import Budget, Budgets
 from realtime.server.protocols import (
     BODY_PIECES_MAX,
     FRAMES_PER_SECOND,
@@ -291,3 +291,11 @@ def test_budget_refills_with_time_and_no_further_than_its_span() -> None:
     now_s = 100.0
     assert budget.spend(20) == 0
     assert budget.spend(1) == pytest.approx(0.1)
+
+
+def test_budgets_share_nothing_and_those_used_last_are_kept() -> None:
+    budgets = Budgets(1, 1, most=2, clock=lambda: 0.0)
+
+    assert [budgets.spend(name, 1) for name in "aab"] == [0, 1, 0]
+    assert budgets.spend("a", 0) == 1
+    assert [budgets.spend(name, 1) for name in "cb"] == [0, 0], "b was used before a"

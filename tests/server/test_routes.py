@@ -94,8 +94,9 @@ async def test_sessions_tell_who_is_on(http: httpx2.AsyncClient, peer: Peer) -> 
 
     (session,) = (await http.get("/api/sessions")).json()["sessions"]
 
-    assert set(session) == {"session", "connected", "frozen", "params", "stats", "heard"}
-    assert (session["session"], session["connected"], session["frozen"]) == ("here", True, False)
+    fields = {"session", "worker", "connected", "frozen", "air", "watching", "params", "gliding_s", "stats", "heard"}
+    assert set(session) == fields
+    assert (session["session"], session["worker"], session["connected"], session["frozen"]) == ("here", 0, True, False)
     assert session["params"]["width"] == 64
     assert session["stats"]["rung"] == str(EchoEngine().info.rung), "the sentence"
     assert (await http.get("/api/sessions/here")).json().keys() == session.keys()
@@ -131,6 +132,20 @@ async def test_patch_changes_params_and_the_client_is_told(http: httpx2.AsyncCli
     assert answer.json()["params"] == told["params"]
     assert told["params"]["prompt"] == "ink"
     assert picture.params_version == told["params"]["version"]
+
+
+async def test_patch_has_a_transition_of_its_own_and_all_see_how_long_it_still_takes(
+    http: httpx2.AsyncClient, peer: Peer
+) -> None:
+    answer = await http.patch("/api/sessions/here", json={"params": {"prompt": "ink"}, "transition_s": 30})
+    told = await peer.text("params")
+    refused = await http.patch("/api/sessions/here", json={"params": {"prompt": "oil"}, "transition_s": 61})
+    session = (await http.get("/api/sessions/here")).json()
+
+    assert 0 < session["gliding_s"] <= answer.json()["gliding_s"] <= told["gliding_s"] <= 30
+    assert (refused.status_code, refused.json()["field"]) == (422, "transition_s")
+    assert session["params"]["prompt"] == "ink"
+    assert session["params"]["transition_s"] == 0
 
 
 async def test_refused_patch_names_the_field(http: httpx2.AsyncClient, peer: Peer) -> None:

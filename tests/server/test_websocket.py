@@ -19,6 +19,7 @@ from realtime.engine.echo import EchoEngine
 from realtime.engine.state import RungState
 from realtime.errors import FrameError
 from realtime.frame import Format, Job
+from realtime.glide import shares_of
 from realtime.params import Params
 from realtime.server import connection, viewers, websocket
 from tests.fakes.engine import ScriptedEngine
@@ -26,7 +27,7 @@ from tests.fakes.frames import a_message
 from tests.fakes.pictures import a_jpeg, encoded, pixels
 from tests.fakes.servers import RunningServer, a_config, echo_load, running
 from tests.fakes.waiting import PATIENCE_S, until
-from tests.server.peer import connected, dialled
+from tests.server.peer import connected, dialled, http_client
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,7 @@ async def test_first_message_is_ready_with_all_its_fields(server: RunningServer)
         "limits": {"max_message_bytes": 4 * 2**20, "max_pixels": 2048 * 2048, "max_sessions": 20},
         "window": 2,
         "guidance": "none",
+        "mattes": ["off", "drawn"],
         "air": "on_air",
     }
     assert message["session"]
@@ -538,3 +540,75 @@ async def test_what_is_heard_otherwise_than_written_is_told_also_to_who_comes_ba
                     await heard.wait()
 
     assert [(message["version"], message["notes"][0]["text"]) for message in told] == [(1, "unheard"), (1, "unheard")]
+
+
+# -- transitions ---------------------------------------------------------------------------------------------------
+
+
+class Watched:
+    """An echo server that keeps the params of each frame that its engine got."""
+
+    def __init__(self) -> None:
+        self.made_with: list[Params] = []
+        self.load = echo_load(fault=lambda job: self.made_with.append(job.params))
+
+    def shares(self) -> list[float]:
+        """How much of the prompt "ink" there was in each frame."""
+        return [shares_of(params.prompt).get("ink", 0.0) for params in self.made_with]
+
+
+async def test_transition_of_a_page_that_is_closed_ends_on_the_server() -> None:
+    watched = Watched()
+    with running(a_config(resume_s=30), watched.load) as server:
+        async with connected(server.websocket_url, session="show") as camera:
+            await camera.restyle(1)
+            async with http_client(server.url) as page:
+                body = {"params": {"prompt": "ink", "strength": 0.9}, "transition_s": 0.3}
+                answer = (await page.patch("/api/sessions/show", json=body)).json()
+            told = await camera.text("params")
+            seq = 2
+            while watched.made_with[-1].strength != 0.9:
+                await camera.restyle(seq, a_jpeg(seed=seq % 64))
+                seq += 1
+            rests = len(watched.made_with)
+            await camera.restyle(seq)
+
+    strengths = [params.strength for params in watched.made_with]
+    assert answer["params"]["prompt"] == told["params"]["prompt"] == "ink"
+    assert 0 < told["gliding_s"] <= 0.3
+    assert strengths == sorted(strengths) and len(set(strengths)) > 3
+    assert watched.shares() == sorted(watched.shares())
+    assert [type(params) for params in watched.made_with[rests - 1 :]] == [Params, Params]
+    assert watched.made_with[-1].prompt == "ink"
+    assert {params.version for params in watched.made_with[1:]} == {told["params"]["version"]}
+
+
+async def test_who_comes_back_in_the_middle_of_a_transition_finds_it_where_the_clock_says() -> None:
+    watched = Watched()
+    with running(a_config(resume_s=30), watched.load) as server:
+        async with connected(server.websocket_url, session="show") as page:
+            await page.say(type="params", params={"prompt": "ink"}, transition_s=60)
+            await page.text("params")
+        async with dialled(server.websocket_url, session="show") as page:
+            ready = await page.text("ready")
+            await page.restyle(1)
+            await page.say(type="params", params={"prompt": "oil"}, transition_s=0)
+            await page.text("params")
+            await page.restyle(2)
+        async with dialled(server.websocket_url, session="show") as page:
+            rested = await page.text("ready")
+
+    assert ready["params"]["prompt"] == "ink" and 0 < ready["gliding_s"] < 60
+    assert watched.made_with[0].version == ready["params"]["version"]
+    assert watched.shares()[0] < 0.5
+    assert watched.made_with[1].prompt == "oil"
+    assert "gliding_s" not in rested
+
+
+@pytest.mark.parametrize("seconds", [-1, 61, "soon", [], True])
+async def test_transition_that_is_none_is_refused_by_name(server: RunningServer, seconds: object) -> None:
+    async with connected(server.websocket_url) as peer:
+        await peer.say(type="params", params={"seed": 5}, transition_s=seconds)
+        error = await peer.text("error")
+
+    assert (error["code"], error["field"]) == ("invalid_params", "transition_s")

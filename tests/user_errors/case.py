@@ -17,7 +17,7 @@ from fastapi import HTTPException
 MOST_CHARS = 400
 JARGON = re.compile(
     r"Traceback|\b[A-Z][a-z]\w*(?:Error|Exception|Warning)\b|<class |\bat 0x|\bErrno\b|pydantic|validation error"
-    r"|\bInput should\b|\bNoneType\b|\bcodec can't\b|\btorch\.\w+\.|state_dict|\bself\b"
+    r"|\bInput should\b|\bNoneType\b|\bcodec can't\b|\btorch\.\w+\.|state_dict|(?<!--tls )\bself\b"
 )
 """What only somebody who reads the source knows."""
 

@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,12 @@ OPTIONS = [
         variable("REALTIME_LORAS", "a,b"),
     ),
     Case("port: must be a whole number, not 'http'", "port", variable("REALTIME_PORT", "http")),
+    Case("--avoid-rung off names no rung: --accelerate off avoids all", "--avoid-rung", option(avoid_rungs=("off",))),
+    Case(
+        "give --accelerate graphs or --avoid-rung graphs, not both",
+        "--avoid-rung",
+        option(accelerate="graphs", avoid_rungs=("graphs",)),
+    ),
 ]
 
 FILES = [
@@ -296,6 +303,17 @@ CACHE = (doctor.Path, "home", lambda: Path("my-cache"))
 TRITON = (toolchain.importlib.util, "find_spec", lambda name: True)
 NO_FILES = (doctor.resources, "files", lambda name: Path())
 
+
+def predicted(program: str) -> tuple[object, str, Any]:
+    """A program that predicts the speed."""
+    return doctor, "FORECAST", (sys.executable, "-c", program)
+
+
+def idle(load: float) -> tuple[object, str, Any]:
+    """Processes that have waited for a core in the last minute."""
+    return doctor.os, "getloadavg", lambda: (load, 0.0, 0.0)
+
+
 MACHINE = [
     Case(
         "python: 3.10.1: 3.11 or newer is needed",
@@ -360,6 +378,33 @@ MACHINE = [
         found(doctor.hub_cache, (doctor.shutil, "disk_usage", lambda _: mock.Mock(free=2**30)), CACHE),
     ),
     Case(
+        "speed: embedded model, frames a second: 256×256 2, 384×384 0.89, 512×512 0.5 (eager); "
+        "slow: see the notes above, or use a GPU",
+        "256×256 2",
+        found(doctor.speed, predicted("""print('{"rung": "eager", "side_px": 256, "frame_ms": 500}')"""), idle(0.1)),
+    ),
+    Case(
+        "speed: embedded model, frames a second: 256×256 2, 384×384 0.89, 512×512 0.5 (eager); "
+        "slow: other programs kept 3.0 of 4 cores busy: end them and ask again",
+        "3.0 of 4 cores",
+        found(
+            doctor.speed,
+            predicted("""print('{"rung": "eager", "side_px": 256, "frame_ms": 500}')"""),
+            idle(3.0),
+            (doctor.os, "cpu_count", lambda: 4),
+        ),
+    ),
+    Case(
+        "speed: the embedded model can't be run: no module named torch",
+        "torch",
+        found(doctor.speed, predicted("raise SystemExit('no module named torch')")),
+    ),
+    Case(
+        "speed: the embedded model took over 0 s to load: try again when the machine is idle",
+        "idle",
+        found(doctor.speed, predicted("import time; time.sleep(60)"), (doctor, "FORECAST_TIMEOUT_S", 0.1)),
+    ),
+    Case(
         "cuda: triton is not installed: pip install triton",
         "triton",
         obstacle("cuda", (toolchain.importlib.util, "find_spec", lambda name: None)),
@@ -378,6 +423,11 @@ MACHINE = [
         "mps: networks are compiled for CUDA and the CPU, the model is on mps",
         "mps",
         obstacle("mps"),
+    ),
+    Case(
+        "networks are compiled for GPUs of compute capability 7.0 and above, this one has 6.1",
+        "6.1",
+        lambda: toolchain.compiler_obstacle("cuda", (6, 1)),
     ),
     Case(
         "cpu: networks are compiled on Linux and macOS only",

@@ -130,6 +130,12 @@ def result(finite: bool = True) -> Callable[[], object]:
     return run
 
 
+def unseen() -> object:
+    from realtime.engine.models.prompt import PromptEncoder
+
+    return PromptEncoder._seen(mock.Mock(_pictures={}), "0123")
+
+
 def uncompiled() -> object:
     from realtime.engine.recipe import Recipes
 
@@ -152,13 +158,13 @@ def first_frame(error: FrameError) -> Callable[[], object]:
     return run
 
 
-def engine_broke() -> str:
-    from realtime.scheduling.scheduler import Scheduler
+def engine_broke_twice() -> str:
+    from realtime.scheduling.suspects import Suspects
 
-    scheduler = mock.Mock(_in_flight={1: mock.Mock(job=a_job())})
-    scheduler._sealing.abandon.return_value = []
-    Scheduler.give_up(scheduler)
-    return str(scheduler._seats.answer.call_args.args[1].error)
+    suspects = Suspects(lambda: 1)
+    for _ in range(2):
+        suspects.broke([a_job()])
+    return str(suspects.refusal(a_job()))
 
 
 MISFITS = [
@@ -241,6 +247,11 @@ FRAMES = [
         result(finite=False),
     ),
     Case("the model's result is black: take other params, or start with --dtype float32", "black", result()),
+    Case(
+        "prompt: the picture 0123 is not here any more: send it again",
+        "0123",
+        unseen,
+    ),
     Case("these params can't be used: prompt: it is too long", "prompt", uncompiled),
     Case(
         "my-model: a first frame failed (it is black): try --dtype float32 or another --vae",
@@ -252,7 +263,11 @@ FRAMES = [
         "my-model",
         first_frame(FrameError("it is too large", "out_of_memory")),
     ),
-    Case("the engine broke while it had this frame: send others when it is back", "engine", engine_broke),
+    Case(
+        "the engine broke 2 times in a row on this session's frames: change the params, or wait 10 s",
+        "frames",
+        engine_broke_twice,
+    ),
     Case(
         "the model's own defaults are no params (strength: must be at most 1, not 7): take another model",
         "strength",

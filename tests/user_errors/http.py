@@ -9,14 +9,23 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
 from starlette.requests import Request
 
 from realtime.config import Config
-from realtime.server import body, pages, protocols, routes
-from realtime.server.access import Access
+from realtime.media import codec
+from realtime.media.pipeline import DecodingHere
+from realtime.params import OutputFormat
+from realtime.references import References
+from realtime.server import body, pages, picture_routes, protocols, routes
+from realtime.server.access import GRANT, Access
 from realtime.server.app import _full
+from realtime.server.bringing import PICTURE_MAX_BYTES, bring
+from realtime.server.credentials import Credentials
 from realtime.server.lobby import Viewers
 from realtime.server.protocols import HttpProtocol, Settings
+from realtime.server.roles import OPERATOR
+from realtime.server.tickets import Tickets, new_key
 
 from .case import Case
 from .texts import a_session
@@ -32,7 +41,10 @@ def request(*chunks: bytes, is_endless: bool = False, **headers: str) -> Any:
             await asyncio.Event().wait()
 
     return mock.Mock(
-        spec=Request, stream=stream, headers={name.replace("_", "-"): value for name, value in headers.items()}
+        spec=Request,
+        stream=stream,
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+        scope={GRANT: OPERATOR},
     )
 
 
@@ -43,7 +55,7 @@ def access(token: str | None = None, method: str = "GET", **headers: str) -> Cal
         send = mock.AsyncMock()
         given = [(name.encode(), value.encode()) for name, value in ({"host": "localhost"} | headers).items()]
         scope = {"type": "http", "method": method, "path": "/api/config", "headers": given, "query_string": b""}
-        await Access(mock.AsyncMock(), Config(), token)(scope, mock.AsyncMock(), send)
+        await Access(mock.AsyncMock(), Config(), Credentials(token, Tickets(new_key())))(scope, mock.AsyncMock(), send)
         return send.call_args.args[0]["body"].decode()
 
     return run
@@ -78,10 +90,24 @@ def bytes_of(*data: bytes, is_late: bool = False, most_connections: int = 9) -> 
 
 def patched(content: bytes) -> Callable[[], object]:
     async def run() -> object:
-        answer = await routes.patch_session(a_session(), mock.Mock(), request(content))
+        answer = await routes.patch_session(a_session(), mock.Mock(), OPERATOR, request(content))
         return answer.body.decode()
 
     return run
+
+
+def bringing(content: bytes, **service: Any) -> Callable[[], object]:
+    """What is said to somebody who brings a picture for prompts."""
+
+    async def run() -> object:
+        state = mock.Mock(opening=asyncio.Lock(), config=Config(), decoders=DecodingHere(), **service)
+        return await picture_routes.put_picture(state, request(content))
+
+    return run
+
+
+def a_png() -> bytes:
+    return codec.encode(np.zeros((8, 8, 3), np.uint8), OutputFormat.PNG, 100)[1]
 
 
 def without_pages() -> str:
@@ -166,7 +192,7 @@ MISSING = [
     Case(
         "this session has no picture yet: try again once it has",
         "picture",
-        lambda: routes.get_snapshot(a_session(), mock.Mock()),
+        lambda: routes.get_snapshot(a_session(), mock.Mock(), OPERATOR),
     ),
     Case("0 of 0 viewers watch already; try again later", "viewers", full),
     Case(
@@ -176,4 +202,29 @@ MISSING = [
     ),
 ]
 
-CASES = [*ACCESS, *REQUESTS, *BODIES, *MISSING]
+PICTURES = [
+    Case("the model is not loaded yet: try again", "not loaded", bringing(b"", running=None)),
+    Case(
+        "tiny hears words, and no pictures: take another --model",
+        "tiny",
+        bringing(b"", running=mock.Mock(info=mock.Mock(model="tiny", hears_pictures=False))),
+    ),
+    Case(
+        "a picture for prompts may have 2097152 bytes: make it smaller",
+        "2097152",
+        lambda: bring(mock.Mock(), b"\0" * (PICTURE_MAX_BYTES + 1), "show"),
+    ),
+    Case("this is no picture that this server reads: send a JPEG, PNG or WebP", "JPEG", bringing(b"hello")),
+    Case(
+        "all pictures that are kept here are in use: take one out of a prompt first",
+        "in use",
+        bringing(a_png(), references=mock.Mock(add=lambda picture: None)),
+    ),
+    Case(
+        "there is no picture 'mona': bring it to /api/pictures again",
+        "'mona'",
+        lambda: picture_routes.get_picture("mona", mock.Mock(references=References())),
+    ),
+]
+
+CASES = [*ACCESS, *REQUESTS, *BODIES, *MISSING, *PICTURES]

@@ -17,6 +17,8 @@ from av.stream import Disposition
 from PIL import Image
 
 from realtime.config import Config, InputSource
+from realtime.decoder_process import fetching
+from realtime.decoder_process.worker import WorkerDied
 from realtime.media import source
 from realtime.media.opening import opening_of
 from realtime.media.source_errors import explained
@@ -90,9 +92,16 @@ def tiles() -> object:
     return source._stream_of(container)
 
 
+def killed() -> object:
+    Path("clip.mp4").touch()
+    worker = mock.Mock(ask=mock.Mock(side_effect=WorkerDied("it was ended by SIGKILL")))
+    with mock.patch.object(fetching, "DecoderWorker", lambda *_: worker):
+        return fetching.read_elsewhere(opening_of("clip.mp4"), mock.Mock(), threading.Event(), 1024)
+
+
 def empty() -> Awaitable[str]:
     Path("clip.mp4").touch()
-    here = Ingest(mock.Mock(config=Config()), InputSource("door", "clip.mp4"))
+    here = Ingest(mock.Mock(config=Config(decoder_process="off")), InputSource("door", "clip.mp4"))
 
     async def read() -> str:
         with mock.patch.object(ingest, "read", lambda *_: 0):
@@ -207,4 +216,7 @@ SHOWN = [
     Case("it has no frames; give a file or stream that does", "frames", empty),
 ]
 
-CASES = [*NAMES, *OPENED, *SHOWN]
+DIED = [
+    Case("its decoder died (it was ended by SIGKILL): convert it, or give another", "its decoder", killed),
+]
+CASES = [*NAMES, *OPENED, *SHOWN, *DIED]

@@ -7,7 +7,10 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from realtime.frame import Format
+from realtime.config import Config
+from realtime.decoder_process.penalties import Penalties
+from realtime.decoder_process.pictures import LEAST_BYTES, PictureDecoders
+from realtime.frame import Format, Frame
 from realtime.media import codec
 from realtime.media.png import SIDE_MAX_PX
 from realtime.server.webrtc.decoder import EncodedFrame, VideoDecoder
@@ -49,6 +52,23 @@ def png(
 def wide_png() -> object:
     header = struct.pack(">IIBBBBB", SIDE_MAX_PX + 1, 1, 8, 2, 0, 0, 0)
     return codec.decode(PNG[:16] + header + PNG[29:], Format.PNG, 64, 64, 2 * SIDE_MAX_PX)
+
+
+def dead(times: int) -> Callable[[], object]:
+    """What is said to whoever sent what decoders died of."""
+
+    def run() -> object:
+        penalties = Penalties(lambda: 100.0)
+        errors = [penalties.died("show", "it gave no answer for 1 s") for _ in range(times)]
+        penalties.check("show")
+        raise errors[-1]
+
+    return run
+
+
+def long() -> object:
+    decoders = PictureDecoders(Config(decoder_process="most", max_message_bytes=1024))
+    return decoders.decode(Frame(1, Format.PNG, PNG + bytes(LEAST_BYTES), 0, 0), 64, 64, 1024, "show")
 
 
 def video(codec: str, *frames: bytes, max_pixels: int = 64 * 48) -> Callable[[], object]:
@@ -147,4 +167,18 @@ VIDEOS = [
     ),
 ]
 
-CASES = [*PICTURES, *VIDEOS]
+DEATHS = [
+    Case(
+        "the decoder died of this picture (it gave no answer for 1 s): it is damaged, or made to; send another",
+        "picture",
+        dead(1),
+    ),
+    Case(
+        "decoders died of what was sent before: the next is looked at in 1 s; send something else",
+        "what was sent before",
+        dead(2),
+    ),
+    Case("the picture has more than 2097152 bytes: send a smaller one", "2097152 bytes", long),
+]
+
+CASES = [*PICTURES, *VIDEOS, *DEATHS]

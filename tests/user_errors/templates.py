@@ -12,15 +12,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SAYING = frozenset(
-    {"error_message", "fail", "_fail", "_refuse", "_problem", "HTTPException", "PlainTextResponse", "UnknownMessage"}
+    {"error_message", "fail", "_fail", "_refuse", "_Refusal", "HTTPException", "PlainTextResponse", "UnknownMessage"}
     | {"PydanticCustomError", "Finding"}
 )
 """Functions and classes, besides exceptions, whose arguments are messages."""
 
-ANSWERING = frozenset({"_why_not", "_what_else", "_passing", "_obstacle", "obstacle", "compiler_obstacle", "not_kept"})
+ANSWERING = frozenset(
+    {
+        "_why_not",
+        "_what_else",
+        "_passing",
+        "_obstacle",
+        "obstacle",
+        "compiler_obstacle",
+        "not_kept",
+        "refusal",
+        "may_give",
+    }
+)
 """Functions that give back a message, or a part of one."""
 
-_EXCEPTION = re.compile(r"Error$|Exception$|^(?:Closed|Gone|Conflict|NotReady)$")
+_EXCEPTION = re.compile(r"Error$|Exception$|^(?:Closed|Gone|Conflict|NotNow|NotReady)$")
 _LEAST_LETTERS = 4
 """Below it is no message, but puts others together: `f"{path}: {error}"`."""
 

@@ -11,6 +11,7 @@ import realtime
 from . import (
     bench,
     command_line,
+    door,
     engine,
     http,
     inputs,
@@ -21,12 +22,28 @@ from . import (
     single_files,
     texts,
     webrtc,
+    workers,
 )
 from .case import Case, assert_can_be_read, said
 from .templates import Template, templates_below, templates_in
 
 PACKAGE = Path(realtime.__file__).parent
-LISTS = (command_line, model_files, networks, single_files, loras, engine, texts, pictures, http, webrtc, inputs, bench)
+LISTS = (
+    command_line,
+    model_files,
+    networks,
+    single_files,
+    loras,
+    engine,
+    texts,
+    pictures,
+    http,
+    door,
+    webrtc,
+    workers,
+    inputs,
+    bench,
+)
 CASES = [(module.__name__.rpartition(".")[2], case) for module in LISTS for case in module.CASES]
 
 CLOSE_REASON_MAX_BYTES = 120
@@ -43,14 +60,25 @@ CAUSED_BY_NO_USER = {
     "said when its hearer has left": {"server/body.py": ["the body is not whole"]},
     "a mistake of ours": {
         "engine/diffusion.py": ["… jobs for … free rows"],
+        "engine_process/dialogue.py": ["the engine's process does not say how prompts are heard"],
+        "engine_process/engine.py": ["… jobs for … free rows"],
         "engine/recipe.py": ["this recipe has no second row"],
         "engine/sampler.py": ["a sampler needs at least one step, not …", "… steps don't fit below timestep …"],
+    },
+    "told to all, as the engine is replaced by itself": {
+        "scheduling/scheduler.py": ["the engine's pictures are not numbers any more"],
     },
     "caught where it is raised from, and said in the words of its catcher": {
         "media/codec.py": ["no VP8 chunk"],
         "media/jpeg.py": ["no marker", "no frame"],
         "media/png.py": ["no IHDR", "no such PNG", "the stream does not end"],
         "protocol.py": ["… is not JSON"],
+        "decoder_process/worker.py": [
+            "it was closed",
+            "nobody waits for it any more",
+            "it gave no answer for … s",
+        ],
+        "server/webrtc/seams.py": ["all UDP ports are in use"],
     },
     "a rung's, for the log: the user is told that it can't run the model": {
         "engine/rungs/aoti.py": [

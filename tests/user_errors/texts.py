@@ -8,16 +8,21 @@ from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
+from realtime import protocol
 from realtime.config import Config
 from realtime.params import Params
 from realtime.protocol import TEXT_MAX_BYTES, parse_picture, parse_text
+from realtime.references import References
 from realtime.server import connection, viewers
 from realtime.server.access import Access
 from realtime.server.connection import Connection, end_with_server
+from realtime.server.credentials import Credentials
 from realtime.server.engine_host import State
 from realtime.server.inbound import VideoConnection
 from realtime.server.lobby import Lobby, Viewers, check_name
 from realtime.server.protocols import WebSocketProtocol
+from realtime.server.roles import OPERATOR
+from realtime.server.tickets import Tickets, new_key
 from realtime.server.webrtc import control
 from realtime.server.websocket import _WebSocketConnection
 from realtime.session import Session
@@ -30,8 +35,8 @@ def nothing(*_: object) -> None:
     pass
 
 
-def a_session(max_output_pixels: int = 2**22) -> Session:
-    return Session("s", Params(), max_output_pixels, nothing)
+def a_session(max_output_pixels: int = 2**22, references: References | None = None) -> Session:
+    return Session("s", Params(), max_output_pixels, nothing, references=references)
 
 
 def patch(**fields: Any) -> Callable[[], object]:
@@ -63,7 +68,7 @@ def pictures(*messages: bytes) -> Callable[[], object]:
     async def run() -> str:
         here = seated(_WebSocketConnection, mock.Mock())
         for message in messages:
-            here._on_picture(message, 0)
+            here._on_picture(protocol.parse_picture(message, here._previous_seq), 0)
         return here.channel.take_texts()[0]
 
     return run
@@ -117,7 +122,7 @@ def viewer(session: Session | None) -> Callable[[], object]:
         if session is not None:
             session.end()
         service = mock.Mock(session=lambda name: session, viewers=Viewers(1))
-        return await viewers._show(mock.AsyncMock(), service, "door")
+        return await viewers._show(mock.AsyncMock(), service, "door", OPERATOR)
 
     return run
 
@@ -125,7 +130,7 @@ def viewer(session: Session | None) -> Callable[[], object]:
 async def without_a_token() -> str:
     send = mock.AsyncMock()
     scope = {"type": "websocket", "path": "/ws", "headers": [(b"host", b"localhost")], "query_string": b""}
-    await Access(mock.AsyncMock(), Config(), "token")(scope, mock.AsyncMock(), send)
+    await Access(mock.AsyncMock(), Config(), Credentials("token", Tickets(new_key())))(scope, mock.AsyncMock(), send)
     return send.call_args.args[0]["reason"]
 
 
@@ -167,6 +172,16 @@ PARAMS = [
         "prompt",
         patch(prompt="x" * 2001),
     ),
+    Case(
+        "prompt: must be a text of whole characters, not half of one ('\\ud83c')",
+        "prompt",
+        patch(prompt="a \ud83c b"),
+    ),
+    Case(
+        "prompt: 'text' of entry 2 must be a text of whole characters, not half of one ('\\udf00')",
+        "entry 2",
+        patch(prompt=[{"text": "a"}, {"text": "\udf00"}]),
+    ),
     Case("prompt: must have at least 1 entry, not 0", "prompt", patch(prompt=[])),
     Case("prompt: must have at most 8 entries, not 9", "prompt", patch(prompt=[{"text": "a"}] * 9)),
     Case(
@@ -180,7 +195,27 @@ PARAMS = [
         "entry 2",
         patch(prompt=[{"text": "a"}, {"text": "b", "weight": 11}]),
     ),
-    Case("prompt: 'text' of entry 1 is missing", "entry 1", patch(prompt=[{"weight": 1}])),
+    Case("prompt: a part of a blend needs a text, or a picture", "prompt", patch(prompt=[{"weight": 1}])),
+    Case(
+        "prompt: a part of a blend is a text or a picture: make two parts of it",
+        "prompt",
+        patch(prompt=[{"text": "a", "picture": "0" * 32}]),
+    ),
+    Case(
+        "prompt: a picture goes by the id that PUT /api/pictures answered, not by 'mona.jpg'",
+        "'mona.jpg'",
+        patch(prompt=[{"picture": "mona.jpg"}]),
+    ),
+    Case(
+        "prompt: this model hears words, and no pictures: leave the picture out",
+        "prompt",
+        lambda: a_session().update({"prompt": [{"picture": "0" * 32}]}),
+    ),
+    Case(
+        "prompt: there is no picture 00000000000000000000000000000000: send it to /api/pictures again",
+        "0000",
+        lambda: a_session(references=References()).update({"prompt": [{"picture": "0" * 32}]}),
+    ),
     Case("prompt: 'wight' of entry 1 is unknown", "'wight'", patch(prompt=[{"text": "a", "wight": 1}])),
     Case("there is no field 'strenght': /api/params/schema lists all", "'strenght'", patch(strenght=0.5)),
     Case(

@@ -115,7 +115,21 @@ OFFERS = [
         "audio, audio",
         offer(AUDIO, AUDIO.replace("mid:0", "mid:3"), VIDEO),
     ),
-    Case("all sections of the offer must be in one BUNDLE group", "BUNDLE", offer(VIDEO, DATA, mids="1")),
+    Case(
+        "all sections of the offer must be in one BUNDLE group, and nothing else",
+        "BUNDLE",
+        offer(VIDEO, DATA, mids="1"),
+    ),
+    Case(
+        "two sections of the offer have the same a=mid: give each its own",
+        "a=mid",
+        offer(VIDEO, DATA.replace("a=mid:2", "a=mid:1")),
+    ),
+    Case(
+        "a line of the session description has more than 1024 characters: shorten it",
+        "1024 characters",
+        offer(VIDEO + f"a=ssrc:1 cname:{'x' * 1024}\n"),
+    ),
     Case(
         "the offer has more than 64 candidates: send fewer",
         "64 candidates",
@@ -155,7 +169,7 @@ OFFERS = [
     Case(
         "an a=extmap of the video section has no number from 1 to 255: give it one",
         "a=extmap",
-        offer(VIDEO + "a=extmap:99999 urn:x\n"),
+        offer(VIDEO + "a=extmap:99999 urn:ietf:params:rtp-hdrext:sdes:mid\n"),
     ),
     Case(
         "the video section has no a=ice-ufrag and a=ice-pwd: add them",

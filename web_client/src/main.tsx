@@ -15,6 +15,7 @@ import "./page/css/drawing_tools.css";
 import "./page/css/touch.css";
 import { effect } from "@preact/signals";
 import { render } from "preact";
+import { claimSession, takeTicket } from "./connection/session";
 import { language, speakChosen } from "./languages/language";
 import { App } from "./page/app";
 import { bindIntake } from "./page/intake";
@@ -23,6 +24,7 @@ import { bindKeys } from "./studio/keys";
 import { Studio } from "./studio/studio";
 import { View } from "./studio/view";
 
+takeTicket();
 const client = new Client();
 const view = new View();
 const studio = new Studio(client, view);
@@ -32,9 +34,12 @@ effect(() => {
 });
 // What nobody expected is said at least: a part that can't be loaded since the server was updated, say.
 addEventListener("error", ({ error }) => error && client.problems.mention("unexpected", String(error)));
+addEventListener("error", ({ error }) => error && client.problems.mention("unexpected", String(error)));
 addEventListener("unhandledrejection", ({ reason }) => client.problems.mention("unexpected", String(reason)));
 bindKeys(studio, document);
 bindIntake((file) => void studio.take(file));
+// Missing at addresses that are not secure, whatever TypeScript believes.
+await claimSession((navigator as Partial<Navigator>).locks);
 client.connection.start();
 void client.inputs.resume();
 await speakChosen();

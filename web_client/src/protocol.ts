@@ -7,7 +7,8 @@ export const SUBPROTOCOL = "realtime.v1";
 export const Format = { none: 0, jpeg: 1, png: 2, webp: 3 } as const;
 export type Format = (typeof Format)[keyof typeof Format];
 
-export const Flag = { repeat: 1 } as const;
+/** stacked: the fill above its key, in a picture twice as high. */
+export const Flag = { repeat: 1, stacked: 2, blacked: 8 } as const;
 
 export const CloseCode = {
   done: 1000,
@@ -130,7 +131,12 @@ export interface Ready {
   window: number;
   styles?: Styles;
   guidance?: Guidance;
+  /** The values of `matte` that act. */
+  mattes?: string[];
   air?: Air;
+  gliding_s?: number;
+  /** By which a session's owner comes back. */
+  ticket?: string;
 }
 
 /** The server's choice for a target of latency or frame rate, with its reason. */
@@ -175,28 +181,40 @@ export interface Closed {
   reason: string;
 }
 
+/** The engine broke and another is loaded, or it is ready again. */
+export type StatusMessage =
+  | { type: "status"; engine: "away"; reason: string; expected_s: number }
+  | { type: "status"; engine: "ready" };
+
 export type ServerMessage =
   | Ready
   | Closed
   | { type: "loading"; stage: string; percent: number | null }
   | { type: "queued"; position: number; size: number }
-  | { type: "params"; params: Params }
+  | StatusMessage
+  /** `gliding_s`: seconds until all that is shown is as they say; missing where it is already. */
+  | { type: "params"; params: Params; gliding_s?: number }
   | { type: "error"; code: string; message: string; field?: string; seq?: number }
   | { type: "dropped"; seqs: number[]; reason: string }
+  | { type: "picture"; seq: number; id: string; width: number; height: number }
   | ({ type: "governor" } & Governor)
   | Heard
   | Stats;
 
 export type ClientMessage =
-  { type: "params"; params: Record<string, Value> } | { type: "command"; command: string; [argument: string]: Value };
+  /** `transition_s`: of this patch alone, in place of the params' own. */
+  | { type: "params"; params: Record<string, Value>; transition_s?: number | undefined }
+  | { type: "command"; command: string; [argument: string]: Value };
 
 const serverTypes = new Set([
   "ready",
   "loading",
+  "status",
   "queued",
   "params",
   "error",
   "dropped",
+  "picture",
   "governor",
   "heard",
   "stats",

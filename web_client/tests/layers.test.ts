@@ -11,7 +11,8 @@ import { describe, expect, test } from "vitest";
  * A folder that isn't named belongs to the one around it.
  */
 const LAYERS = [
-  ["main.tsx", "overlay"],
+  ["main.tsx", "remote"],
+  ["overlay"],
   ["page"],
   ["page/input", "page/output", "page/measurements", "page/settings", "page/show"],
   ["page/widgets"],

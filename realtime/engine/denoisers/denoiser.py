@@ -1,6 +1,6 @@
 """The UNet as the step region calls it, and its conditions: the inputs beside sample and timestep, as tensors by name.
 
-A row's conditions come from its recipe (`Denoiser.conditions`) and from its picture (`RowEncoder`).
+A row's conditions come from its recipe (`Denoiser.conditions`); a UNet may take its picture's latents beside them.
 
 Must not know rows, regions, or how a UNet is made fast.
 """
@@ -38,28 +38,14 @@ class UnetCall(Protocol):
         ...
 
 
-class RowEncoder(nn.Module):
-    """Computes the conditions that depend on a row's picture, once a frame, in the encode region. This one has none."""
-
-    def forward(self, pixels: torch.Tensor, latents: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The pictures' conditions by name.
-
-        Args:
-            pixels: float32 [B, 3, H, W] in [-1, 1].
-            latents: the encoded pixels without noise, float32 [B, C, h, w].
-
-        Returns:
-            Tensors [B, …], kept in `Row.conditions`.
-        """
-        return {}
-
-
 class Denoiser(nn.Module):
-    """A UNet as the step region calls it, and what makes its conditions."""
+    """A UNet as the step region calls it, and what makes its conditions.
 
-    def row_encoder(self) -> RowEncoder:
-        """A new module that computes the conditions that depend on a row's picture; no step calls it."""
-        return RowEncoder()
+    Attributes:
+        takes_source: whether its conditions include `source`, the latents of the row's picture.
+    """
+
+    takes_source: bool = False
 
     def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
         """The conditions of one row that depend on its recipe.
@@ -79,7 +65,7 @@ class Denoiser(nn.Module):
         Args:
             sample: noisy latents, float32 [B, C, h, w].
             timestep: float32 [B].
-            conditions: those of `conditions` and of `row_encoder`, [B, …].
+            conditions: those of `conditions`, [B, …], and `source`, float32 [B, C, h, w], where it `takes_source`.
 
         Returns:
             [B, C, h, w].
@@ -124,13 +110,11 @@ class ConcatDenoiser(Denoiser):
         denoiser: takes samples [B, 2 · C, h, w].
     """
 
+    takes_source = True
+
     def __init__(self, denoiser: Denoiser) -> None:
         super().__init__()
         self.denoiser = denoiser
-
-    def row_encoder(self) -> RowEncoder:
-        """See `Denoiser`: `image_latents`."""
-        return ImageLatents()
 
     def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
         """See `Denoiser`."""
@@ -138,12 +122,4 @@ class ConcatDenoiser(Denoiser):
 
     def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         """See `Denoiser`."""
-        return self.denoiser(torch.cat([sample, conditions["image_latents"]], 1), timestep, conditions)
-
-
-class ImageLatents(RowEncoder):
-    """Makes the picture's own latents a condition, for `ConcatDenoiser`."""
-
-    def forward(self, pixels: torch.Tensor, latents: torch.Tensor) -> dict[str, torch.Tensor]:
-        """See `RowEncoder`: `image_latents`, float32 [B, C, h, w]."""
-        return {"image_latents": latents}
+        return self.denoiser(torch.cat([sample, conditions["source"]], 1), timestep, conditions)

@@ -17,8 +17,9 @@ import torch
 from torch import nn
 
 from ..models.components import UNet2DConditionModel
+from ..models.prompt import weighted_sum
 from ..models.quiet import quiet
-from ..recipe import T
+from ..sampler import T
 from .denoiser import Conditions, Denoiser
 
 with quiet():
@@ -31,9 +32,15 @@ if TYPE_CHECKING:
     from ..recipe import Recipe
 
 BIASES_KEPT = 64
-"""Recipes whose biases are cached: 40 KB a step for Stable Diffusion in half precision."""
-KEYS_VALUES_KEPT = 16
-"""Prompts whose keys and values are cached: 3.8 MB each for Stable Diffusion in half precision, 26 MB for SDXL."""
+"""Timesteps and guidance (with SDXL sizes and prompts, too) whose biases are cached: 40 KB a step for Stable Diffusion
+in half precision.
+"""
+KEYS_VALUES_BYTES = 2**29
+"""Memory for the keys and values of texts: 3.8 MB each for Stable Diffusion in half precision, 26 MB for SDXL."""
+TEXTS_MIN, TEXTS_MAX = 16, 128
+"""Texts whose keys and values are cached in that memory: two for each of eight sessions that glide, at least."""
+BLENDS_KEPT = 8
+"""Blends whose keys and values, sums of their texts', are cached: as many as there are rows in flight by default."""
 
 _BLOCKS = {"DownBlock2D", "CrossAttnDownBlock2D", "UpBlock2D", "CrossAttnUpBlock2D"}
 _MID_BLOCKS = {"UNetMidBlock2DCrossAttn", "UNetMidBlock2D", None}
@@ -79,14 +86,24 @@ class FoldedDenoiser(Denoiser):
         self._whole = [model.unet]  # in a list: it is not to be a submodule, which would be exported
         self._dtype, self._layout = model.dtype, layout
         self._biases = lru_cache(BIASES_KEPT)(self._make_biases)
-        self._keys_values = lru_cache(KEYS_VALUES_KEPT)(self._make_keys_values)
+        layers = [layer for one in _cross_attentions(model.unet) for layer in (one.to_k, one.to_v)]
+        self._to_keys_values: list[nn.Linear] = layers
+        self._keys_values = lru_cache(self._texts_kept())(self._make_keys_values)
+        self._blended = lru_cache(BLENDS_KEPT)(self._blend)
 
     def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
         """See `Denoiser`: `biases` [1, S], all ResNets' side by side, and `keys_values` [1, L, K], all attentions', in
         the model's dtype.
         """
         prompt = recipe.prompt_of(is_second)
-        return {"biases": self._biases(recipe, prompt)[step], "keys_values": self._keys_values(prompt)}
+        keys_values = self._blended(prompt) if self._is_blend(prompt) else self._keys_values(prompt)
+        biases = self._biases(recipe.steps, recipe.timestep_cond, recipe.time_ids, prompt.pooled)
+        return {"biases": biases[step], "keys_values": keys_values}
+
+    @property
+    def texts_projected(self) -> int:
+        """Number of texts whose keys and values were computed, and not found in the cache."""
+        return self._keys_values.cache_info().misses
 
     def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         """See `Denoiser`; `timestep` is not used, as the biases contain it."""
@@ -95,23 +112,41 @@ class FoldedDenoiser(Denoiser):
         biases, keys_values = conditions["biases"], conditions["keys_values"]
         return unet(sample, biases, encoder_hidden_states=keys_values, return_dict=False)[0]
 
-    def _make_biases(self, recipe: Recipe, prompt: Conditioning) -> tuple[torch.Tensor, ...]:
+    def _make_biases(
+        self,
+        steps: tuple[torch.Tensor, ...],
+        timestep_cond: torch.Tensor | None,
+        time_ids: torch.Tensor | None,
+        pooled: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, ...]:
+        """The biases of each step. Cached by the identity of what a `Recipe` and its prompt have under these names."""
         unet: Any = self._whole[0]
-        timestep = torch.cat(recipe.steps)[:, T]
-        embedding = unet.time_embedding(unet.get_time_embed(timestep.to(self._dtype), timestep), recipe.timestep_cond)
-        if recipe.time_ids is not None:
-            added = {"text_embeds": prompt.pooled, "time_ids": recipe.time_ids}
-            embedding = embedding + unet.get_aug_embed(embedding, prompt.prompt_embeds, added)
+        timestep = torch.cat(steps)[:, T]
+        embedding = unet.time_embedding(unet.get_time_embed(timestep.to(self._dtype), timestep), timestep_cond)
+        if time_ids is not None:
+            added = {"text_embeds": pooled, "time_ids": time_ids}
+            embedding = embedding + unet.get_aug_embed(embedding, None, added)  # "text_time" takes no hidden states
         if unet.time_embed_act is not None:
             embedding = unet.time_embed_act(embedding)
         return torch.cat([_projected(resnet, embedding) for resnet in _resnets(unet)], 1).split(1)
 
+    def _texts_kept(self) -> int:
+        """How many texts' keys and values fit into `KEYS_VALUES_BYTES`, at 77 tokens."""
+        size = 77 * sum(layer.out_features for layer in self._to_keys_values) * self._dtype.itemsize
+        return max(TEXTS_MIN, min(TEXTS_MAX, KEYS_VALUES_BYTES // max(1, size)))
+
+    def _is_blend(self, prompt: Conditioning) -> bool:
+        """Whether a prompt's keys and values are mixed of its parts': exactly, as the projections are linear."""
+        return bool(prompt.parts) and bool(self._to_keys_values)
+
+    def _blend(self, prompt: Conditioning) -> torch.Tensor:
+        parts = [(self._keys_values(part), share) for part, share in prompt.parts]
+        return weighted_sum((one.repeat(1, prompt.length // one.shape[1], 1), share) for one, share in parts)
+
     def _make_keys_values(self, prompt: Conditioning) -> torch.Tensor:
-        layers = [
-            layer for attention in _cross_attentions(self._whole[0]) for layer in (attention.to_k, attention.to_v)
-        ]
         # A UNet without cross-attention ignores this condition, which must be there all the same.
-        return torch.cat([layer(prompt.prompt_embeds) for layer in layers], 2) if layers else prompt.prompt_embeds
+        embeds, layers = prompt.prompt_embeds, self._to_keys_values
+        return torch.cat([layer(embeds) for layer in layers], 2) if layers else embeds
 
 
 class _FoldedUnet(UNet2DConditionModel):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..models.painter.preconditioning import Preconditioning
-from ..recipe import T
-from .denoiser import Conditions, Denoiser, ImageLatents, RowEncoder
+from ..sampler import T
+from .denoiser import Conditions, Denoiser
 
 if TYPE_CHECKING:
     from ..models.load import Model
@@ -30,6 +30,8 @@ class PainterDenoiser(Denoiser):
         layout: of the samples, as the convolutions want them.
     """
 
+    takes_source = True
+
     def __init__(self, model: Model, layout: torch.memory_format) -> None:
         super().__init__()
         self.unet: Any = model.unet
@@ -37,17 +39,13 @@ class PainterDenoiser(Denoiser):
         self._levels = torch.from_numpy(model.schedule.alphas_cumprod).to(model.device)
         self._told = lru_cache(MODULATIONS_KEPT)(self._tell)
 
-    def row_encoder(self) -> RowEncoder:
-        """See `Denoiser`: `image_latents`."""
-        return ImageLatents()
-
     def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
         """See `Denoiser`: `modulation` [1, M] in the model's dtype, and `preconditioning`, float32 [1, 3]."""
         return self._told(recipe)[step]
 
     def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         """See `Denoiser`; `timestep` is in the conditions already. All but the UNet calculates in float32."""
-        source = conditions["image_latents"]
+        source = conditions["source"]
         level = Preconditioning.unpack(conditions["preconditioning"])
         noise, latents = (
             one.to(self._dtype, memory_format=self._layout) for one in (level.noise(sample, source), source)

@@ -19,7 +19,7 @@ from torch import nn
 from ...errors import ModelError
 from .files import autoencoder_files, list_files, read_json
 from .header import read_header, shown
-from .own import OwnAutoencoder, OwnUnet
+from .own import OwnAutoencoder, OwnImageEncoder, OwnUnet
 from .quiet import quiet
 
 with quiet():  # their import alone logs
@@ -70,6 +70,14 @@ def load_autoencoder(
                 read_header(folder / name)
     kind = _check_class(folder / config, kinds)
     return _load(kind, (folder / config).parent, dtype, "fp16" if ".fp16" in weights[-1] else None)
+
+
+def load_image_encoder(
+    folder: Path, dtype: torch.dtype, variant: str | None, kind: type[OwnImageEncoder]
+) -> OwnImageEncoder:
+    """Load `image_encoder/`. Raises ModelError."""
+    _check_class(folder / "config.json", [kind])
+    return _load(kind, folder, dtype, variant)
 
 
 def load_text_encoder(kind: type[TextEncoder], folder: Path, dtype: torch.dtype, variant: str | None) -> TextEncoder:

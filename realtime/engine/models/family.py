@@ -91,6 +91,8 @@ class Family:
         denoiser: class of a `Denoiser` for such a UNet, called with model and memory layout; None for diffusers'
             UNets.
         autoencoders: classes that the model's own autoencoder may be of: diffusers', or an `own.OwnAutoencoder`.
+        image_encoder: class of the component of that name, an `own.OwnImageEncoder`, by which a prompt may have
+            pictures in it; None where there is none. A model of the family may come without it.
         text_encoders: classes of the components `text_encoder` and, where there are two, `text_encoder_2`.
         tokenizer: class of their tokenizers.
         has_guidance: False where all models are distilled without guidance: a guidance scale has no effect.
@@ -111,6 +113,7 @@ class Family:
     unet: str = "diffusers:UNet2DConditionModel"
     denoiser: str | None = None
     autoencoders: tuple[str, ...] = ("diffusers:AutoencoderKL", "diffusers:AutoencoderTiny")
+    image_encoder: str | None = None
     text_encoders: tuple[str, ...] = ("transformers:CLIPTextModel",)
     tokenizer: str = "transformers:CLIPTokenizer"
     has_guidance: bool = True
@@ -224,11 +227,12 @@ PAINTER = Family(
     name="painter",
     matches=_is_painter,
     encode_prompt=_encode_painter,
-    conditions=("image_latents", "modulation", "preconditioning"),
+    conditions=("source", "modulation", "preconditioning"),
     prompt_chunks=1,
     unet="realtime.engine.models.painter.networks:PainterUnet",
     denoiser="realtime.engine.denoisers.painter:PainterDenoiser",
     autoencoders=("realtime.engine.models.painter.networks:PainterAutoencoder",),
+    image_encoder="realtime.engine.models.painter.networks:PainterImageEncoder",
     text_encoders=("transformers:CLIPTextModelWithProjection",),
     has_guidance=False,
 )

@@ -17,6 +17,7 @@ from .header import PICKLE_SUFFIXES
 
 _STEMS = {
     "unet": "diffusion_pytorch_model",
+    "image_encoder": "diffusion_pytorch_model",
     "vae": "diffusion_pytorch_model",
     "text_encoder": "model",
     "text_encoder_2": "model",

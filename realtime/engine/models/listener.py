@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ...params import Params
+from ...params import GuidanceMode, Params
+from ...prompts import WeightedPrompt
 from ..hearing import Field, Heard, Note, listed, quoted
 from .prompt_text import fitted, read_prompt, written_sections
 
@@ -56,7 +57,7 @@ class Listener:
 
     def hear(self, params: Params) -> Heard:
         """How the prompts of these params are heard."""
-        texts = params.prompt if isinstance(params.prompt, str) else tuple(prompt.text for prompt in params.prompt)
+        texts = params.prompt if isinstance(params.prompt, str) else _texts(params.prompt)
         heard = [self._text(text) for text in ((texts,) if isinstance(texts, str) else texts)]
         notes: list[tuple[Field, Note]] = []
         for _, of_text in heard:
@@ -65,17 +66,23 @@ class Listener:
             notes.append(("prompt", Note("no_effect", "", "all weights of the blend are 0: no prompt is heard")))
         negative = ""
         if params.negative_prompt.strip():
-            if self._has_negative and params.guidance_scale > 1:
+            if not (why := self._why_no_negative(params)):
                 negative, of_negative = self._text(params.negative_prompt)
                 notes.extend(("negative_prompt", note) for note in of_negative)
             else:
-                notes.append(("negative_prompt", self._no_negative(params.negative_prompt)))
+                message = f"the negative prompt is not heard: {why}"
+                notes.append(("negative_prompt", Note("no_effect", quoted(params.negative_prompt), message)))
         prompt = heard[0][0] if isinstance(texts, str) else tuple(text for text, _ in heard)
         return Heard(prompt, negative, tuple(notes))
 
-    def _no_negative(self, text: str) -> Note:
-        why = "raise guidance_scale above 1" if self._has_negative else "this model has no classifier-free guidance"
-        return Note("no_effect", quoted(text), f"the negative prompt is not heard: {why}")
+    def _why_no_negative(self, params: Params) -> str:
+        """Why the negative prompt is not heard, for people; empty where it is."""
+        if not self._has_negative:
+            return "this model has no classifier-free guidance"
+        if params.guidance_scale <= 1:
+            return "raise guidance_scale above 1"
+        is_self = params.guidance is GuidanceMode.SELF
+        return "guidance self pulls away from the input; take full or once" if is_self else ""
 
     def _hear_text(self, text: str) -> tuple[str, tuple[Note, ...]]:
         """The text that is encoded, and what of the written one is not."""
@@ -120,6 +127,11 @@ class Listener:
                 quoted(" ".join(words)),
                 f"{shown}: not among the words that this model was trained on, which are of styles and moods",
             )
+
+
+def _texts(blend: tuple[WeightedPrompt, ...]) -> tuple[str, ...]:
+    """The texts of a blend. A picture is heard as it is."""
+    return tuple(prompt.text for prompt in blend if not prompt.picture)
 
 
 def _begin(chunks: Sequence[Chunk]) -> tuple[int, int] | None:

@@ -118,6 +118,8 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
         ConfigError: the configuration does not fit the model or this machine.
     """
     device = resolve_device(config.device)
+    if device.type == "cuda":
+        use_flash_attention()
     dtype = resolve_dtype(config.dtype, device)
     named = _named_sampler(config.sampler)
     loras = [parse_lora(text) for text in config.loras]
@@ -135,7 +137,8 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
 
     progress(f"moving {config.model} to {device.type}", None)
     with one_line(config.model):
-        for network in (parts.unet, *parts.text_encoders):
+        readers = () if parts.image_encoder is None else (parts.image_encoder,)
+        for network in (parts.unet, *parts.text_encoders, *readers):
             _freeze(network, device, dtype)
         _freeze(vae, device, _vae_dtype(vae, parts.family, dtype))
     sampler = named or _own_sampler(source, parts, loras)
@@ -167,6 +170,7 @@ def _assemble(
             parts.tokenizers,
             parts.text_encoders,
             encode_prompt=parts.family.encode_prompt,
+            encode_picture=None if parts.image_encoder is None else parts.image_encoder.encode,
             max_chunks=parts.family.prompt_chunks,
             dtype=unet.dtype,
             zero_empty_negative=parts.zero_empty_negative,
@@ -191,6 +195,16 @@ def _assemble(
             has_negative=guidance is Guidance.CFG,
         ),
     )
+
+
+def use_flash_attention() -> None:
+    """Take cuDNN's attention out of the choice: from torch 2.11 on it comes first on compute capability 9 and above.
+
+    It makes a plan for each new shape, 0.3 to 0.45 s of the host's time in each thread that has one, and a UNet has
+    eight shapes a batch and size: the engine would stand still for seconds. Flash attention takes 0.1 to 0.2 ms a frame
+    more. Sources: PyTorch's `sdp_utils.cpp` and `MHA.cpp`; the times as reported in FunASR #3704 and sglang #4650.
+    """
+    torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def resolve_device(device: Device) -> torch.device:

@@ -5,6 +5,8 @@ Must not know which networks there are.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from .quiet import quiet
@@ -12,12 +14,23 @@ from .quiet import quiet
 with quiet():  # its import alone logs
     from diffusers import ConfigMixin, ModelMixin  # pyright: ignore[reportPrivateImportUsage]
 
+if TYPE_CHECKING:
+    from ...pixels import Pixels
+
 
 class OwnUnet(ModelMixin, ConfigMixin):
     """A UNet with `in_channels` and `out_channels` in its configuration.
 
     Called by its family's denoiser; where the family has none, with UNet2DConditionModel's arguments.
     """
+
+
+class OwnImageEncoder(ModelMixin, ConfigMixin):
+    """Encodes a picture to what a prompt in its style is encoded to."""
+
+    def encode(self, picture: Pixels) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Encode a picture, uint8 [H, W, 3], RGB, to hidden states [1, L, D] and a pooled embedding, if any."""
+        raise NotImplementedError
 
 
 class OwnAutoencoder(ModelMixin, ConfigMixin):

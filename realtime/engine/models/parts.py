@@ -5,7 +5,7 @@ Must not know presets, the hub, or what the parts are used for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
@@ -22,6 +22,7 @@ from .components import (
     Unet,
     UNet2DConditionModel,
     load_autoencoder,
+    load_image_encoder,
     load_text_encoder,
     load_tokenizer,
     load_unet,
@@ -29,6 +30,7 @@ from .components import (
 )
 from .files import find_component, list_files, needed_files, read_json
 from .header import read_header
+from .own import OwnImageEncoder
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer
@@ -50,6 +52,7 @@ class Parts:
         vae: the model's own autoencoder; None where another one is used.
         text_encoders: one, or SDXL's two.
         tokenizers: one for each text encoder.
+        image_encoder: reads pictures of a prompt; None: it has words alone.
         scheduler: the fields of `scheduler_config.json`.
         zero_empty_negative: whether an empty negative prompt's embeddings are zeros (SDXL's
             `force_zeros_for_empty_prompt`).
@@ -62,6 +65,7 @@ class Parts:
     tokenizers: tuple[CLIPTokenizer, ...]
     scheduler: dict[str, Any]
     zero_empty_negative: bool = False
+    image_encoder: OwnImageEncoder | None = None
 
 
 def load_folder(folder: Path, family: Family, dtype: torch.dtype, prefer_fp16: bool, with_vae: bool) -> Parts:
@@ -102,7 +106,20 @@ def load_folder(folder: Path, family: Family, dtype: torch.dtype, prefer_fp16: b
         tokenizers=tuple(load_tokenizer(folder / f"tokenizer{suffix}", tokenizer) for suffix in suffixes),
         scheduler=read_json(folder / "scheduler" / "scheduler_config.json"),
         zero_empty_negative=zeroes_empty_negative(folder),
+        image_encoder=_image_encoder(folder, names, family, dtype, prefer_fp16),
     )
+
+
+def _image_encoder(
+    folder: Path, names: Collection[str], family: Family, dtype: torch.dtype, prefer_fp16: bool
+) -> OwnImageEncoder | None:
+    if family.image_encoder is None or "image_encoder/config.json" not in names:
+        return None
+    found = find_component(names, "image_encoder", prefer_fp16)
+    with prefixed(folder):
+        for name in found.files:
+            read_header(folder / name)
+    return load_image_encoder(folder / "image_encoder", dtype, found.variant, resolve_name(family.image_encoder))
 
 
 def zeroes_empty_negative(folder: Path) -> bool:

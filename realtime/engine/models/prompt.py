@@ -1,4 +1,5 @@
-"""Prompts to embeddings: with weights, chunks, blends, and a cache for all sessions. Engine's thread only.
+"""Prompts to embeddings: texts with weights and chunks, pictures, blends, and a cache for all sessions. Engine's thread
+only.
 
 Must not know sessions, models or sampling.
 """
@@ -7,27 +8,38 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import torch
 
-from ...params import WeightedPrompt
+from ...errors import ParamsError
+from ...prompts import Prompt, WeightedPrompt
 from .prompt_text import fitted, read_prompt
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer
 
+    from ...pixels import Pixels
     from .clip import Encoded, Pairs, TextEncoder
     from .prompt_weights import Pieces
 
-CACHE_SIZE = 256
-"""Default number of prompts in the cache: 80 MB for SDXL in half precision, at 0.3 MB a chunk."""
+TEXTS_KEPT = 256
+"""Default number of texts in the cache: 80 MB for SDXL in half precision, at 0.3 MB a chunk."""
+BLENDS_KEPT = 64
+"""Blends in a cache of their own: those of a glide come and go by the dozen, and must not drive out texts, which cost
+more: an encoder's run each.
+"""
 
-Prompt = str | tuple[WeightedPrompt, ...]
+PICTURES_KEPT = 128
+"""Pictures whose embeddings are kept: a few KB each."""
+
 EncodePrompt = Callable[["Pairs", Sequence["Pieces"], int], "Encoded"]
 """See `Family.encode_prompt`."""
+EncodePicture = Callable[["Pixels"], "Encoded"]
+"""Encodes a picture uint8 [H, W, 3], RGB, as a prompt is encoded."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +49,13 @@ class Conditioning:
     Attributes:
         prompt_embeds: [1, L, D], the model's dtype and device; L is a multiple of the text encoder's length.
         pooled: [1, P] for SDXL, else None.
+        parts: of a blend: the texts that are mixed, which may be shorter, and their shares, which sum to 1. What is
+            linear in `prompt_embeds` can be mixed of theirs, too. Empty for a text.
     """
 
     prompt_embeds: torch.Tensor
     pooled: torch.Tensor | None = None
+    parts: tuple[tuple[Conditioning, float], ...] = ()
 
     @property
     def length(self) -> int:
@@ -52,7 +67,7 @@ class Conditioning:
         attention over the sequence, as each key's share is divided among its copies.
         """
         times = length // self.length
-        return self if times == 1 else Conditioning(self.prompt_embeds.repeat(1, times, 1), self.pooled)
+        return self if times == 1 else Conditioning(self.prompt_embeds.repeat(1, times, 1), self.pooled, self.parts)
 
 
 def equally_long(conditionings: Sequence[Conditioning]) -> list[Conditioning]:
@@ -68,13 +83,11 @@ class PromptEncoder:
         tokenizers: one, or SDXL's two.
         text_encoders: one for each tokenizer, on the device.
         encode_prompt: see `Family`.
+        encode_picture: encodes a picture to what a text in its style is encoded to; None: the model hears no pictures.
         max_chunks: `Family.prompt_chunks`.
         dtype: of the embeddings.
         zero_empty_negative: see `encode_negative`.
-        cache_size: number of prompts.
-
-    Attributes:
-        hits, misses: number of calls of `encode` that the cache served, or not.
+        cache_size: number of texts.
     """
 
     def __init__(
@@ -83,65 +96,102 @@ class PromptEncoder:
         text_encoders: Sequence[TextEncoder],
         *,
         encode_prompt: EncodePrompt,
+        encode_picture: EncodePicture | None = None,
         max_chunks: int | None = None,
         dtype: torch.dtype,
         zero_empty_negative: bool = False,
-        cache_size: int = CACHE_SIZE,
+        cache_size: int = TEXTS_KEPT,
     ) -> None:
         self._pairs = list(zip(tokenizers, text_encoders, strict=True))
         self._encode_prompt = encode_prompt
+        self._encode_picture = encode_picture
+        self._pictures: OrderedDict[str, Conditioning] = OrderedDict()
         self._max_chunks = max_chunks
         self._dtype = dtype
         self._zero_empty_negative = zero_empty_negative
-        self._cache: OrderedDict[Prompt, Conditioning] = OrderedDict()
-        self._cache_size = cache_size
-        self.hits = 0
-        self.misses = 0
+        self._texts = lru_cache(cache_size)(self._encode_text)
+        self._blends = lru_cache(BLENDS_KEPT)(partial(self._blend, self.encode))
+        self._negatives = lru_cache(BLENDS_KEPT)(partial(self._blend, self.encode_negative))
+        self._nothing = lru_cache(1)(self._make_nothing)
 
     def encode(self, prompt: Prompt) -> Conditioning:
         """The embeddings of a prompt, or of a blend: the weighted mean of its prompts' embeddings, of the empty prompt
         where all weights are zero.
         """
-        if (cached := self._cache.get(prompt)) is not None:
-            self.hits += 1
-            self._cache.move_to_end(prompt)
-            return cached
-        self.misses += 1
-        conditioning = self._encode_text(prompt) if isinstance(prompt, str) else self._blend(prompt)
-        self._cache[prompt] = conditioning
-        while len(self._cache) > self._cache_size:
-            self._cache.popitem(last=False)
-        return conditioning
+        return self._texts(prompt) if isinstance(prompt, str) else self._blends(prompt)
 
-    def encode_negative(self, prompt: str) -> Conditioning:
-        """The embeddings of a negative prompt; zeros for an empty one with `zero_empty_negative`, as in SDXL."""
-        conditioning = self.encode(prompt)
-        if prompt or not self._zero_empty_negative:
-            return conditioning
-        pooled = conditioning.pooled
-        return Conditioning(
-            torch.zeros_like(conditioning.prompt_embeds), None if pooled is None else torch.zeros_like(pooled)
-        )
+    @property
+    def hears_pictures(self) -> bool:
+        """Whether prompts may have pictures in them."""
+        return self._encode_picture is not None
 
-    def _blend(self, prompts: tuple[WeightedPrompt, ...]) -> Conditioning:
+    @torch.no_grad()
+    def look(self, references: Mapping[str, Pixels]) -> None:
+        """Encode those of some pictures that were not seen yet, or long ago; prompts may name them from now on."""
+        if self._encode_picture is None:
+            return
+        for reference, picture in references.items():
+            if reference not in self._pictures:
+                self._pictures[reference] = self._cast(*self._encode_picture(picture))
+            self._pictures.move_to_end(reference)
+        while len(self._pictures) > PICTURES_KEPT:
+            self._pictures.popitem(last=False)
+
+    @property
+    def texts_encoded(self) -> int:
+        """Number of texts that were encoded, and not found in the cache."""
+        return self._texts.cache_info().misses
+
+    def encode_negative(self, prompt: Prompt) -> Conditioning:
+        """The embeddings of a negative prompt, or of a blend of several; an empty text's are zeros with
+        `zero_empty_negative`, as in SDXL.
+        """
+        if not self._zero_empty_negative:
+            return self.encode(prompt)
+        if isinstance(prompt, str):
+            return self.encode(prompt) if prompt else self._nothing()
+        return self._negatives(prompt)
+
+    def _make_nothing(self) -> Conditioning:
+        empty = self.encode("")
+        pooled = None if empty.pooled is None else torch.zeros_like(empty.pooled)
+        return Conditioning(torch.zeros_like(empty.prompt_embeds), pooled)
+
+    def _blend(self, encode: Callable[[Prompt], Conditioning], prompts: tuple[WeightedPrompt, ...]) -> Conditioning:
         total = sum(prompt.weight for prompt in prompts)
         if total <= 0:
-            return self.encode("")
-        shares = [prompt.weight / total for prompt in prompts if prompt.weight]
-        parts = equally_long([self.encode(prompt.text) for prompt in prompts if prompt.weight])
-        embeds = _weighted_sum([(part.prompt_embeds, share) for part, share in zip(parts, shares, strict=True)])
-        pooled = [(part.pooled, share) for part, share in zip(parts, shares, strict=True) if part.pooled is not None]
-        return Conditioning(embeds, _weighted_sum(pooled) if pooled else None)
+            return encode("")
+        parts = [
+            (self._seen(prompt.picture) if prompt.picture else encode(prompt.text), prompt.weight / total)
+            for prompt in prompts
+            if prompt.weight
+        ]
+        if len(parts) == 1:
+            return parts[0][0]
+        long = equally_long([part for part, _ in parts])
+        shares = [share for _, share in parts]
+        embeds = weighted_sum(zip((part.prompt_embeds for part in long), shares, strict=True))
+        pooled = [(part.pooled, share) for part, share in parts if part.pooled is not None]
+        return Conditioning(embeds, weighted_sum(pooled) if pooled else None, tuple(parts))
 
     @torch.no_grad()
     def _encode_text(self, prompt: str) -> Conditioning:
         sections = fitted(read_prompt(prompt).sections, self._max_chunks)
-        embeds, pooled = self._encode_prompt(self._pairs, sections, self._max_chunks or 1)
+        return self._cast(*self._encode_prompt(self._pairs, sections, self._max_chunks or 1))
+
+    def _seen(self, picture: str) -> Conditioning:
+        if (seen := self._pictures.get(picture)) is None:
+            raise ParamsError(f"prompt: the picture {picture} is not here any more: send it again", "prompt")
+        return seen
+
+    def _cast(self, embeds: torch.Tensor, pooled: torch.Tensor | None) -> Conditioning:
         return Conditioning(embeds.to(self._dtype), None if pooled is None else pooled.to(self._dtype))
 
 
-def _weighted_sum(parts: list[tuple[torch.Tensor, float]]) -> torch.Tensor:
-    if len(parts) == 1:
-        return parts[0][0]
-    total = sum((part.float() * share for part, share in parts), start=torch.zeros(()).to(parts[0][0].device))
-    return total.to(parts[0][0].dtype)
+def weighted_sum(parts: Iterable[tuple[torch.Tensor, float]]) -> torch.Tensor:
+    """The sum of tensors of one shape, each times its share: calculated in float32, in their dtype."""
+    (first, share), *others = parts
+    total = first.float() * share
+    for tensor, other in others:
+        total += tensor.float() * other
+    return total.to(first.dtype)

@@ -138,7 +138,13 @@ def _machine(device: torch.device) -> str:
     versions = f"torch {torch.__version__} {torch.version.git_version}, Python {platform.python_version()}"
     if device.type == "cuda":
         name, capability = torch.cuda.get_device_name(device), torch.cuda.get_device_capability(device)
-        return f"{versions}, CUDA {torch.version.cuda}, driver {_cuda_driver()}, {name} {capability}"
+        kernels = (
+            torch.backends.cuda.cudnn_sdp_enabled(),
+            torch.backends.cudnn.benchmark,
+            torch.backends.cudnn.allow_tf32,
+            torch.get_float32_matmul_precision(),
+        )
+        return f"{versions}, CUDA {torch.version.cuda}, driver {_cuda_driver()}, {name} {capability}, {kernels}"
     # Inductor writes the number of threads into the code.
     return f"{versions}, {platform.machine()} {_instructions()}, {torch.get_num_threads()} threads"
 

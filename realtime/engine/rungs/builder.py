@@ -135,7 +135,8 @@ class Builder:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout, self._errors):
             if pipe is not None:
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):  # an order that the child did not wait for is still in it
+                    pipe.close()
         self._scratch.cleanup()
 
     def abandon(self) -> None:

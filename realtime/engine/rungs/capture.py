@@ -38,8 +38,9 @@ class Capture(Protocol):
 class CudaCapture:
     """Captures `torch.cuda.CUDAGraph`s that share one memory pool.
 
-    They must be replayed one after the other, on the current stream. A new pool is begun where a capture failed in the
-    last one or all of its graphs are gone: the allocator accepts no capture into such a pool.
+    They must be replayed one after the other, on the current stream. A new pool is begun where ending a capture failed
+    in the last one or all of its graphs are gone: the allocator accepts no capture into such a pool. A capture that
+    could be ended though its call failed, as for lack of memory, is undone, and its memory is the pool's again.
     Source: PyTorch's notes on CUDA semantics, "CUDA Graphs"; its `CUDAGraph.cpp` and `CachingHostAllocator.h`.
     """
 
@@ -61,14 +62,8 @@ class CudaCapture:
             # `torch.cuda.graph` does not go back to the stream before if the capture fails; this does.
             with torch.cuda.stream(self._stream):
                 call()  # a library's first call on a stream initialises it, which can't be captured
-                # `thread_local`, as other threads of the process may call CUDA meanwhile.
-                with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
-                    outputs = call()
+                outputs = self._recorded(graph, call)
             self._in_pool.add(graph)
-        except BaseException:
-            self._failed.append(graph)  # kept alive: the allocator counts it as capturing, and still calls it
-            self._in_pool.clear()
-            raise
         finally:
             here.wait_stream(self._stream)
 
@@ -77,6 +72,25 @@ class CudaCapture:
             return outputs
 
         return replay
+
+    def _recorded(self, graph: torch.cuda.CUDAGraph, call: Callable[[], Outputs]) -> Outputs:
+        """Record a call in a graph; returns its outputs."""
+        inside: BaseException | None = None
+        try:
+            # `thread_local`, as other threads of the process may call CUDA meanwhile.
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
+                try:
+                    return call()
+                except BaseException as error:
+                    inside = error
+                    raise
+        except BaseException as error:
+            if error is inside:  # and not one that ending the capture has raised
+                graph.reset()
+            else:
+                self._failed.append(graph)  # kept alive: the allocator counts it as capturing, and still calls it
+                self._in_pool.clear()
+            raise
 
     def release(self) -> None:
         """See `Capture`."""

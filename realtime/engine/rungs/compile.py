@@ -6,7 +6,7 @@ Must not know when, or by whom, calls are compiled after the start.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,12 @@ from torch import nn
 
 from ...errors import ConfigError
 from ..backend import PlainBackend, name_of
-from ..regions import Inputs, Kind, Outputs, Regions, Run
+from ..regions import Inputs, Outputs, Regions, Run
 from ..state import CallShape, RungState
 from .aoti import OPTIONS
 from .exactness import fault
 from .graphs import captured
-from .rung import Rung, Start
+from .rung import Rung, Start, capability_of
 from .specialise import Demand, Signature
 from .toolchain import compiler_obstacle
 
@@ -60,8 +60,8 @@ class CompiledRegions:
         self._calls = {**self._calls, signature: contiguous}  # swapped whole: the engine's thread reads it
 
     def module(self, signature: Signature) -> nn.Module:
-        """See `module_of`, of the eager regions."""
-        return module_of(self.eager, signature)
+        """The eager region that calls of a signature run."""
+        return self.eager.region_for(signature.call)
 
     def answer(self, call: CallShape, inputs: Inputs) -> Run:
         """The callable for a call: compiled for its signature, else the eager region, which the demand notes."""
@@ -69,7 +69,7 @@ class CompiledRegions:
         if (compiled := self._calls.get(signature)) is not None:
             return compiled
         self.demand.note(signature)
-        return self.eager.region(Kind(call.kind), call.guided)
+        return self.eager.region_for(call)
 
 
 class CompiledBackend(PlainBackend):
@@ -100,11 +100,6 @@ class CompiledBackend(PlainBackend):
         return self.compiled.answer(call, inputs)
 
 
-def module_of(regions: Regions, signature: Signature) -> nn.Module:
-    """The region that calls of a signature run."""
-    return regions.region(Kind(signature.call.kind), signature.call.guided)
-
-
 def check(call: Run, module: nn.Module, example: Inputs, dtype: torch.dtype) -> None:
     """Compare compiled code with the module that it was compiled from.
 
@@ -123,7 +118,7 @@ def check(call: Run, module: nn.Module, example: Inputs, dtype: torch.dtype) -> 
         raise RuntimeError(f"its results {wrong}")
 
 
-def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -> Start:
+def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool, avoided: Collection[str]) -> Start:
     """See `Starter`: compile, before the first frame, the calls that the warm-up made: frames of the default size."""
     backend = CompiledBackend(model, COMPILE.name, f"torch.compile on {model.device.type}")
 
@@ -133,7 +128,7 @@ def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -
             progress(f"compiling {signature}", 100 * i / len(signatures))
             backend.compiled.put(signature, _compiled(backend.compiled.module(signature), signature, model))
 
-    return Start(captured(backend, model, max_rows), finish)
+    return Start(captured(backend, model, max_rows, avoided), finish)
 
 
 def _compiled(region: nn.Module, signature: Signature, model: Model) -> Run:
@@ -155,5 +150,9 @@ def _compiled(region: nn.Module, signature: Signature, model: Model) -> Run:
     return call
 
 
-COMPILE = Rung("compile", ("cpu", "cuda"), (), _start, lambda model: compiler_obstacle(model.device.type))
+def _obstacle(model: Model) -> str:
+    return compiler_obstacle(model.device.type, capability_of(model.device))
+
+
+COMPILE = Rung("compile", ("cpu", "cuda"), (), _start, _obstacle)
 """`torch.compile`. Never chosen by `auto`: the first frame waits for minutes."""

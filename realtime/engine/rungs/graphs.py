@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from operator import is_
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import torch
 
@@ -25,6 +24,7 @@ from ..backend import Backend, EagerBackend
 from ..regions import Call, Inputs, Kind, Outputs, Run
 from ..staging import join_into
 from .capture import Capture, CudaCapture
+from .graph_sizes import Size, Sizes
 from .rung import Rung, Start
 
 if TYPE_CHECKING:
@@ -38,14 +38,13 @@ EAGER_CALLS = 2
 """Calls of one batch and picture size that run without a graph before one is captured, so that sizes that occur while
 somebody drags a slider get none. A size that was announced by `prepare` is captured at its first call.
 """
-SIZES_KEPT = 4
-"""Largest number of picture sizes that have graphs; the least recently used is dropped."""
 
 
 class GraphBackend:
     """Implements `Backend`: replays calls of another backend, which runs them itself until there is a graph.
 
-    A picture size that can't be captured, for example for lack of memory, stays with the other backend and is logged.
+    A picture size that can't be captured stays with the other backend; a batch for which memory does not suffice runs
+    in smaller ones. Both are logged.
 
     Args:
         under: the other backend.
@@ -60,7 +59,7 @@ class GraphBackend:
         self._capture = capture
         self._device = device
         self._batch_sizes = batch_sizes(max_rows)
-        self._sizes: OrderedDict[tuple[int, int], _Size] = OrderedDict()
+        self._sizes: Sizes[_Key, _Graph] = Sizes(capture.release)
         self._buffers: weakref.WeakValueDictionary[tuple[object, ...], _Buffer] = weakref.WeakValueDictionary()
 
     @property
@@ -71,21 +70,29 @@ class GraphBackend:
 
     def prepare(self, width: int, height: int) -> tuple[int, ...]:
         """See `Backend`: graphs of this size are captured at their first call."""
-        self._size(width, height).is_expected = True
+        self._sizes.called(width, height).is_expected = True
         return self._batch_sizes
 
     def run(self, call: Call) -> Outputs:
         """See `Backend`."""
-        size = self._size(call.width, call.height)
+        size = self._sizes.called(call.width, call.height)
         key = _Key.of(call, self._batch_sizes)
         graph = size.graphs.get(key)
-        if graph is None and not size.is_refused:
+        if graph is None and not size.refuses(key.places):
             size.calls[key] += 1
-            if size.expects(key) or size.calls[key] > EAGER_CALLS:
+            if (_expects(size, key) or size.calls[key] > EAGER_CALLS) and self._sizes.has_room_for(size):
                 graph = self._captured(call, size, key)
         elif graph is not None and (answer := graph.answered_by(self._under)) is not graph.answer:
             graph = self._captured_again(call, size, key, graph, answer)
-        return self._under.run(call) if graph is None else graph.run(call)
+        if graph is not None:
+            return graph.run(call)
+        most = max((batch for batch in self._batch_sizes if not size.refuses(batch)), default=0)
+        return self._in_pieces(call, most) if most and size.refuses(key.places) else self._under.run(call)
+
+    def _in_pieces(self, call: Call, most: int) -> Outputs:
+        """Run a call of which the batch is too large for a graph in several of at most so many rows."""
+        made = [self.run(piece) for piece in call.pieces(most)]
+        return {name: torch.cat([outputs[name] for outputs in made]) for name in made[0]}
 
     def answer(self, call: CallShape, inputs: Inputs) -> Run:
         """See `Backend`."""
@@ -97,23 +104,18 @@ class GraphBackend:
         self._sizes.clear()
         self._under.close()
 
-    def _size(self, width: int, height: int) -> _Size:
-        size = self._sizes.setdefault((width, height), _Size())
-        self._sizes.move_to_end((width, height))
-        if len(self._sizes) > SIZES_KEPT:
-            if next(iter(self._sizes.values())).graphs:
-                self._capture.release()
-            self._sizes.popitem(last=False)
-        return size
-
     def _captured(self, call: Call, size: _Size, key: _Key) -> _Graph | None:
         try:
             size.graphs[key] = _Graph(call, key.plain, key.guided, self._buffer, self._under, self._capture)
-        except RuntimeError as error:  # too little memory is one of them
+        except RuntimeError as error:
             self._capture.release()
-            size.graphs.clear()
-            size.is_refused = True
-            _log.warning("%dx%d runs without CUDA graphs, slower: %s", call.width, call.height, _cause(error))
+            is_short = isinstance(_first(error), torch.OutOfMemoryError)
+            size.refused_from = key.places if is_short else 0
+            size.graphs = {other: graph for other, graph in size.graphs.items() if not size.refuses(other.places)}
+            what = (
+                "runs without CUDA graphs" if not size.graphs else f"has CUDA graphs for fewer than {key.places} rows"
+            )
+            _log.warning("%dx%d %s, slower: %s", call.width, call.height, what, _cause(error))
             return None
         return size.graphs[key]
 
@@ -145,42 +147,34 @@ class _Key(NamedTuple):
 
     Attributes:
         plain, guided: numbers of places.
-        form: the inputs' shapes without the batch, which differ by the length of prompts.
+        form: the inputs' names, and their shapes without the batch, which differ by the length of prompts.
     """
 
     kind: Kind
     plain: int
     guided: int
-    form: tuple[tuple[int, ...], ...]
+    form: tuple[tuple[str, tuple[int, ...]], ...]
+
+    @property
+    def places(self) -> int:
+        """Number of rows that it has a place for."""
+        return self.plain + self.guided
 
     @classmethod
     def of(cls, call: Call, sizes: Sequence[int]) -> _Key:
         """The key of a call where graphs have so many places."""
-        form = tuple(tuple(column[0].shape[1:]) for column in call.columns.values())
+        form = tuple((name, tuple(column[0].shape[1:])) for name, column in sorted(call.columns.items()))
         return cls(call.kind, batch_size_for(call.plain, sizes), batch_size_for(call.guided, sizes), form)
 
 
-@dataclass(slots=True)
-class _Size:
-    """The graphs of one picture size.
+_Size: TypeAlias = "Size[_Key, _Graph]"
 
-    Attributes:
-        graphs: by what they can run.
-        calls: number of calls without a graph, by the same key.
-        is_expected: whether `prepare` announced it.
-        is_refused: whether a capture failed, so that none is tried again.
+
+def _expects(size: _Size, key: _Key) -> bool:
+    """Whether a graph is captured at the first call: `prepare` announced the size, and no other form of it has run
+    (the first prompt is the warm-up's; a longer one is typed letter by letter, and gets its graph when it stays).
     """
-
-    graphs: dict[_Key, _Graph] = field(default_factory=dict)
-    calls: Counter[_Key] = field(default_factory=Counter)
-    is_expected: bool = False
-    is_refused: bool = False
-
-    def expects(self, key: _Key) -> bool:
-        """Whether a graph is captured at the first call: `prepare` announced the size, and no other form of it has run
-        (the first prompt is the warm-up's; a longer one is typed letter by letter, and gets its graph when it stays).
-        """
-        return self.is_expected and all(other.kind != key.kind or other.form == key.form for other in self.calls)
+    return size.is_expected and all(other.kind != key.kind or other.form == key.form for other in size.calls)
 
 
 class _Buffer:
@@ -269,10 +263,16 @@ class _Graph:
             self._buffers[name].fill([(start, part) for start, part in zip(self._starts, parts, strict=True) if part])
 
 
-def _cause(error: BaseException) -> str:
-    """The first error's first line: ending a failed capture raises a second, uninformative one."""
+def _first(error: BaseException) -> BaseException:
+    """The first error: ending a failed capture raises a second, uninformative one."""
     while error.__context__ is not None:
         error = error.__context__
+    return error
+
+
+def _cause(error: BaseException) -> str:
+    """The first error's first line."""
+    error = _first(error)
     if isinstance(error, torch.OutOfMemoryError):
         return "too little memory"
     return (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -289,15 +289,15 @@ def batch_size_for(rows: int, sizes: Sequence[int]) -> int:
     return next(size for size in sizes if size >= rows) if rows else 0
 
 
-def captured(backend: Backend, model: Model, max_rows: int) -> Backend:
-    """A backend under CUDA graphs; on other devices the backend itself."""
-    if model.device.type != "cuda":
+def captured(backend: Backend, model: Model, max_rows: int, avoided: Collection[str]) -> Backend:
+    """A backend under CUDA graphs; on other devices, and where graphs are to be avoided, the backend itself."""
+    if model.device.type != "cuda" or GRAPHS.name in avoided:
         return backend
     return GraphBackend(backend, CudaCapture(model.device), max_rows, model.device)
 
 
-def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -> Start:
-    return Start(captured(EagerBackend(model), model, max_rows))
+def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool, avoided: Collection[str]) -> Start:
+    return Start(captured(EagerBackend(model), model, max_rows, avoided))
 
 
 GRAPHS = Rung("graphs", ("cuda",), ("cuda",), _start)

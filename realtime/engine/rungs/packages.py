@@ -8,17 +8,17 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..regions import Regions
 from . import aoti
 from .builder import Task
-from .compile import CompiledBackend, CompiledRegions, check, module_of
+from .compile import CompiledBackend, CompiledRegions, check
 from .folder_cache import FolderCache, cache_folder
 from .graphs import captured
-from .rung import Rung, Start
+from .rung import Rung, Start, capability_of
 from .specialise import Demand, Signature, made, specialise
 from .toolchain import packages_obstacle
 
@@ -154,21 +154,25 @@ def build(model: Model, signatures: Sequence[Mapping[str, Any]]) -> Iterable[Map
     """
     cache, regions = PackageCache(cache_folder(AOTI.name)), Regions.of_model(model)
     for signature in map(Signature.parse, signatures):
-        region, example = module_of(regions, signature), signature.example(model.device)
+        region, example = regions.region_for(signature.call), signature.example(model.device)
         key = aoti.key_of(region, example)
         if cache.find(key) is None:
             cache.make(key, functools.partial(aoti.build, region, example))
         yield made(signature)
 
 
-def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -> Start:
+def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool, avoided: Collection[str]) -> Start:
     """See `Starter`: eager mode runs the calls that have no package yet. On CUDA both are captured in graphs."""
     backend = CompiledBackend(model, AOTI.name, f"{AOTI.name} on {model.device.type}")
     packages = Packages(backend.compiled, model.device, model.dtype)
-    return Start(captured(backend, model, max_rows), upgrade=functools.partial(specialise, packages))
+    return Start(captured(backend, model, max_rows, avoided), upgrade=functools.partial(specialise, packages))
 
 
-AOTI = Rung("aoti", ("cpu", "cuda"), ("cuda",), _start, lambda model: packages_obstacle(model.device.type))
+def _obstacle(model: Model) -> str:
+    return packages_obstacle(model.device.type, capability_of(model.device))
+
+
+AOTI = Rung("aoti", ("cpu", "cuda"), ("cuda",), _start, _obstacle)
 """AOTInductor's packages. Chosen by `auto` on CUDA only: on a CPU OpenVINO is faster, and made in seconds."""
 
 

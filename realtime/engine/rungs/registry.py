@@ -6,6 +6,7 @@ Must not know how a rung works, rows, sessions or the scheduler.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from ...config import Accelerate
@@ -27,26 +28,34 @@ RUNGS: tuple[Rung, ...] = (OPENVINO, AOTI, GRAPHS, COMPILE)
 """All rungs, the fastest first. Their names are values of `Accelerate`."""
 
 
-def start(accelerate: Accelerate, model: Model, progress: Progress, max_rows: int = 8) -> Start:
+def start(
+    accelerate: Accelerate,
+    model: Model,
+    progress: Progress,
+    max_rows: int = 8,
+    *,
+    avoided: Collection[Accelerate] = (),
+) -> Start:
     """Start a model on the rung that the configuration asks for.
 
     With `auto` that is the first of `RUNGS` for the model's device that can run it, and it may not delay the first
     frame; where there is none it is eager mode, whose state says why. A rung that is asked for by name may delay it.
+    One that is in `avoided` does not run; where it was asked for, the choice is that of `auto`.
 
     Raises:
         ConfigError: the rung that was asked for can't run this model here.
     """
     if accelerate is Accelerate.OFF:
         return Start(EagerBackend(model))
-    is_auto = accelerate is Accelerate.AUTO
+    is_auto = accelerate is Accelerate.AUTO or accelerate in avoided
     why = ""
     for rung in RUNGS:
-        if not (model.device.type in rung.auto_on if is_auto else rung.name == accelerate):
+        if rung.name in avoided or not (model.device.type in rung.auto_on if is_auto else rung.name == accelerate):
             continue
         obstacle, cause = _obstacle(rung, model), None
         if not obstacle:
             try:
-                return rung.start(model, max_rows, progress, may_wait=not is_auto)
+                return rung.start(model, max_rows, progress, may_wait=not is_auto, avoided=avoided)
             except Exception as error:  # a converter may raise any exception, and a slower rung can serve
                 _log.warning("%s can't run this model", rung.name, exc_info=error)
                 obstacle, cause = f"{rung.name} can't run this model (the log says why)", error

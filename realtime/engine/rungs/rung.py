@@ -6,11 +6,13 @@ which rungs there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    import torch
+
     from .. import Progress
     from ..backend import Backend
     from ..models.load import Model
@@ -34,7 +36,9 @@ class Start(NamedTuple):
 class Starter(Protocol):
     """Starts a model on a rung."""
 
-    def __call__(self, model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -> Start:
+    def __call__(
+        self, model: Model, max_rows: int, progress: Progress, *, may_wait: bool, avoided: Collection[str]
+    ) -> Start:
         """Make the backend for the first frame.
 
         Args:
@@ -42,11 +46,20 @@ class Starter(Protocol):
             progress: called with the stages.
             may_wait: whether this may take longer than a few seconds. If not, that is left to `Start.upgrade`, and a
                 slower backend serves until then.
+            avoided: names of rungs that are not to run, for one that runs over or under others.
 
         Raises:
             Exception: of any class: the rung can't run this model.
         """
         ...
+
+
+def capability_of(device: torch.device) -> tuple[int, int] | None:
+    """A GPU's compute capability; None for other devices than NVIDIA's."""
+    import torch
+
+    is_nvidia = device.type == "cuda" and torch.version.cuda is not None
+    return torch.cuda.get_device_capability(device) if is_nvidia else None
 
 
 def no_obstacle(model: Model) -> str:

@@ -29,17 +29,23 @@ class Signature(NamedTuple):
     """A call's form in full: what code that is made for one call can run.
 
     Attributes:
-        inputs: name, shape and dtype of each, sorted by name.
+        call: names the inputs.
+        inputs: shape and dtype of each, in the order of `call.names`.
     """
 
     call: CallShape
-    inputs: tuple[tuple[str, tuple[int, ...], str], ...]
+    inputs: tuple[tuple[tuple[int, ...], str], ...]
 
     @classmethod
     def of(cls, call: CallShape, inputs: Inputs) -> Signature:
-        """The signature of a call with these inputs [B, …]."""
-        forms = ((name, tuple(tensor.shape), name_of(tensor.dtype)) for name, tensor in sorted(inputs.items()))
+        """The signature of a call with these inputs [B, …], which have the names of the call."""
+        forms = ((tuple(inputs[name].shape), name_of(inputs[name].dtype)) for name in call.names)
         return cls(call, tuple(forms))
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The inputs' shapes by name."""
+        return {name: shape for name, (shape, _) in zip(self.call.names, self.inputs, strict=True)}
 
     def wire(self) -> dict[str, Any]:
         """A JSON object."""
@@ -52,8 +58,9 @@ class Signature(NamedTuple):
         Raises:
             TypeError, ValueError, KeyError: it is no signature.
         """
-        inputs = ((str(name), tuple(map(int, shape)), str(dtype)) for name, shape, dtype in wire["inputs"])
-        return cls(CallShape(**wire["call"]), tuple(inputs))
+        call = CallShape.parse(wire["call"])
+        named = zip(call.names, wire["inputs"], strict=True)
+        return cls(call, tuple((tuple(map(int, shape)), str(dtype)) for _, (shape, dtype) in named))
 
     def example(self, device: torch.device) -> dict[str, torch.Tensor]:
         """Random inputs of this form by name, equal each time."""
@@ -65,7 +72,8 @@ class Signature(NamedTuple):
                 return torch.randint(0, 256, shape, generator=generator, dtype=dtype)
             return torch.randn(shape, generator=generator).to(dtype)
 
-        return {name: one(shape, dtype).to(device) for name, shape, dtype in self.inputs}
+        forms = zip(self.call.names, self.inputs, strict=True)
+        return {name: one(shape, dtype).to(device) for name, (shape, dtype) in forms}
 
     def __str__(self) -> str:
         return str(self.call)

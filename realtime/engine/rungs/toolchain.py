@@ -19,12 +19,20 @@ def cxx() -> str | None:
     return shutil.which(os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++"))
 
 
-def compiler_obstacle(device: str) -> str:
+TRITON_CAPABILITY = (7, 0)
+"""The least compute capability that triton makes code for, Volta's. Source: triton's README."""
+
+
+def compiler_obstacle(device: str, capability: tuple[int, int] | None = None) -> str:
     """Why networks can't be compiled for a device, and what to do; empty where they can.
 
     Args:
         device: torch's name of the device's type: `cpu`, `cuda`, `mps`.
+        capability: a GPU's compute capability, where it is known.
     """
+    if capability is not None and capability < TRITON_CAPABILITY:
+        found, least = (".".join(map(str, one)) for one in (capability, TRITON_CAPABILITY))
+        return f"networks are compiled for GPUs of compute capability {least} and above, this one has {found}"
     if device not in ("cpu", "cuda"):
         return f"networks are compiled for CUDA and the CPU, the model is on {device}"
     if sys.platform == "win32":
@@ -38,12 +46,12 @@ def compiler_obstacle(device: str) -> str:
     return ""
 
 
-def packages_obstacle(device: str) -> str:
+def packages_obstacle(device: str, capability: tuple[int, int] | None = None) -> str:
     """As `compiler_obstacle`, for AOTInductor's packages: their C++ code is compiled against CUDA's headers."""
     if device == "cuda" and cuda_home() is None:
         headers = "CUDA's headers are missing: install the CUDA toolkit, or name its folder in CUDA_HOME"
-        return compiler_obstacle(device) or headers
-    return compiler_obstacle(device)
+        return compiler_obstacle(device, capability) or headers
+    return compiler_obstacle(device, capability)
 
 
 def cuda_home() -> Path | None:

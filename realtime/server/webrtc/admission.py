@@ -15,6 +15,7 @@ from ...errors import SessionLimitError
 from ...session import Session
 from ..engine_host import State
 from ..lobby import check_name
+from ..roles import Grant
 from ..service import Service
 from .peer import Peer
 from .publisher import Publisher
@@ -33,12 +34,16 @@ class Resource:
     Attributes:
         name: can't be guessed.
         tag: the ETag that a PATCH must name; it stays, as there are no ICE restarts.
+        grant: of whoever made it.
+        address: his.
         publisher: None for those who only watch.
         has_arrived: whether it has connected. Before, it has no seat.
     """
 
     purpose: Purpose
     peer: Peer
+    grant: Grant
+    address: str
     name: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     tag: str = field(default_factory=lambda: secrets.token_hex(8))
     publisher: Publisher | None = None

@@ -181,7 +181,7 @@ class Encoding:
         if key_frame:
             self._key_frame_wanted, self._key_frame_at_s = False, now_s
         pts = int(now_s * CLOCK_HZ)
-        for packet in await asyncio.to_thread(self._encoder.encode, result.picture, pts, key_frame):
+        for packet in await asyncio.to_thread(self._encoder.encode, result.picture, pts, key_frame, result.key):
             for taker in tuple(self.takers):
                 taker.put(packet)
 

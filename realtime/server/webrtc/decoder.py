@@ -118,6 +118,9 @@ class VideoDecoder:
         """Whether the sender should be asked for a key frame."""
         return (self._is_waiting or self._is_torn) and not self._share.is_spent(self._now_s())
 
+    def close(self) -> None:
+        """End it: here is nothing to do."""
+
     def skip(self) -> None:
         """Note that frames were lost: all up to the next key frame are dropped."""
         self._is_waiting = True

@@ -31,6 +31,7 @@ from .control import Control
 from .decoder import EncodedFrame
 from .guards import guard
 from .intake import Intake
+from .offer_text import offer_for_aiortc
 from .sdp import (
     CANDIDATES_MAX,
     Fragment,
@@ -38,7 +39,6 @@ from .sdp import (
     Purpose,
     answer_for_peer,
     check_offer,
-    offer_for_aiortc,
     video_codec,
 )
 
@@ -87,12 +87,14 @@ class Peer:
             OfferError: the offer is refused.
         """
         offer = check_offer(text, self.purpose)
-        ice = offer.media[0].ice
+        sections = offer.description.media
+        ice = sections[0].ice
         assert ice is not None
         self._username_fragment = ice.usernameFragment
-        self._offered = sum(len(media.ice_candidates) for media in offer.media)
-        changed = offer_for_aiortc(text, on_loopback=self._on_loopback)
-        is_server = any(media.dtls is not None and media.dtls.role == "server" for media in offer.media)
+        self._offered = sum(len(media.ice_candidates) for media in sections)
+        changed = offer_for_aiortc(offer.text, on_loopback=self._on_loopback)
+        is_server = any(media.dtls is not None and media.dtls.role == "server" for media in sections)
+        await asyncio.sleep(0)  # between two pieces of some milliseconds others have their turn
         try:
             return await self._answer(changed, is_server)
         except OperationError:
@@ -108,6 +110,7 @@ class Peer:
     async def _answer(self, offer: str, is_dtls_server: bool) -> str:
         connection = self._connection
         await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        await asyncio.sleep(0)
         self._prepare_transceivers()
         transport = connection.getTransceivers()[0].receiver.transport
         if is_dtls_server:

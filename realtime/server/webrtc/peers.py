@@ -15,9 +15,12 @@ from typing import Any
 
 from aiortc import RTCIceServer
 
-from ...errors import CloseCode
+from ...config import port_range
+from ...errors import CloseCode, SessionLimitError
 from ...session import Session
-from ..connection import Closed, end_with_server, ending
+from ..connection import Closed, end_with_grant, end_with_server, ending
+from ..lobby import ViewedBy
+from ..roles import Grant
 from ..service import Service
 from . import seams
 from .admission import Admission, Conflict, Resource
@@ -42,6 +45,7 @@ class Peers:
         self._service = service
         self._ice_servers = ice_servers
         self._on_loopback = any(ip_address(address).is_loopback for address in service.config.ice_addresses)
+        self._ports = port_range(service.config.udp_ports)
         self._resources: dict[str, Resource] = {}
         self._admission = Admission(service, self._resources)
         self._tasks: asyncio.TaskGroup | None = None
@@ -55,6 +59,7 @@ class Peers:
         """Peers may come and live while the block runs."""
         seams.notice_dead_peers()
         seams.offer_addresses(self._service.config.ice_addresses)
+        seams.use_ports(self._ports)
         async with asyncio.TaskGroup() as lives, asyncio.TaskGroup() as encodings:
             self._tasks, self._broadcaster = lives, Broadcaster(encodings)
             try:
@@ -81,11 +86,15 @@ class Peers:
         resource = self._resources.get(name)
         return resource if resource is not None and resource.purpose is purpose else None
 
-    async def open(self, purpose: Purpose, offer: str, session_name: str | None) -> tuple[Resource, str]:
+    async def open(
+        self, purpose: Purpose, offer: str, session_name: str | None, grant: Grant, address: str
+    ) -> tuple[Resource, str]:
         """Answer an offer and let the peer live.
 
         Args:
             session_name: to publish to, or to watch; None makes one where that is possible.
+            grant: of whoever sends the offer.
+            address: his.
 
         Returns:
             The peer's resource and the answer.
@@ -96,10 +105,12 @@ class Peers:
         """
         watched = self._admission.check(purpose, session_name)
         peer = Peer(purpose, self._ice_servers, on_loopback=self._on_loopback)
-        resource = Resource(purpose, peer)
+        resource = Resource(purpose, peer, grant, address)
         self._resources[resource.name] = resource  # counted before any work, which takes a while
         try:
             answer = await peer.answer(offer)
+            if self._ports and "a=candidate:" not in answer:
+                raise SessionLimitError("all UDP ports of this server (--udp-ports) are in use; try again later")
         except BaseException:
             del self._resources[resource.name]
             resource.ended.set()
@@ -131,6 +142,7 @@ class Peers:
             tasks.create_task(_until(resource.ending))
             tasks.create_task(peer.watch())
             tasks.create_task(end_with_server(self._service))
+            tasks.create_task(end_with_grant(self._service, resource.grant))
             tasks.create_task(self._enter(resource, publisher, session_name))
             if peer.intake is not None:
                 tasks.create_task(publisher.read_video(peer.intake))
@@ -146,13 +158,14 @@ class Peers:
                 self._admission.check_seat(resource.purpose, session_name)  # somebody may have come in between
             except Conflict:
                 raise Closed(CloseCode.TRY_LATER, "somebody publishes to the session already: choose another") from None
-        await publisher.live(session_name)
+        await publisher.live(session_name, resource.grant, resource.address)
 
     async def _watch(self, resource: Resource, session: Session) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_until(resource.ending))
             tasks.create_task(resource.peer.watch())
             tasks.create_task(end_with_server(self._service))
+            tasks.create_task(end_with_grant(self._service, resource.grant))
             tasks.create_task(_until_ended(session))
             tasks.create_task(self._show(resource, session))
 
@@ -162,7 +175,7 @@ class Peers:
         assert outbound is not None and broadcaster is not None
         await resource.peer.arrived()
         resource.has_arrived = True
-        with self._service.viewers.seat():
+        with self._service.viewers.seat(session.name, ViewedBy.WHEP):
             resource.peer.send_by(broadcaster.add(session, outbound))
             try:
                 await resource.ended.wait()

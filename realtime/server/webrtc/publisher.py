@@ -6,15 +6,19 @@ Knows sessions through Connection; must not know HTTP.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from concurrent.futures import Executor
 
+from ...config import DecoderProcess
 from ...errors import FrameError
 from ...session import Session
 from ..inbound import VideoConnection
+from ..roles import Grant
 from ..service import Service
 from .broadcast import Broadcaster
 from .decoder import VideoDecoder
+from .decoder_elsewhere import VideoDecoderElsewhere
 from .intake import Intake
 from .peer import Peer
 from .sdp import Purpose
@@ -42,10 +46,10 @@ class Publisher(VideoConnection):
         """Whether no frame has come for `SILENT_S`: another publisher may take its place."""
         return time.monotonic() - self.frame_at_s > SILENT_S
 
-    async def live(self, session_name: str | None) -> None:
+    async def live(self, session_name: str | None, grant: Grant, address: str | None) -> None:
         """See `Connection.live`."""
         try:
-            await super().live(session_name)
+            await super().live(session_name, grant, address)
         finally:
             if self._peer.outbound is not None:
                 self._broadcaster.remove(self._peer.outbound)
@@ -58,7 +62,15 @@ class Publisher(VideoConnection):
 
     async def read_video(self, intake: Intake) -> None:
         """Decode what comes, in threads that all peers share, and offer it."""
-        decoder = VideoDecoder(self.service.config.max_pixels)
+        config = self.service.config
+        kind = VideoDecoderElsewhere if config.decoder_process is not DecoderProcess.OFF else VideoDecoder
+        decoder = kind(config.max_pixels)
+        try:
+            await self._decode_all(intake, decoder)
+        finally:
+            threading.Thread(target=decoder.close, name="decoder-end", daemon=True).start()
+
+    async def _decode_all(self, intake: Intake, decoder: VideoDecoder | VideoDecoderElsewhere) -> None:
         loop = asyncio.get_running_loop()
         while True:
             frame, has_gap = await intake.take()

@@ -10,7 +10,10 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from ...errors import ProtocolError, SessionLimitError
+from ..access import grant_of
 from ..body import read_body
+from ..prefix import outside
+from ..websocket import address_of
 from .admission import Conflict, NotReady, Resource
 from .peers import Peers
 from .sdp import SDP_MAX_BYTES, OfferError, Purpose
@@ -54,9 +57,11 @@ def link_of(server: RTCIceServer) -> str:
 
 def _add_endpoint(router: APIRouter, peers: Peers, path: str, purpose: Purpose, links: list[str]) -> None:
     async def post(request: Request, session: str | None = None) -> Response:
-        offer = await _body(request, SDP_TYPE)
+        offer, grant = await _body(request, SDP_TYPE), grant_of(request)
         try:
-            resource, answer = await peers.open(purpose, offer, session or None)
+            resource, answer = await peers.open(
+                purpose, offer, session or grant.session or None, grant, address_of(request)
+            )
         except OfferError as error:
             raise HTTPException(error.status, str(error)) from None
         except NotReady:
@@ -76,7 +81,7 @@ def _add_endpoint(router: APIRouter, peers: Peers, path: str, purpose: Purpose, 
                 else "name the session to watch: ?session=S"
             )
             raise HTTPException(404 if session else 400, what) from None
-        headers = {"Location": f"/{path}/{resource.name}", "ETag": f'"{resource.tag}"'}
+        headers = {"Location": outside(request, f"/{path}/{resource.name}"), "ETag": f'"{resource.tag}"'}
         response = Response(answer, 201, headers, SDP_TYPE)
         for link in links:
             response.headers.append("Link", link)

@@ -1,4 +1,4 @@
-"""Session descriptions as text: the checks of an offer, and the changes to it and to our answer.
+"""What an offer must say, our answer's text, and fragments with further candidates.
 
 Pure: no peer connection, no I/O. Offers are untrusted, and aiortc answers empty ones, a hundred m-lines and a megabyte,
 or trips over them later where nobody hears of it: `check_offer` comes before it.
@@ -10,17 +10,13 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from aiortc.sdp import DIRECTIONS as ALL_DIRECTIONS
 from aiortc.sdp import MediaDescription, SessionDescription
 
 from ...protocol import TEXT_MAX_BYTES
-from .candidates import Candidate, parse_candidate, parse_usable
+from .candidates import Candidate, parse_candidate
+from .offer_text import LimitError, pare
 
 SDP_MAX_BYTES = 64 * 1024
-LINES_MAX = 1000
-"""A browser's offer of all three sections has 150 to 300."""
-LINES_OF_A_KIND_MAX = {"a=rtpmap:": 128, "a=ssrc:": 128, "a=ssrc-group:": 64, "a=rtcp-fb:*": 16, "a=fingerprint:": 16}
-"""Of those that aiortc compares with each other: 64 KB of them took 0.5 s and 400 MB (measured)."""
 CANDIDATES_MAX = 64
 """Candidates that one peer may send, trickled ones included; `candidates.TAKEN_MAX` of them are used."""
 _ICE_USER, _ICE_PASSWORD = re.compile(r"[!-~]{4,256}"), re.compile(r"[!-~]{22,256}")
@@ -60,13 +56,26 @@ class OfferError(Exception):
         self.status = status
 
 
-def check_offer(text: str, purpose: Purpose) -> SessionDescription:
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An offer that can be answered in full.
+
+    Attributes:
+        text: see `offer_text.pare`.
+        description: the text, parsed.
+    """
+
+    text: str
+    description: SessionDescription
+
+
+def check_offer(text: str, purpose: Purpose) -> Offer:
     """Parse an offer, and refuse one that can't be answered in full: RFC 9725 has no partial answers.
 
     Raises:
         OfferError: the offer is refused.
     """
-    offer = _parse(text)
+    pared, offer = _parse(text)
     kinds = [media.kind for media in offer.media]
     if not kinds:
         raise OfferError(400, "the offer has no media: it must have one video section")
@@ -78,58 +87,49 @@ def check_offer(text: str, purpose: Purpose) -> SessionDescription:
         )
     for media in offer.media:
         _check_section(media)
-    bundled = next((group.items for group in offer.group if group.semantic == "BUNDLE"), [])
-    if len(offer.media) > 1 and {media.rtp.muxId for media in offer.media} - set(bundled):
-        raise OfferError(422, "all sections of the offer must be in one BUNDLE group")
+    _check_bundle(offer)
     if sum(len(media.ice_candidates) for media in offer.media) > CANDIDATES_MAX:
         raise OfferError(422, f"the offer has more than {CANDIDATES_MAX} candidates: send fewer")
     video = next(media for media in offer.media if media.kind == "video")
     if (video.direction or "sendrecv") not in DIRECTIONS[purpose]:
         wanted = " or ".join(DIRECTIONS[purpose])
         raise OfferError(422, f"the video section is {video.direction}; here it must be {wanted}")
-    if re.search(r"^a=(simulcast|rid):", text, re.MULTILINE):
+    if re.search(r"^a=(simulcast|rid):", pared, re.MULTILINE):
         raise OfferError(422, "simulcast is not taken: set the number of layers to 1")
-    if not any(_is_taken(codec.name, codec.parameters) for codec in video.rtp.codecs):
+    if not video.rtp.codecs:  # `pare` has left those only that are taken
         raise OfferError(
             422, "the offer has no video codec that this server takes: H.264 (packetization mode 1) or VP8"
         )
     audio = next((media for media in offer.media if media.kind == "audio"), None)
-    if audio is not None and not any(codec.name in ("opus", "PCMU", "PCMA", "G722") for codec in audio.rtp.codecs):
+    if audio is not None and not audio.rtp.codecs:
         raise OfferError(422, "the offer has no audio codec that this server takes: Opus or G.711")
-    return offer
+    return Offer(pared, offer)
 
 
-def _parse(text: str) -> SessionDescription:
+def _parse(text: str) -> tuple[str, SessionDescription]:
     if not text.startswith("v=0"):
         raise OfferError(400, "the body is no session description: it must begin with v=0")
-    lines = text.splitlines()
-    if len(lines) > LINES_MAX:
-        raise OfferError(400, f"the session description has more than {LINES_MAX} lines: send fewer")
-    for begin, most in LINES_OF_A_KIND_MAX.items():
-        if sum(line.startswith(begin) for line in lines) > most:
-            raise OfferError(400, f"the session description has more than {most} lines {begin} and so on: send fewer")
-    for line in lines:
+    try:
+        pared = pare(text)
+    except LimitError as error:
+        raise OfferError(400, str(error)) from None
+    for line in pared.splitlines():
         if line.startswith("a=candidate:"):
             _candidate(line)
     try:
-        return SessionDescription.parse("\r\n".join(_with_ports(text.splitlines())) + "\r\n")
+        return pared, SessionDescription.parse(pared)
     except Exception:  # its parser raises whatever comes to hand, and knows only the text
         raise OfferError(400, "the session description can't be read: write it as RFC 8866 has it") from None
 
 
-def _with_ports(lines: list[str]) -> list[str]:
-    """The lines, with port 9 in `bundle-only` sections, which have port 0 as they use the first one's (RFC 8843).
-
-    Firefox offers them.
-    """
-    section = 0
-    ported = list(lines)
-    for index, line in enumerate(lines):
-        if line.startswith("m="):
-            section = index
-        elif line.strip() == "a=bundle-only":
-            ported[section] = re.sub(r"^(m=\w+) 0 ", r"\1 9 ", lines[section])
-    return ported
+def _check_bundle(offer: SessionDescription) -> None:
+    """All sections must be in the first BUNDLE group, and nothing else may be: aiortc joins what that group names."""
+    groups = [group.items for group in offer.group if group.semantic == "BUNDLE"]
+    mids = {media.rtp.muxId for media in offer.media}
+    if len(mids) < len(offer.media):
+        raise OfferError(400, "two sections of the offer have the same a=mid: give each its own")
+    if len(groups) > 1 or (len(mids) > 1 and not groups) or (groups and groups[0] and set(groups[0]) != mids):
+        raise OfferError(422, "all sections of the offer must be in one BUNDLE group, and nothing else")
 
 
 def _candidate(line: str) -> Candidate:
@@ -177,45 +177,6 @@ def _check_data_section(media: MediaDescription) -> None:
         raise OfferError(400, "the data section's a=sctp-port must be from 1 to 65535")
     if media.sctpCapabilities is not None and media.sctpCapabilities.maxMessageSize < 0:
         raise OfferError(400, "the data section's a=max-message-size must not be negative")
-
-
-def _is_taken(name: str, parameters: dict[str, int | str | None]) -> bool:
-    return name.upper() == "VP8" or (name.upper() == "H264" and str(parameters.get("packetization-mode")) == "1")
-
-
-def offer_for_aiortc(text: str, *, on_loopback: bool = False) -> str:
-    """The offer, changed for aiortc.
-
-    - `setup:actpass` becomes `active`, so that aiortc is the DTLS server: as a client it offers ECDSA ciphers only, and
-      fails with GStreamer, whose certificate is RSA ("no shared cipher"). As a server its own certificate decides.
-    - Of each section's candidates those are kept that `candidates.parse_usable` takes.
-    - `end-of-candidates` is removed: aioice fails for good once all known pairs have failed, although a pair that only
-      the peer knows of may succeed later. `Peer.watch` decides how long to wait.
-    - A section without a direction gets `sendrecv`, which it means (RFC 8866 section 6.7).
-
-    Args:
-        text: passed by `check_offer`.
-        on_loopback: see `Candidate.is_usable`.
-    """
-    lines: list[str] = []
-    for section in _sections(_with_ports(text.splitlines())):
-        candidates = [line for line in section if line.startswith("a=candidate:")]
-        others = [line for line in section if not line.startswith(("a=candidate:", "a=end-of-candidates"))]
-        lines += ["a=setup:active" if line.strip() == "a=setup:actpass" else line for line in others]
-        if section[0].startswith("m=") and not any(line[2:] in ALL_DIRECTIONS for line in others):
-            lines.append("a=sendrecv")
-        lines += [f"a={candidate.text}" for candidate in parse_usable(candidates, on_loopback=on_loopback)]
-    return "\r\n".join(lines) + "\r\n"
-
-
-def _sections(lines: list[str]) -> list[list[str]]:
-    """The lines of the session, then those of each section."""
-    sections: list[list[str]] = [[]]
-    for line in lines:
-        if line.startswith("m="):
-            sections.append([])
-        sections[-1].append(line)
-    return sections
 
 
 def answer_for_peer(text: str) -> str:

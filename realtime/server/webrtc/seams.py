@@ -7,6 +7,9 @@ pyproject.toml keeps to the versions that were looked at.
 from __future__ import annotations
 
 import asyncio
+import errno
+import random
+import socket
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -191,6 +194,64 @@ async def _consents(connection: Any) -> bool:
     except aioice.stun.TransactionError:
         return False
     return True
+
+
+class _Endpoints:
+    """The running event loop, but that UDP sockets on any port get one of a range."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, ports: Sequence[int]) -> None:
+        self._loop = loop
+        self._ports = ports
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    async def create_datagram_endpoint(
+        self, factory: Callable[[], Any], local_addr: tuple[str, int] | None = None, **more: Any
+    ) -> Any:
+        """See asyncio. Raises OSError where all ports are in use."""
+        if local_addr is None or local_addr[1] != 0:
+            return await self._loop.create_datagram_endpoint(factory, local_addr=local_addr, **more)
+        return await self._loop.create_datagram_endpoint(factory, sock=_bound(local_addr[0], self._ports), **more)
+
+
+def _bound(address: str, ports: Sequence[int]) -> socket.socket:
+    """A UDP socket on a free port of these. Raises OSError where there is none."""
+    udp = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    udp.setblocking(False)
+    # In an order that changes: what was meant for a peer that has just gone is not the next one's.
+    for port in random.sample(ports, len(ports)):
+        try:
+            udp.bind((address, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                udp.close()
+                raise
+        else:
+            return udp
+    udp.close()
+    raise OSError(errno.EADDRINUSE, "all UDP ports are in use")
+
+
+class _Asyncio:
+    """asyncio as `aioice.ice` sees it, with `_Endpoints` for its loop."""
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        self._ports = ports
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    def get_running_loop(self) -> _Endpoints:
+        return _Endpoints(asyncio.get_running_loop(), self._ports)
+
+
+def use_ports(ports: Sequence[int]) -> None:
+    """Let ICE take its sockets' ports from these; where there are none, any, as shipped. For the whole process.
+
+    aioice has no such option: it asks the loop for a socket on port 0, one for each peer and address.
+    """
+    cast(Any, aioice.ice).asyncio = _Asyncio(ports) if ports else asyncio
 
 
 _all_host_addresses = aioice.ice.get_host_addresses

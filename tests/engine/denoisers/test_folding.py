@@ -14,8 +14,10 @@ from realtime.engine.denoisers.denoiser import PlainDenoiser
 from realtime.engine.denoisers.folding import FoldedDenoiser, is_foldable
 from realtime.engine.models.load import Model
 from realtime.engine.networks import Networks
-from realtime.engine.recipe import Recipes, T
+from realtime.engine.recipe import Recipes
 from realtime.engine.regions import Kind, Regions
+from realtime.engine.sampler import T
+from realtime.prompts import WeightedPrompt
 from tests.engine.tiny_models import WIDTH, make_model, make_params
 
 LAYOUTS: dict[str, dict[str, Any]] = {
@@ -56,6 +58,28 @@ def test_folded_unet_equals_the_whole_one(options: dict[str, Any], is_second: bo
             answers.append(denoiser(sample, timestep, conditions))
 
     assert len(recipes) == 2 and answers[1].std() > 0.1
+    torch.testing.assert_close(answers[0], answers[1], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("texts", [("fox", "snow"), ("fox", "snow BREAK ice", "fog BREAK sea BREAK rain")], ids=len)
+@pytest.mark.parametrize("options", LAYOUTS.values(), ids=LAYOUTS.keys())
+@pytest.mark.slow
+def test_keys_and_values_of_a_blend_are_those_of_its_embeddings(options: Any, texts: tuple[str, ...]) -> None:
+    model = make_model(**options)
+    folded, plain = both(model)
+    prompt = tuple(WeightedPrompt(text=text, weight=1.0 + i) for i, text in enumerate(texts))
+    recipe = Recipes(model).get(make_params(prompt=prompt, guidance_scale=4.0))
+    assert recipe is not None
+    whole = replace(recipe, prompt=replace(recipe.prompt, parts=()))
+    sample = torch.randn(1, int(model.unet.config["in_channels"]), 8, 8)
+
+    with torch.no_grad():
+        mixed, projected = (folded.conditions(one, 0, False)["keys_values"] for one in (recipe, whole))
+        timestep = recipe.steps[0][:, T]
+        answers = [one(sample, timestep, one.conditions(recipe, 0, False)) for one in (folded, plain)]
+
+    assert [part.length for part, _ in recipe.prompt.parts] == [7 * (1 + text.count("BREAK")) for text in texts]
+    torch.testing.assert_close(mixed, projected, atol=2e-6, rtol=0)
     torch.testing.assert_close(answers[0], answers[1], atol=1e-5, rtol=0)
 
 
@@ -120,9 +144,11 @@ def test_every_region_exports_as_a_graph_of_tensors(kind: Kind) -> None:
             "x": recipe.noise[0],
             "steps": recipe.steps[0],
             "noise": recipe.noise[0],
+            "source": recipe.noise[0],
             **{name: torch.cat([of_row[name] for of_row in told]) for name in told[0]},
         },
         Kind.DECODE: {"x": recipe.noise[0]},
+        Kind.MATTE: {"pictures": torch.zeros(1, 64, 64, 3, dtype=torch.uint8)},
     }[kind]
     region = regions.region(kind, 1)
 

@@ -22,7 +22,8 @@ from realtime.engine.models.family import Family, FolderFacts
 from realtime.engine.models.load import Model
 from realtime.engine.models.own import OwnAutoencoder, OwnUnet
 from realtime.engine.models.prompt_weights import Pieces
-from realtime.engine.recipe import Recipe, T
+from realtime.engine.recipe import Recipe
+from realtime.engine.sampler import T
 from tests import checkpoints
 
 CHANNELS, STYLE = 6, 5

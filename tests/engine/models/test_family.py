@@ -101,7 +101,7 @@ def test_pictures_of_a_new_family_equal_its_networks_run_by_hand(styled: Path) -
         style = model.prompt_encoder.encode("(a:1.2) b").prompt_embeds
         source = model.vae.encode(to_pixels(torch.from_numpy(job.picture)[None]))[0] * 2.0
         x = table.start[0] * source + table.start[1] * noise[:1]
-        for i, (t, kin, kx, km, kz) in enumerate(table.steps.tolist()):
+        for i, (t, kin, kx, km, kz, *_) in enumerate(table.steps.tolist()):
             m = unet(torch.cat([kin * x, source], 1), unet.modulate(torch.tensor([t]), style))
             x = kx * x + km * m + (kz * noise[i + 1 : i + 2] if kz else 0)
         expected = to_pictures(model.vae.decode(x / 2.0)[0])[0].numpy()

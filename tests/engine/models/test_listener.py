@@ -14,7 +14,8 @@ from realtime.engine.models.listener import Listener
 from realtime.engine.models.parts import Parts, load_folder
 from realtime.engine.models.prompt import PromptEncoder
 from realtime.engine.models.prompt_text import read_prompt, written_sections
-from realtime.params import Params, WeightedPrompt
+from realtime.params import Params
+from realtime.prompts import WeightedPrompt
 from tests import checkpoints
 
 STYLES: dict[str, Any] = {
@@ -135,13 +136,19 @@ def test_every_text_of_a_blend_is_heard() -> None:
 
 
 @pytest.mark.parametrize(
-    ("has_negative", "scale", "heard", "advice"),
-    [(True, 2.0, "rain", None), (True, 1.0, "", "guidance_scale"), (False, 2.0, "", "classifier-free")],
+    ("has_negative", "scale", "mode", "heard", "advice"),
+    [
+        (True, 2.0, "full", "rain", None),
+        (True, 2.0, "once", "rain", None),
+        (True, 2.0, "self", "", "take full or once"),
+        (True, 1.0, "full", "", "guidance_scale"),
+        (False, 2.0, "full", "", "classifier-free"),
+    ],
 )
 def test_negative_prompt_without_effect_is_said(
-    has_negative: bool, scale: float, heard: str, advice: str | None
+    has_negative: bool, scale: float, mode: str, heard: str, advice: str | None
 ) -> None:
-    params = Params(negative_prompt="rain", guidance_scale=scale)
+    params = Params(negative_prompt="rain", guidance_scale=scale, guidance=mode)
 
     said = Listener(has_negative=has_negative).hear(params)
 

@@ -7,6 +7,7 @@ import logging
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import huggingface_hub
 import pytest
@@ -14,6 +15,7 @@ import torch
 
 from realtime.config import Config, Device, Dtype
 from realtime.engine import Guidance
+from realtime.engine.models import load as loading
 from realtime.engine.models import presets
 from realtime.engine.models.family import SD2, SDXL, TINY
 from realtime.engine.models.load import Model, load_model, resolve_device, resolve_dtype
@@ -542,3 +544,17 @@ def test_auto_takes_the_best_device(
     assert found.type == device
     assert resolve_dtype(Dtype.AUTO, found) is dtype
     assert resolve_dtype(Dtype.BFLOAT16, found) is torch.bfloat16
+
+
+def test_cudnns_attention_is_left_out_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "resolve_device", lambda device: torch.device("cuda"))
+    monkeypatch.setattr(loading, "find_source", mock.Mock(side_effect=ModelError("far enough")))
+    was_enabled = torch.backends.cuda.cudnn_sdp_enabled()
+    try:
+        torch.backends.cuda.enable_cudnn_sdp(True)
+        with pytest.raises(ModelError, match="far enough"):
+            load_model(Config())
+
+        assert not torch.backends.cuda.cudnn_sdp_enabled()
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(was_enabled)

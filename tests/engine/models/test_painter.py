@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from realtime.engine.models.load import Model, load_model
 from realtime.engine.models.painter.preconditioning import Preconditioning, asked_share
 from realtime.engine.recipe import make_noise
 from realtime.engine.regions import to_pictures, to_pixels
+from realtime.frame import Failure
+from realtime.prompts import WeightedPrompt
 from tests import checkpoints
 from tests.engine import tiny_models
 
@@ -23,6 +26,15 @@ from tests.engine import tiny_models
 def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     folder = checkpoints.build_painter(tmp_path_factory.mktemp("models") / "painter")
     return load_model(Config(model=str(folder), device=Device.CPU))
+
+
+ID, OTHER = "0" * 32, "1" * 32
+
+
+def a_style(height: int, width: int) -> np.ndarray:
+    """Noise of a colour of its own."""
+    generator = np.random.default_rng(height)
+    return generator.integers(0, generator.integers(20, 256, 3) + 1, (height, width, 3)).astype(np.uint8)
 
 
 def style_of(model: Model, prompt: str) -> torch.Tensor:
@@ -105,6 +117,50 @@ def test_a_weight_stretches_what_its_words_change(model: Model) -> None:
     torch.testing.assert_close(style_of(model, "a (b:1.0)"), both)
     torch.testing.assert_close(style_of(model, "a (b:0.0)"), without)
     torch.testing.assert_close(style_of(model, "a (b:2.0)"), both + (both - without))
+
+
+@pytest.fixture(scope="module")
+def seeing(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    folder = checkpoints.build_painter(tmp_path_factory.mktemp("models") / "seeing", hears_pictures=True)
+    return load_model(Config(model=str(folder), device=Device.CPU))
+
+
+def test_picture_in_a_prompt_is_a_style_vector_like_a_texts(seeing: Model) -> None:
+    engine, _ = tiny_models.make_engine(seeing)
+    assert engine.info.hears_pictures
+    pictures = {ID: a_style(192, 96), OTHER: a_style(96, 300)}
+    params = tiny_models.make_params(
+        prompt=(WeightedPrompt(text="a", weight=1.0), WeightedPrompt(picture=ID, weight=3.0)), strength=0.8
+    )
+
+    seeing.prompt_encoder.look(pictures)
+    mixed = seeing.prompt_encoder.encode(params.prompt).prompt_embeds[0]
+
+    reader: Any = seeing.prompt_encoder
+    vectors = [reader._encode_picture(picture)[0][0] for picture in pictures.values()]
+    assert vectors[0].shape == (1, 48)
+    assert not torch.allclose(*vectors, atol=0.01), "another picture is another style"
+    torch.testing.assert_close(mixed, 0.25 * style_of(seeing, "a") + 0.75 * vectors[0])
+
+
+def test_engine_looks_at_the_pictures_that_a_job_brings(seeing: Model) -> None:
+    engine, _ = tiny_models.make_engine(seeing)
+    params = tiny_models.make_params(prompt=(WeightedPrompt(picture="f" * 32),), strength=0.8)
+    job = tiny_models.make_job(params)
+
+    (missing,) = tiny_models.run(engine, [job])
+    (made,) = tiny_models.run(engine, [replace(job, references={"f" * 32: a_style(128, 128)})])
+    (again,) = tiny_models.run(engine, [job])
+
+    assert isinstance(missing, Failure) and "send it again" in str(missing.error)
+    assert np.array_equal(tiny_models.picture_of(made), tiny_models.picture_of(again))
+    assert np.abs(tiny_models.picture_of(made).astype(int) - job.picture).mean() > 10
+
+
+def test_model_without_an_image_encoder_hears_words_alone(model: Model) -> None:
+    engine, _ = tiny_models.make_engine(model)
+
+    assert not engine.info.hears_pictures
 
 
 def test_another_seed_is_another_picture_and_the_same_seed_the_same(model: Model) -> None:

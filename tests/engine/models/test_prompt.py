@@ -14,7 +14,7 @@ from realtime.engine.models.family import SD, SDXL
 from realtime.engine.models.parts import Parts, load_folder
 from realtime.engine.models.prompt import PromptEncoder
 from realtime.engine.models.prompt_weights import EMPHASIS, WEIGHT_MAX, parse_weights
-from realtime.params import WeightedPrompt
+from realtime.prompts import WeightedPrompt
 from tests import checkpoints
 
 PROMPTS = ["", "a cat", "Oil painting,  by   NOBODY — in 1820!", "über 漢字 🙂", "words " * 15]
@@ -116,6 +116,24 @@ def test_escaped_text_is_taken_as_it_stands(text: str) -> None:
 def test_deep_nesting_is_fast_and_bounded() -> None:
     assert parse_weights("(" * 5000 + "a" + ")" * 5000).pieces == [("a", WEIGHT_MAX)]
     assert parse_weights("[" * 5000 + "a").pieces[0][1] == 1.0
+
+
+# Negative prompts
+
+
+def test_blend_of_negatives_begins_at_zeros_where_an_empty_one_is_zeros(sdxl: Parts) -> None:
+    encode = encoder(sdxl)
+    blurry, empty = encode.encode_negative("blurry"), encode.encode_negative("")
+
+    middle = encode.encode_negative((WeightedPrompt(text="", weight=3.0), WeightedPrompt(text="blurry", weight=1.0)))
+
+    assert not empty.prompt_embeds.any() and encode.encode("").prompt_embeds.any()
+    torch.testing.assert_close(middle.prompt_embeds, blurry.prompt_embeds / 4, atol=1e-6, rtol=0)
+    assert middle.pooled is not None and blurry.pooled is not None
+    torch.testing.assert_close(middle.pooled, blurry.pooled / 4, atol=1e-6, rtol=0)
+    assert encode.encode_negative("") is empty, "what is computed of it is cached by identity"
+    nothing = (WeightedPrompt(text="blurry", weight=0.0),)
+    assert encode.encode_negative(nothing) is empty
 
 
 # What diffusers does
@@ -335,7 +353,7 @@ def test_a_known_prompt_is_not_encoded_again(sd: Parts) -> None:
     second = encode.encode("cat")
 
     assert second is first
-    assert (encode.hits, encode.misses) == (1, 1)
+    assert encode.texts_encoded == 1
 
 
 def test_the_cache_forgets_what_was_used_longest_ago(sd: Parts) -> None:
@@ -346,9 +364,21 @@ def test_the_cache_forgets_what_was_used_longest_ago(sd: Parts) -> None:
     encode.encode("bird")
 
     assert encode.encode("cat") is cat
-    assert (encode.hits, encode.misses) == (2, 3)
+    assert encode.texts_encoded == 3
     encode.encode("dog")
-    assert encode.misses == 4
+    assert encode.texts_encoded == 4
+
+
+def test_blends_of_a_glide_encode_nothing_and_drive_no_text_out(sd: Parts) -> None:
+    encode = encoder(sd, cache_size=2)
+    cat, dog = encode.encode("cat"), encode.encode("dog")
+
+    blends = [encode.encode(blend(("cat", 1 - step / 64), ("dog", step / 64))) for step in range(1, 64)]
+
+    assert encode.texts_encoded == 2
+    assert encode.encode("cat") is cat and encode.encode("dog") is dog
+    assert encode.encode(blend(("cat", 1 - 63 / 64), ("dog", 63 / 64))) is blends[-1]
+    assert [part for part, _ in blends[-1].parts] == [cat, dog]
 
 
 def test_embeddings_carry_no_gradient_and_have_the_asked_dtype(tmp_path: Path, sd: Parts) -> None:

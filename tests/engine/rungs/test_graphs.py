@@ -19,14 +19,23 @@ from realtime.engine import Guidance
 from realtime.engine.backend import PlainBackend
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.models.load import Model
-from realtime.engine.regions import Kind, Outputs
-from realtime.engine.rungs import graphs
+from realtime.engine.regions import Outputs
+from realtime.engine.rungs import graph_sizes, graphs
 from realtime.engine.rungs.capture import CudaCapture, Rerun
 from realtime.engine.rungs.compile import CompiledBackend
-from realtime.engine.rungs.graphs import EAGER_CALLS, SIZES_KEPT, GraphBackend, batch_size_for, batch_sizes
+from realtime.engine.rungs.graphs import EAGER_CALLS, GraphBackend, batch_size_for, batch_sizes
 from realtime.engine.rungs.specialise import Signature
 from realtime.frame import Failure, Job, Result
-from tests.engine.tiny_models import TOKENS, RecordingBackend, make_job, make_model, make_params, picture_of, run
+from tests.engine.tiny_models import (
+    FRAME_KINDS,
+    TOKENS,
+    RecordingBackend,
+    make_job,
+    make_model,
+    make_params,
+    picture_of,
+    run,
+)
 
 MODELS: dict[str, dict[str, Any]] = {
     "guided": {"guidance": Guidance.CFG},
@@ -36,15 +45,16 @@ MODELS: dict[str, dict[str, Any]] = {
 
 
 class CountingRerun(Rerun):
-    """Counts captures, and refuses them when told to."""
+    """Counts captures, and refuses them when told to, all or from so many rows on."""
 
     def __init__(self) -> None:
         super().__init__()
         self.captures = self.releases = 0
         self.error: Exception | None = None
+        self.least_rows = 0
 
     def capture(self, call: Callable[[], Outputs]) -> Callable[[], Outputs]:
-        if self.error is not None:
+        if self.error is not None and (not self.least_rows or len(next(iter(call().values()))) >= self.least_rows):
             raise self.error
         self.captures += 1
         return super().capture(call)
@@ -191,7 +201,8 @@ def test_what_belongs_to_a_prompt_is_copied_only_when_it_changes(monkeypatch: py
 
     monkeypatch.setattr(graphs, "join_into", note)
     run(engine, [job])
-    assert copied == [(1, 64, 64, 3), (1, 4, 8, 8), (1, 4, 8, 8)], "the picture, and x before step and decoder"
+    latents = (1, 4, 8, 8)
+    assert copied == [(1, 64, 64, 3), latents, latents, latents], "the picture, x and source, and x before the decoder"
 
     copied.clear()
     run(engine, [other])
@@ -199,21 +210,57 @@ def test_what_belongs_to_a_prompt_is_copied_only_when_it_changes(monkeypatch: py
 
 
 @pytest.mark.slow
-def test_a_size_that_is_passed_by_gets_no_graphs_and_old_sizes_are_forgotten() -> None:
+def test_a_size_that_is_passed_by_gets_no_graphs_and_idle_sizes_give_theirs_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph_sizes, "SIZES_KEPT", 4)
     model = make_model(is_shared=True)
     engine, backend, capture = with_graphs(model)
     for side in range(64, 64 + 8 * 12, 8):
         pictures(engine, some_jobs(1, width=side))
-    assert capture.captures == 0 and len(backend._sizes) == SIZES_KEPT
+    assert capture.captures == 0 and len(backend._sizes) == 0
 
-    for side in range(64, 64 + 8 * (SIZES_KEPT + 2), 8):
+    monkeypatch.setattr(graph_sizes, "IDLE_S", 0.0)
+    for side in range(64, 64 + 8 * 6, 8):
         for _ in range(EAGER_CALLS + 1):
             pictures(engine, some_jobs(1, width=side))
     gc.collect()
 
-    assert len(backend._sizes) == SIZES_KEPT and capture.releases == 2
+    assert len(backend._sizes) == 4 and capture.releases == 2
     shapes = {key[2] for key in backend._buffers if key[0] == "pictures"}
-    assert len(shapes) == SIZES_KEPT, "buffers go with the last graph that used them"
+    assert len(shapes) == 4, "buffers go with the last graph that used them"
+
+
+def test_more_sizes_in_use_than_may_have_graphs_leave_those_that_have_some_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(graph_sizes, "SIZES_KEPT", 2)
+    engine, _, capture = with_graphs(make_model(is_shared=True))
+    for _ in range(EAGER_CALLS + 4):
+        for side in (64, 72, 80):
+            pictures(engine, some_jobs(1, width=side, num_inference_steps=1))
+
+    assert capture.captures == 2 * 3 and capture.releases == 0, "the third runs eagerly, and takes nobody's place"
+
+
+def test_batch_without_memory_runs_in_smaller_ones_which_keep_their_graphs(caplog: pytest.LogCaptureFixture) -> None:
+    model = make_model(guidance=Guidance.CFG, is_shared=True)
+    jobs = some_jobs(4)
+    eager = pictures(DiffusionEngine(model, RecordingBackend(model), max_rows=4), jobs)
+    engine, backend, capture = with_graphs(model)
+    for count in (1, 2):
+        for _ in range(EAGER_CALLS + 1):
+            pictures(engine, some_jobs(count, num_inference_steps=1))
+    capture.error, capture.least_rows = torch.OutOfMemoryError("CUDA out of memory"), 4
+    with caplog.at_level(logging.WARNING):
+        for _ in range(EAGER_CALLS + 1):
+            pictures(engine, jobs)
+
+    made = pictures(engine, jobs)
+
+    assert caplog.messages == ["64x64 has CUDA graphs for fewer than 4 rows, slower: too little memory"]
+    kept = backend._sizes.called(64, 64).graphs
+    assert {key.places for key in kept} == {1, 2} and {key.kind for key in kept} == {*FRAME_KINDS}
+    for ours, theirs in zip(made, eager, strict=True):
+        np.testing.assert_allclose(ours.astype(int), theirs, atol=1)
 
 
 @pytest.mark.parametrize(
@@ -278,10 +325,10 @@ def test_what_is_compiled_meanwhile_is_captured_in_place_of_what_was() -> None:
 
     assert capture.captures == captures + 3, "each region once, at the batch that is in use"
     assert {signature.call.batch for signature in answered} == {1}
-    assert {signature.call.kind for signature in answered} == set(Kind)
+    assert {signature.call.kind for signature in answered} == set(FRAME_KINDS)
     assert all((one == other).all() for one, other in zip([*before, *before], after[0] + after[1], strict=True))
     assert engine.info.rung.name == "graphs"
-    assert [(made.kind, made.batch) for made in engine.info.rung.made_for] == [(kind, 1) for kind in Kind]
+    assert [(made.kind, made.batch) for made in engine.info.rung.made_for] == [(kind, 1) for kind in FRAME_KINDS]
     assert "over compiled for encode 1" in str(engine.info.rung)
 
 
@@ -312,7 +359,7 @@ def test_calls_that_a_graph_answers_are_worth_compiling_too() -> None:
 
     pictures(engine, jobs)
 
-    assert [signature.call.kind for signature in noted] == list(Kind)
+    assert [signature.call.kind for signature in noted] == list(FRAME_KINDS)
 
 
 def test_closed_backend_holds_no_graphs() -> None:
@@ -322,16 +369,19 @@ def test_closed_backend_holds_no_graphs() -> None:
     engine.close()
     gc.collect()
 
-    assert not backend._sizes and not backend._buffers and capture.releases == 1
+    assert len(backend._sizes) == 0 and not backend._buffers and capture.releases == 1
 
 
 class Graph:
     """Stands for `torch.cuda.CUDAGraph`."""
 
-    replays = 0
+    replays = resets = 0
 
     def replay(self) -> None:
         self.replays += 1
+
+    def reset(self) -> None:
+        self.resets += 1
 
 
 class Pools:
@@ -366,10 +416,12 @@ class Pools:
             raise RuntimeError("use_count > 0 INTERNAL ASSERT FAILED")
         self.under_way.add(pool)
         self.graphs.setdefault(pool, []).append(weakref.ref(graph))
-        yield
-        if self.error is not None:
-            raise self.error
-        self.under_way.remove(pool)
+        try:
+            yield
+        finally:
+            if self.error is not None:
+                raise self.error
+            self.under_way.remove(pool)
 
 
 def test_a_capture_that_failed_spoils_no_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -384,6 +436,25 @@ def test_a_capture_that_failed_spoils_no_later_one(monkeypatch: pytest.MonkeyPat
     replays = [before, *(capture.capture(lambda: {"x": torch.ones(1)}) for _ in range(2))]
 
     assert [replay()["x"].item() for replay in replays] == [1, 1, 1] and len(pools.graphs) == 2
+
+
+def test_capture_without_memory_is_undone_and_the_pool_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools = Pools(monkeypatch)
+    capture = CudaCapture(torch.device("cuda"))
+    before = capture.capture(lambda: {"x": torch.ones(1)})
+    calls = itertools.count()
+
+    def too_much() -> Outputs:
+        if next(calls):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return {}
+
+    with pytest.raises(torch.OutOfMemoryError):
+        capture.capture(too_much)
+    after = capture.capture(lambda: {"x": torch.ones(1)})
+
+    assert len(pools.graphs) == 1 and not capture._failed, "nothing is kept for it, and no second pool is begun"
+    assert [replay()["x"].item() for replay in (before, after)] == [1, 1]
 
 
 def test_graphs_share_a_pool_as_long_as_one_of_them_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

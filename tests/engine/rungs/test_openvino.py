@@ -20,15 +20,17 @@ from realtime.engine import Guidance
 from realtime.engine.backend import EagerBackend
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.models.load import Model
-from realtime.engine.regions import Kind
+from realtime.engine.recipe import Recipes
+from realtime.engine.regions import Call, Kind, Outputs
 from realtime.engine.rungs import exactness
 from realtime.engine.rungs.builder import Builder
 from realtime.engine.rungs.registry import start
 from realtime.engine.rungs.specialise import Demand, Signature, made, specialise
 from realtime.engine.rungs.upgrade import Upgrade
+from realtime.engine.sampler import T
 from realtime.engine.state import CallShape
 from realtime.errors import ConfigError
-from tests.engine.tiny_models import make_job, make_model, make_params, picture_of, run
+from tests.engine.tiny_models import FRAME_KINDS, make_job, make_model, make_params, picture_of, run
 from tests.fakes.clock import FakeClock
 
 # Ours first: it keeps OpenVINO from telling its makers of every conversion, in a process that takes 10 s to fail.
@@ -144,7 +146,7 @@ def test_sdxl_with_embedded_guidance_gives_the_same_pictures_too() -> None:
 def test_a_conversion_is_kept_and_never_taken_for_other_weights(fresh: Fresh, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     conversions = Conversions()
-    assert fresh.converted == 3, "those of the first start; the second read them"
+    assert fresh.converted == 4, "those of the first start; the second read them"
 
     again = openvino(fresh.model, conversions)
 
@@ -156,7 +158,7 @@ def test_a_conversion_is_kept_and_never_taken_for_other_weights(fresh: Fresh, ca
     with torch.no_grad():
         next(trained.unet.parameters()).mul_(1 + 1e-6)
     openvino(trained, conversions)
-    assert conversions.count == 3, "other weights, another conversion"
+    assert conversions.count == 4, "other weights, another conversion"
     assert "none of the 1 openvino conversions" in caplog.text
 
 
@@ -168,7 +170,7 @@ def test_a_damaged_conversion_is_made_anew(fresh: Fresh, kept: Path) -> None:
 
     backend = openvino(fresh.model, conversions)
 
-    assert backend.rung.name == "openvino" and conversions.count == 3
+    assert backend.rung.name == "openvino" and conversions.count == 4
     assert file.read_text() != "no network"
 
 
@@ -181,7 +183,7 @@ def set_limits(monkeypatch: pytest.MonkeyPatch, half: float, single: float) -> N
 def half_precision(monkeypatch: pytest.MonkeyPatch, limit: float = 0.3) -> None:
     """OpenVINO calculates bfloat16 on every CPU that has AVX-512; elsewhere it takes float32, which is as good here."""
     monkeypatch.setattr("realtime.engine.rungs.openvino.backend.native_precision", lambda core: "bf16")
-    set_limits(monkeypatch, half=limit, single=1e-4)
+    set_limits(monkeypatch, half=limit, single=exactness.ROUNDING)
 
 
 @pytest.fixture
@@ -312,6 +314,43 @@ def test_the_conversions_of_the_last_models_are_kept(
     assert len(kept) == CONVERSIONS_KEPT and "of another version 0" not in kept
 
 
+@pytest.mark.usefixtures("kept")
+def test_a_form_that_was_not_converted_is_answered_by_pytorch_and_the_rung_says_so(
+    fresh: Fresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = openvino(fresh.model)
+    x = [torch.randn(1, 8, 8, 8, generator=torch.Generator().manual_seed(0))]
+    plain = backend.run(Call(Kind.DECODE, 64, 64, 1, 0, {"x": x}))
+    assert "PyTorch" not in str(backend.rung)
+
+    def tinted(x: torch.Tensor, tint: torch.Tensor) -> Outputs:
+        return {"pictures": decode(x=x)["pictures"] // tint}
+
+    decode = backend.regions.region(Kind.DECODE)
+    monkeypatch.setattr(backend.regions, "region_for", lambda call: {("tint", "x"): tinted}[call.names])
+    tinted_one = backend.run(Call(Kind.DECODE, 64, 64, 1, 0, {"x": x, "tint": [torch.full((1, 1, 1, 1), 2)]}))
+
+    half = tinted_one["pictures"].int()
+    torch.testing.assert_close(half, plain["pictures"].int() // 2, atol=1, rtol=0)
+    assert str(backend.rung).endswith(", decode with tint in PyTorch")
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_unet_that_is_told_more_than_was_converted_is_pytorch_s(fresh: Fresh) -> None:
+    backend = openvino(fresh.model)
+    recipe = Recipes(fresh.model).get(make_params())
+    assert recipe is not None
+    sample, timestep = recipe.noise[0], recipe.steps[0][:, T]
+    told = {**backend.regions.denoiser.conditions(recipe, 0, False), "source": sample}
+    converted = backend.regions.denoiser(sample, timestep, told)
+    before = str(backend.rung)
+
+    answered = backend.regions.denoiser(sample, timestep, {**told, "hint": sample})
+
+    torch.testing.assert_close(answered, converted, atol=1e-3, rtol=0)
+    assert "PyTorch" not in before and str(backend.rung) == f"{before}, step with hint in PyTorch"
+
+
 # -- compilations for the shapes in use --------------------------------------------------------------------------------
 
 
@@ -324,8 +363,8 @@ def test_shapes_in_use_get_a_compilation_that_gives_the_same_pictures(half: Any)
         backend.prove(signature)
         assert backend.take(signature)
 
-    assert [signature.call.kind for signature in in_use] == list(Kind)
-    assert backend.rung.made_for == tuple(CallShape(kind, 1, 0, 64, 64) for kind in Kind)
+    assert [signature.call.kind for signature in in_use] == list(FRAME_KINDS)
+    assert list(map(str, backend.rung.made_for)) == ["encode 1×64×64", "step 1×64×64", "decode 1×64×64"]
     assert str(backend.rung).endswith(", made for 64×64")
     np.testing.assert_allclose(restyle(backend, model), before, atol=12)
     assert backend.demand.so_far() == in_use, "nobody asked for anything more"
@@ -342,7 +381,7 @@ def test_shapes_in_use_are_compiled_for_in_float32_too(fresh: Fresh) -> None:
         backend.prove(signature)
         assert backend.take(signature)
 
-    assert backend.rung.made_for == tuple(CallShape(kind, 1, 0, 64, 64) for kind in Kind)
+    assert list(map(str, backend.rung.made_for)) == ["encode 1×64×64", "step 1×64×64", "decode 1×64×64"]
     np.testing.assert_allclose(restyle(backend, fresh.model), before, atol=1)
 
 
@@ -452,7 +491,7 @@ def latents(batch: int, side: int) -> torch.Tensor:
 
 
 def signature_of(batch: int, side: int) -> Signature:
-    return Signature(CallShape("decode", batch, 0, 8 * side, 8), (("x", (batch, 1, 1, side), "float32"),))
+    return Signature(CallShape("decode", batch, 0, 8 * side, 8, ("x",)), (((batch, 1, 1, side), "float32"),))
 
 
 def test_network_answers_all_shapes_and_keeps_those_in_use() -> None:

@@ -29,8 +29,8 @@ from tests.checkpoints import build_tiny
 
 OBSTACLE = compiler_obstacle("cpu")
 needs_compiler = pytest.mark.skipif(bool(OBSTACLE), reason=OBSTACLE or "there is a compiler")
-SHAPE = CallShape(Kind.DECODE.value, 1, 0, 64, 64)
-DECODE = Signature(SHAPE, (("x", (1, 8, 8, 8), "float32"),))
+SHAPE = CallShape(Kind.DECODE.value, 1, 0, 64, 64, ("x",))
+DECODE = Signature(SHAPE, (((1, 8, 8, 8), "float32"),))
 CPU = torch.device("cpu")
 
 #: A build takes 25 s of one core: on a machine that has others to serve, minutes.

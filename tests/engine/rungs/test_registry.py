@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,16 +18,16 @@ from realtime.engine.backend import EagerBackend
 from realtime.engine.diffusion import load_diffusion_engine
 from realtime.engine.models import load
 from realtime.engine.models.load import Model
-from realtime.engine.regions import Kind, Outputs
+from realtime.engine.regions import Outputs
 from realtime.engine.rungs import compile as compile_rung
-from realtime.engine.rungs import packages, registry, upgrade
+from realtime.engine.rungs import graphs, packages, registry, upgrade
 from realtime.engine.rungs.builder import Task
 from realtime.engine.rungs.compile import CompiledBackend
 from realtime.engine.rungs.registry import RUNGS
 from realtime.engine.rungs.rung import Rung, Start, no_obstacle
 from realtime.engine.rungs.specialise import Demand, Signature, made, specialise
 from realtime.errors import ConfigError
-from tests.engine.tiny_models import make_job, make_model, make_params, picture_of, run
+from tests.engine.tiny_models import FRAME_KINDS, make_job, make_model, make_params, picture_of, run
 from tests.fakes.waiting import PATIENCE_S
 
 
@@ -68,7 +68,7 @@ def test_graphs_without_cuda_are_refused_and_never_chosen() -> None:
 @pytest.mark.parametrize("accelerate", [Accelerate.COMPILE, Accelerate.AOTI])
 def test_without_a_compiler_the_error_says_what_to_do(accelerate: Accelerate, monkeypatch: pytest.MonkeyPatch) -> None:
     for module, obstacle in ((compile_rung, "compiler_obstacle"), (packages, "packages_obstacle")):
-        monkeypatch.setattr(module, obstacle, lambda device: "there is no C++ compiler: install g++")
+        monkeypatch.setattr(module, obstacle, lambda device, capability: "there is no C++ compiler: install g++")
 
     with pytest.raises(ConfigError, match=f"accelerate {accelerate}: there is no C\\+\\+ compiler: install g\\+\\+"):
         start(accelerate)
@@ -86,7 +86,7 @@ def test_openvino_that_does_not_fit_the_model_is_refused(change: dict[str, Any],
 def rung(name: str, *devices: str, obstacle: str = "", error: str = "", told: list[str] | None = None) -> Rung:
     """A rung on which eager mode runs."""
 
-    def begin(model: Model, max_rows: int, progress: Any, *, may_wait: bool) -> Start:
+    def begin(model: Model, max_rows: int, progress: Any, *, may_wait: bool, avoided: Collection[str]) -> Start:
         if error:
             raise RuntimeError(error)
         if told is not None:
@@ -121,6 +121,35 @@ def test_where_no_rung_can_run_a_model_eager_mode_says_why(monkeypatch: pytest.M
     assert start(Accelerate.AUTO).backend.rung.why == "too old"
 
 
+def test_rung_that_is_avoided_does_not_run_also_where_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "RUNGS", (rung("openvino", "cpu"), rung("compile", "cpu")))
+
+    for accelerate in (Accelerate.AUTO, Accelerate.OPENVINO):
+        assert start(accelerate, avoided=[Accelerate.OPENVINO]).backend.rung.why == "compile"
+    assert start(Accelerate.AUTO, avoided=[Accelerate.OPENVINO, Accelerate.COMPILE]).backend.rung.why == ""
+
+
+def test_engine_says_which_rungs_it_was_loaded_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "RUNGS", (rung("openvino", "cpu"),))
+    monkeypatch.setattr(load, "load_model", lambda *args: make_model())
+
+    engine = load_diffusion_engine(Config(avoid_rungs=(Accelerate.OPENVINO,)), quiet)
+
+    assert engine.info.rung.avoided == ("openvino",)
+    assert engine.info.rung.wire()["avoided"] == ("openvino",)
+    engine.close()
+
+
+def test_graphs_that_are_avoided_are_not_put_over_another_rung(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphs, "GraphBackend", lambda backend, *others: "captured")
+    monkeypatch.setattr(graphs, "CudaCapture", lambda device: None)
+    model = replace(make_model(), device=torch.device("cuda"))
+    backend = EagerBackend(make_model())
+
+    assert graphs.captured(backend, model, 8, []) == "captured"
+    assert graphs.captured(backend, model, 8, ["graphs"]) is backend
+
+
 def test_frames_are_warmed_up_again_on_what_was_made_before_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the first user would wait while torch.compile compiles once more."""
     model, order = make_model(), list[str]()
@@ -128,7 +157,7 @@ def test_frames_are_warmed_up_again_on_what_was_made_before_the_first(monkeypatc
     run = backend.run
     monkeypatch.setattr(backend, "run", lambda call: order.append(call.kind) or run(call))
     started = Start(backend, lambda progress: order.append("made"))
-    monkeypatch.setattr(registry, "start", lambda *args: started)
+    monkeypatch.setattr(registry, "start", lambda *args, **options: started)
     monkeypatch.setattr(load, "load_model", lambda *args: model)
 
     load_diffusion_engine(Config(), quiet).close()
@@ -178,7 +207,7 @@ def plan(model: Model, signatures: Sequence[Mapping[str, Any]]) -> Iterable[Mapp
     return (made(Signature.parse(wire)) for wire in signatures)
 
 
-def begin(model: Model, max_rows: int, progress: Any, *, may_wait: bool) -> Start:
+def begin(model: Model, max_rows: int, progress: Any, *, may_wait: bool, avoided: Collection[str]) -> Start:
     backend = CompiledBackend(model, "dummy", "dummy plans")
     return Start(backend, upgrade=partial(specialise, Plans(backend)))
 
@@ -233,7 +262,7 @@ def test_a_rung_that_is_put_into_the_table_serves_and_is_upgraded(monkeypatch: p
     outcomes = run(engine, [make_job(make_params())])
 
     assert engine.info.rung.name == "dummy" and engine.info.rung.climbs
-    assert [shape.kind for shape in engine.info.rung.made_for] == list(Kind)
+    assert [shape.kind for shape in engine.info.rung.made_for] == list(FRAME_KINDS)
     assert str(engine.info.rung) == "dummy plans for encode 1×64×64, step 1×64×64, decode 1×64×64"
     assert picture_of(outcomes[0]).shape == (64, 64, 3)
     engine.close()

@@ -19,10 +19,10 @@ from realtime.engine.rungs.upgrade import Upgrade
 from realtime.engine.state import CallShape, RungState
 from tests.fakes.clock import FakeClock
 
-DECODE = Signature(CallShape(Kind.DECODE.value, 1, 0, 64, 64), (("x", (1, 4, 8, 8), "float32"),))
+DECODE = Signature(CallShape(Kind.DECODE.value, 1, 0, 64, 64, ("x",)), (((1, 4, 8, 8), "float32"),))
 ENCODE = Signature(
-    CallShape(Kind.ENCODE.value, 1, 0, 64, 64),
-    (("noise", (1, 4, 8, 8), "float32"), ("pictures", (1, 64, 64, 3), "uint8"), ("start", (1, 2), "float32")),
+    CallShape(Kind.ENCODE.value, 1, 0, 64, 64, ("noise", "pictures", "start")),
+    (((1, 4, 8, 8), "float32"), ((1, 64, 64, 3), "uint8"), ((1, 2), "float32")),
 )
 
 
@@ -39,7 +39,20 @@ def test_a_signature_tells_people_the_pixels_of_the_picture() -> None:
     assert str(CallShape("step", 3, 2, 96, 64)) == "step 3×96×64 (2 guided)"
 
 
-@pytest.mark.parametrize("wire", [["decode", [[1, 4, 8, 8]]], {}, {"call": {"kind": "decode"}, "inputs": []}, None])
+NAMELESS = {**DECODE.wire(), "call": {"kind": "decode", "batch": 1, "guided": 0, "width": 64, "height": 64}}
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        ["decode", [[1, 4, 8, 8]]],
+        {},
+        {"call": {"kind": "decode"}, "inputs": []},
+        NAMELESS,
+        {**DECODE.wire(), "inputs": []},
+        None,
+    ],
+)
 def test_what_another_version_wrote_is_no_signature(wire: Any) -> None:
     with pytest.raises((TypeError, ValueError, KeyError)):
         Signature.parse(wire)

@@ -29,6 +29,15 @@ def test_cuda_wants_triton_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "triton" not in toolchain.compiler_obstacle("cpu")
 
 
+def test_old_gpus_are_told_before_anything_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_compiler(monkeypatch)
+
+    obstacles = [toolchain.compiler_obstacle("cuda", capability) for capability in ((6, 1), (7, 5), None)]
+
+    assert "7.0 and above, this one has 6.1" in obstacles[0]
+    assert not any("capability" in obstacle for obstacle in obstacles[1:])
+
+
 def test_apples_gpu_is_not_compiled_for(monkeypatch: pytest.MonkeyPatch) -> None:
     with_compiler(monkeypatch)
 
@@ -81,7 +90,7 @@ def test_the_toolkit_that_is_named_is_taken_if_it_has_headers(tmp_path: Path, mo
 
 
 def test_packages_for_cuda_want_its_headers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(toolchain, "compiler_obstacle", lambda device: "")
+    monkeypatch.setattr(toolchain, "compiler_obstacle", lambda device, capability=None: "")
     monkeypatch.setattr(toolchain, "cuda_home", lambda: None)
 
     assert "CUDA_HOME" in toolchain.packages_obstacle("cuda")

@@ -95,6 +95,22 @@ def test_a_builder_that_fails_leaves_the_rung_and_says_why(
     assert reason in caplog.text
 
 
+class LateBuilder(Builder):
+    """Sends its order when the child has ended."""
+
+    def _send(self, line: str) -> None:
+        self._process.wait()
+        super()._send(line)
+
+
+def test_a_child_that_ended_before_its_order_came_is_put_away() -> None:
+    builder = LateBuilder(Config(), NOTHING, (sys.executable, "-c", "raise SystemExit('no compiler here')"))
+
+    assert list(builder.messages()) == []
+    assert builder.outcome() == "no compiler here"
+    builder.dispose()
+
+
 def runs(pid: int) -> bool:
     """Whether there is such a process, and it has not ended: nobody may be there to ask an orphan how."""
     try:

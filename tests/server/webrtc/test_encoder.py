@@ -14,6 +14,7 @@ from realtime.server.webrtc.encoder import (
     BITRATE_MAX,
     BITRATE_MIN,
     EFFORTS,
+    KEYED_RATE,
     BitrateControl,
     EffortControl,
     VideoEncoder,
@@ -38,6 +39,22 @@ def test_what_is_encoded_looks_like_the_picture(codec: str) -> None:
 
     assert len(packets) == len(decoded) == 8
     assert np.abs(decoded[-1].astype(int) - picture).mean() < 4
+
+
+@pytest.mark.parametrize("codec", EFFORTS)
+def test_transparent_picture_is_encoded_above_its_key_for_little_more(codec: str) -> None:
+    encoder = VideoEncoder(codec)
+    picture, key = pixels(128, 96), np.zeros((96, 128), np.uint8)
+    key[:, :64] = 255
+    packets = [packet for index in range(8) for packet in encoder.encode(picture, index * 3000, False, key)]
+
+    decoded = decode(codec, packets)[-1].astype(int)
+
+    assert decoded.shape == (192, 128, 3)
+    assert np.abs(decoded[:96] - picture).mean() < 4
+    assert np.abs(decoded[96:, :, 1] - key).mean() <= 4
+    assert KEYED_RATE <= 1.15
+    assert encoder.bitrate == round(KEYED_RATE * full_bitrate(128, 96))
 
 
 @pytest.mark.parametrize("codec", EFFORTS)

@@ -382,3 +382,13 @@ async def test_peer_that_never_connects_is_forgotten(server: RunningServer, monk
 
     await until(lambda: server.app.state.peers.count == 0)
     assert server.service.session("s") is None
+
+
+async def test_full_range_of_ports_is_said(unused_udp_port: int) -> None:
+    with running(a_config(ice_addresses=LOOPBACK, udp_ports=str(unused_udp_port))) as server:
+        async with http_client(server.url) as http:
+            first = await http.post("/whip?session=a", content=OFFERS["whip"], headers=SDP)
+            second = await http.post("/whip?session=b", content=OFFERS["whip"], headers=SDP)
+
+    assert (first.status_code, f" {unused_udp_port} typ host" in first.text) == (201, True)
+    assert (second.status_code, "--udp-ports" in second.text) == (503, True)

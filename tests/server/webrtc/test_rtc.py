@@ -392,6 +392,7 @@ async def test_viewers_are_limited() -> None:
             await websocket.restyle(1)
             async with watching(server.url) as viewer, rtc_peer(server.url) as late:
                 await viewer.picture()
+                assert server.service.viewers.of("s") == {"websocket": 0, "mjpeg": 0, "whep": 1}
                 late.connection.addTransceiver("video", direction="recvonly")
                 refused = await late.dial("/whep?session=s")
                 async with dialled(f"{server.websocket_url}?watch=s") as second:

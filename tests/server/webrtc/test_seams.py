@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import inspect
 from typing import Any
@@ -231,6 +232,29 @@ def test_all_addresses_but_loopback_are_offered_by_default() -> None:
     seams.offer_addresses(())
 
     assert "127.0.0.1" not in aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True)
+
+
+async def test_sockets_of_ice_get_ports_of_the_range_until_there_are_none(unused_udp_port: int) -> None:
+    ports = range(unused_udp_port, unused_udp_port + 1)
+    seams.offer_addresses(["127.0.0.1"])
+    seams.use_ports(ports)
+    first, second = aioice.ice.Connection(ice_controlling=False), aioice.ice.Connection(ice_controlling=False)
+    try:
+        await first.gather_candidates()
+        await second.gather_candidates()
+        assert [candidate.port for candidate in first.local_candidates] == list(ports)
+        assert second.local_candidates == []
+        await first.close()
+        third = aioice.ice.Connection(ice_controlling=False)
+        await third.gather_candidates()
+        assert [candidate.port for candidate in third.local_candidates] == list(ports), "it is free again"
+        await third.close()
+    finally:
+        await second.close()
+        seams.use_ports(())
+        seams.offer_addresses(())
+
+    assert aioice.ice.asyncio is asyncio
 
 
 async def test_rotation_by_header_extension_is_not_taken_up() -> None:

@@ -66,6 +66,11 @@ export function text(value: unknown): string | null {
   return typeof value === "string" ? value : null;
 }
 
+/** Reads a list of texts. */
+export function texts(value: unknown): string[] | null {
+  return Array.isArray(value) && value.every((each) => typeof each === "string") ? value : null;
+}
+
 /** Reads a number within bounds. */
 export function within(min: number, max: number): (value: unknown) => number | null {
   return (value) => (typeof value === "number" && value >= min && value <= max ? value : null);

@@ -1,8 +1,6 @@
 /** The plain HTTP requests beside the connection. Doesn't interpret the answers. */
 
-function address(path: string): URL {
-  return new URL(path, document.baseURI);
-}
+import { beside } from "../browser/beside";
 
 /** An answer's status, and the server's own words where it gave any; 0 where there is no answer. */
 export interface Verdict {
@@ -16,7 +14,7 @@ export interface Verdict {
  */
 export async function askWhy(): Promise<Verdict> {
   try {
-    const response = await fetch(address("api/config"), { method: "POST" });
+    const response = await fetch(beside("api/config"), { method: "POST" });
     return { status: response.status, detail: await detailOf(response) };
   } catch {
     return { status: 0, detail: "" };
@@ -36,12 +34,32 @@ export async function detailOf(response: Response): Promise<string> {
 
 /** The JSON schema of the params. Rejects where there is none. */
 export async function fetchSchema(): Promise<unknown> {
-  const response = await fetch(address("api/params/schema"));
+  const response = await fetch(beside("api/params/schema"));
   if (!response.ok) throw new Error(await detailOf(response));
   return response.json();
 }
 
 /** Ends a session at once: left alone, the server would keep its place for a while. */
 export async function endSession(name: string): Promise<void> {
-  await fetch(address(`api/sessions/${name}`), { method: "DELETE" });
+  await fetch(beside(`api/sessions/${name}`), { method: "DELETE" });
+}
+
+/** How many watch a session now, by each way. Rejects where there is no session. */
+export async function fetchWatching(name: string): Promise<Readonly<Record<string, number>>> {
+  const response = await fetch(beside(`api/sessions/${name}`), { cache: "no-store" });
+  if (!response.ok) throw new Error(await detailOf(response));
+  return ((await response.json()) as { watching: Record<string, number> }).watching;
+}
+
+/** Whether whoever comes without token and ticket is sent away. */
+export async function asksForTicket(): Promise<boolean> {
+  const { status } = await fetch(new URL("api/config", document.baseURI), { credentials: "omit", cache: "no-store" });
+  return status === 401;
+}
+
+/** A ticket for somebody else to this session. Rejects where there is none. */
+export async function giveTicket(role: "viewer" | "controller", session: string): Promise<string> {
+  const response = await fetch(beside("api/tickets"), { method: "POST", body: JSON.stringify({ role, session }) });
+  if (!response.ok) throw new Error(await detailOf(response));
+  return ((await response.json()) as { ticket: string }).ticket;
 }

@@ -1,5 +1,6 @@
 /** The HTTP half of WebRTC: offer and answer, trickled candidates, the end. Knows no peer connection. */
 
+import { beside, peerBeside } from "../browser/beside";
 import { CloseCode } from "../protocol";
 import { OwnCode } from "./connection";
 import { detailOf } from "./requests";
@@ -37,12 +38,11 @@ export class SignalingError extends Error {
 export function httpSignaling(session: () => string): Signaling {
   return {
     async config() {
-      const response = await ask(new URL("api/config", document.baseURI), {});
+      const response = await ask(beside("api/config"), {});
       return (await response.json()) as ServerConfig;
     },
     async offer(sdp) {
-      const url = new URL("rtc", document.baseURI);
-      url.searchParams.set("session", session());
+      const url = beside("rtc", { session: session() });
       const headers = { "Content-Type": "application/sdp" };
       const response = await ask(url, { method: "POST", headers, body: sdp });
       return answerIn(response, await response.text());
@@ -51,8 +51,7 @@ export function httpSignaling(session: () => string): Signaling {
 }
 
 function answerIn({ headers }: Response, sdp: string): Answer {
-  // Beside this page, as all addresses here: the server can't know under which path prefix a proxy serves it.
-  const resource = new URL(`rtc/${headers.get("location")?.split("/").at(-1) ?? ""}`, document.baseURI);
+  const resource = peerBeside("rtc", headers);
   const tag = headers.get("etag") ?? "*";
   return {
     sdp,

@@ -36,11 +36,3 @@ export function dialWebSocket(url: () => URL): Dial {
     };
   };
 }
-
-/** The address of `/ws` beside this page, whatever path prefix it is served under. */
-export function webSocketUrl(session: string): URL {
-  const url = new URL("ws", document.baseURI);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  url.searchParams.set("session", session);
-  return url;
-}

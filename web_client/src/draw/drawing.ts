@@ -3,7 +3,7 @@
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { Edits } from "./edits";
 import { type Box, clip, type Shift, sheetSize, union, UNMOVED } from "./geometry";
-import { activeLayer, addAbove, addBelow, change, isFull, type Layer, type Layers, oneLayer } from "./layers";
+import { activeLayer, addAbove, change, isFull, type Layers, oneLayer } from "./layers";
 import { Sheets } from "./sheets";
 import { BLANK, Surface } from "./surface";
 import { tilesIn, wholeTiles } from "./tiles";
@@ -27,6 +27,9 @@ export class Drawing {
   readonly #edits = new Edits(this.layers, this.#sheets);
   /** The active layer with an unfinished mark on it. */
   readonly #preview = new Surface(1, 1);
+  /** What is seen in the active layer's place; null: itself. */
+  #active: Surface | null = null;
+  #paint: Surface | null = null;
   readonly #onChange: () => void;
   #lastId = 1;
 
@@ -55,6 +58,16 @@ export class Drawing {
   /** The pixels that are seen. */
   read(box = this.box): ImageData {
     return this.#view.read(box);
+  }
+
+  /** What is seen, without the paper under it. The next call draws over it. */
+  painted(): HTMLCanvasElement {
+    const { width, height } = this.canvas;
+    const paint = (this.#paint ??= new Surface(width, height));
+    if (paint.canvas.width === width && paint.canvas.height === height) paint.clear(paint.box);
+    else paint.resize(width, height);
+    this.#layAll(paint, this.box);
+    return paint.canvas;
   }
 
   /** Takes a picture's shape. What lies outside of it is kept, out of sight. */
@@ -134,7 +147,7 @@ export class Drawing {
     this.arrange("add", (layers) => addAbove(layers, ++this.#lastId));
   }
 
-  /** @returns whether there was room for one more layer. */
+  /** Above the active layer, and active itself. @returns whether there was room for one more. */
   addPicture(image: CanvasImageSource, width: number, height: number): boolean {
     if (isFull(this.layers.peek())) return false;
     const id = ++this.#lastId;
@@ -143,7 +156,7 @@ export class Drawing {
     this.#sheets.get(id).lay(original);
     this.#sheets.setOriginal(id, original);
     this.#edits.touch(id);
-    this.arrange("picture", (layers) => addBelow(layers, id));
+    this.arrange("picture", (layers) => addAbove(layers, id, "picture"));
     return true;
   }
 
@@ -208,16 +221,19 @@ export class Drawing {
 
   #compose(box: Box, active: Surface | null = null): void {
     const part = clip(box, this.box);
+    this.#active = active;
     if (part) {
       this.#view.fillBox(part, PAPER);
-      const { stack, activeId } = this.layers.peek();
-      for (const layer of stack) this.#lay(layer, part, layer.id === activeId ? active : null);
+      this.#layAll(this.#view, part);
     }
     this.#onChange();
   }
 
-  #lay({ id, isVisible, opacity }: Layer, part: Box, instead: Surface | null): void {
-    const surface = instead ?? this.#sheets.find(id);
-    if (isVisible && surface) this.#view.blit(surface, part, opacity);
+  #layAll(to: Surface, part: Box): void {
+    const { stack, activeId } = this.layers.peek();
+    for (const { id, isVisible, opacity } of stack) {
+      const surface = (id === activeId ? this.#active : null) ?? this.#sheets.find(id);
+      if (isVisible && surface) to.blit(surface, part, opacity);
+    }
   }
 }

@@ -38,18 +38,11 @@ export function activeLayer({ stack, activeId }: Layers): Layer {
   return active;
 }
 
-/** A new empty layer above the active one, which is then drawn on. */
-export function addAbove(layers: Layers, id: number): Layers {
+/** A new layer above the active one, whose place it takes: it is drawn on, moved and deleted. */
+export function addAbove(layers: Layers, id: number, kind: LayerKind = "drawing"): Layers {
   const stack = [...layers.stack];
-  stack.splice(stack.indexOf(activeLayer(layers)) + 1, 0, newLayer(id, "drawing"));
+  stack.splice(stack.indexOf(activeLayer(layers)) + 1, 0, newLayer(id, kind));
   return { stack, activeId: id };
-}
-
-/** A picture just below the active layer: what is drawn, and will be, lies over it. */
-export function addBelow(layers: Layers, id: number): Layers {
-  const stack = [...layers.stack];
-  stack.splice(stack.indexOf(activeLayer(layers)), 0, newLayer(id, "picture"));
-  return { stack, activeId: layers.activeId };
 }
 
 /** Takes a layer out; the last one stays. The one below it becomes active, or else the lowest. */

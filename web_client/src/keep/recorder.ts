@@ -5,6 +5,7 @@ import type { Clock } from "../browser/clock";
 import { createDrawnStream, type DrawnStream } from "../program/drawn_stream";
 import type { Program } from "../program/program";
 import { type RecordingType, recordingTypes } from "./recording_types";
+import { withDuration } from "./webm_duration";
 
 const PIECE_MS = 1000;
 const TELL_MS = 500;
@@ -47,9 +48,12 @@ export class Recorder {
       bytes += data.size;
     });
     recorder.addEventListener("error", (event) => onError(String((event as ErrorEvent).error ?? event.type)));
-    recorder.addEventListener("stop", () => {
-      if (bytes > 0) save(new Blob(pieces, { type: mimeType }), extension);
+    recorder.addEventListener("stop", async () => {
+      const duration_ms = clock.now() - startedAt_ms;
       this.#end(recorder);
+      if (bytes === 0) return;
+      const video = new Blob(pieces, { type: mimeType });
+      save(extension === "webm" ? await withDuration(video, duration_ms) : video, extension);
     });
     this.#recorder = recorder;
     this.#drawn = drawn;

@@ -31,6 +31,11 @@ export function withWeight(prompts: WeightedPrompt[], index: number, weight: num
   return prompts.map((prompt, each) => (each === index ? { ...prompt, weight: rounded(weight) } : prompt));
 }
 
+/** The index of the prompt that weighs most, which is the one that is seen; the first of several. */
+export function heaviestOf(prompts: WeightedPrompt[]): number {
+  return prompts.reduce((best, { weight }, each) => (weight > (prompts[best]?.weight ?? 0) ? each : best), 0);
+}
+
 /** The slider's value for two prompts: 0 is the first alone, 1 the second alone. */
 export function balanceOf(prompts: WeightedPrompt[]): number {
   const [first, second] = [prompts[0]?.weight ?? 1, prompts[1]?.weight ?? 0];
@@ -40,29 +45,6 @@ export function balanceOf(prompts: WeightedPrompt[]): number {
 /** Two prompts with the slider at `balance`. */
 export function balanced(prompts: WeightedPrompt[], balance: number): WeightedPrompt[] {
   return withWeight(withWeight(prompts, 0, 1 - balance), 1, balance);
-}
-
-/**
- * The way from one prompt to another, `share` (0–1) of it done: the weights of the one fall while those of the other
- * rise. At the ends it is the prompt itself; of more prompts than a server takes the lightest are left out.
- */
-export function crossfaded(from: Value | undefined, to: Value | undefined, share: number): Value {
-  if (share <= 0) return from ?? "";
-  if (share >= 1) return to ?? "";
-  const weights = new Map<string, number>();
-  const add = (prompts: WeightedPrompt[], part: number) => {
-    const total = prompts.reduce((sum, { weight }) => sum + weight, 0) || 1;
-    for (const { text, weight } of prompts) weights.set(text, (weights.get(text) ?? 0) + (part * weight) / total);
-  };
-  add(asBlend(from), 1 - share);
-  add(asBlend(to), share);
-  const heaviest = [...weights].sort(([, a], [, b]) => b - a).slice(0, MAX_PROMPTS);
-  const kept = new Set(heaviest.map(([text]) => text));
-  return [...weights].filter(([text]) => kept.has(text)).map(([text, weight]) => ({ text, weight: rounded(weight) }));
-}
-
-function asBlend(prompt: Value | undefined): WeightedPrompt[] {
-  return blendOf(prompt) ?? [{ text: typeof prompt === "string" ? prompt : "", weight: 1 }];
 }
 
 function rounded(weight: number): number {

@@ -12,6 +12,7 @@ const NO_LOOK = new Set([
   "output_format",
   "output_quality",
   "skip_unchanged",
+  "fallback",
   "latency_ms",
   "min_fps",
   "min_steps",
@@ -27,10 +28,19 @@ export function lookOf(params: Readonly<Record<string, Value>>): Look {
   return Object.fromEntries(Object.entries(params).filter(([field]) => !NO_LOOK.has(field)));
 }
 
-/** The patch that puts a look in force: its fields that this server has, without a locked seed. */
+/** Seconds that a transition takes at most. */
+export const MAX_TRANSITION_S = 60;
+
+/** The seconds in which a look is glided to, which are its own and not the params'; undefined where it doesn't say. */
+export function transitionOf({ transition_s }: Look): number | undefined {
+  return typeof transition_s === "number" ? transition_s : undefined;
+}
+
+/** The patch that puts a look in force: its fields that this server has, without a locked seed and the transition. */
 export function patchFor(look: Look, params: Params | null, keepsSeed: boolean): Record<string, Value> {
   const fields = Object.entries(look).filter(([field]) => {
-    return params !== null && field in params && !NO_LOOK.has(field) && !(keepsSeed && field === "seed");
+    const isTaken = params !== null && field in params && !NO_LOOK.has(field);
+    return isTaken && field !== "transition_s" && !(keepsSeed && field === "seed");
   });
   return Object.fromEntries(fields);
 }

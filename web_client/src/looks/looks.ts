@@ -8,7 +8,7 @@ import { promptText } from "../params/styles";
 import type { Params, Value } from "../protocol";
 import { blendOf } from "./blend";
 import { fragmentFor } from "./fragment";
-import { type Look, lookOf, patchFor } from "./look";
+import { type Look, lookOf, patchFor, transitionOf } from "./look";
 import { added, exported, nameFor, overwritten, type Preset, type Presets, readPresets, removed } from "./presets";
 import { type PromptHistory, readHistory, remembered } from "./prompt_history";
 
@@ -38,16 +38,19 @@ export class Looks {
     return lookOf(this.#options.shown());
   }
 
-  /** Returns whether there was something to set. */
-  apply(look: Look): boolean {
+  /**
+   * Puts a look in force, over its own transition or another.
+   * @returns whether there was something to set.
+   */
+  apply(look: Look, transition_s = transitionOf(look)): boolean {
     const fields = Object.entries(patchFor(look, this.#options.params(), this.isSeedLocked.peek()));
-    for (const [field, value] of fields) this.#options.edit(field, value, "sliding");
+    for (const [field, value] of fields) this.#options.edit(field, value, "sliding", transition_s);
     return fields.length > 0;
   }
 
-  call(index: number): void {
+  call(index: number, transition_s?: number): void {
     const preset = this.presets.peek()[index];
-    if (preset) this.apply(preset.look);
+    if (preset) this.apply(preset.look, transition_s);
   }
 
   save(): void {

@@ -1,18 +1,64 @@
-/** Tells which fields do nothing with this model, and why. Pure. */
+/** Tells which settings do nothing with this model or beside the others, and why. Pure. */
 
+import type { Control } from "../params/schema";
 import type { Guidance, Value } from "../protocol";
 
-export type NoEffect = "guidanceIgnored" | "negativeIgnored" | "guidanceOff";
+export type NoEffect =
+  | "guidanceIgnored"
+  | "negativeIgnored"
+  | "guidanceOff"
+  | "guidedBySelf"
+  | "matteOff"
+  | "feedbackOff";
 
-/** @param guidance how the model hears guidance; null where the server doesn't say, and then nothing is claimed. */
+/** What a model can do; null where the server doesn't say, and then nothing is claimed. */
+export interface Abilities {
+  guidance: Guidance | null;
+  /** The values of `matte` that act. */
+  mattes: readonly string[] | null;
+}
+
+/** The controls that are worth their place on the page: without choices that this model has not, or has only one of. */
+export function usable(controls: readonly Control[], { guidance, mattes }: Abilities): Control[] {
+  const hasMattes = mattes === null || mattes.some((matte) => matte !== "off");
+  return controls.flatMap((control) => {
+    const { kind, name } = control;
+    if (name === "guidance" && (guidance === "none" || guidance === "embedded")) return [];
+    if (["matte", "beyond"].includes(name) && !hasMattes) return [];
+    if (name !== "matte" || kind !== "choice" || mattes === null) return [control];
+    return [{ ...control, options: control.options.filter((option) => mattes.includes(String(option))) }];
+  });
+}
+
 export function whyNoEffect(
   field: string,
   guidance: Guidance | null,
   params: Readonly<Record<string, Value>>,
 ): NoEffect | null {
-  if (field === "guidance_scale" && guidance === "none") return "guidanceIgnored";
-  if (field !== "negative_prompt") return null;
+  switch (field) {
+    case "beyond":
+      return params.matte === "off" ? "matteOff" : null;
+    case "feedback_zoom":
+    case "feedback_turn":
+      return params.feedback === 0 ? "feedbackOff" : null;
+    case "guidance_scale":
+      return guidance === "none" ? "guidanceIgnored" : null;
+    case "guidance":
+      return guidance === "cfg" && isUnguided(params) ? "guidanceOff" : null;
+    case "negative_prompt":
+      return whyNotNegative(guidance, params);
+    default:
+      return null;
+  }
+}
+
+function whyNotNegative(guidance: Guidance | null, params: Readonly<Record<string, Value>>): NoEffect | null {
   if (guidance === "none" || guidance === "embedded") return "negativeIgnored";
-  const scale = params.guidance_scale;
-  return guidance === "cfg" && typeof scale === "number" && scale <= 1 ? "guidanceOff" : null;
+  if (guidance === null) return null;
+  if (isUnguided(params)) return "guidanceOff";
+  return params.guidance === "self" ? "guidedBySelf" : null;
+}
+
+function isUnguided({ guidance_scale }: Readonly<Record<string, Value>>): boolean {
+  return typeof guidance_scale === "number" && guidance_scale <= 1;
 }

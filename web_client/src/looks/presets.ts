@@ -28,6 +28,13 @@ export function renamed(presets: Presets, index: number, name: string): Presets 
   return presets.map((preset, each) => (each === index ? { ...preset, name: freeName(others, name) } : preset));
 }
 
+/** Gives a preset's look a transition of so many seconds. */
+export function retimed(presets: Presets, index: number, transition_s: number): Presets {
+  return presets.map((preset, each) => {
+    return each === index ? { ...preset, look: { ...preset.look, transition_s } } : preset;
+  });
+}
+
 /** Puts the present look in the place of a preset's. */
 export function overwritten(presets: Presets, index: number, look: Look): Presets {
   return presets.map((preset, each) => (each === index ? { ...preset, look } : preset));

@@ -1,61 +1,47 @@
-/** The overlay page: the picture of one session, transparent while there is none. Reconnects by itself. */
+/**
+ * The overlay page: the picture of one session, transparent while there is none, and where the picture is. Reconnects by
+ * itself. `?session=NAME`, `&ticket=T` of one who may watch it, `&transport=webrtc` for video instead of single pictures,
+ * and what `options` has.
+ */
 
 import "./overlay.css";
+import { beside, bringTicket, socketBeside } from "../browser/beside";
 import { browserClock } from "../browser/clock";
-import { boundaryOf, MultipartParser } from "./mjpeg";
-import { type Part, type StreamEvents, Viewer } from "./viewer";
+import type { Air } from "../protocol";
+import { optionsIn } from "./options";
+import { PictureCanvas } from "./picture_canvas";
+import { readSocket } from "./socket";
+import { Viewer } from "./viewer";
+import { readWhep } from "./whep";
 
 const ANSWER_MS = 3_000;
 
-const canvas = document.createElement("canvas");
+const { canvas, draw, clear } = new PictureCanvas();
 document.body.append(canvas);
 
-async function draw(part: Part): Promise<void> {
-  const bitmap = await createImageBitmap(new Blob([part]));
-  if (canvas.width !== bitmap.width) canvas.width = bitmap.width;
-  if (canvas.height !== bitmap.height) canvas.height = bitmap.height;
-  canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
-  bitmap.close();
+const asked = new URLSearchParams(location.search);
+const { fit, panic, stall } = optionsIn(asked, (sentence) => console.warn(sentence));
+canvas.dataset.fit = fit;
+
+/** A panic may leave the picture away that stands for it. */
+function show(picture: ImageBitmap | HTMLVideoElement, isStacked: boolean, isBlacked: boolean): void {
+  if (isBlacked && panic === "transparent") clear();
+  else draw(picture, isStacked);
 }
 
-function clear(): void {
-  canvas.getContext("2d")?.clearRect(0, 0, canvas.width, canvas.height);
-}
-
-/** Reads the stream by hand: an <img> doesn't tell when its stream has ended. */
-async function read(address: URL, events: StreamEvents, signal: AbortSignal): Promise<void> {
-  const response = await fetch(address, { cache: "no-store", signal });
-  const boundary = boundaryOf(response.headers.get("content-type"));
-  if (!response.ok || !boundary || !response.body) {
-    await response.body?.cancel();
-    return;
-  }
-  events.open();
-  const parser = new MultipartParser(boundary);
-  const reader = response.body.getReader();
-  for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
-    const newest = parser.push(chunk.value).at(-1);
-    if (newest) await events.picture(newest);
-  }
-}
-
-async function isThere(address: URL): Promise<boolean> {
-  try {
-    return (await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) })).ok;
-  } catch {
-    return false;
-  }
-}
-
-const name = new URLSearchParams(location.search).get("session");
-if (name) {
-  const session = new URL(`api/sessions/${encodeURIComponent(name)}`, document.baseURI);
-  const viewer = new Viewer({
-    clock: browserClock,
-    read: (events, signal) => read(new URL(`${session.pathname}/stream.mjpg`, session), events, signal),
-    isThere: () => isThere(session),
-    draw,
-    clear,
-  });
-  void viewer.show();
+const session = asked.get("session");
+if (session) {
+  bringTicket(asked.get("ticket"));
+  const shape = async () => {
+    const url = beside(`api/sessions/${encodeURIComponent(session)}`);
+    const response = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS) });
+    if (!response.ok) throw new Error("there is no such session");
+    const { params, air } = (await response.json()) as { params: { width: number; height: number }; air?: Air };
+    return { ...params, isBlacked: air === "black" };
+  };
+  const isVideo = asked.get("transport") === "webrtc";
+  const read = isVideo
+    ? readWhep(browserClock, beside("whep", { session }), shape, show)
+    : readSocket(socketBeside({ watch: session }), show);
+  void new Viewer({ clock: browserClock, read, clear: stall === "hold" ? () => {} : clear }).show();
 } else console.warn("Name a session: /overlay?session=NAME");

@@ -17,12 +17,10 @@ export function App({ studio }: { studio: Studio }) {
         {strings.skip}
       </a>
       <Header studio={studio} />
+      {view.showsHud.value && <Hud studio={studio} />}
       <Messages client={client} />
       <main>
-        <div class="workspace">
-          <Panes studio={studio} />
-          {view.showsHud.value && <Hud studio={studio} />}
-        </div>
+        <Panes studio={studio} />
         <Side studio={studio} />
       </main>
       <Dialogs studio={studio} />

@@ -1,5 +1,7 @@
-/** The two dialogs: the keys, and the options of this page. */
+/** The dialogs: the keys, the options of this page, and where its pictures go, which is loaded when it is first opened. */
 
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { transportChoices } from "../connection/transport_choice";
 import { language, speak } from "../languages/language";
 import { languageNames, languages } from "../languages/languages";
@@ -7,6 +9,8 @@ import { strings } from "../languages/strings";
 import { refuges } from "../program/mix";
 import type { Studio } from "../studio/studio";
 import { themes } from "../studio/view";
+import type { SendTo } from "./send_to";
+import { Check } from "./widgets/check";
 import { Modal } from "./widgets/dialog";
 import { Select } from "./widgets/select";
 
@@ -17,11 +21,20 @@ export function Dialogs({ studio }: { studio: Studio }) {
   switch (studio.view.dialog.value) {
     case "help":
       return <Help close={close} />;
+    case "send":
+      return <LoadedSendTo studio={studio} close={close} />;
     case "options":
       return <Options studio={studio} close={close} />;
     case null:
       return null;
   }
+}
+
+const loaded = signal<typeof SendTo | null>(null);
+
+function LoadedSendTo(props: { studio: Studio; close: () => void }) {
+  useEffect(() => void import("./send_to").then(({ SendTo }) => (loaded.value = SendTo)), []);
+  return loaded.value && <loaded.value {...props} />;
 }
 
 function Help({ close }: { close: () => void }) {
@@ -79,6 +92,7 @@ function Options({ studio: { client, view }, close }: { studio: Studio; close: (
           options={transportChoices.map((each) => [each, strings.transport[each]])}
           choose={(chosen) => client.chooseTransport(chosen)}
         />
+        <Check of={client.pausesHidden} label={strings.source.pauseHidden} />
       </div>
     </Modal>
   );

@@ -1,37 +1,33 @@
-/** The top line: name, model, connection state, layout, options and help. */
+/** The top line: name, connection state, how fast it goes, options and help. */
 
 import { strings } from "../languages/strings";
-import { layouts } from "../program/mix";
 import type { Studio } from "../studio/studio";
 import type { Dialog } from "../studio/view";
 import { Icon, type IconName } from "./widgets/icons";
 
-export function Header({ studio: { client, view } }: { studio: Studio }) {
+export function Header({ studio }: { studio: Studio }) {
+  const { client, view } = studio;
   const { state } = client.connection.status.value;
   return (
     <header>
       <h1>{strings.name}</h1>
-      {client.server.model.value && <span class="model">{client.server.model}</span>}
       <p class="state" data-state={state} role="status">
         {strings.state[state]}
       </p>
-      {state === "open" && <span class="transport">{strings.transport[client.dialer.inUse.value]}</span>}
-      <div class="segmented layouts" role="group" aria-label={strings.panes.layout}>
-        {layouts.map((layout) => (
-          <button
-            key={layout}
-            type="button"
-            aria-pressed={view.layout.value === layout}
-            title={`${strings.panes[layout]} (L)`}
-            onClick={() => {
-              view.layout.value = layout;
-            }}
-          >
-            <Icon name={layout} />
-            <span class="label">{strings.panes[layout]}</span>
-          </button>
-        ))}
-      </div>
+      <StatusLine studio={studio} />
+      <button
+        type="button"
+        class="send-to"
+        aria-haspopup="dialog"
+        aria-label={strings.send.title}
+        title={strings.send.title}
+        onClick={() => {
+          view.dialog.value = "send";
+        }}
+      >
+        <Icon name="share" />
+        <span class="label">{strings.send.title}</span>
+      </button>
       <div class="segmented">
         {dialogs.map(([dialog, icon, name]) => (
           <button
@@ -50,6 +46,28 @@ export function Header({ studio: { client, view } }: { studio: Studio }) {
         ))}
       </div>
     </header>
+  );
+}
+
+/** How fast and how late the pictures are; a click shows the rest. */
+function StatusLine({ studio: { client, view, actions } }: { studio: Studio }) {
+  const words = strings.hud;
+  const { shown_fps, latency_p50_ms, link } = client.meter.now.value;
+  const late_ms = link ? link.roundTrip_ms : latency_p50_ms;
+  const figures = [`${shown_fps.toFixed(0)} ${words.fps}`];
+  if (late_ms !== null) figures.push(`${late_ms.toFixed(0)} ${words.ms}`);
+  const text = client.connection.status.value.state === "open" ? figures.join(" · ") : words.title;
+  return (
+    <button
+      type="button"
+      class="status-line"
+      aria-label={`${words.title}: ${text}`}
+      title={`${words.title} (H)`}
+      aria-expanded={view.showsHud.value}
+      onClick={actions.measurements}
+    >
+      {text}
+    </button>
   );
 }
 

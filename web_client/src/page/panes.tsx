@@ -1,23 +1,78 @@
-/** The two panes: what goes in and what comes out. */
+/** The workspace: what goes in, the stage with both pictures, and what is done with the one that comes out. */
 
+import { strings } from "../languages/strings";
+import { blends, layouts } from "../program/mix";
 import type { Studio } from "../studio/studio";
-import { Input } from "./input/input";
-import { Output } from "./output/output";
+import type { View } from "../studio/view";
+import { DrawTools } from "./input/draw_tools";
+import { SourceBar } from "./input/source_bar";
+import { OutputTools } from "./output/output_tools";
+import { Stage } from "./stage";
+import { Icon } from "./widgets/icons";
+import { MixSlider } from "./widgets/mix_slider";
 
 export function Panes({ studio }: { studio: Studio }) {
   const { client, view } = studio;
   const { width, height } = client.shape.value;
+  const kind = client.inputs.kind.value;
   return (
     <div
       class="panes"
-      data-layout={view.layout.value}
+      data-kind={kind ?? "none"}
       style={{ "--shape": `${width} / ${height}`, "--ratio": `${width / height}` }}
-      ref={(element: HTMLElement | null) => {
-        view.panes = element;
-      }}
     >
-      <Input client={client} />
-      <Output studio={studio} />
+      <div class="stage-head">
+        {kind && <SourceBar client={client} kind={kind} />}
+        {view.layout.value === "over" && <Blending view={view} />}
+        <Layouts view={view} />
+      </div>
+      {kind === "canvas" && <DrawTools client={client} />}
+      <Stage studio={studio} />
+      <OutputTools studio={studio} />
+    </div>
+  );
+}
+
+function Layouts({ view }: { view: View }) {
+  return (
+    <div class="segmented layouts" role="group" aria-label={strings.panes.layout}>
+      {layouts.map((layout) => (
+        <button
+          key={layout}
+          type="button"
+          aria-pressed={view.layout.value === layout}
+          aria-label={strings.panes[layout]}
+          title={`${strings.panes[layout]} (L)`}
+          onClick={() => {
+            view.layout.value = layout;
+          }}
+        >
+          <Icon name={layout} />
+          <span class="label">{strings.panes[layout]}</span>
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function Blending({ view }: { view: View }) {
+  return (
+    <div class="blending">
+      {view.blend.value === "opacity" && <MixSlider view={view} class="opacity" />}
+      <div class="segmented" role="group" aria-label={strings.panes.blend}>
+        {blends.map((blend) => (
+          <button
+            key={blend}
+            type="button"
+            aria-pressed={view.blend.value === blend}
+            onClick={() => {
+              view.blend.value = blend;
+            }}
+          >
+            {strings.panes.blends[blend]}
+          </button>
+        ))}
+      </div>
     </div>
   );
 }

@@ -10,8 +10,11 @@ const KEPT_VERSIONS = 4000;
 /** Typing is sent when it pauses; sliding at once, but not more often than the screen shows it. */
 export type Pace = "typing" | "sliding";
 
-/** Sets a field to what the user wants. */
-export type Edit = (field: string, value: Value, pace: Pace) => void;
+/**
+ * Sets a field to what the user wants.
+ * @param transition_s in which the server glides to it; without one, as the params' own `transition_s` says.
+ */
+export type Edit = (field: string, value: Value, pace: Pace, transition_s?: number) => void;
 
 const TYPING_MS = 80;
 /** An unanswered edit gives way to the server's value after this, which is longer than a slow line's round trip. */
@@ -25,13 +28,14 @@ interface Loan {
 
 interface Draft {
   value: Value;
+  transition_s: number | undefined;
   sentAt_ms: number | null;
 }
 
 export interface ParamsStoreOptions {
   clock: Clock;
   /** Sends a merge patch; returns false while there is no connection. */
-  send: (patch: Record<string, Value>) => boolean;
+  send: (patch: Record<string, Value>, transition_s: number | undefined) => boolean;
 }
 
 export class ParamsStore {
@@ -61,9 +65,9 @@ export class ParamsStore {
     this.#options = options;
   }
 
-  readonly edit: Edit = (field, value, pace) => {
+  readonly edit: Edit = (field, value, pace, transition_s) => {
     this.#endLoan(field);
-    this.#drafts.value = new Map(this.#drafts.peek()).set(field, { value, sentAt_ms: null });
+    this.#drafts.value = new Map(this.#drafts.peek()).set(field, { value, transition_s, sentAt_ms: null });
     this.#forgetError(field);
     const { clock } = this.#options;
     if (pace === "sliding" && !this.#isSliding) {
@@ -76,7 +80,7 @@ export class ParamsStore {
     }
   };
 
-  /** Sends all edits that weren't sent yet, as one patch. */
+  /** Sends all edits that weren't sent yet, as one patch for each transition. */
   readonly flush = (): void => {
     this.#callOff();
     this.#callOff = () => {};
@@ -84,10 +88,13 @@ export class ParamsStore {
     const { clock, send } = this.#options;
     const unsent = [...this.#drafts.peek()].filter(([, draft]) => draft.sentAt_ms === null);
     if (unsent.length === 0) return;
-    if (!send(Object.fromEntries(unsent.map(([field, { value }]) => [field, value])))) return;
     const sentAt_ms = clock.now();
     const drafts = new Map(this.#drafts.peek());
-    for (const [field, { value }] of unsent) drafts.set(field, { value, sentAt_ms });
+    for (const transition_s of new Set(unsent.map(([, draft]) => draft.transition_s))) {
+      const group = unsent.filter(([, draft]) => draft.transition_s === transition_s);
+      if (!send(Object.fromEntries(group.map(([field, { value }]) => [field, value])), transition_s)) break;
+      for (const [field, draft] of group) drafts.set(field, { ...draft, sentAt_ms });
+    }
     this.#drafts.value = drafts;
     clock.after(ANSWER_MS, () => this.#dropAnswered());
   };
@@ -99,7 +106,7 @@ export class ParamsStore {
   lend(field: string, lent: Value): boolean {
     const own = this.shown.peek()[field];
     const isBusy = this.#drafts.peek().has(field) || this.#loans.peek().has(field);
-    if (isBusy || own === undefined || isSame(own, lent) || !this.#options.send({ [field]: lent })) return false;
+    if (isBusy || own === undefined || isSame(own, lent) || !this.#options.send({ [field]: lent }, undefined)) return false;
     this.#loans.value = new Map(this.#loans.peek()).set(field, { own, lent });
     return true;
   }
@@ -115,8 +122,8 @@ export class ParamsStore {
   /** There is a new connection: what the old one may have swallowed is sent again. A patch may arrive twice. */
   resend(): void {
     const drafts = new Map(this.#drafts.peek());
-    for (const [field, { value }] of drafts) {
-      if (!(field in this.errors.peek())) drafts.set(field, { value, sentAt_ms: null });
+    for (const [field, draft] of drafts) {
+      if (!(field in this.errors.peek())) drafts.set(field, { ...draft, sentAt_ms: null });
     }
     this.#drafts.value = drafts;
     this.flush();

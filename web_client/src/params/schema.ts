@@ -1,9 +1,15 @@
 /** Turns the params' JSON schema into the panel's controls. Pure; leaves out what it doesn't understand. */
 
+import type { Value } from "../protocol";
+
 interface ControlBase {
   name: string;
   title: string;
   description: string;
+  /** The server's default; undefined where it doesn't say. */
+  neutral: Value | undefined;
+  /** The settings among which it is shown; null where it belongs to none. */
+  group: string | null;
   /** Shown at once, not behind "More settings". */
   isPrimary: boolean;
 }
@@ -43,6 +49,7 @@ export interface Schema {
   type?: string;
   title?: string;
   description?: string;
+  default?: unknown;
   enum?: unknown[];
   const?: unknown;
   minimum?: number;
@@ -60,9 +67,10 @@ export interface Schema {
   $defs?: Record<string, Schema>;
   "x-control"?: string;
   "x-step"?: number;
+  "x-group"?: string;
 }
 
-const PRIMARY = ["prompt", "strength", "num_inference_steps", "seed"];
+const PRIMARY = ["prompt", "num_inference_steps", "seed"];
 /** More positions than this can't be hit with a finger, so such numbers get no slider. */
 const MAX_SLIDER_POSITIONS = 2000;
 /** Text that may be longer than this gets several lines. */
@@ -85,6 +93,8 @@ function controlFrom(name: string, property: Schema, root: Schema): Control | nu
     name,
     title: schema.title ?? name.replaceAll("_", " "),
     description: schema.description ?? "",
+    neutral: schema.default as Value | undefined,
+    group: schema["x-group"] ?? null,
     isPrimary: PRIMARY.includes(name),
   };
   const options = (schema.enum ?? []).filter((option) => typeof option === "string" || typeof option === "number");

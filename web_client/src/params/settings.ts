@@ -1,9 +1,10 @@
-/** The panel's controls, and how keys and dice move the numbers among them. Knows no wire. */
+/** The panel's controls, and how keys, dice and ready-made values move them. Knows no wire. */
 
 import { signal } from "@preact/signals";
 import type { Value } from "../protocol";
 import { moved, seedFrom } from "./numbers";
 import type { ParamsStore } from "./params";
+import { type ReadyMade, toggled } from "./ready_made";
 import type { Control, NumberControl } from "./schema";
 
 export class Settings {
@@ -28,8 +29,15 @@ export class Settings {
     if (control && typeof value === "number") this.#params.edit(field, moved(control, value, share), "sliding");
   }
 
+  /** Calls what is ready made, or takes it back where it is on. */
+  toggle(one: ReadyMade): void {
+    const values = toggled(one, this.#params.shown.peek(), this.controls.peek());
+    for (const [field, value] of Object.entries(values)) this.#params.edit(field, value, "sliding");
+  }
+
   /** @param random in [0, 1). */
-  newSeed(random: number): void {
-    this.#params.edit("seed", seedFrom(this.number("seed") ?? { min: null, max: null }, random), "sliding");
+  newSeed(random: number, transition_s?: number): void {
+    const seed = seedFrom(this.number("seed") ?? { min: null, max: null }, random);
+    this.#params.edit("seed", seed, "sliding", transition_s);
   }
 }

@@ -56,3 +56,24 @@ export function toggleMood(prompt: string, mood: Phrase): string {
   if (includesPhrase(prompt, mood)) return without(prompt, mood);
   return [...parts(prompt), mood.prompt].join(", ");
 }
+
+/** Those of the model in the package that look best and differ most, judged by eye; others follow as the model has them. */
+const BEST = [
+  "comic",
+  "ukiyo-e",
+  "pencil sketch",
+  "van gogh",
+  "watercolour",
+  "anime",
+  "pop art",
+  "oil painting",
+  "stained glass",
+  "cyberpunk",
+  "gold",
+  "photo",
+];
+
+export function bestFirst(styles: readonly Phrase[]): Phrase[] {
+  const rank = ({ name }: Phrase) => (BEST.includes(name) ? BEST.indexOf(name) : BEST.length);
+  return styles.toSorted((a, b) => rank(a) - rank(b));
+}

@@ -2,7 +2,7 @@
 
 import type { Air } from "../protocol";
 
-export const layouts = ["sideBySide", "over", "outputOnly"] as const;
+export const layouts = ["inset", "sideBySide", "over", "outputOnly"] as const;
 export type Layout = (typeof layouts)[number];
 
 export const blends = ["wipe", "opacity"] as const;

@@ -1,6 +1,6 @@
 /** Draws what is on air onto canvases: those of a second screen, a recording, a picture in picture. */
 
-import { centreCrop, PAPER } from "../sources/crop";
+import { cropOf, PAPER } from "../sources/crop";
 import type { Picture } from "../sources/source";
 import type { ProgramLayer } from "./mix";
 
@@ -65,7 +65,7 @@ export class Program {
     context.rect(left_px + from * width, 0, (1 - from) * width, height);
     context.clip();
     context.globalAlpha = opacity;
-    const crop = centreCrop(picture.width, picture.height, width, height);
+    const crop = cropOf(picture, width, height);
     context.setTransform(picture.mirrored ? -1 : 1, 0, 0, 1, left_px + (picture.mirrored ? width : 0), 0);
     if (what === "input") {
       context.fillStyle = PAPER;

@@ -1,6 +1,7 @@
 /** Shows results: single frames on a canvas, the newest one only, or live video. One of the two is in view. */
 
 import { signal } from "@preact/signals";
+import { isStacked, Keyed } from "../browser/keyed";
 import { onNextPicture } from "../browser/video_frames";
 import { Flag, Format, type Frame, mimeTypes } from "../protocol";
 import type { Picture } from "../sources/source";
@@ -10,17 +11,24 @@ export class Player {
   readonly view;
 
   readonly #onPlayed: (pictures: number) => void;
+  readonly #shape: () => { width: number; height: number };
+  readonly #keyed = new Keyed();
   readonly #canvas: HTMLCanvasElement;
   readonly #video: HTMLVideoElement;
   #shownSeq = -1;
 
-  /** @param onPlayed told how many more pictures of a video have been on the screen. */
+  /**
+   * @param onPlayed told how many more pictures of a video have been on the screen.
+   * @param shape of the params: video of twice its height is stacked.
+   */
   constructor(
     onPlayed: (pictures: number) => void,
+    shape: () => { width: number; height: number },
     canvas = document.createElement("canvas"),
     video = document.createElement("video"),
   ) {
     this.#onPlayed = onPlayed;
+    this.#shape = shape;
     this.#canvas = canvas;
     this.#video = video;
     this.view = signal<HTMLCanvasElement | HTMLVideoElement>(canvas);
@@ -46,7 +54,7 @@ export class Player {
     const isNewest = frame.seq > this.#shownSeq;
     if (isNewest) {
       this.#shownSeq = frame.seq;
-      this.#draw(bitmap, bitmap.width, bitmap.height);
+      this.#draw(bitmap, bitmap.width, bitmap.height, (frame.flags & Flag.stacked) !== 0);
     }
     bitmap.close();
     return isNewest;
@@ -87,30 +95,44 @@ export class Player {
   #showVideo(): void {
     const stream = this.#video.srcObject;
     if (stream === null) return;
-    this.view.value = this.#video;
-    this.hasPicture.value = true;
+    this.#showPicture();
     let presented = 0;
     const onPicture: Parameters<typeof onNextPicture>[1] = (_now, { presentedFrames } = { presentedFrames: presented + 1 }) => {
       if (this.#video.srcObject !== stream) return;
-      // A busy page is called for some of them only.
-      this.#onPlayed(presented > 0 ? presentedFrames - presented : 1);
+      this.#showPicture();
+      // A busy page is called for some of them only; of those of a hidden one the browser knows nothing.
+      this.#onPlayed(presented > 0 ? Math.max(1, presentedFrames - presented) : 1);
       presented = presentedFrames;
       onNextPicture(this.#video, onPicture);
     };
     onNextPicture(this.#video, onPicture);
   }
 
-  #copyVideo(): void {
+  /** The video's present picture: itself, or put together where it is stacked. */
+  #showPicture(): void {
     const { videoWidth, videoHeight } = this.#video;
-    if (this.view.peek() === this.#video && videoWidth > 0) this.#draw(this.#video, videoWidth, videoHeight);
+    const isKeyed = isStacked(videoWidth, videoHeight, this.#shape());
+    if (isKeyed) this.#draw(this.#video, videoWidth, videoHeight, true);
+    this.view.value = isKeyed ? this.#canvas : this.#video;
+    this.hasPicture.value = true;
   }
 
-  #draw(image: CanvasImageSource, width: number, height: number): void {
+  #copyVideo(): void {
+    const { videoWidth, videoHeight } = this.#video;
+    if (this.view.peek() === this.#video && videoWidth > 0) this.#draw(this.#video, videoWidth, videoHeight, false);
+  }
+
+  #draw(picture: ImageBitmap | HTMLVideoElement, width: number, height: number, isKeyed: boolean): void {
+    const image = isKeyed ? this.#keyed.draw(picture, width, height) : picture;
+    if (isKeyed) height /= 2;
+    this.#canvas.classList.toggle("keyed", isKeyed);
     if (this.#canvas.width !== width || this.#canvas.height !== height) {
       this.#canvas.width = width;
       this.#canvas.height = height;
     }
-    this.#canvas.getContext("2d", { alpha: false })?.drawImage(image, 0, 0);
+    const context = this.#canvas.getContext("2d");
+    context?.clearRect(0, 0, width, height);
+    context?.drawImage(image, 0, 0);
     this.hasPicture.value = true;
   }
 }

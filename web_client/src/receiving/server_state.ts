@@ -12,6 +12,8 @@ export class ServerState {
   readonly styles = signal<Styles>({});
   /** How the model hears guidance; null where the server doesn't say. */
   readonly guidance = signal<Guidance | null>(null);
+  /** The values of `matte` that act; null where the server doesn't say. */
+  readonly mattes = signal<readonly string[] | null>(null);
   /** What the server chose to keep to a target; null where it governs nothing. */
   readonly governor = signal<Governor | null>(null);
   readonly stats = signal<Stats | null>(null);
@@ -30,6 +32,7 @@ export class ServerState {
     this.model.value = ready.model;
     this.styles.value = ready.styles ?? {};
     this.guidance.value = ready.guidance ?? null;
+    this.mattes.value = ready.mattes ?? null;
     this.governor.value = null;
   }
 

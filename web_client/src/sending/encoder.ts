@@ -1,19 +1,27 @@
-/** Turns pictures into JPEG bytes of the wanted size; the work itself is done by a worker. */
+/** Turns pictures into bytes of the wanted size, JPEG where nothing is transparent; a worker does the work itself. */
 
+import { Format, mimeTypes } from "../protocol";
 import type { Picture } from "../sources/source";
 import type { EncodeReply, EncodeRequest } from "./encoder.worker";
 
-/** Compresses one picture at a time: the sender never asks for a second one before it has the first. */
-export type Encode = (picture: Picture, width: number, height: number) => Promise<Uint8Array>;
+export interface Encoded {
+  bytes: Uint8Array;
+  format: Format;
+}
 
-const JPEG_QUALITY = 0.85;
+/** Compresses one picture at a time: the sender never asks for a second one before it has the first. */
+export type Encode = (picture: Picture, width: number, height: number) => Promise<Encoded>;
+
+const QUALITY = 0.85;
+
+const formats = [Format.jpeg, Format.png, Format.webp];
 
 /** This browser can't compress pictures at all: to try again is no use. */
 export class NoEncoder extends Error {}
 
 export function createEncoder(): Encode {
   let worker: Worker | null = null;
-  return async ({ image, mirrored }, width, height) => {
+  return async ({ image, mirrored, crop, isTransparent = false }, width, height) => {
     const running = (worker ??= start());
     const bitmap = await createImageBitmap(image);
     const reply = await new Promise<EncodeReply>((resolve) => {
@@ -23,11 +31,12 @@ export function createEncoder(): Encode {
         worker = null;
         resolve({ error: event.message || "the worker broke" });
       };
-      const request: EncodeRequest = { bitmap, width, height, mirrored, quality: JPEG_QUALITY };
+      const request: EncodeRequest = { bitmap, width, height, mirrored, crop, quality: QUALITY, isTransparent };
       running.postMessage(request, [bitmap]);
     });
     if ("error" in reply) throw new Error(reply.error);
-    return new Uint8Array(reply.bytes);
+    const { bytes, type } = reply;
+    return { bytes: new Uint8Array(bytes), format: formats.find((format) => mimeTypes[format] === type) ?? Format.jpeg };
   };
 }
 

@@ -1,7 +1,7 @@
 /** Sends the newest picture of the source as a frame whenever a credit is free. Older ones are never encoded. */
 
 import type { Clock } from "../browser/clock";
-import { Format, packFrame } from "../protocol";
+import { type Format, packFrame } from "../protocol";
 import type { Source } from "../sources/source";
 import { CreditWindow } from "./credit";
 import type { Encode } from "./encoder";
@@ -63,11 +63,11 @@ export class FrameSender implements Sender {
     this.#changedAt_ms = null;
     this.#isEncoding = true;
     try {
-      const bytes = await encode(picture, size.width, size.height);
+      const { bytes, format } = await encode(picture, size.width, size.height);
       if (connection === this.#connection && target()) {
         const seq = this.#nextSeq();
         this.credit.sent(seq);
-        send(packFrame(frameHeader(seq, capturedAt_ms), bytes));
+        send(packFrame(frameHeader(seq, capturedAt_ms, format), bytes));
         onSent();
       }
     } catch (error) {
@@ -87,7 +87,7 @@ export class FrameSender implements Sender {
   }
 }
 
-function frameHeader(seq: number, capturedAt_ms: number) {
+function frameHeader(seq: number, capturedAt_ms: number, format: Format) {
   const captured_us = BigInt(Math.round(capturedAt_ms * 1000));
-  return { format: Format.jpeg, flags: 0, seq, captured_us, params_version: 0, engine_us: 0 };
+  return { format, flags: 0, seq, captured_us, params_version: 0, engine_us: 0 };
 }

@@ -3,12 +3,14 @@
 import { type Signal, signal } from "@preact/signals";
 import { flag, kept, text } from "../browser/kept";
 import { Capture } from "./capture";
+import { CENTRE, readPlace } from "./crop";
 import { type CroppedSource, type OnSourceProblem, type Picture, SourceError, type SourceProblem } from "./source";
 
 export class Camera implements CroppedSource {
   readonly isStill = false;
   readonly devices = signal<MediaDeviceInfo[]>([]);
   readonly deviceId = kept("camera", text, "");
+  readonly crop = kept("cameraCrop", readPlace, CENTRE);
 
   readonly #capture: Capture;
   readonly view: HTMLElement;
@@ -53,7 +55,7 @@ export class Camera implements CroppedSource {
   }
 
   picture(): Picture | null {
-    return this.#capture.picture(this.mirrored.peek());
+    return this.#capture.picture(this.mirrored.peek(), this.crop.peek());
   }
 
   readonly #listDevices = async (): Promise<void> => {

@@ -40,6 +40,8 @@ export class DrawingCanvas implements Source {
   /** Held down, the pointer moves the picture. */
   holdsHand = false;
   isHovered = false;
+  /** Whether only what is painted is sent, and not the paper. */
+  sendsPaintOnly = false;
   readonly #keeper = new Keeper({
     drawing: this.drawing,
     store: browserStore,
@@ -88,8 +90,9 @@ export class DrawingCanvas implements Source {
   }
 
   picture(): Picture {
-    const { canvas } = this.drawing;
-    return { image: canvas, width: canvas.width, height: canvas.height, mirrored: false };
+    const image = this.sendsPaintOnly ? this.drawing.painted() : this.drawing.canvas;
+    const { width, height } = image;
+    return { image, width, height, mirrored: false, isTransparent: this.sendsPaintOnly };
   }
 
   /** The drawing as it is seen. */
@@ -124,7 +127,7 @@ export class DrawingCanvas implements Source {
     this.drawing.select(activate(layers, neighbour(layers, by)));
   }
 
-  /** Puts a picture under the active layer. Rejects with a SourceError. */
+  /** Puts a picture above the active layer. Rejects with a SourceError. */
   async addPicture(file: Blob): Promise<void> {
     let bitmap: ImageBitmap;
     try {

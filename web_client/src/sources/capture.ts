@@ -2,7 +2,7 @@
 
 import { MovingPicture, stopTracks } from "./moving";
 import { isBlack, sample } from "./sample";
-import type { Picture, SourceProblem } from "./source";
+import type { CropPlace, Picture, SourceProblem } from "./source";
 
 export interface CaptureOptions {
   /** Called when the stream ends by itself: unplugged, or taken back. */
@@ -81,8 +81,8 @@ export class Capture {
     this.#moving.clear();
   }
 
-  picture(mirrored: boolean): Picture | null {
-    return this.#moving.picture(mirrored);
+  picture(mirrored: boolean, crop: CropPlace): Picture | null {
+    return this.#moving.picture(mirrored, crop);
   }
 
   /** Once a second: a shutter or a privacy switch often sends black pictures that the browser takes for good ones. */

@@ -3,10 +3,10 @@
 import { signal } from "@preact/signals";
 import { browserClock } from "../browser/clock";
 import { openAnimation, type PictureAnimation, saysItMoves } from "./animation";
-import { PAPER } from "./crop";
+import { CENTRE, PAPER, UPPER } from "./crop";
 import { MovingPicture } from "./moving";
 import { isTransparent, sample } from "./sample";
-import { type CroppedSource, type Picture, SourceError } from "./source";
+import { type CroppedSource, type CropPlace, type Picture, SourceError } from "./source";
 
 /** A video element that can't play a file may also say nothing. */
 const LOAD_TIMEOUT_MS = 10_000;
@@ -15,6 +15,7 @@ const LONGER_SIDE_PX = 2048;
 
 export class FileSource implements CroppedSource {
   readonly shape = signal<{ width: number; height: number } | null>(null);
+  readonly crop = signal<CropPlace>(CENTRE);
   readonly name = signal("");
   readonly hasVideo = signal(false);
   readonly isAnimated = signal(false);
@@ -31,6 +32,8 @@ export class FileSource implements CroppedSource {
   #animation: PictureAnimation | null = null;
   #url = "";
   #changed: (() => void) | null = null;
+  /** Whether the file's shape is not known yet. */
+  #isNew = false;
 
   constructor() {
     this.view.className = "file-view";
@@ -39,7 +42,7 @@ export class FileSource implements CroppedSource {
     for (const kind of ["play", "pause"]) video.addEventListener(kind, () => (this.isPlaying.value = !video.paused));
     for (const kind of ["timeupdate", "seeked", "durationchange"]) video.addEventListener(kind, this.#readPosition);
     video.addEventListener("resize", () => {
-      if (this.hasVideo.peek()) this.shape.value = { width: video.videoWidth, height: video.videoHeight };
+      if (this.hasVideo.peek()) this.#measured(video.videoWidth, video.videoHeight);
     });
   }
 
@@ -97,16 +100,17 @@ export class FileSource implements CroppedSource {
     this.hasVideo.value = !still;
     this.#moving.clear();
     this.#moving.view.classList.toggle("on-paper", isOnPaper);
-    if (still) this.shape.value = { width: still.width, height: still.height };
+    this.#isNew = true;
+    if (still) this.#measured(still.width, still.height);
     this.view.replaceChildren(still ?? this.#moving.view);
     if (this.#changed) await this.start(this.#changed);
     return !still || animation !== null || !(await saysItMoves(file));
   }
 
   picture(): Picture | null {
-    if (this.hasVideo.peek()) return this.#moving.picture(false);
+    if (this.hasVideo.peek()) return this.#moving.picture(false, this.crop.peek());
     const still = this.#still;
-    return still && { image: still, width: still.width, height: still.height, mirrored: false };
+    return still && { image: still, width: still.width, height: still.height, mirrored: false, crop: this.crop.peek() };
   }
 
   togglePlay(): void {
@@ -123,6 +127,12 @@ export class FileSource implements CroppedSource {
 
   seek(to_s: number): void {
     this.#moving.view.currentTime = to_s;
+  }
+
+  #measured(width: number, height: number): void {
+    if (this.#isNew) this.crop.value = height > width ? UPPER : CENTRE;
+    this.#isNew = false;
+    this.shape.value = { width, height };
   }
 
   #playAnimation(): void {

@@ -42,6 +42,9 @@ export class Inputs {
 
   constructor(options: InputsOptions) {
     this.#options = options;
+    // A still is not sent again by itself.
+    for (const source of [this.camera, this.screen, this.file])
+      source.crop.subscribe(() => source === this.source && options.changed());
   }
 
   get source(): Source | null {

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { onNextPicture } from "../browser/video_frames";
-import type { Picture } from "./source";
+import type { CropPlace, Picture } from "./source";
 
 /** HTMLMediaElement.HAVE_CURRENT_DATA */
 const HAS_PICTURE = 2;
@@ -11,6 +11,7 @@ export class MovingPicture {
   readonly view = document.createElement("video");
   readonly shape = signal<{ width: number; height: number } | null>(null);
   #changed: (() => void) | null = null;
+  #callOff: () => void = () => {};
 
   constructor() {
     this.view.muted = true;
@@ -31,22 +32,33 @@ export class MovingPicture {
   }
 
   clear(): void {
+    this.#callOff();
     this.#changed = null;
     this.view.srcObject = null;
     this.view.removeAttribute("src");
     this.shape.value = null;
   }
 
-  picture(mirrored: boolean): Picture | null {
+  picture(mirrored: boolean, crop: CropPlace): Picture | null {
     const { videoWidth: width, videoHeight: height, readyState } = this.view;
     // While it begins or is wound there is nothing to draw: a grab would fail.
-    return this.#changed && width > 0 && readyState >= HAS_PICTURE ? { image: this.view, width, height, mirrored } : null;
+    const isThere = this.#changed && width > 0 && readyState >= HAS_PICTURE;
+    return isThere ? { image: this.view, width, height, mirrored, crop } : null;
   }
 
   #begin(changed: () => void): void {
     this.#changed = changed;
     this.#play();
-    onNextPicture(this.view, this.#onVideoFrame);
+    this.#wait();
+  }
+
+  #wait(): void {
+    this.#callOff();
+    this.#callOff = onNextPicture(this.view, () => {
+      this.#measure();
+      this.#wait();
+      this.#changed?.();
+    });
   }
 
   /** Not waited for: a camera that is switched off never begins to play. */
@@ -54,13 +66,6 @@ export class MovingPicture {
     // Rejects when the source is switched away before the first picture; that is no failure.
     this.view.play().catch(() => {});
   }
-
-  readonly #onVideoFrame = (): void => {
-    if (!this.#changed) return;
-    this.#measure();
-    this.#changed();
-    onNextPicture(this.view, this.#onVideoFrame);
-  };
 
   readonly #measure = (): void => {
     const { videoWidth: width, videoHeight: height } = this.view;

@@ -1,6 +1,8 @@
 /** A screen, a window or a tab as a source: the browser asks which. */
 
+import { signal } from "@preact/signals";
 import { Capture } from "./capture";
+import { CENTRE } from "./crop";
 import { type CroppedSource, type OnSourceProblem, type Picture, SourceError } from "./source";
 
 export class Screen implements CroppedSource {
@@ -8,6 +10,7 @@ export class Screen implements CroppedSource {
   readonly #capture: Capture;
   readonly view: HTMLElement;
   readonly shape: CroppedSource["shape"];
+  readonly crop = signal(CENTRE);
   #changed: () => void = () => {};
 
   constructor({ onLost, onBlank }: OnSourceProblem) {
@@ -33,7 +36,7 @@ export class Screen implements CroppedSource {
   }
 
   picture(): Picture | null {
-    return this.#capture.picture(false);
+    return this.#capture.picture(false, this.crop.peek());
   }
 
   /** null where nothing else was chosen than what is shown already. */

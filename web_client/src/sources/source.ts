@@ -2,11 +2,21 @@
 
 import type { Signal } from "@preact/signals";
 
+/** Where a picture is cut: the share of what is too much of it that goes on the left, and above. */
+export interface CropPlace {
+  readonly x: number;
+  readonly y: number;
+}
+
 export interface Picture {
   image: CanvasImageSource;
   width: number;
   height: number;
   mirrored: boolean;
+  /** Where it is cut if its shape is another, before it is mirrored; in the middle without. */
+  crop?: CropPlace | undefined;
+  /** Whether it is sent with its transparency, and not on paper. */
+  isTransparent?: boolean;
 }
 
 /** In the order in which they are offered. */
@@ -29,6 +39,8 @@ export interface Source {
 export interface CroppedSource extends Source {
   /** Width by height of its pictures; null while there is none. */
   readonly shape: Signal<{ width: number; height: number } | null>;
+  /** Where they are cut. */
+  readonly crop: Signal<CropPlace>;
 }
 
 /** Told of what goes wrong with a source while it runs. */

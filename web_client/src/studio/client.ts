@@ -1,24 +1,27 @@
 /** Joins the parts that talk to the server: sources → senders → connection → player, params. Draws nothing. */
 
 import { computed } from "@preact/signals";
+import { socketBeside } from "../browser/beside";
 import { browserClock as clock } from "../browser/clock";
 import { download, fileName } from "../browser/download";
 import { flag, kept, oneOf, unkept } from "../browser/kept";
 import { Connection } from "../connection/connection";
 import { Dialer } from "../connection/dialer";
-import { askWhy, fetchSchema } from "../connection/requests";
-import { keepSessionName, sessionName } from "../connection/session";
+import { askWhy, endSession, fetchSchema } from "../connection/requests";
+import { keepSession, renameSession, sessionName } from "../connection/session";
 import { httpSignaling } from "../connection/signaling";
 import { isLoopback, type TransportChoice, transportChoices } from "../connection/transport_choice";
 import { dialWebRtc } from "../connection/webrtc";
-import { dialWebSocket, webSocketUrl } from "../connection/websocket";
+import { dialWebSocket } from "../connection/websocket";
+import { usable } from "../looks/no_effect";
 import { Notes } from "../notes";
+import { Mover } from "../params/mover";
 import { differences, ParamsStore } from "../params/params";
 import { Refiner } from "../params/refine";
 import { controlsFrom, type Schema } from "../params/schema";
 import { Settings } from "../params/settings";
 import { Problems } from "../problems";
-import type { Air, Closed, Frame, Params, Ready, ServerMessage, Value } from "../protocol";
+import { type Air, type Closed, Flag, type Frame, type Params, type Ready, type ServerMessage, type Value } from "../protocol";
 import { Meter } from "../receiving/meter";
 import { Player } from "../receiving/player";
 import { ServerState } from "../receiving/server_state";
@@ -35,13 +38,19 @@ export class Client {
   readonly notes = new Notes(clock);
   readonly server = new ServerState(clock);
   readonly meter = new Meter(clock, () => this.connection.measure());
-  readonly player = new Player((pictures) => {
-    this.meter.played(pictures, this.params.inForce.peek()?.version ?? null);
-    tell(this.onOutput, null);
-  });
+  readonly player = new Player(
+    (pictures) => {
+      this.meter.played(pictures, this.params.inForce.peek()?.version ?? null);
+      tell(this.onOutput, null);
+    },
+    () => this.shape.peek(),
+  );
   readonly inputs = new Inputs({
     problems: this.problems,
-    changed: () => this.#changed(),
+    changed: () => {
+      if (this.inputs.source?.isStill) this.#mover.changed();
+      this.#changed();
+    },
     onUse: (source) => {
       this.senders.use(source);
       this.problems.clear("sending");
@@ -52,9 +61,16 @@ export class Client {
   });
   readonly params = new ParamsStore({
     clock,
-    send: (patch) => this.connection.send({ type: "params", params: patch }),
+    send: (params, transition_s) => this.connection.send({ type: "params", params, transition_s }),
   });
   readonly settings = new Settings(this.params);
+  /** Those of the settings that this model can follow. */
+  readonly controls = computed(() => {
+    return usable(this.settings.controls.value, {
+      guidance: this.server.guidance.value,
+      mattes: this.server.mattes.value,
+    });
+  });
   readonly senders = new Senders({
     clock,
     transport: () => this.dialer.inUse.peek(),
@@ -72,7 +88,7 @@ export class Client {
   readonly dialer = new Dialer({
     clock,
     dials: {
-      websocket: dialWebSocket(() => webSocketUrl(sessionName())),
+      websocket: dialWebSocket(() => socketBeside({ session: sessionName() })),
       webrtc: dialWebRtc({
         clock,
         signaling: httpSignaling(sessionName),
@@ -97,7 +113,11 @@ export class Client {
     onMessage: (message) => this.#receive(message),
     onFrame: (frame) => void this.#show(frame),
     onVideo: (stream) => this.player.play(stream),
-    onEnd: () => this.player.hold(),
+    onEnd: () => {
+      this.player.hold();
+      // What that server said of its engine is over with it: one state at a time.
+      this.problems.clear("engine");
+    },
   });
 
   /** Told what is on air there, and whether this page is connected for the first time. */
@@ -123,6 +143,9 @@ export class Client {
     lend: () => this.params.lend(STEPS, this.settings.number(STEPS)?.min ?? 1),
     giveBack: () => this.params.giveBack(STEPS),
   });
+  readonly #mover = new Mover(clock, () => this.#resendStill());
+  /** Whether the next session is this one under another name. */
+  #isRenamed = false;
   /** The params that a restarted server has lost. */
   #lostParams: Readonly<Record<string, Value>> = {};
 
@@ -146,6 +169,16 @@ export class Client {
     if (this.dialer.wanted !== this.dialer.inUse.peek() || !this.connection.isOpen) this.connection.redial();
   }
 
+  /** Goes on under another name with the same params. Whoever watches the old one sees it end. */
+  rename(name: string): void {
+    const before = sessionName();
+    if (name === before) return;
+    renameSession(name, (navigator as Partial<Navigator>).locks);
+    this.#isRenamed = true;
+    this.connection.redial();
+    void endSession(before).catch(() => {});
+  }
+
   setFrozen(isFrozen: boolean): void {
     if (!this.connection.send({ type: "command", command: isFrozen ? "freeze" : "unfreeze" })) return;
     this.server.freeze(isFrozen);
@@ -158,7 +191,7 @@ export class Client {
   }
 
   restoreParams(): void {
-    for (const [field, value] of Object.entries(this.#lostParams)) this.params.edit(field, value, "sliding");
+    for (const [field, value] of Object.entries(this.#lostParams)) this.params.edit(field, value, "sliding", 0);
     this.dismissLostParams();
   }
 
@@ -174,17 +207,20 @@ export class Client {
   }
 
   #ready(ready: Ready): void {
-    keepSessionName(ready.session);
+    keepSession(ready.session, ready.ticket);
     this.server.begin(ready);
+    this.problems.clear("engine");
     this.params.heard.value = [];
     const before = this.params.inForce.peek();
     const lost = before ? differences(before, ready.params) : {};
     if (Object.keys(lost).length > 0) {
       this.#lostParams = lost;
-      this.problems.report("params", "paramsChanged");
+      if (!this.#isRenamed) this.problems.report("params", "paramsChanged");
     }
-    this.#confirm(ready.params);
+    this.#confirm(ready.params, ready.gliding_s);
     this.params.resend();
+    if (this.#isRenamed) this.restoreParams();
+    this.#isRenamed = false;
     this.senders.connected(ready.window);
     void this.#loadSettings();
     this.onReady(ready.air ?? "on_air", before === null);
@@ -194,7 +230,11 @@ export class Client {
     this.server.receive(message);
     switch (message.type) {
       case "params":
-        this.#confirm(message.params);
+        this.#confirm(message.params, message.gliding_s);
+        break;
+      case "status":
+        if (message.engine === "ready") this.problems.clear("engine");
+        else this.problems.report("engine", "engineAway", `${message.reason}; ~${Math.ceil(message.expected_s)} s`);
         break;
       case "heard":
         this.params.heard.value = message.notes;
@@ -211,17 +251,24 @@ export class Client {
     this.senders.pump();
   }
 
-  #confirm(params: Params): void {
+  #confirm(params: Params, gliding_s = 0): void {
     const isNew = params.version !== this.params.inForce.peek()?.version;
     this.params.confirm(params);
+    this.#mover.follow(params, gliding_s);
     if (!isNew) return;
     this.inputs.canvas.resize(params.width, params.height);
-    // A drawing doesn't change by itself: sent once more, it comes back with the new look.
+    this.inputs.canvas.sendsPaintOnly = params.matte === "drawn";
+    this.#resendStill();
+  }
+
+  /** A drawing doesn't change by itself: sent once more, it comes back with the new look. */
+  #resendStill(): void {
     if (this.inputs.source?.isStill) this.#changed();
   }
 
   async #show(frame: Frame): Promise<void> {
     this.senders.settleUpTo(frame.seq);
+    this.#mover.answered(Boolean(frame.flags & Flag.repeat));
     if (!(await this.player.show(frame))) return;
     this.meter.shown(frame);
     tell(this.onOutput, frame);

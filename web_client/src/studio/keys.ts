@@ -13,6 +13,7 @@ export type KeyAction =
   | "fullscreen"
   | "measurements"
   | "layout"
+  | "swap"
   | "window"
   | "help"
   | "seed"
@@ -41,6 +42,7 @@ const once: Readonly<Record<string, KeyAction>> = {
   f: "fullscreen",
   h: "measurements",
   l: "layout",
+  x: "swap",
   o: "window",
   "?": "help",
 };
@@ -75,16 +77,49 @@ function takesSpace(target: EventTarget | null): boolean {
 
 /** @param there the document whose keys these are: the page's, or the output window's. */
 export function bindKeys(targets: KeyTargets, there: Document): void {
+  const pointer = followPointer(there);
   there.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || isTyping(event.target) || event.altKey) return;
+    const isFree = pointer.hasLeft(event.target);
+    if (event.defaultPrevented || event.altKey || (isTyping(event.target) && !isFree)) return;
     if (event.ctrlKey || event.metaKey) {
       if (undo(event, targets)) event.preventDefault();
       return;
     }
     // A dialog has the keyboard to itself, apart from the key that closes it again.
     if (document.querySelector("dialog[open]") && event.key !== "?") return;
-    if (press(event, targets)) event.preventDefault();
+    if (!press(event, targets, isFree)) return;
+    event.preventDefault();
+    // Some browsers press a button when Space is let go, whatever became of its going down.
+    if (isFree) (event.target as HTMLElement).blur();
   });
+}
+
+/**
+ * A button that was clicked, and a list that was chosen from, keep the focus though their user is done with them: keys
+ * are the page's again. Somebody who goes by the keyboard is still there.
+ */
+function followPointer(there: Document): { hasLeft(target: EventTarget | null): boolean } {
+  let isPointing = false;
+  let left: EventTarget | null = null;
+  const leave = ({ target }: Event): void => {
+    const control = isElement(target) ? target.closest("button, summary, select") : null;
+    if (isPointing && control) left = control;
+  };
+  there.addEventListener("pointerdown", () => {
+    isPointing = true;
+    left = null;
+  });
+  there.addEventListener("click", (event) => {
+    // A list is open then: its letters are its own until one is chosen.
+    if (isElement(event.target) && event.target.tagName !== "SELECT") leave(event);
+  });
+  there.addEventListener("change", leave);
+  return {
+    hasLeft(target) {
+      isPointing = false;
+      return target !== null && target === left;
+    },
+  };
 }
 
 function undo(event: KeyboardEvent, { drawing }: KeyTargets): boolean {
@@ -95,9 +130,9 @@ function undo(event: KeyboardEvent, { drawing }: KeyTargets): boolean {
 }
 
 /** Returns whether the key was one of ours. */
-function press(event: KeyboardEvent, { actions, callPreset }: KeyTargets): boolean {
+function press(event: KeyboardEvent, { actions, callPreset }: KeyTargets, isFree: boolean): boolean {
   const key = event.key.toLowerCase();
-  if (key === " " && takesSpace(event.target)) return false;
+  if (key === " " && !isFree && takesSpace(event.target)) return false;
   if (/^[1-9]$/.test(key)) {
     if (!event.repeat) callPreset(Number(key) - 1);
     return true;

@@ -3,6 +3,8 @@
 import { effect, type ReadonlySignal } from "@preact/signals";
 import type { Clock } from "../browser/clock";
 import { download } from "../browser/download";
+import { giveTicket } from "../connection/requests";
+import { sessionName } from "../connection/session";
 import { lookIn } from "../keep/recipe";
 import type { NoteKind } from "../languages/strings";
 import { presetIn } from "../looks/fragment";
@@ -50,6 +52,31 @@ export class Sharing {
       // Not allowed, or no secure page: then it stands where it can be copied by hand.
       history.replaceState(null, "", address);
       notes.say("addressInBar");
+    }
+  }
+
+  /** Copies an address that stands on the page. */
+  async copy(address: string): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(address);
+      this.#options.notes.say("copied");
+    } catch {
+      // Not allowed, or no secure page: then it stands where it can be copied by hand.
+      prompt("", address);
+    }
+  }
+
+  /** Copies a link to this session: to only see it, or to control it as well. */
+  async shareSession(role: "viewer" | "controller"): Promise<void> {
+    const session = sessionName();
+    const link = new URL(role === "viewer" ? "overlay" : "remote", document.baseURI);
+    link.search = new URLSearchParams({ session, ticket: await giveTicket(role, session) }).toString();
+    try {
+      await navigator.clipboard.writeText(link.href);
+      this.#options.notes.say("linkCopied");
+    } catch {
+      // Not allowed, or no secure page: then it stands where it can be copied by hand.
+      prompt("", link.href);
     }
   }
 

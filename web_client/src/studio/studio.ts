@@ -2,15 +2,18 @@
 
 import { computed, effect, signal } from "@preact/signals";
 import { keepAwake } from "../browser/awake";
+import { socketBeside } from "../browser/beside";
 import { browserClock } from "../browser/clock";
 import { endSession } from "../connection/requests";
-import { dialWebSocket, webSocketUrl } from "../connection/websocket";
+import { newSessionName } from "../connection/session";
+import { dialWebSocket } from "../connection/websocket";
 import { Keep } from "../keep/keep";
 import { Recorder } from "../keep/recorder";
 import { strings } from "../languages/strings";
 import { lookOf } from "../looks/look";
 import { Looks } from "../looks/looks";
-import { previewStrengths } from "../looks/preview";
+import { preview, STRENGTHS } from "../looks/preview";
+import { bestFirst } from "../params/styles";
 import { OutputWindow } from "../program/output_window";
 import { PictureInPicture } from "../program/picture_in_picture";
 import { Program } from "../program/program";
@@ -23,9 +26,23 @@ import type { PageAction } from "../vj/targets";
 import type { Client } from "./client";
 import { bindKeys, type KeyAction } from "./keys";
 import { Sharing } from "./sharing";
+import stockPicture from "./stock.jpg";
+import { StyleTiles } from "./style_tiles";
+import { Tries } from "./tries";
 import type { View } from "./view";
 
 const STRENGTH_SHARE = 0.05;
+/** In times of what a tile took: see `PreviewOptions.rests`. */
+const TILE_RESTS = 20;
+/** A camera has come to itself by then. */
+const TILES_AFTER_MS = 1500;
+
+/** A session of its own for a moment, of which nobody asks anything afterwards. */
+const beside = {
+  clock: browserClock,
+  dial: dialWebSocket(() => socketBeside({ session: `preview-${newSessionName()}` })),
+  onOver: (session: string) => void endSession(session),
+};
 
 export class Studio {
   readonly client: Client;
@@ -35,6 +52,10 @@ export class Studio {
   readonly recorder: Recorder;
   readonly view: View;
   readonly program: Program;
+  readonly tries = new Tries((onPicture) => this.#preview(onPicture));
+  readonly tiles = new StyleTiles((jpeg, looks, onPicture, abort) =>
+    preview({ ...beside, jpeg, looks, rests: TILE_RESTS, onPicture, abort }),
+  );
   readonly window: OutputWindow;
   readonly pictureInPicture: PictureInPicture;
   /** The last minute of measurements. */
@@ -53,6 +74,7 @@ export class Studio {
     record: () => this.#toggleRecording(),
     rewind: () => this.keep.toggleRewind(),
     layout: () => this.view.nextLayout(),
+    swap: () => this.#swap(),
     seed: () => this.#newSeed(),
     tap: () => void this.openShow().then((show) => show.tap()),
     nextCue: () => void this.openShow().then((show) => show.nextCue()),
@@ -66,7 +88,7 @@ export class Studio {
     moreOutput: () => this.view.mixBy(1),
   };
 
-  readonly callPreset = (index: number): void => this.looks.call(index);
+  readonly callPreset = (index: number, transition_s?: number): void => this.looks.call(index, transition_s);
 
   constructor(client: Client, view: View) {
     this.client = client;
@@ -111,6 +133,7 @@ export class Studio {
     this.#keepAwake();
     this.#followAir();
     this.#followPictures();
+    this.#keepTiles();
   }
 
   /** The drawing; null while something else is the input. */
@@ -134,27 +157,34 @@ export class Studio {
     if (!(await this.sharing.open(file))) this.client.problems.mention("noLook");
   }
 
-  /** Has this moment's picture made at several strengths. */
-  async preview(onPicture: (index: number, frame: Frame) => void): Promise<void> {
+  /** Has the styles' tiles made anew, of the picture of this moment. */
+  renewTiles(): void {
+    this.tiles.forget();
+    void this.#followTiles();
+  }
+
+  /** Has this moment's picture made at several strengths; resolves with whether there was one, and it was. */
+  async #preview(onPicture: (index: number, frame: Frame) => void): Promise<boolean> {
     const { inputs, params, problems } = this.client;
     const [picture, inForce] = [inputs.picture(), params.inForce.peek()];
     if (!picture || !inForce) {
       problems.mention("noPreview");
-      return;
+      return false;
     }
     const { width, height } = inForce;
     try {
-      await previewStrengths({
-        // Without a name: the server gives the session one of its own.
-        dial: dialWebSocket(() => webSocketUrl("")),
-        after: (ms, action) => browserClock.after(ms, action),
+      const look = { ...lookOf(inForce), width, height };
+      await preview({
+        ...beside,
         jpeg: await fittedJpeg(picture, width, height),
-        params: { ...lookOf(inForce), width, height },
+        looks: STRENGTHS.map((strength) => ({ ...look, strength })),
+        rests: 0,
         onPicture,
-        onOver: (session) => void endSession(session),
       });
+      return true;
     } catch (error) {
       problems.mention("previewFailed", (error as Error).message);
+      return false;
     }
   }
 
@@ -162,16 +192,24 @@ export class Studio {
     const { Show: Playing } = await import("../vj/show");
     this.show.value ??= new Playing({
       clock: browserClock,
-      controls: this.client.settings.controls,
+      controls: this.client.controls,
       presets: this.looks.presets,
       shown: this.client.params.shown,
       edit: this.client.params.edit,
+      toggle: (one) => this.client.settings.toggle(one),
       mix: (amount) => (this.view.amount.value = amount),
       callPreset: this.callPreset,
       actions: this.actions,
+      newSeed: (transition_s) => this.#newSeed(transition_s),
       usesMidi: this.view.usesMidi,
     });
     return this.show.value;
+  }
+
+  /** The input takes the output's place on the stage, and the other way round. */
+  #swap(): void {
+    if (this.view.layout.peek() === "inset") toggle(this.view.inset.isSwapped(this.client.inputs.kind.peek()));
+    else this.view.layout.value = "inset";
   }
 
   #toggleWindow(): void {
@@ -185,9 +223,9 @@ export class Studio {
     else if (type) this.recorder.start(type, this.view.recordsBoth.peek());
   }
 
-  #newSeed(): void {
+  #newSeed(transition_s?: number): void {
     if (this.looks.isSeedLocked.peek()) this.client.problems.mention("seedLocked");
-    else this.client.settings.newSeed(Math.random());
+    else this.client.settings.newSeed(Math.random(), transition_s);
   }
 
   /** Keeps the screen on while a source, a recording or the output window runs. Drawing keeps it on anyway. */
@@ -210,6 +248,32 @@ export class Studio {
       if (isFirst && air !== "on_air") view.follow(air);
       else if (air !== view.air.peek()) client.putOnAir(view.air.peek());
     };
+  }
+
+  /** The styles' tiles are made when the page has a server, and anew for each input. */
+  #keepTiles(): void {
+    const { client } = this;
+    const isWanted = computed(() => client.connection.status.value.state === "open" && client.server.styles.value.styles);
+    effect(() => {
+      client.inputs.kind.value;
+      return isWanted.value ? browserClock.after(TILES_AFTER_MS, () => void this.#followTiles()) : undefined;
+    });
+  }
+
+  async #followTiles(): Promise<void> {
+    const { inputs, params, server } = this.client;
+    const { styles } = server.styles.peek();
+    const inForce = params.inForce.peek();
+    if (!styles || !inForce) return;
+    const kind = inputs.kind.peek();
+    const jpeg = async (width: number, height: number) => {
+      // Paper is white at first: of that all styles make the same.
+      if (kind === null || kind === "canvas") return new Uint8Array(await (await fetch(stockPicture)).arrayBuffer());
+      const picture = inputs.picture();
+      return picture && fittedJpeg(picture, width, height);
+    };
+    const isDone = await this.tiles.follow({ name: kind ?? "stock", jpeg }, bestFirst(styles), inForce);
+    if (!isDone) browserClock.after(TILES_AFTER_MS, () => void this.#followTiles());
   }
 
   /** Each new picture, mix and measurement goes to those that draw and keep it. */

@@ -1,14 +1,15 @@
 /** What this page shows, and how: layout, mix, theme, dialogs. Nothing here concerns the server. */
 
 import { computed, type Signal, signal } from "@preact/signals";
-import { flag, kept, oneOf, within } from "../browser/kept";
+import { flag, kept, oneOf, texts, within } from "../browser/kept";
 import { airOf, blends, layersOf, layouts, type Mix, refuges } from "../program/mix";
 import type { Air } from "../protocol";
+import { Inset } from "./stage";
 
 export const themes = ["automatic", "dark", "light"] as const;
 export type Theme = (typeof themes)[number];
 
-export type Dialog = "help" | "options";
+export type Dialog = "help" | "options" | "send";
 export const tabs = ["look", "show"] as const;
 export type Tab = (typeof tabs)[number];
 
@@ -16,16 +17,20 @@ export type Tab = (typeof tabs)[number];
 const MIX_STEP = 0.05;
 
 export class View {
-  readonly layout = kept("layout", oneOf(layouts), "sideBySide");
+  readonly layout = kept("layout", oneOf(layouts), "inset");
+  readonly inset = new Inset();
   readonly blend = kept("blend", oneOf(blends), "wipe");
   readonly opacity = kept("opacity", within(0, 1), 0.5);
   readonly wipe = kept("wipe", within(0, 1), 0.5);
   readonly isBypassed = signal(false);
   readonly isPanicked = signal(false);
   readonly refuge = kept("refuge", oneOf(refuges), "black");
-  readonly showsHud = kept("hud", flag, true);
+  readonly showsHud = kept("measurements", flag, false);
   readonly showsPlot = kept("plot", flag, false);
-  readonly theme = kept("theme", oneOf(themes), "automatic");
+  /** The folds of the settings that are open. */
+  readonly openFolds = kept<readonly string[]>("openFolds", texts, ["amount"]);
+  readonly showsAllStyles = kept("allStyles", flag, false);
+  readonly theme = kept("theme", oneOf(themes), "dark");
   /** Whether a recording has the input beside the output. */
   readonly recordsBoth = kept("recordsBoth", flag, false);
   /** Whether a MIDI controller is in use: after a reload nobody wants to press a button for it again. */
@@ -50,7 +55,7 @@ export class View {
   readonly isCut = computed(() => this.isBypassed.value || this.isPanicked.value);
 
   /** The element that goes full screen. */
-  panes: HTMLElement | null = null;
+  stage: HTMLElement | null = null;
 
   /** The wipe or the opacity, whichever is in use. */
   get amount(): Signal<number> {
@@ -73,14 +78,19 @@ export class View {
   toggleFullscreen(): void {
     if (document.fullscreenElement) void document.exitFullscreen();
     // Refused where the browser or an embedding page forbids it; then nothing happens, as the user sees.
-    else void this.panes?.requestFullscreen?.().catch(() => {});
+    else void this.stage?.requestFullscreen?.().catch(() => {});
   }
 
   toggleDialog(dialog: Dialog): void {
     this.dialog.value = this.dialog.peek() === dialog ? null : dialog;
   }
 
+  setFold(name: string, isOpen: boolean): void {
+    const others = this.openFolds.peek().filter((each) => each !== name);
+    this.openFolds.value = isOpen ? [...others, name] : others;
+  }
+
   nextLayout(): void {
-    this.layout.value = layouts[(layouts.indexOf(this.layout.peek()) + 1) % layouts.length] ?? "sideBySide";
+    this.layout.value = layouts[(layouts.indexOf(this.layout.peek()) + 1) % layouts.length] ?? "inset";
   }
 }

@@ -1,7 +1,6 @@
-/** A list of prompts that follow each other in time, each faded into. Pure. */
+/** A list of prompts that follow each other in time, to each of which the server glides. Pure. */
 
-import { crossfaded } from "../looks/blend";
-import { readLook } from "../looks/look";
+import { MAX_TRANSITION_S, readLook } from "../looks/look";
 import type { Value } from "../protocol";
 
 export interface Cue {
@@ -14,6 +13,12 @@ export interface Cue {
 
 export type Cues = readonly Cue[];
 
+/** The cue that is on, and for how long it has been. */
+export interface CueOn {
+  index: number;
+  since_s: number;
+}
+
 const MAX_CUES = 100;
 const MAX_S = 3600;
 
@@ -21,41 +26,22 @@ export function lengthOf(cues: Cues): number {
   return cues.reduce((sum, { fade_s, hold_s }) => sum + fade_s + hold_s, 0);
 }
 
-/**
- * What is on at a moment of the list.
- * @param from the prompt before the first cue; in a loop that is the last cue's.
- * @returns the cue's index and the prompt; null when the list is over.
- */
-export function cueAt(
-  cues: Cues,
-  elapsed_s: number,
-  loops: boolean,
-  from: Value,
-): { index: number; prompt: Value } | null {
+/** What is on at a moment of the list; null when it is over. */
+export function cueAt(cues: Cues, elapsed_s: number, loops: boolean): CueOn | null {
   const length_s = lengthOf(cues);
-  if (cues.length === 0 || length_s <= 0 || (!loops && elapsed_s >= length_s)) return null;
-  const isFirstRound = elapsed_s < length_s;
-  let rest_s = elapsed_s % length_s;
-  let before = isFirstRound ? from : (cues.at(-1)?.prompt ?? from);
-  for (const [index, { prompt, fade_s, hold_s }] of cues.entries()) {
-    if (rest_s < fade_s) return { index, prompt: crossfaded(before, prompt, rest_s / fade_s) };
-    if (rest_s < fade_s + hold_s) return { index, prompt };
-    rest_s -= fade_s + hold_s;
-    before = prompt;
+  if (length_s <= 0 || (!loops && elapsed_s >= length_s)) return null;
+  let since_s = elapsed_s % length_s;
+  for (const [index, { fade_s, hold_s }] of cues.entries()) {
+    if (since_s < fade_s + hold_s) return { index, since_s };
+    since_s -= fade_s + hold_s;
   }
   return null;
 }
 
 /** Like `cueAt`, for a list that was begun at cue `first`. In a loop the cues before it come at the end. */
-export function cueFrom(
-  cues: Cues,
-  first: number,
-  elapsed_s: number,
-  loops: boolean,
-  from: Value,
-): { index: number; prompt: Value } | null {
+export function cueFrom(cues: Cues, first: number, elapsed_s: number, loops: boolean): CueOn | null {
   const rest = [...cues.slice(first), ...(loops ? cues.slice(0, first) : [])];
-  const on = cueAt(rest, elapsed_s, loops, from);
+  const on = cueAt(rest, elapsed_s, loops);
   return on && { ...on, index: (on.index + first) % cues.length };
 }
 
@@ -64,7 +50,8 @@ export function readCues(value: unknown): Cues | null {
   if (!Array.isArray(value)) return null;
   return value.slice(0, MAX_CUES).flatMap((each: Partial<Cue> | null) => {
     const prompt = readLook({ prompt: each?.prompt })?.prompt;
-    return prompt === undefined ? [] : [{ prompt, fade_s: seconds(each?.fade_s), hold_s: seconds(each?.hold_s) }];
+    const fade_s = Math.min(MAX_TRANSITION_S, seconds(each?.fade_s));
+    return prompt === undefined ? [] : [{ prompt, fade_s, hold_s: seconds(each?.hold_s) }];
   });
 }
 

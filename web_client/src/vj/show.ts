@@ -1,30 +1,37 @@
-/** Plays a show: beats, cues, knobs and sound move the params. Knows no page; loaded when it is first wanted. */
+/**
+ * Plays a show: beats, cues, knobs and sound move the params. Cues and beats name what is next and how long the way there
+ * takes: the server goes it by its own clock, also while this tab sleeps. Knows no page; loaded when it is first wanted.
+ */
 
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { Clock } from "../browser/clock";
 import { flag, kept, oneOf, text, within } from "../browser/kept";
 import { moved, type Presets } from "../looks/presets";
+import { available, type Group, type ReadyMade } from "../params/ready_made";
 import type { Control, NumberControl } from "../params/schema";
-import type { Value } from "../protocol";
 import { Controller } from "./controller";
-import { type Cues, cueFrom, readCues } from "./cues";
+import { type Cue, type Cues, cueFrom, readCues } from "./cues";
 import { modulated } from "./modulation";
 import { Sound } from "./sound";
 import { moveTarget, numbersIn, type PageAction, type Targets } from "./targets";
-import { beatAt, pulseAt, tapped, type Tempo, tempoOf } from "./tempo";
+import { beatAt, pulseAt, secondsOf, tapped, type Tempo, tempoOf } from "./tempo";
 
-/** Often enough for a smooth change, and seldom enough for the server to make a recipe of each. */
+/** Often enough for a pulse to look smooth, and seldom enough for the server to make a recipe of each. */
 const TICK_MS = 50;
+
+/** A minute at the slowest tempo: no transition is longer. */
+export const MAX_FADE_BEATS = 30;
 
 export const beatActions = ["nothing", "seed", "preset"] as const;
 export type BeatAction = (typeof beatActions)[number];
 
 /** All that a show knows of the page. */
-export interface ShowOptions extends Pick<Targets, "shown" | "edit" | "mix" | "callPreset"> {
+export interface ShowOptions extends Pick<Targets, "shown" | "edit" | "mix" | "callPreset" | "toggle"> {
   clock: Clock;
   controls: ReadonlySignal<readonly Control[]>;
   presets: ReadonlySignal<Presets>;
   actions: Readonly<Record<PageAction, () => void>>;
+  newSeed: (transition_s?: number) => void;
   /** Whether a MIDI controller is in use; set when one is first listened to. */
   usesMidi: Signal<boolean>;
 }
@@ -33,6 +40,8 @@ export class Show {
   readonly tempo = signal<Tempo | null>(null);
   readonly beatAction = kept("beatAction", oneOf(beatActions), "nothing");
   readonly beatsPerAction = kept("beatsPerAction", within(1, 64), 4);
+  /** How many beats the way to a new seed or preset takes; at 0 it takes as long as it does by hand. */
+  readonly beatsPerFade = kept("beatsPerFade", within(0, MAX_FADE_BEATS), 0);
   /** The number of the beat; null without a tempo. Read it to show the beat. */
   readonly beat = signal<number | null>(null);
 
@@ -51,10 +60,13 @@ export class Show {
 
   /** The settings that knobs, sound and beat can move. */
   readonly numbers: ReadonlySignal<readonly NumberControl[]>;
+  readonly readyMades: ReadonlySignal<readonly ReadyMade[]>;
   readonly presets: ReadonlySignal<Presets>;
 
   readonly #options: ShowOptions;
-  readonly #playing = signal<{ startedAt_ms: number; first: number; from: Value } | null>(null);
+  readonly #playing = signal<{ startedAt_ms: number; first: number } | null>(null);
+  /** The cue that the server was told of; null where it is to be told. */
+  #told: Cue | null = null;
   #taps: readonly number[] = [];
   #preset = -1;
   /** The setting that is moved, and where it stood before. */
@@ -63,11 +75,18 @@ export class Show {
   constructor(options: ShowOptions) {
     this.#options = options;
     this.numbers = computed(() => numbersIn(options.controls.value));
+    this.readyMades = computed(() => available(options.controls.value));
     this.presets = options.presets;
     const own = { tap: () => this.tap(), cues: () => this.togglePlay(), nextCue: () => this.nextCue() };
-    const targets = { ...options, numbers: this.numbers, actions: { ...options.actions, ...own } };
+    const { numbers, readyMades } = this;
+    const targets = { ...options, numbers, readyMades, actions: { ...options.actions, ...own } };
     this.controller = new Controller((target, event) => moveTarget(targets, target, event), options.usesMidi);
     options.clock.after(TICK_MS, this.#tick);
+  }
+
+  /** What is ready made of the settings of a group. */
+  readyMadesOf(group: Group): ReadyMade[] {
+    return available(this.#options.controls.value.filter((control) => control.group === group));
   }
 
   tap(): void {
@@ -80,12 +99,13 @@ export class Show {
     else this.play();
   }
 
-  /** Plays the list from a cue on, which is faded into from what is on now. */
+  /** Plays the list from a cue on, which is glided to from what is shown now. */
   play(first = 0): void {
     if (first >= this.cues.peek().length) return;
-    const from = this.#options.shown.peek().prompt ?? "";
-    this.#playing.value = { startedAt_ms: this.#options.clock.now(), first, from };
+    this.#playing.value = { startedAt_ms: this.#options.clock.now(), first };
     this.cue.value = first;
+    this.#told = null;
+    this.#tickCues(this.#options.clock.now());
   }
 
   stop(): void {
@@ -124,12 +144,14 @@ export class Show {
     const beat = tempo ? beatAt(tempo, now_ms) : null;
     if (beat === this.beat.peek()) return;
     this.beat.value = beat;
-    if (beat === null || beat < 1 || beat % this.beatsPerAction.peek() !== 0) return;
-    const { presets, actions, callPreset } = this.#options;
-    if (this.beatAction.peek() === "seed") actions.seed();
+    if (!tempo || beat === null || beat < 1 || beat % this.beatsPerAction.peek() !== 0) return;
+    const { presets, newSeed, callPreset } = this.#options;
+    const beats = this.beatsPerFade.peek();
+    const fade_s = beats > 0 ? secondsOf(tempo, beats) : undefined;
+    if (this.beatAction.peek() === "seed") newSeed(fade_s);
     else if (this.beatAction.peek() === "preset" && presets.peek().length > 0) {
       this.#preset = (this.#preset + 1) % presets.peek().length;
-      callPreset(this.#preset);
+      callPreset(this.#preset, fade_s);
     }
   }
 
@@ -137,14 +159,17 @@ export class Show {
     const playing = this.#playing.peek();
     if (!playing) return;
     const elapsed_s = (now_ms - playing.startedAt_ms) / 1000;
-    const on = cueFrom(this.cues.peek(), playing.first, elapsed_s, this.loops.peek(), playing.from);
-    if (!on) {
+    const on = cueFrom(this.cues.peek(), playing.first, elapsed_s, this.loops.peek());
+    const cue = on && this.cues.peek()[on.index];
+    if (!on || !cue) {
       this.stop();
       return;
     }
     this.cue.value = on.index;
-    const { shown, edit } = this.#options;
-    if (JSON.stringify(shown.peek().prompt) !== JSON.stringify(on.prompt)) edit("prompt", on.prompt, "sliding");
+    if (this.#told === cue) return;
+    this.#told = cue;
+    // A tab that slept is late: what is left of the way is shorter, and the list stays in time.
+    this.#options.edit("prompt", cue.prompt, "sliding", Math.max(0, cue.fade_s - on.since_s));
   }
 
   /** The louder of the sound and the beat moves the setting; where there is neither, it goes back. */
@@ -160,11 +185,12 @@ export class Show {
     if ((heard === null && !tempo) || !control || typeof value !== "number") return;
     this.#base ??= { field, value };
     const moved = modulated(control, this.#base.value, this.soundAmount.peek(), level);
-    if (moved !== value) edit(field, moved, "sliding");
+    // At once, whatever the params' own transition is: late by that, it would be off the beat.
+    if (moved !== value) edit(field, moved, "sliding", 0);
   }
 
   #releaseBase(): void {
-    if (this.#base) this.#options.edit(this.#base.field, this.#base.value, "sliding");
+    if (this.#base) this.#options.edit(this.#base.field, this.#base.value, "sliding", 0);
     this.#base = null;
   }
 }

@@ -3,6 +3,7 @@
 import type { ReadonlySignal } from "@preact/signals";
 import { balanced, blendOf } from "../looks/blend";
 import type { Edit } from "../params/params";
+import type { ReadyMade } from "../params/ready_made";
 import type { Control, NumberControl } from "../params/schema";
 import type { Value } from "../protocol";
 import { type MidiEvent, scaled } from "./midi";
@@ -39,7 +40,10 @@ export interface Targets {
   edit: Edit;
   /** Sets the wipe or the opacity, whichever is in use: 0–1. */
   mix: (amount: number) => void;
-  callPreset: (index: number) => void;
+  callPreset: (index: number, transition_s?: number) => void;
+  /** Those that this model can follow. */
+  readyMades: ReadonlySignal<readonly ReadyMade[]>;
+  toggle: (one: ReadyMade) => void;
   actions: Readonly<Record<PageAction | ShowAction, () => void>>;
 }
 
@@ -48,15 +52,23 @@ export function numbersIn(controls: readonly Control[]): NumberControl[] {
     NumberControl[];
 }
 
-/** @param target a setting's name, one of `actions` or `amounts`, or `preset 1` and so on. */
+/** The target that calls what is ready made. */
+export function targetOf({ name }: ReadyMade): string {
+  return `ready ${name}`;
+}
+
+/** @param target a setting's name, one of `actions` or `amounts`, `preset 1` and so on, or a `targetOf`. */
 export function moveTarget(targets: Targets, target: string, { value, isKey }: MidiEvent): void {
   const preset = target.match(/^preset (\d+)$/)?.[1];
+  const ready = targets.readyMades.peek().find((one) => targetOf(one) === target);
   const action = actions.find((each) => each === target);
   const amount = amounts.find((each) => each === target);
   // A knob as a switch: it acts when it passes the upper half.
   const isPressed = isKey || value >= 0.5;
   if (preset !== undefined) {
     if (isPressed) targets.callPreset(Number(preset) - 1);
+  } else if (ready) {
+    if (isPressed) targets.toggle(ready);
   } else if (action) {
     if (isPressed) targets.actions[action]();
   } else if (amount) moveAmount(targets, amount, value);

@@ -33,6 +33,11 @@ export function pulseAt({ bpm, origin_ms }: Tempo, now_ms: number): number {
   return (1 - (beats - Math.floor(beats))) ** 2;
 }
 
+/** How long so many beats take, in seconds. */
+export function secondsOf({ bpm }: Tempo, beats: number): number {
+  return (beats * 60) / bpm;
+}
+
 /** The number of the beat that a moment lies in, counted from the origin. */
 export function beatAt({ bpm, origin_ms }: Tempo, now_ms: number): number {
   return Math.floor(((now_ms - origin_ms) * bpm) / 60_000 + 1e-9);

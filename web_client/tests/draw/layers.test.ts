@@ -3,7 +3,6 @@ import {
   activate,
   activeLayer,
   addAbove,
-  addBelow,
   change,
   isFull,
   type Layers,
@@ -23,11 +22,10 @@ test("a new layer lies above the active one and is drawn on", () => {
   expect(activeLayer(between).id).toBe(4);
 });
 
-test("a picture goes under the active layer, which stays the one that is drawn on", () => {
-  const withPicture = addBelow(oneLayer(1), 2);
-  expect(ids(withPicture)).toEqual([2, 1]);
-  expect(withPicture.stack[0]?.kind).toBe("picture");
-  expect(withPicture.activeId).toBe(1);
+test("a picture lies above the active layer, and is the one that is moved", () => {
+  const withPicture = addAbove(activate(three, 2), 4, "picture");
+  expect(ids(withPicture)).toEqual([1, 2, 4, 3]);
+  expect(activeLayer(withPicture)).toMatchObject({ id: 4, kind: "picture" });
 });
 
 test("without the active layer the one below is drawn on, or else the lowest", () => {

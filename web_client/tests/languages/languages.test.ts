@@ -28,3 +28,20 @@ test.each([
   const untranslated = [...own].filter(([path, text]) => text.length > 25 && source.get(path) === text);
   expect(untranslated).toEqual([]);
 });
+
+/** What the model in the package says that it knows. */
+const [tiny] = Object.values(
+  import.meta.glob<{ styles: { name: string }[]; moods: { name: string }[] }>("../../../realtime/engine/models/tiny/realtime.json", {
+    eager: true,
+    import: "default",
+  }),
+);
+
+test.each([
+  ["German", german],
+  ["French", french],
+])("%s has a name for each style and mood of the model in the package", (_, { panel }) => {
+  const names = [...(tiny?.styles ?? []), ...(tiny?.moods ?? [])].map(({ name }) => name);
+  expect(names.length).toBeGreaterThan(20);
+  expect(names.filter((name) => !panel.phrases[name])).toEqual([]);
+});

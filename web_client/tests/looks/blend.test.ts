@@ -38,6 +38,13 @@ describe("a blend", () => {
     ).toBe(0.5);
   });
 
+  test("has a heaviest, the first of several", () => {
+    const weighing = (...weights: number[]) => weights.map((weight) => ({ text: "a", weight }));
+    expect(blend.heaviestOf(weighing(0.2, 0.8))).toBe(1);
+    expect(blend.heaviestOf(weighing(1, 1))).toBe(0);
+    expect(blend.heaviestOf(weighing(0, 0))).toBe(0);
+  });
+
   test("changes one text or one weight", () => {
     expect(blend.withText(two, 1, "c")[1]?.text).toBe("c");
     expect(blend.withWeight(two, 0, 0.3333333)[0]?.weight).toBe(0.333);
@@ -47,34 +54,5 @@ describe("a blend", () => {
     expect(blend.blendOf("a")).toBeNull();
     expect(blend.blendOf([])).toBeNull();
     expect(blend.blendOf(two)).toBe(two);
-  });
-});
-
-describe("a crossfade", () => {
-  test("is the prompts themselves at its ends", () => {
-    expect(blend.crossfaded("a", "b", 0)).toBe("a");
-    expect(blend.crossfaded("a", "b", 1)).toBe("b");
-  });
-
-  test("weighs both on its way, and adds up to one", () => {
-    expect(blend.crossfaded("a", "b", 0.25)).toEqual([
-      { text: "a", weight: 0.75 },
-      { text: "b", weight: 0.25 },
-    ]);
-    const blended = [
-      { text: "a", weight: 3 },
-      { text: "b", weight: 1 },
-    ];
-    expect(blend.crossfaded(blended, "b", 0.5)).toEqual([
-      { text: "a", weight: 0.375 },
-      { text: "b", weight: 0.625 },
-    ]);
-  });
-
-  test("leaves out the lightest where there would be too many", () => {
-    const many = (prefix: string) => Array.from({ length: 6 }, (_, index) => ({ text: prefix + index, weight: 1 }));
-    const faded = blend.crossfaded(many("a"), many("b"), 0.9) as { text: string }[];
-    expect(faded).toHaveLength(8);
-    expect(faded.filter(({ text }) => text.startsWith("b"))).toHaveLength(6);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { lookOf, patchFor, readLook } from "../../src/looks/look";
+import { lookOf, patchFor, readLook, transitionOf } from "../../src/looks/look";
 import type { Params } from "../../src/protocol";
 
 const params: Params = {
@@ -24,6 +24,11 @@ describe("a look", () => {
 
   test("leaves a locked seed alone", () => {
     expect(patchFor({ prompt: "oil", seed: 9 }, params, true)).toEqual({ prompt: "oil" });
+  });
+
+  test("has a transition of its own, which stays that of the look", () => {
+    expect(patchFor({ prompt: "oil", transition_s: 3 }, { ...params, transition_s: 0 }, false)).toEqual({ prompt: "oil" });
+    expect([{ transition_s: 3 }, { transition_s: "3" }, {}].map(transitionOf)).toEqual([3, undefined, undefined]);
   });
 
   test("never sets a size, whoever wrote it", () => {

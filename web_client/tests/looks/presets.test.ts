@@ -22,6 +22,12 @@ describe("presets", () => {
     expect(presets.overwritten([ink], 0, oil.look)).toEqual([{ name: "Ink", look: oil.look }]);
   });
 
+  test("have transitions of their own", () => {
+    const [, slow] = presets.retimed([ink, oil], 1, 3);
+    expect(slow).toEqual({ name: "Oil", look: { prompt: "oil", transition_s: 3 } });
+    expect(presets.readPresets(JSON.parse(presets.exported(slow ? [slow] : [])))).toEqual([slow]);
+  });
+
   test("come back from their file", () => {
     expect(presets.readPresets(JSON.parse(presets.exported([ink, oil])))).toEqual([ink, oil]);
   });

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import type { TransportEvents } from "../../src/connection/connection";
-import { previewStrengths, STRENGTHS } from "../../src/looks/preview";
+import { preview, STRENGTHS } from "../../src/looks/preview";
 import { type ClientMessage, Format, type Frame, type Params, type Ready, unpackFrame } from "../../src/protocol";
 import { FakeClock, settled } from "../fakes";
 
@@ -12,14 +12,16 @@ let pictures: [number, number][];
 let over: string[];
 let isClosed: boolean;
 let version: number;
+let abort: AbortController;
 
 beforeEach(() => {
   clock = new FakeClock();
+  abort = new AbortController();
   [sent, frames, pictures, over, isClosed, version] = [[], [], [], [], false, 0];
 });
 
-function begin(): Promise<void> {
-  return previewStrengths({
+function begin(rests = 0): Promise<void> {
+  return preview({
     dial: (given) => {
       events = given;
       return {
@@ -30,9 +32,11 @@ function begin(): Promise<void> {
         },
       };
     },
-    after: (ms, action) => clock.after(ms, action),
+    clock,
     jpeg: new Uint8Array([1, 2]),
-    params: { prompt: "ink", width: 64, height: 64 },
+    looks: STRENGTHS.map((strength) => ({ prompt: "ink", width: 64, height: 64, strength })),
+    rests,
+    abort: abort.signal,
     onPicture: (index, frame) => pictures.push([index, frame.params_version]),
     onOver: (session) => over.push(session),
   });
@@ -56,7 +60,8 @@ test("one picture is asked for at each strength, each after the answer to the la
   const done = begin();
   events.message(ready);
   for (const strength of STRENGTHS) {
-    expect(sent.at(-1)).toEqual({ type: "params", params: { prompt: "ink", width: 64, height: 64, strength } });
+    const tried = { prompt: "ink", width: 64, height: 64, strength };
+    expect(sent.at(-1)).toEqual({ type: "params", params: tried, transition_s: 0 });
     answer();
     result(version);
   }
@@ -79,10 +84,43 @@ test.each([
   ["a refusal", () => events.message({ type: "error", code: "invalid_params", message: "no" }), "error"],
   ["an end", () => events.closed(1013, ""), "closed with 1013"],
   ["silence", () => clock.pass(20_000), "it took too long"],
+  ["whoever wants no more of it", () => abort.abort(), "it was called off"],
 ])("%s ends it", async (_, happens, why) => {
   const done = begin();
   happens();
   await expect(done).rejects.toThrow(why);
   await settled();
   expect([isClosed, over]).toEqual([true, []]);
+});
+
+test("between pictures it rests for several times what one took, and never for less than a moment", () => {
+  void begin(10);
+  events.message(ready);
+  const asked = () => sent.length;
+  answer();
+  clock.pass(100);
+  result(version);
+  expect(asked()).toBe(1);
+  clock.pass(999);
+  expect(asked()).toBe(1);
+  clock.pass(1);
+  expect(asked()).toBe(2);
+  answer();
+  result(version);
+  clock.pass(399);
+  expect(asked()).toBe(2);
+  clock.pass(1);
+  expect(asked()).toBe(3);
+});
+
+test("each picture has its time: many may take longer than one", async () => {
+  const done = begin();
+  events.message(ready);
+  for (const _ of STRENGTHS) {
+    clock.pass(15_000);
+    answer();
+    result(version);
+  }
+  await done;
+  expect(pictures.length).toBe(STRENGTHS.length);
 });

@@ -7,17 +7,22 @@ const first: Params = { version: 1, width: 256, height: 256, prompt: "ink", stre
 
 let clock: FakeClock;
 let sent: Record<string, Value>[];
+let transitions_s: (number | undefined)[];
 let isConnected: boolean;
 let params: ParamsStore;
 
 beforeEach(() => {
   clock = new FakeClock();
   sent = [];
+  transitions_s = [];
   isConnected = true;
   params = new ParamsStore({
     clock,
-    send(patch) {
-      if (isConnected) sent.push(patch);
+    send(patch, transition_s) {
+      if (isConnected) {
+        sent.push(patch);
+        transitions_s.push(transition_s);
+      }
       return isConnected;
     },
   });
@@ -46,6 +51,17 @@ describe("sending", () => {
     params.edit("strength", 0.9, "sliding");
     clock.pass(100);
     expect(sent).toEqual([{ prompt: "oil", strength: 0.9 }]);
+  });
+
+  test("edits with another transition go out beside those of the hand", () => {
+    params.edit("prompt", "oil", "sliding", 4);
+    params.edit("seed", 3, "sliding", 4);
+    params.edit("strength", 0.9, "sliding");
+    clock.pass(16);
+    expect(sent).toEqual([{ prompt: "oil", seed: 3 }, { strength: 0.9 }]);
+    expect(transitions_s).toEqual([4, undefined]);
+    params.resend();
+    expect(transitions_s).toEqual([4, undefined, 4, undefined]);
   });
 
   test("edits made without a connection wait for it", () => {

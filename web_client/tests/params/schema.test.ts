@@ -11,13 +11,13 @@ describe("order", () => {
     const properties = {
       width: number,
       seed: number,
-      strength: number,
+      num_inference_steps: number,
       prompt: { type: "string" },
       negative_prompt: { type: "string" },
     };
     expect(controlsFrom({ properties }).map(({ name }) => name)).toEqual([
       "prompt",
-      "strength",
+      "num_inference_steps",
       "seed",
       "width",
       "negative_prompt",
@@ -33,13 +33,18 @@ describe("numbers", () => {
 
   test("with both bounds get a slider", () => {
     expect(
-      only({ type: "number", minimum: 0, maximum: 1, title: "Strength", description: "How far." }, "strength"),
+      only(
+        { type: "number", minimum: 0, maximum: 1, title: "Strength", description: "How far.", default: 0.5 },
+        "strength",
+      ),
     ).toEqual({
       kind: "number",
       name: "strength",
       title: "Strength",
       description: "How far.",
-      isPrimary: true,
+      neutral: 0.5,
+      group: null,
+      isPrimary: false,
       isOptional: false,
       min: 0,
       max: 1,
@@ -101,6 +106,12 @@ describe("texts, choices, toggles", () => {
   test("a boolean is a toggle, and a field without a title goes by its name", () => {
     expect(only({ type: "boolean" }, "is_tiled")).toMatchObject({ kind: "toggle", title: "is tiled" });
   });
+});
+
+test("a field says to which others it belongs, also where it stands behind a reference", () => {
+  const rest: Schema = { $defs: { Matte: { type: "string", enum: ["off", "person"] } } };
+  const matte = only({ $ref: "#/$defs/Matte", "x-group": "matte", default: "off" }, "matte", rest);
+  expect(matte).toMatchObject({ kind: "choice", group: "matte", neutral: "off" });
 });
 
 test.each<[string, Schema]>([

@@ -32,12 +32,25 @@ test("what is no number, or not there, does not move", () => {
   expect(edit).not.toHaveBeenCalled();
 });
 
+test("what is ready made is called, and taken back by its defaults", () => {
+  const tenths = { ...number("calm", 0, 1, 0.1), neutral: 0 };
+  settings.controls.value = [tenths];
+  shown.value = { calm: 0 };
+  settings.toggle({ name: "steady", values: { calm: 0.6 } });
+  shown.value = { calm: 0.6 };
+  settings.toggle({ name: "steady", values: { calm: 0.6 } });
+  expect(edit.mock.calls).toEqual([
+    ["calm", 0.6, "sliding"],
+    ["calm", 0, "sliding"],
+  ]);
+});
+
 test("a new seed lies within its bounds, and without a schema within any", () => {
   settings.newSeed(0.99);
   settings.controls.value = [];
   settings.newSeed(0);
   expect(edit.mock.calls).toEqual([
-    ["seed", 9, "sliding"],
-    ["seed", 0, "sliding"],
+    ["seed", 9, "sliding", undefined],
+    ["seed", 0, "sliding", undefined],
   ]);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { includesPhrase, promptFrom, promptText, setStyle, toggleMood } from "../../src/params/styles";
+import { bestFirst, includesPhrase, promptFrom, promptText, setStyle, toggleMood } from "../../src/params/styles";
 
 const oil = { name: "Oil", prompt: "oil painting" };
 const vanGogh = { name: "Van Gogh", prompt: "van gogh, thick strokes" };
@@ -43,4 +43,10 @@ test.each([
   ["ink | oil:0.5"],
 ])("%j is the same again after it was text", (prompt) => {
   expect(promptFrom(promptText(prompt))).toEqual(prompt);
+});
+
+test("the styles that look best come first, and the others stay in the model's order", () => {
+  const named = (name: string) => ({ name, prompt: name });
+  const names = ["b of mine", "photo", "a of mine", "comic"].map(named);
+  expect(bestFirst(names).map(({ name }) => name)).toEqual(["comic", "photo", "b of mine", "a of mine"]);
 });

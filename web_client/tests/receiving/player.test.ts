@@ -1,4 +1,5 @@
 import { beforeEach, expect, test, vi } from "vitest";
+import { Keyed } from "../../src/browser/keyed";
 import { Flag, Format, type Frame } from "../../src/protocol";
 import { Player } from "../../src/receiving/player";
 
@@ -6,9 +7,11 @@ class FakeCanvas {
   width = 300;
   height = 150;
   drawn: unknown[] = [];
+  readonly names = new Set<string>();
+  readonly classList = { toggle: (name: string, isOn: boolean) => (isOn ? this.names.add(name) : this.names.delete(name)) };
 
   getContext() {
-    return { drawImage: (image: unknown) => this.drawn.push(image) };
+    return { drawImage: (image: unknown) => this.drawn.push(image), clearRect: () => {} };
   }
 
   toBlob(give: (blob: Blob) => void): void {
@@ -24,9 +27,12 @@ class FakeVideo extends EventTarget {
 
   async play(): Promise<void> {}
 
-  requestVideoFrameCallback(action: (now: number, metadata: { presentedFrames: number }) => void): void {
+  requestVideoFrameCallback(action: (now: number, metadata: { presentedFrames: number }) => void): number {
     this.present = (presentedFrames) => action(0, { presentedFrames });
+    return 0;
   }
+
+  cancelVideoFrameCallback(): void {}
 }
 
 let canvas: FakeCanvas;
@@ -35,6 +41,7 @@ let played: number;
 let player: Player;
 
 beforeEach(() => {
+  vi.stubGlobal("document", Object.assign(new EventTarget(), { hidden: false }));
   canvas = new FakeCanvas();
   video = new FakeVideo();
   played = 0;
@@ -42,6 +49,7 @@ beforeEach(() => {
     (pictures) => {
       played += pictures;
     },
+    () => ({ width: 640, height: 384 }),
     canvas as unknown as HTMLCanvasElement,
     video as unknown as HTMLVideoElement,
   );
@@ -51,6 +59,11 @@ beforeEach(() => {
 function frame(seq: number): Frame {
   const header = { version: 1, format: Format.jpeg, flags: 0, seq, captured_us: 0n, params_version: 1, engine_us: 0 };
   return { ...header, payload: new Uint8Array(1) };
+}
+
+/** What puts stacked pictures together, without WebGL: its answers are these names. */
+function keyless(): void {
+  vi.spyOn(Keyed.prototype, "draw").mockImplementation(() => "fill and key" as unknown as HTMLCanvasElement);
 }
 
 function playFirst(stream = {} as MediaStream): void {
@@ -129,4 +142,30 @@ test("a repeat keeps the picture, counts as shown, and does not hold up one that
   expect(await player.show(repeat)).toBe(true);
   expect(await decoding).toBe(true);
   expect(canvas.drawn).toHaveLength(2);
+});
+
+test("a stacked picture is put together, at half its height", async () => {
+  keyless();
+
+  await player.show({ ...frame(1), flags: Flag.stacked });
+
+  expect(canvas.drawn).toEqual(["fill and key"]);
+  expect([canvas.width, canvas.height]).toEqual([512, 128]);
+  expect(canvas.names).toContain("keyed");
+  await player.show(frame(2));
+  expect(canvas.height).toBe(256);
+  expect(canvas.names).not.toContain("keyed");
+});
+
+test("video that is twice as high as the params is put together on the canvas, and is itself again after that", () => {
+  keyless();
+  video.videoHeight = 768;
+
+  playFirst();
+
+  expect(player.view.value).toBe(canvas);
+  expect([canvas.width, canvas.height]).toEqual([640, 384]);
+  video.videoHeight = 384;
+  video.present(1);
+  expect(player.view.value).toBe(video);
 });

@@ -46,16 +46,17 @@ function stats(paused: number): Stats {
 
 test("a new connection says what model there is, and that nothing is governed yet", () => {
   state.receive({ type: "governor", ...governor });
-  state.begin({ ...ready, styles: { moods: [{ name: "calm", prompt: "calm" }] }, guidance: "cfg" });
+  state.begin({ ...ready, styles: { moods: [{ name: "calm", prompt: "calm" }] }, guidance: "cfg", mattes: ["off", "person"] });
   expect(state.model.value).toBe("tiny");
   expect(state.styles.value.moods).toHaveLength(1);
   expect(state.guidance.value).toBe("cfg");
+  expect(state.mattes.value).toEqual(["off", "person"]);
   expect(state.governor.value).toBeNull();
 });
 
-test("an older server says nothing of styles and guidance", () => {
+test("an older server says nothing of styles, guidance and mattes", () => {
   state.begin(ready);
-  expect([state.styles.value, state.guidance.value]).toEqual([{}, null]);
+  expect([state.styles.value, state.guidance.value, state.mattes.value]).toEqual([{}, null, null]);
 });
 
 test("params without a target end what the server governs", () => {

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
-import { unpackFrame } from "../../src/protocol";
+import { Format, unpackFrame } from "../../src/protocol";
+import type { Encoded } from "../../src/sending/encoder";
 import { FrameSender } from "../../src/sending/frame_sender";
 import type { Source } from "../../src/sources/source";
 import { FakeClock, settled } from "../fakes";
@@ -9,7 +10,7 @@ const source: Source = { view: {} as HTMLElement, start: async () => {}, stop() 
 
 let clock: FakeClock;
 let sent: ArrayBuffer[];
-let encodings: ((bytes: Uint8Array) => void)[];
+let encodings: ((encoded: Encoded) => void)[];
 let target: { width: number; height: number } | null;
 let sender: FrameSender;
 
@@ -32,7 +33,7 @@ beforeEach(() => {
 });
 
 async function encodeNext(): Promise<void> {
-  encodings.shift()?.(new Uint8Array([1]));
+  encodings.shift()?.({ bytes: new Uint8Array([1]), format: Format.webp });
   await settled();
 }
 
@@ -86,4 +87,10 @@ test("nothing is sent while there is no connection or the picture is frozen", as
   sender.changed();
   await settled();
   expect(encodings).toHaveLength(0);
+});
+
+test("a frame says in which format it is", async () => {
+  sender.connected(2);
+  await encodeNext();
+  expect(sent.map((bytes) => unpackFrame(bytes).format)).toEqual([Format.webp]);
 });

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import type { TransportKind } from "../../src/connection/transport_choice";
+import { Format } from "../../src/protocol";
 import { NoEncoder } from "../../src/sending/encoder";
 import { Senders } from "../../src/sending/senders";
 import type { Source } from "../../src/sources/source";
@@ -31,7 +32,7 @@ beforeEach(() => {
     target: () => ({ width: 256, height: 256 }),
     encode: async () => {
       if (fault) throw fault;
-      return new Uint8Array([1]);
+      return { bytes: new Uint8Array([1]), format: Format.jpeg };
     },
     sendFrame: () => frames++,
     createCanvas: () => ({

@@ -4,7 +4,9 @@ import { bindKeys, type KeyAction } from "../../src/studio/keys";
 /** An element as far as keys ask. */
 function element(tagName: string, type = "") {
   const isPressedBySpace = ["BUTTON", "SUMMARY", "A", "INPUT"].includes(tagName);
-  return { tagName, type, matches: () => isPressedBySpace } as unknown as HTMLElement;
+  const isControl = ["BUTTON", "SUMMARY", "SELECT"].includes(tagName);
+  const one = { tagName, type, matches: () => isPressedBySpace, closest: () => (isControl ? one : null), blur: vi.fn() };
+  return one as unknown as HTMLElement;
 }
 
 let done: KeyAction[];
@@ -12,6 +14,8 @@ let called: number[];
 let drawing: { undo: () => void; redo: () => void } | null;
 let isDialogOpen: boolean;
 let press: (key: string, event?: Partial<KeyboardEvent>) => boolean;
+/** Something other than a key happens to an element. */
+let happens: (type: "pointerdown" | "click" | "change", target: HTMLElement) => void;
 
 beforeEach(() => {
   done = [];
@@ -22,8 +26,10 @@ beforeEach(() => {
   const actions = new Proxy({} as Record<KeyAction, () => void>, {
     get: (_, name: KeyAction) => () => done.push(name),
   });
-  let listener: (event: KeyboardEvent) => void = () => {};
-  const there = { addEventListener: (_: string, hears: typeof listener) => (listener = hears) } as unknown as Document;
+  const listeners: Record<string, (event: unknown) => void> = {};
+  const there = {
+    addEventListener: (type: string, hears: (event: unknown) => void) => (listeners[type] = hears),
+  } as unknown as Document;
   const targets = {
     actions,
     callPreset: (index: number) => called.push(index),
@@ -34,9 +40,10 @@ beforeEach(() => {
   bindKeys(targets, there);
   press = (key, event = {}) => {
     const preventDefault = vi.fn();
-    listener({ key, target: null, repeat: false, ...event, preventDefault } as unknown as KeyboardEvent);
+    listeners.keydown?.({ key, target: null, repeat: false, ...event, preventDefault });
     return preventDefault.mock.calls.length > 0;
   };
+  happens = (type, target) => listeners[type]?.({ target });
 });
 
 test("a key does one thing, whatever its case, and is not the browser's any more", () => {
@@ -71,6 +78,41 @@ describe("keys belong to what has the focus", () => {
     ["nothing that is pressed", element("DIV"), " ", true],
   ])("%s: %#", (_, target, key, isOurs) => {
     expect(press(key, { target })).toBe(isOurs);
+  });
+
+  test("Space after a click on a button is the page's, and presses the button no more", () => {
+    const panic = element("BUTTON");
+    happens("pointerdown", panic);
+    happens("click", panic);
+    expect(press(" ", { target: panic })).toBe(true);
+    expect(panic.blur).toHaveBeenCalledOnce();
+    expect(done).toEqual(["freeze"]);
+  });
+
+  test("Space on a button that was pressed by key goes on to press it", () => {
+    const panic = element("BUTTON");
+    happens("pointerdown", element("DIV"));
+    press("Tab", { target: element("DIV") });
+    happens("click", panic);
+    expect(press(" ", { target: panic })).toBe(false);
+  });
+
+  test("letters are the page's again once a list was chosen from by pointer, and the list's while it is open", () => {
+    const list = element("SELECT");
+    happens("pointerdown", list);
+    happens("click", list);
+    expect(press("p", { target: list })).toBe(false);
+    happens("pointerdown", list);
+    happens("change", list);
+    expect(press("p", { target: list })).toBe(true);
+    expect(done).toEqual(["panic"]);
+  });
+
+  test("letters stay those of a list that is chosen from by key", () => {
+    const list = element("SELECT");
+    press("ArrowDown", { target: list });
+    happens("change", list);
+    expect(press("p", { target: list })).toBe(false);
   });
 
   test("all but the key of the help are an open dialog's", () => {

@@ -8,6 +8,7 @@ import { type PageAction, pageActions } from "../../src/vj/targets";
 import { FakeClock } from "../fakes";
 
 const strength = { kind: "number", name: "strength", min: 0, max: 1, step: 0.01 } as Control;
+const calm = { kind: "number", name: "calm", group: "calm", min: null, max: null } as Control;
 
 let clock: FakeClock;
 let show: Show;
@@ -15,6 +16,7 @@ let shown: Signal<Readonly<Record<string, Value>>>;
 let presets: Signal<Presets>;
 let called: number[];
 let seeds: number;
+let fades_s: (number | undefined)[];
 
 beforeEach(() => {
   vi.stubGlobal("localStorage", { getItem: () => null, setItem() {} });
@@ -23,16 +25,28 @@ beforeEach(() => {
   presets = signal<Presets>([]);
   called = [];
   seeds = 0;
+  fades_s = [];
   const nothing = Object.fromEntries(pageActions.map((action) => [action, () => {}])) as Record<PageAction, () => void>;
   show = new Show({
     clock,
-    controls: signal([strength]),
+    controls: signal([strength, calm]),
     presets,
     shown,
-    edit: (field, value) => (shown.value = { ...shown.value, [field]: value }),
+    edit: (field, value, _, transition_s) => {
+      shown.value = { ...shown.value, [field]: value };
+      fades_s.push(transition_s);
+    },
     mix() {},
-    callPreset: (index) => called.push(index),
-    actions: { ...nothing, seed: () => seeds++ },
+    toggle() {},
+    callPreset: (index, transition_s) => {
+      called.push(index);
+      fades_s.push(transition_s);
+    },
+    actions: nothing,
+    newSeed: (transition_s) => {
+      seeds++;
+      fades_s.push(transition_s);
+    },
     usesMidi: signal(false),
   });
 });
@@ -61,6 +75,16 @@ describe("on the beat", () => {
     tapTempo();
     clock.pass(1_500);
     expect(called).toEqual([0, 1, 0]);
+    expect(fades_s).toEqual([undefined, undefined, undefined]);
+  });
+
+  test("the way there takes so many beats", () => {
+    show.beatAction.value = "seed";
+    show.beatsPerAction.value = 4;
+    show.beatsPerFade.value = 3;
+    tapTempo();
+    clock.pass(2_000);
+    expect(fades_s).toEqual([1.5]);
   });
 
   test("without a tempo nothing comes", () => {
@@ -79,19 +103,44 @@ describe("cues", () => {
     show.loops.value = false;
   });
 
-  test("fade from what is on, follow each other and end", () => {
+  test("are told once each, with the time that the way there takes, and end", () => {
+    show.play();
+    expect([shown.value.prompt, fades_s]).toEqual(["oil", [2]]);
+    clock.pass(3_900);
+    expect([show.cue.value, shown.value.prompt, fades_s]).toEqual([0, "oil", [2]]);
+    clock.pass(100);
+    expect([show.cue.value, shown.value.prompt, fades_s]).toEqual([1, "pen", [2, 0]]);
+    clock.pass(4_000);
+    expect([show.isPlaying.value, show.cue.value, shown.value.prompt, fades_s.length]).toEqual([false, null, "pen", 2]);
+  });
+
+  test("of a tab that slept are told late, with what is left of their way", () => {
+    show.cues.value = [
+      { prompt: "oil", fade_s: 0, hold_s: 0.02 },
+      { prompt: "pen", fade_s: 4, hold_s: 4 },
+    ];
+    show.play();
+    clock.pass(60);
+    expect(shown.value.prompt).toBe("pen");
+    expect(fades_s[1]).toBeCloseTo(3.97);
+  });
+
+  test("leave what was chosen meanwhile alone, and come again when they are called", () => {
     show.play();
     clock.pass(1_000);
-    expect(shown.value.prompt).toEqual([
-      { text: "ink", weight: 0.5 },
-      { text: "oil", weight: 0.5 },
-    ]);
-    clock.pass(2_000);
-    expect([show.cue.value, shown.value.prompt]).toEqual([0, "oil"]);
-    clock.pass(2_000);
-    expect([show.cue.value, shown.value.prompt]).toEqual([1, "pen"]);
-    clock.pass(4_000);
-    expect([show.isPlaying.value, show.cue.value, shown.value.prompt]).toEqual([false, null, "pen"]);
+    shown.value = { prompt: "by hand" };
+    clock.pass(1_000);
+    expect(shown.value.prompt).toBe("by hand");
+    show.play();
+    expect(shown.value.prompt).toBe("oil");
+  });
+
+  test("that are changed while they are on are told again", () => {
+    show.play();
+    clock.pass(1_000);
+    show.cues.value = [{ prompt: "charcoal", fade_s: 2, hold_s: 2 }];
+    clock.pass(50);
+    expect(shown.value.prompt).toBe("charcoal");
   });
 
   test("the next one comes at once, and after the last one nothing or the first", () => {
@@ -117,8 +166,14 @@ test("a setting pulses with the tempo, and goes back when that ends", () => {
   show.pulses.value = false;
   clock.pass(50);
   expect(shown.value.strength).toBe(0.5);
+  expect(new Set(fades_s)).toEqual(new Set([0]));
 });
 
 test("only settings with a range can be moved", () => {
   expect(show.numbers.value.map(({ name }) => name)).toEqual(["strength"]);
+});
+
+test("what is ready made is found by its group, as far as there are controls for it", () => {
+  expect(show.readyMadesOf("calm").map(({ name }) => name)).toEqual(["steady", "verySteady"]);
+  expect(show.readyMadesOf("motion")).toEqual([]);
 });

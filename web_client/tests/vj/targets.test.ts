@@ -1,8 +1,9 @@
 import { signal } from "@preact/signals";
 import { expect, test, vi } from "vitest";
+import { readyMades } from "../../src/params/ready_made";
 import type { NumberControl } from "../../src/params/schema";
 import type { Value } from "../../src/protocol";
-import { actions, moveTarget, numbersIn } from "../../src/vj/targets";
+import { actions, moveTarget, numbersIn, targetOf } from "../../src/vj/targets";
 
 const strength = { kind: "number", name: "strength", min: 0, max: 1, step: 0.01 } as NumberControl;
 
@@ -13,6 +14,8 @@ function setUp(prompt: Value = "") {
     edit: vi.fn(),
     mix: vi.fn(),
     callPreset: vi.fn(),
+    readyMades: signal(readyMades.filter(({ name }) => name !== "onlyMe")),
+    toggle: vi.fn(),
     actions: {
       freeze: vi.fn(),
       bypass: vi.fn(),
@@ -66,6 +69,14 @@ test("a key acts however softly it is hit, a knob when it passes the upper half"
   expect(callPreset).toHaveBeenCalledWith(2);
 });
 
+test("a key calls what is ready made, unless this model can't follow it", () => {
+  const { move, toggle } = setUp();
+  move("ready tunnel", 1, true);
+  move("ready onlyMe", 1, true);
+  move("ready tunnel", 0.4);
+  expect(toggle.mock.calls.map(([one]) => targetOf(one))).toEqual(["ready tunnel"]);
+});
+
 test("every action does something", () => {
   const { move, actions: done } = setUp();
   for (const action of actions) move(action, 1, true);
@@ -74,6 +85,6 @@ test("every action does something", () => {
 
 test("only numbers with both ends have a range for a knob", () => {
   const open = { ...strength, name: "seed", max: null };
-  const text = { kind: "text", name: "prompt", title: "", description: "", isPrimary: true, isMultiline: true, maxLength: 9 } as const;
+  const text = { kind: "text", name: "prompt", title: "", description: "", neutral: "", group: null, isPrimary: true, isMultiline: true, maxLength: 9 } as const;
   expect(numbersIn([open, strength, text])).toEqual([strength]);
 });

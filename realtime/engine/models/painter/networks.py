@@ -1,4 +1,4 @@
-"""The painter's networks: autoencoder and UNet. Every size stands here.
+"""The painter's networks: autoencoder, UNet and the encoder of style pictures. Every size stands here.
 
 All convolutions, no attention, and nothing is done at more than a quarter of the picture's resolution: on a CPU the
 convolutions run at the machine's limit, so that only fewer multiplications help.
@@ -10,16 +10,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..own import OwnAutoencoder, OwnUnet
+from ..own import OwnAutoencoder, OwnImageEncoder, OwnUnet
 from ..quiet import quiet
 
 with quiet():  # its import alone logs
     from diffusers.configuration_utils import register_to_config
+
+if TYPE_CHECKING:
+    from ....pixels import Pixels
+    from ..clip import Encoded
 
 LATENT_CHANNELS = 12
 SCALE_PX = 8
@@ -238,3 +243,50 @@ class PainterUnet(OwnUnet):
 def _enlarged(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """[B, 4·C, h, w] to [B, C, 2·h, 2·w], without the row or column that another tensor does not have."""
     return F.pixel_shuffle(x, 2)[:, :, : like.shape[2], : like.shape[3]]
+
+
+class PainterImageEncoder(OwnImageEncoder):
+    """A style picture to its style vector. 0.3 M parameters.
+
+    Reads mean and deviation of the features at every level, so that where things are in the picture doesn't matter.
+
+    Args:
+        widths: channels of the levels, each at half the resolution of the one before.
+        hidden_width: before the last layer.
+        side_px: the shorter side at which pictures are read: strokes have the size then that they had in training.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        widths: tuple[int, ...] = (24, 40, 64, 96, 128),
+        hidden_width: int = 128,
+        side_px: int = 256,
+    ) -> None:
+        super().__init__()
+        before = (3, *widths[:-1])
+        self.levels = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in zip(before, widths, strict=True))
+        self.hidden = nn.Linear(6 + 2 * sum(widths), hidden_width)
+        self.out = nn.Linear(hidden_width, STYLE_WIDTH)
+
+    def statistics(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Means and deviations of the pictures and of every level's features, [B, 6 + 2 · sum of widths]."""
+        x, read = pictures, [pictures.mean((2, 3)), pictures.std((2, 3))]
+        for level in self.levels:
+            x = F.silu(level(x))
+            read += [x.mean((2, 3)), x.std((2, 3))]
+            x = rms_norm(x)
+        return torch.cat(read, 1)
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Pictures [B, 3, H, W] in [-1, 1], sides from 96 to 512, to [B, 48]."""
+        return self.out(F.silu(self.hidden(self.statistics(pictures))))
+
+    def encode(self, picture: Pixels) -> Encoded:
+        """See `OwnImageEncoder`: the style vector as hidden states [1, 1, 48]."""
+        unit = torch.from_numpy(picture).permute(2, 0, 1)[None].to(self.device, torch.float32) / 127.5 - 1
+        scale = int(self.config["side_px"]) / min(unit.shape[2:])
+        if scale < 1:
+            size = [round(side * scale) for side in unit.shape[2:]]
+            unit = F.interpolate(unit, size, mode="bilinear", antialias=True)
+        return self(unit.to(self.dtype))[:, None], None

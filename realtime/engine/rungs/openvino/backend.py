@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ...backend import PlainBackend
-from ...denoisers.denoiser import Conditions, Denoiser, RowEncoder
+from ...denoisers.denoiser import Conditions, Denoiser
 from ...networks import Networks
 from ...recipe import Recipe
 from ...regions import Call, Kind, Outputs, Regions, Run
@@ -30,6 +30,7 @@ from .conversion import Traced, conversions, converted, key_of, ov, traced_netwo
 from .known import FLOAT32, FORMATS, INT8, Known
 from .network import Network
 from .shipped import shipped
+from .unconverted import Unconverted
 
 if TYPE_CHECKING:
     from ... import Progress
@@ -43,7 +44,8 @@ class OpenVinoBackend(PlainBackend):
 
     Encode and decode regions run in OpenVINO as a whole: PyTorch's threads spin for a while after an operation on a
     picture, which slowed the encoder from 4 to 8 ms. Of a step only the denoiser does: the rest is a few thousand
-    numbers, and depends on the number of guided rows.
+    numbers, and depends on the number of guided rows. A call in a form that was not converted, because it has inputs
+    beyond those of a plain frame, is answered by the PyTorch regions of the same model, and `rung` says so.
 
     Args:
         model: on the CPU, in float32. Unless `Model.exact`, networks calculate in half precision where the CPU has it
@@ -64,6 +66,7 @@ class OpenVinoBackend(PlainBackend):
         native = native_precision(core)
         wanted = FLOAT32 if model.exact or native not in FORMATS else native
         self.demand = Demand()
+        self._unconverted = Unconverted()
         self._model = model
         build = partial(Network, core, latent_scale_px=model.latent_scale_px, demand=self.demand)
         self._networks: dict[Kind, Network] = {}
@@ -82,12 +85,13 @@ class OpenVinoBackend(PlainBackend):
             formats = (known,) if known else dict.fromkeys((wanted, FLOAT32))
             tried = (build(network, one.kind, precision=precision) for precision in formats)
             self._networks[one.kind] = next(tried) if known else _first_exact(tried, one)
-        taken = {kind.value: self._networks[kind].precision for kind in Kind}
+        taken = {one.kind.value: self._networks[one.kind].precision for one in traced}
         self._known.keep({one.kind.value: taken[one.kind] for one in others})
         version = str(ov.__version__).partition("-")[0]
         what = f"openvino {version} on cpu, {torch.get_num_threads()} threads, {_said(taken, native, model.exact)}"
         in_less = [precision for precision in taken.values() if precision != FLOAT32]
-        denoiser = _OpenVinoDenoiser(Regions.of_model(model, fold=False).denoiser, self._networks[Kind.STEP])
+        whole = Regions.of_model(model, fold=False).denoiser
+        denoiser = _OpenVinoDenoiser(whole, self._networks[Kind.STEP], self._unconverted)
         super().__init__(
             Regions(Networks(model), denoiser),
             model.device,
@@ -100,15 +104,20 @@ class OpenVinoBackend(PlainBackend):
         rung = super().rung
         made_for = tuple(one.call for network in self._networks.values() for one in network.fixed)
         sizes = dict.fromkeys(f"{one.width}×{one.height}" for one in made_for if one.kind == Kind.ENCODE)
-        what = f"{rung.what}, made for {' and '.join(sizes)}" if sizes else rung.what
+        made = f"made for {' and '.join(sizes)}" if sizes else ""
+        what = ", ".join(filter(None, (rung.what, made, str(self._unconverted))))
         return replace(rung, what=what, made_for=made_for)
 
     def run(self, call: Call) -> Outputs:
         """See `Backend`."""
         if call.kind is Kind.STEP:
             return super().run(call)
-        inputs = {name: join(column, torch.device("cpu")) for name, column in call.columns.items()}
-        return self._networks[call.kind](**inputs)
+        network = self._networks.get(call.kind)
+        names = frozenset(call.columns)
+        if network is None or network.names != names:
+            self._unconverted.note(call.kind, names - network.names if network else ())
+            return super().run(call)
+        return network(**{name: join(column, torch.device("cpu")) for name, column in call.columns.items()})
 
     @property
     def name(self) -> str:
@@ -169,17 +178,15 @@ class _OpenVinoDenoiser(Denoiser):
     """A `Denoiser` whose UNet runs in OpenVINO; the conditions are those of the denoiser that was converted.
 
     Args:
-        whole: the denoiser in PyTorch.
+        whole: the denoiser in PyTorch, which answers where there are conditions that `network` does not take.
         network: `whole`, converted: its output is named `prediction`.
+        unconverted: notes those calls.
     """
 
-    def __init__(self, whole: Denoiser, network: Network) -> None:
+    def __init__(self, whole: Denoiser, network: Network, unconverted: Unconverted) -> None:
         super().__init__()
-        self._whole, self._network = whole, network
-
-    def row_encoder(self) -> RowEncoder:
-        """See `Denoiser`."""
-        return self._whole.row_encoder()
+        self.takes_source = whole.takes_source
+        self._whole, self._network, self._unconverted = whole, network, unconverted
 
     def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
         """See `Denoiser`."""
@@ -187,6 +194,9 @@ class _OpenVinoDenoiser(Denoiser):
 
     def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         """See `Denoiser`."""
+        if beyond := conditions.keys() - self._network.names:
+            self._unconverted.note(Kind.STEP, beyond)
+            return self._whole(sample, timestep, conditions)
         return self._network(sample=sample, timestep=timestep, **conditions)["prediction"]
 
 

@@ -23,8 +23,9 @@ import openvino as ov  # noqa: E402
 
 from ....params import Params  # noqa: E402
 from ...denoisers.denoiser import Denoiser  # noqa: E402
-from ...recipe import Recipes, T  # noqa: E402
+from ...recipe import Recipes  # noqa: E402
 from ...regions import Inputs, Kind, Outputs, Regions, to_pictures  # noqa: E402
+from ...sampler import T  # noqa: E402
 from ..folder_cache import FolderCache, cache_folder, not_kept  # noqa: E402
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Traced(NamedTuple):
 def traced_networks(
     model: Model, batch: int = TRACE_BATCH, height: int = TRACE_SIDE, width: int = TRACE_SIDE
 ) -> list[Traced]:
-    """Encode region, denoiser and decode region, with inputs like those of frames: errors on noise would say little.
+    """The regions, of a step the denoiser, with inputs like those of frames: errors on noise would say little.
 
     Args:
         batch: number of rows.
@@ -84,9 +85,9 @@ def traced_networks(
     height_px, width_px = height * model.latent_scale_px, width * model.latent_scale_px
     pictures = _pictures(batch, height_px, width_px, generator)
     noise, ratio = torch.randn(batch, model.latent_channels, height, width, generator=generator), 0.7
+    start = torch.full((batch, 2), ratio)
     with torch.no_grad():
-        encoded = dict(encode(pictures, torch.tensor([[1.0, 0.0]] * batch), noise))
-    latents = encoded.pop("x")  # of the pictures alone
+        latents = encode(pictures, start, noise)["source"]
     params = {"prompt": "", "strength": 0.5, "num_inference_steps": 1, "height": height_px, "width": width_px}
     recipe = Recipes(model).get(Params().model_copy(update=params))  # a copy may have any size
     assert recipe is not None, "a frame of this strength does not pass through"
@@ -94,13 +95,14 @@ def traced_networks(
         "sample": ratio * latents + ratio * noise,
         "timestep": recipe.steps[0][:, T].repeat(batch),
         **{name: torch.cat([one] * batch) for name, one in whole.denoiser.conditions(recipe, 0, False).items()},
-        **encoded,
+        **({"source": latents} if whole.denoiser.takes_source else {}),
     }
     has_chunks = (model.family.prompt_chunks or 1) > 1
     return [
-        Traced(Kind.ENCODE, encode, {"pictures": pictures, "start": torch.full((batch, 2), ratio), "noise": noise}),
+        Traced(Kind.ENCODE, encode, {"pictures": pictures, "start": start, "noise": noise}),
         Traced(Kind.STEP, _ByName(whole.denoiser), step, ("prompt_embeds",) if has_chunks else ()),
         Traced(Kind.DECODE, whole.region(Kind.DECODE), {"x": latents}),
+        Traced(Kind.MATTE, whole.region(Kind.MATTE), {"pictures": _with_somebody(pictures)}),
     ]
 
 
@@ -112,6 +114,18 @@ def _pictures(batch: int, height_px: int, width_px: int, generator: torch.Genera
     grain = torch.randn(batch, 3, height_px, width_px, generator=generator)
     smooth = F.interpolate(rough, (height_px, width_px), mode="bilinear")
     return to_pictures((smooth + 0.03 * grain).clamp(-1, 1))
+
+
+def _with_somebody(pictures: torch.Tensor) -> torch.Tensor:
+    """The pictures [B, H, W, 3] with a head on shoulders in each, which the matte's network finds."""
+    height, width = pictures.shape[1:3]
+    y = torch.linspace(-1, 1, height)[None, :, None, None]
+    x = torch.linspace(-1, 1, width)[None, None, :, None]
+    shoulders, hair, face = (1.1, 0.8, 0.7), (-0.1, 0.4, 0.55), (0.0, 0.34, 0.48)
+    for (at_y, across, down), colour in {shoulders: (50, 70, 120), hair: (45, 35, 30), face: (215, 165, 140)}.items():
+        inside = (x / across) ** 2 + ((y - at_y) / down) ** 2 < 1
+        pictures = torch.where(inside, torch.tensor(colour, dtype=torch.uint8), pictures)
+    return pictures
 
 
 def conversions() -> FolderCache:

@@ -39,6 +39,7 @@ class Network:
         clock: monotonic nanoseconds.
 
     Attributes:
+        names: of its inputs.
         any: runs it with dynamic shapes, without a note to `demand`.
     """
 
@@ -53,6 +54,7 @@ class Network:
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.precision = precision
+        self.names = frozenset(port.any_name for port in converted.inputs)
         self._core = core
         self._converted = converted
         self._kind, self._scale_px = kind, latent_scale_px
@@ -79,11 +81,12 @@ class Network:
 
     def _call_shape(self, **inputs: torch.Tensor) -> CallShape:
         """The call's form, from the shape of the pictures [B, H, W, 3] or of the latents [B, C, h, w]."""
-        if self._kind is Kind.ENCODE:
+        names = tuple(sorted(inputs))
+        if "pictures" in inputs:
             batch, height, width, _ = inputs["pictures"].shape
-            return CallShape(self._kind.value, batch, 0, width, height)
+            return CallShape(self._kind.value, batch, 0, width, height, names)
         batch, _, height, width = inputs["x" if self._kind is Kind.DECODE else "sample"].shape
-        return CallShape(self._kind.value, batch, 0, width * self._scale_px, height * self._scale_px)
+        return CallShape(self._kind.value, batch, 0, width * self._scale_px, height * self._scale_px, names)
 
     def compile(self, signature: Signature) -> Run:
         """Compile for this signature alone, in a third of a second, without using it for calls. Any thread.
@@ -92,7 +95,7 @@ class Network:
             RuntimeError: it can't be compiled.
         """
         fixed = self._converted.clone()
-        fixed.reshape({name: ov.PartialShape(list(shape)) for name, shape, _ in signature.inputs})
+        fixed.reshape({name: ov.PartialShape(list(shape)) for name, shape in signature.shapes.items()})
         return self._compile(fixed)
 
     def take(self, signature: Signature) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -33,7 +33,7 @@ def obstacle(model: Model) -> str:
     return ""
 
 
-def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool) -> Start:
+def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool, avoided: Collection[str]) -> Start:
     from .backend import OpenVinoBackend, is_converted
 
     if not may_wait and not is_converted(model):

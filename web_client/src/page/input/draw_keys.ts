@@ -67,15 +67,15 @@ function fade(canvas: DrawingCanvas, by: number): void {
 }
 
 /**
- * Listens while a drawing is the input. The keys are the drawing's while the pointer is over it or the focus is in its
- * pane; anywhere else they mean what they mean on the page.
+ * Listens while a drawing is the input. The keys are the drawing's while the pointer is over it or the focus is in
+ * what belongs to it (`data-draw-keys`); anywhere else they mean what they mean on the page.
  *
  * @returns what ends it.
  */
-export function bindDrawKeys(canvas: DrawingCanvas, pane: HTMLElement): () => void {
+export function bindDrawKeys(canvas: DrawingCanvas): () => void {
   const down = (event: KeyboardEvent) => {
     const target = event.target as HTMLElement;
-    const isOurs = pane.contains(target) || (canvas.isHovered && !target.closest("dialog"));
+    const isOurs = target.closest('[data-draw-keys="true"]') !== null || (canvas.isHovered && !target.closest("dialog"));
     if (!isOurs || event.altKey || target.matches("select, textarea, input:not([type=range], [type=checkbox])")) return;
     if (!press(event, canvas, target)) return;
     event.preventDefault();

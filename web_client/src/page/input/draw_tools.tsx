@@ -17,7 +17,7 @@ export function DrawTools({ client }: { client: Client }) {
   const { canvas } = client.inputs;
   const words = strings.tools;
   return (
-    <div class="draw-tools" role="group" aria-label={words.label}>
+    <div class="draw-tools" role="group" aria-label={words.label} data-draw-keys="true">
       <ToolButtons canvas={canvas} />
       <Colours canvas={canvas} />
       <Sliders canvas={canvas} />
@@ -73,11 +73,15 @@ function ToolButtons({ canvas }: { canvas: DrawingCanvas }) {
         />
         <IconButton icon="clear" label={words.clear} shortcut={words.clearKey} press={() => canvas.drawing.clearLayer()} />
       </div>
-      {zoom > 1 && (
-        <button type="button" title={`${words.fit} (0)`} onClick={() => (canvas.viewpoint.place.value = WHOLE)}>
-          {words.zoomed(Math.round(zoom * 100))}
-        </button>
-      )}
+      <button
+        type="button"
+        class="zoom"
+        title={`${words.fit} (0)`}
+        disabled={zoom <= 1}
+        onClick={() => (canvas.viewpoint.place.value = WHOLE)}
+      >
+        {words.zoomed(Math.round(zoom * 100))}
+      </button>
     </div>
   );
 }

@@ -1,9 +1,8 @@
-/** The tools below a camera, a screen or a file. Those of the drawing are in `draw_tools`. */
+/** The tools of a camera, a screen or a file. Those of the drawing are in `draw_tools`. */
 
 import { strings } from "../../languages/strings";
 import type { Camera } from "../../sources/camera";
 import type { FileSource } from "../../sources/file";
-import type { Client } from "../../studio/client";
 import { Check } from "../widgets/check";
 import { FileButton } from "../widgets/file_button";
 import { Icon } from "../widgets/icons";
@@ -11,7 +10,7 @@ import { Icon } from "../widgets/icons";
 export function CameraTools({ camera, choose }: { camera: Camera; choose: (deviceId: string) => void }) {
   const words = strings.source;
   return (
-    <div class="tools">
+    <>
       <label class="inline grow">
         <span class="hidden">{words.device}</span>
         <select value={camera.deviceId.value} onChange={(event) => choose(event.currentTarget.value)}>
@@ -23,18 +22,18 @@ export function CameraTools({ camera, choose }: { camera: Camera; choose: (devic
         </select>
       </label>
       <Check of={camera.mirrored} label={words.mirror} />
-    </div>
+    </>
   );
 }
 
 export function ScreenTools({ choose }: { choose: () => void }) {
   return (
-    <div class="tools">
+    <>
       <button type="button" onClick={choose}>
         <Icon name="screen" />
         {strings.source.otherScreen}
       </button>
-    </div>
+    </>
   );
 }
 
@@ -42,7 +41,7 @@ export function FileTools({ source, accept, take }: { source: FileSource; accept
   const words = strings.source;
   const isPlaying = source.isPlaying.value;
   return (
-    <div class="tools">
+    <>
       <FileButton accept={accept} take={take}>
         <Icon name="file" />
         {words.open}
@@ -72,10 +71,6 @@ export function FileTools({ source, accept, take }: { source: FileSource; accept
       ) : (
         <span class="detail file-name">{source.name.value}</span>
       )}
-    </div>
+    </>
   );
-}
-
-export function HiddenTab({ client }: { client: Client }) {
-  return <Check of={client.pausesHidden} label={strings.source.pauseHidden} isDetail />;
 }

@@ -1,4 +1,4 @@
-/** The measurements below the panes: this page's own, and what the server says of itself. */
+/** The measurements, over the stage while they are wanted: this page's own, and what the server says of itself. */
 
 import { transportChoices } from "../../connection/transport_choice";
 import { strings } from "../../languages/strings";
@@ -16,8 +16,15 @@ export function Hud({ studio }: { studio: Studio }) {
   const dropped = Object.entries(stats?.dropped ?? {}).filter(([, count]) => count > 0);
   const stages = Object.entries(stats?.stage_ms ?? {}).filter(([, ms]) => ms >= 0.05);
   return (
-    <section class="hud" aria-label={words.title}>
+    <section
+      class="hud"
+      aria-label={words.title}
+      onKeyDown={(event) => {
+        if (event.key === "Escape") studio.view.showsHud.value = false;
+      }}
+    >
       <dl>
+        {client.server.model.value && <Figure name={words.model} value={client.server.model.value} />}
         <Figure name={words.transport} value={strings.transport[client.dialer.inUse.value]} />
         <Figure name={words.sent} value={sent_fps.toFixed(1)} unit={words.fps} />
         <Figure name={words.shown} value={shown_fps.toFixed(1)} unit={words.fps} />

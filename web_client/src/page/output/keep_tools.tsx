@@ -16,7 +16,9 @@ export function RecordingTools({ studio: { recorder, view } }: { studio: Studio 
     return (
       <button type="button" class="recording" onClick={() => recorder.stop()}>
         <Icon name="stop" />
-        {words.stop} {clockText(progress.ms)} · {sizeText(progress.bytes)}
+        <span>
+          {words.stop} {clockText(progress.ms)} · {sizeText(progress.bytes)}
+        </span>
       </button>
     );
   }
@@ -24,7 +26,7 @@ export function RecordingTools({ studio: { recorder, view } }: { studio: Studio 
     <div class="segmented record">
       <button type="button" onClick={() => recorder.start(type, view.recordsBoth.value)}>
         <Icon name="record" />
-        {words.record}
+        <span>{words.record}</span>
       </button>
       <select
         aria-label={words.what}

@@ -162,11 +162,16 @@ function ChoiceInput({ control, value, edit, naming }: FieldProps<ChoiceControl>
     >
       {control.options.map((option) => (
         <option key={option} value={String(option)}>
-          {option}
+          {wordsFor(control.name)[option] ?? option}
         </option>
       ))}
     </select>
   );
+}
+
+/** What the values of a choice are called. */
+function wordsFor(name: string): Readonly<Record<string, string>> {
+  return (strings.values as Readonly<Record<string, Readonly<Record<string, string>>>>)[name] ?? {};
 }
 
 function ToggleInput({ value, edit, naming }: FieldProps<ToggleControl> & { naming: Naming }) {

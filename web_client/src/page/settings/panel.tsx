@@ -1,21 +1,25 @@
-/** The settings: one control for each field of the params' schema, the prompt first. */
+/** The settings: one control for each field of the params' schema, the prompt, the styles and the strength first, then those of a group together. */
 
 import { strings } from "../../languages/strings";
 import { whyNoEffect } from "../../looks/no_effect";
+import { type Group, groups } from "../../params/ready_made";
 import type { Control } from "../../params/schema";
 import type { Studio } from "../../studio/studio";
 import { Field } from "./fields";
+import { Fold } from "./fold";
+import { GroupFold } from "./group";
+import { MoodChips } from "./mood_chips";
 import { PresetsRow } from "./presets_row";
-import { PreviewStrip } from "./preview_strip";
 import { PromptField } from "./prompt_field";
-import { StyleChips } from "./style_chips";
+import { StyleChooser } from "./style_chooser";
+import { TryStrengths } from "./try_strengths";
 
-/** Targets that the server keeps to by itself, and what it may give up for them. */
-const AUTOMATIC = ["latency_ms", "min_fps", "min_steps", "min_scale", "min_quality", "skip_unchanged"];
+/** The group of the targets that the server keeps to by itself, and of what it may give up for them. */
+const AUTOMATIC = "automatic";
 
 export function Panel({ studio }: { studio: Studio }) {
-  const { client, looks } = studio;
-  const controls = client.settings.controls.value;
+  const { client, looks, view } = studio;
+  const controls = client.controls.value;
   const field = (control: Control) => {
     const why = whyNoEffect(control.name, client.server.guidance.value, client.params.shown.value);
     return (
@@ -34,32 +38,44 @@ export function Panel({ studio }: { studio: Studio }) {
     );
   };
   const prompt = controls.find(({ name }) => name === "prompt");
-  const rest = controls.filter((control) => control !== prompt);
-  const primary = rest.filter(({ isPrimary }) => isPrimary);
-  const automatic = rest.filter(({ name }) => AUTOMATIC.includes(name));
-  const more = rest.filter(({ isPrimary, name }) => !isPrimary && !AUTOMATIC.includes(name));
+  const strength = controls.find(({ name }) => name === "strength");
+  const rest = controls.filter((control) => control !== prompt && control !== strength);
+  const isGrouped = (group: string | null) => group === AUTOMATIC || groups.some((one) => one === group);
+  const of = (group: string) => rest.filter((control) => control.group === group);
+  const folded = (group: Group) => (
+    <GroupFold key={group} studio={studio} group={group} controls={controls.filter((one) => one.group === group)}>
+      {of(group).map(field)}
+    </GroupFold>
+  );
+  const ungrouped = rest.filter(({ group }) => !isGrouped(group));
+  const more = ungrouped.filter(({ isPrimary }) => !isPrimary);
   return (
     <>
       {controls.length === 0 && <p class="detail">{strings.panel.loading}</p>}
       <form onSubmit={(event) => event.preventDefault()}>
         {prompt?.kind === "text" ? <PromptField studio={studio} control={prompt} /> : prompt && field(prompt)}
-        <StyleChips client={client} />
+        <StyleChooser studio={studio} />
+        {strength && (
+          <div class="how-far">
+            {field(strength)}
+            <TryStrengths studio={studio} />
+          </div>
+        )}
+        {folded("amount")}
+        <MoodChips client={client} />
         {controls.length > 0 && <PresetsRow studio={studio} />}
-        {primary.filter(({ name }) => name === "strength").map(field)}
-        {controls.length > 0 && <PreviewStrip studio={studio} />}
-        {primary.filter(({ name }) => name !== "strength").map(field)}
-        {automatic.length > 0 && (
-          <details>
-            <summary>{strings.panel.automatic}</summary>
+        {groups.filter((group) => group !== "amount").map(folded)}
+        {ungrouped.filter(({ isPrimary }) => isPrimary).map(field)}
+        {of(AUTOMATIC).length > 0 && (
+          <Fold view={view} name={AUTOMATIC} title={strings.panel.automatic}>
             <GovernorNote studio={studio} />
-            {automatic.map(field)}
-          </details>
+            {of(AUTOMATIC).map(field)}
+          </Fold>
         )}
         {more.length > 0 && (
-          <details>
-            <summary>{strings.panel.more}</summary>
+          <Fold view={view} name="more" title={strings.panel.more}>
             {more.map(field)}
-          </details>
+          </Fold>
         )}
       </form>
     </>

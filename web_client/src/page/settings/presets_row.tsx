@@ -2,10 +2,12 @@
 
 import { useRef } from "preact/hooks";
 import { strings } from "../../languages/strings";
-import { moved, type Preset, renamed } from "../../looks/presets";
+import { MAX_TRANSITION_S, transitionOf } from "../../looks/look";
+import { moved, type Preset, renamed, retimed } from "../../looks/presets";
 import type { Studio } from "../../studio/studio";
 import { IconButton } from "../widgets/icon_button";
 import { Icon } from "../widgets/icons";
+import { NumberOption } from "../widgets/number_option";
 
 const KEYS = 9;
 
@@ -52,6 +54,12 @@ function Row({ studio, preset, index }: { studio: Studio; preset: Preset; index:
         aria-label={words.nameOf(index + 1)}
         value={preset.name}
         onChange={(event) => set(renamed(looks.presets.value, index, event.currentTarget.value))}
+      />
+      <NumberOption
+        label={strings.show.fade}
+        value={transitionOf(preset.look) ?? 0}
+        max={MAX_TRANSITION_S}
+        change={(seconds) => set(retimed(looks.presets.value, index, seconds))}
       />
       <IconButton icon="up" label={words.up(preset.name)} press={() => set(moved(looks.presets.value, index, -1))} />
       <IconButton icon="pencil" label={words.overwrite(preset.name)} press={() => looks.overwrite(index)} />

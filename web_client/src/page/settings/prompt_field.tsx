@@ -77,7 +77,7 @@ function PromptText({ studio, control, value }: PromptProps & { value: Value | u
       id="field-prompt"
       aria-describedby="field-prompt-note"
       ref={ref}
-      rows={3}
+      rows={2}
       spellcheck={false}
       title={strings.prompt.recall}
       onBlur={onBlur}

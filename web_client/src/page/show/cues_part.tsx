@@ -1,13 +1,14 @@
 /** The list of cues, and the buttons that play it. */
 
 import { strings } from "../../languages/strings";
+import { MAX_TRANSITION_S } from "../../looks/look";
 import { promptFrom, promptText } from "../../params/styles";
 import type { Cue } from "../../vj/cues";
 import type { Show } from "../../vj/show";
 import { Check } from "../widgets/check";
 import { IconButton } from "../widgets/icon_button";
 import { Icon } from "../widgets/icons";
-import { NumberOption } from "./number_option";
+import { NumberOption } from "../widgets/number_option";
 
 export function CuesPart({ show }: { show: Show }) {
   const words = strings.show;
@@ -26,7 +27,7 @@ export function CuesPart({ show }: { show: Show }) {
               value={promptText(prompt)}
               onChange={(event) => change(index, { prompt: promptFrom(event.currentTarget.value) })}
             />
-            <NumberOption label={words.fade} value={fade_s} max={3600} change={(s) => change(index, { fade_s: s })} />
+            <NumberOption label={words.fade} value={fade_s} max={MAX_TRANSITION_S} change={(s) => change(index, { fade_s: s })} />
             <NumberOption label={words.hold} value={hold_s} max={3600} change={(s) => change(index, { hold_s: s })} />
             <IconButton icon="play" label={words.goToCue(index + 1)} press={() => show.play(index)} />
             <IconButton icon="up" label={words.cueUp(index + 1)} isOff={index === 0} press={() => show.moveCueUp(index)} />

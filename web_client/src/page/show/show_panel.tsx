@@ -1,12 +1,12 @@
 /** The controls of a show: tempo, cues, MIDI and sound. */
 
 import { strings } from "../../languages/strings";
-import { beatActions, type Show } from "../../vj/show";
+import { beatActions, MAX_FADE_BEATS, type Show } from "../../vj/show";
 import { Check } from "../widgets/check";
+import { NumberOption } from "../widgets/number_option";
 import { Select } from "../widgets/select";
 import { CuesPart } from "./cues_part";
 import { MidiPart, titleOf } from "./midi_part";
-import { NumberOption } from "./number_option";
 
 export function ShowPanel({ show }: { show: Show }) {
   return (
@@ -64,6 +64,14 @@ function TempoPart({ show }: { show: Show }) {
           max={64}
           change={(value) => {
             show.beatsPerAction.value = Math.round(value);
+          }}
+        />
+        <NumberOption
+          label={words.fadeBeats}
+          value={show.beatsPerFade.value}
+          max={MAX_FADE_BEATS}
+          change={(value) => {
+            show.beatsPerFade.value = value;
           }}
         />
       </div>

@@ -1,0 +1,1 @@
+"""How calm pictures are: flicker along a motion that is known, beside sharpness, so that blur can't win."""

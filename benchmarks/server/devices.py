@@ -1,0 +1,151 @@
+"""What several engines deliver beside one, and what is seen of it when one dies: by clients that send a frame when the
+last is answered.
+
+Must not know how sessions are put at engines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+from realtime.bench import report
+from realtime.bench.errors import BenchError
+from realtime.bench.measures import Measures
+from realtime.bench.pictures import photo_jpegs
+from realtime.bench.servers import READY_EVERY_S, READY_TIMEOUT_S, Process, serving
+from realtime.client import ClientError, connect
+
+from .. import console
+from ..comparison import Comparison
+from ..repeats import Numbers
+
+CLIENTS_EACH = 4
+"""Of an engine: more than one keep it busy while their pictures are on their way."""
+SIDE_PX = 128
+LIMIT = 0.975
+"""Of what as many single engines would deliver together."""
+
+
+def devices_bench(
+    model: str, devices: str, seconds: float, repetitions: int, *, warmup_s: float = 2.0, output: Path | None = None
+) -> Measures:
+    """Run a server with one engine, and one with all of them, in turns; then kill an engine.
+
+    Args:
+        model: as in `realtime serve`.
+        devices: as in `realtime serve`; the first is the one of the single engine.
+        seconds: of each run, after the warm-up.
+        repetitions: of each.
+        output: a file that gets the JSON object too.
+
+    Returns:
+        The JSON object.
+
+    Raises:
+        BenchError: a server did not start, or a connection failed.
+    """
+    names = devices.split(",")
+    comparison, clients, all_of_them = Comparison(repetitions), CLIENTS_EACH * len(names), f"{len(names)} engines"
+    runs = comparison.compare(
+        "delivered",
+        {
+            "1 engine": partial(_delivered, model, names[:1], clients, warmup_s, seconds),
+            all_of_them: partial(_delivered, model, names, clients, warmup_s, seconds),
+        },
+    )
+    killed = partial(_killed, model, names, clients, warmup_s, seconds)
+    comparison.compare("one is killed", {all_of_them: killed})
+    ratio = comparison.relate(f"{all_of_them} / 1 engine", runs[all_of_them], runs["1 engine"], "fps")
+    comparison.want(f"{all_of_them} / 1 engine: fps", ratio, LIMIT * len(names), at_least=True)
+    answer = report.header("devices") | {
+        "model": model,
+        "settings": {"devices": devices, "seconds": seconds, "repetitions": repetitions, "side_px": SIDE_PX},
+        "scenarios": comparison.measured,
+        "targets": {name: target.wire() for name, target in comparison.targets.items()},
+    }
+    console.show(answer)
+    report.put_out(answer, output)
+    return answer
+
+
+@contextmanager
+def _serving(model: str, names: Sequence[str]) -> Generator[Process]:
+    # One row a tick: what is measured is how much of the engines' time is used, not how many frames share a tick.
+    with serving(model, "--devices", ",".join(names), "--max-rows", "1", "--max-sessions", "64") as process:
+        end_s = time.monotonic() + READY_TIMEOUT_S
+        while process.ready_engines() < len(names):
+            if time.monotonic() > end_s:
+                raise BenchError(f"not all engines are ready after {READY_TIMEOUT_S:g} s: the server's output says why")
+            time.sleep(READY_EVERY_S)
+        yield process
+
+
+def _delivered(model: str, names: Sequence[str], clients: int, warmup_s: float, seconds: float) -> Numbers:
+    """How many pictures come in some time."""
+    with _serving(model, names) as process:
+        begin_s = time.monotonic() + warmup_s
+        arrived = asyncio.run(_drive(process, clients, begin_s + seconds))
+    counts = [sum(at_s >= begin_s for at_s in times) for times in arrived.values()]
+    return {"fps": round(sum(counts) / seconds, 2), "slowest_fps": round(min(counts) / seconds, 2)}
+
+
+def _killed(model: str, names: Sequence[str], clients: int, warmup_s: float, seconds: float) -> Numbers:
+    """The longest time without a picture, while an engine is killed, of the sessions there and of all others."""
+    moved: set[str] = set()
+
+    def kill(process: Process) -> None:
+        before = process.workers_of_sessions()
+        # The server forks its engines from a process that it keeps for that: they are its grandchildren.
+        engines = [engine for child in psutil.Process(process.pid).children() for engine in child.children()]
+        engines[0].kill()
+        while not moved and time.monotonic() < end_s:
+            moved.update(name for name, worker in process.workers_of_sessions().items() if worker != before[name])
+
+    with _serving(model, names) as process:
+        begin_s = time.monotonic() + warmup_s
+        end_s = begin_s + seconds
+        timer = threading.Timer(warmup_s + seconds / 2, kill, [process])
+        timer.start()
+        arrived = asyncio.run(_drive(process, clients, end_s))
+        timer.join()
+    gaps_ms = {name: _longest_gap_ms([at_s for at_s in times if at_s >= begin_s]) for name, times in arrived.items()}
+    return {
+        "moved_gap_ms": max((gap for name, gap in gaps_ms.items() if name in moved), default=0.0),
+        "others_gap_ms": max((gap for name, gap in gaps_ms.items() if name not in moved), default=0.0),
+    }
+
+
+def _longest_gap_ms(times: Sequence[float]) -> float:
+    return round(max((later - at_s for at_s, later in itertools.pairwise(times)), default=0.0) * 1000, 1)
+
+
+async def _drive(process: Process, clients: int, end_s: float) -> dict[str, list[float]]:
+    """Run clients until a time; when their pictures came, by their sessions' names."""
+    url, pictures = process.websocket_url, photo_jpegs(4, SIDE_PX, SIDE_PX)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(_client(url, pictures, end_s)) for _ in range(clients)]
+    except* (OSError, ClientError) as error:
+        raise BenchError(f"a connection failed: {error.exceptions[0]}") from error
+    return dict(task.result() for task in running)
+
+
+async def _client(url: str, pictures: Sequence[bytes], end_s: float) -> tuple[str, list[float]]:
+    times: list[float] = []
+    async with connect(url) as stream:
+        await stream.update(width=SIDE_PX, height=SIDE_PX, skip_unchanged=False)
+        for picture in itertools.cycle(pictures):
+            if time.monotonic() >= end_s:
+                break
+            await stream.restyle(picture)
+            times.append(time.monotonic())
+        return stream.session, times

@@ -1,0 +1,156 @@
+"""Pictures that are decoded in processes of their own: a few processes, one of which has one picture at a time.
+
+Must not know sessions but by their names. Implements `media.pipeline.Decoding`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from functools import partial
+from typing import NamedTuple
+
+from ..config import Config, DecoderProcess
+from ..errors import FrameError
+from ..frame import Format, Frame
+from ..media import codec
+from ..media.pipeline import HEAVY_NS
+from ..pixels import Pixels
+from ..references import REFERENCE_SIDE_PX
+from .child import DecoderLimits, Serve
+from .penalties import Penalties
+from .room import Room, Shape
+from .worker import DecoderWorker, WorkerDied
+
+_log = logging.getLogger(__name__)
+
+LIGHT_S, HEAVY_S = 3.0, 10.0
+"""Time for a picture that is expected to take up to `HEAVY_NS`, for which others may wait, and for another one. What
+spins ends by `CPU_S`; a decoder that is only late, on a busy machine, is not to be taken for one that hangs."""
+CPU_S = 3
+MEMORY_BYTES, MEMORY_BYTES_PER_PIXEL = 256 * 2**20, 32
+"""Of address space: threads' stacks and allocators' arenas, and for each pixel of the largest picture."""
+LEAST_BYTES = 2 * 2**20
+"""Of the largest file, whatever a frame may have: pictures for prompts have up to so many."""
+
+FORMATS = {
+    DecoderProcess.OFF: frozenset[Format](),
+    DecoderProcess.MOST: frozenset({Format.PNG, Format.WEBP}),
+    DecoderProcess.ALL: frozenset({Format.PNG, Format.WEBP, Format.JPEG}),
+}
+
+
+class PictureAsk(NamedTuple):
+    """A file of so many bytes is in the room: see `codec.decode_with_alpha`."""
+
+    length: int
+    declared: Format
+    width: int
+    height: int
+    max_pixels: int
+
+
+def make() -> Serve:
+    """See `Make`."""
+    return decode_picture
+
+
+def decode_picture(ask: PictureAsk, room: Room) -> tuple[Shape, ...]:
+    """The shapes of the picture, and of its opacity where it has one, which are in the room then."""
+    data = room.read(ask.length)
+    picture, alpha = codec.decode_with_alpha(data, ask.declared, ask.width, ask.height, ask.max_pixels)
+    return room.put([picture] if alpha is None else [picture, alpha])
+
+
+class PictureDecoders:
+    """Decodes pictures of some formats elsewhere, and all others here. Any thread.
+
+    Args:
+        config: says which, and how large they may be.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._formats = FORMATS[config.decoder_process]
+        self._max_bytes = max(config.max_message_bytes, LEAST_BYTES)
+        # A file goes in; RGB and opacity come out.
+        room_bytes = max(self._max_bytes, *(4 * pixels for pixels in (config.max_output_pixels, REFERENCE_SIDE_PX**2)))
+        limits = DecoderLimits(MEMORY_BYTES + MEMORY_BYTES_PER_PIXEL * config.max_pixels, CPU_S)
+        self._start = partial(DecoderWorker, make, room_bytes, limits)
+        self._penalties = Penalties()
+        self._lock = threading.Lock()
+        self._free: list[DecoderWorker] = []
+        self._busy: set[DecoderWorker] = set()
+        self._is_closed = False
+        self._own = threading.local()
+
+    @property
+    def pids(self) -> list[int]:
+        """Ids of the processes."""
+        with self._lock:
+            return [worker.pid for worker in (*self._free, *self._busy)]
+
+    def begin(self) -> None:
+        """Start the first process, so that the first picture need not wait for it: it takes a second, in a thread."""
+        if self._formats:
+            threading.Thread(target=lambda: self._put_back(self._take()), name="decoders", daemon=True).start()
+
+    def decode(
+        self, frame: Frame, width: int, height: int, max_pixels: int, session: str
+    ) -> tuple[Pixels, Pixels | None]:
+        """See `Decoding`."""
+        data = frame.data
+        if frame.format not in self._formats or not isinstance(data, bytes | memoryview):
+            return codec.decode_with_alpha(data, frame.format, width, height, max_pixels)
+        codec.inspect(data, frame.format, max_pixels)
+        if len(data) > self._max_bytes:
+            raise FrameError(f"the picture has more than {self._max_bytes} bytes: send a smaller one")
+        self._penalties.check(session)
+        within_s = HEAVY_S if codec.decoding_ns(data, frame.format) > HEAVY_NS else LIGHT_S
+        worker = self._take()
+        try:
+            shapes = worker.ask(PictureAsk(len(data), frame.format, width, height, max_pixels), within_s, data)
+            found = worker.room.take(shapes)
+        except WorkerDied as death:
+            _log.warning("%s: a decoder died of a picture: %s", session, death)
+            raise self._penalties.died(session, str(death)) from None
+        finally:
+            self._own.spent_ns = self.spent_ns() + worker.cpu_ns
+            self._put_back(worker)
+        return found[0], found[1] if len(found) > 1 else None
+
+    def spent_ns(self) -> int:
+        """See `Decoding`."""
+        return getattr(self._own, "spent_ns", 0)
+
+    def close(self) -> None:
+        """End all processes."""
+        with self._lock:
+            self._is_closed = True
+            workers = (*self._free, *self._busy)
+            self._free.clear()
+        for worker in workers:
+            worker.close()
+
+    def _take(self) -> DecoderWorker:
+        """A process that is free, else a new one: there are as many as threads that ask at once."""
+        while True:
+            with self._lock:
+                worker = self._free.pop() if self._free else None
+            if worker is None:
+                worker = self._start()
+            if worker.is_alive:
+                break
+            worker.close()  # somebody has killed it, while it had nothing to do
+        with self._lock:
+            self._busy.add(worker)
+        return worker
+
+    def _put_back(self, worker: DecoderWorker) -> None:
+        with self._lock:
+            self._busy.discard(worker)
+            is_kept = not self._is_closed
+        if is_kept and worker.is_alive:
+            with self._lock:
+                self._free.append(worker)
+        else:
+            worker.close()

@@ -1,0 +1,1 @@
+"""The matte: where the person is in a picture."""

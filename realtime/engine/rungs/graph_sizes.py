@@ -1,0 +1,93 @@
+"""Which picture sizes have CUDA graphs, and which of their batches: those that are in use and fit into memory.
+
+Must not know how a graph is made.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+SIZES_KEPT = 16
+"""Largest number of picture sizes that have graphs: the pool is shared, so a further one takes tens of MB."""
+SIZES_KNOWN = 256
+"""Sizes of which it is known how often they were called."""
+IDLE_S = 10.0
+"""A size that was not called for so long gives its place to another."""
+
+Key = TypeVar("Key", bound=Hashable)
+Graph = TypeVar("Graph")
+
+
+@dataclass(slots=True, eq=False)
+class Size(Generic[Key, Graph]):
+    """One picture size.
+
+    Attributes:
+        graphs: by what they can run.
+        calls: number of calls without a graph, by the same key.
+        is_expected: whether it was announced.
+        refused_from: batches of so many places and more get no graphs; None: all may.
+        called_s: when it was called last.
+    """
+
+    graphs: dict[Key, Graph] = field(default_factory=dict)
+    calls: Counter[Key] = field(default_factory=Counter)
+    is_expected: bool = False
+    refused_from: int | None = None
+    called_s: float = 0.0
+
+    def refuses(self, places: int) -> bool:
+        """Whether a batch of so many places gets no graph."""
+        return self.refused_from is not None and places >= self.refused_from
+
+
+class Sizes(Generic[Key, Graph]):
+    """All sizes. Those with graphs are at most `SIZES_KEPT`; a newcomer waits until one of them is idle.
+
+    Args:
+        on_drop: called before a size's graphs are dropped.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, on_drop: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._on_drop = on_drop
+        self._clock = clock
+        self._sizes: OrderedDict[tuple[int, int], Size[Key, Graph]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._with_graphs)
+
+    def called(self, width: int, height: int) -> Size[Key, Graph]:
+        """The size of a call, or of one that is announced."""
+        size = self._sizes.setdefault((width, height), Size())
+        self._sizes.move_to_end((width, height))
+        size.called_s = self._clock()
+        if len(self._sizes) > SIZES_KNOWN:
+            oldest = next(place for place, other in self._sizes.items() if not other.graphs)
+            del self._sizes[oldest]
+        return size
+
+    def has_room_for(self, size: Size[Key, Graph]) -> bool:
+        """Whether a size may have graphs: it has some, there is room, or one that is idle has made room."""
+        with_graphs = self._with_graphs
+        if size.graphs or len(with_graphs) < SIZES_KEPT:
+            return True
+        oldest = with_graphs[0]
+        if size.called_s - oldest.called_s < IDLE_S:
+            return False
+        self._on_drop()
+        oldest.graphs.clear()
+        return True
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._sizes.clear()
+
+    @property
+    def _with_graphs(self) -> list[Size[Key, Graph]]:
+        """Those with graphs, the least recently called first."""
+        return [size for size in self._sizes.values() if size.graphs]

@@ -1,0 +1,182 @@
+"""What the server's side knows of an engine's process: what it has said, what it still owes, and why it ended.
+
+Must not know rows, or how a process is started.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from ..engine import EngineInfo, Progress
+from ..engine.hearing import Heard
+from ..errors import ConfigError, EngineError, ModelError
+from ..params import Params
+from .messages import Answer, Ask, Beat, Broke, Launch, Loaded, LoadOrder, LoadStage, Said, Ticked, ToChild, ToParent
+from .patience import Leeway, Limits, code_of
+from .pending import ProcessPending
+from .process import ChildProcess
+from .slots import Slots
+
+HEAR_S = 5.0
+"""How long to wait for the answer how prompts are heard."""
+PASSED_ON = {kind.__name__: kind for kind in (ConfigError, EngineError, ModelError)}
+"""Errors that are raised as the process raised them; of all others an `EngineError` tells the text."""
+
+
+class Dialogue:
+    """A process with an engine, and all that it has said. Any thread; `Owner`'s methods are its reader's.
+
+    Args:
+        order: what the process loads.
+        slots: shared with it.
+        progress: called with the stages of loading, by the reader.
+        limits: of patience.
+
+    Attributes:
+        child: the process.
+        info: the engine's, as the process said last; only once it is `loaded`.
+    """
+
+    info: EngineInfo
+
+    def __init__(self, order: LoadOrder, slots: Slots, progress: Progress, limits: Limits) -> None:
+        self._progress = progress
+        self._limits = limits
+        self._lock = threading.Lock()  # around `_failure`, and what it ends
+        self._failure: Exception | None = None
+        self._loaded: Future[Loaded] = Future()
+        self._due: deque[ProcessPending] = deque()
+        self._asked: dict[int, Future[Heard | None]] = {}
+        self._numbers = itertools.count()
+        self._signs = 0
+        self._is_closing = False
+        self._broke: Broke | None = None
+        self._on_broken: Callable[[], None] = lambda: None
+        self.child = ChildProcess(order, slots, self)
+
+    def loaded(self) -> Loaded:
+        """What was loaded; waits for it.
+
+        Raises:
+            ModelError, ConfigError: see `load_engine`.
+            EngineError: the process has ended, or says nothing.
+        """
+        return self._loaded.result()
+
+    def when_broken(self, call: Callable[[], None]) -> None:
+        """See `Engine`."""
+        with self._lock:
+            self._on_broken = call
+            is_broken = self._failure is not None
+        if is_broken:
+            call()
+
+    def launch(self, message: Launch, pending: ProcessPending) -> None:
+        """Have a tick run.
+
+        Raises:
+            EngineError: the engine is broken.
+        """
+        with self._lock:
+            self._check()
+            self._due.append(pending)
+        self.child.send(message)
+
+    def ask(self, params: Params) -> Heard:
+        """Ask how prompts are heard.
+
+        Raises:
+            EngineError: there is no answer.
+        """
+        number, answer = next(self._numbers), Future[Heard | None]()
+        with self._lock:
+            self._check()
+            self._asked[number] = answer
+        self.child.send(Ask(number, params))
+        try:
+            heard = answer.result(HEAR_S)
+        except TimeoutError:
+            heard = None
+        finally:
+            self._asked.pop(number, None)
+        if heard is None:
+            raise EngineError("the engine's process does not say how prompts are heard")
+        return heard
+
+    def tell(self, message: ToChild) -> None:
+        """Send what has no answer."""
+        self.child.send(message)
+
+    def close(self, message: ToChild) -> None:
+        """Send the last message, and end the process, by force where it does not end by itself."""
+        self._is_closing = True
+        self.child.send(message)
+        self.child.close(self._limits.closing_s)
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    # -- `Owner`'s --------------------------------------------------------------------------------------------------
+
+    def hear(self, message: ToParent) -> None:
+        """A message has come."""
+        match message:
+            case Ticked():
+                self._due.popleft().end(message)
+            case Beat(info):
+                if info is not None:
+                    self._hear_info(info)
+            case LoadStage(name, percent):
+                self._progress(name, percent)
+            case Loaded(info):
+                self.info = info
+                self._loaded.set_result(message)
+            case Answer(number, heard):
+                if (answer := self._asked.get(number)) is not None:
+                    answer.set_result(heard)
+            case Said(logger, level, text):
+                logging.getLogger(logger).log(level, "%s", text)
+            case Broke():
+                self._broke = message
+        if isinstance(message, Ticked) or not self._loaded.done():
+            self._signs += 1
+
+    def _hear_info(self, info: EngineInfo) -> None:
+        """The engine has changed. Where other code runs ticks from now on, those under way may be the first by it."""
+        if code_of(info.rung) != code_of(self.info.rung):
+            for pending in self._due:
+                pending.leeway = pending.leeway.at_least(self._limits.climbing_s)
+        self.info = info
+
+    def leeway(self) -> Leeway | None:
+        """How long the process may be silent now: an engine that is loaded and has nothing to do may be for ever."""
+        if not self._loaded.done():
+            return Leeway(self._limits.loading_s, self._limits.loading_s)
+        return self._due[0].leeway if self._due else None
+
+    def signs(self) -> int:
+        """The number of signs of life so far: answers of ticks, and before it is loaded whatever it says."""
+        return self._signs
+
+    def ended(self, how: str, *, blames_frames: bool) -> None:
+        """The process has ended."""
+        failure: Exception = EngineError(how, blames_frames=blames_frames, blames_engine=blames_frames)
+        if self._broke is not None:
+            failure = PASSED_ON.get(self._broke.error, EngineError)(self._broke.message)
+        with self._lock:
+            self._failure = failure
+            call = self._on_broken
+        for pending in self._due:
+            pending.end(failure)
+        for answer in tuple(self._asked.values()):
+            answer.set_exception(failure)
+        if not self._loaded.done():
+            self._loaded.set_exception(failure)
+        if not self._is_closing:
+            call()

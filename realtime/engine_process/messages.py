@@ -1,0 +1,179 @@
+"""What crosses between the server's process and the engine's: plain values, pickled into a pipe.
+
+Must not know tensors, sessions or how a process is started. Pictures don't cross: they lie in `Slots`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..config import EngineConfig
+from ..engine import Engine, EngineInfo, Progress, RowCost
+from ..engine.hearing import Heard
+from ..params import Params
+from .recent import Crossing
+
+if TYPE_CHECKING:
+    from ..pixels import Pixels
+
+LoadEngine = Callable[[EngineConfig, Progress], Engine]
+"""Loads an engine in the child: a function of a module's top level, which is pickled by its name."""
+
+
+class LoadOrder(NamedTuple):
+    """What the child is to load.
+
+    Attributes:
+        log_level: of the records that it passes on.
+    """
+
+    config: EngineConfig
+    load: LoadEngine
+    log_level: int
+
+
+# -- to the child ---------------------------------------------------------------------------------------------------
+
+
+class Entrant(NamedTuple):
+    """A job as it is admitted; its picture is in its slot, where its result's will be.
+
+    Attributes:
+        shape: height and width.
+        has_original: whether its original is there too.
+        references: see `Order` and `Recent`.
+    """
+
+    slot: int
+    shape: tuple[int, int]
+    has_original: bool
+    params: Params
+    session: str
+    references: Crossing
+
+
+class Launch(NamedTuple):
+    """Run a tick.
+
+    Attributes:
+        leaving: slots of the jobs whose outcomes are to be in its answer, in the order of admission.
+    """
+
+    entrants: tuple[Entrant, ...]
+    leaving: tuple[int, ...]
+
+
+class Ask(NamedTuple):
+    """How are the prompts of these params heard?"""
+
+    number: int
+    params: Params
+
+
+class Forget(NamedTuple):
+    """See `Engine.forget`."""
+
+    session: str
+
+
+class Close(NamedTuple):
+    """Close the engine and end."""
+
+
+ToChild = Launch | Ask | Forget | Close
+
+
+# -- to the parent --------------------------------------------------------------------------------------------------
+
+
+class LoadStage(NamedTuple):
+    """A stage of loading."""
+
+    name: str
+    percent: float | None
+
+
+class Loaded(NamedTuple):
+    """The engine is ready.
+
+    Attributes:
+        cost: see `Engine.cost`.
+    """
+
+    info: EngineInfo
+    max_rows: int
+    cost: Callable[[Params], RowCost]
+
+
+class Beat(NamedTuple):
+    """A sign of life.
+
+    Attributes:
+        info: the engine's, where it has changed since it was told last.
+    """
+
+    info: EngineInfo | None
+
+
+class Made(NamedTuple):
+    """A picture that was made; it lies in its job's slot.
+
+    Attributes:
+        marks: when it left which stage of `Stamps`, in monotonic nanoseconds.
+        is_input: whether it is the job's own picture, so that the slot holds nothing new.
+        mask: see `Result.mask`.
+    """
+
+    marks: Mapping[str, int]
+    is_input: bool
+    mask: Pixels | None
+
+
+class Refused(NamedTuple):
+    """A job that gets no picture: a `FrameError`."""
+
+    message: str
+    code: str
+
+
+class Ticked(NamedTuple):
+    """A tick has ended; they are answered in the order in which they were launched.
+
+    Attributes:
+        outcomes: as `Launch.leaving`.
+        preparing_ns: of each of `Launch.entrants`. See `Pending.preparing_ns`.
+    """
+
+    outcomes: tuple[Made | Refused, ...]
+    finished_ns: int
+    preparing_ns: tuple[int, ...]
+
+
+class Answer(NamedTuple):
+    """The answer to `Ask`; None where the engine can't say, and the log says why."""
+
+    number: int
+    heard: Heard | None
+
+
+class Said(NamedTuple):
+    """A record of the child's log."""
+
+    logger: str
+    level: int
+    text: str
+
+
+class Broke(NamedTuple):
+    """The engine has raised, or can't be loaded: the child ends.
+
+    Attributes:
+        error: the name of a class of `errors` where it is one of them, else empty.
+    """
+
+    error: str
+    message: str
+
+
+ToParent = LoadStage | Loaded | Beat | Ticked | Answer | Said | Broke

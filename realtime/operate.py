@@ -1,0 +1,114 @@
+"""`realtime workers`: shows the engines of a server that runs, takes one out of service, and back.
+
+Must not know the server: it asks over HTTP, as any program may.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import parse_qs, urlsplit
+
+import typer
+
+from .errors import AccessError, ClientError, UnreachableError
+
+app = typer.Typer(help="The engines of a server that runs.", no_args_is_help=True)
+
+ANSWER_S = 120.0
+"""How long an answer may take: an engine that is drained has ticks to end, or is seen to hang first."""
+
+Url = Annotated[str, typer.Option(help="The server's address, as it printed it.")]
+Token = Annotated[str | None, typer.Option(envvar="REALTIME_TOKEN", help="Its token, unless the address has it.")]
+Trust = Annotated[Path | None, typer.Option(help="File of its certificate, where no authority knows that.")]
+Number = Annotated[int, typer.Argument(min=0, help="Of the engine, as `list` shows it.")]
+HERE = "http://127.0.0.1:8777"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A server that is asked.
+
+    Attributes:
+        url: its address; may have a path, and the token in its query.
+        token: instead of that one.
+        trust: file of its own certificate.
+    """
+
+    url: str
+    token: str | None = None
+    trust: Path | None = None
+
+    def ask(self, method: str, path: str) -> dict[str, Any]:
+        """The JSON object that it answers with.
+
+        Raises:
+            AccessError: the token is missing, or a wrong one.
+            UnreachableError: no server answers there.
+            ClientError: it refuses, and says why; or the certificate's file is none.
+        """
+        parts = urlsplit(self.url)
+        token = self.token or parse_qs(parts.query).get("token", [""])[0]
+        address = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}{path}"
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        try:
+            request = urllib.request.Request(address, method=method, headers=headers)
+            with urllib.request.urlopen(request, timeout=ANSWER_S, context=self._tls()) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            detail = _detail(error)
+            raise (AccessError if error.code in (401, 403) else ClientError)(detail) from None
+        except (OSError, ValueError) as error:
+            reason = error.reason if isinstance(error, urllib.error.URLError) else error
+            why = getattr(reason, "strerror", None) or reason
+            raise UnreachableError(f"no server answers at {self.url.partition('?')[0]}: check --url ({why})") from None
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if self.trust is None:
+            return None
+        try:
+            return ssl.create_default_context(cafile=self.trust)
+        except OSError as error:
+            raise ClientError(f"{self.trust} is no certificate: check --trust ({error.strerror})") from None
+
+
+def _detail(error: urllib.error.HTTPError) -> str:
+    """What a server says that refuses."""
+    try:
+        return str(json.load(error)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"the server answered {error.code}: is it one of this version?"
+
+
+@app.command("list")
+def list_workers(url: Url = HERE, token: Token = None, trust: Trust = None) -> None:
+    """Its engines: device, state, sessions, and how many pictures a second each session there could have."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("worker", "device", "state", "sessions", "capacity fps", "rung, or why not")
+    for one in Asked(url, token, trust).ask("GET", "/api/workers")["workers"]:
+        numbers = [str(one["sessions"]), f"{one['capacity_fps']:g}"]
+        table.add_row(str(one["worker"]), one["device"], one["state"], *numbers, one["reason"] or one["rung"] or "")
+    Console().print(table)
+
+
+@app.command("drain")
+def drain_worker(number: Number, url: Url = HERE, token: Token = None, trust: Trust = None) -> None:
+    """Take an engine out of service: its sessions go on at others, without a frame lost, and then it is closed."""
+    _say(Asked(url, token, trust).ask("POST", f"/api/workers/{number}/drain"))
+
+
+@app.command("start")
+def start_worker(number: Number, url: Url = HERE, token: Token = None, trust: Trust = None) -> None:
+    """Load an engine that was drained, or has failed."""
+    _say(Asked(url, token, trust).ask("POST", f"/api/workers/{number}/start"))
+
+
+def _say(worker: dict[str, Any]) -> None:
+    typer.echo(f"worker {worker['worker']} on {worker['device']}: {worker['state']}")

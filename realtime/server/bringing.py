@@ -1,0 +1,96 @@
+"""Takes pictures that are no frames, for prompts to name.
+
+Must not know how they come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+from ..errors import FrameError
+from ..frame import Format, Frame
+from ..media import codec
+from ..media.pipeline import Decoding
+from ..pixels import Pixels
+from ..references import REFERENCE_SIDE_PX
+from .service import Service
+
+PICTURE_MAX_BYTES = 2 * 1024 * 1024
+
+
+class KeptPicture(NamedTuple):
+    """A picture that was taken.
+
+    Attributes:
+        id: by which prompts name it.
+        width, height: as it is kept, in pixels.
+    """
+
+    id: str
+    width: int
+    height: int
+
+
+class NotTaken(Exception):
+    """A picture is not taken; the message is for people.
+
+    Attributes:
+        status: of HTTP.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def check_heard(service: Service) -> None:
+    """Check whether pictures are of use. Raises NotTaken."""
+    running = service.running
+    if running is None:
+        raise NotTaken(503, "the model is not loaded yet: try again")
+    if not running.info.hears_pictures:
+        raise NotTaken(409, f"{running.info.model} hears words, and no pictures: take another --model")
+
+
+async def bring(service: Service, data: bytes | memoryview, sender: str) -> KeptPicture:
+    """Decode a picture, behind those that came before it, and keep it.
+
+    Args:
+        sender: the session, or the address, that it comes from.
+
+    Raises:
+        NotTaken: pictures are of no use, it is none or too large, or there is no room.
+    """
+    check_heard(service)
+    if len(data) > PICTURE_MAX_BYTES:
+        raise NotTaken(413, f"a picture for prompts may have {PICTURE_MAX_BYTES} bytes: make it smaller")
+    try:
+        async with service.opening:
+            return await asyncio.to_thread(_keep, service, data, sender)
+    except FrameError as error:
+        raise NotTaken(422, str(error)) from None
+
+
+def _keep(service: Service, data: bytes | memoryview, sender: str) -> KeptPicture:
+    """Decode and keep a picture: both, as its id takes a millisecond that the event loop has not. See `bring`."""
+    picture = opened(data, service.config.max_pixels, service.decoders, sender)
+    if (reference := service.references.add(picture)) is None:
+        raise NotTaken(507, "all pictures that are kept here are in use: take one out of a prompt first")
+    height, width, _ = picture.shape
+    return KeptPicture(reference, width, height)
+
+
+def opened(data: bytes | memoryview, max_pixels: int, decoding: Decoding, sender: str) -> Pixels:
+    """A picture as it is kept: no side above `REFERENCE_SIDE_PX`, otherwise as it is.
+
+    Raises:
+        FrameError: it can't be read, or is too large.
+    """
+    kind = Format.sniff(data)
+    if kind is Format.NONE:
+        raise FrameError("this is no picture that this server reads: send a JPEG, PNG or WebP")
+    width, height = codec.shown_size(data, kind, max_pixels)
+    scale = min(1.0, REFERENCE_SIDE_PX / max(width, height))
+    across, down = (max(1, round(side * scale)) for side in (width, height))
+    return decoding.decode(Frame(0, kind, data, 0, 0), across, down, max_pixels, sender)[0]

@@ -1,0 +1,284 @@
+"""The workers of a server, one a device, and which session is at which.
+
+A session is put where it gets the most, stays there, and moves only when the engine there breaks or is drained. It
+takes nothing with it but itself: an engine keeps nothing of it that outlives a frame. Must not know connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+
+from ..config import Config
+from ..engine.devices import by_device
+from ..engine.load import load_engine
+from ..media.pipeline import Decoding, Pipeline
+from ..params import Params
+from ..scheduling.interim import Interim
+from ..scheduling.suspects import Suspects
+from ..session import Session
+from .engine_host import BACK_OFF_S, Away, Changes, EngineHost, Load, Stage, State
+from .life import Life
+from .worker import Worker, first_back, state_of
+
+
+class NotNow(Exception):
+    """A worker can't be drained or started at the moment; says why."""
+
+
+class Placement:
+    """All workers together: for connections one engine host, for the lobby whoever serves sessions. Event loop only,
+    but for `life`.
+
+    While no worker is ready, an `Interim` serves the sessions. A server of one engine has one worker.
+
+    Args:
+        config: of the server; its `devices` say how many workers there are.
+        load: makes each worker's engine, on a thread of the worker.
+        on_tick: see `Scheduler`; called by each worker's thread.
+        on_change: called at each change of a worker's state, before sessions are placed by it.
+        on_away: called with each session that no engine serves, or one does again (`Session.is_away`).
+        back_off_s, decoding: see `EngineHost`.
+
+    Attributes:
+        workers: by their numbers.
+        ended: set when `state` is STOPPED or FAILED.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        load: Load = load_engine,
+        on_tick: Callable[[float, int], None] = lambda seconds, jobs: None,
+        on_change: Callable[[], None] = lambda: None,
+        on_away: Callable[[Session], None] = lambda session: None,
+        back_off_s: Sequence[float] = BACK_OFF_S,
+        decoding: Decoding | None = None,
+    ) -> None:
+        self.ended = asyncio.Event()
+        self._load = load
+        self._on_tick = on_tick
+        self._on_change = on_change
+        self._on_away = on_away
+        self._back_off_s = back_off_s
+        self._decoding = decoding
+        self._configs = by_device(config)
+        self._suspects = Suspects()  # one for all: what breaks an engine does not break each in turn
+        self._changes = Changes()
+        self._final: State | None = None
+        self._away: Away | None = None
+        self._interim: Interim | None = None
+        self._places: dict[Session, Worker | None] = {}  # None: at no worker
+        self.workers = tuple(
+            Worker(number, one.devices or one.device.value, self._host(number))
+            for number, one in enumerate(self._configs)
+        )
+
+    def _host(self, number: int) -> EngineHost:
+        config = self._configs[number]
+        return EngineHost(
+            config,
+            self._load,
+            self._on_tick,
+            lambda life: self._on_life(self.workers[number]),
+            self._back_off_s,
+            self._suspects,
+            self._changes,
+            f"engine {number}, {config.devices}" if len(self._configs) > 1 else "",
+            self._decoding,
+        )
+
+    # -- as one engine host ---------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start all workers. Called on the event loop that is to be told of changes."""
+        self._loop = asyncio.get_running_loop()
+        for worker in self.workers:
+            worker.host.start()
+
+    async def stop(self) -> None:
+        """See `EngineHost.stop`, of all workers at once."""
+        self._end(State.STOPPED)
+        await asyncio.gather(*(worker.host.stop() for worker in self.workers))
+
+    @property
+    def state(self) -> State:
+        """READY while sessions can be put at one worker at least; else the state of the one that is nearest to that."""
+        return self._final or state_of(self.workers)
+
+    @property
+    def stage(self) -> Stage:
+        """The stage of loading of a worker on which `state` depends."""
+        if (back := first_back(self.workers)) is not None:
+            return back[0].host.stage
+        state = state_of(self.workers)
+        return next((one.host for one in self.workers if one.host.state is state), self.workers[0].host).stage
+
+    @property
+    def away(self) -> Away | None:
+        """Why no worker is ready, once one was, and for how long: of the one that should be back first."""
+        return self._away
+
+    @property
+    def error(self) -> BaseException | None:
+        """What made `state` FAILED; None otherwise."""
+        errors = (worker.host.error for worker in self.workers if self.state is State.FAILED)
+        return next((error for error in errors if error is not None), None)
+
+    @property
+    def changed(self) -> asyncio.Event:
+        """An event for the next change of `state`, `stage` or `workers`; see `Changes.next`."""
+        return self._changes.next
+
+    @property
+    def life(self) -> Life | None:
+        """The first of the engines that sessions may be put at; None unless `state` is READY. Any thread."""
+        return next((life for _, life in self._open()), None)
+
+    # -- where sessions are ---------------------------------------------------------------------------------------
+
+    def worker_of(self, session: Session) -> Worker | None:
+        """The worker that a session is at; None while no engine serves it."""
+        return self._places.get(session)
+
+    def sessions_at(self, worker: Worker) -> list[Session]:
+        """The sessions at a worker, with those kept for resuming."""
+        return [session for session, place in self._places.items() if place is worker]
+
+    def rate_with(self, newcomers: Sequence[Params]) -> float:
+        """Pictures a second that every one of so many newcomers could have, and those beside whom they were put; 0
+        without an engine. See `Scheduler.rate_with`.
+        """
+        there = {worker: (life.scheduler, list[Params]()) for worker, life in self._open()}
+        for params in newcomers if there else ():
+            best = max(there.values(), key=lambda each: each[0].rate_with([*each[1], params]))
+            best[1].append(params)
+        return min((scheduler.rate_with(joined) for scheduler, joined in there.values() if joined), default=0.0)
+
+    def add(self, session: Session) -> None:
+        """See `Serving`: put the session at the worker where it gets the most."""
+        self._places[session] = None
+        if self.ended.is_set():
+            return
+        if (best := self._best(session)) is None:
+            self._interim = self._interim or Interim(Pipeline(self._configs[0].max_pixels, decoding=self._decoding))
+            session.set_away(True)
+            self._interim.add(session)
+            return
+        self._places[session], life = best
+        if session.is_away:
+            session.set_away(False)
+        life.scheduler.add(session)
+
+    def remove(self, session: Session) -> None:
+        """See `Serving`."""
+        worker = self._places.pop(session, None)
+        if worker is None:
+            if self._interim is not None:
+                self._interim.remove(session)
+            return
+        if worker.host.life is not None:
+            worker.host.life.scheduler.remove(session)
+        if worker.is_drained:
+            self._changes.tell()
+
+    def _open(self) -> list[tuple[Worker, Life]]:
+        """The workers that sessions may be put at."""
+        return [(worker, life) for worker in self.workers if (life := worker.open_life) is not None]
+
+    def _best(self, session: Session) -> tuple[Worker, Life] | None:
+        """Where a session would get the most, and of two alike where fewer are; None where no engine is ready."""
+
+        def gain(place: tuple[Worker, Life]) -> tuple[float, int]:
+            worker, life = place
+            return life.scheduler.rate_with([session.params]), -len(self.sessions_at(worker))
+
+        return max(self._open(), key=gain, default=None)
+
+    # -- changes --------------------------------------------------------------------------------------------------
+
+    def _on_life(self, worker: Worker) -> None:
+        """A worker's engine is ready, away, or gone."""
+        self._on_change()
+        if self.ended.is_set():
+            return
+        if (state := state_of(self.workers)) in (State.FAILED, State.STOPPED):
+            self._end(state)
+            return
+        back = first_back(self.workers)
+        self._away = None if self.life is not None else back[1] if back is not None else self._away
+        if worker.host.life is None:
+            self._places |= dict.fromkeys(self.sessions_at(worker))
+        if self.life is not None and self._interim is not None:
+            self._interim.stop()
+            self._interim = None
+        for session in [session for session, place in self._places.items() if place is None]:
+            self._replace(session)
+
+    def _replace(self, session: Session) -> None:
+        """Put a session that is at no worker at one, and tell it if it has to wait for that, or had to."""
+        was_away = session.is_away
+        if not (was_away and self.life is None):
+            self.add(session)
+        if was_away or session.is_away:
+            self._on_away(session)
+
+    def _end(self, state: State) -> None:
+        """Go to a final state, unless there is one; viewers are rung to see it."""
+        if self._final is not None:
+            return
+        self._final = state
+        self.ended.set()
+        if self._interim is not None:
+            self._interim.stop()
+        for session in self._places:
+            session.ring_viewers()
+        self._changes.tell()
+
+    async def drain(self, worker: Worker) -> None:
+        """Have the sessions at a worker go on at others, each behind its frames that are under way; then close the
+        engine. Returns when that is done.
+
+        Raises:
+            NotNow: no other worker is ready.
+        """
+        if not any(other is not worker for other, _ in self._open()):
+            raise NotNow("no other engine is ready, at which its sessions could go on: start one first")
+        worker.is_drained = True
+        for session in self.sessions_at(worker):
+            self._let_go(session, worker)
+        self._changes.tell()
+        while self.sessions_at(worker) and not self.ended.is_set():
+            await self.changed.wait()
+        await worker.host.stop()
+        while not worker.host.is_closed and not self.ended.is_set():
+            await self.changed.wait()
+
+    def _let_go(self, session: Session, worker: Worker) -> None:
+        def has_left() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the server has ended
+                self._loop.call_soon_threadsafe(self._take_over, session, worker)
+
+        if worker.host.life is not None:
+            worker.host.life.scheduler.remove(session, has_left)
+
+    def _take_over(self, session: Session, worker: Worker) -> None:
+        """A session has left a worker that is drained, if it is not over by now."""
+        if self._places.get(session) is worker:
+            self._places[session] = None
+            self._replace(session)
+            self._changes.tell()
+
+    def start_again(self, worker: Worker) -> None:
+        """Load the engine of a worker that is drained, or could not be loaded.
+
+        Raises:
+            NotNow: it is neither.
+        """
+        if self.ended.is_set() or not worker.host.is_closed:
+            raise NotNow(f"this engine is {worker.state}: only one that is drained or has failed can be started")
+        worker.host = self._host(worker.number)
+        worker.is_drained = False
+        worker.host.start()
+        self._changes.tell()

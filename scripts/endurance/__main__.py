@@ -1,0 +1,78 @@
+"""The command line: `python -m scripts.endurance chaos` or `soak`, in the root of a checkout."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from .chaos import KINDS, ChaosPlan, chaos
+from .report import Report
+from .soak import SoakPlan, soak
+
+FPS = (15.0, 0.0)
+"""Of chaos and of soak."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one of the two; returns 1 where something was found."""
+    options = parser().parse_args(arguments)
+    report: Report = asyncio.run(options.run(options))
+    report.show()
+    if options.plot is not None:
+        options.plot.write_text(report.plot())
+    if options.output is not None:
+        options.output.write_text(json.dumps(report.wire()) + "\n")
+    print(json.dumps(report.wire()))
+    return 1 if report.problems else 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of both commands."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.endurance", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("chaos", help="harm a server again and again, and look what is left")
+    one.add_argument("--seed", type=int, default=0, help="the same one gives the same faults")
+    one.add_argument("--rounds", type=int, default=20, help="number of faults")
+    one.add_argument("--kills", type=int, help="so many faults, and only those that end or stop the engine")
+    one.add_argument("--fault", action="append", choices=list(KINDS), help="only this one; again for more")
+    one.add_argument("--settle-s", type=float, default=0.0, help="between two: from 31 on engines start without delay")
+    one.set_defaults(run=_chaos)
+    two = commands.add_parser("soak", help="clients that come, vanish, resume and watch, at full rate")
+    two.add_argument("--minutes", type=float, default=20.0)
+    two.add_argument("--seed", type=int, default=0)
+    two.set_defaults(run=_soak)
+    for command in (one, two):
+        command.add_argument("--model", default="echo:10", help="as in serve")
+        command.add_argument("--clients", type=int, default=4)
+        command.add_argument(
+            "--fps", type=float, default=15.0 if command is one else 0.0, help="of each client; 0: as many as it may"
+        )
+        command.add_argument("--option", action="append", default=[], help="of serve, as --option=--dtype=float32")
+        command.add_argument("--output", type=Path, help="a file for the JSON object")
+        command.add_argument("--plot", type=Path, help="a file for an SVG")
+    return parser
+
+
+async def _chaos(options: argparse.Namespace) -> Report:
+    rounds, kinds = options.rounds, tuple(options.fault or KINDS)
+    if options.kills is not None:
+        rounds, kinds = options.kills, tuple(kind for kind, each in KINDS.items() if each.ends_engine)
+    plan = ChaosPlan(
+        options.seed, rounds, kinds, options.model, tuple(options.option), options.clients, options.fps,
+        settle_s=options.settle_s,
+    )  # fmt: skip
+    return await chaos(plan)
+
+
+async def _soak(options: argparse.Namespace) -> Report:
+    plan = SoakPlan(
+        options.seed, 60 * options.minutes, options.model, tuple(options.option), options.clients, options.fps
+    )
+    return await soak(plan)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

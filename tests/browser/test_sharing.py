@@ -1,0 +1,130 @@
+"""Links to a session: what they open, and that they do no more than they say."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from .driver import DESKTOP, PHONE, SOON_MS, opened, serving, session_of, start_camera, wait_for_param
+from .test_overlay import wait_for_alpha, wait_for_light
+
+pytestmark = pytest.mark.browser
+
+OPERATORS = ("--model", "echo:10", "--token", "of-the-operator")
+COPIED = "navigator.clipboard.writeText = async (text) => { window.copied = text; };"
+
+
+def link(page: Page, name: str) -> str:
+    """The link that a button of the sheet copies."""
+    page.evaluate(COPIED)
+    page.get_by_role("button", name="Send to…").click()
+    page.get_by_role("button", name=name).click()
+    expect(page.get_by_text("The link to this session is copied.")).to_be_visible()
+    page.keyboard.press("Escape")
+    return page.evaluate("window.copied")
+
+
+def test_remote_shows_the_session_and_changes_it(browser: Browser) -> None:
+    with serving(*OPERATORS) as server, opened(browser, server.url, viewport=DESKTOP) as studio:
+        start_camera(studio.page)
+        address = link(studio.page, "Copy a remote's link")
+        with opened(browser, address, viewport=PHONE) as remote:
+            wait_for_alpha(remote.page, 255)
+            remote.page.get_by_label("Strength").fill("0.25")
+            remote.page.get_by_label("Prompt").fill("ink on paper")
+            remote.page.get_by_label("Prompt").blur()
+            expect(studio.page.get_by_label("Prompt", exact=True)).to_have_value("ink on paper")
+            expect(studio.page.get_by_role("slider", name="Strength")).to_have_value("0.25")
+            remote.page.get_by_role("button", name="Black").click()
+            wait_for_light(remote.page, "< 300")
+            assert remote.errors == []
+
+
+def test_viewers_link_shows_the_session_and_nothing_else(browser: Browser) -> None:
+    with serving(*OPERATORS) as server, opened(browser, server.url, viewport=DESKTOP) as studio:
+        start_camera(studio.page)
+        address = link(studio.page, "Copy a link to watch")
+        with opened(browser, address) as viewer:
+            wait_for_alpha(viewer.page, 255)
+            status = "(what) => fetch(what[0], { method: what[1], body: what[2] }).then((answer) => answer.status)"
+            query = address.partition("?")[2]
+            name = studio.page.evaluate("() => sessionStorage.getItem('realtime.session')")
+            for path, method, body in [
+                (f"api/sessions/{name}", "PATCH", '{"params": {"strength": 0}}'),
+                (f"api/sessions/{name}", "DELETE", None),
+                ("api/sessions", "GET", None),
+                ("api/tickets", "POST", '{"role": "viewer"}'),
+            ]:
+                assert viewer.page.evaluate(status, [f"{path}?{query}", method, body]) == 403
+            assert viewer.page.evaluate(status, ["api/config", "GET", None]) == 401, "without its ticket it is nobody"
+
+
+def test_guest_has_a_session_of_its_own_and_comes_back_to_it(browser: Browser) -> None:
+    with serving(*OPERATORS) as server, opened(browser, server.url, viewport=DESKTOP) as studio:
+        order = "fetch('api/tickets', { method: 'POST', body: '{\"role\": \"guest\"}' })"
+        ticket = studio.page.evaluate(f"{order}.then((answer) => answer.json()).then((given) => given.ticket)")
+        with opened(browser, f"{server.url.partition('?')[0]}?ticket={ticket}", viewport=DESKTOP) as guest:
+            start_camera(guest.page)
+            assert "ticket" not in guest.page.url
+            slider = guest.page.get_by_role("slider", name="Strength")
+            slider.fill("0.25")
+            guest.page.reload()
+            expect(slider).to_have_value("0.25")
+            assert guest.errors == []
+
+
+def test_the_sheet_has_the_overlays_address_and_says_who_watches(browser: Browser) -> None:
+    with serving("--model", "echo:10") as server, opened(browser, server.url, viewport=DESKTOP) as studio:
+        page = studio.page
+        start_camera(page)
+        page.get_by_role("slider", name="Strength").fill("0.25")
+        wait_for_param(page, server, "strength", 0.25)
+        page.get_by_role("button", name="Send to…").click()
+        name = page.get_by_label("Name of this session")
+        name.fill("my show")
+        name.press("Enter")
+        expect(name).to_have_value("my-show")
+        wait_for_param(page, server, "strength", 0.25)
+        assert session_of(server)["session"] == "my-show"
+        expect(page.get_by_text("The server came back with other settings")).to_be_hidden()
+
+        sheet = page.get_by_role("region", name="OBS: browser source")
+        expect(sheet.get_by_text("0 watching")).to_be_visible()
+        page.get_by_label("Transparent in a panic").check()
+        address = sheet.get_by_role("textbox").input_value()
+        assert address == f"{server.url}overlay?session=my-show&panic=transparent"
+        page.evaluate(COPIED)
+        sheet.get_by_role("button", name="Copy").click()
+        page.wait_for_function(f"window.copied === {address!r}")
+        with opened(browser, address) as overlay:
+            wait_for_alpha(overlay.page, 255)
+            expect(sheet.get_by_text("1 watching")).to_be_visible(timeout=SOON_MS)
+            page.keyboard.press("Escape")
+            page.locator("body").press("p")
+            wait_for_alpha(overlay.page, 0)
+            page.locator("body").press("p")
+            wait_for_alpha(overlay.page, 255)
+        page.get_by_role("button", name="Send to…").click()
+        expect(sheet.get_by_text("0 watching")).to_be_visible(timeout=SOON_MS)
+        assert studio.errors == []
+
+
+def test_the_name_is_there_again_in_the_next_tab_and_not_in_a_second_one(browser: Browser) -> None:
+    with serving("--model", "echo:10", "--max-sessions", "2") as server:
+        context = browser.new_context(viewport=DESKTOP)
+        name = "() => sessionStorage.getItem('realtime.session')"
+
+        def open_tab() -> Page:
+            page = context.new_page()
+            page.goto(server.url)
+            expect(page.locator(".state[data-state=open]")).to_be_visible(timeout=SOON_MS)
+            return page
+
+        first = open_tab()
+        kept = first.evaluate(name)
+        second = open_tab()
+        assert second.evaluate(name) != kept
+        second.close()
+        first.close()
+        assert open_tab().evaluate(name) == kept
+        context.close()

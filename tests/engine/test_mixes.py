@@ -1,0 +1,151 @@
+"""A row's picture never depends on its neighbours' params, whatever they are: in eager mode, replayed, on OpenVINO."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from realtime.config import Accelerate
+from realtime.engine import Guidance, rows
+from realtime.engine.backend import Backend, EagerBackend
+from realtime.engine.diffusion import DiffusionEngine
+from realtime.engine.models.load import Model
+from realtime.engine.rungs.capture import Rerun
+from realtime.engine.rungs.graphs import GraphBackend
+from realtime.engine.rungs.registry import start
+from realtime.engine.sampler import Prediction, Sampler
+from realtime.frame import Job
+from realtime.params import GuidanceMode, Matte, Params
+from tests.engine.tiny_models import make_job, make_model, make_params
+
+pytestmark = pytest.mark.slow
+
+MIXES, MAX_ROWS = 200, 4
+POOL = 48
+"""Params of which the mixes are made: so many, as each is run alone too."""
+
+
+@cache
+def model() -> Model:
+    # It takes the source, is guided, and predicts v: a random network's epsilon makes rounding twice as large.
+    return make_model(
+        sampler=Sampler.EULER_A,
+        guidance=Guidance.CFG,
+        prediction=Prediction.V_PREDICTION,
+        concat_source=True,
+        is_shared=True,
+    )
+
+
+def eager() -> Backend:
+    return EagerBackend(model())
+
+
+def replayed() -> Backend:
+    return GraphBackend(EagerBackend(model()), Rerun(), MAX_ROWS, model().device)
+
+
+def openvino() -> Backend:
+    pytest.importorskip("openvino")
+    in_float32 = replace(model(), exact=True)
+    return start(Accelerate.OPENVINO, in_float32, lambda stage, percent: None).backend
+
+
+def some_params(chance: random.Random) -> Params:
+    """Any of what a row may be asked for at one size; some sizes differ too."""
+    return make_params(
+        prompt=chance.choice(["ink", "oil", "snow BREAK ice"]),
+        negative_prompt=chance.choice(["", "rain"]),
+        strength=chance.choice([0.0, *(round(chance.uniform(0.1, 1), 2) for _ in range(9))]),
+        amount=chance.choice([0.0, 0.5, 1.0, 1.0, 1.3, 2.0]),
+        num_inference_steps=chance.choice([1, 2, 3]),
+        guidance_scale=chance.choice([1.0, 1.5, 2.0]),
+        guidance=chance.choice(list(GuidanceMode)),
+        seed=chance.randrange(3),
+        height=chance.choice([64, 64, 64, 72]),
+        matte=chance.choice([Matte.OFF, Matte.OFF, Matte.PERSON, Matte.BACKGROUND]),
+    )
+
+
+Left = dict[tuple[int, str], torch.Tensor]
+"""The latents and masks of the jobs that left, by number and which of the two it is."""
+
+
+@pytest.fixture
+def left(monkeypatch: pytest.MonkeyPatch) -> Left:
+    found: Left = {}
+    decode, find_people = rows.decode_latents, rows.find_people
+
+    def recorded_decode(group: Any, backend: Backend) -> Any:
+        found.update({(row.job.frame.seq, "latents"): row.x.clone() for row in group})
+        return decode(group, backend)
+
+    def recorded_find(group: Any, backend: Backend) -> None:
+        find_people(group, backend)
+        found.update({(one.job.frame.seq, "mask"): one.mask.clone() for one in group})
+
+    monkeypatch.setattr(rows, "decode_latents", recorded_decode)
+    monkeypatch.setattr(rows, "find_people", recorded_find)
+    return found
+
+
+def mixes(pool: list[Params], chance: random.Random) -> Iterator[list[list[Job]]]:
+    """Each is a few jobs, by the tick that admits them; a job's picture and number are those of its params."""
+    for _ in range(MIXES):
+        numbers = chance.sample(range(POOL), chance.randint(2, MAX_ROWS))
+        jobs = [make_job(pool[number], number) for number in numbers]
+        first = chance.randint(1, len(jobs))
+        yield [jobs[:first], jobs[first:]]
+
+
+@pytest.mark.parametrize("make_backend", [eager, replayed, openvino])
+def test_picture_is_what_it_is_alone_in_200_random_mixes(
+    make_backend: Callable[[], Backend],
+    left: Left,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    chance = random.Random(14)
+    pool = [some_params(chance) for _ in range(POOL)]
+    engine = DiffusionEngine(model(), make_backend(), max_rows=MAX_ROWS)
+
+    def run(admitted: list[list[Job]]) -> Left:
+        left.clear()
+        for jobs in admitted:
+            engine.tick(jobs)
+        while engine.busy_rows:
+            engine.tick([])
+        return dict(left)
+
+    alone: Left = {}
+    for number, params in enumerate(pool):
+        alone |= run([[make_job(params, number)]])
+
+    latents = [tensor for (_, what), tensor in alone.items() if what == "latents"]
+    masked = {number for number, what in alone if what == "mask"}
+    assert len({one.sum().item() for one in latents}) == sum(params.strength > 0 for params in pool), "they differ"
+    assert masked == {number for number, params in enumerate(pool) if params.matte.finds_people}
+    assert any(pool[number].strength == 0 for number in masked), "frames that pass through have masks too"
+
+    for admitted in mixes(pool, chance):
+        numbers = {job.frame.seq for jobs in admitted for job in jobs}
+        mixed = run(admitted)
+        assert mixed.keys() == {key for key in alone if key[0] in numbers}
+        for (number, what), tensor in mixed.items():
+            mix = [job.params for jobs in admitted for job in jobs]
+            # Batches of other sizes add up in another order; masks are rounded to one of 256.
+            torch.testing.assert_close(
+                tensor,
+                alone[number, what],
+                atol=1 if what == "mask" else 1e-4,
+                rtol=0 if what == "mask" else 1e-4,
+                msg=lambda text, n=number, w=what, m=mix: f"{w} of {n} in {m}: {text}",
+            )

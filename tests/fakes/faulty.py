@@ -1,0 +1,100 @@
+"""Engines for processes of their own, which fail as the prompt says: loaded by name, so functions of a module."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from realtime.config import Config, EngineConfig
+from realtime.engine import Engine, Progress
+from realtime.engine.echo import EchoEngine
+from realtime.engine_process.engine import EngineProcess
+from realtime.engine_process.patience import Limits
+from realtime.errors import FrameError, ModelError
+from realtime.frame import Failure, Job, Result
+
+QUICK = Limits(tick_s=0.5, tick_factor=10, climbing_s=0.5, first_s=0.5, loading_s=20, closing_s=10)
+"""A hang is seen after half a second, also of a first tick; as the engine here has no model."""
+
+SLOW_S = 3.0
+
+
+class Faults:
+    """Does what the first word of the prompt says; nothing for any other."""
+
+    def __init__(self) -> None:
+        self._is_sick = False
+
+    def __call__(self, job: Job) -> None:
+        match str(job.params.prompt).split(" ")[0]:
+            case "abort":
+                os.abort()
+            case "null":
+                ctypes.string_at(0)
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "stop":
+                os.kill(os.getpid(), signal.SIGSTOP)
+            case "hang":
+                time.sleep(3600)
+            case "memory":
+                raise MemoryError
+            case "exit":
+                os._exit(3)
+            case "nan":
+                raise FrameError("not a number", "nan")
+            case "sick":
+                self._is_sick = True
+        if self._is_sick:
+            raise FrameError("not a number any more", "nan")
+
+
+def load_faulty(config: EngineConfig, progress: Progress) -> Engine:
+    """An engine that fails as the prompt says; from "sick" on it makes no picture any more."""
+    _, _, tick_ms = config.model.partition(":")
+    return EchoEngine(float(tick_ms or 0), config.max_rows, Faults())
+
+
+class Climbing(EchoEngine):
+    """Is slow at the prompts "climb" and "slow"; with the first it says that other code runs ticks from now on."""
+
+    def _admit(self, job: Job) -> Result | Failure:
+        if job.params.prompt in ("climb", "slow"):
+            if job.params.prompt == "climb":
+                self.info = replace(self.info, rung=replace(self.info.rung, name="faster"))
+            time.sleep(SLOW_S)
+        return super()._admit(job)
+
+
+def load_climbing(config: EngineConfig, progress: Progress) -> Engine:
+    """An engine with a faster rung to come."""
+    return Climbing()
+
+
+def load_nothing(config: EngineConfig, progress: Progress) -> Engine:
+    progress("looking for it", 50.0)
+    raise ModelError("there is no such model")
+
+
+def load_and_crash(config: EngineConfig, progress: Progress) -> Engine:
+    os.abort()
+
+
+def load_and_stop(config: EngineConfig, progress: Progress) -> Engine:
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return EchoEngine()
+
+
+def in_a_process(
+    load: Callable[[EngineConfig, Progress], Engine] = load_faulty, limits: Limits = QUICK
+) -> Callable[..., EngineProcess]:
+    """Loads an engine in a process of its own, as a server does."""
+
+    def load_process(config: Config, progress: Progress = lambda stage, percent: None) -> EngineProcess:
+        return EngineProcess(config, progress, load, limits)
+
+    return load_process

@@ -1,0 +1,146 @@
+"""Pictures that are brought by HTTP, and that prompts name."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+
+import httpx2
+import numpy as np
+import pytest
+from PIL import Image
+
+from realtime.config import Config
+from realtime.engine import Engine, Progress
+from realtime.engine.echo import EchoEngine
+from realtime.frame import Format, Job
+from realtime.protocol import HEADER, REFERENCE
+from realtime.references import REFERENCE_SIDE_PX
+from realtime.server.bringing import PICTURE_MAX_BYTES
+from tests.fakes.servers import RunningServer, a_config, running
+from tests.fakes.waiting import until
+from tests.server.peer import connected, http_client
+
+seen: list[Job] = []
+"""What the engine was given."""
+
+
+def load(config: Config, progress: Progress) -> Engine:
+    engine = EchoEngine(fault=seen.append)
+    engine.info = replace(engine.info, hears_pictures=True)
+    return engine
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    with running(a_config(max_sessions=8), load) as one:
+        yield one
+
+
+@pytest.fixture
+async def http(server: RunningServer) -> AsyncIterator[httpx2.AsyncClient]:
+    async with http_client(server.url) as one:
+        yield one
+
+
+def encoded(width: int, height: int, kind: str = "PNG", **options: object) -> bytes:
+    """Noise, of which any two sizes are different pictures."""
+    pixels = np.random.default_rng(width).integers(0, 256, (height, width, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind, **options)
+    return file.getvalue()
+
+
+async def test_picture_is_kept_under_an_id_and_given_back(http: httpx2.AsyncClient) -> None:
+    answer, again = [await http.put("/api/pictures", content=encoded(96, 64)) for _ in range(2)]
+
+    kept = answer.json()
+    assert (answer.status_code, kept["width"], kept["height"]) == (200, 96, 64)
+    assert again.json() == kept
+    shown = await http.get(f"/api/pictures/{kept['id']}")
+    assert Image.open(io.BytesIO(shown.content)).size == (96, 64)
+
+
+async def test_large_picture_is_kept_smaller_and_upright(http: httpx2.AsyncClient) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored on its side
+
+    kept = (await http.put("/api/pictures", content=encoded(1024, 256, "JPEG", exif=exif))).json()
+
+    assert (kept["width"], kept["height"]) == (REFERENCE_SIDE_PX // 4, REFERENCE_SIDE_PX)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        (b"", 422, "no picture"),
+        (b"hello", 422, "no picture"),
+        (encoded(64, 64)[:40], 422, "cut off"),
+        (b"\0" * (PICTURE_MAX_BYTES + 1), 413, "shorten"),
+    ],
+    ids=["nothing", "a text", "cut off", "too large"],
+)
+async def test_what_is_no_picture_is_refused(http: httpx2.AsyncClient, body: bytes, status: int, said: str) -> None:
+    answer = await http.put("/api/pictures", content=body)
+
+    assert answer.status_code == status and said in answer.json()["detail"]
+    assert (await http.get("/api/pictures/mona")).status_code == 404
+
+
+async def test_jobs_bring_the_pictures_that_their_prompts_name(server: RunningServer, http: httpx2.AsyncClient) -> None:
+    kept = (await http.put("/api/pictures", content=encoded(80, 80))).json()["id"]
+    async with connected(server.websocket_url, session="styled") as peer:
+        ready = next(text for text in peer.texts if text["type"] == "ready")
+        params = await peer.patch(prompt=[{"picture": kept}])
+        await peer.restyle(1)
+
+    assert ready["pictures"] is True
+    assert params["prompt"] == [{"picture": kept, "weight": 1.0}]
+    assert list(seen[-1].references) == [kept] and seen[-1].references[kept].shape == (80, 80, 3)
+
+
+async def test_picture_comes_by_websocket_as_well(server: RunningServer, http: httpx2.AsyncClient) -> None:
+    data = encoded(72, 56)
+    kept = (await http.put("/api/pictures", content=data)).json()
+    async with connected(server.websocket_url, session="bringing") as peer:
+        await peer.restyle(5)
+        for seq, picture in ((3, data), (4, data[:40])):
+            await peer.websocket.send(HEADER.pack(1, Format.PNG, REFERENCE, seq, 0, 0, 0) + picture)
+        answer, error = await peer.text("picture"), await peer.text("error")
+        await peer.restyle(6)
+
+    assert answer == {"type": "picture", "seq": 3, **kept}
+    assert (error["code"], error["seq"]) == ("invalid_picture", 4)
+    assert len(peer.pictures) == 2, "they are no frames"
+
+
+async def test_id_that_nobody_brought_is_refused_by_field(server: RunningServer) -> None:
+    async with connected(server.websocket_url, session="unknown") as peer:
+        await peer.say(type="params", params={"prompt": [{"picture": "0" * 32}]})
+        error = await peer.text("error")
+
+    assert (error["code"], error["field"]) == ("invalid_params", "prompt")
+
+
+async def test_model_that_hears_words_takes_no_pictures() -> None:
+    with running() as one:
+        async with http_client(one.url) as http:
+            answer = await http.put("/api/pictures", content=encoded(64, 64))
+            config = (await http.get("/api/config")).json()
+
+    assert answer.status_code == 409 and "echo hears words" in answer.json()["detail"]
+    assert config["pictures"] is False
+
+
+async def test_pictures_in_use_outlive_a_flood_of_others(server: RunningServer, http: httpx2.AsyncClient) -> None:
+    kept = (await http.put("/api/pictures", content=encoded(70, 70))).json()["id"]
+    async with connected(server.websocket_url, session="kept") as peer:
+        await peer.patch(prompt=[{"picture": kept}])
+        first = (await http.put("/api/pictures", content=encoded(8, 8))).json()["id"]
+        for width in range(100, 170):
+            assert (await http.put("/api/pictures", content=encoded(width, 8))).status_code == 200
+
+        assert (await http.get(f"/api/pictures/{kept}")).status_code == 200
+        assert (await http.get(f"/api/pictures/{first}")).status_code == 404
+    await until(lambda: server.service.session("kept") is None)

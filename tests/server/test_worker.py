@@ -1,0 +1,71 @@
+"""What several workers are together."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from realtime.server.engine_host import Away, Stage, State
+from realtime.server.worker import Worker, first_back, state_of
+
+READY, AWAY, LOADING, FAILED, STOPPED = State.READY, State.AWAY, State.LOADING, State.FAILED, State.STOPPED
+
+
+def a_worker(state: State = READY, *, back_ns: int = 0, is_drained: bool = False) -> Worker:
+    host: Any = SimpleNamespace(
+        state=state,
+        life=object() if state is READY else None,
+        away=Away("it broke", 0, back_ns) if state is AWAY else None,
+        error=MemoryError() if state is FAILED else None,
+        stage=Stage("fetch weights"),
+        is_closed=state in (FAILED, STOPPED),
+    )
+    return Worker(0, "cpu", host, is_drained)
+
+
+@pytest.mark.parametrize(
+    ("states", "whole"),
+    [
+        ([READY], READY),
+        ([LOADING, READY], READY),
+        ([AWAY, READY, FAILED], READY),
+        ([LOADING, AWAY], AWAY),
+        ([FAILED, LOADING], LOADING),
+        ([FAILED, FAILED], FAILED),
+        ([STOPPED, STOPPED], STOPPED),
+    ],
+)
+def test_whole_is_as_ready_as_the_readiest(states: list[State], whole: State) -> None:
+    assert state_of([a_worker(state) for state in states]) is whole
+
+
+def test_drained_worker_does_not_count() -> None:
+    workers = [a_worker(READY, is_drained=True), a_worker(AWAY, back_ns=5)]
+
+    assert state_of(workers) is AWAY
+    assert [worker.open_life is None for worker in workers] == [True, True]
+
+
+def test_first_that_is_back_is_the_one_that_is_expected_first() -> None:
+    late, soon = a_worker(AWAY, back_ns=9), a_worker(AWAY, back_ns=3)
+    drained = a_worker(AWAY, back_ns=1, is_drained=True)
+
+    assert first_back([a_worker(READY), late, soon, drained]) == (soon, soon.host.away)
+    assert first_back([a_worker(READY), drained]) is None
+
+
+@pytest.mark.parametrize(
+    ("worker", "state", "reason"),
+    [
+        (a_worker(READY), "ready", None),
+        (a_worker(LOADING), "loading", "fetch weights"),
+        (a_worker(AWAY), "away", "it broke"),
+        (a_worker(FAILED), "failed", "MemoryError"),
+        (a_worker(READY, is_drained=True), "draining", None),
+        (a_worker(STOPPED, is_drained=True), "drained", None),
+    ],
+)
+def test_worker_says_what_it_is(worker: Worker, state: str, reason: str | None) -> None:
+    assert (worker.state, worker.reason) == (state, reason)

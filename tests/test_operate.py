@@ -1,0 +1,72 @@
+"""`realtime workers`, asked of a server that runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from realtime.cli import EXIT_USAGE, app
+from tests.fakes.servers import RunningServer, a_config, running
+from tests.fakes.waiting import PATIENCE_S
+
+TOKEN = "the-operator"
+
+
+@pytest.fixture
+def server() -> Iterator[RunningServer]:
+    """Two engines, in threads, behind a token."""
+    with running(a_config(devices="cpu,cpu"), token=TOKEN) as one:
+        end_s = time.monotonic() + PATIENCE_S
+        while not all(worker.open_life for worker in one.service.host.workers):
+            assert time.monotonic() < end_s
+            time.sleep(0.005)
+        yield one
+
+
+@pytest.fixture
+def invoke(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.delenv("REALTIME_TOKEN", raising=False)
+    return lambda *arguments: CliRunner().invoke(app, ["workers", *arguments])
+
+
+def test_engines_are_listed_drained_and_started(server: RunningServer, invoke: Callable[..., Result]) -> None:
+    url = f"{server.url}/?token={TOKEN}"
+
+    listed, drained, last, started = (
+        invoke(*arguments, "--url", url) for arguments in (["list"], ["drain", "1"], ["drain", "0"], ["start", "1"])
+    )
+
+    assert [line.split("│")[1:4] for line in listed.stdout.splitlines() if "ready" in line] == [
+        [" 0      ", " cpu    ", " ready "],
+        [" 1      ", " cpu    ", " ready "],
+    ]
+    assert drained.stdout == "worker 1 on cpu: drained\n"
+    assert (last.exit_code, last.stderr) == (
+        EXIT_USAGE,
+        "realtime: no other engine is ready, at which its sessions could go on: start one first\n",
+    )
+    assert started.stdout == "worker 1 on cpu: loading\n"
+
+
+def test_token_may_stand_in_the_environment_and_must_be_there(
+    server: RunningServer, invoke: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = invoke("list", "--url", server.url)
+    monkeypatch.setenv("REALTIME_TOKEN", TOKEN)
+    with_it = invoke("list", "--url", server.url)
+
+    assert (without.exit_code, with_it.exit_code) == (EXIT_USAGE, 0)
+    assert "token" in without.stderr
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nowhere", "http://"])
+def test_server_that_is_not_there_is_said_in_one_line(url: str) -> None:
+    done = CliRunner().invoke(app, ["workers", "list", "--url", url])
+
+    assert done.exit_code == EXIT_USAGE
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"realtime: no server answers at {url}: check --url (")

@@ -1,0 +1,120 @@
+/** The sheet "Send to…": the session's name, an address for each way out with who watches there, and links for people. */
+
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useEffect } from "preact/hooks";
+import { asksForTicket, fetchWatching, giveTicket } from "../connection/requests";
+import { nameFrom, sessionName } from "../connection/session";
+import { isLoopback } from "../connection/transport_choice";
+import { strings } from "../languages/strings";
+import { addressOf, counted, type Outlet, outlets } from "../studio/outlets";
+import type { Studio } from "../studio/studio";
+import { Check } from "./widgets/check";
+import { Modal } from "./widgets/dialog";
+import { Icon } from "./widgets/icons";
+
+const COUNT_EVERY_MS = 1000;
+
+export function SendTo({ studio, close }: { studio: Studio; close: () => void }) {
+  const words = strings.send;
+  const session = useSignal(sessionName());
+  const ticket = useSignal<string | null>(null);
+  const watching = useSignal<Readonly<Record<string, number>>>({});
+  const [contains, isClear, holds] = [useSignal(false), useSignal(false), useSignal(false)];
+  useEffect(() => {
+    void asksForTicket()
+      .then(async (asks) => (asks ? giveTicket("viewer", session.value) : null))
+      .then((given) => (ticket.value = given))
+      .catch(() => {});
+  }, [session.value]);
+  useEffect(() => {
+    // A session that is just beginning is watched by nobody.
+    const count = () => void fetchWatching(session.value).catch(() => ({})).then((found) => (watching.value = found));
+    count();
+    const timer = setInterval(count, COUNT_EVERY_MS);
+    return () => clearInterval(timer);
+  }, []);
+  const overlay = {
+    ...(contains.value && { fit: "contain" }),
+    ...(isClear.value && { panic: "transparent" }),
+    ...(holds.value && { stall: "hold" }),
+  };
+  const place = { base: document.baseURI, session: session.value, ticket: ticket.value, overlay };
+  return (
+    <Modal title={words.title} close={close}>
+      <div class="send">
+        <label class="option">
+          <span>{words.name}</span>
+          <input
+            type="text"
+            maxLength={64}
+            spellcheck={false}
+            value={session.value}
+            onChange={(event) => {
+              const name = nameFrom(event.currentTarget.value);
+              if (name) studio.client.rename(name);
+              session.value = sessionName();
+              event.currentTarget.value = session.value;
+            }}
+          />
+          <small>{words.nameHint}</small>
+        </label>
+        {outlets.map((outlet) => (
+          <Line key={outlet} studio={studio} outlet={outlet} address={addressOf(outlet, place)} watching={watching.value}>
+            {outlet === "overlay" && (
+              <div class="overlay-options" role="group" aria-label={words.options}>
+                <Check of={contains} label={words.contain} />
+                <Check of={isClear} label={words.transparent} />
+                <Check of={holds} label={words.hold} />
+              </div>
+            )}
+          </Line>
+        ))}
+        {isLoopback(location.hostname) && <p class="detail">{words.local}</p>}
+        <div class="preset-files">
+          {(["viewer", "controller"] as const).map((role) => (
+            <button key={role} type="button" onClick={() => void studio.sharing.shareSession(role)}>
+              <Icon name="share" />
+              {strings.options.links[role]}
+            </button>
+          ))}
+        </div>
+      </div>
+    </Modal>
+  );
+}
+
+interface LineProps {
+  studio: Studio;
+  outlet: Outlet;
+  address: string;
+  watching: Readonly<Record<string, number>>;
+  children: ComponentChildren;
+}
+
+function Line({ studio, outlet, address, watching, children }: LineProps) {
+  const words = strings.send;
+  const { title, hint } = words.outlets[outlet];
+  const way = counted[outlet];
+  const count = way === null ? undefined : watching[way];
+  return (
+    <section class="outlet" aria-label={title}>
+      <div class="label-row">
+        <h3>{title}</h3>
+        {count !== undefined && (
+          <span class="watching" data-some={count > 0}>
+            {words.watching(count)}
+          </span>
+        )}
+      </div>
+      <div class="line">
+        <input type="text" readOnly aria-label={title} value={address} onFocus={(event) => event.currentTarget.select()} />
+        <button type="button" onClick={() => void studio.sharing.copy(address)}>
+          {words.copy}
+        </button>
+      </div>
+      <small>{hint}</small>
+      {children}
+    </section>
+  );
+}

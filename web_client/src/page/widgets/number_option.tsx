@@ -1,0 +1,25 @@
+/** A number in a labelled box. */
+
+interface NumberOptionProps {
+  label: string;
+  value: number;
+  min?: number;
+  max: number;
+  change: (value: number) => void;
+}
+
+export function NumberOption({ label, value, min = 0, max, change }: NumberOptionProps) {
+  return (
+    <label class="option">
+      <span>{label}</span>
+      <input
+        type="number"
+        min={min}
+        max={max}
+        step="any"
+        value={value}
+        onChange={(event) => change(Math.max(min, Math.min(max, event.currentTarget.valueAsNumber || 0)))}
+      />
+    </label>
+  );
+}
