@@ -42,11 +42,14 @@ class Command:
     def __str__(self) -> str:
         return f"+ {' '.join(self._words)}"
 
+    def code(self) -> int:
+        """Run it here, and give its exit code."""
+        print(self, flush=True)
+        return subprocess.run(self._words, cwd=self._cwd, env=self._environment, check=False).returncode
+
     def run(self) -> None:
         """Run it here; end with its exit code where it fails."""
-        print(self, flush=True)
-        code = subprocess.run(self._words, cwd=self._cwd, env=self._environment, check=False).returncode
-        if code:
+        if code := self.code():
             sys.exit(code)
 
     def start(self) -> subprocess.Popen[str]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from ..repeats import Numbers
 CLIENTS_EACH = 4
 """Of an engine: more than one keep it busy while their pictures are on their way."""
 SIDE_PX = 128
+MOVE_TIMEOUT_S = 60
 LIMIT = 0.975
 """Of what as many single engines would deliver together."""
 
@@ -79,8 +80,10 @@ def devices_bench(
 
 @contextmanager
 def _serving(model: str, names: Sequence[str]) -> Generator[Process]:
-    # One row a tick: what is measured is how much of the engines' time is used, not how many frames share a tick.
-    with serving(model, "--devices", ",".join(names), "--max-rows", "1", "--max-sessions", "64") as process:
+    # One row a tick: what is measured is how much of the engines' time is used, not how many frames share a tick. No
+    # processes but engines, one of which is killed: JPEGs are decoded in the server's own anyway.
+    options = ("--max-rows", "1", "--max-sessions", "64", "--decoder-process", "off")
+    with serving(model, "--devices", ",".join(names), *options) as process:
         end_s = time.monotonic() + READY_TIMEOUT_S
         while process.ready_engines() < len(names):
             if time.monotonic() > end_s:
@@ -93,58 +96,71 @@ def _delivered(model: str, names: Sequence[str], clients: int, warmup_s: float, 
     """How many pictures come in some time."""
     with _serving(model, names) as process:
         begin_s = time.monotonic() + warmup_s
-        arrived = asyncio.run(_drive(process, clients, begin_s + seconds))
+        arrived = asyncio.run(_drive(process, clients, lambda: time.monotonic() >= begin_s + seconds))
     counts = [sum(at_s >= begin_s for at_s in times) for times in arrived.values()]
     return {"fps": round(sum(counts) / seconds, 2), "slowest_fps": round(min(counts) / seconds, 2)}
 
 
 def _killed(model: str, names: Sequence[str], clients: int, warmup_s: float, seconds: float) -> Numbers:
     """The longest time without a picture, while an engine is killed, of the sessions there and of all others."""
-    moved: set[str] = set()
-
-    def kill(process: Process) -> None:
-        before = process.workers_of_sessions()
-        # The server forks its engines from a process that it keeps for that: they are its grandchildren.
-        engines = [engine for child in psutil.Process(process.pid).children() for engine in child.children()]
-        engines[0].kill()
-        while not moved and time.monotonic() < end_s:
-            moved.update(name for name, worker in process.workers_of_sessions().items() if worker != before[name])
-
-    with _serving(model, names) as process:
+    with _serving(model, names) as process, ThreadPoolExecutor(1) as pool:
         begin_s = time.monotonic() + warmup_s
-        end_s = begin_s + seconds
-        timer = threading.Timer(warmup_s + seconds / 2, kill, [process])
-        timer.start()
-        arrived = asyncio.run(_drive(process, clients, end_s))
-        timer.join()
+        killing = pool.submit(_kill_one, process, warmup_s + seconds / 2, seconds / 2)
+        arrived = asyncio.run(_drive(process, clients, killing.done))
+        moved = killing.result()
     gaps_ms = {name: _longest_gap_ms([at_s for at_s in times if at_s >= begin_s]) for name, times in arrived.items()}
+    others = gaps_ms.keys() - moved
+    if not others:
+        raise BenchError("no session was at an engine that lived on")
     return {
-        "moved_gap_ms": max((gap for name, gap in gaps_ms.items() if name in moved), default=0.0),
-        "others_gap_ms": max((gap for name, gap in gaps_ms.items() if name not in moved), default=0.0),
+        "moved_gap_ms": max(gaps_ms[name] for name in moved),
+        "others_gap_ms": max(gaps_ms[name] for name in others),
     }
+
+
+def _kill_one(process: Process, after_s: float, watched_s: float) -> set[str]:
+    """Kill an engine after some time, and wait for as long as its sessions are watched at another; which those are.
+
+    Raises:
+        BenchError: they were put nowhere.
+    """
+    time.sleep(after_s)
+    before = process.workers_of_sessions()
+    # The server forks its engines from a process that it keeps for that: they are its grandchildren.
+    engines = [engine for child in psutil.Process(process.pid).children() for engine in child.children()]
+    engines[0].kill()
+    end_s = time.monotonic() + MOVE_TIMEOUT_S
+    while time.monotonic() < end_s:
+        now = process.workers_of_sessions()
+        moved = {name for name, worker in now.items() if worker != before.get(name)}
+        if moved and None not in now.values():
+            time.sleep(watched_s)
+            return moved
+        time.sleep(READY_EVERY_S)
+    raise BenchError(f"an engine was killed, and {MOVE_TIMEOUT_S:g} s later its sessions were at no other one")
 
 
 def _longest_gap_ms(times: Sequence[float]) -> float:
     return round(max((later - at_s for at_s, later in itertools.pairwise(times)), default=0.0) * 1000, 1)
 
 
-async def _drive(process: Process, clients: int, end_s: float) -> dict[str, list[float]]:
-    """Run clients until a time; when their pictures came, by their sessions' names."""
+async def _drive(process: Process, clients: int, is_over: Callable[[], bool]) -> dict[str, list[float]]:
+    """Run clients until it is over; when their pictures came, by their sessions' names."""
     url, pictures = process.websocket_url, photo_jpegs(4, SIDE_PX, SIDE_PX)
     try:
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(_client(url, pictures, end_s)) for _ in range(clients)]
+            running = [tasks.create_task(_client(url, pictures, is_over)) for _ in range(clients)]
     except* (OSError, ClientError) as error:
         raise BenchError(f"a connection failed: {error.exceptions[0]}") from error
     return dict(task.result() for task in running)
 
 
-async def _client(url: str, pictures: Sequence[bytes], end_s: float) -> tuple[str, list[float]]:
+async def _client(url: str, pictures: Sequence[bytes], is_over: Callable[[], bool]) -> tuple[str, list[float]]:
     times: list[float] = []
     async with connect(url) as stream:
         await stream.update(width=SIDE_PX, height=SIDE_PX, skip_unchanged=False)
         for picture in itertools.cycle(pictures):
-            if time.monotonic() >= end_s:
+            if is_over():
                 break
             await stream.restyle(picture)
             times.append(time.monotonic())

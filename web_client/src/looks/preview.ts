@@ -8,6 +8,8 @@ export const STRENGTHS = [0.2, 0.35, 0.5, 0.65, 0.8] as const;
 /** For each picture. */
 const PATIENCE_MS = 20_000;
 const LEAST_REST_MS = 400;
+/** Where even the quickest of them took long, waiting for the rest would take too long. */
+const MOST_REST_MS = 10_000;
 
 export interface PreviewOptions {
   dial: Dial;
@@ -17,8 +19,8 @@ export interface PreviewOptions {
   /** The params of each try, with the size. */
   looks: readonly Readonly<Record<string, Value>>[];
   /**
-   * How long to rest after each picture, in times of what it took; 0: not at all. What it took has waiting in it, so that a
-   * live picture beside loses less than 1 in 1 + `rests` of its rate.
+   * How long to rest after each picture, in times of what the quickest took; 0: not at all. What it took has waiting in it,
+   * so that a live picture beside loses less than 1 in 1 + `rests` of its rate, unless a picture takes seconds.
    */
   rests: number;
   onPicture: (index: number, frame: Frame) => void;
@@ -35,6 +37,8 @@ export function preview({ dial, clock, jpeg, looks, rests, onPicture, onOver, ab
     let version: number | null = null;
     let session: string | null = null;
     let askedAt_ms = clock.now();
+    // Of the first one the server may have compiled or captured something: that says nothing of those to come.
+    let quickest_ms = Number.POSITIVE_INFINITY;
     let callOff = () => {};
     const end = (finish: () => void) => {
       callOff();
@@ -63,7 +67,8 @@ export function preview({ dial, clock, jpeg, looks, rests, onPicture, onOver, ab
       if (index === looks.length) return end(resolve);
       if (rests === 0) return ask();
       callOff();
-      callOff = clock.after(Math.max(LEAST_REST_MS, rests * (clock.now() - askedAt_ms)), ask);
+      quickest_ms = Math.min(quickest_ms, clock.now() - askedAt_ms);
+      callOff = clock.after(Math.min(MOST_REST_MS, Math.max(LEAST_REST_MS, rests * quickest_ms)), ask);
     };
     const receive = (message: ServerMessage | Ready) => {
       if (message.type === "ready") {

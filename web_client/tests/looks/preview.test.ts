@@ -113,6 +113,26 @@ test("between pictures it rests for several times what one took, and never for l
   expect(asked()).toBe(3);
 });
 
+test("how long it rests is what the quickest says, and never more than ten seconds", () => {
+  void begin(10);
+  events.message(ready);
+  const asked = () => sent.length;
+  answer();
+  clock.pass(15_000); // a server that compiles
+  result(version);
+  clock.pass(9_999);
+  expect(asked()).toBe(1);
+  clock.pass(1);
+  expect(asked()).toBe(2);
+  for (const took of [100, 5000]) {
+    answer();
+    clock.pass(took);
+    result(version);
+    clock.pass(1000);
+  }
+  expect(asked()).toBe(4);
+});
+
 test("each picture has its time: many may take longer than one", async () => {
   const done = begin();
   events.message(ready);
