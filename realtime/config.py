@@ -107,7 +107,7 @@ def port_range(text: str) -> range:
     first, dash, last = text.partition("-")
     ports = (int(first), int(last if dash else first)) if _PORTS.fullmatch(text) else (0, 0)
     if not 1024 <= ports[0] <= ports[1] <= 65535:
-        raise ValueError(f"{text[:32]!r} are no ports: write two from 1024 to 65535, as 40000-40100")
+        raise ValueError(f"{text[:32]!r} are no ports: write one from 1024 to 65535 or two, as 40000-40100")
     return range(ports[0], ports[1] + 1)
 
 
@@ -255,7 +255,11 @@ class Config(EngineConfig, BaseSettings):
     ] = ()
 
     udp_ports: Annotated[
-        str, Field(description="UDP ports for WebRTC, as 40000-40100; default: any that the system gives.")
+        str,
+        Field(
+            description="UDP ports for WebRTC: one for all peers, as 40000, or one for each of them, as 40000-40100; "
+            "default: any that the system gives."
+        ),
     ] = ""
 
     max_sessions: Annotated[int, Field(ge=1, le=1000, description="Sessions at once.")] = 8

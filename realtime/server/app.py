@@ -145,7 +145,8 @@ def serve(
         The process's exit code: 0, 1 where the engine failed, 2 where the configuration does not fit the model.
 
     Raises:
-        ConfigError: the address can't be listened on, the model's name is none, or a certificate can't be used.
+        ConfigError: the address or UDP port can't be listened on, the model's name is none, or a certificate can't be
+            used.
         ModelError: there can't be a model of that name.
     """
     check_engine(config)
@@ -155,6 +156,8 @@ def serve(
     certificate = _certificate(config)
     load = load or (load_engine_process if wants_process(config) else load_engine)
     app = create_app(config, _settled(load), token, _memory(config))
+    if config.webrtc:
+        app.state.peers.check_ports()
     listening = listen(config)
     announced = _announced(config, listening.getsockname()[1], token, certificate)
     sys.setswitchinterval(SWITCH_INTERVAL_S)

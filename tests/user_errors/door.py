@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from realtime.server.inbound import VideoConnection
 from realtime.server.lobby import Addresses
 from realtime.server.roles import OPERATOR, Grant, Role
 from realtime.server.tickets import Tickets
+from realtime.server.webrtc import udp_ports
 from realtime.server.webrtc.peers import Peers
 from realtime.server.webrtc.sdp import Purpose
 from tests.server.test_lobby import House
@@ -126,13 +128,18 @@ async def from_one_address() -> None:
 
 
 async def without_ports() -> object:
-    service: Any = mock.MagicMock(config=Config(udp_ports="40000"))
+    service: Any = mock.MagicMock(config=Config(udp_ports="40000-40001"))
     peers = Peers(service, [])
     answer = mock.Mock(answer=mock.AsyncMock(return_value="v=0"), close=mock.AsyncMock())
     with mock.patch.object(Peers, "_admission", create=True), mock.patch("realtime.server.webrtc.peers.Peer") as made:
         peers._admission = mock.Mock()
         made.return_value = answer
         return await peers.open(Purpose.PUBLISH, "v=0", None, OPERATOR, "")
+
+
+def with_a_port_of_anothers() -> None:
+    with mock.patch.object(udp_ports, "bound", side_effect=OSError(errno.EADDRINUSE, "")):
+        udp_ports.OnePort(40000).check(["127.0.0.1"])
 
 
 def certificates(key: str) -> Callable[[], object]:
@@ -156,7 +163,7 @@ def no_folder() -> object:
 CASES = [
     Case("an address may send 200 requests a second: send fewer", "send fewer", asked_too_often),
     Case(
-        "udp_ports: '40100-40000' are no ports: write two from 1024 to 65535, as 40000-40100",
+        "udp_ports: '40100-40000' are no ports: write one from 1024 to 65535 or two, as 40000-40100",
         "udp_ports",
         option(udp_ports="40100-40000"),
     ),
@@ -188,6 +195,11 @@ CASES = [
         "1 sessions may come from one address, and yours has as many; end one, or try again later",
         "address",
         from_one_address,
+    ),
+    Case(
+        "can't use UDP port 40000 at 127.0.0.1: another program has it; end it, or choose another with --udp-ports",
+        "--udp-ports",
+        with_a_port_of_anothers,
     ),
     Case("all UDP ports of this server (--udp-ports) are in use; try again later", "--udp-ports", without_ports),
     Case("this ticket is none of this server's: ask for another one", "ticket", asked("rt1.x.y")),

@@ -78,7 +78,7 @@ CAUSED_BY_NO_USER = {
             "nobody waits for it any more",
             "it gave no answer for … s",
         ],
-        "server/webrtc/seams.py": ["all UDP ports are in use"],
+        "server/webrtc/udp_ports.py": ["all UDP ports are in use"],
     },
     "a rung's, for the log: the user is told that it can't run the model": {
         "engine/rungs/aoti.py": [

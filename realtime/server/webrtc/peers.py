@@ -13,9 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from typing import Any
 
+import aioice.ice
 from aiortc import RTCIceServer
 
-from ...config import port_range
+from ...config import Config, port_range
 from ...errors import CloseCode, SessionLimitError
 from ...session import Session
 from ..connection import Closed, end_with_grant, end_with_server, ending
@@ -28,6 +29,7 @@ from .broadcast import Broadcaster
 from .peer import Peer
 from .publisher import Publisher
 from .sdp import Purpose, parse_fragment
+from .udp_ports import OnePort, PortRange
 
 DECODERS = max(1, (os.cpu_count() or 1) // 2)
 """Threads in which the video of all peers is decoded: never more than half of the cores."""
@@ -45,7 +47,7 @@ class Peers:
         self._service = service
         self._ice_servers = ice_servers
         self._on_loopback = any(ip_address(address).is_loopback for address in service.config.ice_addresses)
-        self._ports = port_range(service.config.udp_ports)
+        self._ports = _ports_of(service.config)
         self._resources: dict[str, Resource] = {}
         self._admission = Admission(service, self._resources)
         self._tasks: asyncio.TaskGroup | None = None
@@ -70,11 +72,18 @@ class Peers:
                 await asyncio.gather(*(resource.ended.wait() for resource in tuple(self._resources.values())))
                 self._broadcaster.stop()
                 self._decoders.shutdown(wait=False, cancel_futures=True)
+                if isinstance(self._ports, OnePort):
+                    self._ports.close()
 
     @property
     def count(self) -> int:
         """Peers that live."""
         return len(self._resources)
+
+    def check_ports(self) -> None:
+        """Raises ConfigError where all peers are to share a UDP port that another program has."""
+        if isinstance(self._ports, OnePort):
+            self._ports.check(self._service.config.ice_addresses or aioice.ice.get_host_addresses(True, True))
 
     @property
     def encodings(self) -> int:
@@ -109,7 +118,7 @@ class Peers:
         self._resources[resource.name] = resource  # counted before any work, which takes a while
         try:
             answer = await peer.answer(offer)
-            if self._ports and "a=candidate:" not in answer:
+            if self._ports is not None and "a=candidate:" not in answer:
                 raise SessionLimitError("all UDP ports of this server (--udp-ports) are in use; try again later")
         except BaseException:
             del self._resources[resource.name]
@@ -194,6 +203,15 @@ class Peers:
         """End a peer, and return when it has."""
         resource.ending.set()
         await resource.ended.wait()
+
+
+def _ports_of(config: Config) -> OnePort | PortRange | None:
+    """The UDP ports that the server is to keep to; None: any."""
+    match port_range(config.udp_ports):
+        case range() as ports if len(ports) == 1:
+            return OnePort(ports[0])
+        case ports:
+            return PortRange(ports) if ports else None
 
 
 async def _until(ending: asyncio.Event) -> None:

@@ -7,9 +7,6 @@ pyproject.toml keeps to the versions that were looked at.
 from __future__ import annotations
 
 import asyncio
-import errno
-import random
-import socket
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -20,6 +17,8 @@ from aiortc import RTCDtlsTransport, RTCRtpReceiver, RTCRtpSender
 from aiortc.codecs.base import Encoder
 from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+
+from .udp_ports import UdpPorts
 
 JITTER_PACKETS = 512
 """Capacity, the same as aiortc's since 1.16: 128 packets dropped large key frames."""
@@ -196,10 +195,10 @@ async def _consents(connection: Any) -> bool:
     return True
 
 
-class _Endpoints:
-    """The running event loop, but that UDP sockets on any port get one of a range."""
+class _LoopOfIce:
+    """The running event loop, but that UDP sockets on any port are those of `UdpPorts`."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, ports: Sequence[int]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, ports: UdpPorts) -> None:
         self._loop = loop
         self._ports = ports
 
@@ -209,49 +208,35 @@ class _Endpoints:
     async def create_datagram_endpoint(
         self, factory: Callable[[], Any], local_addr: tuple[str, int] | None = None, **more: Any
     ) -> Any:
-        """See asyncio. Raises OSError where all ports are in use."""
+        """See asyncio. Raises OSError where there is no port."""
         if local_addr is None or local_addr[1] != 0:
             return await self._loop.create_datagram_endpoint(factory, local_addr=local_addr, **more)
-        return await self._loop.create_datagram_endpoint(factory, sock=_bound(local_addr[0], self._ports), **more)
-
-
-def _bound(address: str, ports: Sequence[int]) -> socket.socket:
-    """A UDP socket on a free port of these. Raises OSError where there is none."""
-    udp = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-    udp.setblocking(False)
-    # In an order that changes: what was meant for a peer that has just gone is not the next one's.
-    for port in random.sample(ports, len(ports)):
-        try:
-            udp.bind((address, port))
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                udp.close()
-                raise
-        else:
-            return udp
-    udp.close()
-    raise OSError(errno.EADDRINUSE, "all UDP ports are in use")
+        return await self._ports.endpoint(factory, local_addr[0])
 
 
 class _Asyncio:
-    """asyncio as `aioice.ice` sees it, with `_Endpoints` for its loop."""
+    """asyncio as `aioice.ice` sees it, with `_LoopOfIce` for one of its loops."""
 
-    def __init__(self, ports: Sequence[int]) -> None:
-        self._ports = ports
+    def __init__(self, loop: _LoopOfIce, running: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._running = running
 
     def __getattr__(self, name: str) -> Any:
         return getattr(asyncio, name)
 
-    def get_running_loop(self) -> _Endpoints:
-        return _Endpoints(asyncio.get_running_loop(), self._ports)
+    def get_running_loop(self) -> Any:
+        running = asyncio.get_running_loop()
+        return self._loop if running is self._running else running
 
 
-def use_ports(ports: Sequence[int]) -> None:
-    """Let ICE take its sockets' ports from these; where there are none, any, as shipped. For the whole process.
+def use_ports(ports: UdpPorts | None) -> None:
+    """Let ICE take its sockets from here, on the running loop; None: any port, as shipped.
 
     aioice has no such option: it asks the loop for a socket on port 0, one for each peer and address.
     """
-    cast(Any, aioice.ice).asyncio = _Asyncio(ports) if ports else asyncio
+    running = asyncio.get_running_loop()
+    module = cast(Any, aioice.ice)
+    module.asyncio = _Asyncio(_LoopOfIce(running, ports), running) if ports is not None else asyncio
 
 
 _all_host_addresses = aioice.ice.get_host_addresses

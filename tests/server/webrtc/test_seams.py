@@ -21,6 +21,7 @@ from realtime.server.webrtc import seams
 from realtime.server.webrtc.peer import Peer
 from realtime.server.webrtc.sdp import Purpose
 from realtime.server.webrtc.seams import MarkerJitterBuffer
+from realtime.server.webrtc.udp_ports import PortRange
 from tests.fakes.waiting import PATIENCE_S
 
 
@@ -237,7 +238,7 @@ def test_all_addresses_but_loopback_are_offered_by_default() -> None:
 async def test_sockets_of_ice_get_ports_of_the_range_until_there_are_none(unused_udp_port: int) -> None:
     ports = range(unused_udp_port, unused_udp_port + 1)
     seams.offer_addresses(["127.0.0.1"])
-    seams.use_ports(ports)
+    seams.use_ports(PortRange(ports))
     first, second = aioice.ice.Connection(ice_controlling=False), aioice.ice.Connection(ice_controlling=False)
     try:
         await first.gather_candidates()
@@ -251,7 +252,7 @@ async def test_sockets_of_ice_get_ports_of_the_range_until_there_are_none(unused
         await third.close()
     finally:
         await second.close()
-        seams.use_ports(())
+        seams.use_ports(None)
         seams.offer_addresses(())
 
     assert aioice.ice.asyncio is asyncio
