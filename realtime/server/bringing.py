@@ -15,6 +15,7 @@ from ..media.pipeline import Decoding
 from ..pixels import Pixels
 from ..references import REFERENCE_SIDE_PX
 from .service import Service
+from .turns import NotTaken
 
 PICTURE_MAX_BYTES = 2 * 1024 * 1024
 
@@ -30,18 +31,6 @@ class KeptPicture(NamedTuple):
     id: str
     width: int
     height: int
-
-
-class NotTaken(Exception):
-    """A picture is not taken; the message is for people.
-
-    Attributes:
-        status: of HTTP.
-    """
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 def check_heard(service: Service) -> None:
@@ -60,13 +49,13 @@ async def bring(service: Service, data: bytes | memoryview, sender: str) -> Kept
         sender: the session, or the address, that it comes from.
 
     Raises:
-        NotTaken: pictures are of no use, it is none or too large, or there is no room.
+        NotTaken: pictures are of no use, it is none or too large, there is no room, or the sender has had his share.
     """
     check_heard(service)
     if len(data) > PICTURE_MAX_BYTES:
         raise NotTaken(413, f"a picture for prompts may have {PICTURE_MAX_BYTES} bytes: make it smaller")
     try:
-        async with service.opening:
+        async with service.turns.turn(sender):
             return await asyncio.to_thread(_keep, service, data, sender)
     except FrameError as error:
         raise NotTaken(422, str(error)) from None

@@ -15,8 +15,9 @@ from ..frame import Format
 from ..media import codec
 from ..params import OutputFormat
 from .body import read_body
-from .bringing import PICTURE_MAX_BYTES, NotTaken, bring, check_heard
+from .bringing import PICTURE_MAX_BYTES, bring, check_heard
 from .routes import ServiceOf
+from .turns import NotTaken
 from .websocket import address_of
 
 router = APIRouter()

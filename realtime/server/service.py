@@ -5,7 +5,6 @@ Must not know sockets.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -31,6 +30,7 @@ from .placement import Placement
 from .remembering import Memory
 from .roles import Grant, Role, seen_by
 from .tickets import Tickets
+from .turns import Turns
 from .worker import Worker
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class Service:
         addresses: counts the sessions of each client's address.
         pictures: encodes results for viewers.
         references: what params may name, where the model hears pictures.
-        opening: held while a reference is decoded: one after the other, however many are brought at once.
+        turns: whose picture for prompts is read next.
         running: None until an engine was ready for the first time.
     """
 
@@ -120,7 +120,7 @@ class Service:
         self.addresses = Addresses(config.max_sessions_per_address)
         self.pictures = Pictures()
         self.references = References(self._in_use)
-        self.opening = asyncio.Lock()
+        self.turns = Turns()
         self.running: Running | None = None
         self._to_hear: set[Session] = set()  # sessions that `_ear` has not come to
         self._ear = ThreadPoolExecutor(1, "listener")

@@ -18,10 +18,11 @@ from ..frame import Frame, Repeat, Result
 from ..media import codec
 from ..protocol import PictureMessage
 from ..session import Session
-from .bringing import NotTaken, bring
+from .bringing import bring
 from .connection import Closed, Connection, Gone, end_with_grant, end_with_server, ending
 from .roles import Grant
 from .service import Service
+from .turns import NotTaken
 
 
 async def serve_websocket(websocket: WebSocket, service: Service, session_name: str | None, grant: Grant) -> None:

@@ -13,6 +13,7 @@ from collections import deque
 import autoencoder
 import torch
 import torch.nn.functional as F
+from directions import Directed
 from examples import Batch
 from model import Decoder, Encoder, PictureEncoder, StyleTable, UNet, untrained
 from objective import Task, channel_weights, first_step, later_step, style_vectors
@@ -25,6 +26,7 @@ from training import Run, Tensor, arguments, autocast, device, load, rate_at
 PATH = CHECKPOINTS / "latents.pt"
 LATER_SHARE = 0.12
 WHOLE_SHARE = 0.1
+DIRECTED_STEPS, DIRECTED_SHARE = 1500, 0.05
 
 
 def fresh_networks() -> torch.nn.ModuleDict:
@@ -35,9 +37,30 @@ def fresh_networks() -> torch.nn.ModuleDict:
 
 
 def groups(networks: torch.nn.ModuleDict) -> list[dict[str, object]]:
-    """Parameter groups: style vectors learn faster, being few and rarely asked."""
-    slow = [p for name in networks if name != "table" for p in networks[name].parameters() if p.requires_grad]
-    return [{"params": slow, "scale": 1.0}, {"params": list(networks["table"].parameters()), "scale": 4.0}]
+    """Parameter groups: style vectors and streaks learn faster, being few and rarely asked."""
+    quick = [*networks["table"].parameters(), *networks["unet"].streaks.parameters()]
+    of_those = set(map(id, quick))
+    slow = [p for p in networks.parameters() if p.requires_grad and id(p) not in of_those]
+    return [{"params": slow, "scale": 1.0}, {"params": quick, "scale": 4.0}]
+
+
+class Balance:
+    """Weighs examples, so that faint strokes are learnt beside black on white, whose errors are ten times theirs."""
+
+    def __init__(self, where: torch.device) -> None:
+        self._errors = torch.full((len(STYLES) + 1,), 0.1, device=where)  # the last one's are without a name
+
+    def weights(self, styles: Tensor, errors: Tensor) -> Tensor:
+        """A weight for each example, [B, 1, 1, 1], about 1.
+
+        Args:
+            styles: [B], -1 without a name.
+            errors: [B], their mean square errors.
+        """
+        for style, error in zip(styles, errors, strict=True):
+            self._errors[style] += 0.02 * (error - self._errors[style])
+        weights = (self._errors.mean() / self._errors[styles]).sqrt().clamp(0.4, 2.5)
+        return weights.view(-1, 1, 1, 1)
 
 
 def latent_loss(task: Task, change: Tensor, weights: Tensor, spots: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,10 +110,13 @@ def main(options: list[str]) -> None:
     # A third faster on a CPU; whole frames have another shape, for which compiling wouldn't pay.
     unet = networks["unet"]
     fused = torch.compile(unet) if args.compile else unet
+    directed = Directed(unet)
     torch.manual_seed(run.step)
     weights = channel_weights(decoder, encoder(drawn.batch(8, 128).seen))
+    balance = Balance(where)
     errors: deque[Tensor] = deque([torch.ones((), device=where)], 200)
     matches: deque[Tensor] = deque(errors, 200)
+    turns: deque[Tensor] = deque(errors, 50)
     while not run.budget.over:
         whole = drawn.rng.random() < WHOLE_SHARE
         batch = drawn.batch(args.batch // 4, 256) if whole else drawn.batch(args.batch, 128)
@@ -101,8 +127,15 @@ def main(options: list[str]) -> None:
             make = later_step if later else first_step
             task = make(unet, source, styled, batch.noise, style, levels)
             modulation = unet.modulation(task.timesteps, style)
-            change = (unet if whole else fused)(task.noise, source, modulation).float()
-        loss, square = latent_loss(task, change, weights, F.avg_pool2d(batch.weight, 8))
+            is_watched = whole or run.step < DIRECTED_STEPS  # hooks are none of the compiled one's
+            change = (unet if is_watched else fused)(task.noise, source, modulation).float()
+        squares = (task.error(change.detach()) * weights).square().mean((1, 2, 3))
+        spots = F.avg_pool2d(batch.weight, 8) * balance.weights(batch.style, squares)
+        loss, square = latent_loss(task, change, weights, spots)
+        if is_watched:
+            astray = directed.error(batch.seen)
+            loss = loss + DIRECTED_SHARE * astray
+            turns.append(astray.detach())
         if not later:
             errors.append(square)
             matches.append(match.detach())
@@ -110,7 +143,8 @@ def main(options: list[str]) -> None:
             nothing = ((styled - source) * weights).square().mean()
             print(
                 f"step {run.step} {run.budget.spent_s:.0f} s error {torch.stack(tuple(errors)).mean():.4f} "
-                f"(of {nothing:.3f}) pictures {torch.stack(tuple(matches)).mean():.4f} shards {len(drawn.shards)}",
+                f"(of {nothing:.3f}) pictures {torch.stack(tuple(matches)).mean():.4f} "
+                f"directions {torch.stack(tuple(turns)).mean():.3f} shards {len(drawn.shards)}",
                 flush=True,
             )
         run.descend(loss + 0.3 * match, rate_at(run.budget.fraction, run.step, args.rate))

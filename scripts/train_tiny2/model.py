@@ -6,6 +6,7 @@ Must not know training, files or prompts.
 
 from __future__ import annotations
 
+import math
 from typing import TypeVar
 
 import torch
@@ -13,12 +14,16 @@ from torch import nn
 
 from realtime.engine.models.painter.networks import (
     LATENT_CHANNELS,
+    STREAK_ANGLES,
+    STREAK_SIZE,
+    STREAKS,
     STYLE_WIDTH,
     Decoder,
     Encoder,
     ModulatedBlock,
     Modulation,
     ResidualBlock,
+    Streaks,
 )
 from realtime.engine.models.painter.networks import PainterImageEncoder as PictureEncoder
 from realtime.engine.models.painter.networks import PainterUnet as UNet
@@ -42,6 +47,10 @@ def untrained(network: N) -> N:
         if isinstance(module, ResidualBlock | ModulatedBlock):
             module.second.weight *= SMALL
             nn.init.zeros_(module.second.bias)
+        if isinstance(module, Streaks):
+            module.lines.weight.copy_(oriented_lines())
+            module.second.weight *= SMALL
+            nn.init.zeros_(module.second.bias)
         if isinstance(module, UNet):
             module.close.weight *= SMALL
             nn.init.zeros_(module.close.bias)
@@ -51,6 +60,20 @@ def untrained(network: N) -> N:
             nn.init.ones_(scales)
             nn.init.zeros_(shifts)
     return network
+
+
+def oriented_lines() -> Tensor:
+    """What the lines of `Streaks` begin as: Gaussian streaks of norm 1 at even angles, [kinds * angles, 1, s, s]."""
+    at = torch.arange(STREAK_SIZE) - STREAK_SIZE // 2
+    y, x = torch.meshgrid(at, at, indexing="ij")
+    lines = []
+    for length, width in STREAKS:
+        for number in range(STREAK_ANGLES):
+            angle = math.pi * number / STREAK_ANGLES
+            along, across = x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle)
+            line = torch.exp(-0.5 * ((along / length * 1.3) ** 2 + (across / width) ** 2))
+            lines.append(line / line.norm())
+    return torch.stack(lines)[:, None]
 
 
 class StyleTable(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -26,6 +27,7 @@ from realtime.server.lobby import Viewers
 from realtime.server.protocols import HttpProtocol, Settings
 from realtime.server.roles import OPERATOR
 from realtime.server.tickets import Tickets, new_key
+from realtime.server.turns import Turns
 
 from .case import Case
 from .texts import a_session
@@ -100,10 +102,23 @@ def bringing(content: bytes, **service: Any) -> Callable[[], object]:
     """What is said to somebody who brings a picture for prompts."""
 
     async def run() -> object:
-        state = mock.Mock(opening=asyncio.Lock(), config=Config(), decoders=DecodingHere(), **service)
+        state = mock.Mock(turns=Turns(), config=Config(), decoders=DecodingHere(), **service)
         return await picture_routes.put_picture(state, request(content))
 
     return run
+
+
+async def with_many_in_line() -> None:
+    turns = Turns()
+    async with contextlib.AsyncExitStack() as line, asyncio.timeout(0.01):  # whose first turn never ends
+        await asyncio.gather(*(line.enter_async_context(turns.turn("ann")) for _ in range(5)))
+
+
+async def with_much_read() -> None:
+    turns = Turns(lambda: 0.0)
+    turns._work.spend("ann", 10.0)
+    async with turns.turn("ann"):
+        pass
 
 
 def a_png() -> bytes:
@@ -220,6 +235,8 @@ PICTURES = [
         "in use",
         bringing(a_png(), references=mock.Mock(add=lambda picture: None)),
     ),
+    Case("4 pictures of yours are not read yet: wait for them", "wait", with_many_in_line),
+    Case("you have brought many pictures: bring the next in 80 s", "80 s", with_much_read),
     Case(
         "there is no picture 'mona': bring it to /api/pictures again",
         "'mona'",
