@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 import torch
 
-from realtime.config import Accelerate, Config
+from realtime.config import Accelerate, Config, Device
 from realtime.engine import Guidance
 from realtime.engine.backend import EagerBackend
 from realtime.engine.diffusion import DiffusionEngine
-from realtime.engine.models.load import Model
+from realtime.engine.models.load import Model, load_model
 from realtime.engine.recipe import Recipes
 from realtime.engine.regions import Call, Kind, Outputs
 from realtime.engine.rungs import exactness
@@ -30,6 +30,7 @@ from realtime.engine.rungs.upgrade import Upgrade
 from realtime.engine.sampler import T
 from realtime.engine.state import CallShape
 from realtime.errors import ConfigError
+from tests import checkpoints
 from tests.engine.tiny_models import FRAME_KINDS, make_job, make_model, make_params, picture_of, run
 from tests.fakes.clock import FakeClock
 
@@ -114,12 +115,12 @@ def any_conversion(fresh: Fresh, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversion, "_convert", convert)
 
 
-def check_any_batch_and_size(model: Model, fast: Any) -> None:
+def check_any_batch_and_size(model: Model, fast: Any, prompts: tuple[str, str] = ("a", "a BREAK b")) -> None:
     # 9 latents high: no multiple of what the UNet halves.
     sizes = [(64, 64), (64, 64), (96, 64), (64, 72)]
     fields: dict[str, Any] = {"guidance_scale": 2.0, "num_inference_steps": 2}
     jobs = [
-        make_job(make_params(width=width, height=height, seed=i, prompt="a BREAK b" if i % 2 else "a", **fields), i)
+        make_job(make_params(width=width, height=height, seed=i, prompt=prompts[i % 2], **fields), i)
         for i, (width, height) in enumerate(sizes)
     ]
 
@@ -140,6 +141,13 @@ def test_sdxl_with_embedded_guidance_gives_the_same_pictures_too() -> None:
     model = replace(make_model(**SDXL_LCM), exact=True)
 
     check_any_batch_and_size(model, openvino(model))
+
+
+def test_the_painter_gives_the_same_pictures_too(tmp_path: Path) -> None:
+    folder = checkpoints.build_painter(tmp_path / "painter")
+    model = replace(load_model(Config(model=str(folder), device=Device.CPU)), exact=True)
+
+    check_any_batch_and_size(model, openvino(model), ("oil painting", "ink"))
 
 
 @pytest.mark.usefixtures("kept", "any_conversion")
