@@ -1,7 +1,8 @@
 """The workers of a server, one a device, and which session is at which.
 
-A session is put where it gets the most, stays there, and moves only when the engine there breaks or is drained. It
-takes nothing with it but itself: an engine keeps nothing of it that outlives a frame. Must not know connections.
+A session is put where it gets the most, stays there, and moves only when the engine there breaks or is drained, or
+another that is new or back would give it notably more. It takes nothing with it but itself: an engine keeps nothing of
+it that outlives a frame. Must not know connections.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ from ..session import Session
 from .engine_host import BACK_OFF_S, Away, Changes, EngineHost, Load, Stage, State
 from .life import Life
 from .worker import Worker, first_back, state_of
+
+SHARED_OUT_S = 30.0
+"""How long an engine runs before sessions of others move to it: at one that breaks often they would only suffer."""
+GAIN = 1.25
+"""How much more a session must get there, as a factor of its rate."""
 
 
 class NotNow(Exception):
@@ -70,6 +76,7 @@ class Placement:
         self._away: Away | None = None
         self._interim: Interim | None = None
         self._places: dict[Session, Worker | None] = {}  # None: at no worker
+        self._settling: dict[int, asyncio.TimerHandle] = {}  # by the numbers of workers
         self.workers = tuple(
             Worker(number, one.devices or one.device.value, self._host(number))
             for number, one in enumerate(self._configs)
@@ -215,6 +222,22 @@ class Placement:
             self._interim = None
         for session in [session for session, place in self._places.items() if place is None]:
             self._replace(session)
+        if (timer := self._settling.pop(worker.number, None)) is not None:
+            timer.cancel()
+        if worker.open_life is not None:
+            self._settling[worker.number] = self._loop.call_later(SHARED_OUT_S, self._share_out, worker)
+
+    def _share_out(self, worker: Worker) -> None:
+        """Have sessions of other workers go on at this one, one after the other, while that gains them something."""
+        if self.ended.is_set() or (life := worker.open_life) is None:
+            return
+        others = [place for place in self._open() if place[0] is not worker and self.sessions_at(place[0])]
+        if not others:
+            return
+        fullest, there = min(others, key=lambda place: place[1].scheduler.rate_with([]))
+        session = self.sessions_at(fullest)[-1]
+        if life.scheduler.rate_with([session.params]) >= GAIN * there.scheduler.rate_with([]):
+            self._let_go(session, fullest, lambda: self._share_out(worker))
 
     def _replace(self, session: Session) -> None:
         """Put a session that is at no worker at one, and tell it if it has to wait for that, or had to."""
@@ -255,20 +278,26 @@ class Placement:
         while not worker.host.is_closed and not self.ended.is_set():
             await self.changed.wait()
 
-    def _let_go(self, session: Session, worker: Worker) -> None:
+    def _let_go(self, session: Session, worker: Worker, then: Callable[[], None] = lambda: None) -> None:
+        """Have a session go on where it gets the most, behind its frames that are under way.
+
+        Args:
+            then: called on the event loop when it does, or is over.
+        """
+
         def has_left() -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: the server has ended
-                self._loop.call_soon_threadsafe(self._take_over, session, worker)
+                self._loop.call_soon_threadsafe(take_over)
+
+        def take_over() -> None:
+            if self._places.get(session) is worker:
+                self._places[session] = None
+                self._replace(session)
+                self._changes.tell()
+            then()
 
         if worker.host.life is not None:
             worker.host.life.scheduler.remove(session, has_left)
-
-    def _take_over(self, session: Session, worker: Worker) -> None:
-        """A session has left a worker that is drained, if it is not over by now."""
-        if self._places.get(session) is worker:
-            self._places[session] = None
-            self._replace(session)
-            self._changes.tell()
 
     def start_again(self, worker: Worker) -> None:
         """Load the engine of a worker that is drained, or could not be loaded.

@@ -19,13 +19,14 @@ from realtime.engine.echo import EchoEngine
 from realtime.errors import EngineError, ModelError
 from realtime.frame import Job
 from realtime.params import Params
+from realtime.server import placement
 from realtime.server.engine_host import State
 from realtime.server.placement import NotNow, Placement
 from realtime.server.worker import Worker
 from realtime.session import Session
 from tests.fakes.frames import a_frame
 from tests.fakes.servers import a_config
-from tests.fakes.waiting import PATIENCE_S
+from tests.fakes.waiting import PATIENCE_S, until
 
 
 class Fleet:
@@ -237,6 +238,70 @@ async def test_new_sessions_are_put_at_an_engine_that_is_back_and_the_others_sta
         await asyncio.gather(*(guest.restyle() for guest in (*guests, late)))
 
     assert [guest.at for guest in (*guests, late)] == [1, 1, 0]
+
+
+def rate_by_number(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each engine gives its sessions 60 pictures a second together, whatever a busy machine would measure."""
+    for worker in house.placement.workers:
+        assert worker.host.life is not None
+        monkeypatch.setattr(
+            worker.host.life.scheduler,
+            "rate_with",
+            lambda newcomers, at=worker: 60 / max(1, len(newcomers) + len(house.placement.sessions_at(at))),
+        )
+
+
+async def test_sessions_are_shared_out_to_an_engine_that_is_back_and_stays_and_no_frame_is_lost(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(fleet) as house:
+        guests = [Guest(house, f"s{number}") for number in range(5)]
+        fleet.break_next("cuda:0")
+        await asyncio.gather(*(guest.restyle() for guest in guests))
+        fleet.let("cuda:0")
+        await house.until(lambda: house.worker(0).open_life is not None)
+        rate_by_number(house, monkeypatch)
+        for guest in guests:
+            guest.send()
+        house.placement._share_out(house.worker(0))
+        await asyncio.gather(*(guest.answered() for guest in guests))
+        await house.until(lambda: len(house.placement.sessions_at(house.worker(0))) == 2)
+        await asyncio.gather(*(guest.restyle() for guest in guests))
+
+    assert sorted(str(guest.at) for guest in guests) == ["0", "0", "1", "1", "1"]
+    assert house.told == []
+
+
+async def test_an_engine_gets_its_share_once_it_has_run_for_a_while_and_not_if_it_breaks_meanwhile(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(fleet) as house:
+        shared_out: list[Worker] = []
+        monkeypatch.setattr(house.placement, "_share_out", shared_out.append)
+        first, second = (Guest(house, name) for name in "ab")
+        fleet.break_next("cuda:0")
+        await asyncio.gather(first.restyle(), second.restyle())
+        waiting = set(house.placement._settling)
+        monkeypatch.setattr(placement, "SHARED_OUT_S", 0.0)
+        fleet.let("cuda:0")
+        await until(lambda: shared_out)
+
+    assert waiting == {1}, "the one that broke waits no longer"
+    assert shared_out == [house.worker(0)]
+
+
+async def test_sessions_that_would_gain_little_stay(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(fleet) as house:
+        rate_by_number(house, monkeypatch)
+        guests = [Guest(house, f"s{number}") for number in range(9)]
+        house.placement.remove(guests[0].session)
+        house.placement.remove(guests[1].session)
+        house.placement.remove(guests[2].session)
+        before = [guest.at for guest in guests]
+        house.placement._share_out(house.worker(0))
+        await asyncio.gather(*(guest.restyle() for guest in guests[3:]))
+
+    assert [guest.at for guest in guests] == before
 
 
 async def test_broken_engine_is_gone_before_another_is_loaded_though_its_sessions_are_there(
