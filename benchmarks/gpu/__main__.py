@@ -6,8 +6,8 @@ Run 1 asks whether everything works and where the time goes, run 2 measures pack
 has its own deadline: a part that would pass it is left out and named. DIR/gpu.json is whole from the first second on,
 and is written anew whenever there is more; what it has of the other run stays. Parts run in processes with limits, so
 that one that hangs, breaks or has too little memory costs only itself. What was predicted and what is wanted stands
-beside what was measured (`goals.py`). Random weights of the real shapes, made on the spot; nothing is fetched, and what
-is compiled goes to DIR/cache.
+beside what was measured (`goals.py`). Random weights of the real shapes, made on the spot; nothing is fetched. Models
+(ten GB) and what is compiled lie in DIR/models and DIR/cache, or where `--models` and `--cache` say.
 
 `--dry-run` rehearses both with tiny shapes on any machine, in a few minutes.
 """
@@ -60,7 +60,7 @@ def install(wheels: Path, target: Path) -> None:
 
 def environment_of(arguments: argparse.Namespace) -> dict[str, str]:
     """What parts see: our code, the wheels, and a cache that is not the user's."""
-    cache = arguments.output / "cache"
+    cache = arguments.cache
     paths = [str(ROOT), str(arguments.output / "site"), os.environ.get("PYTHONPATH", "")]
     environment = {
         **os.environ,
@@ -159,7 +159,7 @@ def run_all(arguments: argparse.Namespace) -> dict[str, Any]:
     if any(part.name in BUILDS for run in arguments.run for part in chosen_parts(run, arguments)):
         # Else it would find packages of an earlier call.
         for kind in ("aoti", "inductor"):
-            shutil.rmtree(arguments.output / "cache" / kind, ignore_errors=True)
+            shutil.rmtree(arguments.cache / kind, ignore_errors=True)
     for run in arguments.run:
         # What installing took is the first run's.
         spent_s = time.monotonic() - begin_s if run == arguments.run[0] else 0.0
@@ -187,6 +187,7 @@ def parsed(options: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--run", type=int, action="append", choices=sorted(RUNS), help="one of them; default: both")
     parser.add_argument("--wheels", type=Path, help="a folder of wheels; what is missing is installed from it")
     parser.add_argument("--models", type=Path, help="a folder that keeps the random models")
+    parser.add_argument("--cache", type=Path, help="a folder for what is compiled")
     parser.add_argument("--budget-s", type=float, help=f"seconds for each run; default: {BUDGET_S:g}")
     names = parts_of(tuple(RUNS))
     parser.add_argument("--only", action="append", choices=names, help="a part; give it again for more")
@@ -198,6 +199,7 @@ def parsed(options: Sequence[str] | None = None) -> argparse.Namespace:
     arguments.budget_s = arguments.budget_s or (DRY_BUDGET_S if arguments.dry_run else BUDGET_S)
     arguments.output = arguments.output.resolve()
     arguments.models = (arguments.models or arguments.output / "models").resolve()
+    arguments.cache = (arguments.cache or arguments.output / "cache").resolve()
     return arguments
 
 

@@ -61,7 +61,7 @@ def engine(setting: Setting, found: Found) -> None:
     wanted = [("graphs", small), ("graphs", large), ("off", small), ("off", large)]
     wanted += [("graphs", batch) for batch in between]
     arms = _our_arms(setting, found, wanted, 1)
-    arms |= _guarded(found, "others", lambda: _others(setting, 1), {})
+    arms |= _others(setting, found, 1)
     runs = comparison.compare(SCENARIO, arms)
     from ..engine.arms import relate
 
@@ -75,7 +75,7 @@ def more_steps(setting: Setting, found: Found) -> None:
     small, large = ends(setting)
     for steps in (2, 4):
         arms = _our_arms(setting, found, [("graphs", small), ("graphs", large)], steps)
-        arms |= _guarded(found, f"others, {steps} steps", functools.partial(_others, setting, steps), {})
+        arms |= _others(setting, found, steps)
         comparison.compare(f"sd-turbo_{steps}_step", arms)
         setting.keep(found)
 
@@ -237,10 +237,29 @@ def _arms_of(
     return arms
 
 
-def _others(setting: Setting, steps: int) -> Arms:
+def _others(setting: Setting, found: Found, steps: int) -> Arms:
+    """Those beside ours that make a frame here."""
     from ..engine.arms import baselines
 
-    return baselines(setting.model("sd-turbo"), setting.machine(), steps, setting.seconds)
+    notes: Found = found.setdefault("notes", {})
+    arms: Arms = {}
+    try:
+        others = baselines(setting.model("sd-turbo"), setting.machine(), steps, setting.seconds)
+    except Exception as error:  # others' code may raise any
+        notes[f"others, {steps} steps"] = _in_one_line(error)
+        return arms
+    for name, arm in others.items():
+        try:
+            arm()
+        except Exception as error:
+            notes[f"{name}, {steps} steps"] = _in_one_line(error)
+        else:
+            arms[name] = arm
+    return arms
+
+
+def _in_one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).strip() or 'without words').splitlines()[0][:200]}"
 
 
 def _guarded(found: Found, what: str, make: Callable[[], Any], otherwise: Any) -> Any:
@@ -252,7 +271,7 @@ def _guarded(found: Found, what: str, make: Callable[[], Any], otherwise: Any) -
     try:
         return make()
     except (torch.OutOfMemoryError, EngineError) as error:
-        found.setdefault("notes", {})[what] = str(error).splitlines()[0][:200]
+        found.setdefault("notes", {})[what] = _in_one_line(error)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         return otherwise

@@ -76,11 +76,16 @@ class Worker:
         how = signal.Signals(-code).name if code < 0 else f"code {code}"
         return f"its process ended with {how}; what it said stands in the log"
 
-    def end(self) -> None:
-        """End it, with the servers and compilers that it has started."""
+    def ask_to_end(self) -> None:
+        """Tell it to end, with the servers and compilers that it has started."""
         self.is_there = False
         if self._process.poll() is None:
             self._signal(signal.SIGTERM)
+
+    def end(self) -> None:
+        """End it, with all that it has started, and wait for that."""
+        self.ask_to_end()
+        if self._process.poll() is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(GRACE_S)
         self._signal(signal.SIGKILL)  # what it started may be there still
@@ -152,6 +157,8 @@ class Running:
                 self._run(part, ahead[place + 1 :])
             self._finish(list(self._beside), 0.0)
         finally:
+            for worker in self._workers.values():
+                worker.ask_to_end()
             for worker in self._workers.values():
                 worker.end()
         return self.measured

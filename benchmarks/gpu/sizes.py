@@ -23,9 +23,9 @@ def sizes(setting: Setting, found: Found) -> None:
     """See the module."""
     engines, machine = setting.engines(), setting.machine()
     found["first_calls"] = {}
-    large = 2 if setting.dry else BATCHES[-1]
-    for batch in (1, large):
-        side = machine.side_px + 8 * batch
+    large, larger_px = (2, 8) if setting.dry else (BATCHES[-1], 64)
+    for place, batch in enumerate((1, large)):
+        side = machine.side_px + larger_px * (1 + place)
         found["first_calls"][f"{side}×{side}, batch {batch}"] = first_calls(engines.graphs, side, batch)
         setting.keep(found)
     found["memory"] = {"with both engines": memory_mb(machine)}

@@ -72,10 +72,15 @@ class Setting:
         return self.shared.machine
 
     def model(self, shape: str) -> Path:
-        """The folder of a random model of this shape."""
+        """The folder of a random model of this shape. Where several processes want it, the first one makes it."""
+        import fcntl
+
         from ..engine.bench import make_model
 
-        return make_model(shape, self.machine(), self.models)
+        self.models.mkdir(parents=True, exist_ok=True)
+        with (self.models / f"{shape}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return make_model(shape, self.machine(), self.models)
 
     def engines(self) -> Engines:
         """SD-Turbo's shape in eager mode and in graphs, loaded once for all parts of this process."""

@@ -8,6 +8,8 @@ import json
 import os
 import runpy
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ import torch
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from benchmarks.engine import arms
+from benchmarks.engine import bench as engine_bench
 from benchmarks.gpu import __main__ as gpu
 from benchmarks.gpu import building, goals, hazards, plan, rungs, sizes, variants, working
 from benchmarks.gpu.plan import MARGIN_S, RUNS, Part
@@ -322,9 +326,9 @@ def test_each_rung_is_measured_beside_the_others_and_region_by_region(setting: S
     rungs.engine(setting, found)
     rungs.regions(setting, found)
 
-    arms = found["scenarios"][goals.SD_TURBO]
-    assert {f"ours {rung}, batch {batch}" for rung in ("off", "graphs") for batch in (1, 2)} <= arms.keys()
-    assert {"diffusers", "diffusers, TAESD"} <= arms.keys()
+    measured = found["scenarios"][goals.SD_TURBO]
+    assert {f"ours {rung}, batch {batch}" for rung in ("off", "graphs") for batch in (1, 2)} <= measured.keys()
+    assert {"diffusers", "diffusers, TAESD"} <= measured.keys()
     assert {"graphs, batch 1", "graphs, batch 3", "graphs, batch 2"} <= found["exactness"].keys()
     assert goals.goals({"engine": found})["B8 replays bit for bit"]["ok"] is True
     for rung in ("off", "graphs"):
@@ -360,6 +364,48 @@ def test_batches_that_the_device_lacks_memory_for_are_named_and_the_rest_is_meas
     assert {"exactness at 2", "exactness at 3", "ours graphs, batch 2", "ours off, batch 2"} <= found["notes"].keys()
     assert "ours graphs, batch 1" in found["scenarios"][goals.SD_TURBO]
     assert "ours graphs, batch 2" not in found["scenarios"][goals.SD_TURBO]
+
+
+def test_another_that_does_not_run_here_is_named_and_costs_no_arm_of_ours(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise AttributeError("this version has no such thing")
+
+    def others(*_: Any) -> dict[str, Any]:
+        return {"StreamDiffusion": broken, "diffusers": lambda: {"ms_per_frame": 1.0}}
+
+    found: dict[str, Any] = {}
+    monkeypatch.setattr(arms, "baselines", others)
+    assert rungs._others(setting, found, 1).keys() == {"diffusers"}
+    monkeypatch.setattr(arms, "baselines", broken)
+    assert rungs._others(setting, found, 2) == {}
+
+    assert found["notes"] == {
+        "StreamDiffusion, 1 steps": "AttributeError: this version has no such thing",
+        "others, 2 steps": "AttributeError: this version has no such thing",
+    }
+
+
+def test_model_that_several_want_is_made_once(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    making, most = 0, 0
+
+    def make(shape: str, machine: Any, models: Path) -> Path:
+        nonlocal making, most
+        making += 1
+        most = max(most, making)
+        time.sleep(0.05)
+        making -= 1
+        return models / shape
+
+    monkeypatch.setattr(engine_bench, "make_model", make)
+    threads = [threading.Thread(target=setting.model, args=("sd-turbo",)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert most == 1
 
 
 def test_no_picture_is_another_ones_under_everything_at_once(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
