@@ -19,6 +19,8 @@ BASE_GFLOP = 1063
 """A frame's arithmetic in the times below: 512×512, one step of SD-Turbo's UNet, TAESD, without the first call."""
 CONTEXT_GB, USABLE = 0.5, 0.9
 """What CUDA and its libraries take, and the part of the memory that other programs leave."""
+BUILDER_GB = 1.1
+"""What a builder of packages takes beside the weights, which it loads once more."""
 OLDEST = (7, 0)
 """Compute capability below which nothing is computed: Volta's tensor cores are the first."""
 
@@ -147,6 +149,12 @@ def rows_that_fit(card: Card, size: ModelSize) -> int:
     """
     left_gb = (card.memory_gb or 0.0) * USABLE - size.weights_gb - CONTEXT_GB
     return max(0, min(FULL_ROWS, math.floor(left_gb / size.row_gb)))
+
+
+def has_room_for_builder(card: Card, size: ModelSize, rows: int) -> bool:
+    """Whether packages of a model can be built beside a server that has so many rows of it."""
+    served_gb = size.weights_gb + CONTEXT_GB + rows * size.row_gb
+    return (card.memory_gb or 0.0) * USABLE - served_gb >= size.weights_gb + BUILDER_GB
 
 
 def rate_of(times: Times, size: ModelSize, rows: int, rung: str) -> FrameRate:

@@ -15,7 +15,7 @@ from importlib import metadata, resources
 from pathlib import Path
 
 from .card import Card, find_card
-from .computed import AOTI, CONTEXT_GB, GRAPHS, SIZES, basis_of, rate_of, rows_that_fit
+from .computed import AOTI, CONTEXT_GB, GRAPHS, SIZES, basis_of, has_room_for_builder, rate_of, rows_that_fit
 from .config import Config, Device
 from .engine.load import likely_device
 from .engine.rungs.toolchain import compiler_obstacle, cxx, packages_obstacle
@@ -198,10 +198,12 @@ def _model_on(card: Card, memory_gb: float, name: str, found_rungs: Sequence[str
     if basis is None:
         return Finding(Verdict.OK, subject, f"{fits}; how fast is not known of this GPU: serve it and see")
     told: list[str] = []
-    for rung in found_rungs:
+    is_short = AOTI in found_rungs and not has_room_for_builder(card, size, rows)
+    for rung in [GRAPHS] if is_short else found_rungs:
         rate = rate_of(basis.times, size, rows, rung)
         told.append(f"{_two_digits(rate.alone)} fps for one, {_two_digits(rate.together)} for all ({rung})")
     how = f"computed, not measured, ±30 %{basis.how and f', {basis.how}'}"
+    how += "; no memory to build packages (aoti) beside it" if is_short else ""
     where = f"{size.side_px}×{size.side_px}, {size.steps} steps"
     return Finding(Verdict.OK, subject, f"{fits}; {where}: {', then '.join(told)}; {how}")
 

@@ -16,6 +16,7 @@ from realtime.computed import (
     Computed,
     ModelSize,
     basis_of,
+    has_room_for_builder,
     rate_of,
     rows_that_fit,
 )
@@ -106,6 +107,16 @@ def test_models_fit_where_weights_and_a_row_do(memory_gb: float | None, rows: di
     card = Card("x", memory_gb=memory_gb)
 
     assert {name: rows_that_fit(card, SIZES[name]) for name in rows} == rows
+
+
+@pytest.mark.parametrize(
+    ("memory_gb", "model", "has_room"),
+    [(80.0, "sdxl-turbo", True), (12.6, "sdxl-turbo", False), (12.6, "sd-turbo", True), (8.6, "sd-turbo", False)],
+)
+def test_packages_are_built_where_the_model_fits_twice(memory_gb: float, model: str, has_room: bool) -> None:
+    card, size = Card("x", memory_gb=memory_gb), SIZES[model]
+
+    assert has_room_for_builder(card, size, rows_that_fit(card, size)) is has_room
 
 
 def test_fewer_rows_make_a_rate_between_one_and_all() -> None:

@@ -161,6 +161,17 @@ def test_machine_without_packages_is_told_of_graphs_only(monkeypatch: pytest.Mon
     assert doctor.rungs(H100).text.endswith("auto takes graphs")
 
 
+def test_where_packages_have_no_room_to_be_built_graphs_are_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "packages_obstacle", lambda device, capability: "")
+    card = Card("NVIDIA GeForce RTX 3060", (8, 6), 12.6)
+
+    found = texts(doctor.models_on(card))
+
+    assert "(aoti);" in found["gpu, sd-turbo"]
+    assert found["gpu, sdxl-turbo"].endswith("no memory to build packages (aoti) beside it")
+    assert "for all (aoti)" not in found["gpu, sdxl-turbo"]
+
+
 def test_unknown_card_has_no_number_and_a_scaled_one_says_from_what() -> None:
     unknown, like = Card("NVIDIA X1", (12, 0), 24.0), Card("NVIDIA X2", (8, 9), 24.0, 700.0, 200.0)
 

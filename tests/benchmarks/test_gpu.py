@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from packaging.utils import canonicalize_name
 from benchmarks.engine import arms
 from benchmarks.engine import bench as engine_bench
 from benchmarks.gpu import __main__ as gpu
-from benchmarks.gpu import building, goals, hazards, plan, rungs, sizes, variants, working
+from benchmarks.gpu import building, checks, goals, hazards, plan, rungs, serving, sizes, variants, working
 from benchmarks.gpu.plan import MARGIN_S, RUNS, Part
 from benchmarks.gpu.running import Running, Worker
 from benchmarks.gpu.working import Setting, Shared
@@ -480,3 +481,57 @@ def test_stages_of_the_compiler_are_told_with_exporting() -> None:
         torch.export.export(torch.nn.Linear(2, 2), (torch.zeros(1, 2),))
 
     assert took_s["export"] >= 0 and torch.export.export.__module__.startswith("torch")
+
+
+def test_each_test_on_the_device_is_put_down_as_soon_as_it_is_known() -> None:
+    kept: list[dict[str, Any]] = []
+    found: dict[str, Any] = {}
+    told = checks._Told(lambda: kept.append(json.loads(json.dumps(found))), found)
+
+    def report(name: str, when: str, failed: bool = False, skipped: bool = False, longrepr: Any = None) -> Any:
+        return SimpleNamespace(
+            nodeid=f"tests/gpu/test_gpu_graphs.py::{name}", when=when, failed=failed, skipped=skipped, longrepr=longrepr
+        )
+
+    told.pytest_runtest_logreport(report("test_a", "setup"))
+    told.pytest_runtest_logreport(report("test_a", "call"))
+    told.pytest_runtest_logreport(report("test_b", "call", failed=True, longrepr="def test\nE   assert 1 == 2\nmore"))
+    told.pytest_runtest_logreport(report("test_c", "setup", skipped=True, longrepr=("file", 1, "Skipped: no GPU")))
+
+    assert found == kept[-1]
+    assert found["passed"] == 1
+    assert found["failed"] == {"test_gpu_graphs.py::test_b": "E   assert 1 == 2"}
+    assert found["skipped"] == {"test_gpu_graphs.py::test_c": "Skipped: no GPU"}
+
+
+def test_clocks_and_power_are_as_the_driver_tells_them_or_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho '580.65, P0, 1980 MHz, 2619 MHz'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    facts = checks.smi_facts()
+
+    tool.write_text("#!/bin/sh\nexit 6\n")
+
+    assert (facts["driver_version"], facts["clocks.sm"]) == ("580.65", "1980 MHz")
+    assert checks.smi_facts() == {}
+
+
+def test_streams_run_on_packages_only_where_none_would_have_to_be_built(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[str] = []
+    monkeypatch.setattr(serving, "_streams", lambda setting, found, rung: served.append(rung))
+    on_cuda = SimpleNamespace(device=SimpleNamespace(type="cuda"))
+    monkeypatch.setattr(setting, "machine", lambda: on_cuda)
+    setting.dry = False
+    found: dict[str, Any] = {}
+
+    for built in ([1, 8], [1, 2, 4, 8]):
+        monkeypatch.setattr(serving, "built_batches", lambda setting, built=built: built)
+        serving.on_packages(setting, found)
+
+    assert served == ["aoti"]
+    assert found["note"] == "left out: there are no packages for batches of 2, 4"
