@@ -8,12 +8,14 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata, resources
 from pathlib import Path
 
+from .card import Card, find_card
+from .computed import AOTI, CONTEXT_GB, GRAPHS, SIZES, basis_of, has_room_for_builder, rate_of, rows_that_fit
 from .config import Config, Device
 from .engine.load import likely_device
 from .engine.rungs.toolchain import compiler_obstacle, cxx, packages_obstacle
@@ -31,6 +33,8 @@ NEEDED = (
 FORECAST = (sys.executable, "-m", "realtime.bench.forecast")
 FORECAST_TIMEOUT_S = 180.0
 """A busy laptop needs half a minute to load the embedded model; what takes longer than this tells nobody anything."""
+OLDEST_IN_CUDA_13 = (7, 5)
+"""Compute capability, Turing's. Source: CUDA 13's release notes, which drop Maxwell, Pascal and Volta."""
 SIDES_PX = (256, 384, 512)
 LIVE_FPS = 10
 """Frames a second below which a picture follows visibly late."""
@@ -67,11 +71,14 @@ class Finding:
 
 def examine() -> Iterator[Finding]:
     """The findings of all checks, each when it is known; the last one takes as long as loading a model."""
-    checks: tuple[Callable[[], Finding], ...] = (
-        python, packages, gpu, openvino, compiler, rungs, embedded_model, web_client, port, hub_cache, speed,
+    card = find_card() if likely_device() is Device.CUDA else None
+    checks: tuple[Callable[[], Finding | Iterable[Finding]], ...] = (
+        python, packages, gpu, lambda: generation(card), openvino, lambda: compiler(card), lambda: rungs(card),
+        lambda: models_on(card), embedded_model, web_client, port, hub_cache, speed,
     )  # fmt: skip
     for check in checks:
-        yield check()
+        found = check()
+        yield from (found,) if isinstance(found, Finding) else found
 
 
 def python() -> Finding:
@@ -99,7 +106,11 @@ def packages() -> Finding:
 def gpu() -> Finding:
     """The GPU that would run the model."""
     if shutil.which("nvidia-smi") is None:
-        what = "Apple's GPU (mps) is used where torch has it" if sys.platform == "darwin" else "no NVIDIA driver"
+        what = (
+            "Apple's GPU (mps) is used where torch has it, in eager mode"
+            if sys.platform == "darwin"
+            else "no NVIDIA driver"
+        )
         return Finding(Verdict.NOTE, "gpu", f"{what}: the embedded model (--model tiny) is the one for the CPU")
     query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
     try:
@@ -120,23 +131,86 @@ def openvino() -> Finding:
     return Finding(Verdict.OK, "openvino", version)
 
 
-def compiler() -> Finding:
+def generation(card: Card | None) -> list[Finding]:
+    """What a GPU of this kind is to be told, if anything."""
+    if "+rocm" in (torch := _installed("torch") or ""):
+        text = "torch is built for ROCm: CUDA graphs run on AMD's GPUs, packages (aoti) do not; not tried by us"
+        return [Finding(Verdict.NOTE, "gpu generation", text)]
+    if card is None or card.capability is None:
+        return []
+    capability = ".".join(map(str, card.capability))
+    if card.capability < OLDEST_IN_CUDA_13 and "+cu13" in torch:
+        text = f"torch {torch} has no code for compute capability {capability}: install one that is built for CUDA 12"
+        return [Finding(Verdict.FAIL, "gpu generation", text)]
+    if not card.has_half:
+        text = f"{card.name} (compute capability {capability}) is slow or wrong in float16: start with --dtype float32"
+        return [Finding(Verdict.NOTE, "gpu generation", text)]
+    return [Finding(Verdict.OK, "gpu generation", f"compute capability {capability}")]
+
+
+def _capability(card: Card | None) -> tuple[int, int] | None:
+    return None if card is None else card.capability
+
+
+def compiler(card: Card | None = None) -> Finding:
     """The compilers that `--accelerate compile` and `aoti` need."""
-    obstacle = compiler_obstacle(likely_device()) or packages_obstacle(likely_device())
+    device, capability = likely_device(), _capability(card)
+    obstacle = compiler_obstacle(device, capability) or packages_obstacle(device, capability)
     if obstacle:
         return Finding(Verdict.NOTE, "compiler", obstacle)
     return Finding(Verdict.OK, "compiler", cxx() or "")
 
 
-def rungs() -> Finding:
-    """The rungs that this machine has, slowest first."""
-    device = likely_device()
+def rungs(card: Card | None = None) -> Finding:
+    """The rungs that this machine has, slowest first, and on CUDA the one that `auto` takes."""
+    device, capability = likely_device(), _capability(card)
     is_cuda = device is Device.CUDA
-    found = ["off (eager)", "graphs"] if is_cuda else ["off (eager)"]
+    has_packages = not packages_obstacle(device, capability)
+    found = ["off (eager)", GRAPHS] if is_cuda else ["off (eager)"]
     found += ["openvino"] if not is_cuda and _installed("openvino") else []
-    found += ["compile"] if not compiler_obstacle(device) else []
-    found += ["aoti"] if not packages_obstacle(device) else []
-    return Finding(Verdict.OK, "rungs", f"for --accelerate on {device}: {', '.join(found)}")
+    found += ["compile"] if not compiler_obstacle(device, capability) else []
+    found += [AOTI] if has_packages else []
+    taken = "graphs, then aoti as packages are made" if has_packages else GRAPHS
+    return Finding(
+        Verdict.OK,
+        "rungs",
+        f"for --accelerate on {device}: {', '.join(found)}" + (f"; auto takes {taken}" if is_cuda else ""),
+    )
+
+
+def models_on(card: Card | None) -> list[Finding]:
+    """For each model of a size that is known: whether it fits into the GPU's memory, and the computed frame rates."""
+    if card is None or card.memory_gb is None:
+        return []
+    found_rungs = [GRAPHS] if packages_obstacle(Device.CUDA, card.capability) else [GRAPHS, AOTI]
+    return [_model_on(card, card.memory_gb, name, found_rungs) for name in SIZES]
+
+
+def _model_on(card: Card, memory_gb: float, name: str, found_rungs: Sequence[str]) -> Finding:
+    subject, size = f"gpu, {name}", SIZES[name]
+    rows, basis = rows_that_fit(card, size), basis_of(card)
+    if not rows:
+        wanted_gb = size.weights_gb + CONTEXT_GB + size.row_gb
+        return Finding(
+            Verdict.NOTE, subject, f"it wants {wanted_gb:.1f} GB free, and the GPU has {memory_gb:.1f}: too large"
+        )
+    fits = f"fits, {rows} frame{'s' if rows > 1 else ''} at once"
+    if basis is None:
+        return Finding(Verdict.OK, subject, f"{fits}; how fast is not known of this GPU: serve it and see")
+    told: list[str] = []
+    is_short = AOTI in found_rungs and not has_room_for_builder(card, size, rows)
+    for rung in [GRAPHS] if is_short else found_rungs:
+        rate = rate_of(basis.times, size, rows, rung)
+        told.append(f"{_two_digits(rate.alone)} fps for one, {_two_digits(rate.together)} for all ({rung})")
+    how = f"computed, not measured, ±30 %{basis.how and f', {basis.how}'}"
+    how += "; no memory to build packages (aoti) beside it" if is_short else ""
+    where = f"{size.side_px}×{size.side_px}, {size.steps} steps"
+    return Finding(Verdict.OK, subject, f"{fits}; {where}: {', then '.join(told)}; {how}")
+
+
+def _two_digits(value: float) -> str:
+    """A number with the two digits that count."""
+    return f"{float(f'{value:.2g}'):g}"
 
 
 def embedded_model() -> Finding:

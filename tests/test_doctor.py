@@ -9,7 +9,8 @@ from importlib import metadata
 
 import pytest
 
-from realtime import doctor
+from realtime import computed, doctor
+from realtime.card import Card
 from realtime.doctor import Verdict
 
 
@@ -127,10 +128,78 @@ def test_rungs_of_this_machine_are_named_and_a_missing_compiler_is_a_note(monkey
     assert "install g++" in doctor.compiler().text
     assert doctor.rungs().text == "for --accelerate on cpu: off (eager), openvino"
 
-    monkeypatch.setattr(doctor, "compiler_obstacle", lambda device: "")
+    monkeypatch.setattr(doctor, "compiler_obstacle", lambda device, capability: "")
     assert doctor.rungs().text.endswith("openvino, compile")
-    monkeypatch.setattr(doctor, "packages_obstacle", lambda device: "")
+    monkeypatch.setattr(doctor, "packages_obstacle", lambda device, capability: "")
     assert doctor.rungs().text.endswith("openvino, compile, aoti")
+
+
+H100 = computed.COMPUTED[0].card
+
+
+def texts(findings: list[doctor.Finding]) -> dict[str, str]:
+    return {finding.subject: finding.text for finding in findings}
+
+
+def test_models_of_a_known_card_have_computed_rates_for_both_rungs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "packages_obstacle", lambda device, capability: "")
+
+    found = texts(doctor.models_on(H100))
+
+    assert found.keys() == {f"gpu, {name}" for name in computed.SIZES}
+    assert found["gpu, sd-turbo"] == (
+        "fits, 8 frames at once; 512×512, 2 steps: 66 fps for one, 120 for all (graphs), "
+        "then 88 fps for one, 150 for all (aoti); computed, not measured, ±30 %"
+    )
+
+
+def test_machine_without_packages_is_told_of_graphs_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "packages_obstacle", lambda device, capability: "no compiler")
+    monkeypatch.setattr(doctor, "likely_device", lambda: doctor.Device.CUDA)
+
+    assert not any("aoti" in text for text in texts(doctor.models_on(H100)).values())
+    assert doctor.rungs(H100).text.endswith("auto takes graphs")
+
+
+def test_where_packages_have_no_room_to_be_built_graphs_are_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "packages_obstacle", lambda device, capability: "")
+    card = Card("NVIDIA GeForce RTX 3060", (8, 6), 12.6)
+
+    found = texts(doctor.models_on(card))
+
+    assert "(aoti);" in found["gpu, sd-turbo"]
+    assert found["gpu, sdxl-turbo"].endswith("no memory to build packages (aoti) beside it")
+    assert "for all (aoti)" not in found["gpu, sdxl-turbo"]
+
+
+def test_unknown_card_has_no_number_and_a_scaled_one_says_from_what() -> None:
+    unknown, like = Card("NVIDIA X1", (12, 0), 24.0), Card("NVIDIA X2", (8, 9), 24.0, 700.0, 200.0)
+
+    assert "not known of this GPU" in texts(doctor.models_on(unknown))["gpu, sd-turbo"]
+    assert "scaled from NVIDIA GeForce RTX 4090" in texts(doctor.models_on(like))["gpu, sd-turbo"]
+    assert doctor.models_on(None) == doctor.models_on(Card("NVIDIA X3")) == []
+
+
+@pytest.mark.parametrize(("capability", "platform"), [((6, 1), "linux"), ((8, 9), "win32")])
+def test_pascal_and_windows_are_refused_packages_with_the_reason(
+    capability: tuple[int, int], platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor.sys, "platform", platform)
+    monkeypatch.setattr(doctor, "likely_device", lambda: doctor.Device.CUDA)
+    card = Card("NVIDIA card", capability, 24.0)
+
+    assert doctor.rungs(card).text == "for --accelerate on cuda: off (eager), graphs; auto takes graphs"
+    refused = doctor.compiler(card)
+    assert refused.verdict is Verdict.NOTE and ("6.1" in refused.text or "Linux" in refused.text)
+
+
+def test_card_of_today_is_all_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor.metadata, "version", lambda name: "2.13.0+cu130")
+
+    (finding,) = doctor.generation(H100)
+
+    assert finding.verdict is Verdict.OK and "9.0" in finding.text
+    assert doctor.generation(None) == []
 
 
 def test_frame_rates_go_with_the_pixels(monkeypatch: pytest.MonkeyPatch) -> None:

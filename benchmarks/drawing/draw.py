@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import calm_tables, engine_tables, plots, tables, webrtc_tables
+from . import calm_tables, engine_tables, gpu_tables, plots, tables, webrtc_tables
 from .headline import headline_table
 from .tables import Answer
 
@@ -27,7 +27,6 @@ KINDS: dict[str, Callable[[Answer], str]] = {
     "streams": tables.streams_line,
     "targets": tables.targets_table,
     "arms": tables.arms_tables,
-    "goals": tables.goals_table,
     "times": engine_tables.times_tables,
     "times-to-others": engine_tables.times_to_others_tables,
     "exactness": engine_tables.exactness_table,
@@ -39,6 +38,18 @@ KINDS: dict[str, Callable[[Answer], str]] = {
     "calm": calm_tables.calm_table,
     "calm-clips": calm_tables.calm_line,
 }
+PLACES: dict[str, Callable[[Answer], str]] = {
+    "gpu-runs": gpu_tables.runs_table,
+    "gpu-goals": gpu_tables.goals_table,
+    "gpu-works": gpu_tables.works_table,
+    "gpu-times": gpu_tables.times_table,
+    "gpu-regions": gpu_tables.regions_table,
+    "gpu-streams": gpu_tables.streams_table,
+    "gpu-variants": gpu_tables.variants_table,
+    "gpu-builds": gpu_tables.builds_table,
+    "gpu-sizes": gpu_tables.sizes_table,
+}
+"""They show a place for each figure before there is one."""
 PLOTS: dict[str, tuple[Callable[[Answer], str], str]] = {
     "plot": (plots.latency_plot, "Latency of each run: half of the frames, and 95 of 100"),
     "arms-plot": (plots.arms_plot, "Latency of ours and of others: half of the frames, and 95 of 100"),
@@ -67,11 +78,13 @@ def redraw(document: Path, results: Path, images: Path) -> list[Path]:
     def section(found: re.Match[str]) -> str:
         name, kind = found[2], found[3]
         file = results / f"{name}.json"
-        known = OF_ALL if name == ALL else KINDS | PLOTS
+        known = OF_ALL if name == ALL else KINDS | PLACES | PLOTS
         if kind not in known:
             raise ValueError(f"{document.name}: there is no kind {kind!r} for {name}; there are {', '.join(known)}")
         if name == ALL:
             drawn = OF_ALL[kind](results)
+        elif kind in PLACES:
+            drawn = PLACES[kind](_read(file) if file.exists() else gpu_tables.NOTHING)
         elif not file.exists():
             drawn = NOT_MEASURED
         elif kind in PLOTS:

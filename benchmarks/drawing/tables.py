@@ -109,12 +109,3 @@ def arms_tables(answer: Answer) -> str:
         rows = [[what, *(f"{ratio[n]:.3f}" for n in ("median", "least", "most"))] for what, ratio in found.items()]
         parts.append(table(["ours to theirs", "median", "least", "most"], rows))
     return "\n".join(parts)
-
-
-def goals_table(answer: Answer) -> str:
-    """What was predicted of a GPU, what is wanted and what was measured."""
-    rows = [
-        [name, goal["predicted"], goal["wanted"], str(goal["measured"]), VERDICTS[goal["ok"]]]
-        for name, goal in answer["goals"].items()
-    ]
-    return table(["goal", "predicted", "wanted", "measured", ""], rows)

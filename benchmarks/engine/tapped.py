@@ -116,7 +116,7 @@ class TappedEngine(EngineUnderTest):
                 latents.extend(x.float().cpu().numpy() for x in call.columns["x"])
             return run(call)
 
-        with self._tapped(tap):
+        with self.tapped(tap):
             results = sorted(self.frames(batch, steps), key=lambda result: result.job.number)
         return [result.picture.copy() for result in results], latents
 
@@ -135,12 +135,12 @@ class TappedEngine(EngineUnderTest):
             spent_ms.setdefault(call.kind, []).append((time.perf_counter() - begin_s) * 1000)
             return outputs
 
-        with self._tapped(tap):
+        with self.tapped(tap):
             yield spent_ms
 
     @contextmanager
-    def _tapped(self, tap: Tap) -> Generator[None]:
-        """Let each call of a region pass through here. Nothing may be on its way up: see `settle`."""
+    def tapped(self, tap: Tap) -> Generator[None]:
+        """Let each call of a region pass through here meanwhile. Nothing may be on its way up: see `settle`."""
         engine = cast("DiffusionEngine", self.engine)
         tapped = TappedBackend(engine.backend, tap)
         engine.backend = tapped

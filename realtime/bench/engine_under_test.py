@@ -52,13 +52,16 @@ class EngineUnderTest:
     def __init__(self, config: Config, side_px: int | None = None) -> None:
         self.is_settled = True
         self._begin_s = time.perf_counter()
-        self.engine: Engine = load_engine(config)
+        self.engine: Engine = self._load(config)
         self._defaults = Params.model_validate({**dict(Params()), **self.engine.info.defaults})
         self.side_px = side_px or self._defaults.width
         self._number = 0
         self._load_s = self._settled_s = self._since_begin_s()
         self.frames(1, 1)
         self._first_frame_s = self._since_begin_s()
+
+    def _load(self, config: Config) -> Engine:
+        return load_engine(config)
 
     def _since_begin_s(self) -> float:
         return time.perf_counter() - self._begin_s

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.drawing import draw, engine_tables, headline, plots, tables, webrtc_tables
+from benchmarks.drawing import draw, engine_tables, gpu_tables, headline, plots, tables, webrtc_tables
+from benchmarks.gpu import goals, variants
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "performance.md"
@@ -201,6 +202,70 @@ def test_every_missed_target_of_any_result_stands_under_the_headline(tmp_path: P
     text = headline.headline_table(tmp_path)
 
     assert text.endswith("Missed, of 2 targets in all results: 1.\n\n- `some`: far, 0.600 (at most 0.5)\n")
+
+
+GPU_ROWS = {
+    "gpu-runs": ["1: does it work, and where does the time go", "2: packages and variants"],
+    "gpu-goals": list(goals.goals({})),
+    "gpu-works": [
+        "tests that failed",
+        "mixed up or broken; failed",
+        "latents of graphs, batch 3, to eager's, relative",
+    ],
+    "gpu-times": ["ours, graphs, batch 4", "ours, AOTInductor", "StreamDiffusion"],
+    "gpu-regions": ["eager", "graphs, batch 8", "AOTInductor"],
+    "gpu-streams": ["12, graphs", "12, packages", "new, graphs"],
+    "gpu-variants": list(variants.VARIANTS),
+    "gpu-builds": ["step, batch 1", "decode, batch 8"],
+    "gpu-sizes": ["a new size, batch 8", "memory: ladder to 4"],
+}
+
+
+@pytest.mark.parametrize("kind", list(draw.PLACES))
+def test_each_figure_of_a_gpu_has_a_place_before_it_is_measured(kind: str) -> None:
+    drawn = draw.PLACES[kind](gpu_tables.NOTHING)
+
+    first = {line.split(" | ")[0].removeprefix("| ") for line in drawn.splitlines()}
+    assert set(GPU_ROWS[kind]) <= first
+    assert "not yet" in drawn and re.search(rf"<!-- drawn: gpu {kind} -->", PAGE.read_text())
+
+
+def test_what_a_gpu_was_found_to_do_is_drawn_in_its_place() -> None:
+    ms = {"ms_per_frame": spread_of(6.2), "host_ms_per_frame": spread_of(0.3)}
+    run = {"clients": 12, "sent": 100, "delivered": 99, "fps_slowest_client": 29.5, "carried": {"50": True}}
+    run["latency_ms"] = {"p50": 21.0, "p95": 44.0}
+    parts: dict[str, Any] = {
+        "tests": {"passed": 12, "failed": {"test_gpu_graphs.py::test_one": "E assert"}},
+        "hazards": {"hazards": {"ticks": 200, "pictures": 800, "wrong": 0, "failures": 0, "largest": 0.004}},
+        "engine": {"scenarios": {goals.SD_TURBO: {"ours graphs, batch 1": ms}}},
+        "regions": {"regions": {"graphs": {"batch_1": {"step_ms": 4.5, "tick_ms": 6.4}}}},
+        "streams": {"scenarios": {"12_streams": run}, "prompts": {"new": {"ms": {"p95": 60.5}, "frames": {"p95": 2}}}},
+        "variants": {
+            "variants": {
+                "TAESD, fused": {"batch_1": {"encode_ms": 0.5, "encode_first_call_ms": 12.5}},
+                "contiguous": {"note": "RuntimeError: no"},
+            }
+        },
+        "build_8": {"packages": {"step": {"seconds": 101.5, "stages_s": {"export": 6.0}}}},
+        "sizes": {"first_calls": {"520×520, batch 1": [9.0, 120.0]}, "memory": {"ladder to 4": {"reserved_mb": 512.0}}},
+    }
+    run_1 = {"took_s": 401.5, "accelerator": "H200", "without": {"profile": "ended after 45 s"}}
+    answer = {"parts": parts, "runs": {"1": run_1}, "goals": goals.goals(parts)}
+
+    drawn = {kind: draw_kind(answer) for kind, draw_kind in draw.PLACES.items()}
+
+    assert "| 402 | H200 | profile: ended after 45 s |" in drawn["gpu-runs"]
+    assert "| at most 7 | 6.2 | ok |" in drawn["gpu-goals"]
+    assert "`test_gpu_graphs.py::test_one`" in drawn["gpu-works"] and "| 0; 0 |" in drawn["gpu-works"]
+    assert "| ours, graphs | 6.20 | not yet | 0.300 |" in drawn["gpu-times"]
+    assert "| graphs | not yet | 4.50 | not yet | 6.40, computed 8.6 (8.2) |" in drawn["gpu-regions"]
+    assert "| 12, graphs | 21.0 | 44.0 | 29.5 | 1.0% | yes |" in drawn["gpu-streams"]
+    assert "| new, graphs | 60.5 | 2 |" in drawn["gpu-streams"]
+    assert "| TAESD, fused | 0.500 |  |  |  |  |  | 12.5 |  |" in drawn["gpu-variants"]
+    assert "| contiguous |  |  |  |  |  |  |  | RuntimeError: no |" in drawn["gpu-variants"]
+    assert "| step, batch 8 | 102 | `export` 6 |" in drawn["gpu-builds"]
+    assert "| 520×520, batch 1 | 9.00 · 120 |" in drawn["gpu-sizes"]
+    assert "| memory: ladder to 4 | reserved 512 MB |" in drawn["gpu-sizes"]
 
 
 def test_headline_figures_exist_in_the_kept_results() -> None:

@@ -16,6 +16,7 @@ from unittest import mock
 from typer.testing import CliRunner
 
 from realtime import cli, doctor
+from realtime.card import Card
 from realtime.config import Config, load_config
 from realtime.engine.load import check_engine
 from realtime.engine.rungs import toolchain
@@ -297,6 +298,8 @@ ADDRESSES = [
 ]
 
 NVIDIA = (doctor.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
+PASCAL = Card("NVIDIA GeForce GTX 1080", (6, 1), 8.5)
+SMALL = Card("NVIDIA GeForce RTX 3050", (8, 6), 8.0)
 NONE = (doctor.shutil, "which", lambda name: None)
 NOTHING_INSTALLED = (doctor, "_installed", lambda name: None)
 CACHE = (doctor.Path, "home", lambda: Path("my-cache"))
@@ -332,7 +335,8 @@ MACHINE = [
         found(doctor.gpu, NONE, (doctor.sys, "platform", "linux")),
     ),
     Case(
-        "gpu: Apple's GPU (mps) is used where torch has it: the embedded model (--model tiny) is the one for the CPU",
+        "gpu: Apple's GPU (mps) is used where torch has it, in eager mode: "
+        "the embedded model (--model tiny) is the one for the CPU",
         "gpu",
         found(doctor.gpu, NONE, (doctor.sys, "platform", "darwin")),
     ),
@@ -345,6 +349,29 @@ MACHINE = [
         "gpu: NVIDIA L4, 23034 MiB, but torch is a CPU build: install a CUDA build of torch",
         "gpu",
         found(doctor.gpu, NVIDIA, (doctor.subprocess, "run", smi), (doctor, "_installed", lambda _: "2.9+cpu")),
+    ),
+    Case(
+        "gpu generation: torch is built for ROCm: CUDA graphs run on AMD's GPUs, packages (aoti) do not; "
+        "not tried by us",
+        "ROCm",
+        found(lambda: doctor.generation(None)[0], (doctor, "_installed", lambda _: "2.13.0+rocm7.1")),
+    ),
+    Case(
+        "gpu generation: torch 2.13.0+cu130 has no code for compute capability 6.1: "
+        "install one that is built for CUDA 12",
+        "6.1",
+        found(lambda: doctor.generation(PASCAL)[0], (doctor, "_installed", lambda _: "2.13.0+cu130")),
+    ),
+    Case(
+        "gpu generation: NVIDIA GeForce GTX 1080 (compute capability 6.1) is slow or wrong in float16: "
+        "start with --dtype float32",
+        "--dtype",
+        found(lambda: doctor.generation(PASCAL)[0], (doctor, "_installed", lambda _: "2.9.0+cu126")),
+    ),
+    Case(
+        "gpu, sdxl-turbo: it wants 7.5 GB free, and the GPU has 8.0: too large",
+        "8.0",
+        found(lambda: next(one for one in doctor.models_on(SMALL) if one.verdict is doctor.Verdict.NOTE)),
     ),
     Case(
         "openvino: not installed; on a CPU it is 2-3 times faster: pip install openvino",

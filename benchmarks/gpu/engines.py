@@ -1,0 +1,110 @@
+"""Our engine in eager mode and in CUDA graphs on one loaded model, for all parts that want one.
+
+On a CPU the graphs are their stand-in, which is no faster: all that is measured on a GPU can be rehearsed there. Must
+not know what is measured.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import cast
+
+from realtime.bench.engine_under_test import PROMPT, picture
+from realtime.config import Config
+from realtime.engine import Engine
+from realtime.engine.backend import EagerBackend
+from realtime.engine.diffusion import DiffusionEngine
+from realtime.engine.models.load import Model
+from realtime.engine.rungs.capture import Rerun
+from realtime.engine.rungs.graphs import GraphBackend, captured
+from realtime.frame import Job
+from realtime.params import Params
+
+from ..engine.machine import Machine
+from ..engine.tapped import TappedEngine
+from .plan import BATCHES
+
+ROWS = max(BATCHES)
+
+
+class GraphsOnModel(TappedEngine):
+    """CUDA graphs on a model that is loaded already, under another engine.
+
+    Args:
+        other: has the model.
+        max_rows: the largest batch.
+    """
+
+    def __init__(self, model_folder: Path, other: TappedEngine, machine: Machine, max_rows: int = ROWS) -> None:
+        self._model = model_of(other)
+        self._max_rows = max_rows
+        super().__init__(model_folder, "off", machine, max_rows)
+
+    def _load(self, config: Config) -> Engine:
+        eager, device = EagerBackend(self._model), self._model.device
+        if device.type == "cuda":
+            backend = captured(eager, self._model, self._max_rows, ())
+        else:
+            backend = GraphBackend(eager, Rerun(), self._max_rows, device)
+        engine = DiffusionEngine(self._model, backend, max_rows=self._max_rows)
+        engine.warm_up()
+        return engine
+
+    def close_backend(self) -> None:
+        """Free the graphs. The model stays: it is another engine's."""
+        cast(DiffusionEngine, self.engine).backend.close()
+
+
+class Engines:
+    """SD-Turbo's shape on both rungs.
+
+    Args:
+        folder: of the model.
+        machine: where it runs.
+    """
+
+    def __init__(self, folder: Path, machine: Machine) -> None:
+        self.folder = folder
+        self.machine = machine
+
+    @cached_property
+    def eager(self) -> TappedEngine:
+        """Without anything faster."""
+        return TappedEngine(self.folder, "off", self.machine, ROWS)
+
+    @cached_property
+    def graphs(self) -> GraphsOnModel:
+        """On eager's model."""
+        return GraphsOnModel(self.folder, self.eager, self.machine)
+
+    @property
+    def by_rung(self) -> dict[str, TappedEngine]:
+        """Both, by the value of `--accelerate`, eager first."""
+        return {"off": self.eager, "graphs": self.graphs}
+
+
+def model_of(ours: TappedEngine) -> Model:
+    """The loaded model of an engine."""
+    return cast(Model, cast("object", getattr(ours.engine, "_model")))  # noqa: B009
+
+
+def job_of(ours: TappedEngine, number: int, shows: int, **fields: object) -> Job:
+    """A job whose params differ in some fields from those of the bench.
+
+    Args:
+        number: of the job, and of its session.
+        shows: seed of its picture.
+    """
+    (job,) = ours.jobs(1, 1)
+    params = Params.model_validate({**dict(job.params), "prompt": PROMPT, **fields})
+    whole = picture(shows, max(params.width, params.height))
+    pixels = whole[: params.height, : params.width].copy()
+    return replace(job, params=params, number=number, session=f"job-{number}", picture=pixels)
+
+
+def now_ms() -> float:
+    """A monotonic clock."""
+    return time.perf_counter() * 1000
