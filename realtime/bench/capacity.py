@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from . import report
 from .load import drive
@@ -88,12 +89,20 @@ class Steps:
         seconds: length of a run, after its warm-up.
         side_px: width and height of the results; None for the model's own.
         raw: a CSV file, see `write_raw`.
+        params: further ones of every stream, such as the number of steps, which else is the model's own.
 
     Attributes:
         measured: by number of streams.
     """
 
-    def __init__(self, process: Process, seconds: float, side_px: int | None, raw: Path | None = None) -> None:
+    def __init__(
+        self,
+        process: Process,
+        seconds: float,
+        side_px: int | None,
+        raw: Path | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> None:
         self.measured: dict[int, Measures] = {}
         self._process = process
         self._seconds = seconds
@@ -101,6 +110,7 @@ class Steps:
         self._size = (side_px, side_px) if side_px else None
         self._pictures = photo_jpegs(PICTURES, side_px or 512, side_px or 512)
         self._raw = raw
+        self._params = params
 
     def run(self, count: int) -> Measures:
         """The measures of a run with `count` cameras of random phase, whose clocks differ by up to 1 %."""
@@ -116,6 +126,7 @@ class Steps:
                 cameras,
                 self._pictures,
                 size=self._size,
+                params=self._params,
                 warmup_s=self._warmup_s,
                 seconds=self._seconds,
                 on_begin=usage.begin,

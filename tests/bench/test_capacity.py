@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -64,3 +65,23 @@ def test_a_short_climb_prints_its_numbers_and_keeps_every_frame(
         counted = [row for row in rows if row["run"] == name and row["counted"] == "1"]
         assert len(counted) == run["sent"]
         assert sum(bool(row["arrived_us"]) for row in counted) == run["delivered"]
+
+
+def test_streams_have_the_params_that_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class AskedError(Exception):
+        pass
+
+    async def drive(*args: Any, params: Any, **options: Any) -> Any:
+        raise AskedError(params)
+
+    def usage(process: Any) -> Any:
+        return SimpleNamespace(begin=None)
+
+    monkeypatch.setattr(capacity, "drive", drive)
+    monkeypatch.setattr(capacity, "Usage", usage)
+    process = cast(Any, SimpleNamespace(websocket_url="ws://server"))
+
+    with pytest.raises(AskedError) as raised:
+        capacity.Steps(process, 1.0, 64, params={"num_inference_steps": 1}).run(1)
+
+    assert raised.value.args == ({"num_inference_steps": 1},)
