@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 from .regions import Call, Inputs, Outputs, Regions, Run
-from .staging import join
+from .staging import join, to_host
 from .state import CallShape, RungState
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class Backend(Protocol):
         """Join the rows of a call to a batch and run its region.
 
         Returns:
-            The region's outputs, in memory that no later call writes into.
+            The region's outputs, in memory that no later call writes into: of the device, or of the host where the
+            call says so.
         """
         ...
 
@@ -84,7 +85,8 @@ class PlainBackend:
     def run(self, call: Call) -> Outputs:
         """See `Backend`."""
         inputs = {name: join(column, self._device) for name, column in call.columns.items()}
-        return self.answer(call.shape, inputs)(**inputs)
+        outputs = self.answer(call.shape, inputs)(**inputs)
+        return {name: to_host(output) for name, output in outputs.items()} if call.to_host else outputs
 
     def answer(self, call: CallShape, inputs: Inputs) -> Run:
         """See `Backend`."""

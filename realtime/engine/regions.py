@@ -61,6 +61,7 @@ class Call:
         guided: number of rows with a second row (classifier-free guidance); they come next.
         columns: the region's inputs by name: a tensor [1, …] for each row. Conditions have one more for each second
             row, in the order [plain, guided, second rows].
+        to_host: whether the outputs are wanted in the host's memory, as `staging.to_host` has them.
     """
 
     kind: Kind
@@ -69,6 +70,7 @@ class Call:
     plain: int
     guided: int
     columns: Mapping[str, Sequence[torch.Tensor]]
+    to_host: bool = False
 
     @property
     def shape(self) -> CallShape:

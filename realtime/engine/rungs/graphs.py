@@ -22,7 +22,7 @@ import torch
 
 from ..backend import Backend, EagerBackend
 from ..regions import Call, Inputs, Kind, Outputs, Run
-from ..staging import join_into
+from ..staging import join_into, join_on_host
 from .capture import Capture, CudaCapture
 from .graph_sizes import Size, Sizes
 from .rung import Rung, Start
@@ -91,8 +91,10 @@ class GraphBackend:
 
     def _in_pieces(self, call: Call, most: int) -> Outputs:
         """Run a call of which the batch is too large for a graph in several of at most so many rows."""
-        made = [self.run(piece) for piece in call.pieces(most)]
-        return {name: torch.cat([outputs[name] for outputs in made]) for name in made[0]}
+        # What is on its way to the host can't be joined there before it has come.
+        made = [self.run(replace(piece, to_host=False)) for piece in call.pieces(most)]
+        join = _joining(call)
+        return {name: join([outputs[name] for outputs in made]) for name in made[0]}
 
     def answer(self, call: CallShape, inputs: Inputs) -> Run:
         """See `Backend`."""
@@ -253,14 +255,19 @@ class _Graph:
         self._fill(call)
         starts = self._starts
         ends = starts[0] + call.plain, starts[1] + call.guided
-        # `cat` always copies, also a single part: the next replay overwrites the outputs.
-        return {name: torch.cat([out[: ends[0]], out[starts[1] : ends[1]]]) for name, out in self._replay().items()}
+        join = _joining(call)
+        return {name: join([out[: ends[0]], out[starts[1] : ends[1]]]) for name, out in self._replay().items()}
 
     def _fill(self, call: Call) -> None:
         rows = call.plain + call.guided
         for name, column in call.columns.items():
             parts = (column[: call.plain], column[call.plain : rows], column[rows:])
             self._buffers[name].fill([(start, part) for start, part in zip(self._starts, parts, strict=True) if part])
+
+
+def _joining(call: Call) -> Callable[[list[torch.Tensor]], torch.Tensor]:
+    """Concatenates outputs where a call wants them. It always copies, also a single part: replays overwrite outputs."""
+    return join_on_host if call.to_host else torch.cat
 
 
 def _first(error: BaseException) -> BaseException:

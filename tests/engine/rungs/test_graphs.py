@@ -209,6 +209,23 @@ def test_what_belongs_to_a_prompt_is_copied_only_when_it_changes(monkeypatch: py
     assert any(shape[1] == TOKENS for shape in copied if len(shape) == 3), "and its keys and values"
 
 
+def test_pictures_go_to_the_host_straight_from_a_graphs_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, _, _ = with_graphs(make_model(is_shared=True))
+    jobs = some_jobs(1, num_inference_steps=1)
+    for _ in range(EAGER_CALLS + 1):
+        pictures(engine, jobs)
+    taken: list[tuple[int, ...]] = []
+
+    def note(parts: list[torch.Tensor]) -> torch.Tensor:
+        taken.append(tuple(parts[0].shape))
+        return torch.cat(parts)
+
+    monkeypatch.setattr(graphs, "join_on_host", note)
+    pictures(engine, jobs)
+
+    assert taken == [(1, 64, 64, 3), (1,)], "pictures, and whether they are finite; nothing of what stays"
+
+
 @pytest.mark.slow
 def test_a_size_that_is_passed_by_gets_no_graphs_and_idle_sizes_give_theirs_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph_sizes, "SIZES_KEPT", 4)
