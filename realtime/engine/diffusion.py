@@ -22,6 +22,7 @@ from ..frame import Failure, Format, Frame, Job, Order, Result
 from ..params import Matte, Params
 from . import EngineInfo, Progress, rows
 from .backend import Backend
+from .device_memory import builder_obstacle
 from .hearing import Heard
 from .pending import Clock, DiffusionPending, Failed, Leaving
 from .recipe import Recipes
@@ -57,7 +58,8 @@ def load_diffusion_engine(config: EngineConfig, progress: Progress) -> Diffusion
         start.finish(progress)
         engine.warm_up(progress)  # on CUDA this captures what `finish` compiled
     if start.upgrade is not None:
-        engine.upgrade = Upgrade(config, engine.adopt)
+        networks = (model.unet, model.vae)
+        engine.upgrade = Upgrade(config, engine.adopt, obstacle=lambda: builder_obstacle(model.device, networks))
         engine.upgrade.start(start.upgrade)
     return engine
 

@@ -106,12 +106,13 @@ class Model:
         return decoded.clamp(-1, 1).to(self.dtype)
 
 
-def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: None) -> Model:
+def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: None, *, hears: bool = True) -> Model:
     """Load what `config.model` names, with its autoencoder and LoRAs, onto the device.
 
     Args:
         config: which model, and how it is loaded.
         progress: called with the stages.
+        hears: whether it is to encode prompts; without, their encoders stay in the host's memory.
 
     Raises:
         ModelError: the model can't be found or read, or could run code; the message is one line and says what to do.
@@ -138,8 +139,9 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     progress(f"moving {config.model} to {device.type}", None)
     with one_line(config.model):
         readers = () if parts.image_encoder is None else (parts.image_encoder,)
-        for network in (parts.unet, *parts.text_encoders, *readers):
-            _freeze(network, device, dtype)
+        _freeze(parts.unet, device, dtype)
+        for network in (*parts.text_encoders, *readers):
+            _freeze(network, device if hears else torch.device("cpu"), dtype)
         _freeze(vae, device, _vae_dtype(vae, parts.family, dtype))
     sampler = named or _own_sampler(source, parts, loras)
     model = _assemble(config.model, source, parts, vae, schedule=schedule, sampler=sampler, notes=notes)

@@ -245,8 +245,8 @@ def test_a_rung_that_is_put_into_the_table_serves_and_is_upgraded(monkeypatch: p
     looked = threading.Event()
 
     class OneLook(upgrade.Upgrade):
-        def __init__(self, config: Config, adopt: Any) -> None:
-            super().__init__(config, adopt, InThisProcess)
+        def __init__(self, config: Config, adopt: Any, **options: Any) -> None:
+            super().__init__(config, adopt, InThisProcess, **options)
 
             class Closing(threading.Event):
                 def wait(self, timeout: float | None = None) -> bool:

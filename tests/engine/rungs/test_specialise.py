@@ -178,6 +178,19 @@ def look(rung: Scripted, *said: Signature, outcome: str = "") -> Upgrade:
     return upgrade
 
 
+def test_nothing_is_made_where_a_child_has_no_room() -> None:
+    rung = Scripted(DECODE)
+    start: Callable[..., Any] = lambda config, task: pytest.fail("a child was started")  # noqa: E731
+    upgrade = Upgrade(Config(), lambda backend: None, start, obstacle=lambda: "there is no room")
+    upgrade.closing = OneLook()
+
+    specialise(rung, upgrade)
+
+    assert refused(rung) == {DECODE}
+    state = RungState("eager", "torch")
+    assert upgrade.beside(state).failed == "no scripted for decode 1×64×64: there is no room"
+
+
 def refused(rung: Scripted) -> set[Signature]:
     return rung.demand._refused
 
