@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from . import Batches
 from .regions import Call, Inputs, Outputs, Regions, Run
 from .staging import join, to_host
 from .state import CallShape, RungState
@@ -27,6 +28,11 @@ class Backend(Protocol):
     @property
     def rung(self) -> RungState:
         """The rung's state at this moment. Any thread."""
+        ...
+
+    @property
+    def batches(self) -> Batches:
+        """How many rows it runs well in one call, with work as `work.RowWork` counts it. Any thread."""
         ...
 
     regions: Regions
@@ -77,6 +83,11 @@ class PlainBackend:
     def rung(self) -> RungState:
         """See `Backend`."""
         return self._rung
+
+    @property
+    def batches(self) -> Batches:
+        """See `Backend`: all numbers of rows are alike."""
+        return Batches()
 
     def prepare(self, width: int, height: int) -> tuple[int, ...]:
         """See `Backend`."""

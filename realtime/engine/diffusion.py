@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import time
 from collections import deque
@@ -103,6 +104,7 @@ class DiffusionEngine:
         self._avoided = tuple(avoided)
         self._clock = clock
         self._rows: list[Row] = []
+        self._most_work = math.inf
         self._adopted: deque[Backend] = deque()
         # Waiting for an event takes a core, unless it blocks, and then 50 µs more.
         self._has_few_cores = (os.cpu_count() or 1) < FEW_CORES
@@ -127,6 +129,7 @@ class DiffusionEngine:
             mattes=tuple(Matte),
             max_output_pixels=model.max_output_pixels,
             notes=model.notes,
+            batches=self.backend.batches.at_most(self._most_work),
         )
 
     @property
@@ -174,12 +177,16 @@ class DiffusionEngine:
             raise EngineError(f"{len(admitted)} jobs for {self.free_rows} free rows")
         self._take_adopted()
         opened: list[Entry | Passed | Failed] = []
+        are_open = False
         try:
             with torch.inference_mode():
                 opened += [self._open(job) for job in admitted]
+                are_open = True
                 after = self._advance(opened)
         except torch.OutOfMemoryError:
             after = None
+            if are_open:  # else a prompt had too little
+                self._have_less_work(admitted)
         if after is None:
             after = self._fail_all(opened or admitted)
         self._rows = [one for one in after if isinstance(one, Row)]
@@ -215,6 +222,15 @@ class DiffusionEngine:
             finished |= zip(group, rows.decode_latents(group, self.backend), strict=True)
             self._mark(group, "decode_latents")
         return [finished.get(one, one) if isinstance(one, Row) else one for one in after]
+
+    def _have_less_work(self, admitted: Sequence[Job]) -> None:
+        """Memory did not suffice for a tick of the rows in flight and these jobs: further ones are to have half the
+        work of its largest batch.
+        """
+        batches = rows.by_size([*self._rows, *(Passed(job) for job in admitted)])
+        work = max((sum(self.cost(one.job.params).first for one in batch) for batch in batches), default=0)
+        self._most_work = min(self._most_work, work // 2)
+        _log.warning("too little memory for a tick of %d rows: from now on they are smaller", sum(map(len, batches)))
 
     def _fail_all(self, new: Sequence[Entry | Passed | Failed | Job]) -> list[Row | Leaving]:
         """Fail all rows in flight and all of `new`, because the device is out of memory, and free its cache.

@@ -1,7 +1,8 @@
 """CUDA graphs of a model's regions, and the rung `graphs`: one launch a call where eager mode has hundreds.
 
-A graph has fixed memory and one batch size. There are graphs for a few batch sizes (`batch_sizes`); a smaller batch
-runs in the next larger one, whose outputs for the empty places are discarded (rows do not influence one another).
+A graph has fixed memory and one batch size. There are graphs for most batch sizes (`batch_sizes`), to which ticks are
+filled; any other batch runs in the next larger one, whose outputs for the empty places are discarded (rows do not
+influence one another).
 Inputs are copied into fixed buffers, unless a buffer holds the same tensors already: a prompt's are copied only when
 the batch's composition changes. Outputs are copied after each replay, since all graphs share one memory pool, which the
 next replay overwrites.
@@ -12,6 +13,7 @@ Must not know rows or recipes, or what a region computes.
 from __future__ import annotations
 
 import logging
+import math
 import weakref
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import torch
 
+from .. import Batches
 from ..backend import Backend, EagerBackend
 from ..regions import Call, Inputs, Kind, Outputs, Run
 from ..staging import join_into, join_on_host
@@ -60,6 +63,7 @@ class GraphBackend:
         self._device = device
         self._batch_sizes = batch_sizes(max_rows)
         self._sizes: Sizes[_Key, _Graph] = Sizes(capture.release)
+        self._most_work = math.inf
         self._buffers: weakref.WeakValueDictionary[tuple[object, ...], _Buffer] = weakref.WeakValueDictionary()
 
     @property
@@ -68,10 +72,17 @@ class GraphBackend:
         under, batches = self._under.rung, ", ".join(map(str, self._batch_sizes))
         return replace(under, name="graphs", what=f"graphs: CUDA graphs for batches of {batches} over {under.what}")
 
+    @property
+    def batches(self) -> Batches:
+        """See `Backend`."""
+        return Batches(self._batch_sizes, self._most_work)
+
     def prepare(self, width: int, height: int) -> tuple[int, ...]:
-        """See `Backend`: graphs of this size are captured at their first call."""
+        """See `Backend`: graphs of this size are captured at their first call, the largest of several first: smaller
+        ones find room in the memory that it leaves to the pool.
+        """
         self._sizes.called(width, height).is_expected = True
-        return self._batch_sizes
+        return (1, *reversed(self._batch_sizes[1:]))
 
     def run(self, call: Call) -> Outputs:
         """See `Backend`."""
@@ -113,6 +124,9 @@ class GraphBackend:
             self._capture.release()
             is_short = isinstance(_first(error), torch.OutOfMemoryError)
             size.refused_from = key.places if is_short else 0
+            if is_short:
+                most = max((batch for batch in self._batch_sizes if batch < key.places), default=1)
+                self._most_work = min(self._most_work, call.width * call.height * most)
             size.graphs = {other: graph for other, graph in size.graphs.items() if not size.refuses(other.places)}
             what = (
                 "runs without CUDA graphs" if not size.graphs else f"has CUDA graphs for fewer than {key.places} rows"
@@ -286,9 +300,15 @@ def _cause(error: BaseException) -> str:
 
 
 def batch_sizes(max_rows: int) -> tuple[int, ...]:
-    """The powers of two below `max_rows`, and `max_rows`."""
-    powers = [2**i for i in range(max_rows.bit_length()) if 2**i < max_rows]
-    return (*powers, max_rows)
+    """All numbers to 8, every second to 16, every fourth to 32 and so on, and `max_rows`.
+
+    A tick is filled to one of them (`Batches.filled_by`), so the larger they are, the fewer of them lose little.
+    """
+    sizes, size = list[int](), 1
+    while size < max_rows:
+        sizes.append(size)
+        size += max(1, 2 ** (size.bit_length() - 1) // 4)
+    return (*sizes, max_rows)
 
 
 def batch_size_for(rows: int, sizes: Sequence[int]) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from realtime.engine import Guidance
+from realtime.engine import Batches, Guidance
 from realtime.engine.backend import PlainBackend
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.models.load import Model
@@ -66,6 +66,7 @@ class CountingRerun(Rerun):
 def with_graphs(model: Model, max_rows: int = 4) -> tuple[DiffusionEngine, GraphBackend, CountingRerun]:
     capture = CountingRerun()
     backend = GraphBackend(RecordingBackend(model), capture, max_rows, model.device)
+    backend._batch_sizes = (1, 2, 4)  # so that some batches are padded
     return DiffusionEngine(model, backend, max_rows=max_rows), backend, capture
 
 
@@ -94,8 +95,10 @@ def pictures(engine: DiffusionEngine, jobs: list[Job]) -> list[np.ndarray]:
     return [picture_of(outcome) for outcome in outcomes]
 
 
-def test_batch_sizes_double_up_to_the_rows_there_are() -> None:
-    assert [batch_sizes(rows) for rows in (1, 2, 6, 8)] == [(1,), (1, 2), (1, 2, 4, 6), (1, 2, 4, 8)]
+def test_batch_sizes_are_all_to_eight_and_then_fewer() -> None:
+    assert [batch_sizes(rows) for rows in (1, 2, 6)] == [(1,), (1, 2), (1, 2, 3, 4, 5, 6)]
+    assert batch_sizes(16)[7:] == (8, 10, 12, 14, 16) and batch_sizes(13)[7:] == (8, 10, 12, 13)
+    assert batch_sizes(64)[11:] == (16, 20, 24, 28, 32, 40, 48, 56, 64)
     assert [batch_size_for(rows, (1, 2, 4, 6)) for rows in (0, 1, 3, 5, 6)] == [0, 1, 4, 6, 6]
 
 
@@ -274,6 +277,7 @@ def test_batch_without_memory_runs_in_smaller_ones_which_keep_their_graphs(caplo
     made = pictures(engine, jobs)
 
     assert caplog.messages == ["64x64 has CUDA graphs for fewer than 4 rows, slower: too little memory"]
+    assert engine.info.batches == Batches((1, 2, 4), most_work=2 * 64 * 64), "the scheduler forms no larger ones"
     kept = backend._sizes.called(64, 64).graphs
     assert {key.places for key in kept} == {1, 2} and {key.kind for key in kept} == {*FRAME_KINDS}
     for ours, theirs in zip(made, eager, strict=True):
