@@ -45,6 +45,10 @@ class Backend(Protocol):
         """
         ...
 
+    def prepared(self) -> None:
+        """They have run. From now on frames flow, and what is prepared is so beside them."""
+        ...
+
     def run(self, call: Call) -> Outputs:
         """Join the rows of a call to a batch and run its region.
 
@@ -92,6 +96,9 @@ class PlainBackend:
     def prepare(self, width: int, height: int) -> tuple[int, ...]:
         """See `Backend`."""
         return (1,)
+
+    def prepared(self) -> None:
+        """See `Backend`: there is nothing to do."""
 
     def run(self, call: Call) -> Outputs:
         """See `Backend`."""

@@ -275,6 +275,12 @@ class DiffusionEngine:
         """
         params = Params.model_validate({**dict(Params()), **self._model.defaults})
         batches = self.backend.prepare(params.width, params.height)
+        try:
+            self._warm_up(batches, params, progress)
+        finally:
+            self.backend.prepared()
+
+    def _warm_up(self, batches: Sequence[int], params: Params, progress: Progress) -> None:
         for i, batch in enumerate(batches):
             progress("warm up", 100 * i / len(batches) if len(batches) > 1 else None)
             failures = [outcome for outcome in self._run_grey(batch, params) if isinstance(outcome, Failure)]
@@ -283,7 +289,7 @@ class DiffusionEngine:
             error = failures[0].error
             if batch > 1:
                 _log.warning("%d frames at once: %s", batch, error)
-                return
+                continue
             advice = "a smaller model" if error.code == "out_of_memory" else "--dtype float32 or another --vae"
             raise ModelError(f"{self._model.name}: a first frame failed ({error}): try {advice}")
 
