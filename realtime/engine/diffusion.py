@@ -23,7 +23,7 @@ from ..frame import Failure, Format, Frame, Job, Order, Result
 from ..params import Matte, Params
 from . import EngineInfo, Progress, rows
 from .backend import Backend
-from .device_memory import builder_obstacle
+from .device_memory import DeviceRoom, builder_obstacle, room_beside
 from .hearing import Heard
 from .pending import Clock, DiffusionPending, Failed, Leaving
 from .recipe import Recipes
@@ -47,13 +47,21 @@ def load_diffusion_engine(config: EngineConfig, progress: Progress) -> Diffusion
     Raises:
         ModelError, ConfigError: see `load_engine`.
     """
+    from .models.components import AutoencoderKL
     from .models.load import load_model
     from .rungs import registry
 
     model = load_model(config, progress)
     avoided = config.avoid_rungs
-    start = registry.start(config.accelerate, model, progress, config.max_rows, avoided=avoided)
-    engine = DiffusionEngine(model, start.backend, max_rows=config.max_rows, avoided=avoided)
+    is_full = isinstance(model.vae, AutoencoderKL)
+    dtype = model.vae.dtype if is_full else model.dtype
+    room = room_beside(model.device, dtype, is_tiny=not is_full, visiting_bytes=model.visiting_bytes)
+    default = _default_params(model)
+    max_rows = room.rows(config.max_rows, default.width * default.height)
+    if max_rows < config.max_rows:
+        _log.info("the GPU's memory suffices for %d rows of %dx%d", max_rows, default.width, default.height)
+    start = registry.start(config.accelerate, model, progress, max_rows, avoided=avoided)
+    engine = DiffusionEngine(model, start.backend, max_rows=max_rows, avoided=avoided, room=room)
     engine.warm_up(progress)
     if start.finish is not None:
         start.finish(progress)
@@ -79,6 +87,7 @@ class DiffusionEngine:
         backend: runs the model's regions until `adopt` replaces it.
         max_rows: largest number of rows in flight.
         avoided: see `RungState`.
+        room: in the device's memory.
         clock: monotonic nanoseconds.
 
     Attributes:
@@ -93,6 +102,7 @@ class DiffusionEngine:
         *,
         max_rows: int = 8,
         avoided: Sequence[str] = (),
+        room: DeviceRoom = DeviceRoom(),  # noqa: B008  it is frozen
         clock: Clock = time.monotonic_ns,
     ) -> None:
         self.backend = backend
@@ -100,11 +110,13 @@ class DiffusionEngine:
         self.recipes = Recipes(model)
         self.cost = RowWork(model.guidance)
         self._model = model
+        self._default = _default_params(model)
         self._max_rows = max_rows
         self._avoided = tuple(avoided)
         self._clock = clock
         self._rows: list[Row] = []
-        self._most_work = math.inf
+        self._room = room
+        self._most_work = math.inf if room.pixels is None else room.pixels
         self._adopted: deque[Backend] = deque()
         # Waiting for an event takes a core, unless it blocks, and then 50 µs more.
         self._has_few_cores = (os.cpu_count() or 1) < FEW_CORES
@@ -112,7 +124,7 @@ class DiffusionEngine:
     @property
     def info(self) -> EngineInfo:
         """See `Engine`."""
-        model = self._model
+        model, default = self._model, self._default
         device = model.device.type
         if device == "cuda":
             device = f"cuda ({torch.cuda.get_device_name(model.device)})"
@@ -127,7 +139,7 @@ class DiffusionEngine:
             guidance=model.guidance,
             hears_pictures=model.prompt_encoder.hears_pictures,
             mattes=tuple(Matte),
-            max_output_pixels=model.max_output_pixels,
+            max_output_pixels=self._room.max_output_pixels(model.max_output_pixels, default.width * default.height),
             notes=model.notes,
             batches=self.backend.batches.at_most(self._most_work),
         )
@@ -273,10 +285,9 @@ class DiffusionEngine:
         Raises:
             ModelError: a single frame failed.
         """
-        params = Params.model_validate({**dict(Params()), **self._model.defaults})
-        batches = self.backend.prepare(params.width, params.height)
+        batches = self.backend.prepare(self._default.width, self._default.height)
         try:
-            self._warm_up(batches, params, progress)
+            self._warm_up(batches, self._default, progress)
         finally:
             self.backend.prepared()
 
@@ -314,3 +325,8 @@ class DiffusionEngine:
         self.backend.close()
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _default_params(model: Model) -> Params:
+    """Of a frame of which nothing is asked."""
+    return Params.model_validate({**dict(Params()), **model.defaults})

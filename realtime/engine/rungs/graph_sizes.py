@@ -61,16 +61,23 @@ class Size(Generic[Key, Graph]):
 
 
 class Sizes(Generic[Key, Graph]):
-    """All sizes. Those with graphs are at most `SIZES_KEPT`; a newcomer waits until one of them is idle.
+    """All sizes. Those with graphs are at most `kept`; a newcomer waits until one of them is idle.
 
     Args:
         on_drop: called before a size's graphs are dropped.
         clock: monotonic seconds.
+        kept: largest number of sizes with graphs; None for `SIZES_KEPT`.
     """
 
-    def __init__(self, on_drop: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        on_drop: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+        kept: int | None = None,
+    ) -> None:
         self._on_drop = on_drop
         self._clock = clock
+        self._kept = SIZES_KEPT if kept is None else kept
         self._sizes: OrderedDict[tuple[int, int], Size[Key, Graph]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -89,7 +96,7 @@ class Sizes(Generic[Key, Graph]):
     def has_room_for(self, size: Size[Key, Graph]) -> bool:
         """Whether a size may have graphs: it has some already, there is room, or one that is idle has made room."""
         with_graphs = self._with_graphs
-        if size.is_kept or len(with_graphs) < SIZES_KEPT:
+        if size.is_kept or len(with_graphs) < self._kept:
             return True
         oldest = with_graphs[0]
         if size.called_s - oldest.called_s < IDLE_S:

@@ -22,10 +22,11 @@ import torch
 
 from .. import Batches
 from ..backend import Backend, EagerBackend
+from ..device_memory import sizes_with_graphs
 from ..regions import Call, Inputs, Outputs, Run
 from .capture import Capture, CudaCapture
 from .graph import GraphKey, InputBuffer, RegionGraph, batch_sizes, joining
-from .graph_sizes import Size, Sizes
+from .graph_sizes import SIZES_KEPT, Size, Sizes
 from .rung import Rung, Start
 
 if TYPE_CHECKING:
@@ -68,10 +69,17 @@ class GraphBackend:
         max_rows: the largest batch.
         device: of the model.
         maker: where they are made, one after the other; shut down by `close`.
+        sizes_kept: see `Sizes`.
     """
 
     def __init__(
-        self, under: Backend, capture: Capture, max_rows: int, device: torch.device, maker: Executor | None = None
+        self,
+        under: Backend,
+        capture: Capture,
+        max_rows: int,
+        device: torch.device,
+        maker: Executor | None = None,
+        sizes_kept: int | None = None,
     ) -> None:
         self.regions = under.regions
         self._under = under
@@ -79,7 +87,7 @@ class GraphBackend:
         self._device = device
         self._maker = maker or AtOnce()
         self._batch_sizes = batch_sizes(max_rows)
-        self._sizes: Sizes[GraphKey, RegionGraph] = Sizes(capture.release)
+        self._sizes: Sizes[GraphKey, RegionGraph] = Sizes(capture.release, kept=sizes_kept)
         self._is_preparing = False
         self._most_work = math.inf
         self._buffers: weakref.WeakValueDictionary[tuple[object, ...], InputBuffer] = weakref.WeakValueDictionary()
@@ -223,7 +231,8 @@ def captured(backend: Backend, model: Model, max_rows: int, avoided: Collection[
     if model.device.type != "cuda" or GRAPHS.name in avoided:
         return backend
     maker = ThreadPoolExecutor(1, "graphs")
-    return GraphBackend(backend, CudaCapture(model.device), max_rows, model.device, maker)
+    kept = sizes_with_graphs(model.device, SIZES_KEPT)
+    return GraphBackend(backend, CudaCapture(model.device), max_rows, model.device, maker, kept)
 
 
 def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool, avoided: Collection[str]) -> Start:
