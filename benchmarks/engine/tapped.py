@@ -16,6 +16,7 @@ import torch
 
 from realtime.bench.engine_under_test import EngineUnderTest, results_of
 from realtime.config import Accelerate, Config, Device, Dtype
+from realtime.engine import Batches
 from realtime.engine.backend import Backend
 from realtime.engine.models.load import resolve_dtype
 from realtime.engine.regions import Call, Inputs, Kind, Outputs, Run
@@ -47,9 +48,18 @@ class TappedBackend:
         """See `Backend`."""
         return self.backend.rung
 
+    @property
+    def batches(self) -> Batches:
+        """See `Backend`."""
+        return self.backend.batches
+
     def prepare(self, width: int, height: int) -> tuple[int, ...]:
         """See `Backend`."""
         return self.backend.prepare(width, height)
+
+    def prepared(self) -> None:
+        """See `Backend`."""
+        self.backend.prepared()
 
     def run(self, call: Call) -> Outputs:
         """See `Backend`."""

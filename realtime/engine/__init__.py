@@ -5,6 +5,7 @@ Must not import torch or diffusers, nor know which engines there are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -58,6 +59,33 @@ class RowCost:
 
 
 @dataclass(frozen=True, slots=True)
+class Batches:
+    """Which numbers of rows an engine runs well in one tick.
+
+    Attributes:
+        sizes: numbers of rows of one picture size that leave no place of a batch empty, rising from 1: what lies
+            between two of them takes as long as the larger. Empty where rows have no places.
+        most_work: largest work of a tick for which memory suffices, as far as that is known, in the unit of
+            `RowCost.works`. A single row may have more: it is tried.
+    """
+
+    sizes: tuple[int, ...] = ()
+    most_work: float = math.inf
+
+    def filled_by(self, rows: int) -> int:
+        """The largest of `sizes` that is at most `rows`; `rows` where there is none."""
+        return max((size for size in self.sizes if size <= rows), default=rows)
+
+    def places_for(self, rows: int) -> int:
+        """Places of a batch that so many rows are in: the smallest of `sizes` that is at least `rows`, else `rows`."""
+        return min((size for size in self.sizes if size >= rows), default=rows) if rows else 0
+
+    def at_most(self, work: float) -> Batches:
+        """The same for a tick of at most so much work."""
+        return Batches(self.sizes, min(self.most_work, work))
+
+
+@dataclass(frozen=True, slots=True)
 class EngineInfo:
     """Facts about a loaded engine.
 
@@ -75,6 +103,7 @@ class EngineInfo:
         mattes: which values of `matte` act.
         max_output_pixels: largest width times height of a picture; None leaves the limit to the configuration.
         notes: messages for the user about how it was loaded, one line each: what is slower than it could be, and why.
+        batches: how many rows it runs well in one tick at present.
     """
 
     model: str
@@ -88,6 +117,7 @@ class EngineInfo:
     mattes: tuple[Matte, ...] = (Matte.OFF, Matte.DRAWN)
     max_output_pixels: int | None = None
     notes: tuple[str, ...] = ()
+    batches: Batches = Batches()
 
 
 class Pending(Protocol):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from . import Batches
 from .regions import Call, Inputs, Outputs, Regions, Run
-from .staging import join
+from .staging import join, to_host
 from .state import CallShape, RungState
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ class Backend(Protocol):
         """The rung's state at this moment. Any thread."""
         ...
 
+    @property
+    def batches(self) -> Batches:
+        """How many rows it runs well in one call, with work as `work.RowWork` counts it. Any thread."""
+        ...
+
     regions: Regions
 
     def prepare(self, width: int, height: int) -> tuple[int, ...]:
@@ -39,11 +45,16 @@ class Backend(Protocol):
         """
         ...
 
+    def prepared(self) -> None:
+        """They have run. From now on frames flow, and what is prepared is so beside them."""
+        ...
+
     def run(self, call: Call) -> Outputs:
         """Join the rows of a call to a batch and run its region.
 
         Returns:
-            The region's outputs, in memory that no later call writes into.
+            The region's outputs, in memory that no later call writes into: of the device, or of the host where the
+            call says so.
         """
         ...
 
@@ -77,14 +88,23 @@ class PlainBackend:
         """See `Backend`."""
         return self._rung
 
+    @property
+    def batches(self) -> Batches:
+        """See `Backend`: all numbers of rows are alike."""
+        return Batches()
+
     def prepare(self, width: int, height: int) -> tuple[int, ...]:
         """See `Backend`."""
         return (1,)
 
+    def prepared(self) -> None:
+        """See `Backend`: there is nothing to do."""
+
     def run(self, call: Call) -> Outputs:
         """See `Backend`."""
         inputs = {name: join(column, self._device) for name, column in call.columns.items()}
-        return self.answer(call.shape, inputs)(**inputs)
+        outputs = self.answer(call.shape, inputs)(**inputs)
+        return {name: to_host(output) for name, output in outputs.items()} if call.to_host else outputs
 
     def answer(self, call: CallShape, inputs: Inputs) -> Run:
         """See `Backend`."""

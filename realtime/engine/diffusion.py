@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import time
 from collections import deque
@@ -22,6 +23,7 @@ from ..frame import Failure, Format, Frame, Job, Order, Result
 from ..params import Matte, Params
 from . import EngineInfo, Progress, rows
 from .backend import Backend
+from .device_memory import DeviceRoom, builder_obstacle, room_beside
 from .hearing import Heard
 from .pending import Clock, DiffusionPending, Failed, Leaving
 from .recipe import Recipes
@@ -45,19 +47,28 @@ def load_diffusion_engine(config: EngineConfig, progress: Progress) -> Diffusion
     Raises:
         ModelError, ConfigError: see `load_engine`.
     """
+    from .models.components import AutoencoderKL
     from .models.load import load_model
     from .rungs import registry
 
     model = load_model(config, progress)
     avoided = config.avoid_rungs
-    start = registry.start(config.accelerate, model, progress, config.max_rows, avoided=avoided)
-    engine = DiffusionEngine(model, start.backend, max_rows=config.max_rows, avoided=avoided)
+    is_full = isinstance(model.vae, AutoencoderKL)
+    dtype = model.vae.dtype if is_full else model.dtype
+    room = room_beside(model.device, dtype, is_tiny=not is_full, visiting_bytes=model.visiting_bytes)
+    default = _default_params(model)
+    max_rows = room.rows(config.max_rows, default.width * default.height)
+    if max_rows < config.max_rows:
+        _log.info("the GPU's memory suffices for %d rows of %dx%d", max_rows, default.width, default.height)
+    start = registry.start(config.accelerate, model, progress, max_rows, avoided=avoided)
+    engine = DiffusionEngine(model, start.backend, max_rows=max_rows, avoided=avoided, room=room)
     engine.warm_up(progress)
     if start.finish is not None:
         start.finish(progress)
         engine.warm_up(progress)  # on CUDA this captures what `finish` compiled
     if start.upgrade is not None:
-        engine.upgrade = Upgrade(config, engine.adopt)
+        networks = (model.unet, model.vae)
+        engine.upgrade = Upgrade(config, engine.adopt, obstacle=lambda: builder_obstacle(model.device, networks))
         engine.upgrade.start(start.upgrade)
     return engine
 
@@ -76,6 +87,7 @@ class DiffusionEngine:
         backend: runs the model's regions until `adopt` replaces it.
         max_rows: largest number of rows in flight.
         avoided: see `RungState`.
+        room: in the device's memory.
         clock: monotonic nanoseconds.
 
     Attributes:
@@ -90,6 +102,7 @@ class DiffusionEngine:
         *,
         max_rows: int = 8,
         avoided: Sequence[str] = (),
+        room: DeviceRoom = DeviceRoom(),  # noqa: B008  it is frozen
         clock: Clock = time.monotonic_ns,
     ) -> None:
         self.backend = backend
@@ -97,10 +110,13 @@ class DiffusionEngine:
         self.recipes = Recipes(model)
         self.cost = RowWork(model.guidance)
         self._model = model
+        self._default = _default_params(model)
         self._max_rows = max_rows
         self._avoided = tuple(avoided)
         self._clock = clock
         self._rows: list[Row] = []
+        self._room = room
+        self._most_work = math.inf if room.pixels is None else room.pixels
         self._adopted: deque[Backend] = deque()
         # Waiting for an event takes a core, unless it blocks, and then 50 µs more.
         self._has_few_cores = (os.cpu_count() or 1) < FEW_CORES
@@ -108,7 +124,7 @@ class DiffusionEngine:
     @property
     def info(self) -> EngineInfo:
         """See `Engine`."""
-        model = self._model
+        model, default = self._model, self._default
         device = model.device.type
         if device == "cuda":
             device = f"cuda ({torch.cuda.get_device_name(model.device)})"
@@ -123,8 +139,9 @@ class DiffusionEngine:
             guidance=model.guidance,
             hears_pictures=model.prompt_encoder.hears_pictures,
             mattes=tuple(Matte),
-            max_output_pixels=model.max_output_pixels,
+            max_output_pixels=self._room.max_output_pixels(model.max_output_pixels, default.width * default.height),
             notes=model.notes,
+            batches=self.backend.batches.at_most(self._most_work),
         )
 
     @property
@@ -172,12 +189,16 @@ class DiffusionEngine:
             raise EngineError(f"{len(admitted)} jobs for {self.free_rows} free rows")
         self._take_adopted()
         opened: list[Entry | Passed | Failed] = []
+        are_open = False
         try:
             with torch.inference_mode():
                 opened += [self._open(job) for job in admitted]
+                are_open = True
                 after = self._advance(opened)
         except torch.OutOfMemoryError:
             after = None
+            if are_open:  # else a prompt had too little
+                self._have_less_work(admitted)
         if after is None:
             after = self._fail_all(opened or admitted)
         self._rows = [one for one in after if isinstance(one, Row)]
@@ -213,6 +234,15 @@ class DiffusionEngine:
             finished |= zip(group, rows.decode_latents(group, self.backend), strict=True)
             self._mark(group, "decode_latents")
         return [finished.get(one, one) if isinstance(one, Row) else one for one in after]
+
+    def _have_less_work(self, admitted: Sequence[Job]) -> None:
+        """Memory did not suffice for a tick of the rows in flight and these jobs: further ones are to have half the
+        work of its largest batch.
+        """
+        batches = rows.by_size([*self._rows, *(Passed(job) for job in admitted)])
+        work = max((sum(self.cost(one.job.params).first for one in batch) for batch in batches), default=0)
+        self._most_work = min(self._most_work, work // 2)
+        _log.warning("too little memory for a tick of %d rows: from now on they are smaller", sum(map(len, batches)))
 
     def _fail_all(self, new: Sequence[Entry | Passed | Failed | Job]) -> list[Row | Leaving]:
         """Fail all rows in flight and all of `new`, because the device is out of memory, and free its cache.
@@ -255,8 +285,13 @@ class DiffusionEngine:
         Raises:
             ModelError: a single frame failed.
         """
-        params = Params.model_validate({**dict(Params()), **self._model.defaults})
-        batches = self.backend.prepare(params.width, params.height)
+        batches = self.backend.prepare(self._default.width, self._default.height)
+        try:
+            self._warm_up(batches, self._default, progress)
+        finally:
+            self.backend.prepared()
+
+    def _warm_up(self, batches: Sequence[int], params: Params, progress: Progress) -> None:
         for i, batch in enumerate(batches):
             progress("warm up", 100 * i / len(batches) if len(batches) > 1 else None)
             failures = [outcome for outcome in self._run_grey(batch, params) if isinstance(outcome, Failure)]
@@ -265,7 +300,7 @@ class DiffusionEngine:
             error = failures[0].error
             if batch > 1:
                 _log.warning("%d frames at once: %s", batch, error)
-                return
+                continue
             advice = "a smaller model" if error.code == "out_of_memory" else "--dtype float32 or another --vae"
             raise ModelError(f"{self._model.name}: a first frame failed ({error}): try {advice}")
 
@@ -290,3 +325,8 @@ class DiffusionEngine:
         self.backend.close()
         if self._model.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _default_params(model: Model) -> Params:
+    """Of a frame of which nothing is asked."""
+    return Params.model_validate({**dict(Params()), **model.defaults})

@@ -61,6 +61,7 @@ class Call:
         guided: number of rows with a second row (classifier-free guidance); they come next.
         columns: the region's inputs by name: a tensor [1, …] for each row. Conditions have one more for each second
             row, in the order [plain, guided, second rows].
+        to_host: whether the outputs are wanted in the host's memory, as `staging.to_host` has them.
     """
 
     kind: Kind
@@ -69,6 +70,7 @@ class Call:
     plain: int
     guided: int
     columns: Mapping[str, Sequence[torch.Tensor]]
+    to_host: bool = False
 
     @property
     def shape(self) -> CallShape:
@@ -162,7 +164,8 @@ class StepRegion(nn.Module):
             second rows predict, px·x + pm·m_second; of the others as it was.
         """
         k = steps[:, :, None, None, None]
-        rows, plain = len(x), len(x) - self.guided
+        rows = x.shape[0]  # `len` would make the batch a constant where this is exported
+        plain = rows - self.guided
         m = second = self._predict(k[:, KIN] * x, steps[:, T], source, conditions)
         if self.guided:
             first, second = m[:rows], torch.cat([m[:plain], m[rows:]])
@@ -179,7 +182,7 @@ class StepRegion(nn.Module):
         """The UNet's prediction for all rows, then for the second rows, float32 [B + guided, C, h, w]."""
 
         def told_twice(column: torch.Tensor) -> torch.Tensor:
-            return torch.cat([column, column[len(column) - self.guided :]]) if self.guided else column
+            return torch.cat([column, column[column.shape[0] - self.guided :]]) if self.guided else column
 
         told = {**conditions, "source": told_twice(source)} if self.denoiser.takes_source else conditions
         return self.denoiser(told_twice(sample), told_twice(timestep), told).float()

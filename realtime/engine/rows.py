@@ -17,7 +17,6 @@ from ..frame import Job
 from .backend import Backend
 from .recipe import Recipe
 from .regions import Call, Kind, Outputs
-from .staging import to_host
 
 Mark = int | torch.cuda.Event
 """A moment: monotonic nanoseconds, or on CUDA an event that the device records when it gets there."""
@@ -154,8 +153,8 @@ def denoise(rows: Sequence[Row], backend: Backend) -> None:
 
 def decode_latents(rows: Sequence[Row], backend: Backend) -> list[Finished]:
     """Decode rows of one size that are done, in their order, by one call of the decode region."""
-    outputs = _run(backend, Kind.DECODE, rows, {"x": [row.x for row in rows]})
-    pictures, finite = to_host(outputs["pictures"]), to_host(outputs["finite"])
+    outputs = _run(backend, Kind.DECODE, rows, {"x": [row.x for row in rows]}, to_host=True)
+    pictures, finite = outputs["pictures"], outputs["finite"]
     return [Finished(row.job, row.marks, pictures[i], finite[i], row.mask) for i, row in enumerate(rows)]
 
 
@@ -164,7 +163,7 @@ def find_people(those: Sequence[Row | Passed], backend: Backend) -> None:
     the device may still be writing them.
     """
     columns = {"pictures": [torch.from_numpy(one.job.input)[None] for one in those]}
-    masks = to_host(_run(backend, Kind.MATTE, those, columns)["masks"])
+    masks = _run(backend, Kind.MATTE, those, columns, to_host=True)["masks"]
     for one, mask in zip(those, masks, strict=True):
         one.mask = mask[..., 0]
 
@@ -175,6 +174,8 @@ def _run(
     those: Sequence[WithJob],
     columns: Mapping[str, Sequence[torch.Tensor]],
     guided: int = 0,
+    *,
+    to_host: bool = False,
 ) -> Outputs:
     params = those[0].job.params
-    return backend.run(Call(kind, params.width, params.height, len(those) - guided, guided, columns))
+    return backend.run(Call(kind, params.width, params.height, len(those) - guided, guided, columns, to_host))

@@ -71,7 +71,9 @@ class EngineProcess:
         order = LoadOrder(settings, load, logging.getLogger().getEffectiveLevel())
         self._dialogue = Dialogue(order, self._slots, progress, limits)
         try:
-            self._cost = self._dialogue.loaded().cost
+            loaded = self._dialogue.loaded()
+            self._cost = loaded.cost
+            self._max_rows = min(config.max_rows, loaded.max_rows)  # its device may have memory for fewer
         except BaseException:
             self.close()
             raise

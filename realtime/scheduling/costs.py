@@ -113,22 +113,25 @@ class BatchLimit:
 
     Attributes:
         full_work: work from which on the tick is full.
+        most_work: for which memory suffices; a tick without a row takes one in any case.
         work: of the rows in it so far.
         least_ticks: fewest ticks that one of them has left.
     """
 
     full_work: float
+    most_work: float = math.inf
     work: int = 0
     least_ticks: float = math.inf
 
     def try_add(self, work: int, ticks: int) -> bool:
-        """Add the row if it fits. A full tick still takes a row without work, and one with fewer ticks left than any
-        in it: it leaves first.
+        """Add the row if it fits. A full tick still takes a row without work, and if memory suffices one with fewer
+        ticks left than any in it: it leaves first.
 
         Returns:
             Whether it fits.
         """
-        fits = not work or self.work < self.full_work or ticks < self.least_ticks
+        has_room = not self.work or self.work + work <= self.most_work
+        fits = not work or (has_room and (self.work < self.full_work or ticks < self.least_ticks))
         if fits:
             self.add(work, ticks)
         return fits
@@ -202,6 +205,10 @@ class Accounts(Generic[U]):
         self._rows: dict[int, _RowInFlight[U]] = {}  # by number
         self._ticks = 0
 
+    def __contains__(self, number: int) -> bool:
+        """Whether the row of this number is in flight."""
+        return number in self._rows
+
     @property
     def work(self) -> int:
         """Of the rows in flight in the next tick."""
@@ -215,9 +222,13 @@ class Accounts(Generic[U]):
         """The waiting users in the order of `FairQueue.order`."""
         return self._queue.order(waiting, {row.user for row in self._rows.values()})
 
-    def limit(self) -> BatchLimit:
-        """The limit of the next tick, with the rows in flight in it."""
-        limit = BatchLimit(math.inf if self._ticks % PROBE_EVERY == 0 else self.costs.full_work)
+    def limit(self, most_work: float = math.inf) -> BatchLimit:
+        """The limit of the next tick, with the rows in flight in it.
+
+        Args:
+            most_work: see `BatchLimit`.
+        """
+        limit = BatchLimit(math.inf if self._ticks % PROBE_EVERY == 0 else self.costs.full_work, most_work)
         for row in self._rows.values():
             limit.add(row.work, row.ticks)
         return limit

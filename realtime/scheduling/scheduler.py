@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..engine import Engine, Pending, RowCost
+from ..engine import Batches, Engine, Pending, RowCost
 from ..errors import EngineError
 from ..frame import Failure, Job, Result
 from ..media.pipeline import Done, Pipeline
 from ..params import Params
 from ..session import Session
+from .batches import filling
 from .capacity import MOST_FPS, SessionLoad
 from .costs import Accounts, Charge
 from .sealing import Sealing
@@ -210,6 +212,8 @@ class Scheduler:
             return 0.0
         wait_ns, more = coming[0] - free_ns, self._cost(coming[1]).first
         work = self._accounts.work + sum(self._cost(seat).first for seat in ready)
+        if work + more > self._engine.info.batches.most_work:
+            return 0.0
         rows = len(ready) + self._engine.busy_rows
         return wait_ns if worth_waiting(self._accounts.costs, wait_ns, rows, work, more) else 0.0
 
@@ -249,9 +253,25 @@ class Scheduler:
             seat for seat in ready if self._suspects.must_run_alone(seat.session.name, seat.session.params.version)
         ]:
             ready = [] if self._in_flight else alone[:1]
-        limit = self._accounts.limit()
+        batches = self._engine.info.batches
+        limit = self._accounts.limit(batches.most_work)
         costs = ((seat, self._cost(seat)) for seat in self._accounts.order(ready)[: max(0, free)])
-        return [seat for seat, cost in costs if limit.try_add(cost.first, cost.ticks)]
+        fitting = [(seat, cost.first) for seat, cost in costs if limit.try_add(cost.first, cost.ticks)]
+        return self._filling(fitting, batches)
+
+    def _filling(self, fitting: Sequence[tuple[Seat, int]], batches: Batches) -> list[Seat]:
+        """Those of some seats whose frames fill batches with the rows in flight.
+
+        Args:
+            fitting: with the work of their frames; one without work needs no place.
+        """
+        if not batches.sizes:
+            return [seat for seat, _ in fitting]
+        running = Counter(
+            _size(opened.job.params) for number, opened in self._in_flight.items() if number in self._accounts
+        )
+        forms = [(seat, _size(seat.session.in_use) if work else None) for seat, work in fitting]
+        return filling(forms, running, batches)
 
     def _enter(self, opened: Opened) -> None:
         """Account for a frame that gets a row."""
@@ -328,3 +348,8 @@ class Scheduler:
         self._seats.give_back([*self._in_flight.values(), *self._sealing.abandon()])
         self._in_flight.clear()
         return blamed
+
+
+def _size(params: Params) -> tuple[int, int]:
+    """Of the pictures; rows of one size are a batch."""
+    return params.width, params.height

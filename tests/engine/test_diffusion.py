@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -281,6 +282,7 @@ def test_out_of_memory_fails_all_rows_and_the_engine_lives(monkeypatch: pytest.M
     assert [outcome.order.frame.seq for outcome in failed] == [0, 1, 2]
     assert {failure_code(outcome) for outcome in failed} == {"out_of_memory"}
     assert isinstance(after, Result) and engine.free_rows == 8
+    assert engine.info.batches.most_work == 64 * 64, "of two that had work"
 
 
 def test_out_of_memory_for_a_recipe_fails_the_frames_that_are_new(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,6 +300,7 @@ def test_out_of_memory_for_a_recipe_fails_the_frames_that_are_new(monkeypatch: p
         (0, "out_of_memory"),
         (1, "out_of_memory"),
     ]
+    assert engine.info.batches.most_work == math.inf, "it was a prompt that had too little"
     assert isinstance(after, Result)
 
 

@@ -32,6 +32,7 @@ from tests.fakes.faulty import (
     load_and_crash,
     load_and_stop,
     load_climbing,
+    load_for_two_rows,
     load_nothing,
 )
 from tests.fakes.frames import a_job
@@ -66,6 +67,14 @@ def test_ticks_are_launched_behind_each_other_and_slots_come_back(faulty: Engine
 def test_more_jobs_than_rows_are_refused(faulty: EngineProcess) -> None:
     with pytest.raises(EngineError, match="9 jobs for 8 free rows"):
         faulty.tick([prompted("a", number) for number in range(9)])
+
+
+def test_no_more_rows_are_there_than_the_engine_has() -> None:
+    engine = EngineProcess(a_config(max_rows=4), load=load_for_two_rows)
+    try:
+        assert engine.free_rows == 2
+    finally:
+        engine.close()
 
 
 def test_secrets_do_not_reach_the_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,11 @@ def load_faulty(config: EngineConfig, progress: Progress) -> Engine:
     return EchoEngine(float(tick_ms or 0), config.max_rows, Faults())
 
 
+def load_for_two_rows(config: EngineConfig, progress: Progress) -> Engine:
+    """As on a device whose memory suffices for no more."""
+    return EchoEngine(max_rows=2)
+
+
 class Climbing(EchoEngine):
     """Is slow at the prompts "climb" and "slow"; with the first it says that other code runs ticks from now on."""
 

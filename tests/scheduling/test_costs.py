@@ -228,3 +228,16 @@ def test_now_and_then_a_tick_takes_all_there_are_to_see_what_that_costs_by_now()
         accounts.charge()
 
     assert looks == 2
+
+
+def test_no_row_is_added_for_which_memory_does_not_suffice() -> None:
+    limit = BatchLimit(full_work=math.inf, most_work=8)
+
+    added = [limit.try_add(work, ticks=1) for work in (5, 4, 3, 0, 1)]
+
+    assert added == [True, False, True, True, False]
+    assert BatchLimit(full_work=math.inf, most_work=8).try_add(9, ticks=1), "one row is tried"
+
+
+def test_a_tick_that_probes_needs_memory_all_the_same() -> None:
+    assert Accounts[str](max_rows=8).limit(most_work=4).most_work == 4

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from realtime.engine import Batches, EngineInfo
+from realtime.engine.state import RungState
 from realtime.errors import EngineError
 from realtime.frame import Job
 from realtime.media.pipeline import Pipeline
@@ -166,6 +168,53 @@ def test_more_frames_than_rows_wait_for_the_next_tick() -> None:
         engine.wait_for_ticks(2)
 
     assert [names(jobs) for jobs in engine.ticks] == [["a", "b"], ["c"]]
+
+
+def with_batches(batches: Batches) -> ScriptedEngine:
+    info = EngineInfo("scripted", "echo", "none", RungState("echo", "scripted"), batches=batches)
+    return ScriptedEngine(info=info)
+
+
+def test_a_tick_is_filled_to_a_batch_that_the_engine_has() -> None:
+    engine = with_batches(Batches((1, 2, 4)))
+    scheduler = Scheduler(engine)
+    for user in [User(scheduler, name) for name in "abcdefg"]:
+        user.send()
+
+    with running(scheduler, engine):
+        engine.wait_for_ticks(2)
+        engine.finish_next()
+        engine.wait_for_ticks(3)
+
+    assert [names(jobs) for jobs in engine.ticks] == [["a", "b", "c", "d"], ["e", "f"], ["g"]]
+
+
+def test_frames_of_other_sizes_and_those_that_pass_through_fill_no_batch() -> None:
+    engine = with_batches(Batches((1, 2, 4)))
+    scheduler = Scheduler(engine)
+    small, through = Params(width=256, height=256), Params(strength=0.0)
+    for name, params in {"a": Params(), "b": small, "c": through, "d": Params(), "e": small, "f": small}.items():
+        User(scheduler, name, params=params).send()
+
+    with running(scheduler, engine):
+        engine.wait_for_ticks(2)
+
+    assert [names(jobs) for jobs in engine.ticks[:2]] == [["a", "b", "c", "d", "e"], ["f"]]
+
+
+def test_no_tick_is_formed_for_which_memory_does_not_suffice() -> None:
+    engine = with_batches(Batches(most_work=2 * 512 * 512))
+    scheduler = Scheduler(engine)
+    for user in [User(scheduler, name) for name in "abc"]:
+        user.send()
+    User(scheduler, "large", params=Params(width=1024, height=1024)).send()
+
+    with running(scheduler, engine):
+        for _ in range(2):
+            engine.finish_next()
+        engine.wait_for_ticks(3)
+
+    assert [names(jobs) for jobs in engine.ticks] == [["a", "b"], ["c"], ["large"]]
 
 
 class WorkingEngine(ScriptedEngine):

@@ -2,7 +2,7 @@
 
 Folded, without approximation, are the ResNets' projections of the time embedding (with the embedding itself), and the
 keys and values of the prompt in the cross-attentions. Their results are two conditions of each row, `biases` and
-`keys_values`, in all families.
+`keys_values`, in all families. Divisions by 1 are left out.
 
 Must not know rows, batches, or rungs.
 """
@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from ..models.components import UNet2DConditionModel
@@ -24,6 +25,7 @@ from .denoiser import Conditions, Denoiser
 
 with quiet():
     from diffusers.models.attention import BasicTransformerBlock
+    from diffusers.models.attention_processor import Attention, AttnProcessor2_0
     from diffusers.models.resnet import ResnetBlock2D
 
 if TYPE_CHECKING:
@@ -177,6 +179,38 @@ class _Part(nn.Module):
         return folded.narrow(-1, self._start, self._length)
 
 
+class _PlainResnet(ResnetBlock2D):
+    """A block whose result is not divided by anything: diffusers divides by 1, a pass over memory of its own."""
+
+    def forward(self, input_tensor: torch.Tensor, temb: torch.Tensor) -> torch.Tensor:
+        block: Any = self
+        hidden = block.conv1(block.nonlinearity(block.norm1(input_tensor)))
+        hidden = block.norm2(hidden + block.time_emb_proj(temb)[:, :, None, None])
+        hidden = block.conv2(block.nonlinearity(hidden))
+        return (input_tensor if block.conv_shortcut is None else block.conv_shortcut(input_tensor)) + hidden
+
+
+class _PlainAttention:
+    """As `_PlainResnet`: attention without a mask, and nothing behind its last product."""
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor | None = None,
+        attention_mask: None = None,
+    ) -> torch.Tensor:
+        told = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+
+        def by_head(tensor: torch.Tensor) -> torch.Tensor:
+            return tensor.unflatten(2, (attn.heads, -1)).transpose(1, 2)
+
+        found = F.scaled_dot_product_attention(
+            by_head(attn.to_q(hidden_states)), by_head(attn.to_k(told)), by_head(attn.to_v(told))
+        )
+        return attn.to_out[0](found.transpose(1, 2).flatten(2))
+
+
 def _without_constants(unet: nn.Module) -> UNet2DConditionModel:
     """A copy of a UNet on the same weights in which the folded layers are replaced by `_First` and `_Part`."""
     memo: dict[int, Any] = {id(tensor): tensor for tensor in (*unet.parameters(), *unet.buffers())}
@@ -188,13 +222,29 @@ def _without_constants(unet: nn.Module) -> UNet2DConditionModel:
     for resnet in _resnets(folded):
         length = int(resnet.time_emb_proj.out_features)
         resnet.time_emb_proj, resnet.skip_time_act = _Part(start, length), True
+        if _is_plain_resnet(resnet):
+            resnet.__class__ = _PlainResnet
         start += length
     start = 0
     for attention in _cross_attentions(folded):
         length = int(attention.to_k.out_features)
         attention.to_k, attention.to_v = _Part(start, length), _Part(start + length, length)
         start += 2 * length
+    attentions: list[Any] = [module for module in folded.modules() if isinstance(module, Attention)]
+    for attention in filter(_is_plain_attention, attentions):
+        attention.processor = _PlainAttention()
     return folded
+
+
+def _is_plain_resnet(resnet: Any) -> bool:
+    is_same_size = resnet.upsample is None and resnet.downsample is None
+    return is_same_size and resnet.time_embedding_norm == "default" and resnet.output_scale_factor == 1
+
+
+def _is_plain_attention(attention: Any) -> bool:
+    norms = (attention.spatial_norm, attention.group_norm, attention.norm_cross, attention.norm_q, attention.norm_k)
+    is_only_product = not attention.residual_connection and attention.rescale_output_factor == 1
+    return type(attention.processor) is AttnProcessor2_0 and is_only_product and not any(norms)
 
 
 def _resnets(unet: nn.Module) -> list[Any]:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from ..staging import join
 from .prompt_weights import Pieces
 from .quiet import quiet
 
@@ -144,7 +145,7 @@ def _token_ids(tokenizer: CLIPTokenizer, encoder: TextEncoder, chunks: Sequence[
     special: Any = tokenizer
     begin, end, pad = int(special.bos_token_id), int(special.eos_token_id), int(special.pad_token_id)
     ids = [_padded(chunk.token_ids, begin, end, pad, _length(tokenizer, encoder)) for chunk in chunks]
-    return torch.tensor(ids, device=encoder.device)
+    return join([torch.tensor(ids)], encoder.device)
 
 
 def _padded(inner: Sequence[T], begin: T, end: T, pad: T, length: int) -> list[T]:
@@ -162,6 +163,6 @@ def _weighted(embeds: torch.Tensor, empty: torch.Tensor, weights: list[list[floa
     Returns:
         [chunks, L, D] in the dtype of `embeds`.
     """
-    scale = torch.tensor(weights, device=embeds.device, dtype=torch.float32)[:, :, None]
+    scale = join([torch.tensor(weights, dtype=torch.float32)], embeds.device)[:, :, None]
     moved = empty.float() + scale * (embeds.float() - empty.float())
     return torch.where(scale == 1.0, embeds, moved.to(embeds.dtype))

@@ -13,6 +13,7 @@ import torch
 from ...config import Device, Dtype, ModelConfig
 from ...errors import ConfigError
 from .. import Guidance
+from ..device_memory import must_visit, weights_bytes
 from ..sampler import NoiseSchedule, Sampler
 from .components import Autoencoder, AutoencoderKL, Unet, load_autoencoder, one_line, prefixed
 from .listener import Listener
@@ -22,12 +23,20 @@ from .parts import Parts, check_fit, scale_px
 from .prompt import PromptEncoder
 from .schedules import noise_schedule, scheduler_sampler
 from .sources import Source, find_source, find_vae
+from .visiting import Visit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from .. import Progress
     from .family import Family
+
+
+VISITING = (
+    "the GPU's memory is short: text encoders are on it for new prompts only, which take some tenths of a second more"
+)
+"""Among the notes of a model whose text encoders rest in the host's memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +57,8 @@ class Model:
         folder: of its files; None where there is none.
         listener: says how it hears prompts.
         exact: whether the user asked for `dtype`, so that no rung may calculate in a less exact one.
+        visiting_bytes: what the largest of the text encoders takes of the device's memory while a prompt is encoded,
+            where they are not there all the time.
     """
 
     name: str
@@ -69,6 +80,7 @@ class Model:
     notes: tuple[str, ...] = ()
     folder: Path | None = None
     exact: bool = False
+    visiting_bytes: int = 0
     listener: Listener = field(default_factory=Listener)
 
     @property
@@ -106,12 +118,13 @@ class Model:
         return decoded.clamp(-1, 1).to(self.dtype)
 
 
-def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: None) -> Model:
+def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: None, *, hears: bool = True) -> Model:
     """Load what `config.model` names, with its autoencoder and LoRAs, onto the device.
 
     Args:
         config: which model, and how it is loaded.
         progress: called with the stages.
+        hears: whether it is to encode prompts; without, their encoders stay in the host's memory.
 
     Raises:
         ModelError: the model can't be found or read, or could run code; the message is one line and says what to do.
@@ -138,12 +151,16 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     progress(f"moving {config.model} to {device.type}", None)
     with one_line(config.model):
         readers = () if parts.image_encoder is None else (parts.image_encoder,)
-        for network in (parts.unet, *parts.text_encoders, *readers):
-            _freeze(network, device, dtype)
+        _freeze(parts.unet, device, dtype)
         _freeze(vae, device, _vae_dtype(vae, parts.family, dtype))
+        for network in (*parts.text_encoders, *readers):
+            _freeze(network, torch.device("cpu"), dtype)
+        visiting_bytes = _place(parts.text_encoders, readers, device) if hears else 0
+    if visiting_bytes:
+        notes += (VISITING,)
     sampler = named or _own_sampler(source, parts, loras)
     model = _assemble(config.model, source, parts, vae, schedule=schedule, sampler=sampler, notes=notes)
-    return replace(model, exact=config.dtype is not Dtype.AUTO)
+    return replace(model, exact=config.dtype is not Dtype.AUTO, visiting_bytes=visiting_bytes)
 
 
 def _assemble(
@@ -242,6 +259,23 @@ def _named_sampler(name: str | None) -> Sampler | None:
         return Sampler(name.lower())
     except ValueError:
         raise ConfigError(f"sampler: {name!r} is not one of {', '.join(Sampler)}") from None
+
+
+def _place(text_encoders: Sequence[torch.nn.Module], readers: Sequence[torch.nn.Module], device: torch.device) -> int:
+    """Move what encodes prompts to the device, or have it visit that where memory is short.
+
+    Returns:
+        See `Model.visiting_bytes`.
+    """
+    for network in readers:
+        network.to(device)
+    if not must_visit(device, text_encoders):
+        for network in text_encoders:
+            network.to(device)
+        return 0
+    for network in text_encoders:
+        Visit(network, device)
+    return max((weights_bytes([network]) for network in text_encoders), default=0)
 
 
 def _vae_dtype(vae: Autoencoder, family: Family, dtype: torch.dtype) -> torch.dtype:

@@ -1,5 +1,8 @@
 """Modules compiled ahead of time by AOTInductor: building a package, its cache key, and loading it.
 
+There is one package for a single row, and one for all larger batches: to compile a UNet takes minutes, and a server has
+calls of many batches. Where rows of a batch differ in the number of their inputs (guidance), each batch has its own.
+
 A package contains code and no weights. A loaded one uses the module's own tensors: they take no memory twice, and one
 package serves all models of equal form, with and without LoRAs.
 
@@ -15,7 +18,8 @@ import json
 import platform
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,20 +44,28 @@ WEIGHTS_OUTSIDE: dict[str, Any] = {
 """Inductor's options that keep the weights, and constants computed from them, out of the package."""
 
 
+BATCHES = range(2, 64)
+"""The batches that one package serves. From 64 rows on diffusers' upsampling takes another way."""
+EXAMPLE_BATCH = 4
+"""The batch of these for which the compiler chooses what is fast."""
+
+
 def key_of(module: torch.nn.Module, example: Inputs) -> str:
     """A package's cache key: a hash of everything that its code depends on.
 
     That is machine, versions, our sources, options, the networks' configurations, and the shapes, dtypes and strides of
-    inputs and weights; not the weights' values.
+    inputs and weights; not the weights' values, nor which of `BATCHES` it is.
 
     Args:
         example: the inputs that it is compiled for.
     """
     device = next(iter(example.values())).device
+    serves_many = _serves_many(example)
+    example = _of_example_batch(example) if serves_many else example
     parts = [
         _machine(device),
         _sources(module),
-        json.dumps([OPTIONS[device.type], WEIGHTS_OUTSIDE]),
+        json.dumps([OPTIONS[device.type], WEIGHTS_OUTSIDE, [min(BATCHES), max(BATCHES)] if serves_many else []]),
         str(module),
         *(_settings(child) for child in module.modules() if hasattr(child, "config")),
         *(f"{name} {_form(tensor)}" for name, tensor in sorted(_weights(module).items())),
@@ -66,7 +78,8 @@ def key_of(module: torch.nn.Module, example: Inputs) -> str:
 
 
 def build(module: torch.nn.Module, example: Inputs, path: Path) -> None:
-    """Compile a module for inputs of these shapes. Takes minutes and holds the GIL: not for a server's process.
+    """Compile a module for inputs of these shapes, of any batch where one package serves many. Takes minutes and holds
+    the GIL: not for a server's process.
 
     Args:
         path: the package file to write.
@@ -76,11 +89,50 @@ def build(module: torch.nn.Module, example: Inputs, path: Path) -> None:
     """
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns of its own code
-        exported = torch.export.export(module.eval(), (), dict(example), strict=False)
+        exported = export(module.eval(), example)
         if foreign := sorted(exported.constants.keys() - _weights(module).keys()):
             raise RuntimeError(f"tensors that are neither weights nor inputs: {', '.join(foreign)}")
         options = {**OPTIONS[next(iter(example.values())).device.type], **WEIGHTS_OUTSIDE}
         aoti_compile_and_package(exported, package_path=str(path), inductor_configs=options)
+
+
+def export(module: torch.nn.Module, example: Inputs) -> torch.export.ExportedProgram:
+    """A module's graph for inputs of these shapes, of any batch where one package serves many."""
+    if not _serves_many(example):
+        return torch.export.export(module, (), dict(example), strict=False)
+    batch = torch.export.Dim("batch", min=min(BATCHES), max=max(BATCHES))
+    shapes = {name: {0: batch} for name in example}
+    with _named_inputs(module, example):
+        return torch.export.export(module, (), _of_example_batch(example), dynamic_shapes=shapes, strict=False)
+
+
+def _serves_many(example: Inputs) -> bool:
+    """Whether a package for these inputs is one for all of `BATCHES`: all inputs are as many."""
+    batches = {len(tensor) for tensor in example.values()}
+    return len(batches) == 1 and batches.pop() in BATCHES
+
+
+def _of_example_batch(example: Inputs) -> dict[str, torch.Tensor]:
+    return {name: torch.cat([tensor[:1]] * EXAMPLE_BATCH) for name, tensor in example.items()}
+
+
+@contextmanager
+def _named_inputs(module: torch.nn.Module, names: Iterable[str]) -> Generator[None]:
+    """Give a module's `forward` a signature with these keywords: `torch.export` can't tell the shapes of those that it
+    takes as `**conditions`.
+    """
+    forward = module.forward
+
+    def named(**inputs: torch.Tensor) -> Outputs:
+        return forward(**inputs)
+
+    signature = inspect.Signature([inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in names])
+    setattr(named, "__signature__", signature)  # noqa: B010
+    module.forward = named
+    try:
+        yield
+    finally:
+        del module.forward
 
 
 def load(path: Path, module: torch.nn.Module) -> Package:

@@ -162,7 +162,8 @@ def main() -> None:
     from ..models.load import load_model
 
     torch.set_num_threads(order["threads"])
-    model = load_model(ModelConfig(**order["config"]))
+    # A server is beside it on the same GPU, and no task encodes a prompt.
+    model = load_model(ModelConfig(**order["config"]), hears=False)
     module, _, function = order["function"].partition(":")
     for message in getattr(importlib.import_module(module), function)(model, **order["arguments"]):
         print(json.dumps(message), flush=True)

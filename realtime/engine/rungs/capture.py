@@ -1,6 +1,7 @@
 """Captures a call once to replay it: by CUDA graphs, and by a stand-in for them on a CPU.
 
-Must not know what a call does, or when one is captured.
+Calls may be captured in another thread than that which replays, one after the other. Must not know what a call does, or
+when one is captured.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class Capture(Protocol):
 class CudaCapture:
     """Captures `torch.cuda.CUDAGraph`s that share one memory pool.
 
-    They must be replayed one after the other, on the current stream. A new pool is begun where ending a capture failed
+    They must be replayed one after the other, on one stream, and may be while another is captured: that runs nothing.
+    What runs before it, once, is on a stream of its own, as cuBLAS has a workspace for each: graphs have that of the
+    stream that they were captured on. A new pool is begun where ending a capture failed
     in the last one or all of its graphs are gone: the allocator accepts no capture into such a pool. A capture that
     could be ended though its call failed, as for lack of memory, is undone, and its memory is the pool's again.
     Source: PyTorch's notes on CUDA semantics, "CUDA Graphs"; its `CUDAGraph.cpp` and `CachingHostAllocator.h`.
@@ -46,26 +49,36 @@ class CudaCapture:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._stream = torch.cuda.Stream(device)
+        self._stream, self._warm_up = torch.cuda.Stream(device), torch.cuda.Stream(device)
+        self._has_workspace = False
         self._pool: Any = None
         self._in_pool: weakref.WeakSet[torch.cuda.CUDAGraph] = weakref.WeakSet()
         self._failed: list[torch.cuda.CUDAGraph] = []
 
     def capture(self, call: Callable[[], Outputs]) -> Replay:
         """See `Capture`."""
-        here = torch.cuda.current_stream(self._device)
-        graph = torch.cuda.CUDAGraph()
-        if not self._in_pool:
-            self._pool = torch.cuda.graph_pool_handle()
-        self._stream.wait_stream(here)
         try:
-            # `torch.cuda.graph` does not go back to the stream before if the capture fails; this does.
-            with torch.cuda.stream(self._stream):
-                call()  # a library's first call on a stream initialises it, which can't be captured
-                outputs = self._recorded(graph, call)
-            self._in_pool.add(graph)
-        finally:
-            here.wait_stream(self._stream)
+            return self._captured(call)
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()  # a capture can't take what other streams have left
+            return self._captured(call)
+
+    def _captured(self, call: Callable[[], Outputs]) -> Replay:
+        """Not `torch.cuda.graph`, which waits for all that the device has to do, and empties all caches, each time."""
+        graph = torch.cuda.CUDAGraph()
+        others = list(self._in_pool)  # alive until this one is among them
+        if not others:
+            self._pool = torch.cuda.graph_pool_handle()
+        self._warm_up.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(self._warm_up):
+            call()  # what libraries do at a first call can't be captured
+        with torch.cuda.stream(self._stream):
+            if not self._has_workspace:
+                self._has_workspace = True
+                one = torch.ones(1, 1, device=self._device)
+                torch.mm(one, one)  # cuBLAS takes its workspace here, and not out of the pool
+            outputs = self._recorded(graph, call)
+        self._in_pool.add(graph)
 
         def replay() -> Outputs:
             graph.replay()
@@ -74,22 +87,25 @@ class CudaCapture:
         return replay
 
     def _recorded(self, graph: torch.cuda.CUDAGraph, call: Callable[[], Outputs]) -> Outputs:
-        """Record a call in a graph; returns its outputs."""
-        inside: BaseException | None = None
+        """Record a call in a graph, on the current stream; returns its outputs."""
+        # `thread_local`, as other threads of the process call CUDA meanwhile.
+        graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
         try:
-            # `thread_local`, as other threads of the process may call CUDA meanwhile.
-            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
-                try:
-                    return call()
-                except BaseException as error:
-                    inside = error
-                    raise
-        except BaseException as error:
-            if error is inside:  # and not one that ending the capture has raised
-                graph.reset()
-            else:
-                self._failed.append(graph)  # kept alive: the allocator counts it as capturing, and still calls it
-                self._in_pool.clear()
+            outputs = call()
+        except BaseException:
+            self._end(graph)
+            graph.reset()
+            raise
+        self._end(graph)
+        return outputs
+
+    def _end(self, graph: torch.cuda.CUDAGraph) -> None:
+        """End a capture. Where that fails, the allocator counts it as under way for ever."""
+        try:
+            graph.capture_end()
+        except BaseException:
+            self._failed.append(graph)  # kept alive: the allocator still calls it
+            self._in_pool.clear()
             raise
 
     def release(self) -> None:

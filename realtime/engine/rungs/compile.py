@@ -119,11 +119,12 @@ def check(call: Run, module: nn.Module, example: Inputs, dtype: torch.dtype) -> 
 
 
 def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool, avoided: Collection[str]) -> Start:
-    """See `Starter`: compile, before the first frame, the calls that the warm-up made: frames of the default size."""
+    """See `Starter`: compile, before the first frame, the calls of a single frame of the default size."""
     backend = CompiledBackend(model, COMPILE.name, f"torch.compile on {model.device.type}")
 
     def finish(progress: Progress) -> None:
-        signatures = backend.compiled.demand.so_far()
+        # Of larger batches, which graphs warm up too, each would take as long.
+        signatures = [one for one in backend.compiled.demand.so_far() if one.call.batch == 1]
         for i, signature in enumerate(signatures):
             progress(f"compiling {signature}", 100 * i / len(signatures))
             backend.compiled.put(signature, _compiled(backend.compiled.module(signature), signature, model))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -28,6 +29,7 @@ class Size(Generic[Key, Graph]):
 
     Attributes:
         graphs: by what they can run.
+        making: those that are being made, by the same key, each with what ends when it is.
         calls: number of calls without a graph, by the same key.
         is_expected: whether it was announced.
         refused_from: batches of so many places and more get no graphs; None: all may.
@@ -35,10 +37,23 @@ class Size(Generic[Key, Graph]):
     """
 
     graphs: dict[Key, Graph] = field(default_factory=dict)
+    making: dict[Key, tuple[Graph, Future[None]]] = field(default_factory=dict)
     calls: Counter[Key] = field(default_factory=Counter)
     is_expected: bool = False
     refused_from: int | None = None
     called_s: float = 0.0
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it has a place among those that have graphs."""
+        return bool(self.graphs or self.making)
+
+    def drop(self) -> None:
+        """Give its place up. What is being made is thrown away when it is."""
+        self.graphs.clear()
+        for _, future in self.making.values():
+            future.cancel()
+        self.making.clear()
 
     def refuses(self, places: int) -> bool:
         """Whether a batch of so many places gets no graph."""
@@ -46,16 +61,23 @@ class Size(Generic[Key, Graph]):
 
 
 class Sizes(Generic[Key, Graph]):
-    """All sizes. Those with graphs are at most `SIZES_KEPT`; a newcomer waits until one of them is idle.
+    """All sizes. Those with graphs are at most `kept`; a newcomer waits until one of them is idle.
 
     Args:
         on_drop: called before a size's graphs are dropped.
         clock: monotonic seconds.
+        kept: largest number of sizes with graphs; None for `SIZES_KEPT`.
     """
 
-    def __init__(self, on_drop: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        on_drop: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+        kept: int | None = None,
+    ) -> None:
         self._on_drop = on_drop
         self._clock = clock
+        self._kept = SIZES_KEPT if kept is None else kept
         self._sizes: OrderedDict[tuple[int, int], Size[Key, Graph]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -67,20 +89,20 @@ class Sizes(Generic[Key, Graph]):
         self._sizes.move_to_end((width, height))
         size.called_s = self._clock()
         if len(self._sizes) > SIZES_KNOWN:
-            oldest = next(place for place, other in self._sizes.items() if not other.graphs)
+            oldest = next(place for place, other in self._sizes.items() if not other.is_kept)
             del self._sizes[oldest]
         return size
 
     def has_room_for(self, size: Size[Key, Graph]) -> bool:
-        """Whether a size may have graphs: it has some, there is room, or one that is idle has made room."""
+        """Whether a size may have graphs: it has some already, there is room, or one that is idle has made room."""
         with_graphs = self._with_graphs
-        if size.graphs or len(with_graphs) < SIZES_KEPT:
+        if size.is_kept or len(with_graphs) < self._kept:
             return True
         oldest = with_graphs[0]
         if size.called_s - oldest.called_s < IDLE_S:
             return False
         self._on_drop()
-        oldest.graphs.clear()
+        oldest.drop()
         return True
 
     def clear(self) -> None:
@@ -90,4 +112,4 @@ class Sizes(Generic[Key, Graph]):
     @property
     def _with_graphs(self) -> list[Size[Key, Graph]]:
         """Those with graphs, the least recently called first."""
-        return [size for size in self._sizes.values() if size.graphs]
+        return [size for size in self._sizes.values() if size.is_kept]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..regions import Regions
+from ..regions import Regions, Run
 from . import aoti
 from .builder import Task
 from .compile import CompiledBackend, CompiledRegions, check
@@ -98,6 +98,7 @@ class Packages:
     def __init__(self, regions: CompiledRegions, device: torch.device, dtype: torch.dtype) -> None:
         self._regions, self._device, self._dtype = regions, device, dtype
         self._cache = PackageCache(cache_folder(self.name))
+        self._loaded: dict[str, Run] = {}  # by key: one serves several signatures
 
     @property
     def name(self) -> str:
@@ -125,16 +126,19 @@ class Packages:
         if signature in self._regions:
             return True
         key = self._key(signature)
-        if (path := self._cache.find(key)) is None:
-            return False
         region = self._regions.module(signature)
         try:
-            call = aoti.load(path, region)
+            if (call := self._loaded.get(key)) is None:
+                if (path := self._cache.find(key)) is None:
+                    return False
+                call = aoti.load(path, region)
             check(call, region, signature.example(self._device), self._dtype)
         except RuntimeError as error:
             _log.warning("the compiled package for %s is thrown away: %s", signature, error)
             self._cache.drop(key)
+            self._loaded.pop(key, None)
             return False
+        self._loaded[key] = call
         self._regions.put(signature, call)
         _log.info("compiled now: %s", signature)
         return True

@@ -47,18 +47,24 @@ class Upgrade:
         config: names the model that the builder loads.
         adopt: hands the engine its new backend; called in the upgrade's thread.
         start_builder: starts a child process that runs a task.
+        obstacle: why there is no room for a child process now; empty where there is.
 
     Attributes:
         closing: set by `close`; the work is to end then.
     """
 
     def __init__(
-        self, config: ModelConfig, adopt: Callable[[Backend], None], start_builder: StartBuilder = Builder
+        self,
+        config: ModelConfig,
+        adopt: Callable[[Backend], None],
+        start_builder: StartBuilder = Builder,
+        obstacle: Callable[[], str] = lambda: "",
     ) -> None:
         self.closing = threading.Event()
         self._config = config
         self._adopt = adopt
         self._start_builder = start_builder
+        self._obstacle = obstacle
         self._builder: Builder | None = None
         self._lock = threading.Lock()
         self._meanwhile = IDLE
@@ -103,8 +109,12 @@ class Upgrade:
             on_message: called with each of its messages.
 
         Returns:
-            True if the task succeeded and the upgrade is not closing. A failure is logged and in `beside`.
+            True if there was room for it, the task succeeded and the upgrade is not closing. A failure is logged and in
+            `beside`.
         """
+        if why := self._obstacle():
+            self.give_up(what, why)
+            return False
         _log.info("%s is being made", what)
         self._meanwhile = Meanwhile(doing=what)
         with self._lock:

@@ -10,6 +10,7 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from realtime.engine.models import clip
 from realtime.engine.models.family import SD, SDXL
 from realtime.engine.models.parts import Parts, load_folder
 from realtime.engine.models.prompt import PromptEncoder
@@ -207,6 +208,22 @@ def test_weight_moves_only_its_own_tokens_along_the_line_from_the_empty_prompt(s
         expected = plain.clone()
         expected[:, 2] = empty[:, 2] + weight * (plain[:, 2] - empty[:, 2])  # 0 is the start token, 1 is "a"
         torch.testing.assert_close(weighted, expected, atol=1e-6, rtol=0)
+
+
+def test_what_a_prompt_needs_is_copied_without_waiting_for_the_device(
+    sd: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`torch.tensor(…, device=…)` waits for all that the device has to do: the ticks under way."""
+    staged, join = list[torch.dtype](), clip.join
+
+    def note(column: list[torch.Tensor], device: torch.device) -> torch.Tensor:
+        staged.extend(tensor.dtype for tensor in column)
+        return join(column, device)
+
+    monkeypatch.setattr(clip, "join", note)
+    encoder(sd).encode("a (b:1.3) c")
+
+    assert staged == [torch.int64, torch.int64, torch.float32], "its tokens, the empty prompt's, and weights"
 
 
 def test_weights_find_their_tokens_behind_characters_that_are_normalised(sd: Parts) -> None:

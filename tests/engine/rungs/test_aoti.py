@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from realtime.engine import Guidance
+from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.regions import Kind, Regions
 from realtime.engine.rungs import aoti
-from tests.engine.tiny_models import make_model
+from realtime.engine.rungs.compile import CompiledBackend
+from realtime.engine.rungs.specialise import Signature
+from realtime.engine.rungs.toolchain import compiler_obstacle
+from tests.engine.tiny_models import make_job, make_model, make_params, run
 
 pytestmark = pytest.mark.slow
+OBSTACLE = compiler_obstacle("cpu")
+needs_compiler = pytest.mark.skipif(bool(OBSTACLE), reason=OBSTACLE or "there is a compiler")
 
 
 def key_of(model: Any, kind: Kind = Kind.DECODE, side: int = 8) -> str:
@@ -60,10 +68,66 @@ def test_machine_code_and_options_each_change_the_key(monkeypatch: pytest.Monkey
     assert len(set(keys)) == len(keys)
 
 
+def test_one_key_is_that_of_many_batches_and_guided_ones_have_their_own() -> None:
+    region = Regions.of_model(make_model()).region(Kind.DECODE)
+    guided = Regions.of_model(make_model(guidance=Guidance.CFG)).region(Kind.STEP, 1)
+
+    keys = [aoti.key_of(region, {"x": torch.zeros(batch, 4, 8, 8)}) for batch in (2, 3, 63, 1, 64, 65)]
+    with_second = [
+        aoti.key_of(guided, {"x": torch.zeros(rows, 4, 8, 8), "biases": torch.zeros(rows + 1, 9)}) for rows in (2, 3)
+    ]
+
+    assert keys[0] == keys[1] == keys[2] and len(set(keys)) == 4
+    assert len(set(with_second)) == 2
+
+
+@pytest.mark.parametrize("family", ["sd", "sdxl"])
+def test_what_is_exported_of_one_batch_runs_all(family: str) -> None:
+    model = make_model(family, guidance=Guidance.CFG)
+    backend = CompiledBackend(model, "aoti", "compiled")
+    plain = make_params(num_inference_steps=1)
+    run(DiffusionEngine(model, backend), [make_job(plain, seed) for seed in range(3)])
+
+    for signature in backend.compiled.demand.so_far():
+        region = backend.compiled.module(signature)
+        with torch.no_grad():
+            exported: Any = aoti.export(region, signature.example(model.device)).module()
+            for batch in (2, 5):
+                inputs = of_batch(signature, batch).example(model.device)
+                ours, theirs = exported(**inputs), region(**inputs)
+                assert all(torch.allclose(ours[name].float(), theirs[name].float(), atol=1e-5) for name in theirs)
+
+
+def of_batch(signature: Signature, batch: int) -> Signature:
+    """The same with so many rows."""
+    inputs = tuple(((batch, *shape[1:]), dtype) for shape, dtype in signature.inputs)
+    return Signature(replace(signature.call, batch=batch), inputs)
+
+
+@needs_compiler
+@pytest.mark.timeout(590)
+def test_a_package_for_many_batches_gives_what_eager_mode_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"aot_inductor.precompile_headers": False, "aot_inductor.compile_wrapper_opt_level": "O0"}
+    monkeypatch.setitem(aoti.OPTIONS, "cpu", options)
+    region = Regions.of_model(make_model()).region(Kind.DECODE)
+
+    aoti.build(region, {"x": torch.zeros(2, 4, 8, 8)}, tmp_path / "package.pt2")
+    package = aoti.load(tmp_path / "package.pt2", region)
+
+    for batch in (2, 3, 7):
+        latents = torch.randn(batch, 4, 8, 8)
+        with torch.inference_mode():
+            ours, theirs = package(x=latents), region(x=latents)
+        torch.testing.assert_close(ours["pictures"].int(), theirs["pictures"].int(), atol=1, rtol=0)
+        assert ours["finite"].tolist() == [True] * batch
+
+
 def test_a_region_with_tensors_of_its_own_is_refused() -> None:
     class Own(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x + torch.tensor([1.0, 2.0])
 
     with pytest.raises(RuntimeError, match="neither weights nor inputs"):
-        aoti.build(Own(), {"x": torch.zeros(2)}, Path("never-written.pt2"))
+        aoti.build(Own(), {"x": torch.zeros(1, 2)}, Path("never-written.pt2"))

@@ -12,7 +12,9 @@ from realtime.engine.diffusion import DiffusionEngine, load_diffusion_engine
 from realtime.engine.models import load
 from realtime.engine.regions import Kind, Outputs, Regions
 from realtime.engine.rungs import compile as compile_rung
+from realtime.engine.rungs.capture import Rerun
 from realtime.engine.rungs.compile import CompiledBackend, check
+from realtime.engine.rungs.graphs import GraphBackend
 from realtime.engine.rungs.specialise import Signature
 from realtime.engine.state import RungState
 from tests.engine.tiny_models import FRAME_KINDS, make_job, make_model, make_params, picture_of, run
@@ -64,6 +66,28 @@ def test_results_that_differ_or_are_no_numbers_are_refused() -> None:
         check(slightly_off, region, example, torch.float32)
     with pytest.raises(RuntimeError, match="differ"):
         check(lambda x: {**region(x), "finite": torch.tensor([torch.nan])}, region, example, torch.float32)
+
+
+def test_one_frame_is_compiled_for_and_no_larger_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under graphs the warm-up runs all batches; to compile each would take minutes more, before the first frame."""
+    model, compiled = make_model(is_shared=True), list[Signature]()
+
+    def note(region: Any, signature: Signature, model: Any) -> Any:
+        compiled.append(signature)
+        return region
+
+    def under_graphs(backend: Any, *args: Any) -> GraphBackend:
+        return GraphBackend(backend, Rerun(), 4, model.device)
+
+    monkeypatch.setattr(compile_rung, "_compiled", note)
+    monkeypatch.setattr(compile_rung, "captured", under_graphs)
+    start = compile_rung.COMPILE.start(model, 4, lambda *what: None, may_wait=True, avoided=())
+    DiffusionEngine(model, start.backend, max_rows=4).warm_up()
+    assert start.finish is not None
+
+    start.finish(lambda *what: None)
+
+    assert [(one.call.kind, one.call.batch) for one in compiled] == [(kind, 1) for kind in FRAME_KINDS]
 
 
 @pytest.mark.slow

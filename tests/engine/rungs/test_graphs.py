@@ -6,8 +6,10 @@ import contextlib
 import gc
 import itertools
 import logging
+import threading
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,15 +17,16 @@ import numpy as np
 import pytest
 import torch
 
-from realtime.engine import Guidance
+from realtime.engine import Batches, Guidance
 from realtime.engine.backend import PlainBackend
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.models.load import Model
 from realtime.engine.regions import Outputs
-from realtime.engine.rungs import graph_sizes, graphs
+from realtime.engine.rungs import graph, graph_sizes
 from realtime.engine.rungs.capture import CudaCapture, Rerun
 from realtime.engine.rungs.compile import CompiledBackend
-from realtime.engine.rungs.graphs import EAGER_CALLS, GraphBackend, batch_size_for, batch_sizes
+from realtime.engine.rungs.graph import batch_size_for, batch_sizes
+from realtime.engine.rungs.graphs import EAGER_CALLS, GraphBackend
 from realtime.engine.rungs.specialise import Signature
 from realtime.frame import Failure, Job, Result
 from tests.engine.tiny_models import (
@@ -42,6 +45,36 @@ MODELS: dict[str, dict[str, Any]] = {
     "embedded model": {"concat_source": True, "latent_channels": 8},
     "sdxl": {"family": "sdxl"},
 }
+
+
+class Maker(Executor):
+    """Makes graphs when a test says so, in another thread."""
+
+    def __init__(self) -> None:
+        self.asked: list[Callable[[], None]] = []
+        self.is_shut_down = False
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future = Future[Any]()
+
+        def make() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(fn(*args, **kwargs))
+                except Exception as error:
+                    future.set_exception(error)
+
+        self.asked.append(make)
+        return future
+
+    def make_next(self) -> None:
+        thread = threading.Thread(target=self.asked.pop(0))
+        thread.start()
+        thread.join()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        assert wait and cancel_futures
+        self.is_shut_down = True
 
 
 class CountingRerun(Rerun):
@@ -66,6 +99,7 @@ class CountingRerun(Rerun):
 def with_graphs(model: Model, max_rows: int = 4) -> tuple[DiffusionEngine, GraphBackend, CountingRerun]:
     capture = CountingRerun()
     backend = GraphBackend(RecordingBackend(model), capture, max_rows, model.device)
+    backend._batch_sizes = (1, 2, 4)  # so that some batches are padded
     return DiffusionEngine(model, backend, max_rows=max_rows), backend, capture
 
 
@@ -94,8 +128,10 @@ def pictures(engine: DiffusionEngine, jobs: list[Job]) -> list[np.ndarray]:
     return [picture_of(outcome) for outcome in outcomes]
 
 
-def test_batch_sizes_double_up_to_the_rows_there_are() -> None:
-    assert [batch_sizes(rows) for rows in (1, 2, 6, 8)] == [(1,), (1, 2), (1, 2, 4, 6), (1, 2, 4, 8)]
+def test_batch_sizes_are_all_to_eight_and_then_fewer() -> None:
+    assert [batch_sizes(rows) for rows in (1, 2, 6)] == [(1,), (1, 2), (1, 2, 3, 4, 5, 6)]
+    assert batch_sizes(16)[7:] == (8, 10, 12, 14, 16) and batch_sizes(13)[7:] == (8, 10, 12, 13)
+    assert batch_sizes(64)[11:] == (16, 20, 24, 28, 32, 40, 48, 56, 64)
     assert [batch_size_for(rows, (1, 2, 4, 6)) for rows in (0, 1, 3, 5, 6)] == [0, 1, 4, 6, 6]
 
 
@@ -193,13 +229,13 @@ def test_what_belongs_to_a_prompt_is_copied_only_when_it_changes(monkeypatch: py
     for _ in range(EAGER_CALLS + 1):
         run(engine, [job])
     copied: list[tuple[int, ...]] = []
-    copy = graphs.join_into
+    copy = graph.join_into
 
     def note(batch: torch.Tensor, column: Any) -> None:
         copied.append(tuple(batch.shape))
         copy(batch, column)
 
-    monkeypatch.setattr(graphs, "join_into", note)
+    monkeypatch.setattr(graph, "join_into", note)
     run(engine, [job])
     latents = (1, 4, 8, 8)
     assert copied == [(1, 64, 64, 3), latents, latents, latents], "the picture, x and source, and x before the decoder"
@@ -207,6 +243,23 @@ def test_what_belongs_to_a_prompt_is_copied_only_when_it_changes(monkeypatch: py
     copied.clear()
     run(engine, [other])
     assert any(shape[1] == TOKENS for shape in copied if len(shape) == 3), "and its keys and values"
+
+
+def test_pictures_go_to_the_host_straight_from_a_graphs_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, _, _ = with_graphs(make_model(is_shared=True))
+    jobs = some_jobs(1, num_inference_steps=1)
+    for _ in range(EAGER_CALLS + 1):
+        pictures(engine, jobs)
+    taken: list[tuple[int, ...]] = []
+
+    def note(parts: list[torch.Tensor]) -> torch.Tensor:
+        taken.append(tuple(parts[0].shape))
+        return torch.cat(parts)
+
+    monkeypatch.setattr(graph, "join_on_host", note)
+    pictures(engine, jobs)
+
+    assert taken == [(1, 64, 64, 3), (1,)], "pictures, and whether they are finite; nothing of what stays"
 
 
 @pytest.mark.slow
@@ -257,6 +310,7 @@ def test_batch_without_memory_runs_in_smaller_ones_which_keep_their_graphs(caplo
     made = pictures(engine, jobs)
 
     assert caplog.messages == ["64x64 has CUDA graphs for fewer than 4 rows, slower: too little memory"]
+    assert engine.info.batches == Batches((1, 2, 4), most_work=2 * 64 * 64), "the scheduler forms no larger ones"
     kept = backend._sizes.called(64, 64).graphs
     assert {key.places for key in kept} == {1, 2} and {key.kind for key in kept} == {*FRAME_KINDS}
     for ours, theirs in zip(made, eager, strict=True):
@@ -295,6 +349,111 @@ def test_warm_up_captures_all_batch_sizes_of_the_default_size_at_once(monkeypatc
     assert before == capture.captures == 3 * 3
     assert backend.rung.name == "graphs"
     assert str(backend.rung).startswith("graphs: CUDA graphs for batches of 1, 2, 4 over eager: torch on cpu")
+
+
+def made_beside(model: Model, max_rows: int = 4) -> tuple[DiffusionEngine, GraphBackend, CountingRerun, Maker]:
+    capture, maker = CountingRerun(), Maker()
+    backend = GraphBackend(RecordingBackend(model), capture, max_rows, model.device, maker)
+    return DiffusionEngine(model, backend, max_rows=max_rows), backend, capture, maker
+
+
+def test_a_new_size_stops_nobody_while_its_graphs_are_made() -> None:
+    """However long that takes: each tick ends without them, and has what it would have had in eager mode."""
+    model = make_model(is_shared=True)
+    engine, _, capture, maker = made_beside(model)
+    here, there = some_jobs(1, num_inference_steps=1), some_jobs(1, num_inference_steps=1, width=72)
+    eager = [pictures(DiffusionEngine(model, RecordingBackend(model)), jobs)[0] for jobs in (here, there)]
+    for _ in range(EAGER_CALLS + 1):
+        pictures(engine, here)
+    for _ in range(3):
+        maker.make_next()
+    pictures(engine, here)
+
+    for _ in range(20):
+        made = pictures(engine, [*here, *there])
+        assert all((one == other).all() for one, other in zip(made, eager, strict=True))
+    assert (capture.captures, len(maker.asked)) == (3, 3), "they are asked for once"
+
+    for _ in range(3):
+        maker.make_next()
+    for _ in range(2):
+        made = pictures(engine, [*here, *there])
+        assert all((one == other).all() for one, other in zip(made, eager, strict=True))
+    assert (capture.captures, len(maker.asked)) == (6, 0)
+
+
+def test_a_new_batch_runs_without_a_graph_until_it_has_one() -> None:
+    model = make_model(is_shared=True)
+    engine, backend, capture, maker = made_beside(model)
+    jobs = some_jobs(2, num_inference_steps=1, guidance_scale=1.0)
+    for _ in range(EAGER_CALLS + 5):
+        before = pictures(engine, jobs)
+    ran = len(backend._under.rows_of_calls)  # type: ignore[attr-defined]
+    while maker.asked:
+        maker.make_next()
+
+    after = pictures(engine, jobs)
+
+    assert capture.captures == 3
+    assert len(backend._under.rows_of_calls) == ran, "it is replayed"  # type: ignore[attr-defined]
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_allclose(one.astype(int), other, atol=1)
+
+
+def test_the_warm_up_waits_for_graphs_and_no_later_frame_does() -> None:
+    model = make_model(is_shared=True)
+    capture = CountingRerun()
+    with ThreadPoolExecutor(1) as maker:
+        backend = GraphBackend(RecordingBackend(model), capture, 2, model.device, maker)
+        engine = DiffusionEngine(model, backend, max_rows=2)
+        engine.warm_up()
+        warm, may_go_on = capture.captures, threading.Event()
+        maker.submit(may_go_on.wait)
+        try:
+            outcomes = [run(engine, some_jobs(1, num_inference_steps=1, width=72)) for _ in range(EAGER_CALLS + 3)]
+        finally:
+            may_go_on.set()
+
+    assert warm == 2 * 3 and len(outcomes) == EAGER_CALLS + 3
+
+
+def test_a_graph_that_could_not_be_made_beside_is_done_without(caplog: pytest.LogCaptureFixture) -> None:
+    engine, _, capture, maker = made_beside(make_model(is_shared=True))
+    capture.error = torch.OutOfMemoryError("CUDA out of memory")
+    for _ in range(EAGER_CALLS + 1):
+        pictures(engine, some_jobs(2, num_inference_steps=1))
+    while maker.asked:
+        maker.make_next()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            pictures(engine, some_jobs(2, num_inference_steps=1))
+
+    assert caplog.messages == ["64x64 runs without CUDA graphs, slower: too little memory"]
+    assert engine.info.batches.most_work == 64 * 64
+    engine.close()
+    assert maker.is_shut_down
+
+
+def test_the_old_graph_answers_until_the_faster_one_is_made() -> None:
+    model, capture, maker = make_model(is_shared=True), CountingRerun(), Maker()
+    under = CompiledBackend(model, "aoti", "compiled")
+    engine = DiffusionEngine(model, GraphBackend(under, capture, 2, model.device, maker), max_rows=2)
+    jobs, answered = some_jobs(1, num_inference_steps=1), list[Signature]()
+    for _ in range(EAGER_CALLS + 1):
+        before = pictures(engine, jobs)
+    while maker.asked:
+        maker.make_next()
+    pictures(engine, jobs)
+
+    put_all(under, answered)
+    meanwhile = [pictures(engine, jobs) for _ in range(3)]
+    assert not answered and len(maker.asked) == 3
+    while maker.asked:
+        maker.make_next()
+    after = pictures(engine, jobs)
+
+    assert {signature.call.kind for signature in answered} == set(FRAME_KINDS)
+    assert all((one[0] == before[0]).all() for one in [*meanwhile, after])
 
 
 def compiled_under_graphs(model: Model) -> tuple[DiffusionEngine, CompiledBackend, CountingRerun]:
@@ -372,18 +531,6 @@ def test_closed_backend_holds_no_graphs() -> None:
     assert len(backend._sizes) == 0 and not backend._buffers and capture.releases == 1
 
 
-class Graph:
-    """Stands for `torch.cuda.CUDAGraph`."""
-
-    replays = resets = 0
-
-    def replay(self) -> None:
-        self.replays += 1
-
-    def reset(self) -> None:
-        self.resets += 1
-
-
 class Pools:
     """Stands for what `torch.cuda` does in a capture: which pools it takes.
 
@@ -392,41 +539,70 @@ class Pools:
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.graphs: dict[int, list[weakref.ref[Graph]]] = {}
+        self.graphs: dict[int, list[weakref.ref[Any]]] = {}
+        self.streams: list[str] = []
+        self.emptied = 0
         self.under_way: set[int] = set()
         self.error: RuntimeError | None = None
         self._handles = itertools.count(1)
-        stream = SimpleNamespace(wait_stream=lambda other: None, synchronize=lambda: None)
-        names = {
+        names, pools = itertools.count(1), self
+
+        def stream() -> Any:
+            return SimpleNamespace(wait_stream=lambda other: None, synchronize=lambda: None, name=next(names))
+
+        class Graph:
+            """Stands for `torch.cuda.CUDAGraph`."""
+
+            pool = 0
+
+            def capture_begin(self, pool: int, capture_error_mode: str) -> None:
+                assert capture_error_mode == "thread_local"
+                if pool in pools.under_way:
+                    raise RuntimeError("beginAllocateToPool: already recording to mempool_id")
+                if pool in pools.graphs and not any(reference() for reference in pools.graphs[pool]):
+                    raise RuntimeError("use_count > 0 INTERNAL ASSERT FAILED")
+                self.pool = pool
+                pools.under_way.add(pool)
+                pools.graphs.setdefault(pool, []).append(weakref.ref(self))
+
+            def capture_end(self) -> None:
+                if pools.error is not None:
+                    raise pools.error
+                pools.under_way.remove(self.pool)
+
+            def replay(self) -> None:
+                pass
+
+            def reset(self) -> None:
+                pass
+
+        stand_ins = {
             "graph_pool_handle": lambda: next(self._handles),
-            "current_stream": lambda device: stream,
-            "stream": lambda stream: contextlib.nullcontext(),
-            "Stream": lambda device: stream,
+            "current_stream": lambda device: stream(),
+            "stream": self._on,
+            "Stream": lambda device: stream(),
             "CUDAGraph": Graph,
-            "graph": self._graph,
+            "empty_cache": self._empty_cache,
         }
-        for name, stand_in in names.items():
+        for name, stand_in in stand_ins.items():
             monkeypatch.setattr(torch.cuda, name, stand_in)
 
     @contextlib.contextmanager
-    def _graph(self, graph: Graph, pool: int, stream: Any, capture_error_mode: str) -> Iterator[None]:
-        if pool in self.under_way:
-            raise RuntimeError("beginAllocateToPool: already recording to mempool_id")
-        if pool in self.graphs and not any(reference() for reference in self.graphs[pool]):
-            raise RuntimeError("use_count > 0 INTERNAL ASSERT FAILED")
-        self.under_way.add(pool)
-        self.graphs.setdefault(pool, []).append(weakref.ref(graph))
-        try:
-            yield
-        finally:
-            if self.error is not None:
-                raise self.error
-            self.under_way.remove(pool)
+    def _on(self, stream: Any) -> Iterator[None]:
+        self.streams.append(stream.name)
+        yield
+
+    def _empty_cache(self) -> None:
+        self.emptied += 1
+
+
+CPU = torch.device("cpu")
+"""Of the tensors of captures whose graphs are stand-ins."""
 
 
 def test_a_capture_that_failed_spoils_no_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
     pools = Pools(monkeypatch)
-    capture = CudaCapture(torch.device("cuda"))
+    capture = CudaCapture(CPU)
     before = capture.capture(lambda: {"x": torch.ones(1)})
     pools.error = RuntimeError("operation failed due to a previous error during capture")
     with pytest.raises(RuntimeError, match="previous error"):
@@ -440,7 +616,7 @@ def test_a_capture_that_failed_spoils_no_later_one(monkeypatch: pytest.MonkeyPat
 
 def test_capture_without_memory_is_undone_and_the_pool_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     pools = Pools(monkeypatch)
-    capture = CudaCapture(torch.device("cuda"))
+    capture = CudaCapture(CPU)
     before = capture.capture(lambda: {"x": torch.ones(1)})
     calls = itertools.count()
 
@@ -454,12 +630,29 @@ def test_capture_without_memory_is_undone_and_the_pool_goes_on(monkeypatch: pyte
     after = capture.capture(lambda: {"x": torch.ones(1)})
 
     assert len(pools.graphs) == 1 and not capture._failed, "nothing is kept for it, and no second pool is begun"
+    assert pools.emptied == 1, "it is tried again with what other streams have left"
     assert [replay()["x"].item() for replay in (before, after)] == [1, 1]
+
+
+def test_what_runs_before_a_capture_is_on_another_stream_than_graphs_are_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """cuBLAS has a workspace for each stream, in which graphs write when they are replayed: at any time."""
+    pools = Pools(monkeypatch)
+    capture = CudaCapture(CPU)
+    ran: list[str] = []
+
+    def call() -> Outputs:
+        ran.append(pools.streams[-1])
+        return {}
+
+    for _ in range(2):
+        capture.capture(call)
+
+    assert ran[0] != ran[1] and ran[:2] == ran[2:]
 
 
 def test_graphs_share_a_pool_as_long_as_one_of_them_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     pools = Pools(monkeypatch)
-    capture = CudaCapture(torch.device("cuda"))
+    capture = CudaCapture(CPU)
     replays = [capture.capture(lambda: {"x": torch.ones(1)}) for _ in range(3)]
     assert len(pools.graphs) == 1
 

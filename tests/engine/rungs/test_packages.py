@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from realtime.engine.rungs.toolchain import compiler_obstacle
 from realtime.engine.rungs.upgrade import Upgrade
 from realtime.engine.state import CallShape, RungState
 from tests.checkpoints import build_tiny
+from tests.engine.tiny_models import make_model
 
 OBSTACLE = compiler_obstacle("cpu")
 needs_compiler = pytest.mark.skipif(bool(OBSTACLE), reason=OBSTACLE or "there is a compiler")
@@ -89,6 +91,37 @@ def test_an_incomplete_package_is_thrown_away(tmp_path: Path) -> None:
 
     assert cache.find("a") is None
     assert not (tmp_path / "a").exists()
+
+
+def test_a_package_of_many_batches_is_loaded_once_and_checked_for_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    regions = CompiledRegions(Regions.of_model(make_model(is_shared=True)), Demand())
+    packages = Packages(regions, CPU, torch.float32)
+    loads: list[Path] = []
+    wrong_batch = 4
+
+    def load(path: Path, region: Any) -> Any:
+        loads.append(path)
+
+        def call(x: torch.Tensor) -> Outputs:
+            outputs: Any = region(x)
+            off = {"pictures": 255 - outputs["pictures"]} if len(x) == wrong_batch else {}
+            return {**outputs, **off}
+
+        return call
+
+    def of(batch: int) -> Signature:
+        return Signature(replace(SHAPE, batch=batch), (((batch, 4, 8, 8), "float32"),))
+
+    monkeypatch.setattr(aoti, "load", load)
+    put(PackageCache(cache_folder("aoti")), packages._key(of(2)))
+
+    assert [packages.has(of(batch)) for batch in (1, 2, 3)] == [False, True, True]
+    assert packages.take(of(2)) and packages.take(of(3)) and len(loads) == 1
+    assert not packages.take(of(wrong_batch)) and not packages.has(of(5)), "wrong for one is used for no further one"
+    assert of(2) in regions and of(3) in regions and of(4) not in regions
 
 
 class Built:

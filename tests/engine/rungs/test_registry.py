@@ -143,6 +143,7 @@ def test_engine_says_which_rungs_it_was_loaded_without(monkeypatch: pytest.Monke
 def test_graphs_that_are_avoided_are_not_put_over_another_rung(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graphs, "GraphBackend", lambda backend, *others: "captured")
     monkeypatch.setattr(graphs, "CudaCapture", lambda device: None)
+    monkeypatch.setattr(graphs, "sizes_with_graphs", lambda device, most: most)
     model = replace(make_model(), device=torch.device("cuda"))
     backend = EagerBackend(make_model())
 
@@ -245,8 +246,8 @@ def test_a_rung_that_is_put_into_the_table_serves_and_is_upgraded(monkeypatch: p
     looked = threading.Event()
 
     class OneLook(upgrade.Upgrade):
-        def __init__(self, config: Config, adopt: Any) -> None:
-            super().__init__(config, adopt, InThisProcess)
+        def __init__(self, config: Config, adopt: Any, **options: Any) -> None:
+            super().__init__(config, adopt, InThisProcess, **options)
 
             class Closing(threading.Event):
                 def wait(self, timeout: float | None = None) -> bool:

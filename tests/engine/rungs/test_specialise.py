@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -178,6 +179,19 @@ def look(rung: Scripted, *said: Signature, outcome: str = "") -> Upgrade:
     return upgrade
 
 
+def test_nothing_is_made_where_a_child_has_no_room() -> None:
+    rung = Scripted(DECODE)
+    start: Callable[..., Any] = lambda config, task: pytest.fail("a child was started")  # noqa: E731
+    upgrade = Upgrade(Config(), lambda backend: None, start, obstacle=lambda: "there is no room")
+    upgrade.closing = OneLook()
+
+    specialise(rung, upgrade)
+
+    assert refused(rung) == {DECODE}
+    state = RungState("eager", "torch")
+    assert upgrade.beside(state).failed == "no scripted for decode 1×64×64: there is no room"
+
+
 def refused(rung: Scripted) -> set[Signature]:
     return rung.demand._refused
 
@@ -200,6 +214,17 @@ def test_what_is_missing_is_made_kept_and_taken() -> None:
     assert rung.asked == [[DECODE]]
     assert rung.there == {ENCODE, DECODE}
     assert (rung.taken, refused(rung)) == ([ENCODE, DECODE], set())
+
+
+def test_batches_of_powers_of_two_are_made_first() -> None:
+    def of(batch: int) -> Signature:
+        return DECODE._replace(call=replace(DECODE.call, batch=batch))
+
+    rung = Scripted(*map(of, (1, 8, 7, 6, 5, 4, 3, 2)))
+
+    look(rung)
+
+    assert [[signature.call.batch for signature in asked] for asked in rung.asked] == [[1, 2, 4, 8, 3, 5, 6, 7]]
 
 
 def test_what_a_child_did_not_make_is_refused_and_the_rest_is_taken() -> None:

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ...staging import join
 from ..own import OwnAutoencoder, OwnImageEncoder, OwnUnet
 from ..quiet import quiet
 
@@ -318,7 +319,7 @@ class PainterImageEncoder(OwnImageEncoder):
 
     def encode(self, picture: Pixels) -> Encoded:
         """See `OwnImageEncoder`: the style vector as hidden states [1, 1, 48]."""
-        unit = torch.from_numpy(picture).permute(2, 0, 1)[None].to(self.device, torch.float32) / 127.5 - 1
+        unit = join([torch.from_numpy(picture)[None]], self.device).permute(0, 3, 1, 2).float() / 127.5 - 1
         scale = int(self.config["side_px"]) / min(unit.shape[2:])
         if scale < 1:
             size = [round(side * scale) for side in unit.shape[2:]]

@@ -1,0 +1,162 @@
+"""One graph: a region at one picture size and batch, with buffers at fixed addresses for its inputs.
+
+Inputs are copied into the buffers, unless a buffer holds the same tensors already: a prompt's are copied only when the
+batch's composition changes. Outputs are copied after each replay, since all graphs share one memory pool, which the
+next replay overwrites.
+
+Must not know which graphs there are, or when one is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from operator import is_
+from typing import NamedTuple
+
+import torch
+
+from ..backend import Backend
+from ..regions import Call, Inputs, Kind, Outputs, Run
+from ..staging import join_into, join_on_host
+from .capture import Capture, Replay
+
+
+class GraphKey(NamedTuple):
+    """What one graph of a picture size can run.
+
+    Attributes:
+        plain, guided: numbers of places.
+        form: the inputs' names, and their shapes without the batch, which differ by the length of prompts.
+    """
+
+    kind: Kind
+    plain: int
+    guided: int
+    form: tuple[tuple[str, tuple[int, ...]], ...]
+
+    @property
+    def places(self) -> int:
+        """Number of rows that it has a place for."""
+        return self.plain + self.guided
+
+    @classmethod
+    def of(cls, call: Call, sizes: Sequence[int]) -> GraphKey:
+        """The key of a call where graphs have so many places."""
+        form = tuple((name, tuple(column[0].shape[1:])) for name, column in sorted(call.columns.items()))
+        return cls(call.kind, batch_size_for(call.plain, sizes), batch_size_for(call.guided, sizes), form)
+
+
+class InputBuffer:
+    """One input of graphs, in memory at a fixed address.
+
+    Args:
+        batch: [places, …].
+    """
+
+    def __init__(self, batch: torch.Tensor) -> None:
+        self.batch = batch
+        self._held: list[tuple[int, Sequence[torch.Tensor]]] = []
+
+    def fill(self, parts: list[tuple[int, Sequence[torch.Tensor]]]) -> None:
+        """Copy tensors [1, …] into the batch, unless the last call copied the same objects to the same places.
+
+        Args:
+            parts: the index of the first place, and the tensors from there on.
+        """
+        if len(parts) == len(self._held) and all(map(_are_same, parts, self._held)):
+            return
+        self._held = []  # as long as the batch is incomplete
+        for start, rows in parts:
+            join_into(self.batch[start : start + len(rows)], rows)
+        self._held = parts
+
+
+def _are_same(one: tuple[int, Sequence[torch.Tensor]], other: tuple[int, Sequence[torch.Tensor]]) -> bool:
+    return one[0] == other[0] and len(one[1]) == len(other[1]) and all(map(is_, one[1], other[1]))
+
+
+class RegionGraph:
+    """The graph of one region at one picture size, which `capture` makes.
+
+    Args:
+        call: one of those that it is to run.
+        key: of that call; its places are in the order [plain, guided, second rows].
+        buffer: the buffer for an input's name, number of places, and a tensor of that form.
+        under: runs the region.
+
+    Attributes:
+        answer: the callable that is captured.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        key: GraphKey,
+        buffer: Callable[[str, int, torch.Tensor], InputBuffer],
+        under: Backend,
+    ) -> None:
+        plain, guided = key.plain, key.guided
+        self._shape = replace(call.shape, batch=plain + guided, guided=guided)
+        self._starts = (0, plain, plain + guided)
+        rows = call.plain + call.guided
+        self._buffers = {
+            name: buffer(name, plain + guided * (2 if len(column) > rows else 1), column[0])
+            for name, column in call.columns.items()
+        }
+        self._replay: Replay | None = None
+        self.answer = self.answered_by(under)
+
+    def answered_by(self, under: Backend) -> Run:
+        """The callable that `under` runs this graph's calls by now."""
+        return under.answer(self._shape, self._inputs())
+
+    def capture(self, capture: Capture) -> None:
+        """Capture the call. Any thread: what is in the buffers does not matter.
+
+        Raises:
+            RuntimeError: see `Capture`.
+        """
+        inputs, answer = self._inputs(), self.answer
+        with torch.inference_mode():
+            self._replay = capture.capture(lambda: answer(**inputs))
+
+    def run(self, call: Call) -> Outputs:
+        """Run a call by a replay, in memory that no later call writes into. Only once it is captured."""
+        assert self._replay is not None
+        self._fill(call)
+        starts = self._starts
+        ends = starts[0] + call.plain, starts[1] + call.guided
+        join = joining(call)
+        return {name: join([out[: ends[0]], out[starts[1] : ends[1]]]) for name, out in self._replay().items()}
+
+    def _inputs(self) -> Inputs:
+        return {name: buffer.batch for name, buffer in self._buffers.items()}
+
+    def _fill(self, call: Call) -> None:
+        rows = call.plain + call.guided
+        for name, column in call.columns.items():
+            parts = (column[: call.plain], column[call.plain : rows], column[rows:])
+            self._buffers[name].fill([(start, part) for start, part in zip(self._starts, parts, strict=True) if part])
+
+
+def joining(call: Call) -> Callable[[list[torch.Tensor]], torch.Tensor]:
+    """Concatenates outputs where a call wants them. It always copies, also a single part: replays overwrite outputs."""
+    return join_on_host if call.to_host else torch.cat
+
+
+def batch_sizes(max_rows: int) -> tuple[int, ...]:
+    """All numbers to 8, every second to 16, every fourth to 32 and so on, and `max_rows`.
+
+    A tick is filled to one of them (`Batches.filled_by`), so the larger they are, the fewer of them lose little.
+    """
+    sizes, size = list[int](), 1
+    while size < max_rows:
+        sizes.append(size)
+        size += max(1, 2 ** (size.bit_length() - 1) // 4)
+    return (*sizes, max_rows)
+
+
+def batch_size_for(rows: int, sizes: Sequence[int]) -> int:
+    """The smallest of `sizes` that is at least `rows`; 0 for no rows."""
+    return next(size for size in sizes if size >= rows) if rows else 0
