@@ -63,3 +63,16 @@ export async function giveTicket(role: "viewer" | "controller", session: string)
   if (!response.ok) throw new Error(await detailOf(response));
   return ((await response.json()) as { ticket: string }).ticket;
 }
+
+/** Brings a picture that prompts may name: its id. Rejects with the server's reason. */
+export async function bringPicture(picture: Blob): Promise<string> {
+  const response = await fetch(beside("api/pictures"), { method: "PUT", body: picture });
+  if (!response.ok) throw new Error(await detailOf(response));
+  return ((await response.json()) as { id: string }).id;
+}
+
+/** A picture that was brought; null where the server has it no more. */
+export async function fetchPicture(id: string): Promise<Blob | null> {
+  const response = await fetch(beside(`api/pictures/${id}`), { cache: "no-store" });
+  return response.ok ? response.blob() : null;
+}

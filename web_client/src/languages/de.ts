@@ -90,6 +90,8 @@ export const german: Strings = {
     previewFailed:
       "Die Vorschau kam nicht zustande: Der Server hat keinen Platz oder ist zu langsam. Versuche es später.",
     noPreview: "Es gibt noch kein Bild, um Stärken zu probieren. Wähle zuerst Kamera oder Zeichnen.",
+    noPicture: "Das kann dieser Browser nicht als Bild lesen. Nimm ein JPEG, PNG oder WebP.",
+    pictureRefused: "Der Server hat dieses Bild nicht genommen.",
     noSnapshot: "Es gibt noch kein Bild zum Speichern. Wähle zuerst Kamera oder Zeichnen.",
   },
   notes: {
@@ -101,6 +103,8 @@ export const german: Strings = {
     linkTaken: "Das Aussehen aus dem Link gilt jetzt.",
     linkOffered: "Dieser Link bringt ein Aussehen mit. Es würde deines ersetzen.",
     presetsImported: "Die Vorgaben dieser Datei stehen jetzt in der Reihe.",
+    styleTaken: "Der Stil ist jetzt der dieses Bildes.",
+    pictureLeftOut: "In diesem Prompt ist ein Bild, und dieses Modell hört nur Worte: Es ist weggelassen.",
     presetRemoved: "Die Vorgabe ist entfernt.",
     presetOverwritten: "Die Vorgabe hat jetzt das jetzige Aussehen.",
     fellBack:
@@ -256,6 +260,10 @@ export const german: Strings = {
     allStyles: (count) => `Alle ${count}`,
     fewerStyles: "Weniger",
     newTiles: "Stile dieses Augenblicks",
+    likePicture: "Wie dieses Bild",
+    likeHint: "Ein Bild wählen, dessen Stil gewünscht ist, oder eines auf die Stile ziehen",
+    likeBusy: "Das Bild wird hochgeladen",
+    like: (name) => `Wie das Bild ${name}`,
     phrases: {
       photo: "Foto",
       "oil painting": "Ölgemälde",
@@ -387,6 +395,9 @@ export const german: Strings = {
     numbered: (index) => `Prompt ${index}`,
     remove: (index) => `Prompt ${index} entfernen`,
     weight: (index) => `Gewicht von Prompt ${index}`,
+    picture: (index) => `Bild ${index} des Prompts`,
+    pictureMissing:
+      "Ein Bild dieses Prompts fehlt auf dem Server und in diesem Browser. Zieh es noch einmal auf die Stile, oder nimm es heraus.",
     balance: "Erster – zweiter",
   },
   presets: {

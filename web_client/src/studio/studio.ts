@@ -10,10 +10,11 @@ import { dialWebSocket } from "../connection/websocket";
 import { Keep } from "../keep/keep";
 import { Recorder } from "../keep/recorder";
 import { strings } from "../languages/strings";
+import { likePicture, seenText } from "../looks/blend";
 import { lookOf } from "../looks/look";
 import { Looks } from "../looks/looks";
 import { preview, STRENGTHS } from "../looks/preview";
-import { bestFirst } from "../params/styles";
+import { bestFirst, setStyle } from "../params/styles";
 import { OutputWindow } from "../program/output_window";
 import { PictureInPicture } from "../program/picture_in_picture";
 import { Program } from "../program/program";
@@ -155,6 +156,21 @@ export class Studio {
   /** A file that was chosen for its look or its presets. */
   async open(file: File): Promise<void> {
     if (!(await this.sharing.open(file))) this.client.problems.mention("noLook");
+  }
+
+  /** Brings a picture to the server, and has its style in force. */
+  async styleAfter(file: File): Promise<void> {
+    const id = await this.client.pictures.bring(file);
+    if (id !== null) this.styleLike(id);
+  }
+
+  /** Puts the style of a picture that was brought in force, with the way back. */
+  styleLike(id: string): void {
+    const { params, server, notes } = this.client;
+    const before = params.shown.peek().prompt ?? "";
+    const rest = setStyle(seenText(before), { name: "", prompt: "" }, server.styles.peek().styles ?? []);
+    params.edit("prompt", likePicture(before, id, rest), "sliding");
+    notes.say("styleTaken", () => params.edit("prompt", before, "sliding"));
   }
 
   /** Has the styles' tiles made anew, of the picture of this moment. */
