@@ -62,6 +62,11 @@ def test_a_dropped_picture_gives_the_style_and_is_not_lost(browser: Browser) -> 
         expect(page.locator(".blend-row img.thumb")).to_be_visible()
         expect(page.get_by_role("button", name="Like the picture wave")).to_have_attribute("aria-pressed", "true")
 
+        page.get_by_role("button", name="Like the picture wave").hover()
+        expect(page.locator(".closer-look img")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator(".closer-look")).to_have_count(0)
+
         page.get_by_label("Prompt", exact=True).fill("a knight")
         beside: list[Any] = [part, {"text": "a knight", "weight": 0}]
         wait_for_prompt(page, server, "words stand beside the picture", beside.__eq__)

@@ -263,7 +263,7 @@ export const french: Strings = {
     phrases: {
       photo: "photo",
       "oil painting": "peinture à l’huile",
-      impressionist: "impressionniste",
+      impressionist: "impres\u00adsionniste",
       "van gogh": "Van Gogh",
       watercolour: "aquarelle",
       "ukiyo-e": "ukiyo-e",

@@ -254,7 +254,12 @@ export const english = {
     likeBusy: "Bringing the picture",
     like: (name: string) => `Like the picture ${name}`,
     /** What the model's styles and moods are called, where not by the model's own English names. */
-    phrases: {} as Record<string, string>,
+    phrases: {
+      // Soft hyphens: where a word may break on a narrow tile.
+      impressionist: "impres\u00adsionist",
+      watercolour: "water\u00adcolour",
+      chalkboard: "chalk\u00adboard",
+    } as Record<string, string>,
     loading: "Waiting for the server's settings",
     numberOf: (title: string) => `${title}, as a number`,
     randomise: "Random seed",

@@ -25,6 +25,7 @@ import { fittedJpeg } from "../sources/crop";
 import type { Show } from "../vj/show";
 import type { PageAction } from "../vj/targets";
 import type { Client } from "./client";
+import { CloserLook } from "./closer_look";
 import { bindKeys, type KeyAction } from "./keys";
 import { Sharing } from "./sharing";
 import stockPicture from "./stock.jpg";
@@ -45,6 +46,14 @@ const beside = {
   onOver: (session: string) => void endSession(session),
 };
 
+/** What a tile shows: a style of this name, or a picture that was brought. */
+export interface StylePicture {
+  /** As it is written on the tile. */
+  name: string;
+  style?: string;
+  picture?: string;
+}
+
 export class Studio {
   readonly client: Client;
   readonly looks: Looks;
@@ -57,6 +66,7 @@ export class Studio {
   readonly tiles = new StyleTiles((jpeg, looks, onPicture, abort) =>
     preview({ ...beside, jpeg, looks, rests: TILE_RESTS, onPicture, abort }),
   );
+  readonly closerLook = new CloserLook<StylePicture>(browserClock);
   readonly window: OutputWindow;
   readonly pictureInPicture: PictureInPicture;
   /** The last minute of measurements. */

@@ -6,6 +6,7 @@ import { seenText, styledBy, stylingPicture } from "../../looks/blend";
 import { bestFirst, includesPhrase, setStyle } from "../../params/styles";
 import type { Phrase } from "../../protocol";
 import type { Studio } from "../../studio/studio";
+import { CanvasCopy } from "../widgets/canvas_copy";
 import { FileButton } from "../widgets/file_button";
 import { IconButton } from "../widgets/icon_button";
 import { Icon } from "../widgets/icons";
@@ -73,30 +74,33 @@ export function StyleChooser({ studio }: { studio: Studio }) {
       <div class="tiles" role="group" aria-label={words.styles}>
         {hearsPictures && <LikeTile studio={studio} />}
         {pictures.map(({ id, name }) => (
-          <button
-            key={id}
-            type="button"
-            class="tile"
-            aria-pressed={id === picture}
-            aria-label={words.like(name)}
-            title={words.like(name)}
-            onClick={() => studio.styleLike(id)}
-          >
-            <div aria-hidden="true">
-              <Thumb pictures={client.pictures} id={id} label="" />
-            </div>
-            <span class="one-line">{name}</span>
-          </button>
-        ))}
-        {shown.map((style) => (
           <StyleTile
-            key={style.name}
-            name={words.phrases[style.name] ?? style.name}
-            picture={tiles.pictures.value.get(style.name)}
-            isOn={isOn(style)}
-            press={() => client.params.edit("prompt", styledBy(prompt, setStyle(text, style, styles)), "sliding")}
-          />
+            key={id}
+            studio={studio}
+            name={name}
+            title={words.like(name)}
+            picture={{ name, picture: id }}
+            isOn={id === picture}
+            press={() => studio.styleLike(id)}
+          >
+            <Thumb pictures={client.pictures} id={id} label="" />
+          </StyleTile>
         ))}
+        {shown.map((style) => {
+          const name = words.phrases[style.name] ?? style.name;
+          return (
+            <StyleTile
+              key={style.name}
+              studio={studio}
+              name={name}
+              picture={{ name, style: style.name }}
+              isOn={isOn(style)}
+              press={() => client.params.edit("prompt", styledBy(prompt, setStyle(text, style, styles)), "sliding")}
+            >
+              <CanvasCopy of={tiles.pictures.value.get(style.name)} />
+            </StyleTile>
+          );
+        })}
       </div>
     </div>
   );
