@@ -39,6 +39,14 @@ export async function fetchSchema(): Promise<unknown> {
   return response.json();
 }
 
+/** Most pixels that a picture may be asked to have; null where the server doesn't say. Rejects where it doesn't answer. */
+export async function fetchMaxPixels(): Promise<number | null> {
+  const response = await fetch(beside("api/config"));
+  if (!response.ok) throw new Error(await detailOf(response));
+  const { limits } = (await response.json()) as { limits?: { max_output_pixels?: number } };
+  return limits?.max_output_pixels ?? null;
+}
+
 /** Ends a session at once: left alone, the server would keep its place for a while. */
 export async function endSession(name: string): Promise<void> {
   await fetch(beside(`api/sessions/${name}`), { method: "DELETE" });

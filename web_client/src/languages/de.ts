@@ -221,7 +221,7 @@ export const german: Strings = {
     newSeed: "Neuer Seed",
     snapshot: "Foto",
     fullscreen: "Vollbild",
-    window: "Ausgabefenster",
+    window: "Ausgabe\u00adfenster",
     pictureInPicture: "Bild im Bild",
   },
   options: {
@@ -400,6 +400,13 @@ export const german: Strings = {
       "Ein Bild dieses Prompts fehlt auf dem Server und in diesem Browser. Zieh es noch einmal auf die Stile, oder nimm es heraus.",
     balance: "Erster – zweiter",
   },
+  sizes: {
+    shape: "Form",
+    detail: "Feinheit",
+    details: { fast: "Schnell", sharp: "Scharf", max: "Maximal" },
+    rate: (fps) => `${fps} B/s`,
+    unmeasured: "hier noch nicht gemessen",
+  },
   presets: {
     title: "Vorgaben",
     save: "Dieses Aussehen speichern",
@@ -426,7 +433,7 @@ export const german: Strings = {
     output: "Ausgabe",
     both: "Beides",
     noRecorder: "Dieser Browser kann nicht aufnehmen.",
-    rewind: "Zurückspulen",
+    rewind: "Zurück\u00adspulen",
     past: "Vergangenes: dahinter geht es live weiter",
     scrub: "Augenblick",
     ago: (seconds) => `vor ${seconds} s`,

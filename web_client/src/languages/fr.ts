@@ -396,6 +396,13 @@ export const french: Strings = {
       "Une image de ce prompt n’est plus ni sur le serveur ni dans ce navigateur. Déposez-la de nouveau sur les styles, ou retirez-la.",
     balance: "Premier – second",
   },
+  sizes: {
+    shape: "Format",
+    detail: "Détail",
+    details: { fast: "Rapide", sharp: "Net", max: "Max." },
+    rate: (fps) => `${fps} i/s`,
+    unmeasured: "pas encore mesuré ici",
+  },
   presets: {
     title: "Préréglages",
     save: "Enregistrer cet aspect",

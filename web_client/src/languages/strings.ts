@@ -322,6 +322,13 @@ export const english = {
     pictureMissing:
       "A picture of this prompt is gone from the server and from this browser. Drop it on the styles again, or take it out.",
   },
+  sizes: {
+    shape: "Shape",
+    detail: "Detail",
+    details: { fast: "Fast", sharp: "Sharp", max: "Max" },
+    rate: (fps: string) => `${fps} fps`,
+    unmeasured: "not measured here yet",
+  },
   presets: {
     title: "Presets",
     save: "Save this look",

@@ -1,6 +1,6 @@
 /** Joins the parts that talk to the server: sources → senders → connection → player, params. Draws nothing. */
 
-import { computed } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { socketBeside } from "../browser/beside";
 import { browserClock as clock } from "../browser/clock";
 import { Records } from "../browser/database";
@@ -9,7 +9,7 @@ import { flag, kept, oneOf, unkept } from "../browser/kept";
 import { shrunk } from "../browser/shrunk";
 import { Connection } from "../connection/connection";
 import { Dialer } from "../connection/dialer";
-import { askWhy, bringPicture, endSession, fetchPicture, fetchSchema } from "../connection/requests";
+import { askWhy, bringPicture, endSession, fetchMaxPixels, fetchPicture, fetchSchema } from "../connection/requests";
 import { keepSession, renameSession, sessionName } from "../connection/session";
 import { httpSignaling } from "../connection/signaling";
 import { isLoopback, type TransportChoice, transportChoices } from "../connection/transport_choice";
@@ -71,6 +71,8 @@ export class Client {
     send: (params, transition_s) => this.connection.send({ type: "params", params, transition_s }),
   });
   readonly settings = new Settings(this.params);
+  /** Most that the server makes of a picture; null before it has said so. */
+  readonly maxPixels = signal<number | null>(null);
   /** Those that prompts name. */
   readonly pictures = new Pictures({
     shrink: shrunk,
@@ -303,7 +305,9 @@ export class Client {
 
   async #loadSettings(): Promise<void> {
     try {
-      this.settings.controls.value = controlsFrom((await fetchSchema()) as Schema);
+      const [schema, maxPixels] = await Promise.all([fetchSchema(), fetchMaxPixels()]);
+      this.settings.controls.value = controlsFrom(schema as Schema);
+      this.maxPixels.value = maxPixels;
       this.problems.clear("schema");
     } catch (error) {
       this.problems.report("schema", "noSchema", (error as Error).message);

@@ -28,6 +28,7 @@ import type { Client } from "./client";
 import { CloserLook } from "./closer_look";
 import { bindKeys, type KeyAction } from "./keys";
 import { Sharing } from "./sharing";
+import { Sizing } from "./sizing";
 import stockPicture from "./stock.jpg";
 import { StyleTiles } from "./style_tiles";
 import { Tries } from "./tries";
@@ -58,6 +59,7 @@ export class Studio {
   readonly client: Client;
   readonly looks: Looks;
   readonly sharing: Sharing;
+  readonly sizing: Sizing;
   readonly keep: Keep;
   readonly recorder: Recorder;
   readonly view: View;
@@ -112,6 +114,7 @@ export class Studio {
       say: (note, undo) => client.notes.say(note, undo),
     });
     this.sharing = new Sharing({ looks: this.looks, notes: client.notes, clock: browserClock });
+    this.sizing = new Sizing(client);
     this.program = new Program({
       layers: () => view.layers.peek(),
       input: () => client.inputs.picture(),
