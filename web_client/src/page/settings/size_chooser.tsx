@@ -18,13 +18,12 @@ export function SizeChooser({ studio: { sizing } }: { studio: Studio }) {
         key={name}
         type="button"
         aria-pressed={isOn}
-        aria-label={rate ? `${name}, ${rate}` : name}
         title={size ? `${sizeKey(size)}: ${rate ?? words.unmeasured}` : name}
         onClick={press}
       >
         {ratio && <span class="shape" style={{ "--of": ratio }} />}
-        <span>{name}</span>
-        <small>{rate ?? "\u00a0"}</small>
+        {/* Read as "4:3 25 fps". */}
+        <span>{name}</span> <small>{rate ?? "\u00a0"}</small>
       </button>
     );
   };

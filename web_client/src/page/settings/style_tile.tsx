@@ -21,7 +21,7 @@ export function StyleTile({ studio: { closerLook }, name, title, picture, isOn, 
       type="button"
       class="tile"
       aria-pressed={isOn}
-      aria-label={title ?? name.replaceAll("\u00ad", "")}
+      aria-label={title}
       onClick={() => closerLook.press() && press()}
       onPointerEnter={({ pointerType }) => pointerType !== "touch" && closerLook.rest(picture)}
       onPointerDown={({ pointerType }) => pointerType === "touch" && closerLook.hold(picture)}
