@@ -35,8 +35,6 @@ FLOWS = "parseFloat(text) >= 2"
 """Of a figure in pictures a second: one follows another. How fast is the machine's affair."""
 PREVIEWS = "preview-"
 """How the sessions' names begin that a page has for its tiles of styles."""
-CHANGED = "/^v[1-9]/.test(text)"
-"""Of the settings that the picture on the screen was made with: they are no longer the first ones."""
 
 
 @dataclass
@@ -123,7 +121,7 @@ def output(page: Page) -> Locator:
     return page.get_by_label("Output", exact=True).locator("canvas, video")
 
 
-ABOVE_THE_OUTPUT = ".input[data-spot=inset], .inset-bar, .rewind, .strip, .hud, .messages"
+ABOVE_THE_OUTPUT = ".input[data-spot=inset], .inset-bar, .rewind, .strip, .hud, .messages, .closer-look"
 """What may lie over it on the stage: the input, which moves by itself, and what is asked for."""
 SHOW_ABOVE = f"""(opacity) => {{
     for (const one of document.querySelectorAll("{ABOVE_THE_OUTPUT}")) one.style.opacity = opacity ? "" : "0";

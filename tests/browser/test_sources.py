@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from playwright.sync_api import Browser, Page, expect
 
 from .conftest import PHOTO
 from .driver import (
-    CHANGED,
     DESKTOP,
     FLOWS,
     SOON_MS,
@@ -23,6 +23,8 @@ from .driver import (
     shown_once,
     start_camera,
     wait_for_figure,
+    wait_for_param,
+    wait_for_picture_of,
 )
 
 pytestmark = pytest.mark.browser
@@ -88,7 +90,7 @@ def test_sources_change_without_a_new_connection_and_settings_stay(
         start_camera(page)
         page.on("websocket", lambda socket: sockets.append(socket.url))
         page.get_by_label("Prompt", exact=True).fill("ink")
-        wait_for_figure(page, "settings", CHANGED)
+        wait_for_picture_of(page, echo, "prompt", "ink")
         session = session_of(echo)["session"]
         switch(page, "Draw")
         expect(page.locator(".drawing")).to_be_visible()
@@ -108,6 +110,9 @@ def test_the_part_of_a_camera_that_is_sent_has_a_frame(browser: Browser, echo: S
     with opened(browser, echo.url, viewport=DESKTOP) as watched:
         page = watched.page
         start_camera(page)
+        page.get_by_role("button", name=re.compile("^1:1")).click()
+        wait_for_param(page, echo, "width", 512)
+        wait_for_param(page, echo, "height", 512)
         frame = page.locator(".crop-frame").bounding_box()
         camera = page.locator(".picture.input").bounding_box()
         assert frame is not None

@@ -235,6 +235,8 @@ def test_a_recording_plays(browser: Browser, echo: ServerProcess, tmp_path: Path
     with opened(browser, echo.url, viewport=DESKTOP) as watched:
         page = watched.page
         start_camera(page)
+        # The camera's shape.
+        page.wait_for_function("() => document.querySelector('.output canvas').width === 592", timeout=SOON_MS)
         if both:
             page.get_by_label("What is recorded").select_option(label="Both, WEBM")
         page.get_by_role("button", name="Record").click()
@@ -248,7 +250,7 @@ def test_a_recording_plays(browser: Browser, echo: ServerProcess, tmp_path: Path
             assert 1 < video.duration / av.time_base < 60, "it says how long it is"
             pictures = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
         assert len(pictures) >= 4, "two a second"
-        assert pictures[-1].shape == (512, 1024 if both else 512, 3)
+        assert pictures[-1].shape == (448, 1184 if both else 592, 3)
         assert difference(pictures[-1].astype(float), pictures[len(pictures) // 2]) > 1, "it moves"
 
 

@@ -9,7 +9,6 @@ from playwright.sync_api import Browser, Page, expect
 
 from .conftest import REMOTE_NAME
 from .driver import (
-    CHANGED,
     DESKTOP,
     FLOWS,
     PHONE,
@@ -28,6 +27,7 @@ from .driver import (
     shown_once,
     start_camera,
     wait_for_figure,
+    wait_for_picture_of,
 )
 
 pytestmark = pytest.mark.browser
@@ -86,8 +86,7 @@ def test_a_setting_is_confirmed_and_a_new_size_comes_in_mid_stream(browser: Brow
         page = watched.page
         start_webrtc(page)
         page.get_by_label("Prompt", exact=True).fill("watercolor")
-        wait_for_figure(page, "settings", CHANGED)
-        assert session_of(echo)["params"]["prompt"] == "watercolor"
+        wait_for_picture_of(page, echo, "prompt", "watercolor")
         page.get_by_text("More settings").click()
         width = page.get_by_role("spinbutton", name="Width")
         width.fill("256")
@@ -103,7 +102,7 @@ def test_a_change_of_transport_keeps_session_settings_and_picture(browser: Brows
         expect_transport(page, "WebSocket")
         prompt = page.get_by_label("Prompt", exact=True)
         prompt.fill("ink drawing")
-        wait_for_figure(page, "settings", CHANGED)
+        wait_for_picture_of(page, echo, "prompt", "ink drawing")
         session = session_of(echo)["session"]
         for transport, tag in (("WebRTC", "VIDEO"), ("WebSocket", "CANVAS"), ("WebRTC", "VIDEO")):
             choose(page, transport)
@@ -125,8 +124,7 @@ def test_an_edit_made_at_the_moment_of_change_is_not_lost(browser: Browser, echo
         page.get_by_label("Prompt", exact=True).fill("neon lines")
         choose(page, "WebSocket")
         expect_transport(page, "WebSocket")
-        wait_for_figure(page, "settings", CHANGED)
-        assert session_of(echo)["params"]["prompt"] == "neon lines"
+        wait_for_picture_of(page, echo, "prompt", "neon lines")
 
 
 def test_the_choice_survives_a_reload(browser: Browser, echo: ServerProcess) -> None:
@@ -166,11 +164,13 @@ def test_a_drawing_comes_back_sharp_and_unfreezes(browser: Browser, echo: Server
 def test_a_snapshot_is_the_picture_of_the_video(browser: Browser, echo: ServerProcess) -> None:
     with opened(browser, echo.url, viewport=DESKTOP) as watched:
         start_webrtc(watched.page)
+        # The camera's shape.
+        expect(output(watched.page)).to_have_js_property("videoWidth", 592, timeout=SOON_MS)
         with watched.page.expect_download(timeout=SOON_MS) as download:
             watched.page.get_by_role("button", name="Snapshot").click()
         header = download.value.path().read_bytes()[:24]
         assert header[:8] == b"\x89PNG\r\n\x1a\n"
-        assert int.from_bytes(header[16:20]) == 512
+        assert int.from_bytes(header[16:20]) == 592
 
 
 def test_the_page_comes_back_by_itself_when_the_server_was_killed(browser: Browser) -> None:
@@ -179,7 +179,7 @@ def test_the_page_comes_back_by_itself_when_the_server_was_killed(browser: Brows
         page = watched.page
         start_webrtc(page)
         page.get_by_label("Prompt", exact=True).fill("pencil sketch")
-        wait_for_figure(page, "settings", CHANGED)
+        wait_for_picture_of(page, first, "prompt", "pencil sketch")
         first.kill()
         expect(page.get_by_role("status").first).to_have_text("Reconnecting", timeout=SOON_MS)
         with serving(*OPTIONS, port=port):

@@ -83,9 +83,22 @@ function isFormat(value: number): value is Format {
   return value <= Format.webp;
 }
 
-export interface WeightedPrompt {
+export interface TextPart {
   text: string;
   weight: number;
+}
+
+/** A picture in whose style it is to be, by the id that the server gave it. */
+export interface PicturePart {
+  picture: string;
+  weight: number;
+}
+
+/** A part of a blend. */
+export type WeightedPrompt = TextPart | PicturePart;
+
+export function isPicture(part: WeightedPrompt): part is PicturePart {
+  return "picture" in part;
 }
 
 /** One params value, as JSON. */
@@ -133,6 +146,8 @@ export interface Ready {
   guidance?: Guidance;
   /** The values of `matte` that act. */
   mattes?: string[];
+  /** Whether a prompt may have pictures in it. */
+  pictures?: boolean;
   air?: Air;
   gliding_s?: number;
   /** By which a session's owner comes back. */

@@ -39,6 +39,14 @@ export async function fetchSchema(): Promise<unknown> {
   return response.json();
 }
 
+/** Most pixels that a picture may be asked to have; null where the server doesn't say. Rejects where it doesn't answer. */
+export async function fetchMaxPixels(): Promise<number | null> {
+  const response = await fetch(beside("api/config"));
+  if (!response.ok) throw new Error(await detailOf(response));
+  const { limits } = (await response.json()) as { limits?: { max_output_pixels?: number } };
+  return limits?.max_output_pixels ?? null;
+}
+
 /** Ends a session at once: left alone, the server would keep its place for a while. */
 export async function endSession(name: string): Promise<void> {
   await fetch(beside(`api/sessions/${name}`), { method: "DELETE" });
@@ -62,4 +70,17 @@ export async function giveTicket(role: "viewer" | "controller", session: string)
   const response = await fetch(beside("api/tickets"), { method: "POST", body: JSON.stringify({ role, session }) });
   if (!response.ok) throw new Error(await detailOf(response));
   return ((await response.json()) as { ticket: string }).ticket;
+}
+
+/** Brings a picture that prompts may name: its id. Rejects with the server's reason. */
+export async function bringPicture(picture: Blob): Promise<string> {
+  const response = await fetch(beside("api/pictures"), { method: "PUT", body: picture });
+  if (!response.ok) throw new Error(await detailOf(response));
+  return ((await response.json()) as { id: string }).id;
+}
+
+/** A picture that was brought; null where the server has it no more. */
+export async function fetchPicture(id: string): Promise<Blob | null> {
+  const response = await fetch(beside(`api/pictures/${id}`), { cache: "no-store" });
+  return response.ok ? response.blob() : null;
 }

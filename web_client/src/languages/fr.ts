@@ -86,6 +86,8 @@ export const french: Strings = {
     recordingFailed: "L’enregistrement s’est interrompu ; ce qu’il y en avait est sauvegardé.",
     previewFailed: "L’aperçu a échoué : le serveur n’a pas de place, ou est trop lent. Réessayez plus tard.",
     noPreview: "Il n’y a pas encore d’image pour essayer des intensités. Choisissez d’abord Caméra ou Dessin.",
+    noPicture: "Ce navigateur ne peut pas lire cela comme une image. Prenez un JPEG, PNG ou WebP.",
+    pictureRefused: "Le serveur n’a pas pris cette image.",
     noSnapshot: "Il n’y a pas encore d’image à enregistrer. Choisissez d’abord Caméra ou Dessin.",
   },
   notes: {
@@ -97,6 +99,8 @@ export const french: Strings = {
     linkTaken: "L’aspect du lien est en vigueur.",
     linkOffered: "Ce lien apporte un aspect. Il remplacerait le vôtre.",
     presetsImported: "Les préréglages de ce fichier sont dans la rangée.",
+    styleTaken: "Le style est maintenant celui de cette image.",
+    pictureLeftOut: "Il y a une image dans ce prompt, et ce modèle n’entend que des mots : elle est laissée de côté.",
     presetRemoved: "Le préréglage est retiré.",
     presetOverwritten: "Le préréglage a maintenant l’aspect présent.",
     fellBack:
@@ -252,10 +256,14 @@ export const french: Strings = {
     allStyles: (count) => `Les ${count}`,
     fewerStyles: "Moins",
     newTiles: "Styles de cet instant",
+    likePicture: "Comme cette image",
+    likeHint: "Choisissez une image dont vous voulez le style, ou déposez-en une sur les styles",
+    likeBusy: "Envoi de l’image",
+    like: (name) => `Comme l’image ${name}`,
     phrases: {
       photo: "photo",
       "oil painting": "peinture à l’huile",
-      impressionist: "impressionniste",
+      impressionist: "impres\u00adsionniste",
       "van gogh": "Van Gogh",
       watercolour: "aquarelle",
       "ukiyo-e": "ukiyo-e",
@@ -383,7 +391,17 @@ export const french: Strings = {
     numbered: (index) => `Prompt ${index}`,
     remove: (index) => `Retirer le prompt ${index}`,
     weight: (index) => `Poids du prompt ${index}`,
+    picture: (index) => `Image ${index} du prompt`,
+    pictureMissing:
+      "Une image de ce prompt n’est plus ni sur le serveur ni dans ce navigateur. Déposez-la de nouveau sur les styles, ou retirez-la.",
     balance: "Premier – second",
+  },
+  sizes: {
+    shape: "Format",
+    detail: "Détail",
+    details: { fast: "Rapide", sharp: "Net", max: "Max." },
+    rate: (fps) => `${fps} i/s`,
+    unmeasured: "pas encore mesuré ici",
   },
   presets: {
     title: "Préréglages",

@@ -79,6 +79,8 @@ export const english = {
     recordingFailed: "The recording broke off; what there was of it is saved.",
     previewFailed: "The preview could not be made: the server has no place for it, or is too slow. Try again later.",
     noPreview: "There is no picture to try strengths on yet. Choose Camera or Draw first.",
+    noPicture: "This browser can't read that as a picture. Take a JPEG, PNG or WebP.",
+    pictureRefused: "The server didn't take that picture.",
     noSnapshot: "There is no picture to save yet. Choose Camera or Draw first.",
   },
   notes: {
@@ -90,6 +92,8 @@ export const english = {
     linkTaken: "The look of the link is in force.",
     linkOffered: "This link brings a look. It would replace yours.",
     presetsImported: "The presets of that file are in the row.",
+    styleTaken: "The style is that picture's now.",
+    pictureLeftOut: "There is a picture in that prompt, and this model hears only words: it is left out.",
     presetRemoved: "The preset is removed.",
     presetOverwritten: "The preset has the present look now.",
     fellBack:
@@ -245,8 +249,17 @@ export const english = {
     allStyles: (count: number) => `All ${count}`,
     fewerStyles: "Fewer",
     newTiles: "Styles of this moment",
+    likePicture: "Like this picture",
+    likeHint: "Choose a picture whose style you want, or drop one on the styles",
+    likeBusy: "Bringing the picture",
+    like: (name: string) => `Like the picture ${name}`,
     /** What the model's styles and moods are called, where not by the model's own English names. */
-    phrases: {} as Record<string, string>,
+    phrases: {
+      // Soft hyphens: where a word may break on a narrow tile.
+      impressionist: "impres\u00adsionist",
+      watercolour: "water\u00adcolour",
+      chalkboard: "chalk\u00adboard",
+    } as Record<string, string>,
     loading: "Waiting for the server's settings",
     numberOf: (title: string) => `${title}, as a number`,
     randomise: "Random seed",
@@ -305,6 +318,16 @@ export const english = {
     remove: (index: number) => `Remove prompt ${index}`,
     weight: (index: number) => `Weight of prompt ${index}`,
     balance: "First – second",
+    picture: (index: number) => `Picture ${index} of the prompt`,
+    pictureMissing:
+      "A picture of this prompt is gone from the server and from this browser. Drop it on the styles again, or take it out.",
+  },
+  sizes: {
+    shape: "Shape",
+    detail: "Detail",
+    details: { fast: "Fast", sharp: "Sharp", max: "Max" },
+    rate: (fps: string) => `${fps} fps`,
+    unmeasured: "not measured here yet",
   },
   presets: {
     title: "Presets",

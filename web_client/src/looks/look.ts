@@ -23,6 +23,7 @@ const NO_LOOK = new Set([
 const MAX_TEXT_CHARS = 2000;
 const MAX_PROMPTS = 8;
 const MAX_FIELDS = 64;
+const PICTURE_ID = /^[0-9a-f]{32}$/;
 
 export function lookOf(params: Readonly<Record<string, Value>>): Look {
   return Object.fromEntries(Object.entries(params).filter(([field]) => !NO_LOOK.has(field)));
@@ -66,6 +67,8 @@ function isValue(value: unknown): value is Value {
 
 export function isWeighted(value: unknown): value is WeightedPrompt {
   if (typeof value !== "object" || value === null) return false;
-  const { text, weight } = value as Partial<WeightedPrompt>;
-  return typeof text === "string" && text.length <= MAX_TEXT_CHARS && typeof weight === "number" && weight >= 0;
+  const { text, picture, weight } = value as { text?: unknown; picture?: unknown; weight?: unknown };
+  const isText = typeof text === "string" && text.length <= MAX_TEXT_CHARS && picture === undefined;
+  const isOfPicture = typeof picture === "string" && PICTURE_ID.test(picture) && text === undefined;
+  return (isText || isOfPicture) && typeof weight === "number" && weight >= 0;
 }

@@ -5,7 +5,7 @@ import { flag, kept } from "../browser/kept";
 import type { NoteKind } from "../languages/strings";
 import type { Edit } from "../params/params";
 import { promptText } from "../params/styles";
-import type { Params, Value } from "../protocol";
+import { isPicture, type Params, type Value } from "../protocol";
 import { blendOf } from "./blend";
 import { fragmentFor } from "./fragment";
 import { type Look, lookOf, patchFor, transitionOf } from "./look";
@@ -55,7 +55,7 @@ export class Looks {
 
   save(): void {
     const { prompt } = this.present;
-    const words = blendOf(prompt)?.flatMap(({ text }) => text || []).join(" + ") ?? promptText(prompt);
+    const words = blendOf(prompt)?.flatMap((part) => (isPicture(part) ? [] : part.text || [])).join(" + ") ?? promptText(prompt);
     const name = nameFor(words) || this.#options.unnamed();
     this.presets.value = added(this.presets.peek(), { name, look: this.present });
   }

@@ -10,7 +10,7 @@ import { Panes } from "./panes";
 import { Side } from "./side";
 
 export function App({ studio }: { studio: Studio }) {
-  const { client, view } = studio;
+  const { view } = studio;
   return (
     <>
       <a class="skip" href="#settings">
@@ -18,7 +18,7 @@ export function App({ studio }: { studio: Studio }) {
       </a>
       <Header studio={studio} />
       {view.showsHud.value && <Hud studio={studio} />}
-      <Messages client={client} />
+      <Messages studio={studio} />
       <main>
         <Panes studio={studio} />
         <Side studio={studio} />

@@ -14,6 +14,8 @@ export function bindIntake(take: (file: File) => void): void {
   });
   addEventListener("drop", (event) => {
     show(false);
+    // A part of the page has taken it.
+    if (event.defaultPrevented) return;
     if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
     const file = firstPicture(event.dataTransfer.files);

@@ -7,11 +7,19 @@ import { strings } from "../languages/strings";
 import type { Note, Notes } from "../notes";
 import type { Problem, Scope } from "../problems";
 import type { Client } from "../studio/client";
+import { messagesAround } from "../studio/stage";
+import type { Studio } from "../studio/studio";
 
-export function Messages({ client }: { client: Client }) {
+export function Messages({ studio: { client, view } }: { studio: Studio }) {
   const problems = [...client.problems.current.value];
+  const hasInset = view.layout.value === "inset" && client.inputs.kind.value !== null;
   return (
-    <div class="messages" aria-live="polite">
+    <div
+      class="messages"
+      aria-live="polite"
+      data-at={messagesAround(view.inset.place.value, hasInset)}
+      data-large={view.inset.isLarge.value}
+    >
       <Progress status={client.connection.status.value} />
       {client.notes.question.value && <NoteLine notes={client.notes} note={client.notes.question.value} />}
       {client.notes.current.value && <NoteLine notes={client.notes} note={client.notes.current.value} />}

@@ -45,7 +45,9 @@ export function Side({ studio }: { studio: Studio }) {
         ))}
       </div>
       <div id="tab-panel" role="tabpanel" aria-labelledby={`tab-${chosen}`}>
-        {chosen === "look" ? <Panel studio={studio} /> : show && LoadedPanel && <LoadedPanel show={show} />}
+        {chosen === "look" ? <Panel studio={studio} /> : show && LoadedPanel && (
+          <LoadedPanel show={show} pictures={studio.client.pictures} />
+        )}
       </div>
     </section>
   );

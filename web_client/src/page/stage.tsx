@@ -7,6 +7,7 @@ import { bindDrawKeys } from "./input/draw_keys";
 import { InputPicture } from "./input/input_picture";
 import { InsetBar } from "./inset_bar";
 import { RewindStrip } from "./output/keep_tools";
+import { StyleLarge } from "./output/closer_look";
 import { OutputPicture } from "./output/output_picture";
 import { StrengthStrip } from "./output/strength_strip";
 
@@ -43,6 +44,7 @@ export function Stage({ studio }: { studio: Studio }) {
       <OutputPicture studio={studio} spot={spots.output}>
         {spots.output === "inset" && bar}
       </OutputPicture>
+      <StyleLarge studio={studio} />
       <StrengthStrip studio={studio} />
       <RewindStrip studio={studio} />
     </div>

@@ -151,6 +151,11 @@ export class ParamsStore {
     this.errors.value = { ...this.errors.peek(), [field]: message };
   }
 
+  /** Puts another value in the place of one that the server can't take as it is, on the same way to it. */
+  amend(field: string, value: Value): void {
+    this.edit(field, value, "sliding", this.#drafts.peek().get(field)?.transition_s);
+  }
+
   /** The user left a field: what waits is sent, and what was refused gives way to the truth. */
   leave(field: string): void {
     if (this.#drafts.peek().get(field)?.sentAt_ms === null) this.flush();

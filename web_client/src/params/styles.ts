@@ -1,22 +1,28 @@
 /** Finds, puts in and takes out style and mood phrases in a prompt. Pure. */
 
-import type { Phrase, Value, WeightedPrompt } from "../protocol";
+import { isPicture, type Phrase, type PicturePart, type Value, type WeightedPrompt } from "../protocol";
 
 const WEIGHTED = /^(.*):(\d+(?:\.\d+)?)$/s;
 
-/** The prompt as text, also where it is a list of weighted prompts. */
+/** The prompt as text, also where it is a list of weighted prompts; its pictures are no text. */
 export function promptText(prompt: Value | undefined): string {
   if (typeof prompt === "string") return prompt;
   if (!Array.isArray(prompt)) return "";
-  const parts = prompt as { text?: string; weight?: number }[];
-  return parts.map(({ text, weight }) => `${text ?? ""}:${weight ?? 1}`).join(" | ");
+  const parts = prompt as WeightedPrompt[];
+  return parts.flatMap((part) => (isPicture(part) ? [] : `${part.text ?? ""}:${part.weight ?? 1}`)).join(" | ");
 }
 
-/** The way back: weighted prompts where the text is of that form, or else the text itself. */
-export function promptFrom(text: string): string | WeightedPrompt[] {
+/**
+ * The way back: weighted prompts where the text is of that form, or else the text itself.
+ * @param pictures that were beside the text, and stay there.
+ */
+export function promptFrom(text: string, pictures: readonly PicturePart[] = []): string | WeightedPrompt[] {
   const found = text.split(" | ").map((part) => WEIGHTED.exec(part));
-  if (found.length < 2 || found.includes(null)) return text;
-  return found.map((part) => ({ text: part?.[1] ?? "", weight: Number(part?.[2]) }));
+  const isBlend = found.length + pictures.length > 1 && !found.includes(null);
+  if (!isBlend && pictures.length === 0) return text;
+  if (text.trim() === "") return [...pictures];
+  const texts = isBlend ? found.map((part) => ({ text: part?.[1] ?? "", weight: Number(part?.[2]) })) : [{ text, weight: 1 }];
+  return [...pictures, ...texts];
 }
 
 function parts(prompt: string): string[] {

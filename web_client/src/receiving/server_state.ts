@@ -14,6 +14,8 @@ export class ServerState {
   readonly guidance = signal<Guidance | null>(null);
   /** The values of `matte` that act; null where the server doesn't say. */
   readonly mattes = signal<readonly string[] | null>(null);
+  /** Whether a prompt may have pictures in it. */
+  readonly hearsPictures = signal(false);
   /** What the server chose to keep to a target; null where it governs nothing. */
   readonly governor = signal<Governor | null>(null);
   readonly stats = signal<Stats | null>(null);
@@ -33,6 +35,7 @@ export class ServerState {
     this.styles.value = ready.styles ?? {};
     this.guidance.value = ready.guidance ?? null;
     this.mattes.value = ready.mattes ?? null;
+    this.hearsPictures.value = ready.pictures ?? false;
     this.governor.value = null;
   }
 

@@ -1,19 +1,23 @@
 /** Joins the parts that talk to the server: sources → senders → connection → player, params. Draws nothing. */
 
-import { computed } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { socketBeside } from "../browser/beside";
 import { browserClock as clock } from "../browser/clock";
+import { Records } from "../browser/database";
 import { download, fileName } from "../browser/download";
 import { flag, kept, oneOf, unkept } from "../browser/kept";
+import { shrunk } from "../browser/shrunk";
 import { Connection } from "../connection/connection";
 import { Dialer } from "../connection/dialer";
-import { askWhy, endSession, fetchSchema } from "../connection/requests";
+import { askWhy, bringPicture, endSession, fetchMaxPixels, fetchPicture, fetchSchema } from "../connection/requests";
 import { keepSession, renameSession, sessionName } from "../connection/session";
 import { httpSignaling } from "../connection/signaling";
 import { isLoopback, type TransportChoice, transportChoices } from "../connection/transport_choice";
 import { dialWebRtc } from "../connection/webrtc";
 import { dialWebSocket } from "../connection/websocket";
+import { strings } from "../languages/strings";
 import { usable } from "../looks/no_effect";
+import { Pictures } from "../looks/pictures";
 import { Notes } from "../notes";
 import { Mover } from "../params/mover";
 import { differences, ParamsStore } from "../params/params";
@@ -29,9 +33,12 @@ import { createEncoder, NoEncoder } from "../sending/encoder";
 import { Senders } from "../sending/senders";
 import { createTrackCanvas } from "../sending/track_canvas";
 import { Inputs } from "../sources/inputs";
+import { PromptMender } from "./prompt_mender";
 
 const SCHEMA_RETRY_MS = 5000;
 const STEPS = "num_inference_steps";
+
+const keptPictures = new Records<Blob>("realtime-pictures", "pictures");
 
 export class Client {
   readonly problems = new Problems(clock);
@@ -64,6 +71,20 @@ export class Client {
     send: (params, transition_s) => this.connection.send({ type: "params", params, transition_s }),
   });
   readonly settings = new Settings(this.params);
+  /** Most that the server makes of a picture; null before it has said so. */
+  readonly maxPixels = signal<number | null>(null);
+  /** Those that prompts name. */
+  readonly pictures = new Pictures({
+    shrink: shrunk,
+    send: bringPicture,
+    fetch: fetchPicture,
+    store: {
+      read: (id) => keptPictures.read(id),
+      write: (id, picture) => keptPictures.write(id, picture),
+      remove: (id) => keptPictures.remove(id),
+    },
+    onError: (problem, detail) => this.problems.mention(problem, detail),
+  });
   /** Those of the settings that this model can follow. */
   readonly controls = computed(() => {
     return usable(this.settings.controls.value, {
@@ -142,6 +163,13 @@ export class Client {
     isWanted: () => this.refines.peek(),
     lend: () => this.params.lend(STEPS, this.settings.number(STEPS)?.min ?? 1),
     giveBack: () => this.params.giveBack(STEPS),
+  });
+  readonly #mender = new PromptMender({
+    params: this.params,
+    bringAgain: (ids) => this.pictures.bringAgain(ids),
+    hearsPictures: () => this.server.hearsPictures.peek(),
+    say: (note) => this.notes.say(note),
+    missing: () => strings.prompt.pictureMissing,
   });
   readonly #mover = new Mover(clock, () => this.#resendStill());
   /** Whether the next session is this one under another name. */
@@ -244,7 +272,8 @@ export class Client {
         break;
       case "error":
         if (message.seq !== undefined) this.senders.settle([message.seq]);
-        if (message.field !== undefined) this.params.refuse(message.field, message.message);
+        if (message.field === "prompt") void this.#mender.refused(message.message);
+        else if (message.field !== undefined) this.params.refuse(message.field, message.message);
         else this.problems.mention(message.seq === undefined ? "commandRefused" : "frameRefused", message.message);
         break;
     }
@@ -276,7 +305,9 @@ export class Client {
 
   async #loadSettings(): Promise<void> {
     try {
-      this.settings.controls.value = controlsFrom((await fetchSchema()) as Schema);
+      const [schema, maxPixels] = await Promise.all([fetchSchema(), fetchMaxPixels()]);
+      this.settings.controls.value = controlsFrom(schema as Schema);
+      this.maxPixels.value = maxPixels;
       this.problems.clear("schema");
     } catch (error) {
       this.problems.report("schema", "noSchema", (error as Error).message);

@@ -36,6 +36,13 @@ export function arranged(layout: Layout, isSwapped: boolean, hasInput: boolean):
   return isSwapped ? { input: "main", output: "inset" } : { input: "inset", output: "main" };
 }
 
+/** Where messages go that would lie on the inset: to its left or right, or above; null where none is in their way. */
+export function messagesAround({ x, y }: InsetPlace, hasInset: boolean): "left" | "right" | "above" | null {
+  if (!hasInset || y < 0.5) return null;
+  if (x < 0.25) return "right";
+  return x > 0.75 ? "left" : "above";
+}
+
 /** The inset's place, its size and which picture it is. The browser keeps them. */
 export class Inset {
   readonly place = kept<InsetPlace>("inset.place", placeFrom, CORNERS[0] as InsetPlace);

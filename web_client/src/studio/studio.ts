@@ -10,10 +10,11 @@ import { dialWebSocket } from "../connection/websocket";
 import { Keep } from "../keep/keep";
 import { Recorder } from "../keep/recorder";
 import { strings } from "../languages/strings";
+import { likePicture, seenText } from "../looks/blend";
 import { lookOf } from "../looks/look";
 import { Looks } from "../looks/looks";
 import { preview, STRENGTHS } from "../looks/preview";
-import { bestFirst } from "../params/styles";
+import { bestFirst, setStyle } from "../params/styles";
 import { OutputWindow } from "../program/output_window";
 import { PictureInPicture } from "../program/picture_in_picture";
 import { Program } from "../program/program";
@@ -24,8 +25,10 @@ import { fittedJpeg } from "../sources/crop";
 import type { Show } from "../vj/show";
 import type { PageAction } from "../vj/targets";
 import type { Client } from "./client";
+import { CloserLook } from "./closer_look";
 import { bindKeys, type KeyAction } from "./keys";
 import { Sharing } from "./sharing";
+import { Sizing } from "./sizing";
 import stockPicture from "./stock.jpg";
 import { StyleTiles } from "./style_tiles";
 import { Tries } from "./tries";
@@ -44,10 +47,19 @@ const beside = {
   onOver: (session: string) => void endSession(session),
 };
 
+/** What a tile shows: a style of this name, or a picture that was brought. */
+export interface StylePicture {
+  /** As it is written on the tile. */
+  name: string;
+  style?: string;
+  picture?: string;
+}
+
 export class Studio {
   readonly client: Client;
   readonly looks: Looks;
   readonly sharing: Sharing;
+  readonly sizing: Sizing;
   readonly keep: Keep;
   readonly recorder: Recorder;
   readonly view: View;
@@ -56,6 +68,7 @@ export class Studio {
   readonly tiles = new StyleTiles((jpeg, looks, onPicture, abort) =>
     preview({ ...beside, jpeg, looks, rests: TILE_RESTS, onPicture, abort }),
   );
+  readonly closerLook = new CloserLook<StylePicture>(browserClock);
   readonly window: OutputWindow;
   readonly pictureInPicture: PictureInPicture;
   /** The last minute of measurements. */
@@ -101,6 +114,7 @@ export class Studio {
       say: (note, undo) => client.notes.say(note, undo),
     });
     this.sharing = new Sharing({ looks: this.looks, notes: client.notes, clock: browserClock });
+    this.sizing = new Sizing(client);
     this.program = new Program({
       layers: () => view.layers.peek(),
       input: () => client.inputs.picture(),
@@ -155,6 +169,21 @@ export class Studio {
   /** A file that was chosen for its look or its presets. */
   async open(file: File): Promise<void> {
     if (!(await this.sharing.open(file))) this.client.problems.mention("noLook");
+  }
+
+  /** Brings a picture to the server, and has its style in force. */
+  async styleAfter(file: File): Promise<void> {
+    const id = await this.client.pictures.bring(file);
+    if (id !== null) this.styleLike(id);
+  }
+
+  /** Puts the style of a picture that was brought in force, with the way back. */
+  styleLike(id: string): void {
+    const { params, server, notes } = this.client;
+    const before = params.shown.peek().prompt ?? "";
+    const rest = setStyle(seenText(before), { name: "", prompt: "" }, server.styles.peek().styles ?? []);
+    params.edit("prompt", likePicture(before, id, rest), "sliding");
+    notes.say("styleTaken", () => params.edit("prompt", before, "sliding"));
   }
 
   /** Has the styles' tiles made anew, of the picture of this moment. */

@@ -50,3 +50,12 @@ test("the styles that look best come first, and the others stay in the model's o
   const names = ["b of mine", "photo", "a of mine", "comic"].map(named);
   expect(bestFirst(names).map(({ name }) => name)).toEqual(["comic", "photo", "b of mine", "a of mine"]);
 });
+
+test("pictures beside a text are no text, and stay when it is changed", () => {
+  const picture = { picture: "0".repeat(32), weight: 2 };
+  const prompt = [picture, { text: "ink", weight: 0.5 }];
+  expect(promptText(prompt)).toBe("ink:0.5");
+  expect(promptFrom(promptText(prompt), [picture])).toEqual(prompt);
+  expect(promptFrom("oil", [picture])).toEqual([picture, { text: "oil", weight: 1 }]);
+  expect(promptFrom("", [picture])).toEqual([picture]);
+});

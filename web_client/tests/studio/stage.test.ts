@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from "vitest";
-import { arranged, Inset } from "../../src/studio/stage";
+import { arranged, Inset, messagesAround } from "../../src/studio/stage";
 
 let texts: Map<string, string>;
 
@@ -71,4 +71,12 @@ test("a press takes it from corner to corner, all the way round", () => {
 test.each(["null", "{}", '{"x":2,"y":0}', '{"x":"0","y":0}', "["])("a place that was kept as %s is none", (text) => {
   texts.set("realtime.inset.place", text);
   expect(new Inset().place.value).toEqual({ x: 0, y: 1 });
+});
+
+test("messages go beside an inset that lies where they would, or above it, and not out of the way of none", () => {
+  expect(messagesAround({ x: 0, y: 1 }, true)).toBe("right");
+  expect(messagesAround({ x: 1, y: 1 }, true)).toBe("left");
+  expect(messagesAround({ x: 0.5, y: 1 }, true)).toBe("above");
+  expect(messagesAround({ x: 0, y: 0 }, true)).toBeNull();
+  expect(messagesAround({ x: 0, y: 1 }, false)).toBeNull();
 });

@@ -1,24 +1,14 @@
-/** Chips for the moods that the model was made for, and what changes a prompt's phrases. */
+/** Chips for the moods that the model was made for. */
 
 import { strings } from "../../languages/strings";
-import { blendOf, heaviestOf, withText } from "../../looks/blend";
-import { includesPhrase, promptText, toggleMood } from "../../params/styles";
+import { seenText, withSeenText } from "../../looks/blend";
+import { includesPhrase, toggleMood } from "../../params/styles";
 import type { Client } from "../../studio/client";
-
-/** The text whose phrases are shown and changed: the prompt, or of a blend the text that is seen most. */
-export function seenText(client: Client): { text: string; edit: (changed: string) => void } {
-  const prompt = client.params.shown.value.prompt;
-  const blend = blendOf(prompt);
-  const at = blend ? heaviestOf(blend) : 0;
-  return {
-    text: blend?.[at]?.text ?? promptText(prompt),
-    edit: (changed) => client.params.edit("prompt", blend ? withText(blend, at, changed) : changed, "sliding"),
-  };
-}
 
 export function MoodChips({ client }: { client: Client }) {
   const { moods = [] } = client.server.styles.value;
-  const { text, edit } = seenText(client);
+  const { prompt } = client.params.shown.value;
+  const text = seenText(prompt);
   if (moods.length === 0) return null;
   return (
     <div class="chips" role="group" aria-label={strings.panel.moods}>
@@ -29,7 +19,7 @@ export function MoodChips({ client }: { client: Client }) {
           type="button"
           class="chip"
           aria-pressed={includesPhrase(text, mood)}
-          onClick={() => edit(toggleMood(text, mood))}
+          onClick={() => client.params.edit("prompt", withSeenText(prompt, toggleMood(text, mood)), "sliding")}
         >
           {strings.panel.phrases[mood.name] ?? mood.name}
         </button>

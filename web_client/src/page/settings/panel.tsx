@@ -11,6 +11,7 @@ import { GroupFold } from "./group";
 import { MoodChips } from "./mood_chips";
 import { PresetsRow } from "./presets_row";
 import { PromptField } from "./prompt_field";
+import { SizeChooser } from "./size_chooser";
 import { StyleChooser } from "./style_chooser";
 import { TryStrengths } from "./try_strengths";
 
@@ -62,6 +63,7 @@ export function Panel({ studio }: { studio: Studio }) {
           </div>
         )}
         {folded("amount")}
+        <SizeChooser studio={studio} />
         <MoodChips client={client} />
         {controls.length > 0 && <PresetsRow studio={studio} />}
         {groups.filter((group) => group !== "amount").map(folded)}

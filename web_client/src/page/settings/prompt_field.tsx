@@ -6,10 +6,11 @@ import * as blends from "../../looks/blend";
 import { type Walk, walked } from "../../looks/prompt_history";
 import type { TextControl } from "../../params/schema";
 import { promptText } from "../../params/styles";
-import type { Value, WeightedPrompt } from "../../protocol";
+import { isPicture, type Value, type WeightedPrompt } from "../../protocol";
 import type { Studio } from "../../studio/studio";
 import { Icon } from "../widgets/icons";
 import { useTextOf } from "../widgets/text_of";
+import { Thumb } from "../widgets/thumb";
 
 interface PromptProps {
   studio: Studio;
@@ -20,7 +21,9 @@ export function PromptField({ studio, control }: PromptProps) {
   const { client } = studio;
   const value = client.params.shown.value[control.name];
   const error = client.params.errors.value[control.name];
-  const prompts = blends.blendOf(value);
+  const blend = blends.blendOf(value);
+  // Beside pictures alone there is always a place for words.
+  const prompts = blend?.every(isPicture) ? blends.withAnother(blend) : blend;
   const words = strings.prompt;
   return (
     <div class="field prompt" data-kind="text" data-invalid={error !== undefined}>
@@ -30,7 +33,7 @@ export function PromptField({ studio, control }: PromptProps) {
           <button
             type="button"
             class="quiet small"
-            onClick={() => client.params.edit(control.name, blends.withAnother(value), "sliding")}
+            onClick={() => client.params.edit(control.name, blends.withAnother(prompts ?? value), "sliding")}
           >
             <Icon name="plus" />
             {words.blend}
@@ -38,7 +41,7 @@ export function PromptField({ studio, control }: PromptProps) {
         )}
       </div>
       {prompts ? (
-        <PromptBlend studio={studio} control={control} prompts={prompts} />
+        <PromptBlend studio={studio} control={control} prompts={prompts} count={blend?.length ?? 0} />
       ) : (
         <PromptText studio={studio} control={control} value={value} />
       )}
@@ -106,37 +109,50 @@ function isAtEdge({ selectionStart, selectionEnd, value }: HTMLTextAreaElement, 
     : !value.slice(selectionEnd).includes("\n");
 }
 
-function PromptBlend({ studio, control, prompts }: PromptProps & { prompts: WeightedPrompt[] }) {
+interface BlendProps extends PromptProps {
+  prompts: WeightedPrompt[];
+  /** How many of them there are, without the place for words. */
+  count: number;
+}
+
+function PromptBlend({ studio, control, prompts, count }: BlendProps) {
   const words = strings.prompt;
+  const firstText = prompts.findIndex((part) => !isPicture(part));
   const edit = (value: Value, pace: "typing" | "sliding" = "sliding") =>
     studio.client.params.edit(control.name, value, pace);
   const isPair = prompts.length === 2;
   return (
-    <div class="blend">
-      {prompts.map(({ text, weight }, index) => (
+    <div class="blend" data-pictured={isPair && prompts.some(isPicture)}>
+      {prompts.map((part, index) => (
         <div key={index} class="blend-row">
-          <textarea
-            id={index === 0 ? "field-prompt" : undefined}
-            aria-label={index === 0 ? undefined : words.numbered(index + 1)}
-            rows={2}
-            spellcheck={false}
-            value={text}
-            onInput={(event) => edit(blends.withText(prompts, index, event.currentTarget.value), "typing")}
-            onBlur={(event) => studio.looks.remember(event.currentTarget.value)}
-          />
-          <button
-            type="button"
-            class="icon-only quiet"
-            aria-label={words.remove(index + 1)}
-            title={words.remove(index + 1)}
-            onClick={() => edit(blends.without(prompts, index))}
-          >
-            <Icon name="close" />
-          </button>
+          {isPicture(part) ? (
+            <Thumb pictures={studio.client.pictures} id={part.picture} label={words.picture(index + 1)} />
+          ) : (
+            <textarea
+              id={index === firstText ? "field-prompt" : undefined}
+              aria-label={index === firstText ? undefined : words.numbered(index + 1)}
+              rows={2}
+              spellcheck={false}
+              value={part.text}
+              onInput={(event) => edit(blends.withText(prompts, index, event.currentTarget.value), "typing")}
+              onBlur={(event) => studio.looks.remember(event.currentTarget.value)}
+            />
+          )}
+          {index < count && (
+            <button
+              type="button"
+              class="icon-only quiet"
+              aria-label={words.remove(index + 1)}
+              title={words.remove(index + 1)}
+              onClick={() => edit(blends.without(prompts.slice(0, count), index))}
+            >
+              <Icon name="close" />
+            </button>
+          )}
           {!isPair && (
             <Weight
               label={words.weight(index + 1)}
-              value={weight}
+              value={part.weight}
               change={(value) => edit(blends.withWeight(prompts, index, value))}
             />
           )}

@@ -1,32 +1,60 @@
-/** The styles that the model was made for, each with a picture of the user's own; a click takes one. */
+/** The styles: those that the model was made for, each with a picture of the user's own, and those of pictures. */
 
-import { useRef } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { strings } from "../../languages/strings";
+import { seenText, styledBy, stylingPicture } from "../../looks/blend";
 import { bestFirst, includesPhrase, setStyle } from "../../params/styles";
 import type { Phrase } from "../../protocol";
 import type { Studio } from "../../studio/studio";
+import { CanvasCopy } from "../widgets/canvas_copy";
+import { FileButton } from "../widgets/file_button";
 import { IconButton } from "../widgets/icon_button";
-import { seenText } from "./mood_chips";
+import { Icon } from "../widgets/icons";
+import { Thumb } from "../widgets/thumb";
+import { StyleTile } from "./style_tile";
 
 /** Three rows: with the strength below them they are above the fold of a small laptop. */
 const FIRST = 12;
+/** Of the pictures that were brought, those that have a tile. */
+const NEWEST_PICTURES = 3;
 
 export function StyleChooser({ studio }: { studio: Studio }) {
   const { client, tiles, view } = studio;
   const words = strings.panel;
+  const [isOver, setOver] = useState(false);
   const { styles = [] } = client.server.styles.value;
-  const { text, edit } = seenText(client);
-  if (styles.length === 0) return null;
-  const ordered = bestFirst(styles);
+  const hearsPictures = client.server.hearsPictures.value;
+  const { prompt } = client.params.shown.value;
+  if (styles.length === 0 && !hearsPictures) return null;
+  const text = seenText(prompt);
+  const picture = stylingPicture(prompt);
+  const isOn = (style: Phrase) => picture === null && includesPhrase(text, style);
   const showsAll = view.showsAllStyles.value;
-  const isOn = (style: Phrase) => includesPhrase(text, style);
-  const shown = ordered.filter((style, index) => showsAll || index < FIRST || isOn(style));
+  const brought = client.pictures.brought.value;
+  const pictures = hearsPictures ? brought.filter(({ id }, index) => showsAll || index < NEWEST_PICTURES || id === picture) : [];
+  const room = FIRST - pictures.length - (hearsPictures ? 1 : 0);
+  const shown = bestFirst(styles).filter((style, index) => showsAll || index < room || isOn(style));
   return (
-    <div class="tiles-part">
+    <div
+      class="tiles-part"
+      data-over={isOver}
+      onDragOver={(event) => setOver(hearsPictures && bringsPicture(event))}
+      onDragLeave={(event) => {
+        if (!event.currentTarget.contains(event.relatedTarget as Node | null)) setOver(false);
+      }}
+      onDrop={(event) => {
+        setOver(false);
+        const file = [...(event.dataTransfer?.files ?? [])].find(({ type }) => type.startsWith("image/"));
+        if (!hearsPictures || !file) return;
+        // Or else it becomes the input.
+        event.preventDefault();
+        void studio.styleAfter(file);
+      }}
+    >
       <div class="label-row">
         <span>{words.styles}</span>
         <span class="tiles-tools">
-          {styles.length > FIRST && (
+          {styles.length > room && (
             <button
               type="button"
               class="quiet small"
@@ -38,42 +66,65 @@ export function StyleChooser({ studio }: { studio: Studio }) {
               {showsAll ? words.fewerStyles : words.allStyles(styles.length)}
             </button>
           )}
-          <IconButton icon="renew" label={words.newTiles} isOff={tiles.isBusy.value} press={() => studio.renewTiles()} />
+          {styles.length > 0 && (
+            <IconButton icon="renew" label={words.newTiles} isOff={tiles.isBusy.value} press={() => studio.renewTiles()} />
+          )}
         </span>
       </div>
       <div class="tiles" role="group" aria-label={words.styles}>
-        {shown.map((style) => (
-          <StyleButton
-            key={style.name}
-            name={style.name}
-            picture={tiles.pictures.value.get(style.name)}
-            isOn={isOn(style)}
-            press={() => edit(setStyle(text, style, styles))}
-          />
+        {hearsPictures && <LikeTile studio={studio} />}
+        {pictures.map(({ id, name }) => (
+          <StyleTile
+            key={id}
+            studio={studio}
+            name={name}
+            title={words.like(name)}
+            picture={{ name, picture: id }}
+            isOn={id === picture}
+            press={() => studio.styleLike(id)}
+          >
+            <Thumb pictures={client.pictures} id={id} label="" />
+          </StyleTile>
         ))}
+        {shown.map((style) => {
+          const name = words.phrases[style.name] ?? style.name;
+          return (
+            <StyleTile
+              key={style.name}
+              studio={studio}
+              name={name}
+              picture={{ name, style: style.name }}
+              isOn={isOn(style)}
+              press={() => client.params.edit("prompt", styledBy(prompt, setStyle(text, style, styles)), "sliding")}
+            >
+              <CanvasCopy of={tiles.pictures.value.get(style.name)} />
+            </StyleTile>
+          );
+        })}
       </div>
     </div>
   );
 }
 
-interface StyleButtonProps {
-  name: string;
-  picture: HTMLCanvasElement | undefined;
-  isOn: boolean;
-  press: () => void;
+/** Takes a picture whose style is wanted. */
+function LikeTile({ studio }: { studio: Studio }) {
+  const words = strings.panel;
+  const isBusy = studio.client.pictures.isBusy.value;
+  return (
+    <FileButton
+      accept="image/*"
+      class="tile like"
+      title={words.likeHint}
+      disabled={isBusy}
+      take={(file) => void studio.styleAfter(file)}
+    >
+      <div>{isBusy ? <progress aria-label={words.likeBusy} /> : <Icon name="plus" />}</div>
+      <span>{words.likePicture}</span>
+    </FileButton>
+  );
 }
 
-function StyleButton({ name, picture, isOn, press }: StyleButtonProps) {
-  const shown = useRef<HTMLCanvasElement | undefined>(undefined);
-  const put = (place: HTMLElement | null) => {
-    if (!place || !picture || (shown.current === picture && place.firstChild === picture)) return;
-    shown.current = picture;
-    place.replaceChildren(picture);
-  };
-  return (
-    <button type="button" class="tile" aria-pressed={isOn} onClick={press}>
-      <div aria-hidden="true" ref={put} />
-      <span>{strings.panel.phrases[name] ?? name}</span>
-    </button>
-  );
+/** Whether what is dragged has a picture in it. */
+function bringsPicture({ dataTransfer }: DragEvent): boolean {
+  return [...(dataTransfer?.items ?? [])].some(({ kind, type }) => kind === "file" && type.startsWith("image/"));
 }

@@ -2,6 +2,8 @@
 
 import { strings } from "../../languages/strings";
 import { MAX_TRANSITION_S } from "../../looks/look";
+import { picturesOf } from "../../looks/blend";
+import type { Pictures } from "../../looks/pictures";
 import { promptFrom, promptText } from "../../params/styles";
 import type { Cue } from "../../vj/cues";
 import type { Show } from "../../vj/show";
@@ -9,8 +11,9 @@ import { Check } from "../widgets/check";
 import { IconButton } from "../widgets/icon_button";
 import { Icon } from "../widgets/icons";
 import { NumberOption } from "../widgets/number_option";
+import { Thumb } from "../widgets/thumb";
 
-export function CuesPart({ show }: { show: Show }) {
+export function CuesPart({ show, pictures }: { show: Show; pictures: Pictures }) {
   const words = strings.show;
   const change = (index: number, cue: Partial<Cue>) => {
     show.cues.value = show.cues.value.map((each, at) => (at === index ? { ...each, ...cue } : each));
@@ -21,12 +24,17 @@ export function CuesPart({ show }: { show: Show }) {
       <ol class="cues">
         {show.cues.value.map(({ prompt, fade_s, hold_s }, index) => (
           <li key={index} data-on={show.cue.value === index} aria-current={show.cue.value === index}>
-            <input
-              type="text"
-              aria-label={words.cuePrompt(index + 1)}
-              value={promptText(prompt)}
-              onChange={(event) => change(index, { prompt: promptFrom(event.currentTarget.value) })}
-            />
+            <div class="cue-prompt">
+              {picturesOf(prompt).map(({ picture }, at) => (
+                <Thumb key={at} pictures={pictures} id={picture} label={strings.prompt.picture(at + 1)} />
+              ))}
+              <input
+                type="text"
+                aria-label={words.cuePrompt(index + 1)}
+                value={promptText(prompt)}
+                onChange={(event) => change(index, { prompt: promptFrom(event.currentTarget.value, picturesOf(prompt)) })}
+              />
+            </div>
             <NumberOption label={words.fade} value={fade_s} max={MAX_TRANSITION_S} change={(s) => change(index, { fade_s: s })} />
             <NumberOption label={words.hold} value={hold_s} max={3600} change={(s) => change(index, { hold_s: s })} />
             <IconButton icon="play" label={words.goToCue(index + 1)} press={() => show.play(index)} />

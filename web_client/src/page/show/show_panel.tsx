@@ -1,6 +1,7 @@
 /** The controls of a show: tempo, cues, MIDI and sound. */
 
 import { strings } from "../../languages/strings";
+import type { Pictures } from "../../looks/pictures";
 import { beatActions, MAX_FADE_BEATS, type Show } from "../../vj/show";
 import { Check } from "../widgets/check";
 import { NumberOption } from "../widgets/number_option";
@@ -8,11 +9,11 @@ import { Select } from "../widgets/select";
 import { CuesPart } from "./cues_part";
 import { MidiPart, titleOf } from "./midi_part";
 
-export function ShowPanel({ show }: { show: Show }) {
+export function ShowPanel({ show, pictures }: { show: Show; pictures: Pictures }) {
   return (
     <div class="show">
       <TempoPart show={show} />
-      <CuesPart show={show} />
+      <CuesPart show={show} pictures={pictures} />
       <MidiPart show={show} />
       <SoundPart show={show} />
     </div>

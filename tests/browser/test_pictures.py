@@ -1,0 +1,90 @@
+"""A picture gives the style: dropped on the styles, kept beside words, brought again to a server that lost it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from realtime.references import REFERENCES_KEPT
+from tests.fakes.servers import RunningServer, a_config, load_seeing, running
+
+from .driver import DESKTOP, SOON_MS, opened, until
+
+pytestmark = pytest.mark.browser
+
+DROP = """(element, bytes) => {
+    const data = new DataTransfer();
+    data.items.add(new File([new Uint8Array(bytes)], "wave.png", { type: "image/png" }));
+    for (const kind of ["dragover", "drop"])
+        element.dispatchEvent(new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true }));
+}"""
+
+
+def a_png() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (80, 60), (20, 60, 160)).save(file, "PNG")
+    return file.getvalue()
+
+
+def wait_for_prompt(page: Page, server: RunningServer, what: str, is_wanted: Callable[[Any], bool]) -> Any:
+    """The prompt in force, once it is as wanted."""
+
+    def now() -> Any:
+        page.wait_for_timeout(50)
+        session = server.service.session(page.evaluate("sessionStorage['realtime.session']"))
+        return session and session.params.wire()["prompt"]
+
+    return until(now, is_wanted, what)
+
+
+def a_list(prompt: object) -> bool:
+    return isinstance(prompt, list)
+
+
+def test_a_dropped_picture_gives_the_style_and_is_not_lost(browser: Browser) -> None:
+    with (
+        running(a_config(resume_s=60), load_seeing) as server,
+        opened(browser, server.url, viewport=DESKTOP) as watched,
+    ):
+        page = watched.page
+        like = page.get_by_role("button", name="Like this picture")
+        expect(like).to_be_visible(timeout=2 * SOON_MS)
+        page.locator(".tiles-part").evaluate(DROP, list(a_png()))
+
+        [part] = wait_for_prompt(page, server, "the picture is the prompt", a_list)
+        assert part["weight"] == 1 and len(part["picture"]) == 32
+        expect(page.locator(".blend-row img.thumb")).to_be_visible()
+        expect(page.get_by_role("button", name="Like the picture wave")).to_have_attribute("aria-pressed", "true")
+
+        page.get_by_role("button", name="Like the picture wave").hover()
+        expect(page.locator(".closer-look img")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator(".closer-look")).to_have_count(0)
+
+        page.get_by_label("Prompt", exact=True).fill("a knight")
+        beside: list[Any] = [part, {"text": "a knight", "weight": 0}]
+        wait_for_prompt(page, server, "words stand beside the picture", beside.__eq__)
+        page.reload()
+        expect(page.locator(".blend-row img.thumb")).to_be_visible(timeout=2 * SOON_MS)
+
+        # Taken out, and lost by the server; this browser still has it.
+        page.get_by_role("button", name="Remove prompt 1").click()
+        wait_for_prompt(page, server, "the words are left", "a knight".__eq__)
+        for value in range(REFERENCES_KEPT):
+            server.service.references.add(np.full((4, 4, 3), value, np.uint8))
+        assert part["picture"] not in server.service.references
+        page.get_by_role("button", name="Like the picture wave").click()
+        wait_for_prompt(page, server, "it is there again", beside.__eq__)
+        assert part["picture"] in server.service.references
+
+
+def test_where_the_model_hears_words_no_pictures_are_offered(browser: Browser) -> None:
+    with running(a_config(resume_s=60)) as server, opened(browser, server.url, viewport=DESKTOP) as watched:
+        expect(watched.page.get_by_label("Prompt", exact=True)).to_be_visible(timeout=2 * SOON_MS)
+        expect(watched.page.get_by_role("button", name="Like this picture")).to_have_count(0)
