@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -153,6 +154,7 @@ def first_frame(error: FrameError) -> Callable[[], object]:
         engine._model.name, engine._model.defaults = "my-model", {}
         engine.backend.prepare.return_value = [1]
         engine._run_grey.return_value = [Failure(a_job(), error)]
+        engine._warm_up = partial(DiffusionEngine._warm_up, engine)
         return DiffusionEngine.warm_up(engine)
 
     return run
