@@ -16,7 +16,8 @@ from av.container import InputContainer, OutputContainer
 from av.error import InvalidDataError
 
 from .part import Segment
-from .recording import Recording, opened
+from .recording import Recording, explaining, opened
+from .segment import writing
 
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mkv": "matroska"}
 """By the output's suffix."""
@@ -44,9 +45,14 @@ def join(
 
     Returns:
         What could not be kept as it was, a sentence each.
+
+    Raises:
+        RunError: it can't be written.
+        SourceError: the recording can't be read any more.
     """
     with (
         opened(recording.opening) as source,
+        writing(folder),
         av.open(str(file), "w", format=kind, options=MUXER_OPTIONS[kind]) as output,
     ):
         return _Joining(folder, segments, recording, source, output, check).run()
@@ -135,13 +141,14 @@ class _Joining:
         streams = [self._source.streams[index] for index in (*self._copied, *self._encoded)]
         if not streams:
             return
-        for packet in self._source.demux(*streams):
-            self._check()
-            index = packet.stream_index
-            if index in self._encoded:
-                yield from self._as_aac(packet, self._encoded[index])
-            elif packet.dts is not None or packet.pts is not None:
-                yield self._copy(packet, self._copied[index])
+        with explaining(self._recording.opening):
+            for packet in self._source.demux(*streams):
+                self._check()
+                index = packet.stream_index
+                if index in self._encoded:
+                    yield from self._as_aac(packet, self._encoded[index])
+                elif packet.dts is not None or packet.pts is not None:
+                    yield self._copy(packet, self._copied[index])
 
     def _copy(self, packet: Any, stream: Any) -> Piece:
         base = cast(Fraction, packet.time_base)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from ..params import Params
 
 FORMAT = 1
 """Raised when an older version could not go on with the work."""
-STATE = "run.json"
+STATE, LOCK = "run.json", "lock"
 
 Terms = Mapping[str, Mapping[str, Any]]
 """What the pictures depend on, as JSON values, in groups: `input`, `params`, `model`, `made by`."""
@@ -45,15 +46,21 @@ class PartFolder:
     """The folder `OUTPUT.part`.
 
     Raises:
-        RunError: it holds the work of other terms, or none that can be read.
+        RunError: it holds the work of other terms, or none that can be read; or another run works in it.
     """
 
     def __init__(self, folder: Path, terms: Terms) -> None:
         self.folder, self._terms = folder, terms
         self.segments: list[Segment] = []
         state = folder / STATE
+        self._lock: int | None = None
         if state.is_file():
-            self.segments = self._read(state)
+            self._lock = _locked(folder)
+            try:
+                self.segments = self._read(state)
+            except RunError:
+                self.close()
+                raise
         elif folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
             raise RunError(f"{folder}: that is not the work of a run: move it away, or name another OUTPUT")
 
@@ -62,9 +69,26 @@ class PartFolder:
         """How many frames are done."""
         return sum(segment.frames for segment in self.segments)
 
+    def close(self) -> None:
+        """Let others work at it."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def remove(self) -> None:
+        """Remove the folder: the work is whole, and elsewhere."""
+        self.close()
+        shutil.rmtree(self.folder)
+
     def next_file(self) -> Path:
-        """Where the next piece is to be written; makes the folder."""
+        """Where the next piece is to be written; makes the folder.
+
+        Raises:
+            RunError: another run works in it.
+        """
         self.folder.mkdir(exist_ok=True)
+        if self._lock is None:
+            self._lock = _locked(self.folder)
         if not (self.folder / STATE).exists():
             self._save()
         return self.folder / f"{len(self.segments):05}.mp4"
@@ -128,13 +152,32 @@ def remove(folder: Path) -> None:
     """Remove the work of a run, and nothing that is none.
 
     Raises:
-        RunError: the folder is something else.
+        RunError: the folder is something else, or another run works in it.
     """
     if not folder.exists():
         return
     if not (folder / STATE).is_file():
         raise RunError(f"{folder}: that is not the work of a run: move it away, or name another OUTPUT")
+    os.close(_locked(folder))
     shutil.rmtree(folder)
+
+
+def _locked(folder: Path) -> int:
+    """The descriptor of the folder's lock, which is held until it is closed or the process ends, however it does."""
+    descriptor = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise RunError(f"{folder}: another run works in it: wait for its end, or stop it") from None
+    return descriptor
 
 
 def _past_of(file: str) -> str:

@@ -127,9 +127,18 @@ class Recording:
 @contextmanager
 def opened(opening: Opening, name: str | None = None) -> Generator[InputContainer]:
     """The file, opened; what goes wrong while it is read is a SourceError that names it."""
+    with (
+        explaining(opening, name),
+        av.open(opening.file, format=opening.format, options=dict(opening.options)) as container,
+    ):
+        yield container
+
+
+@contextmanager
+def explaining(opening: Opening, name: str | None = None) -> Generator[None]:
+    """What goes wrong in the block, where the file is read, is a SourceError that names it."""
     try:
-        with av.open(opening.file, format=opening.format, options=dict(opening.options)) as container:
-            yield container
+        yield
     except (FFmpegError, SourceError) as error:
         raise SourceError(f"{name or opening.file}: {explained(error, opening)}", is_final=True) from None
 

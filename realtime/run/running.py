@@ -5,7 +5,6 @@ Must not know the command line.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -106,13 +105,11 @@ def restyle_recording(
     check_engine(order.config)
     if order.fresh:
         remove(order.part)
-    part = PartFolder(order.part, _terms(order, recording))
-    engine = load(order.config, progress.stage)
-    with closing(engine):
-        params = _params(order, recording, engine)
+    with closing(PartFolder(order.part, _terms(order, recording))) as part:
         run = _OneRun(order, recording, part, progress, is_stopping)
-        restyled, seconds = run.restyle(engine, params)
-    return run.finish(restyled, seconds)
+        with closing(load(order.config, progress.stage)) as engine:
+            restyled, seconds = run.restyle(engine, _params(order, recording, engine))
+        return run.finish(restyled, seconds)
 
 
 class _OneRun:
@@ -183,7 +180,7 @@ class _OneRun:
                 part.folder, part.segments, self._recording, joined, FORMATS[output.suffix.lower()], self._check
             )
             joined.replace(output)
-            shutil.rmtree(part.folder)
+            part.remove()
         return RunSummary(output, part.frames, restyled, seconds, tuple(notes))
 
     def _check(self) -> None:

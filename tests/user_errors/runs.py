@@ -109,11 +109,32 @@ def full_disk() -> object:
         return run()
 
 
+def full_disk_at_the_end() -> object:
+    try:
+        run(stops=True)
+    except Interrupted:
+        Path("out.mp4.part/whole.mp4").symlink_to("/dev/full")
+    return run()
+
+
 def failing_frame() -> object:
     def fault(job: Job) -> None:
         raise FrameError("its picture is not finite")
 
     return run(load=lambda config, progress: EchoEngine(fault=fault))
+
+
+def in_use(**how: Any) -> Callable[[], object]:
+    """While another run works at the same output."""
+
+    def second(job: Job) -> None:
+        if job.frame.seq == 2:  # the first frame is written by now
+            run(**how)
+
+    def first() -> object:
+        return run(load=lambda config, progress: EchoEngine(fault=second, max_rows=1))
+
+    return first
 
 
 def params_file(content: str | None, look: str | None = None) -> Callable[[], object]:
@@ -129,6 +150,7 @@ LOOKS = json.dumps({"presets": [{"name": "ink", "look": {"prompt": "ink"}}, {"na
 PICTURE = [{"picture": "a" * 32, "weight": 1}]
 
 INPUT = [
+    Case("INPUT .: that is a folder; name a file in it", "INPUT", of(".")),
     Case("INPUT clip.mov: there is no such file; check its name and its folder", "clip.mov", of("clip.mov")),
     Case(
         "INPUT is a camera or a stream, and run takes files only, which have an end: for those there is realtime serve "
@@ -142,7 +164,7 @@ INPUT = [
     Case("clip.mp4: it has no frames; give a file or stream that does", "clip.mp4", a_film_without_frames),
 ]
 
-OUTPUT = [
+OUTPUT: list[Case] = [
     Case("OUTPUT out.avi: run writes MP4 and MKV: end its name in .mp4 or .mkv", "out.avi", of(output="out.avi")),
     Case("OUTPUT out.mp4: there is such a file; name another, or replace it with --overwrite", "out.mp4", there),
     Case("OUTPUT films.mp4: that is a folder; name a file in it", "films.mp4", a_folder),
@@ -154,6 +176,15 @@ OUTPUT = [
         full_disk,
     ),
 ]
+
+if Path("/dev/full").exists():
+    OUTPUT.append(
+        Case(
+            "out.mp4.part: it can't be written: No space left on device; the work so far is kept for when it can be",
+            "out.mp4.part",
+            full_disk_at_the_end,
+        )
+    )
 
 PARAMS = [
     Case(
@@ -225,6 +256,8 @@ BEFORE = [
         "out.mp4.part",
         somebody_elses_folder(fresh=True),
     ),
+    Case("out.mp4.part: another run works in it: wait for its end, or stop it", "out.mp4.part", in_use()),
+    Case("out.mp4.part: another run works in it: wait for its end, or stop it", "out.mp4.part", in_use(fresh=True)),
     Case(
         "frame 1 can't be restyled: its picture is not finite; try another --dtype or --accelerate",
         "frame 1",
