@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 RATE = 48000
+CHAPTER: Any = {"id": 1, "start": 0, "time_base": Fraction(1, 1000), "metadata": {"title": "all of it"}}
 SRT = "1\n00:00:00,200 --> 00:00:00,800\nHello there\n\n"
 
 
@@ -25,6 +26,7 @@ def a_film(
     subtitles: bool = False,
     rotation: int = 0,
     flickers: bool = False,
+    chapters: bool = False,
     container_format: str | None = None,
 ) -> Path:
     """A film of 64 x 48: a bright part grows from the left; its title is "a film".
@@ -33,6 +35,7 @@ def a_film(
         durations: of frames, in turn, in tenths of 1/fps.
         sound: codec of a sine of 440 Hz; None for silence.
         rotation: of its display matrix.
+        chapters: whether it has one, of all of it.
         flickers: whether each frame has another brightness.
     """
     with av.open(str(file), "w", format=container_format) as container:
@@ -50,6 +53,8 @@ def a_film(
             texts = container.add_stream_from_template(source.streams.subtitles[0])
             texts.metadata["language"] = "eng"
         container.metadata["title"] = "a film"
+        if chapters:
+            container.set_chapters([{**CHAPTER, "end": round(1000 * seconds)}])
         count, pts = round(seconds * fps), 0
         for index in range(count):
             pixels = np.full((48, 64, 3), 40 + (30 * (index % 3) if flickers else 0), np.uint8)

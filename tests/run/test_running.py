@@ -51,7 +51,7 @@ def streams_of(file: Path) -> dict[str, float]:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_frames_sound_and_duration_are_kept(tmp_path: Path, suffix: str) -> None:
-    film, output = a_film(tmp_path / "film.mp4"), tmp_path / f"restyled{suffix}"
+    film, output = a_film(tmp_path / "film.mp4", chapters=True), tmp_path / f"restyled{suffix}"
 
     summary = run(an_order(film, output))
 
@@ -61,6 +61,7 @@ def test_frames_sound_and_duration_are_kept(tmp_path: Path, suffix: str) -> None
     with av.open(str(output)) as container:
         assert container.duration == pytest.approx(10e6, abs=30e3)
         assert container.metadata["title"] == "a film"
+        assert [each["metadata"] for each in container.chapters()] == [{"title": "all of it"}]
     assert sorted(each.name for each in tmp_path.iterdir()) == sorted(["film.mp4", output.name])
 
 
