@@ -1,4 +1,4 @@
-"""The command line: serve, models, doctor; `bench` and `workers` have their own.
+"""The command line: serve, models, doctor; `bench`, `run` and `workers` have their own.
 
 Heavy imports stand inside the commands: `--help`, `doctor` and mistakes in the configuration must not wait for torch.
 """
@@ -8,21 +8,22 @@ from __future__ import annotations
 import inspect
 import logging
 import os
-import re
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 from typer.core import TyperGroup
 
 from .bench.cli import app as bench_app
 from .config import Config, load_config
 from .errors import RealtimeError
 from .operate import app as workers_app
+from .options import option_of
 from .refusals import first_in_words
+from .run.cli import run
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def _show_code(address: str) -> None:
 def _serve_signature() -> inspect.Signature:
     """Config's fields as options, so that an option is written once: in config.py."""
     options = [
-        _option(name, field.annotation, field.description or "", field.default)
+        option_of(name, field.annotation, field.description or "", field.default)
         for name, field in Config.model_fields.items()
     ]
     options.append(
@@ -167,23 +168,9 @@ def _serve_signature() -> inspect.Signature:
     return inspect.Signature(options)
 
 
-def _option(name: str, annotation: Any, text: str, default: Any) -> inspect.Parameter:
-    """A typer option that is None where it was not given: the environment and the file may then speak."""
-    shown = "" if default in (None, ()) else f" [default: {default}]"
-    many = get_origin(annotation) is tuple
-    kinds = [kind for kind in get_args(annotation) if kind is not type(None)] or [annotation]
-    kind = str if many or kinds[0] is SecretStr else kinds[0]
-    wanted = list[kind] | None if many else kind | None  # type: ignore[valid-type]
-    flag = re.sub(r"(?<=ss)es$|s$", "", name) if many else name
-    spelling = f"--{flag.replace('_', '-')}"
-    if kinds[0] is bool and not name.startswith("no_"):
-        spelling += f"/--no-{flag.replace('_', '-')}"
-    option = typer.Option(spelling, help=text + shown, show_default=False)
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[wanted, option])
-
-
 _serve.__signature__ = _serve_signature()  # type: ignore[attr-defined]
 app.command("serve")(_serve)
+app.command("run")(run)
 
 
 def _log_to_stderr(level: LogLevel) -> None:

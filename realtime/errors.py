@@ -10,6 +10,7 @@ Knows close codes and nothing else of the wire; must not know sessions or the en
     ├── ParamsError          the patch is refused by field; the old params stay
     ├── FrameError           one frame is dropped, counted and answered
     ├── SourceError          video that is fetched can't be read: it is tried again, or left alone where that is no use
+    ├── RunError             a run can't go on; its work so far is kept
     ├── EngineError          the engine is broken: another is loaded, or all are closed with 1011 and the process ends
     └── ClientError          what a program that uses `realtime.client` gets: why, and what to do
         ├── UnreachableError      * no server answers at the address
@@ -109,6 +110,10 @@ class SourceError(RealtimeError):
     def __init__(self, message: str, *, is_final: bool = False) -> None:
         super().__init__(message)
         self.is_final = is_final
+
+
+class RunError(RealtimeError):
+    """A run of `realtime run` can't begin or go on. The message is one line and says what to do."""
 
 
 class EngineError(RealtimeError):

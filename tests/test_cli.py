@@ -52,7 +52,9 @@ def invoke(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result]]:
     sys.setswitchinterval(interval_s)
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("serve", "--help"), ("models", "--help"), ("bench", "--help")])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), *((name, "--help") for name in ("serve", "run", "models", "bench"))]
+)
 def test_help_is_there(invoke: Invoke, arguments: tuple[str, ...]) -> None:
     done = invoke(*arguments)
 
@@ -63,8 +65,9 @@ def test_help_is_there(invoke: Invoke, arguments: tuple[str, ...]) -> None:
 def test_help_doctor_and_mistakes_import_nothing_heavy() -> None:
     light = [
         ["--help"],
-        *([name, "--help"] for name in ("serve", "models", "bench", "workers")),
+        *([name, "--help"] for name in ("serve", "run", "models", "bench", "workers")),
         ["serve", "--port", "x"],
+        ["run", "in.mp4", "out.mp4", "--strength", "3"],
         ["doctor"],
     ]
     code = (

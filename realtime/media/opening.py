@@ -49,8 +49,11 @@ class Opening:
         return self.kind is not SourceKind.FILE
 
 
-def opening_of(source: str, platform: str = sys.platform) -> Opening:
+def opening_of(source: str, platform: str = sys.platform, *, named: str = "--input") -> Opening:
     """How to open `camera`, `camera:N`, a device, a URL, a pipe or a file, which may be in the home folder (`~`).
+
+    Args:
+        named: what the user calls the source, as errors say it.
 
     Raises:
         ConfigError: there is no such file, or it is none.
@@ -72,9 +75,9 @@ def opening_of(source: str, platform: str = sys.platform) -> Opening:
     if path.is_fifo():
         return Opening(str(path), SourceKind.PIPE, None, (("fpsprobesize", "0"),))
     if path.is_dir():
-        raise ConfigError(f"--input {source}: that is a folder; name a file in it")
+        raise ConfigError(f"{named} {source}: that is a folder; name a file in it")
     if not path.is_file():
-        raise ConfigError(f"--input {source}: there is no such file; a camera is camera:0, a URL has ://")
+        raise ConfigError(f"{named} {source}: there is no such file; a camera is camera:0, a URL has ://")
     if not os.access(path, os.R_OK):
-        raise ConfigError(f"--input {source}: this user may not read the file; change its permissions")
+        raise ConfigError(f"{named} {source}: this user may not read the file; change its permissions")
     return Opening(str(path))

@@ -20,7 +20,7 @@ from PIL import Image
 
 from realtime.errors import SourceError
 from realtime.frame import Format
-from realtime.media import codec, source
+from realtime.media import codec, decoding, source
 from realtime.media.opening import Opening, SourceKind, opening_of
 from realtime.media.source import HELD_EVERY_S, LIVE_FPS_MAX, read
 from realtime.planes import UPRIGHT, Matrix, Orientation, Planes
@@ -158,7 +158,7 @@ def test_video_is_shown_rather_than_its_cover_or_thumbnails() -> None:
     video, other = a_stream(Disposition.default), a_stream(Disposition.original)
     container: Any = SimpleNamespace(streams=SimpleNamespace(video=[cover, thumbnails, video, other]))
 
-    assert source._stream_of(container) is video
+    assert decoding.stream_of(container) is video
 
 
 def test_pictures_that_stay_long_are_offered_again_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,9 +255,9 @@ def test_transparent_webm_shows_white_behind(tmp_path: Path, monkeypatch: pytest
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was decoded from now on."""
     pictures: list[str] = []
-    planes_of = source.planes_of
+    planes_of = decoding.planes_of
     monkeypatch.setattr(
-        source, "planes_of", lambda frame, **how: pictures.append(str(frame)) or planes_of(frame, **how)
+        decoding, "planes_of", lambda frame, **how: pictures.append(str(frame)) or planes_of(frame, **how)
     )
     return pictures
 
@@ -375,7 +375,7 @@ def test_tiles_of_heic_are_said() -> None:
     container: Any = SimpleNamespace(streams=SimpleNamespace(video=[tile, tile]))
 
     with pytest.raises(SourceError, match="HEIC"):
-        source._stream_of(container)
+        decoding.stream_of(container)
 
 
 # -- streams --------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from PIL import Image
 from realtime.config import Config, InputSource
 from realtime.decoder_process import fetching
 from realtime.decoder_process.worker import WorkerDied
-from realtime.media import source
+from realtime.media import decoding, source
 from realtime.media.opening import opening_of
 from realtime.media.source_errors import explained
 from realtime.server import ingest
@@ -89,7 +89,7 @@ def damaged(file: Path) -> None:
 def tiles() -> object:
     tile = mock.Mock(disposition=Disposition.dependent)
     container: Any = SimpleNamespace(streams=SimpleNamespace(video=[tile, tile]))
-    return source._stream_of(container)
+    return decoding.stream_of(container)
 
 
 def killed() -> object:
@@ -202,7 +202,7 @@ SHOWN = [
     ),
     Case("its h264 pictures can't be decoded: it is damaged, or cut off", "h264", shown(damaged)),
     Case(
-        "its colours are ICtCp, which this server doesn't show; convert it to BT.709 first",
+        "its colours are ICtCp, which are not converted here; convert it to BT.709 first",
         "ICtCp",
         shown(clip(colorspace=14)),
     ),

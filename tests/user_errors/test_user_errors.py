@@ -19,6 +19,7 @@ from . import (
     model_files,
     networks,
     pictures,
+    runs,
     single_files,
     texts,
     webrtc,
@@ -42,6 +43,7 @@ LISTS = (
     webrtc,
     workers,
     inputs,
+    runs,
     bench,
 )
 CASES = [(module.__name__.rpartition(".")[2], case) for module in LISTS for case in module.CASES]

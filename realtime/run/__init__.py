@@ -1,0 +1,1 @@
+"""`realtime run`: a recording, every frame of it restyled, to a file with its sound."""

@@ -1,0 +1,130 @@
+"""Drives an engine through a recording: several frames in its rows, the next tick launched behind the running one.
+
+What a scheduler is to sessions that share an engine: here there is one stream, nothing is dropped, and nobody waits.
+Must not know files.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from ..engine import Engine, Pending
+from ..errors import EngineError
+from ..frame import Failure, Format, Frame, Job, Order, Result
+from ..glide import SECOND_NS, Glide
+from ..media.matte import composited
+from ..media.pipeline import Pipeline
+from ..params import Params
+from ..pixels import Pixels
+from .recording import Shot
+
+SESSION = "run"
+ROWS_OF_CPU = 1
+"""Frames at once where one fills the device: more are not faster there, and cost memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restyled:
+    """A frame of a recording, and its picture, uint8 [height, width, 3] of the params' size."""
+
+    shot: Shot
+    picture: Pixels
+
+
+class Restyling:
+    """One stream of frames through an engine.
+
+    Args:
+        engine: called by the thread that takes `pictures`.
+        params: of all frames.
+        seconds_a_tick: of the shots' timestamps.
+        past: the result before the first of them; None at the beginning.
+
+    Attributes:
+        past: the newest result.
+    """
+
+    def __init__(
+        self, engine: Engine, params: Params, pipeline: Pipeline, seconds_a_tick: float, past: Result | None = None
+    ) -> None:
+        self._engine, self._pipeline, self._params = engine, pipeline, params
+        self._glide = Glide.at_rest(params, 0)
+        self._seconds_a_tick = seconds_a_tick
+        self._rows = ROWS_OF_CPU if engine.info.device.startswith("cpu") else engine.free_rows
+        self._in_flight: dict[int, Shot] = {}  # by job number
+        self.past = past
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a picture depends on the one before it."""
+        return self._params.feedback > 0 or self._seals_in_turn
+
+    @property
+    def _seals_in_turn(self) -> bool:
+        return self._params.calm > 0 or self._params.matte.finds_people
+
+    def pictures(self, shots: Iterable[Shot]) -> Iterator[Restyled]:
+        """Restyle all frames, in their order. Those that are in flight when nobody takes more are lost.
+
+        Raises:
+            EngineError: the engine is broken, or a frame can't be restyled.
+        """
+        source, flights = iter(shots), deque[Pending]()
+        while True:
+            jobs = self._opened(list(islice(source, self._room())))
+            is_launched = bool(jobs) or self._engine.busy_rows > 0
+            if is_launched:
+                flights.append(self._engine.tick(jobs))
+            elif not flights:
+                return
+            if len(flights) > 1 or not is_launched:
+                yield from self._sealed(flights.popleft())
+
+    def _room(self) -> int:
+        """How many frames the next tick is to admit."""
+        if self._params.feedback:  # a frame is made from the picture before it
+            return 0 if self._in_flight else 1
+        return max(0, min(self._engine.free_rows, self._rows - self._engine.busy_rows))
+
+    def _opened(self, shots: list[Shot]) -> list[Job]:
+        jobs: list[Job] = []
+        for done in self._pipeline.open([(self._order(shot), self.past) for shot in shots]):
+            if isinstance(done.outcome, Failure):
+                raise _failed(done.outcome)
+            jobs.append(done.outcome)
+        self._in_flight |= {shot.number: shot for shot in shots}
+        return jobs
+
+    def _order(self, shot: Shot) -> Order:
+        now_ns, at_s = time.monotonic_ns(), shot.pts * self._seconds_a_tick
+        frame = Frame(shot.number, Format.PLANES, shot.planes, max(0, round(at_s * 1e6)), now_ns)
+        params = self._glide.at(round(at_s * SECOND_NS))  # a seed may travel
+        return Order(frame, params, SESSION, now_ns, shot.number, encode=False)
+
+    def _sealed(self, pending: Pending) -> Iterator[Restyled]:
+        outcomes = pending.collect()
+        for group in ([one] for one in outcomes) if self._seals_in_turn else [outcomes]:
+            for done in self._pipeline.seal([(outcome, self.past) for outcome in group]):
+                result = done.outcome
+                if isinstance(result, Failure):
+                    raise _failed(result)
+                self.past = result
+                yield Restyled(self._in_flight.pop(result.job.number), _opaque(result))
+
+
+def _failed(failure: Failure) -> EngineError:
+    number = failure.order.frame.seq + 1
+    return EngineError(f"frame {number} can't be restyled: {failure.error}; try another --dtype or --accelerate")
+
+
+def _opaque(result: Result) -> Pixels:
+    """Its picture; what is transparent is black, as H.264 has no opacity."""
+    if result.key is None:
+        return result.picture
+    return composited(result.picture, np.zeros_like(result.picture), result.key)

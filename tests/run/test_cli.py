@@ -1,0 +1,63 @@
+"""The command line of a run, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.films import a_film, pictures_of
+from tests.fakes.servers import command
+from tests.fakes.waiting import PATIENCE_S
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command("run", *arguments), capture_output=True, text=True, timeout=4 * PATIENCE_S, check=False
+    )
+
+
+def test_file_is_made_and_said_in_one_line(tmp_path: Path) -> None:
+    film, output = a_film(tmp_path / "film.mp4", 1), tmp_path / "restyled.mp4"
+    look = tmp_path / "look.json"
+    look.write_text(json.dumps({"width": 64, "height": 64, "matte": "drawn", "beyond": "key"}))
+
+    done = run(str(film), str(output), "--model", "echo", "--params", str(look))
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{output}: 25 frames in ")
+    assert done.stdout.count("\n") == 1
+    assert len(pictures_of(output)) == 25
+
+
+def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
+    done = run(str(tmp_path / "film.mp4"), str(tmp_path / "restyled.mp4"), "--model", "echo")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (
+        done.stderr
+        == f"realtime: INPUT {tmp_path / 'film.mp4'}: there is no such file; check its name and its folder\n"
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a process can't send itself Ctrl-C")
+def test_ctrl_c_before_there_are_frames_ends_it_at_once(tmp_path: Path) -> None:
+    film, output = a_film(tmp_path / "film.mp4", 0.4), tmp_path / "restyled.mp4"
+    program = (
+        "import os, signal\n"
+        "from realtime.engine.echo import EchoEngine\n"
+        "from realtime.cli import app\n"
+        "EchoEngine.from_name = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)\n"
+        f"app(['run', {str(film)!r}, {str(output)!r}, '--model', 'echo'])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=4 * PATIENCE_S, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "realtime: stopped\n")
+    assert not output.exists()
