@@ -82,6 +82,8 @@ def test_the_sheet_has_the_overlays_address_and_says_who_watches(browser: Browse
         page.get_by_role("button", name="Send to…").click()
         name = page.get_by_label("Name of this session")
         name.fill("my show")
+        for _ in range(2):  # who watches is asked meanwhile, and shown
+            page.wait_for_event("response", lambda response: "/api/sessions/" in response.url)
         name.press("Enter")
         expect(name).to_have_value("my-show")
         wait_for_param(page, server, "strength", 0.25)

@@ -92,7 +92,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Fresh:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REALTIME_CACHE", str(cache))
         backend = openvino(model, conversions)
-        half_precision(patch, limit=0.05)
+        half_precision(patch)
         openvino(replace(model, exact=False), conversions)
     return Fresh(model, backend, cache, conversions.count)
 
@@ -188,7 +188,7 @@ def set_limits(monkeypatch: pytest.MonkeyPatch, half: float, single: float) -> N
     monkeypatch.setattr(exactness, "ROUNDING", min(half, single, exactness.ROUNDING))
 
 
-def half_precision(monkeypatch: pytest.MonkeyPatch, limit: float = 0.3) -> None:
+def half_precision(monkeypatch: pytest.MonkeyPatch, limit: float = 0.05) -> None:
     """OpenVINO calculates bfloat16 on every CPU that has AVX-512; elsewhere it takes float32, which is as good here."""
     monkeypatch.setattr("realtime.engine.rungs.openvino.backend.native_precision", lambda core: "bf16")
     set_limits(monkeypatch, half=limit, single=exactness.ROUNDING)

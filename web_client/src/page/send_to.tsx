@@ -12,6 +12,7 @@ import type { Studio } from "../studio/studio";
 import { Check } from "./widgets/check";
 import { Modal } from "./widgets/dialog";
 import { Icon } from "./widgets/icons";
+import { TextBox } from "./widgets/text_box";
 
 const COUNT_EVERY_MS = 1000;
 
@@ -45,16 +46,13 @@ export function SendTo({ studio, close }: { studio: Studio; close: () => void })
       <div class="send">
         <label class="option">
           <span>{words.name}</span>
-          <input
-            type="text"
+          <TextBox
             maxLength={64}
-            spellcheck={false}
             value={session.value}
-            onChange={(event) => {
-              const name = nameFrom(event.currentTarget.value);
+            change={(typed) => {
+              const name = nameFrom(typed);
               if (name) studio.client.rename(name);
               session.value = sessionName();
-              event.currentTarget.value = session.value;
             }}
           />
           <small>{words.nameHint}</small>

@@ -301,8 +301,8 @@ export class Studio {
       const picture = inputs.picture();
       return picture && fittedJpeg(picture, width, height);
     };
-    const isDone = await this.tiles.follow({ name: kind ?? "stock", jpeg }, bestFirst(styles), inForce);
-    if (!isDone) browserClock.after(TILES_AFTER_MS, () => void this.#followTiles());
+    const again_ms = await this.tiles.follow({ name: kind ?? "stock", jpeg }, bestFirst(styles), inForce);
+    if (again_ms !== null) browserClock.after(again_ms, () => void this.#followTiles());
   }
 
   /** Each new picture, mix and measurement goes to those that draw and keep it. */

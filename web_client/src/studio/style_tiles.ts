@@ -23,8 +23,9 @@ export type MakeTiles = (
 /** What would come into a tile from the pictures before it, or leave parts of it as they are. */
 const PLAIN: Readonly<Record<string, Value>> = { matte: "off", feedback: 0, calm: 0, seed_travel: 0, negative_prompt: "" };
 const KEPT = new Set(["strength", "num_inference_steps", "seed"]);
-/** How often the making of one source's tiles may break off: a busy server is slow, and one that is full stays so. */
-const TRIES = 5;
+/** Until it is tried again: at first a camera may be coming to itself, and a server that is full or busy stays so. */
+const AGAIN_AFTER_MS = 1500;
+const AGAIN_AFTER_AT_MOST_MS = 60_000;
 
 export class StyleTiles {
   /** By the style's name. Of an older picture until the new ones are there. */
@@ -43,12 +44,13 @@ export class StyleTiles {
 
   /**
    * Makes the tiles, unless they are of this source already or are being made of it.
-   * @returns whether they are or will be; false where it has to be tried again: there is no picture yet, or it broke off.
+   * @returns null where they are or will be; else in how many milliseconds it is to be tried again, since there is no
+   *   picture yet, or it broke off: each time later, as a server without a place for it may have one some day.
    */
-  async follow(source: TileSource, styles: readonly Phrase[], params: Params): Promise<boolean> {
-    if (source.name === this.#madeOf) return true;
+  async follow(source: TileSource, styles: readonly Phrase[], params: Params): Promise<number | null> {
+    if (source.name === this.#madeOf) return null;
     const jpeg = await source.jpeg(params.width, params.height);
-    if (!jpeg) return false;
+    if (!jpeg) return AGAIN_AFTER_MS;
     if (source.name !== this.#triedOf) [this.#triedOf, this.#brokenOff] = [source.name, 0];
     this.#madeOf = source.name;
     this.#running?.abort();
@@ -61,12 +63,11 @@ export class StyleTiles {
       () => true,
       () => false,
     );
-    if (this.#running !== abort) return true; // another source's are being made
+    if (this.#running !== abort) return null; // another source's are being made
     this.isBusy.value = false;
-    // A server without a place for it has none for tiles: the styles have their names.
-    if (isWhole || ++this.#brokenOff >= TRIES) return true;
+    if (isWhole) return null;
     this.#madeOf = null;
-    return false;
+    return Math.min(AGAIN_AFTER_AT_MOST_MS, AGAIN_AFTER_MS * 2 ** this.#brokenOff++);
   }
 
   /** Has them made anew, of the picture of this moment. */

@@ -38,7 +38,7 @@ test("they are made once of each input, in each style", async () => {
   await settled();
   expect(made_of.isBusy.value).toBe(true);
   expect(made.map(({ looks }) => looks.map(({ prompt }) => prompt))).toEqual([["comic", ""]]);
-  expect(await made_of.follow(from("camera"), styles, params)).toBe(true);
+  expect(await made_of.follow(from("camera"), styles, params)).toBe(null);
   made[0]?.finish();
   await settled();
   expect([made.length, made_of.isBusy.value]).toEqual([1, false]);
@@ -46,7 +46,7 @@ test("they are made once of each input, in each style", async () => {
 
 test("an input without a picture is asked again, and nothing is made meanwhile", async () => {
   const { made, tiles: made_of } = tiles();
-  expect(await made_of.follow(from("camera", null), styles, params)).toBe(false);
+  for (const _ of [1, 2, 3]) expect(await made_of.follow(from("camera", null), styles, params)).toBe(1500);
   expect(made).toEqual([]);
 });
 
@@ -62,23 +62,20 @@ test("another input ends what is made of the one before", async () => {
   expect(made_of.isBusy.value).toBe(true);
 });
 
-test("what breaks off is tried again, but not for ever: a server that has no place for them is no problem", async () => {
+test("what breaks off is tried again, each time later: a server that has no place for them now may have one then", async () => {
   const { made, tiles: made_of } = tiles();
   const follow = async () => {
-    const done = made_of.follow(from("camera"), styles, params);
+    const again = made_of.follow(from("camera"), styles, params);
     await settled();
     made.at(-1)?.fail(new Error("queued"));
-    return done;
+    return again;
   };
-  const tried = [await follow(), await follow(), await follow(), await follow(), await follow()];
-  expect(tried).toEqual([false, false, false, false, true]);
-  expect([made.length, made_of.isBusy.value]).toEqual([5, false]);
-  expect(await made_of.follow(from("camera"), styles, params)).toBe(true);
-  expect(made.length).toBe(5);
+  const again_ms = [];
+  for (const _ of Array(8)) again_ms.push(await follow());
+  expect(again_ms).toEqual([1500, 3000, 6000, 12_000, 24_000, 48_000, 60_000, 60_000]);
+  expect([made.length, made_of.isBusy.value]).toEqual([8, false]);
   made_of.forget();
-  void made_of.follow(from("camera"), styles, params);
-  await settled();
-  expect(made.length).toBe(6);
+  expect(await follow()).toBe(1500);
 });
 
 test("a picture that can't be decoded leaves the tile as it was", async () => {

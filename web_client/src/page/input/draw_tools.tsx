@@ -10,6 +10,7 @@ import type { DrawingCanvas } from "../../sources/canvas";
 import type { Client } from "../../studio/client";
 import { Check } from "../widgets/check";
 import { IconButton } from "../widgets/icon_button";
+import { useTextOf } from "../widgets/text_of";
 import { toolKeys } from "./draw_keys";
 import { LayerList } from "./layer_list";
 
@@ -190,13 +191,15 @@ interface PercentProps {
 }
 
 function Percent({ label, value, min, max, step, take }: PercentProps) {
+  const shown = String(Math.round(value));
+  const text = useTextOf<HTMLInputElement>(shown, shown, () => {});
   return (
     <label class="option">
       <span>{label}, %</span>
       <input
         type="number"
         {...{ min, max, step }}
-        value={Math.round(value)}
+        {...text}
         onChange={(event) => {
           const typed = event.currentTarget.valueAsNumber;
           if (!Number.isNaN(typed)) take(Math.min(max, Math.max(min, typed)));

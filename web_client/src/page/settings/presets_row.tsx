@@ -8,6 +8,7 @@ import type { Studio } from "../../studio/studio";
 import { IconButton } from "../widgets/icon_button";
 import { Icon } from "../widgets/icons";
 import { NumberOption } from "../widgets/number_option";
+import { TextBox } from "../widgets/text_box";
 
 const KEYS = 9;
 
@@ -49,11 +50,10 @@ function Row({ studio, preset, index }: { studio: Studio; preset: Preset; index:
   };
   return (
     <li>
-      <input
-        type="text"
-        aria-label={words.nameOf(index + 1)}
+      <TextBox
+        label={words.nameOf(index + 1)}
         value={preset.name}
-        onChange={(event) => set(renamed(looks.presets.value, index, event.currentTarget.value))}
+        change={(name) => set(renamed(looks.presets.value, index, name))}
       />
       <NumberOption
         label={strings.show.fade}

@@ -11,6 +11,7 @@ import { Check } from "../widgets/check";
 import { IconButton } from "../widgets/icon_button";
 import { Icon } from "../widgets/icons";
 import { NumberOption } from "../widgets/number_option";
+import { TextBox } from "../widgets/text_box";
 import { Thumb } from "../widgets/thumb";
 
 export function CuesPart({ show, pictures }: { show: Show; pictures: Pictures }) {
@@ -28,11 +29,10 @@ export function CuesPart({ show, pictures }: { show: Show; pictures: Pictures })
               {picturesOf(prompt).map(({ picture }, at) => (
                 <Thumb key={at} pictures={pictures} id={picture} label={strings.prompt.picture(at + 1)} />
               ))}
-              <input
-                type="text"
-                aria-label={words.cuePrompt(index + 1)}
+              <TextBox
+                label={words.cuePrompt(index + 1)}
                 value={promptText(prompt)}
-                onChange={(event) => change(index, { prompt: promptFrom(event.currentTarget.value, picturesOf(prompt)) })}
+                change={(typed) => change(index, { prompt: promptFrom(typed, picturesOf(prompt)) })}
               />
             </div>
             <NumberOption label={words.fade} value={fade_s} max={MAX_TRANSITION_S} change={(s) => change(index, { fade_s: s })} />

@@ -1,5 +1,7 @@
 /** A number in a labelled box. */
 
+import { useTextOf } from "./text_of";
+
 interface NumberOptionProps {
   label: string;
   value: number;
@@ -9,6 +11,7 @@ interface NumberOptionProps {
 }
 
 export function NumberOption({ label, value, min = 0, max, change }: NumberOptionProps) {
+  const text = useTextOf<HTMLInputElement>(String(value), String(value), () => {});
   return (
     <label class="option">
       <span>{label}</span>
@@ -17,7 +20,7 @@ export function NumberOption({ label, value, min = 0, max, change }: NumberOptio
         min={min}
         max={max}
         step="any"
-        value={value}
+        {...text}
         onChange={(event) => change(Math.max(min, Math.min(max, event.currentTarget.valueAsNumber || 0)))}
       />
     </label>
