@@ -146,6 +146,7 @@ def test_a_group_is_reached_and_called_by_keyboard_says_so_when_closed_and_is_as
         expect(motion.get_by_role("button", name="Slow dissolve")).to_be_visible()
         motion.locator("summary").click()
         expect(motion.locator("summary").get_by_text("changed")).to_be_visible()
+        page.wait_for_function("() => localStorage.getItem('realtime.openFolds') === JSON.stringify(['amount'])")
         page.reload()
         expect(fold(page, "How much").get_by_role("button", name="A touch")).to_be_visible()
         expect(motion.get_by_role("button", name="Slow dissolve")).to_be_hidden()
