@@ -76,6 +76,7 @@ class Placement:
         self._away: Away | None = None
         self._interim: Interim | None = None
         self._places: dict[Session, Worker | None] = {}  # None: at no worker
+        self._leaving: set[Session] = set()  # those that go on elsewhere behind their frames under way
         self._settling: dict[int, asyncio.TimerHandle] = {}  # by the numbers of workers
         self.workers = tuple(
             Worker(number, one.devices or one.device.value, self._host(number))
@@ -181,6 +182,7 @@ class Placement:
     def remove(self, session: Session) -> None:
         """See `Serving`."""
         worker = self._places.pop(session, None)
+        self._leaving.discard(session)
         if worker is None:
             if self._interim is not None:
                 self._interim.remove(session)
@@ -216,6 +218,7 @@ class Placement:
         back = first_back(self.workers)
         self._away = None if self.life is not None else back[1] if back is not None else self._away
         if worker.host.life is None:
+            self._leaving.difference_update(self.sessions_at(worker))
             self._places |= dict.fromkeys(self.sessions_at(worker))
         if self.life is not None and self._interim is not None:
             self._interim.stop()
@@ -231,13 +234,21 @@ class Placement:
         """Have sessions of other workers go on at this one, one after the other, while that gains them something."""
         if self.ended.is_set() or (life := worker.open_life) is None:
             return
-        others = [place for place in self._open() if place[0] is not worker and self.sessions_at(place[0])]
+        others = [place for place in self._open() if place[0] is not worker and self._staying_at(place[0])]
         if not others:
             return
         fullest, there = min(others, key=lambda place: place[1].scheduler.rate_with([]))
-        session = self.sessions_at(fullest)[-1]
+        session = self._staying_at(fullest)[-1]
+
+        def go_on() -> None:
+            if self._places.get(session) is not fullest:  # else it came back, and would again
+                self._share_out(worker)
+
         if life.scheduler.rate_with([session.params]) >= GAIN * there.scheduler.rate_with([]):
-            self._let_go(session, fullest, lambda: self._share_out(worker))
+            self._let_go(session, fullest, go_on)
+
+    def _staying_at(self, worker: Worker) -> list[Session]:
+        return [session for session in self.sessions_at(worker) if session not in self._leaving]
 
     def _replace(self, session: Session) -> None:
         """Put a session that is at no worker at one, and tell it if it has to wait for that, or had to."""
@@ -290,6 +301,7 @@ class Placement:
                 self._loop.call_soon_threadsafe(take_over)
 
         def take_over() -> None:
+            self._leaving.discard(session)
             if self._places.get(session) is worker:
                 self._places[session] = None
                 self._replace(session)
@@ -297,6 +309,7 @@ class Placement:
             then()
 
         if worker.host.life is not None:
+            self._leaving.add(session)
             worker.host.life.scheduler.remove(session, has_left)
 
     def start_again(self, worker: Worker) -> None:

@@ -272,6 +272,27 @@ async def test_sessions_are_shared_out_to_an_engine_that_is_back_and_stays_and_n
     assert house.told == []
 
 
+async def test_two_engines_that_are_back_at_once_both_get_their_share(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(fleet, 3) as house:
+        guests = [Guest(house, f"s{number}") for number in range(6)]
+        fleet.break_next("cuda:0")
+        fleet.break_next("cuda:1")
+        await asyncio.gather(*(guest.restyle() for guest in guests))
+        for name in ("cuda:0", "cuda:1"):
+            fleet.let(name)
+        await house.until(lambda: all(house.worker(number).open_life is not None for number in (0, 1)))
+        rate_by_number(house, monkeypatch)
+        house.placement._share_out(house.worker(0))
+        house.placement._share_out(house.worker(1))
+        await house.until(lambda: all(house.placement.sessions_at(house.worker(number)) for number in (0, 1)))
+        await asyncio.gather(*(guest.restyle() for guest in guests))
+        left = len(house.placement._leaving)
+
+    assert left == 0
+
+
 async def test_an_engine_gets_its_share_once_it_has_run_for_a_while_and_not_if_it_breaks_meanwhile(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
