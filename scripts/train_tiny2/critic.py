@@ -19,7 +19,7 @@ Tensor = torch.Tensor
 
 NOISE = 0.03
 #: Its pull on the pictures, as a share of the error's own.
-SHARE = 0.4
+SHARE = 0.6
 RATE = 4e-4
 #: Steps in which it only watches, and steps until its pull is whole.
 WATCHING, RAMP = 150, 500

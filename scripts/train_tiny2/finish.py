@@ -28,7 +28,7 @@ from training import Run, Tensor, arguments, autocast, device, load, rate_at
 PATH = CHECKPOINTS / "finish.pt"
 LATER_SHARE = 0.12
 BLEND_SHARE = 0.2
-TEXTURE, FEATURES = 0.6, 0.05
+TEXTURE, FEATURES = 1.5, 0.05
 
 
 def begun_networks(decoder: torch.nn.Module) -> torch.nn.ModuleDict:

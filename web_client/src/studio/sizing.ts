@@ -2,16 +2,23 @@
 
 import { computed, effect } from "@preact/signals";
 import { recall, remember } from "../browser/kept";
+import { Sharpest } from "../params/sharpest";
 import { chosenIn, type Detail, type PictureShape, type Size, shapeOf, sizeChoices, sizeFor } from "../params/sizes";
-import { SizeRates } from "../receiving/size_rates";
+import { SizeRates, sizeKey } from "../receiving/size_rates";
+import type { Stats } from "../protocol";
 import type { Client } from "./client";
 
 /** Whether this tab's size was chosen, by somebody or by the camera's shape. */
 const SIZED = "sized";
+/** Side of the smallest pictures that a camera begins with. */
+const SMALLEST_PX = 256;
 
 export class Sizing {
   readonly rates = new SizeRates();
   readonly #client: Client;
+  /** While a first size is looked for. */
+  #sharpest: Sharpest | null = null;
+  #taken = "";
   readonly #camera = computed(() => {
     const { kind, camera } = this.#client.inputs;
     return kind.value === "camera" ? camera.shape.value : null;
@@ -31,7 +38,9 @@ export class Sizing {
     effect(() => this.#takeCamerasShape());
     client.server.stats.subscribe((stats) => {
       const params = client.params.inForce.peek();
-      if (stats && params) this.rates.add(performance.now(), stats, client.server.model.peek(), params, this.#isLive);
+      if (!stats || !params) return;
+      this.rates.add(performance.now(), stats, client.server.model.peek(), params, this.#isLive);
+      this.#sharpen(stats, params as unknown as Size);
     });
   }
 
@@ -47,6 +56,7 @@ export class Sizing {
 
   choose(wanted: { shape?: PictureShape; detail?: Detail }): void {
     remember(SIZED, "yes", "sessionStorage");
+    this.#sharpest = null;
     this.#set(this.size(wanted));
   }
 
@@ -55,7 +65,7 @@ export class Sizing {
     for (const side of ["width", "height"] as const) this.#client.params.edit(side, size[side], "sliding");
   }
 
-  /** Where nobody has chosen a size in this tab yet. */
+  /** Where nobody has chosen a size in this tab yet; the sharpest of that shape is looked for from there. */
   #takeCamerasShape(): void {
     const [choices, camera, inForce] = [this.choices.value, this.#camera.value, this.#client.params.inForce.value];
     if (!choices || !camera || !inForce || recall(SIZED, "sessionStorage")) return;
@@ -63,7 +73,27 @@ export class Sizing {
     const { own } = choices;
     const shape = shapeOf(choices, camera);
     const isUntouched = inForce.width === own.width && inForce.height === own.height;
-    if (isUntouched && shape) this.#set(sizeFor(shape, own.width * own.height, choices));
+    if (!isUntouched || !shape) return;
+    const pixels = own.width * own.height;
+    this.#sharpest = new Sharpest(pixels, [...choices.details.values()], Math.min(pixels, SMALLEST_PX ** 2));
+    this.#take(sizeFor(shape, pixels, choices));
+  }
+
+  /** Once a second. Ends where the size is changed by anything else. */
+  #sharpen(stats: Stats, inForce: Size): void {
+    const choices = this.choices.peek();
+    if (!this.#sharpest || this.#sharpest.isOver || !choices || !this.#isLive) return;
+    if (stats.governor || sizeKey(this.#client.params.shown.peek() as unknown as Size) !== this.#taken) {
+      this.#sharpest = null;
+    } else if (sizeKey(inForce) === this.#taken) {
+      const pixels = this.#sharpest.add(stats);
+      if (pixels) this.#take(sizeFor({ name: "", ratio: inForce.width / inForce.height }, pixels, choices));
+    }
+  }
+
+  #take(size: Size): void {
+    this.#taken = sizeKey(size);
+    this.#set(size);
   }
 
   /** Whether pictures go to the server as fast as the input has them. */

@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
 import { beforeEach, expect, test, vi } from "vitest";
 import { controlsFrom } from "../../src/params/schema";
-import type { Params, Value } from "../../src/protocol";
+import type { Params, Stats, Value } from "../../src/protocol";
 import type { Client } from "../../src/studio/client";
 import { Sizing } from "../../src/studio/sizing";
 
@@ -9,6 +9,7 @@ const side = { type: "integer", minimum: 64, maximum: 2048, multipleOf: 8, defau
 
 beforeEach(() => {
   const texts = new Map<string, string>();
+  vi.stubGlobal("document", { hidden: false });
   vi.stubGlobal("sessionStorage", {
     getItem: (name: string) => texts.get(name) ?? null,
     setItem: (name: string, text: string) => texts.set(name, text),
@@ -20,11 +21,13 @@ function page(width = 512, height = 512) {
   const inForce = signal<Params>({ version: 0, width, height });
   const kind = signal<"camera" | null>(null);
   const shape = signal<{ width: number; height: number } | null>(null);
+  const stats = signal<Stats | null>(null);
   const client = {
-    inputs: { kind, camera: { shape }, source: null },
+    inputs: { kind, camera: { shape }, source: { isStill: false } },
     settings: { controls: signal(controlsFrom({ properties: { width: side, height: side } })) },
     maxPixels: signal(1 << 20),
-    server: { stats: signal(null) },
+    connection: { isOpen: true },
+    server: { stats, model: signal("m"), isFrozen: signal(false) },
     params: {
       inForce,
       shown: inForce,
@@ -36,7 +39,13 @@ function page(width = 512, height = 512) {
     shape.value = { width: across, height: down };
   };
   const size = () => [inForce.peek().width, inForce.peek().height];
-  return { sizing: new Sizing(client), begin, kind, size };
+  /** Seconds in which a frame's work takes so long. */
+  const flow = (seconds: number, denoise: number) => {
+    for (let second = 0; second < seconds; second++) {
+      stats.value = { fps_out: Math.min(30, 1000 / denoise), stage_ms: { queue: 0, denoise } } as unknown as Stats;
+    }
+  };
+  return { sizing: new Sizing(client), begin, kind, size, flow, params: client.params };
 }
 
 test("the first camera gives its shape, and the next one doesn't", () => {
@@ -70,4 +79,26 @@ test("what isn't chosen stays as it is", () => {
   sizing.choose({ detail: "sharp" });
   expect(sizing.chosen.value).toEqual({ shape: wide, detail: "sharp" });
   expect(Math.abs((size()[0] ?? 0) / (size()[1] ?? 1) - 16 / 9)).toBeLessThan(0.03);
+});
+
+test("the first camera gets the sharpest size of its shape that keeps 20 pictures a second", () => {
+  const { begin, flow, size, sizing } = page();
+  begin(1280, 720);
+  flow(15, 10);
+  const [width = 0, height = 1] = size();
+  expect(sizing.chosen.value?.detail).toBe("sharp");
+  expect(Math.abs(width / height - 16 / 9)).toBeLessThan(0.03);
+  flow(15, 60);
+  expect(sizing.chosen.value?.detail).toBe("fast");
+  flow(40, 5);
+  expect(sizing.chosen.value?.detail).toBe("fast");
+});
+
+test("nothing is tried beside what somebody sets", () => {
+  const { begin, flow, size, params } = page();
+  begin(1280, 720);
+  flow(10, 10);
+  params.edit("width", 640, "sliding");
+  flow(40, 5);
+  expect(size()).toEqual([640, 384]);
 });
