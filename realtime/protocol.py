@@ -205,6 +205,7 @@ def ready_message(
     guidance: str | None = None,
     mattes: Sequence[str] = (),
     pictures: bool = False,
+    best_steps: int | None = None,
     air: str | None = None,
     gliding_s: float = 0.0,
     ticket: str | None = None,
@@ -216,6 +217,7 @@ def ready_message(
         guidance: how the model uses `guidance_scale`, so that a client can tell which fields have no effect.
         mattes: which values of `matte` act; left out where empty.
         pictures: whether prompts may have pictures in them; left out where not.
+        best_steps: where other numbers of steps look worse; left out where more are finer.
         air: what viewers get, see `frame.Air`.
         gliding_s: see `params_message`.
         ticket: by which the session's owner comes back; None for those who need none.
@@ -230,6 +232,8 @@ def ready_message(
         fields["mattes"] = list(mattes)
     if pictures:
         fields["pictures"] = True
+    if best_steps is not None:
+        fields["best_steps"] = best_steps
     if air is not None:
         fields["air"] = air
     if ticket is not None:

@@ -28,10 +28,14 @@ class References:
 
     Args:
         in_use: the ids that params name at the moment; those are kept whatever comes.
+
+    Attributes:
+        own: ids of those that came with the model, which are always kept.
     """
 
     def __init__(self, in_use: Callable[[], Collection[str]] = frozenset) -> None:
         self._in_use = in_use
+        self.own: frozenset[str] = frozenset()
         self._kept: OrderedDict[str, Pixels] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
@@ -52,7 +56,7 @@ class References:
             Its id, the same for the same pixels; None where all that are kept are in use, and there is no room.
         """
         reference = id_of(picture)
-        in_use = self._in_use()
+        in_use = {*self._in_use(), *self.own}
         with self._lock:
             if reference in self._kept:
                 self._kept.move_to_end(reference)

@@ -274,6 +274,7 @@ def build_tiny(folder: Path, seed: int = 0) -> Path:
         "default_prompt": "oil painting",
         "default_strength": 0.6,
         "default_steps": 2,
+        "best_steps": 2,
         "width": 64,
         "height": 64,
     }

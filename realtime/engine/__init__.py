@@ -100,6 +100,7 @@ class EngineInfo:
         guidance: how it uses `guidance_scale`; the params `guidance` and `negative_prompt` have an effect with `CFG`
             only.
         hears_pictures: whether a prompt may have pictures in it (`Order.references`).
+        best_steps, pictures: see `ModelCard`.
         mattes: which values of `matte` act.
         max_output_pixels: largest width times height of a picture; None leaves the limit to the configuration.
         notes: messages for the user about how it was loaded, one line each: what is slower than it could be, and why.
@@ -114,6 +115,8 @@ class EngineInfo:
     styles: dict[str, Any] = field(default_factory=dict[str, Any])
     guidance: Guidance = Guidance.NONE
     hears_pictures: bool = False
+    best_steps: int | None = None
+    pictures: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
     mattes: tuple[Matte, ...] = (Matte.OFF, Matte.DRAWN)
     max_output_pixels: int | None = None
     notes: tuple[str, ...] = ()

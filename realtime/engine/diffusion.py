@@ -138,6 +138,8 @@ class DiffusionEngine:
             styles=model.styles,
             guidance=model.guidance,
             hears_pictures=model.prompt_encoder.hears_pictures,
+            best_steps=model.best_steps,
+            pictures=model.pictures if model.prompt_encoder.hears_pictures else (),
             mattes=tuple(Matte),
             max_output_pixels=self._room.max_output_pixels(model.max_output_pixels, default.width * default.height),
             notes=model.notes,

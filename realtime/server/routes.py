@@ -92,6 +92,7 @@ async def get_config(service: ServiceOf) -> dict[str, Any]:
         "guidance": info.guidance if info else None,
         "mattes": list(info.mattes) if info else None,
         "pictures": info.hears_pictures if info else None,
+        "best_steps": info.best_steps if info else None,
         "limits": {**service.limits(), "max_output_pixels": limit},
         "window": protocol.WINDOW,
         "webrtc": service.config.webrtc,

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import protocol
@@ -29,6 +29,7 @@ from .pictures import Pictures
 from .placement import Placement
 from .remembering import Memory
 from .roles import Grant, Role, seen_by
+from .samples import keep_samples
 from .tickets import Tickets
 from .turns import Turns
 from .worker import Worker
@@ -73,6 +74,7 @@ class Running:
             guidance=self.info.guidance,
             mattes=self.info.mattes,
             pictures=self.info.hears_pictures,
+            best_steps=self.info.best_steps,
             limits=self.limits,
             air=session.air.value,
             gliding_s=session.gliding_s,
@@ -159,7 +161,11 @@ class Service:
             recall=self.memory.recall,
             references=self.references if life.engine.info.hears_pictures else None,
         )
-        return Running(life.engine.info, lobby, life.defaults, life.max_output_pixels, self.limits(), self.tickets)
+        info = life.engine.info
+        if info.pictures:
+            kept = keep_samples(info.pictures, self.references, config.max_pixels)
+            info = replace(info, styles={**info.styles, "pictures": kept})
+        return Running(info, lobby, life.defaults, life.max_output_pixels, self.limits(), self.tickets)
 
     def _in_use(self) -> frozenset[str]:
         return frozenset[str]().union(*(session.pictures_in_use for session in self.sessions))

@@ -1,63 +1,147 @@
-"""Stage 1: builds the training pairs. Writes pictures, targets, their labels and the list of sources.
+"""Stage 2: makes the training examples, shard by shard, for as long as it runs.
 
-    python scripts/train_tiny/data.py [--heads 360 --sketches 200 --renders 100]
+    python scripts/train_tiny data [--shards 200 --worker 0 --workers 1]
 
-Output, below the work folder: `pairs/pictures.npy` uint8 [N, K + 1, 256, 256, 3] (K targets, then the source as a cheap
-webcam would have seen it), `pairs/labels.json` (the style and mood of each of the N x K targets) and
-`pairs/sources.csv`.
+Must not know networks. A shard is a folder `shards/00012` with `seen.npy` and `target.npy`, uint8 [128, 256, 256, 3],
+and `labels.json`. It is made from its number and the pool, and appears whole: workers may be stopped at any time.
+Examples come in pairs of the same style, mood and manner, so that one can be the style picture of the other.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import random
+import shutil
 import time
-from multiprocessing import Pool
-from pathlib import Path
+from dataclasses import asdict, dataclass
 
 import cv2
-import heads
+import family
 import numpy as np
 import numpy.typing as npt
 import procedural
-import sources
 import styles
-from paths import PAIRS, RAW
+from chance import Chance
+from heads import Spot
+from paths import SHARDS
+from pictures import HUNDRED, POOL, entries
 
 Image = npt.NDArray[np.uint8]
 
 SIZE = 256
-MOOD_SHARE = 0.3
-TARGETS: tuple[tuple[str, str], ...] = tuple((style, "") for style in styles.STYLES) + tuple(
-    ("photo", mood) for mood in styles.MOODS if mood
+SHARD = 128
+#: Raised when a style changes.
+TEACHER = 2
+FAMILY = "family"
+#: Since when styles are as they are, so that trainers leave their older examples out; of others, since the first.
+SINCE = dict.fromkeys(
+    ("oil painting", "impressionist", "van gogh", "pointillism", "fauvism", "palette knife", FAMILY), 2
 )
+FAMILY_SHARE, PHOTO_SHARE, MOOD_SHARE, CAMERA_SHARE = 0.18, 0.08, 0.25, 0.4
+#: Where sources come from: real pictures, drawn people, canvas sketches, shaded solids.
+KINDS = {"real": 0.46, "person": 0.36, "sketch": 0.12, "solid": 0.06}
 
 
-def crops(picture: sources.Picture) -> list[Image]:
-    """Square crops at several scales, some flipped, some with another gamma; flat ones are left out."""
-    rng = random.Random(picture.name)
-    whole = np.asarray(picture.open())
-    high, wide = whole.shape[:2]
-    side = min(high, wide)
-    found: list[Image] = []
-    for index in range(picture.weight):
-        size = side if index == 0 else int(side * rng.uniform(0.35 if side > 500 else 0.65, 1.0))
-        size = max(size, min(side, 200))
-        top, left = rng.randint(0, high - size), rng.randint(0, wide - size)
-        crop = whole[top : top + size, left : left + size]
-        crop = cv2.resize(crop, (SIZE, SIZE), interpolation=cv2.INTER_AREA if size >= SIZE else cv2.INTER_CUBIC)
+@dataclass(frozen=True)
+class Label:
+    """What one example is.
+
+    Attributes:
+        style: a key of `styles.STYLES`, or `FAMILY`.
+        mood: a key of `styles.MOODS`.
+        seed: of the start noise, see `Chance.of`.
+        manner: the family's seed, -1 for a named style.
+        kind: where the source came from.
+        spots: eyes and mouth.
+        teacher: the teacher's version.
+    """
+
+    style: str
+    mood: str
+    seed: int
+    manner: int
+    kind: str
+    spots: tuple[Spot, ...]
+    teacher: int = TEACHER
+
+    @classmethod
+    def read(cls, fields: dict[str, object]) -> Label:
+        """From a line of `labels.json`."""
+        spots = tuple(Spot(**spot) for spot in fields.pop("spots"))  # type: ignore[union-attr]
+        return cls(**fields, spots=spots)  # type: ignore[arg-type]
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the teacher still makes this of it."""
+        return self.teacher >= SINCE.get(self.style, 1)
+
+
+class Sources:
+    """Draws source pictures from the pool."""
+
+    def __init__(self) -> None:
+        self.real = entries()
+        self.people = sorted((POOL / "people").glob("*.npy"))
+        if not self.people:
+            raise FileNotFoundError(f"no people in {POOL}: run the stage `pictures` first")
+
+    def draw(self, rng: random.Random) -> tuple[Image, str, tuple[Spot, ...]]:
+        """One picture uint8 [256, 256, 3], its kind, and its eyes and mouth if it is a drawn person."""
+        kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
+        if kind == "person":
+            return self._person(rng)
+        if kind == "sketch":
+            seed = rng.randrange(procedural.HELD_OUT_SKETCHES, 1 << 20)
+            return np.asarray(procedural.sketch(seed)), kind, ()
+        if kind == "solid":
+            return np.asarray(procedural.render(rng.randrange(1 << 20))), kind, ()
+        return self._crop(rng), kind, ()
+
+    def _crop(self, rng: random.Random) -> Image:
+        for _ in range(8):
+            entry = rng.choices(self.real, [e.weight for e in self.real])[0]
+            whole = np.load(POOL / "real" / entry.file, mmap_mode="r")
+            most = min(whole.shape[:2])
+            side = most if rng.random() < 0.25 else int(most * rng.uniform(min(1.0, 170 / most), 1.0))
+            top, left = (rng.randint(0, whole.shape[axis] - side) for axis in (0, 1))
+            crop = np.ascontiguousarray(whole[top : top + side, left : left + side])
+            if crop.std() > 8:
+                break
+        return _developed(_resized(crop), rng)
+
+    def _person(self, rng: random.Random) -> tuple[Image, str, tuple[Spot, ...]]:
+        path, index = rng.choice(self.people), rng.randrange(HUNDRED)
+        whole = np.array(np.load(path, mmap_mode="r")[index])
+        spots = [Spot(**s) for s in json.loads(path.with_suffix(".json").read_text("utf-8"))[index]]
+        side = rng.randint(130, SIZE)
+        x, y = (sum(getattr(s, axis) for s in spots) / len(spots) for axis in "xy")
+        left = int(np.clip(x - side * rng.uniform(0.3, 0.7), 0, SIZE - side))
+        top = int(np.clip(y - side * rng.uniform(0.3, 0.7), 0, SIZE - side))
+        scale = SIZE / side
+        crop = _resized(np.ascontiguousarray(whole[top : top + side, left : left + side]))
+        moved = [Spot((s.x - left) * scale, (s.y - top) * scale, s.radius * scale) for s in spots]
         if rng.random() < 0.5:
-            crop = crop[:, ::-1]
-        if rng.random() < 0.35:
-            crop = ((crop / 255.0) ** rng.uniform(0.7, 1.4) * 255).astype(np.uint8)
-        if crop.std() > 6:
-            found.append(np.ascontiguousarray(crop, np.uint8))
-    return found
+            crop = np.ascontiguousarray(crop[:, ::-1])
+            moved = [Spot(SIZE - s.x, s.y, s.radius) for s in moved]
+        return crop, "person", tuple(moved)
 
 
-def webcam(image: Image, rng: random.Random) -> Image:
+def _resized(crop: Image) -> Image:
+    way = cv2.INTER_AREA if crop.shape[0] >= SIZE else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(crop, (SIZE, SIZE), interpolation=way), np.uint8)
+
+
+def _developed(image: Image, rng: random.Random) -> Image:
+    """Flipped and exposed otherwise, at times."""
+    if rng.random() < 0.5:
+        image = np.ascontiguousarray(image[:, ::-1])
+    if rng.random() < 0.35:
+        image = ((image / 255.0) ** rng.uniform(0.7, 1.4) * 255).astype(np.uint8)
+    return image
+
+
+def camera(image: Image, rng: random.Random) -> Image:
     """The same picture through a cheap camera: soft, noisy, compressed, a little off in colour."""
     result = image.astype(np.float32)
     if rng.random() < 0.6:
@@ -69,61 +153,61 @@ def webcam(image: Image, rng: random.Random) -> Image:
     return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
 
 
-def targets(job: tuple[int, Image]) -> tuple[int, Image, list[tuple[str, str]]]:
-    """All targets of one source, some with a random mood, and the webcam version last."""
-    index, image = job
-    rng = random.Random(f"targets {index}")
-    moods = [mood for mood in styles.MOODS if mood]
-    labels = [
-        (style, mood or (rng.choice(moods) if style != "photo" and rng.random() < MOOD_SHARE else ""))
-        for style, mood in TARGETS
-    ]
-    made = [styles.restyle(image, style, mood) for style, mood in labels]
-    return index, np.stack([*made, webcam(image, rng)]), labels
+def _meaning(turn: str, rng: random.Random) -> tuple[str, str]:
+    """Style and mood of the next pair: mostly the named style whose turn it is."""
+    draw = rng.random()
+    if draw < FAMILY_SHARE:
+        return FAMILY, ""
+    style = "photo" if draw < FAMILY_SHARE + PHOTO_SHARE else turn
+    moody = rng.random() < MOOD_SHARE * (2 if style == "photo" else 1)
+    return style, rng.choice([mood for mood in styles.MOODS if mood]) if moody else ""
 
 
-def write_list(used: list[tuple[sources.Picture, int]], path: Path) -> None:
-    """The list of pictures that ships with the model."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["picture", "package", "author", "licence", "crops"])
-        rows.writerows([p.name, p.package, p.author, p.licence, count] for p, count in used)
+def make_shard(number: int, drawn: Sources, named: list[str]) -> None:
+    """Make one shard, of these styles beside those without a name, and put it in place."""
+    rng = random.Random(f"shard {TEACHER} {number}")
+    named = list(named)
+    rng.shuffle(named)
+    palettes = [np.load(POOL / "real" / e.file, mmap_mode="r") for e in rng.sample(drawn.real, 24)]
+    seen = np.empty((SHARD, SIZE, SIZE, 3), np.uint8)
+    target, labels = np.empty_like(seen), list[Label]()
+    for pair in range(SHARD // 2):
+        style, mood = _meaning(named[pair % len(named)], rng)
+        manner = rng.randrange(1 << 30) if style == FAMILY else -1
+        how = family.manner(manner, palettes) if style == FAMILY else None
+        for row in (2 * pair, 2 * pair + 1):
+            picture, kind, spots = drawn.draw(rng)
+            seed = rng.randrange(1 << 30)
+            chance = Chance.of(seed, SIZE, SIZE)
+            target[row] = family.paint(picture, chance, how) if how else styles.restyle(picture, style, mood, chance)
+            seen[row] = camera(picture, rng) if rng.random() < CAMERA_SHARE else picture
+            labels.append(Label(style, mood, seed, manner, kind, spots))
+    beside = SHARDS / f"making-{number:05d}"
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    np.save(beside / "seen.npy", seen)
+    np.save(beside / "target.npy", target)
+    (beside / "labels.json").write_text(json.dumps([asdict(label) for label in labels]), "utf-8")
+    beside.rename(SHARDS / f"{number:05d}")
 
 
-def main() -> None:
-    """Run the stage from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--heads", type=int, default=360)
-    parser.add_argument("--sketches", type=int, default=200)
-    parser.add_argument("--renders", type=int, default=100)
-    parser.add_argument("--processes", type=int, default=2)
-    args = parser.parse_args()
+def main(arguments: list[str]) -> None:
+    """Run the stage."""
+    parser = argparse.ArgumentParser(prog="data", description=__doc__)
+    parser.add_argument("--shards", type=int, default=200)
+    parser.add_argument("--worker", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
+    everything = [style for style in styles.STYLES if style != "photo"]
+    parser.add_argument("--styles", default=",".join(everything), help="of these alone: where some have changed")
+    args = parser.parse_args(arguments)
+    named = args.styles.split(",")
+    if unknown := set(named) - set(everything):
+        parser.error(f"there is no style {min(unknown)!r}; there are {', '.join(everything)}")
     cv2.setNumThreads(1)
-    started = time.monotonic()
-    PAIRS.mkdir(parents=True, exist_ok=True)
-    sources.fetch(RAW)
-    pictures = sources.pictures(RAW)
-    with Pool(args.processes) as pool:
-        cropped = pool.map(crops, pictures, chunksize=2)
-        write_list([(p, len(c)) for p, c in zip(pictures, cropped, strict=True)], PAIRS / "sources.csv")
-        first = procedural.HELD_OUT_SKETCHES
-        every = [crop for several in cropped for crop in several]
-        every += pool.map(heads.head, range(args.heads), chunksize=8)
-        every += pool.map(procedural.sketch, range(first, first + args.sketches), chunksize=8)
-        every += pool.map(procedural.render, range(args.renders), chunksize=8)
-        random.Random(0).shuffle(every)
-        print(f"{len(every)} sources, {time.monotonic() - started:.0f} s", flush=True)
-        shape = (len(every), len(TARGETS) + 1, SIZE, SIZE, 3)
-        out = np.lib.format.open_memmap(PAIRS / "pictures.npy", "w+", np.uint8, shape)
-        labels: list[list[tuple[str, str]]] = [[] for _ in every]
-        for done, (index, made, names) in enumerate(pool.imap_unordered(targets, enumerate(every), chunksize=4)):
-            out[index], labels[index] = made, names
-            if done % 100 == 0:
-                print(f"{done} of {len(every)}, {time.monotonic() - started:.0f} s", flush=True)
-    out.flush()
-    (PAIRS / "labels.json").write_text(json.dumps(labels), "utf-8")
-    print(f"done, {time.monotonic() - started:.0f} s")
-
-
-if __name__ == "__main__":
-    main()
+    for number in range(args.worker, args.shards, args.workers):
+        if (SHARDS / f"{number:05d}").exists():
+            continue
+        started = time.process_time()
+        # Anew for every shard: people are still being drawn.
+        make_shard(number, Sources(), named)
+        print(f"shard {number}: {time.process_time() - started:.0f} CPU seconds", flush=True)

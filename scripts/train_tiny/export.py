@@ -1,9 +1,9 @@
-"""Stage 6: writes the shipped folder from the checkpoints: ordinary diffusers files in fp16, the model card, the data
-list.
+"""Last stage: writes the model folder from the checkpoints: diffusers' layout in float16, model card, list of pictures.
 
-    python scripts/train_tiny/export.py [--out realtime/engine/models/tiny]
+    python scripts/train_tiny export --out FOLDER [--checkpoint painter.pt] [--words words.pt]
 
-The folder is built beside its target and swapped in at the end, so that a running server never sees half of one.
+Must not know how anything was trained. The folder is built beside its target and swapped in at the end, so that a
+running server never sees half of one.
 """
 
 from __future__ import annotations
@@ -13,37 +13,36 @@ import json
 import shutil
 from pathlib import Path
 
-import diffusers
+import samples
 import torch
-from diffusers import AutoencoderTiny, UNet2DConditionModel
-from models import scheduler
-from paths import CHECKPOINTS, PAIRS, SHIPPED
+import words
+from diffusers import LCMScheduler
+from painter import WHOLE, Painter
+from paths import SHIPPED
+from pictures import POOL
 from prompts import MOODS, STYLES
-from transformers import CLIPTextModel
+from schedule import BETA_END, BETA_START, FULL, TIMESTEPS
+from training import load
 
-LIMIT_BYTES = 20_000_000
-ENCODERS = ("text_encoder_final", "text_encoder_joint")
-CARD = Path(__file__).parent / "MODEL_CARD.md"
+from realtime.engine.models.painter.networks import PainterAutoencoder, PainterImageEncoder, PainterUnet
+
+LIMIT_BYTES = 25_000_000
+SIDE = 384
+DEFAULT_STYLE = "oil painting"
 
 
 def model_index() -> dict[str, object]:
-    """diffusers' table of parts."""
-    parts = {
+    """diffusers' table of parts; ours stand under the module that has them."""
+    own = "realtime.engine.models.painter.networks"
+    return {
+        "_class_name": "PainterPipeline",
         "scheduler": ["diffusers", "LCMScheduler"],
-        "text_encoder": ["transformers", "CLIPTextModel"],
+        "text_encoder": ["transformers", "CLIPTextModelWithProjection"],
         "tokenizer": ["transformers", "CLIPTokenizer"],
-        "unet": ["diffusers", "UNet2DConditionModel"],
-        "vae": ["diffusers", "AutoencoderTiny"],
-        "safety_checker": [None, None],
-        "feature_extractor": [None, None],
-        "image_encoder": [None, None],
+        "image_encoder": [own, "PainterImageEncoder"],
+        "unet": [own, "PainterUnet"],
+        "vae": [own, "PainterAutoencoder"],
     }
-    head = {
-        "_class_name": "StableDiffusionPipeline",
-        "_diffusers_version": diffusers.__version__,
-        "requires_safety_checker": False,
-    }
-    return {**head, **dict(sorted(parts.items()))}
 
 
 def description() -> dict[str, object]:
@@ -51,39 +50,91 @@ def description() -> dict[str, object]:
     return {
         "name": "realtime tiny",
         "licence": "Apache-2.0",
-        "width": 256,
-        "height": 256,
-        "default_prompt": "van gogh",
-        "default_strength": 0.5,
+        "width": SIDE,
+        "height": SIDE,
+        "default_prompt": DEFAULT_STYLE,
+        "default_strength": round(WHOLE, 2),
         "default_steps": 1,
+        "best_steps": 1,
         "styles": [
             {"name": name, "prompt": "" if name == "photo" else name, "words": words} for name, words in STYLES.items()
         ],
-        "moods": [{"name": name, "prompt": name, "words": words} for name, words in MOODS.items()],
+        "pictures": [{"name": name, "file": samples.file_of(name)} for name in samples.SAMPLES],
+        "moods": [{"name": name, "prompt": name, "words": words} for name, words in MOODS.items() if name],
     }
 
 
-def main() -> None:
-    """Run the stage from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=SHIPPED)
-    args = parser.parse_args()
-    fresh = args.out.with_name(args.out.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    UNet2DConditionModel.from_pretrained(CHECKPOINTS / "unet").to(torch.float16).save_pretrained(fresh / "unet")
-    AutoencoderTiny.from_pretrained(CHECKPOINTS / "vae").to(torch.float16).save_pretrained(fresh / "vae")
-    encoder = next(CHECKPOINTS / name for name in ENCODERS if (CHECKPOINTS / name).exists())
-    CLIPTextModel.from_pretrained(encoder).to(torch.float16).save_pretrained(fresh / "text_encoder")
-    scheduler().save_pretrained(fresh / "scheduler")
-    shutil.copytree(CHECKPOINTS / "tokenizer", fresh / "tokenizer")
-    (fresh / "model_index.json").write_text(json.dumps(model_index(), indent=2) + "\n", "utf-8")
-    (fresh / "realtime.json").write_text(json.dumps(description(), indent=1, ensure_ascii=False) + "\n", "utf-8")
-    shutil.copy(PAIRS / "sources.csv", fresh / "DATA.csv")
-    shutil.copy(CARD, fresh / "MODEL_CARD.md")
-    # Unpickling, absolute paths and over-long configs have no place in a shipped folder.
-    for path in fresh.rglob("config.json"):
+def write_networks(folder: Path, painter: Painter) -> None:
+    """UNet, autoencoder, image encoder and scheduler."""
+    unet, autoencoder, pictures = PainterUnet(full_share=FULL), PainterAutoencoder(), PainterImageEncoder()
+    unet.load_state_dict(painter.unet.state_dict())
+    autoencoder.encoder.load_state_dict(painter.encoder.state_dict())
+    autoencoder.decoder.load_state_dict(painter.decoder.state_dict())
+    pictures.load_state_dict(painter.picture.state_dict())
+    pictures.to(torch.float16).save_pretrained(folder / "image_encoder")
+    unet.to(torch.float16).save_pretrained(folder / "unet")
+    autoencoder.to(torch.float16).save_pretrained(folder / "vae")
+    scheduler = LCMScheduler(
+        num_train_timesteps=TIMESTEPS,
+        beta_start=BETA_START,
+        beta_end=BETA_END,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        clip_sample=False,
+    )
+    scheduler.save_pretrained(folder / "scheduler")
+
+
+def write_words(folder: Path, state: dict[str, torch.Tensor], init: Path) -> None:
+    """Text encoder and tokenizer.
+
+    Args:
+        state: the text encoder's.
+        init: the model folder that tokenizer and sizes come from.
+    """
+    encoder = words.fresh_encoder(init)
+    encoder.load_state_dict(state)
+    encoder.to(torch.float16).save_pretrained(folder / "text_encoder")
+    shutil.copytree(init / "tokenizer", folder / "tokenizer")
+
+
+def write_texts(folder: Path) -> None:
+    """What is neither a network nor a tokenizer."""
+    (folder / "model_index.json").write_text(json.dumps(model_index(), indent=2) + "\n", "utf-8")
+    (folder / "realtime.json").write_text(json.dumps(description(), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    # Paths of the machine that trained have no place in a shipped folder.
+    for path in folder.rglob("config.json"):
         config = {key: value for key, value in json.loads(path.read_text("utf-8")).items() if key != "_name_or_path"}
         path.write_text(json.dumps(config, indent=2) + "\n", "utf-8")
+
+
+def write_pictures(folder: Path, init: Path) -> None:
+    """The samples of this machine, or those of the model that went before."""
+    made = samples.FOLDER if samples.FOLDER.exists() else init / "pictures"
+    shutil.copytree(made, folder / "pictures")
+    if missing := [name for name in samples.SAMPLES if not (folder / "pictures" / samples.file_of(name)).exists()]:
+        raise SystemExit(f"no picture {missing[0]!r} in {made}: run the stage 'samples'")
+
+
+def main(options: list[str]) -> None:
+    """Run the stage."""
+    parser = argparse.ArgumentParser(
+        prog="export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--checkpoint", type=Path, help="instead of the furthest stage's")
+    parser.add_argument("--words", type=Path, default=words.PATH)
+    parser.add_argument("--init", type=Path, default=SHIPPED, help="the model folder that `words` began with")
+    args = parser.parse_args(options)
+    fresh = args.out.with_name(args.out.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    write_networks(fresh, Painter.trained(args.checkpoint))
+    write_words(fresh, load(args.words)["text_encoder"], args.init)
+    write_pictures(fresh, args.init)
+    write_texts(fresh)
+    listed = POOL / "sources.csv"
+    shutil.copy(listed if listed.exists() else args.init / "DATA.csv", fresh / "DATA.csv")
+    shutil.copy(Path(__file__).with_name("MODEL_CARD.md"), fresh)
     total = sum(path.stat().st_size for path in fresh.rglob("*") if path.is_file())
     if total > LIMIT_BYTES:
         raise SystemExit(f"{total / 1e6:.1f} MB is over the limit of {LIMIT_BYTES / 1e6:.0f} MB")
@@ -93,7 +144,3 @@ def main() -> None:
     fresh.rename(args.out)
     shutil.rmtree(old, ignore_errors=True)
     print(f"{args.out}: {total / 1e6:.2f} MB")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,100 +1,108 @@
 """The training objective as plain functions: what goes into the UNet and what should come out.
 
-All in latent space, [B, C, h, w]; t are integer timesteps [B]. A frame starts from the *noised source*, and the
-source itself is attached as extra channels; strength is the timestep of the start.
+Must not know files. All in latent space, [B, 12, h, w]; timesteps are [B].
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
+from examples import Batch
+from schedule import asked, level_at
+from shards import STYLES
+from torch import nn
 
 Tensor = torch.Tensor
 
-FULL_AT = 520.0
-OVERSHOOT = 0.12
-SOURCE_DROPPED = 0.04
-LATER_STEPS = 0.35
-OWN_ANSWER = 0.8
+FIRST_TIMESTEP = 20
+#: How often a named style is read from a picture instead of the table.
+PICTURE_SHARE = 0.35
+STYLE_NOISE = 0.02
+PHOTO = STYLES.index("photo")
 
 
-def broadcast(values: Tensor) -> Tensor:
-    """[B] to [B, 1, 1, 1]."""
-    return values.view(-1, 1, 1, 1)
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One step of the sampler to be learnt.
 
-
-def style_weight(t: Tensor) -> Tensor:
-    """How much of the style a start at timestep t asks for.
-
-    Linear up to all of it at strength 0.52, so that the slider has something to say from its beginning; then slowly
-    beyond 1, which exaggerates the style (12 % at strength 0.92) where the model's own uncertainty would pale it.
+    Attributes:
+        noise: [B, 12, h, w], the UNet's first input.
+        timesteps: [B].
+        wanted: [B, 12, h, w], the change that is right.
+        relative: [B, 1, 1, 1], this step's share of the style over that of the start: what an error of the change
+            does to the picture.
     """
-    t = t.float()
-    return (t / FULL_AT).clamp(0, 1) + OVERSHOOT * ((t - FULL_AT) / 400).clamp(0, 1)
 
+    noise: Tensor
+    timesteps: Tensor
+    wanted: Tensor
+    relative: Tensor
 
-@dataclass(frozen=True)
-class Example:
-    """One batch: the UNet's input [B, 2C, h, w], its timesteps, the wanted clean latents [B, C, h, w], and how much of
-    the style these have [B]."""
-
-    model_input: Tensor
-    noisy: Tensor
-    t: Tensor
-    target: Tensor
-    asked: Tensor
-
-
-# The UNet's own clean latents for noisy ones, given (noisy, condition, t, which rows of the batch); without gradients.
-Answer = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+    def error(self, change: Tensor) -> Tensor:
+        """Of the predicted picture, in units of the whole style."""
+        return (change - self.wanted) * self.relative
 
 
 def draw_timesteps(count: int, where: torch.device) -> Tensor:
-    """Uniform over the schedule, with extra weight on the strengths people use (0.35 to 0.65)."""
-    uniform = torch.rand(count, device=where)
-    middle = (0.5 + 0.12 * torch.randn(count, device=where)).clamp(0, 1)
-    chosen = torch.where(torch.rand(count, device=where) < 0.35, middle, uniform)
-    return (20 + chosen * 979).long()
+    """Uniform over the schedule."""
+    return torch.randint(FIRST_TIMESTEP, 1000, (count,), device=where)
 
 
-def make_example(
-    source: Tensor, seen: Tensor, styled: Tensor, alphas_cumprod: Tensor, answer: Answer | None = None
-) -> Example:
-    """Build a batch from latents of the clean source, of the source as the camera saw it, and of the styled target.
+def first_step(unet: nn.Module, source: Tensor, styled: Tensor, noise: Tensor, style: Tensor, levels: Tensor) -> Task:
+    """The step that starts from the noised source: its noise is known exactly, whatever the strength."""
+    del unet, style, levels
+    timesteps = draw_timesteps(len(source), source.device)
+    return Task(noise, timesteps, styled - source, torch.ones(len(source), 1, 1, 1, device=source.device))
 
-    65 %: the first step of a frame; noise on the seen source, the blend `style_weight(t)` as the wanted result.
-    35 %: a later step; noise on what an earlier start t0 > t gave, and the blend t0 asked for is wanted. Mostly that
-    is the UNet's own `answer`: a step that has only seen perfect blends takes blur for the truth and adds to it.
-    """
-    count, where = len(source), source.device
-    t = draw_timesteps(count, where)
-    later = torch.rand(count, device=where) < LATER_STEPS
+
+def later_step(unet: nn.Module, source: Tensor, styled: Tensor, noise: Tensor, style: Tensor, levels: Tensor) -> Task:
+    """A step that starts from the noised answer of an earlier one: what the start asked for is wanted again."""
+    where, count = source.device, len(source)
+    start = draw_timesteps(count, where)
     ratios = torch.tensor([4 / 3, 1.5, 2.0, 2.0, 3.0, 4.0], device=where)
-    ratios = ratios[torch.randint(0, len(ratios), (count,), device=where)]
-    start_t = torch.where(later, (t * ratios).clamp(max=999).long(), t)
-    asked = style_weight(start_t)
-    target = source + broadcast(asked) * (styled - source)
-    level = 0.35 * t / 1000 * torch.rand(count, device=where) * (torch.rand(count, device=where) < 0.2)
-    condition = seen + broadcast(level) * torch.randn_like(seen)
-    condition = condition * broadcast((torch.rand(count, device=where) >= SOURCE_DROPPED).float())
-    base = torch.where(broadcast(later), target, seen)
-    own = (later & (torch.rand(count, device=where) < OWN_ANSWER)).nonzero().flatten()
-    if answer is not None and len(own):
-        begun = noised(seen[own], start_t[own], alphas_cumprod)
-        base[own] = answer(begun, condition[own], start_t[own], own)
-    noisy = noised(base, t, alphas_cumprod)
-    return Example(torch.cat([noisy, condition], 1), noisy, t, target, asked)
+    timesteps = (start / ratios[torch.randint(0, len(ratios), (count,), device=where)]).long()
+    with torch.no_grad():
+        change = unet(noise, source, unet.modulation(start, style)).float()
+    begun, now = level_at(start, levels), level_at(timesteps, levels)
+    noisy = now.noised(begun.denoised(source, change), torch.randn_like(source))
+    ratio = (asked(start) / asked(timesteps)).view(-1, 1, 1, 1)
+    return Task(now.noise(noisy, source), timesteps, (styled - source) * ratio, 1 / ratio)
 
 
-def noised(clean: Tensor, t: Tensor, alphas_cumprod: Tensor) -> Tensor:
-    """Clean latents with the noise of timestep t."""
-    alpha = broadcast(alphas_cumprod[t])
-    return alpha.sqrt() * clean + (1 - alpha).sqrt() * torch.randn_like(clean)
+def style_vectors(networks: nn.ModuleDict, batch: Batch) -> tuple[Tensor, Tensor]:
+    """A style vector [B, 48] for each example, and how far pictures are from the table.
+
+    Examples without a name, and some with one, are read from their reference picture; that reading of a named style
+    should come near the table's vector. Photographs aren't read: one that is dropped as a style has a palette to give.
+    """
+    named = batch.style >= 0
+    chosen = torch.rand(len(named), device=named.device) < PICTURE_SHARE
+    read = ~named | (chosen & (batch.style != PHOTO))
+    table = networks["table"](batch.style.clamp(min=0), batch.mood)
+    match = torch.zeros((), device=table.device)
+    style = table
+    if read.any():
+        pictured = networks["picture"](batch.reference[read])
+        style = table.clone()
+        style[read] = pictured.to(style.dtype)
+        if (named & read).any():
+            match = F.mse_loss(pictured[named[read]].float(), table[named & read].detach().float())
+    return style + STYLE_NOISE * torch.randn_like(style), match
 
 
-def denoised(noisy: Tensor, v: Tensor, t: Tensor, alphas_cumprod: Tensor) -> Tensor:
-    """The clean latents that a v-prediction stands for."""
-    alpha = broadcast(alphas_cumprod[t])
-    return alpha.sqrt() * noisy - (1 - alpha).sqrt() * v
+@torch.no_grad()
+def channel_weights(decoder: nn.Module, latents: Tensor) -> Tensor:
+    """[1, 12, 1, 1], mean 1: the square root of how far each latent channel moves the picture.
+
+    The distance itself would count colours only and leave the details to chance.
+    """
+    base = decoder(latents)
+    moved = []
+    for channel in range(latents.shape[1]):
+        shifted = latents.clone()
+        shifted[:, channel] += 0.5
+        moved.append((decoder(shifted) - base).square().mean())
+    weight = torch.stack(moved) ** 0.25
+    return (weight / weight.mean()).view(1, -1, 1, 1)

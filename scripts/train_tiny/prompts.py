@@ -1,4 +1,7 @@
-"""What people type: synonyms of every style and mood, sentences around them, and words that must do nothing."""
+"""What people type: synonyms of every style and mood, sentences around them, and words that must do nothing.
+
+Must not know networks. The lists stand in `words.toml` beside this file.
+"""
 
 from __future__ import annotations
 

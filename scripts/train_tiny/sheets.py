@@ -1,6 +1,8 @@
-"""Draws the contact sheets of the documentation from held-out pictures.
+"""Contact sheets of the model beside its teacher, for looking at.
 
-python scripts/train_tiny/sheets.py [--model FOLDER] [--out docs/tiny]
+    python scripts/train_tiny sheets [--checkpoint PATH] [--out docs/tiny]
+
+Must not measure anything. Held-out photographs only. Output: JPEG files, below `sheets/` if nowhere else.
 """
 
 from __future__ import annotations
@@ -9,140 +11,166 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import heldout
 import numpy as np
 import numpy.typing as npt
 import styles
 import torch
-from paths import REPOSITORY, SHIPPED
-from PIL import Image, ImageDraw
-from sample import Sampler
+from chance import Chance
+from painter import Painter, noise_of
+from paths import SHEETS
 
-Picture = npt.NDArray[np.uint8]
-MARGIN, LABEL = 2, 13
-UNTRAINED_PROMPTS = (
-    "", "make my cat look like monet", "8-bit hero", "a friend drawn by hokusai, golden hour", "lego, at night",
-    "embroidered cushion, pink",
-    "blade runner street", "old photograph", "asdf qwer", "the weather in spring",
-)  # fmt: skip
+Image = npt.NDArray[np.uint8]
+
+SEED, QUALITY = 7, 86
+NAMES = [name for name in styles.STYLES if name != "photo"]
 
 
-def sheet(
-    path: Path,
-    rows: Sequence[Sequence[Picture]],
-    columns: Sequence[str],
-    names: Sequence[str],
-    size: int,
-    quality: int = 85,
-) -> None:
-    """One JPEG: labelled columns, row names written into the first picture."""
-    wide, high = len(columns) * (size + MARGIN), LABEL + len(rows) * (size + MARGIN)
-    canvas = Image.new("RGB", (wide, high), "white")
-    draw = ImageDraw.Draw(canvas)
-    for column, label in enumerate(columns):
-        draw.text((column * (size + MARGIN) + 2, 1), label[: size // 6], fill="black")
-    for row, pictures in enumerate(rows):
-        for column, picture in enumerate(pictures):
-            small = Image.fromarray(picture).resize((size, size), Image.Resampling.LANCZOS)
-            canvas.paste(small, (column * (size + MARGIN), LABEL + row * (size + MARGIN)))
-        draw.text((3, LABEL + row * (size + MARGIN) + 2), names[row], fill="red")
+def captioned(image: Image, text: str) -> Image:
+    """A picture with a caption in its upper left corner."""
+    image = np.ascontiguousarray(image).copy()
+    for colour, thick in (((255, 255, 255), 3), ((160, 0, 0), 1)):
+        cv2.putText(image, text, (4, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, thick, cv2.LINE_AA)
+    return image
+
+
+def save(path: Path, rows: Sequence[Sequence[Image]]) -> None:
+    """Rows of pictures of one size as one file; short rows are filled up."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    canvas.save(path, quality=quality, optimize=True)
+    longest = max(len(row) for row in rows)
+    blank = np.full_like(rows[0][0], 255)
+    sheet = np.vstack([np.hstack([*row, *[blank] * (longest - len(row))]) for row in rows])
+    cv2.imwrite(str(path), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    print(path)
 
 
-def styles_sheet(model: Sampler, photos: dict[str, Picture], out: Path, steps: int, strength: float) -> None:
-    """Every style on four photographs; below each row the teacher's own."""
-    names = [name for name in styles.STYLES if name != "photo"]
-    for part, chosen in enumerate((names[:11], names[11:])):
-        rows: list[list[Picture]] = []
-        labels: list[str] = []
-        for title in ("astronaut", "chelsea", "china"):
-            made = model(np.stack([photos[title]] * len(chosen)), chosen, strength, steps)
-            rows += [[photos[title], *made], [photos[title], *(styles.restyle(photos[title], name) for name in chosen)]]
-            labels += [f"{title}: model", "teacher"]
-        sheet(out / f"styles-{part + 1}.jpg", rows, ["input", *chosen], labels, 128)
+def taught(source: Image, name: str, seed: int = SEED) -> Image:
+    """The teacher's picture."""
+    return styles.restyle(source, name, "", Chance.of(seed, *source.shape[:2]))
 
 
-def strength_sheet(model: Sampler, photo: Picture, out: Path) -> None:
-    """Strengths across, steps down."""
-    strengths = (0.1, 0.3, 0.5, 0.7, 0.9)
-    rows, names = [], []
-    for prompt in ("van gogh", "comic", "stained glass"):
-        for steps in (1, 2, 4):
-            made = [model(photo[None], [prompt], strength, steps)[0] for strength in strengths]
-            rows.append([photo, *made])
-            names.append(f"{prompt}, {steps} step{'s' * (steps > 1)}")
-    sheet(out / "strength-steps.jpg", rows, ["input", *(f"strength {s}" for s in strengths)], names, 128)
+def sources() -> dict[str, Image]:
+    """What the sheets show: a face first."""
+    photographs = heldout.photographs()
+    return {"face": heldout.face()} | {name: photographs[name] for name in ("chelsea", "china", "coffee")}
 
 
-def amounts_sheet(model: Sampler, photo: Picture, out: Path) -> None:
-    """Amounts across, styles down."""
-    amounts = (0.0, 0.5, 1.0, 1.3, 1.6, 2.0)
-    names = ("oil painting", "van gogh", "anime", "comic", "neon")
-    rows = [[photo, *(model(photo[None], [name], amount=amount)[0] for amount in amounts)] for name in names]
-    sheet(out / "amounts.jpg", rows, ["input", *(f"amount {amount:g}" for amount in amounts)], names, 108, quality=77)
+def style_sheets(painter: Painter, folder: Path) -> None:
+    """For every eight styles: teacher above model, for each source."""
+    noise = noise_of([SEED], 256, 256)
+    for part in range(0, len(NAMES), 8):
+        rows: list[list[Image]] = []
+        for source in sources().values():
+            above, below = [source], [painter.through_autoencoder(source[None])[0]]
+            for name in NAMES[part : part + 8]:
+                above.append(captioned(taught(source, name), f"{name}, teacher"))
+                below.append(captioned(painter(source[None], painter.named(name), noise)[0], name))
+            rows += [above, below]
+        save(folder / f"styles-{part // 8 + 1}.jpg", rows)
 
 
-def moods_sheet(model: Sampler, photos: dict[str, Picture], out: Path) -> None:
-    """Every mood over four styles."""
-    moods, rows, names = [mood for mood in styles.MOODS if mood], [], []
-    for title, style in (
-        ("coffee", "photo"),
-        ("china", "oil painting"),
-        ("astronaut", "anime"),
-        ("chelsea", "watercolour"),
-    ):
-        prompts = [style, *(f"{style}, {mood}" for mood in moods)]
-        rows.append([photos[title], *model(np.stack([photos[title]] * len(prompts)), prompts, 0.6, 1)])
-        names.append(style)
-    sheet(out / "moods.jpg", rows, ["input", "no mood", *moods], names, 128)
-
-
-def sketches_sheet(model: Sampler, out: Path) -> None:
-    """What becomes of canvas drawings."""
-    chosen = [
-        "oil painting",
-        "van gogh",
-        "watercolour",
-        "ukiyo-e",
-        "comic",
-        "pixel art",
-        "stained glass",
-        "neon",
-        "chalkboard",
-        "gold",
-    ]
+def seed_sheet(painter: Painter, folder: Path) -> None:
+    """Three seeds of four painterly styles: chance moves, the picture stays."""
     rows = []
-    for picture in list(heldout.sketches().values())[:5]:
-        rows.append([picture, *model(np.stack([picture] * len(chosen)), chosen, 0.6, 1)])
-    sheet(out / "sketches.jpg", rows, ["drawing", *chosen], [""] * len(rows), 112)
+    for name in ("oil painting", "van gogh", "watercolour", "pencil sketch"):
+        row = []
+        for seed in (1, 2, 3):
+            made = painter(heldout.face()[None], painter.named(name), noise_of([seed], 256, 256))[0]
+            row += [captioned(taught(heldout.face(), name, seed), f"teacher, {seed}"), captioned(made, name)]
+        rows.append(row)
+    save(folder / "seeds.jpg", rows)
 
 
-def prompts_sheet(model: Sampler, photos: dict[str, Picture], out: Path) -> None:
-    """Free prompts, with and without known words."""
-    rows = [
-        [photos[t], *model(np.stack([photos[t]] * len(UNTRAINED_PROMPTS)), UNTRAINED_PROMPTS, 0.5, 1)]
-        for t in ("astronaut", "flower")
-    ]
-    sheet(out / "prompts.jpg", rows, ["input", *(prompt or "(empty)" for prompt in UNTRAINED_PROMPTS)], ["", ""], 150)
+def strength_sheet(painter: Painter, folder: Path) -> None:
+    """Strengths across, styles and steps down."""
+    rows = []
+    for name in ("van gogh", "ukiyo-e", "watercolour"):
+        for steps in (1, 2):
+            noise = noise_of([SEED + k for k in range(steps)], 256, 256)
+            row = [
+                captioned(painter(heldout.face()[None], painter.named(name), noise, s, steps)[0], f"{s}, {steps} steps")
+                for s in (0.1, 0.25, 0.4, 0.55, 0.7, 0.87, 1.0)
+            ]
+            rows.append(row)
+    save(folder / "strength-steps.jpg", rows)
 
 
-def main() -> None:
+def picture_sheet(painter: Painter, folder: Path) -> None:
+    """Style pictures above what becomes of two sources: the teacher's pictures of another source, and photographs."""
+    photographs = heldout.photographs()
+    shown = [taught(photographs["flower"], name, 3) for name in NAMES[:6]]
+    shown += [photographs["coffee"], photographs["rocket"]]
+    blank = np.zeros_like(shown[0])
+    noise = noise_of([SEED], 256, 256)
+    rows = [[blank, *shown]]
+    for name in ("face", "china"):
+        source = sources()[name]
+        rows.append([source, *(painter(source[None], painter.read(picture), noise)[0] for picture in shown)])
+    save(folder / "pictures.jpg", rows)
+
+
+def large_sheet(painter: Painter, folder: Path) -> None:
+    """Other shapes: 384 and 512 pixels, and 16:9."""
+    for size in (384, 512):
+        face = heldout.face(size)
+        noise = noise_of([SEED], size, size)
+        made = [
+            painter(face[None], painter.named(name), noise)[0] for name in ("oil painting", "van gogh", "watercolour")
+        ]
+        save(folder / f"large-{size}.jpg", [[face, *made]])
+    wide = np.ascontiguousarray(cv2.resize(heldout.whole("china"), (576, 320), interpolation=cv2.INTER_AREA))
+    noise = noise_of([SEED], 320, 576)
+    made = [painter(wide[None], painter.named(name), noise)[0] for name in ("oil painting", "ukiyo-e", "pencil sketch")]
+    save(folder / "wide.jpg", [[wide, made[0]], made[1:]])
+
+
+def mood_sheet(painter: Painter, folder: Path) -> None:
+    """Moods across, styles down."""
+    noise, face = noise_of([SEED], 256, 256), heldout.face()
+    rows = []
+    for name in ("photo", "oil painting", "watercolour", "comic"):
+        row = [face]
+        for mood in (mood for mood in styles.MOODS if mood):
+            row.append(captioned(painter(face[None], painter.named(name, mood), noise)[0], f"{name}, {mood}"))
+        rows.append(row)
+    save(folder / "moods.jpg", rows)
+
+
+def sketch_sheet(painter: Painter, folder: Path) -> None:
+    """Canvas drawings in five styles."""
+    noise = noise_of([SEED], 256, 256)
+    rows = []
+    for sketch in list(heldout.sketches().values())[:4]:
+        row = [sketch]
+        for name in ("oil painting", "van gogh", "watercolour", "ukiyo-e", "stained glass", "pastel"):
+            row.append(captioned(painter(sketch[None], painter.named(name), noise)[0], name))
+        rows.append(row)
+    save(folder / "sketches.jpg", rows)
+
+
+MADE = {
+    "styles": style_sheets,
+    "seeds": seed_sheet,
+    "strength": strength_sheet,
+    "pictures": picture_sheet,
+    "moods": mood_sheet,
+    "sketches": sketch_sheet,
+    "large": large_sheet,
+}
+
+
+def main(arguments: list[str]) -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=SHIPPED)
-    parser.add_argument("--out", type=Path, default=REPOSITORY / "docs" / "tiny")
-    parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
+    parser = argparse.ArgumentParser(prog="sheets", description=__doc__)
+    parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=SHEETS)
+    parser.add_argument("--only", choices=list(MADE))
+    args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
-    model, photos = Sampler(args.model), heldout.photographs()
-    styles_sheet(model, photos, args.out, steps=1, strength=0.5)
-    strength_sheet(model, photos["astronaut"], args.out)
-    amounts_sheet(model, photos["astronaut"], args.out)
-    moods_sheet(model, photos, args.out)
-    sketches_sheet(model, args.out)
-    prompts_sheet(model, photos, args.out)
-
-
-if __name__ == "__main__":
-    main()
+    painter = Painter.trained(args.checkpoint)
+    print(f"{painter.stage}, {painter.minutes:.0f} minutes")
+    for name, make in MADE.items():
+        if args.only in (None, name):
+            make(painter, args.out)

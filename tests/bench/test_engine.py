@@ -51,7 +51,7 @@ def test_the_embedded_model_runs_at_its_own_size() -> None:
 
     (result,) = loaded.frames(1, 1)
 
-    assert result.picture.shape == (256, 256, 3)
+    assert result.picture.shape == (384, 384, 3)
     assert loaded.settle([1], 60), "nothing climbs in eager mode"
     assert loaded.told().keys() == {"what", "rung", "load_s", "first_frame_s", "settled_s"}
     loaded.close()

@@ -110,7 +110,7 @@ def test_a_calm_picture_of_an_input_that_rests_comes_to_its_new_look(browser: Br
     with opened(browser, tiny.url, viewport=DESKTOP) as watched:
         page = watched.page
         show_photo(page, tiny)
-        page.get_by_role("button", name="All 23").click()
+        page.get_by_role("button", name="All 44").click()
         page.get_by_role("button", name="neon", exact=True).click()
         wait_for_picture_of(page, tiny, "prompt", "neon")
         neon = held(page)
@@ -177,6 +177,6 @@ def test_each_style_has_a_picture_of_ones_own_and_a_click_takes_it(browser: Brow
         tiles.first.click()
         expect(tiles.first).to_have_attribute("aria-pressed", "true")
         wait_for_param(page, tiny, "prompt", "comic")
-        page.get_by_role("button", name="All 23").click()
+        page.get_by_role("button", name="All 44").click()
         expect(tiles).to_have_count(23)
         assert watched.errors == []

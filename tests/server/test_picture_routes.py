@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from realtime import references
 from realtime.config import Config
 from realtime.engine import Engine, Progress
 from realtime.engine.echo import EchoEngine
@@ -20,7 +21,7 @@ from realtime.references import REFERENCE_SIDE_PX
 from realtime.server.bringing import PICTURE_MAX_BYTES
 from tests.fakes.servers import RunningServer, a_config, running
 from tests.fakes.waiting import until
-from tests.server.peer import connected, http_client
+from tests.server.peer import connected, dialled, http_client
 
 seen: list[Job] = []
 """What the engine was given."""
@@ -60,6 +61,31 @@ async def test_picture_is_kept_under_an_id_and_given_back(http: httpx2.AsyncClie
     assert again.json() == kept
     shown = await http.get(f"/api/pictures/{kept['id']}")
     assert Image.open(io.BytesIO(shown.content)).size == (96, 64)
+
+
+async def test_models_own_pictures_are_there_from_the_start_and_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(references, "REFERENCES_KEPT", 3)
+
+    def load_own(config: Config, progress: Progress) -> Engine:
+        engine = load(config, progress)
+        pictures = (("amber", encoded(40, 30)), ("broken", b"no picture"), ("teal", encoded(50, 30)))
+        engine.info = replace(engine.info, styles={"moods": []}, pictures=pictures, best_steps=1)
+        return engine
+
+    with running(a_config(), load_own) as server:
+        async with http_client(server.url) as http:
+            async with dialled(server.websocket_url) as client:
+                ready = await client.text("ready")
+            for width in range(60, 65):
+                assert (await http.put("/api/pictures", content=encoded(width, 30))).status_code == 200
+
+            config = (await http.get("/api/config")).json()
+            assert ready["styles"] == config["styles"]
+            assert ready["best_steps"] == config["best_steps"] == 1
+            amber, teal = config["styles"]["pictures"]
+            assert (amber["name"], teal["name"]) == ("amber", "teal")
+            shown = await http.get(f"/api/pictures/{amber['picture']}")
+            assert Image.open(io.BytesIO(shown.content)).size == (40, 30)
 
 
 async def test_large_picture_is_kept_smaller_and_upright(http: httpx2.AsyncClient) -> None:

@@ -96,13 +96,16 @@ def out_of_memory(error: str) -> Callable[[], object]:
     return run
 
 
-def card(**fields: object) -> Callable[[], object]:
-    """A model's own `realtime.json`."""
+def card(file: str = "", data: bytes = b"", **fields: object) -> Callable[[], object]:
+    """A model's own `realtime.json`, and a file of its folder `pictures`."""
 
     def run() -> object:
         from realtime.engine.models.model_card import read_card
 
         Path("realtime.json").write_text(json.dumps(fields))
+        if file:
+            Path("pictures").mkdir(exist_ok=True)
+            Path("pictures", file).write_bytes(data)
         return read_card(Path())
 
     return run
@@ -206,6 +209,22 @@ OTHER_KINDS = [
 
 USES = [
     Case("realtime.json: num_inference_steps: must be at most 8, not 99", "realtime.json", card(default_steps=99)),
+    Case("realtime.json: pictures is a list of at most 32: shorten it", "realtime.json", card(pictures=3)),
+    Case(
+        "realtime.json: a picture has a name and a file (of the folder pictures), not {'name': 'a'}",
+        "realtime.json",
+        card(pictures=[{"name": "a"}]),
+    ),
+    Case(
+        "pictures/a.png: No such file or directory: fetch the model again",
+        "a.png",
+        card(pictures=[{"name": "a", "file": "a.png"}]),
+    ),
+    Case(
+        "pictures/large.png: a picture may have 100000 bytes: make it smaller",
+        "large.png",
+        card("large.png", bytes(100_001), pictures=[{"name": "a", "file": "large.png"}]),
+    ),
     Case("sampler: 'heun' is not one of lcm, tcd, euler, euler_a, ddim", "'heun'", folder(sampler="heun")),
     Case("there is no autoencoder 'nonsense': give a hub id, a folder or `full`", "'nonsense'", folder(vae="nonsense")),
     Case(

@@ -123,6 +123,8 @@ export type Air = "on_air" | "bypass" | "black";
 export interface Styles {
   styles?: Phrase[];
   moods?: Phrase[];
+  /** Pictures to take a style from that came with the model, by their ids. */
+  pictures?: { name: string; picture: string }[];
 }
 
 /** How a model hears `guidance_scale`: not at all, beside the timestep, or with a second, negative prompt. */
@@ -148,6 +150,8 @@ export interface Ready {
   mattes?: string[];
   /** Whether a prompt may have pictures in it. */
   pictures?: boolean;
+  /** Where other numbers of steps look worse. */
+  best_steps?: number;
   air?: Air;
   gliding_s?: number;
   /** By which a session's owner comes back. */

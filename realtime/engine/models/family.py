@@ -221,7 +221,7 @@ TINY = replace(
     single_file_prefixes=(),
     base=None,
 )
-"""The embedded model, and others made for this server."""
+"""Small diffusion models of diffusers' own classes that were made for this server."""
 
 PAINTER = Family(
     name="painter",
@@ -236,7 +236,7 @@ PAINTER = Family(
     text_encoders=("transformers:CLIPTextModelWithProjection",),
     has_guidance=False,
 )
-"""This project's own networks."""
+"""This project's own networks: the embedded model's."""
 
 FAMILIES = (PAINTER, TINY, SDXL, SD2, SD)
 """All families; a model is of the first one that matches."""

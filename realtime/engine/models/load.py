@@ -53,7 +53,7 @@ class Model:
         schedule: the noise levels that it was trained on.
         sampler: named by the user, else by a LoRA, the preset or its files.
         guidance: how it uses `guidance_scale`.
-        defaults, styles, max_output_pixels, notes: see `EngineInfo`.
+        defaults, styles, max_output_pixels, best_steps, pictures, notes: see `EngineInfo`.
         folder: of its files; None where there is none.
         listener: says how it hears prompts.
         exact: whether the user asked for `dtype`, so that no rung may calculate in a less exact one.
@@ -77,6 +77,8 @@ class Model:
     defaults: dict[str, Any] = field(default_factory=dict[str, Any])
     styles: dict[str, Any] = field(default_factory=dict[str, Any])
     max_output_pixels: int | None = None
+    best_steps: int | None = None
+    pictures: tuple[tuple[str, bytes], ...] = ()
     notes: tuple[str, ...] = ()
     folder: Path | None = None
     exact: bool = False
@@ -203,6 +205,8 @@ def _assemble(
         defaults=(source.preset.defaults if source.preset else guessed) | card.defaults,
         styles=card.styles,
         max_output_pixels=card.max_output_pixels,
+        best_steps=card.best_steps,
+        pictures=card.pictures,
         notes=notes,
         folder=source.folder,
         listener=Listener(

@@ -46,13 +46,18 @@ class ModelCard:
         defaults: fields of params.
         styles: `styles` and `moods`, each a list of {name, prompt}, for the client's panel.
         max_output_pixels: largest width times height of a picture; None where there is no limit.
+        pictures: names and contents (JPEG, PNG or WebP) of pictures to take a style from, where a model hears such.
+        best_steps: the number of steps that looks best, where others look worse; None where more are finer.
     """
 
     defaults: dict[str, Any] = field(default_factory=dict[str, Any])
     styles: dict[str, Any] = field(default_factory=dict[str, Any])
     max_output_pixels: int | None = None
+    best_steps: int | None = None
+    pictures: tuple[tuple[str, bytes], ...] = ()
 
 
+_PICTURES_MAX, _PICTURE_MAX_BYTES = 32, 100_000
 _CARD_PARAMS = {
     "default_prompt": "prompt",
     "default_strength": "strength",
@@ -67,7 +72,7 @@ def read_card(folder: Path) -> ModelCard:
     """The card of a model; an empty one where it has none.
 
     Raises:
-        ModelError: the card is no JSON object, or its params are invalid.
+        ModelError: the card is no JSON object, its params are invalid, or a picture is missing or too large.
     """
     path = folder / "realtime.json"
     if not path.is_file():
@@ -80,4 +85,32 @@ def read_card(folder: Path) -> ModelCard:
         raise ModelError(f"{path}: {error}") from None
     styles = {name: card[name] for name in ("styles", "moods") if name in card}
     pixels = card.get("max_output_pixels")
-    return ModelCard(defaults, styles, pixels if isinstance(pixels, int) else None)
+    steps = card.get("best_steps")
+    return ModelCard(
+        defaults,
+        styles,
+        pixels if isinstance(pixels, int) else None,
+        steps if isinstance(steps, int) else None,
+        _read_pictures(folder, card.get("pictures", [])),
+    )
+
+
+def _read_pictures(folder: Path, listed: Any) -> tuple[tuple[str, bytes], ...]:
+    """Pictures that a card lists as {name, file}, the file below its `pictures`."""
+    path = folder / "realtime.json"
+    if not isinstance(listed, list) or len(listed) > _PICTURES_MAX:
+        raise ModelError(f"{path}: pictures is a list of at most {_PICTURES_MAX}: shorten it")
+    found: list[tuple[str, bytes]] = []
+    for one in listed:
+        name, file = (one.get("name"), one.get("file")) if isinstance(one, dict) else (None, None)
+        if not isinstance(name, str) or not isinstance(file, str) or Path(file).name != file:
+            raise ModelError(f"{path}: a picture has a name and a file (of the folder pictures), not {one!r}")
+        picture = folder / "pictures" / file
+        try:
+            data = picture.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{picture}: {error.strerror}: fetch the model again") from None
+        if len(data) > _PICTURE_MAX_BYTES:
+            raise ModelError(f"{picture}: a picture may have {_PICTURE_MAX_BYTES} bytes: make it smaller")
+        found.append((name, data))
+    return tuple(found)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ModelError
-from .family import SD, SD2, SDXL, TINY, Family, find_family, read_facts
+from .family import PAINTER, SD, SD2, SDXL, Family, find_family, read_facts
 from .files import autoencoder_files, local_path, needed_files
 from .header import PICKLE_SUFFIXES, read_header, refuse_pickle
 from .hub import HubId, fetch, find_cached, parse_hub_id
@@ -98,8 +98,8 @@ def _params(side: int, steps: int, strength: float, guidance_scale: float = 1.0)
 
 _PRESETS = (
     Preset(
-        "tiny", "ships inside: restyles by words for media and moods, in real time on a laptop's CPU", None, TINY,
-        _APACHE, 0.0, has_guidance=False, defaults=_params(256, 2, 0.5),
+        "tiny", "ships inside: repaints in a style, by words or after a picture, live on a laptop's CPU", None, PAINTER,
+        _APACHE, 0.0, has_guidance=False, defaults=_params(384, 1, 0.87),
     ),
     Preset(
         "sd-turbo", "one to four steps at 512: the first to try on a GPU", HubId("stabilityai/sd-turbo"), SD2,

@@ -277,11 +277,18 @@ def test_defaults_of_unknown_models_fit_their_sampler(root: Path) -> None:
         ({"default_strength": "much"}, "strength"),
         ({"width": 100}, "width"),
         ([], "not a JSON object"),
+        ({"pictures": "all"}, "a list of at most 32"),
+        ({"pictures": [{"name": "a"}]}, "a name and a file"),
+        ({"pictures": [{"name": "a", "file": "../realtime.json"}]}, "a name and a file"),
+        ({"pictures": [{"name": "a", "file": "a.png"}]}, "No such file"),
+        ({"pictures": [{"name": "a", "file": "large.png"}]}, "may have 100000 bytes"),
     ],
 )
 def test_a_broken_card_is_refused(root: Path, tmp_path: Path, card: object, message: str) -> None:
     shutil.copytree(root / "tiny", tmp_path / "tiny")
     (tmp_path / "tiny" / "realtime.json").write_text(json.dumps(card))
+    (tmp_path / "tiny" / "pictures").mkdir()
+    (tmp_path / "tiny" / "pictures" / "large.png").write_bytes(bytes(100_001))
 
     with pytest.raises(ModelError, match=message):
         load(tmp_path / "tiny")

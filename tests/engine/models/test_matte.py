@@ -16,7 +16,7 @@ from realtime.engine.regions import MatteRegion
 from realtime.media import matte
 from tests.golden_mattes import GOLDEN, STRIDE, Array, pictures
 
-RECIPE = Path(__file__).resolve().parents[3] / "scripts" / "train_tiny2"
+RECIPE = Path(__file__).resolve().parents[3] / "scripts" / "train_tiny"
 HEADS = 12
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -155,6 +157,20 @@ def test_engine_looks_at_the_pictures_that_a_job_brings(seeing: Model) -> None:
     assert isinstance(missing, Failure) and "send it again" in str(missing.error)
     assert np.array_equal(tiny_models.picture_of(made), tiny_models.picture_of(again))
     assert np.abs(tiny_models.picture_of(made).astype(int) - job.picture).mean() > 10
+
+
+@pytest.mark.parametrize("hears", [True, False])
+def test_pictures_of_its_card_are_told_where_pictures_are_heard(tmp_path: Path, hears: bool) -> None:
+    folder = checkpoints.build_painter(tmp_path / "painter", hears_pictures=hears)
+    (folder / "pictures").mkdir()
+    (folder / "pictures" / "amber.png").write_bytes(b"a picture")
+    card = {"pictures": [{"name": "amber field", "file": "amber.png"}], "best_steps": 1}
+    (folder / "realtime.json").write_text(json.dumps(card))
+
+    engine, _ = tiny_models.make_engine(load_model(Config(model=str(folder), device=Device.CPU)))
+
+    assert engine.info.pictures == ((("amber field", b"a picture"),) if hears else ())
+    assert engine.info.best_steps == 1
 
 
 def test_model_without_an_image_encoder_hears_words_alone(model: Model) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from realtime.config import Config
 from realtime.engine.models import presets
-from realtime.engine.models.family import TAESD, TINY
+from realtime.engine.models.family import PAINTER, TAESD
 from realtime.engine.models.hub import HubId, parse_hub_id
 from realtime.errors import ModelError
 from realtime.params import Params
@@ -56,7 +56,7 @@ def test_presets_are_complete(preset: presets.Preset) -> None:
     assert preset.licence.note
     assert "\n" not in preset.title
     assert (preset.source is None) == (preset.name == "tiny")
-    assert (preset.vae is None) == (preset.family is TINY)
+    assert (preset.vae is None) == (preset.family is PAINTER)
     assert (preset.download_gb > 0) == (preset.source is not None)
     assert Params().patched(preset.defaults, Params()).width == preset.defaults["width"]
     for lora in preset.loras:

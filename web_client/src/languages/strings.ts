@@ -259,6 +259,7 @@ export const english = {
       impressionist: "impres\u00adsionist",
       watercolour: "water\u00adcolour",
       chalkboard: "chalk\u00adboard",
+      pointillism: "pointil\u00adlism",
     } as Record<string, string>,
     loading: "Waiting for the server's settings",
     numberOf: (title: string) => `${title}, as a number`,

@@ -16,14 +16,17 @@ export interface Abilities {
   guidance: Guidance | null;
   /** The values of `matte` that act. */
   mattes: readonly string[] | null;
+  /** Whether the number of steps is the one beside which others look worse. */
+  hasBestSteps: boolean;
 }
 
 /** The controls that are worth their place on the page: without choices that this model has not, or has only one of. */
-export function usable(controls: readonly Control[], { guidance, mattes }: Abilities): Control[] {
+export function usable(controls: readonly Control[], { guidance, mattes, hasBestSteps }: Abilities): Control[] {
   const hasMattes = mattes === null || mattes.some((matte) => matte !== "off");
   return controls.flatMap((control) => {
     const { kind, name } = control;
     if (name === "guidance" && (guidance === "none" || guidance === "embedded")) return [];
+    if (name === "num_inference_steps" && hasBestSteps) return [];
     if (["matte", "beyond"].includes(name) && !hasMattes) return [];
     if (name !== "matte" || kind !== "choice" || mattes === null) return [control];
     return [{ ...control, options: control.options.filter((option) => mattes.includes(String(option))) }];

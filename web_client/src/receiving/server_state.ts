@@ -16,6 +16,8 @@ export class ServerState {
   readonly mattes = signal<readonly string[] | null>(null);
   /** Whether a prompt may have pictures in it. */
   readonly hearsPictures = signal(false);
+  /** The number of steps beside which others look worse; null where more are finer. */
+  readonly bestSteps = signal<number | null>(null);
   /** What the server chose to keep to a target; null where it governs nothing. */
   readonly governor = signal<Governor | null>(null);
   readonly stats = signal<Stats | null>(null);
@@ -36,6 +38,7 @@ export class ServerState {
     this.guidance.value = ready.guidance ?? null;
     this.mattes.value = ready.mattes ?? null;
     this.hearsPictures.value = ready.pictures ?? false;
+    this.bestSteps.value = ready.best_steps ?? null;
     this.governor.value = null;
   }
 

@@ -90,6 +90,7 @@ export class Client {
     return usable(this.settings.controls.value, {
       guidance: this.server.guidance.value,
       mattes: this.server.mattes.value,
+      hasBestSteps: this.params.shown.value[STEPS] === this.server.bestSteps.value,
     });
   });
   readonly senders = new Senders({

@@ -31,7 +31,7 @@ test.each([
 
 /** What the model in the package says that it knows. */
 const [tiny] = Object.values(
-  import.meta.glob<{ styles: { name: string }[]; moods: { name: string }[] }>("../../../realtime/engine/models/tiny/realtime.json", {
+  import.meta.glob<Record<"styles" | "moods" | "pictures", { name: string }[]>>("../../../realtime/engine/models/tiny/realtime.json", {
     eager: true,
     import: "default",
   }),
@@ -40,8 +40,8 @@ const [tiny] = Object.values(
 test.each([
   ["German", german],
   ["French", french],
-])("%s has a name for each style and mood of the model in the package", (_, { panel }) => {
-  const names = [...(tiny?.styles ?? []), ...(tiny?.moods ?? [])].map(({ name }) => name);
-  expect(names.length).toBeGreaterThan(20);
+])("%s has a name for each style, mood and picture of the model in the package", (_, { panel }) => {
+  const names = [...(tiny?.styles ?? []), ...(tiny?.moods ?? []), ...(tiny?.pictures ?? [])].map(({ name }) => name);
+  expect(names.length).toBeGreaterThan(40);
   expect(names.filter((name) => !panel.phrases[name])).toEqual([]);
 });

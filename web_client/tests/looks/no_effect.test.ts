@@ -52,13 +52,20 @@ describe("no place on the page", () => {
     ["cfg", ["guidance", "matte", "beyond", "guidance_scale"]],
     [null, ["guidance", "matte", "beyond", "guidance_scale"]],
   ] as const)("has a choice of guidance where there is only one: %s", (guidance, left) => {
-    expect(names({ guidance, mattes: null })).toEqual(left);
+    expect(names({ guidance, mattes: null, hasBestSteps: false })).toEqual(left);
   });
 
   test("have mattes that do nothing", () => {
-    const matte = usable(controls, { guidance: "cfg", mattes: ["off", "drawn"] })[1];
+    const matte = usable(controls, { guidance: "cfg", mattes: ["off", "drawn"], hasBestSteps: false })[1];
     expect(matte).toMatchObject({ name: "matte", options: ["off", "drawn"] });
-    expect(names({ guidance: "cfg", mattes: ["off"] })).toEqual(["guidance", "guidance_scale"]);
-    expect(names({ guidance: "cfg", mattes: [] })).toEqual(["guidance", "guidance_scale"]);
+    expect(names({ guidance: "cfg", mattes: ["off"], hasBestSteps: false })).toEqual(["guidance", "guidance_scale"]);
+    expect(names({ guidance: "cfg", mattes: [], hasBestSteps: false })).toEqual(["guidance", "guidance_scale"]);
+  });
+
+  test("have steps where the model looks best with those that are set", () => {
+    const steps = [{ kind: "number", name: "num_inference_steps" } as Control];
+    const abilities: Abilities = { guidance: null, mattes: null, hasBestSteps: true };
+    expect(usable(steps, abilities)).toEqual([]);
+    expect(usable(steps, { ...abilities, hasBestSteps: false })).toEqual(steps);
   });
 });

@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import { strings } from "../../languages/strings";
 import { seenText, styledBy, stylingPicture } from "../../looks/blend";
+import type { BroughtPicture } from "../../looks/pictures";
 import { bestFirst, includesPhrase, setStyle } from "../../params/styles";
 import type { Phrase } from "../../protocol";
 import type { Studio } from "../../studio/studio";
@@ -22,7 +23,7 @@ export function StyleChooser({ studio }: { studio: Studio }) {
   const { client, tiles, view } = studio;
   const words = strings.panel;
   const [isOver, setOver] = useState(false);
-  const { styles = [] } = client.server.styles.value;
+  const { styles = [], pictures: samples = [] } = client.server.styles.value;
   const hearsPictures = client.server.hearsPictures.value;
   const { prompt } = client.params.shown.value;
   if (styles.length === 0 && !hearsPictures) return null;
@@ -33,7 +34,21 @@ export function StyleChooser({ studio }: { studio: Studio }) {
   const brought = client.pictures.brought.value;
   const pictures = hearsPictures ? brought.filter(({ id }, index) => showsAll || index < NEWEST_PICTURES || id === picture) : [];
   const room = FIRST - pictures.length - (hearsPictures ? 1 : 0);
+  const ready = samples.filter(({ picture: id }) => showsAll || id === picture);
   const shown = bestFirst(styles).filter((style, index) => showsAll || index < room || isOn(style));
+  const tileOf = ({ id, name }: BroughtPicture) => (
+    <StyleTile
+      key={id}
+      studio={studio}
+      name={name}
+      title={words.like(name)}
+      picture={{ name, picture: id }}
+      isOn={id === picture}
+      press={() => studio.styleLike(id)}
+    >
+      <Thumb pictures={client.pictures} id={id} label="" />
+    </StyleTile>
+  );
   return (
     <div
       class="tiles-part"
@@ -54,7 +69,7 @@ export function StyleChooser({ studio }: { studio: Studio }) {
       <div class="label-row">
         <span>{words.styles}</span>
         <span class="tiles-tools">
-          {styles.length > room && (
+          {styles.length + samples.length > room && (
             <button
               type="button"
               class="quiet small"
@@ -63,7 +78,7 @@ export function StyleChooser({ studio }: { studio: Studio }) {
                 view.showsAllStyles.value = !showsAll;
               }}
             >
-              {showsAll ? words.fewerStyles : words.allStyles(styles.length)}
+              {showsAll ? words.fewerStyles : words.allStyles(styles.length + samples.length)}
             </button>
           )}
           {styles.length > 0 && (
@@ -73,19 +88,7 @@ export function StyleChooser({ studio }: { studio: Studio }) {
       </div>
       <div class="tiles" role="group" aria-label={words.styles}>
         {hearsPictures && <LikeTile studio={studio} />}
-        {pictures.map(({ id, name }) => (
-          <StyleTile
-            key={id}
-            studio={studio}
-            name={name}
-            title={words.like(name)}
-            picture={{ name, picture: id }}
-            isOn={id === picture}
-            press={() => studio.styleLike(id)}
-          >
-            <Thumb pictures={client.pictures} id={id} label="" />
-          </StyleTile>
-        ))}
+        {pictures.map(tileOf)}
         {shown.map((style) => {
           const name = words.phrases[style.name] ?? style.name;
           return (
@@ -101,6 +104,7 @@ export function StyleChooser({ studio }: { studio: Studio }) {
             </StyleTile>
           );
         })}
+        {ready.map(({ name, picture: id }) => tileOf({ id, name: words.phrases[name] ?? name }))}
       </div>
     </div>
   );

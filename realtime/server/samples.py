@@ -1,0 +1,41 @@
+"""Keeps the pictures that come with a model, for prompts to name from the start.
+
+Must not know sessions, or where a model's files are.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import FrameError
+from ..media.pipeline import DecodingHere
+from ..references import References
+from .opening import opened
+
+log = logging.getLogger(__name__)
+
+
+def keep_samples(
+    pictures: Sequence[tuple[str, bytes]], references: References, max_pixels: int
+) -> list[dict[str, Any]]:
+    """Keep a model's own pictures. One that can't be read is left out, which is logged.
+
+    Args:
+        pictures: names and contents, see `EngineInfo.pictures`.
+
+    Returns:
+        `{"name": …, "picture": id}` of each.
+    """
+    kept: list[dict[str, Any]] = []
+    for name, data in pictures:
+        try:
+            reference = references.add(opened(data, max_pixels, DecodingHere(), "model"))
+        except FrameError as error:
+            log.warning("the model's picture %r is left out: %s", name, error)
+            continue
+        if reference is not None:
+            references.own |= {reference}
+            kept.append({"name": name, "picture": reference})
+    return kept
