@@ -28,7 +28,7 @@ from realtime.engine.models.painter.networks import PainterAutoencoder, PainterI
 
 LIMIT_BYTES = 25_000_000
 SIDE = 384
-DEFAULT_STYLE = "oil painting"
+DEFAULT_STYLE = "watercolour"
 
 
 def model_index() -> dict[str, object]:

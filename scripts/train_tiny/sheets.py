@@ -15,11 +15,12 @@ import cv2
 import heldout
 import numpy as np
 import numpy.typing as npt
+import samples
 import styles
 import torch
 from chance import Chance
 from painter import Painter, noise_of
-from paths import SHEETS
+from paths import SHEETS, SHIPPED
 
 Image = npt.NDArray[np.uint8]
 
@@ -97,10 +98,11 @@ def strength_sheet(painter: Painter, folder: Path) -> None:
 
 
 def picture_sheet(painter: Painter, folder: Path) -> None:
-    """Style pictures above what becomes of two sources: the teacher's pictures of another source, and photographs."""
+    """Style pictures above what becomes of two sources: those that ship, a teacher's picture and a photograph."""
     photographs = heldout.photographs()
-    shown = [taught(photographs["flower"], name, 3) for name in NAMES[:6]]
-    shown += [photographs["coffee"], photographs["rocket"]]
+    files = [SHIPPED / "pictures" / samples.file_of(name) for name in list(samples.SAMPLES)[:6]]
+    shown = [np.ascontiguousarray(cv2.imread(str(file))[..., ::-1], np.uint8) for file in files]
+    shown += [taught(photographs["flower"], "van gogh", 3), photographs["rocket"]]
     blank = np.zeros_like(shown[0])
     noise = noise_of([SEED], 256, 256)
     rows = [[blank, *shown]]

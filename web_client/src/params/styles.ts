@@ -65,15 +65,15 @@ export function toggleMood(prompt: string, mood: Phrase): string {
 
 /** Those of the model in the package that look best and differ most, judged by eye; others follow as the model has them. */
 const BEST = [
+  "watercolour",
+  "van gogh",
   "comic",
   "ukiyo-e",
   "pencil sketch",
-  "van gogh",
-  "watercolour",
-  "anime",
+  "fauvism",
+  "impressionist",
   "pop art",
-  "oil painting",
-  "stained glass",
+  "pen and ink",
   "cyberpunk",
   "gold",
   "photo",
