@@ -44,12 +44,11 @@ FIGURES = (
         " ms a second",
     ),
     Figure("streams of 30 fps that a 10 ms engine carries, p95 below 66 ms", "capacity-cpu", "p95_below_66_ms"),
-    Figure(
-        "embedded model, 256×256, one step, by WebSocket: AVX2 only", "server-tiny-avx2", "rungs_1_step_fps", " fps"
-    ),
-    Figure("… with AVX-512 and bfloat16", "server-tiny-cpu", "rungs_1_step_fps", " fps"),
-    Figure("… there, two steps", "server-tiny-cpu", "rungs_2_step_fps", " fps"),
-    Figure("… there, one step, to eager mode", "server-tiny-cpu", "rungs_1_step_fps_to_eager", " times"),
+    Figure("embedded model, one step, by WebSocket, AVX2 only: 256×256", "server-tiny-avx2", "rungs_256_fps", " fps"),
+    Figure("… 384×384, its default", "server-tiny-avx2", "rungs_384_fps", " fps"),
+    Figure("… 512×512", "server-tiny-avx2", "rungs_512_fps", " fps"),
+    Figure("… with AVX-512 and bfloat16: 384×384", "server-tiny-cpu", "rungs_384_fps", " fps"),
+    Figure("… 256×256, to eager mode", "server-tiny-cpu", "rungs_256_fps_to_eager", " times"),
     Figure(
         "start of the process to the first picture, empty cache",
         "coldstart-cpu",

@@ -54,7 +54,8 @@ def _device() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     facts = cpuinfo.read_text() if cpuinfo.exists() else ""
     names = [line.partition(":")[2].strip() for line in facts.splitlines() if line.startswith("model name")]
-    return ", ".join([names[0] if names else name, f"{os.cpu_count()} cores", *_vector_units(facts)])
+    held = [f"networks held to {isa}" for isa in [os.environ.get("ONEDNN_MAX_CPU_ISA")] if isa]
+    return ", ".join([names[0] if names else name, f"{os.cpu_count()} cores", *_vector_units(facts), *held])
 
 
 def _vector_units(cpuinfo: str) -> list[str]:

@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 import torch
 
+from realtime.config import Config, Device
 from realtime.engine import Guidance
 from realtime.engine.diffusion import DiffusionEngine
+from realtime.engine.models.load import load_model
 from realtime.engine.regions import Kind, Regions
 from realtime.engine.rungs import aoti
 from realtime.engine.rungs.compile import CompiledBackend
 from realtime.engine.rungs.specialise import Signature
 from realtime.engine.rungs.toolchain import compiler_obstacle
+from tests import checkpoints
 from tests.engine.tiny_models import make_job, make_model, make_params, run
 
 pytestmark = pytest.mark.slow
@@ -81,9 +84,12 @@ def test_one_key_is_that_of_many_batches_and_guided_ones_have_their_own() -> Non
     assert len(set(with_second)) == 2
 
 
-@pytest.mark.parametrize("family", ["sd", "sdxl"])
-def test_what_is_exported_of_one_batch_runs_all(family: str) -> None:
-    model = make_model(family, guidance=Guidance.CFG)
+@pytest.mark.parametrize("family", ["sd", "sdxl", "painter"])
+def test_what_is_exported_of_one_batch_runs_all(family: str, tmp_path: Path) -> None:
+    if family == "painter":
+        model = load_model(Config(model=str(checkpoints.build_painter(tmp_path / family)), device=Device.CPU))
+    else:
+        model = make_model(family, guidance=Guidance.CFG)
     backend = CompiledBackend(model, "aoti", "compiled")
     plain = make_params(num_inference_steps=1)
     run(DiffusionEngine(model, backend), [make_job(plain, seed) for seed in range(3)])

@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,10 +18,11 @@ import numpy as np
 import pytest
 import torch
 
+from realtime.config import Config, Device
 from realtime.engine import Batches, Guidance
 from realtime.engine.backend import PlainBackend
 from realtime.engine.diffusion import DiffusionEngine
-from realtime.engine.models.load import Model
+from realtime.engine.models.load import Model, load_model
 from realtime.engine.regions import Outputs
 from realtime.engine.rungs import graph, graph_sizes
 from realtime.engine.rungs.capture import CudaCapture, Rerun
@@ -29,6 +31,7 @@ from realtime.engine.rungs.graph import batch_size_for, batch_sizes
 from realtime.engine.rungs.graphs import EAGER_CALLS, GraphBackend
 from realtime.engine.rungs.specialise import Signature
 from realtime.frame import Failure, Job, Result
+from tests import checkpoints
 from tests.engine.tiny_models import (
     FRAME_KINDS,
     TOKENS,
@@ -133,6 +136,20 @@ def test_batch_sizes_are_all_to_eight_and_then_fewer() -> None:
     assert batch_sizes(16)[7:] == (8, 10, 12, 14, 16) and batch_sizes(13)[7:] == (8, 10, 12, 13)
     assert batch_sizes(64)[11:] == (16, 20, 24, 28, 32, 40, 48, 56, 64)
     assert [batch_size_for(rows, (1, 2, 4, 6)) for rows in (0, 1, 3, 5, 6)] == [0, 1, 4, 6, 6]
+
+
+def test_the_painter_is_replayed_like_the_others(tmp_path: Path) -> None:
+    model = load_model(Config(model=str(checkpoints.build_painter(tmp_path / "painter")), device=Device.CPU))
+    jobs = some_jobs(3)
+    eager = pictures(DiffusionEngine(model, RecordingBackend(model), max_rows=4), jobs)
+    engine, _, capture = with_graphs(model)
+
+    for _ in range(EAGER_CALLS + 1):
+        replayed = pictures(engine, jobs)
+
+    assert capture.captures == 3
+    for ours, theirs in zip(replayed, eager, strict=True):
+        np.testing.assert_allclose(ours.astype(int), theirs, atol=1)
 
 
 @pytest.mark.parametrize("count", [1, 3, 4])  # 1 and 4 fill their batches, 3 is padded
