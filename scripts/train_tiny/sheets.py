@@ -24,7 +24,7 @@ from paths import SHEETS, SHIPPED
 
 Image = npt.NDArray[np.uint8]
 
-SEED, QUALITY = 7, 86
+SEED, QUALITY, MAX_WIDTH = 7, 85, 1440
 NAMES = [name for name in styles.STYLES if name != "photo"]
 
 
@@ -42,6 +42,8 @@ def save(path: Path, rows: Sequence[Sequence[Image]]) -> None:
     longest = max(len(row) for row in rows)
     blank = np.full_like(rows[0][0], 255)
     sheet = np.vstack([np.hstack([*row, *[blank] * (longest - len(row))]) for row in rows])
+    scale = min(1.0, MAX_WIDTH / sheet.shape[1])
+    sheet = cv2.resize(sheet, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     cv2.imwrite(str(path), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     print(path)
 
