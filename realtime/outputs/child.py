@@ -1,0 +1,52 @@
+"""The process that sends: `python -m realtime.outputs.child`. Pictures come by its input, what it says goes out.
+
+It is one of its own as connecting and FFmpeg's first bytes hold Python's lock, as a driver may break it, as one that
+hangs can be killed, and as pyvirtualcam is under the GPL. Must not know sessions. Says nothing by standard error: what
+FFmpeg says may hold the address.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from typing import IO
+
+from .records import Answer, OutputSpec, records
+from .sinks import Sink, SinkError, sink_of
+
+
+def serve(received: IO[bytes], said: IO[bytes], open_sink: Callable[[OutputSpec], Sink] = sink_of) -> None:
+    """Send all that comes, until there is no more."""
+
+    def say(message: Answer) -> None:
+        said.write(message.line())
+        said.flush()
+
+    spec = OutputSpec.parse(received.readline())
+    try:
+        sink = open_sink(spec)
+        say(Answer())
+        last = None
+        for record in records(received.read, spec):
+            if record.samples is not None:
+                sink.sound(record.samples)
+                continue
+            last = record.picture if record.picture is not None else last
+            if last is not None:
+                sink.picture(last, record.number)
+        sink.close()
+    except SinkError as error:
+        say(Answer(str(error), error.is_final, error.is_encoders))
+
+
+def main() -> None:
+    """Serve the process that has started this one."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C reaches all of a terminal; the end of input is the end
+        signal.signal(number, signal.SIG_IGN)
+    sys.stderr = None
+    serve(sys.stdin.buffer, sys.stdout.buffer)
+
+
+if __name__ == "__main__":
+    main()
