@@ -12,21 +12,21 @@ import sys
 from collections.abc import Callable
 from typing import IO
 
-from .records import Answer, OutputSpec, records
+from .records import OutputSpec, SinkReport, records
 from .sinks import Sink, SinkError, sink_of
 
 
 def serve(received: IO[bytes], said: IO[bytes], open_sink: Callable[[OutputSpec], Sink] = sink_of) -> None:
     """Send all that comes, until there is no more."""
 
-    def say(message: Answer) -> None:
+    def say(message: SinkReport) -> None:
         said.write(message.line())
         said.flush()
 
     spec = OutputSpec.parse(received.readline())
     try:
         sink = open_sink(spec)
-        say(Answer())
+        say(SinkReport())
         last = None
         for record in records(received.read, spec):
             if record.samples is not None:
@@ -37,7 +37,7 @@ def serve(received: IO[bytes], said: IO[bytes], open_sink: Callable[[OutputSpec]
                 sink.picture(last, record.number)
         sink.close()
     except SinkError as error:
-        say(Answer(str(error), error.is_final, error.is_encoders))
+        say(SinkReport(str(error), error.is_final, error.is_encoders))
 
 
 def main() -> None:

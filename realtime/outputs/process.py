@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from .records import Answer, OutputSpec
+from .records import OutputSpec, SinkReport
 
 PROGRAM = (sys.executable, "-m", "realtime.outputs.child")
 OPEN_TIMEOUT_S = 30.0
@@ -42,7 +42,7 @@ class Sending(Protocol):
         ...
 
     @property
-    def said(self) -> Answer:
+    def said(self) -> SinkReport:
         """Why nothing more is taken."""
         ...
 
@@ -57,7 +57,7 @@ class SendingProcess:
 
     def __init__(self, spec: OutputSpec, stopping: threading.Event) -> None:
         self._stopping = stopping
-        self._said: Answer | None = None
+        self._said: SinkReport | None = None
         self._heard = threading.Event()
         self._ended = threading.Event()
         self._busy_since: float | None = None
@@ -76,12 +76,12 @@ class SendingProcess:
             self.write(spec.line())
 
     @property
-    def said(self) -> Answer:
+    def said(self) -> SinkReport:
         """See `Sending`."""
         if self._stuck:
-            return Answer(TAKES_NOTHING)
+            return SinkReport(TAKES_NOTHING)
         said = self._said
-        return said if said is not None and said.problem is not None else Answer(BROKE_OFF, is_encoders=True)
+        return said if said is not None and said.problem is not None else SinkReport(BROKE_OFF, is_encoders=True)
 
     def opened(self) -> bool:
         """See `Sending`."""
@@ -91,7 +91,7 @@ class SendingProcess:
                 self._process.kill()
                 return False
             if time.monotonic() > end_s:
-                self._said = Answer(NO_ANSWER)
+                self._said = SinkReport(NO_ANSWER)
                 self._process.kill()
                 return False
         return self._said is not None and self._said.problem is None
@@ -130,7 +130,7 @@ class SendingProcess:
         with stdout:
             for line in iter(stdout.readline, b""):
                 with contextlib.suppress(ValueError, TypeError):
-                    self._said = Answer.parse(line)
+                    self._said = SinkReport.parse(line)
                 self._heard.set()
         self._ended.set()
         self._heard.set()

@@ -60,7 +60,7 @@ class OutputSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SinkReport:
     """What the process says back, a line each time.
 
     Attributes:
@@ -78,7 +78,7 @@ class Answer:
         return json.dumps(asdict(self)).encode() + b"\n"
 
     @classmethod
-    def parse(cls, line: bytes) -> Answer:
+    def parse(cls, line: bytes) -> SinkReport:
         """See `line`."""
         return cls(**json.loads(line))
 

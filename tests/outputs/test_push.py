@@ -17,7 +17,7 @@ import pytest
 from realtime.outputs import process, push
 from realtime.outputs.h264 import SOFTWARE
 from realtime.outputs.push import Push, PushState, PushStatus
-from realtime.outputs.records import SOUND_RATE, Answer, OutputSpec
+from realtime.outputs.records import SOUND_RATE, OutputSpec, SinkReport
 from realtime.outputs.target import target_of
 from tests.fakes.receivers import Receiver, a_free_port
 from tests.fakes.waiting import PATIENCE_S
@@ -227,7 +227,7 @@ def test_file_that_cannot_be_written_is_not_tried_again(pushes: Callable[..., Pu
 class Scripted:
     """A sender that does as it is told."""
 
-    def __init__(self, spec: OutputSpec, said: Answer, takes: int = 0) -> None:
+    def __init__(self, spec: OutputSpec, said: SinkReport, takes: int = 0) -> None:
         self.spec, self.said, self._takes = spec, said, takes
 
     def opened(self) -> bool:
@@ -247,7 +247,7 @@ def test_software_goes_on_where_a_hardware_encoder_fails(pushes: Callable[..., P
 
     def start(spec: OutputSpec, stopping: threading.Event) -> Scripted:
         encoders.append(spec.encoder)
-        return Scripted(spec, Answer("the encoder has failed", is_encoders=True), takes=2)
+        return Scripted(spec, SinkReport("the encoder has failed", is_encoders=True), takes=2)
 
     one = pushes("udp://127.0.0.1:9", encoder=lambda: "h264_nvenc", start=start)
     one.offer(grey(100))
@@ -261,7 +261,7 @@ def test_what_is_final_is_not_tried_again(pushes: Callable[..., Push]) -> None:
 
     def start(spec: OutputSpec, stopping: threading.Event) -> Scripted:
         tries.append(spec)
-        return Scripted(spec, Answer("no such protocol", is_final=True))
+        return Scripted(spec, SinkReport("no such protocol", is_final=True))
 
     one = pushes("udp://127.0.0.1:9", start=start)
     one.offer(grey(100))

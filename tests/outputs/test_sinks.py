@@ -20,7 +20,7 @@ import pytest
 from realtime.outputs import sinks
 from realtime.outputs.child import serve
 from realtime.outputs.h264 import SOFTWARE
-from realtime.outputs.records import Answer, OutputSpec, picture_record, repeat_record, sound_record
+from realtime.outputs.records import OutputSpec, SinkReport, picture_record, repeat_record, sound_record
 from realtime.outputs.sinks import CameraSink, ContainerSink, SinkError
 from realtime.outputs.target import OutputKind, target_of
 from tests.fakes.receivers import a_free_port
@@ -94,7 +94,7 @@ def test_camera_gets_every_picture_and_is_closed(binding: type[Camera]) -> None:
     assert len(camera.frames) == 3
     assert (camera.frames[2] == RED).all()
     assert camera.is_closed
-    assert Answer.parse(said.getvalue()) == Answer()
+    assert SinkReport.parse(said.getvalue()) == SinkReport()
 
 
 def test_binding_that_is_not_installed_is_named_with_its_licence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +103,7 @@ def test_binding_that_is_not_installed_is_named_with_its_licence(monkeypatch: py
 
     serve(io.BytesIO(spec_of("camera").line()), said)
 
-    answer = Answer.parse(said.getvalue())
+    answer = SinkReport.parse(said.getvalue())
     assert answer.is_final
     assert "realtime-img2img[virtual-camera]" in str(answer.problem)
     assert "GPL" in str(answer.problem)
@@ -171,7 +171,7 @@ def test_srt_goes_by_a_program_that_has_it(tmp_path: Path, monkeypatch: pytest.M
     serve(Paced(sent), said)
     assert listening.wait(60) == 0
 
-    assert Answer.parse(said.getvalue()) == Answer()
+    assert SinkReport.parse(said.getvalue()) == SinkReport()
     with av.open(str(taken)) as container:
         kinds = {each.type for each in container.streams}
         pictures = [frame.to_ndarray(format="rgb24")[24, 32] for frame in container.decode(video=0)]
@@ -187,7 +187,7 @@ def test_srt_without_such_a_program_says_what_to_do(tmp_path: Path, monkeypatch:
 
     serve(io.BytesIO(spec_of(f"srt://127.0.0.1:9?passphrase={KEY}").line()), said)
 
-    answer = Answer.parse(said.getvalue())
-    assert answer == Answer(sinks.NO_SRT, is_final=True)
+    answer = SinkReport.parse(said.getvalue())
+    assert answer == SinkReport(sinks.NO_SRT, is_final=True)
     assert shutil.which("ffmpeg") is None
     assert KEY not in os.fsdecode(said.getvalue())
