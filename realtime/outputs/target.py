@@ -57,6 +57,12 @@ def is_live_output(text: str) -> bool:
     return text == CAMERA or text.startswith(f"{CAMERA}:") or "://" in text
 
 
+def is_live_input(text: str) -> bool:
+    """Whether a text names a camera, a stream or a pipe, and not a file; see `media.opening`."""
+    is_url = "://" in text and urlsplit(text).scheme.lower() != "file"
+    return text == CAMERA or text.startswith((f"{CAMERA}:", "/dev/video")) or is_url or Path(text).is_fifo()
+
+
 def target_of(text: str, named: str, platform: str = sys.platform) -> OutputTarget:
     """Read `camera[:DEVICE]`, a URL or a file.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -75,9 +75,40 @@ class Restyling:
         Raises:
             EngineError: the engine is broken, or a frame can't be restyled.
         """
-        source, flights = iter(shots), deque[Pending]()
+        source = iter(shots)
+        return self._driven(lambda most, is_idle: list(islice(source, most)))
+
+    def live_pictures(self, take: Callable[[bool], Shot | None]) -> Iterator[Restyled]:
+        """Restyle the newest frame each time that there is room for one: one at a time, which is soonest done.
+
+        Args:
+            take: gives the newest frame that it has not given yet, or None. Told whether it may wait for one; None then
+                means that there will be no more.
+
+        Raises:
+            EngineError: see `pictures`.
+        """
+
+        def newest(most: int, is_idle: bool) -> list[Shot]:
+            if most == 0:
+                return []
+            shot = take(is_idle)
+            return [] if shot is None else [shot]
+
+        self._rows = 1
+        return self._driven(newest)
+
+    def _driven(self, take: Callable[[int, bool], list[Shot]]) -> Iterator[Restyled]:
+        """All pictures of what is taken.
+
+        Args:
+            take: gives so many frames at most; told whether nothing is under way, so that it may wait. Where it gives
+                none then, it is over.
+        """
+        flights = deque[Pending]()
         while True:
-            jobs = self._opened(list(islice(source, self._room())))
+            is_idle = not flights and self._engine.busy_rows == 0
+            jobs = self._opened(take(self._room(), is_idle))
             is_launched = bool(jobs) or self._engine.busy_rows > 0
             if is_launched:
                 flights.append(self._engine.tick(jobs))

@@ -19,6 +19,7 @@ from ..engine import Engine
 from ..engine.load import check_engine, load_engine
 from ..errors import ConfigError
 from ..media.pipeline import Pipeline
+from ..outputs.h264 import SOFTWARE
 from ..params import Params
 from ..version import __version__
 from .ahead import ahead
@@ -66,6 +67,7 @@ class RunOrder:
 
     Attributes:
         asked: valid params, see `wanted.asked_params`.
+        encoder: FFmpeg's name of the H.264 encoder.
         fresh: forget the work of a run before.
         overwrite: replace an output that is there.
     """
@@ -74,6 +76,7 @@ class RunOrder:
     output: Path
     asked: Mapping[str, Any]
     config: EngineConfig
+    encoder: str = SOFTWARE
     fresh: bool = False
     overwrite: bool = False
 
@@ -156,7 +159,8 @@ class _OneRun:
             if self._writer is None:
                 height, width = picture.shape[:2]
                 file = self._part.next_file()
-                self._writer = SegmentWriter(file, width, height, self._recording.rate, self._recording.time_base)
+                rate, base = self._recording.rate, self._recording.time_base
+                self._writer = SegmentWriter(file, width, height, rate, base, self._order.encoder)
             self._writer.write(picture, shot.pts, shot.duration)
         if self._writer.frames == SEGMENT_FRAMES:
             self._end_segment(restyling)
@@ -206,7 +210,7 @@ def _terms(order: RunOrder, recording: Recording) -> Terms:
         "input": recording.identity(),
         "params": dict(order.asked),
         "model": model.model_dump(mode="json", exclude={"device"}),
-        "made by": {"realtime": __version__, "FFmpeg": av.ffmpeg_version_info},
+        "made by": {"realtime": __version__, "FFmpeg": av.ffmpeg_version_info, "encoder": order.encoder},
     }
 
 
