@@ -22,6 +22,7 @@ from ..options import option_of
 from ..outputs.target import is_live_input, is_live_output
 
 if TYPE_CHECKING:
+    from .prompt_images import PromptImages
     from .running import RunSummary
 
 
@@ -50,6 +51,10 @@ def run(
         ),
     ],
     prompt: Annotated[str | None, typer.Option(help="What the pictures should look like, as 'van gogh'.")] = None,
+    prompt_image: Annotated[
+        list[str] | None,
+        typer.Option(help="FILE[:WEIGHT], a picture beside the words, where the model hears pictures; repeat it."),
+    ] = None,
     negative_prompt: Annotated[str | None, typer.Option(help="What to keep out, where the model hears that.")] = None,
     strength: Annotated[
         float | None, typer.Option(help="How far the pictures may leave the input: 0 to 1. [default: the model's]")
@@ -98,6 +103,7 @@ def run(
     given = {name: value for name, value in engine.items() if value not in (None, [], ())}
     settings = load_config(given, config)
     engine_config = EngineConfig(**settings.model_dump(include=set(EngineConfig.model_fields) - set(NO_OPTIONS)))
+    from .prompt_images import PromptImages
     from .wanted import asked_params
 
     flags = {
@@ -110,17 +116,18 @@ def run(
         "width": width,
         "height": height,
     }
-    asked = asked_params(flags, params, look)
+    images = PromptImages.read(prompt_image or [])
+    asked = asked_params(flags, params, look, images)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     if is_live_output(output) or is_live_input(source):
-        _run_live(source, output, asked, engine_config, rate, encoder or EncoderChoice.AUTO, overwrite)
+        _run_live(source, output, asked, engine_config, rate, encoder or EncoderChoice.AUTO, overwrite, images)
         return
     from .progress import in_time, progress_on
     from .running import Interrupted, RunOrder, restyle_recording
 
     codec = _codec(encoder or EncoderChoice.SOFTWARE)
     file = Path(output).expanduser()
-    order = RunOrder(source, file, asked, engine_config, codec, fresh=fresh, overwrite=overwrite)
+    order = RunOrder(source, file, asked, engine_config, codec, fresh=fresh, overwrite=overwrite, images=images)
     stopping = _Stopping()
     try:
         with stopping, progress_on(sys.stderr) as progress:
@@ -141,6 +148,7 @@ def _run_live(
     rate: int,
     encoder: EncoderChoice,
     overwrite: bool,
+    images: PromptImages,
 ) -> None:
     from ..media.opening import opening_of
     from ..outputs.target import target_of
@@ -148,7 +156,8 @@ def _run_live(
     from .progress import in_time, live_progress_on
 
     target, opening = target_of(output, "OUTPUT"), opening_of(source, named="INPUT")
-    order = LiveOrder(opening, target, asked, config, rate, lambda: _codec(encoder), overwrite=overwrite)
+    found = lambda: _codec(encoder)  # noqa: E731
+    order = LiveOrder(opening, target, asked, config, rate, found, overwrite=overwrite, images=images)
     progress, stopping = live_progress_on(sys.stderr), _Stopping()
     try:
         with stopping:

@@ -25,9 +25,10 @@ from ..outputs.target import OutputKind, OutputTarget
 from ..params import Params
 from .live_source import MICROSECONDS, LiveSource
 from .progress import LiveProgress
+from .prompt_images import PromptImages
 from .restyling import Restyling
 from .source_clock import SoundDelay
-from .wanted import params_for
+from .wanted import NO_IMAGES, check_heard, params_for
 
 ANY_PIXELS = 2**40
 RATE_OVER_S = 2.0
@@ -43,6 +44,7 @@ class LiveOrder:
         rate: pictures a second that go out.
         encoder: finds FFmpeg's name of the H.264 encoder.
         overwrite: replace a file that is there.
+        images: pictures of the prompt.
     """
 
     opening: Opening
@@ -52,6 +54,7 @@ class LiveOrder:
     rate: int = RATE
     encoder: Callable[[], str] = chosen_encoder
     overwrite: bool = False
+    images: PromptImages = NO_IMAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ def restyle_live(
     _check_file(order)
     check_engine(order.config)
     with closing(load(order.config, progress.stage)) as engine:
+        check_heard(order.images, engine.info)
         return _LiveRun(order, engine, progress, is_stopping).run()
 
 
@@ -133,7 +137,8 @@ class _LiveRun:
     def _restyle(self, source: LiveSource, push: Push, params: Params) -> int:
         """All pictures; how many there were."""
         pipeline = Pipeline(ANY_PIXELS)
-        restyling, restyled = Restyling(self._engine, params, pipeline, MICROSECONDS), 0
+        references, restyled = self._order.images.references, 0
+        restyling = Restyling(self._engine, params, pipeline, MICROSECONDS, None, references)
 
         def is_over() -> bool:
             self._show(source, push)

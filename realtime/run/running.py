@@ -26,10 +26,11 @@ from .ahead import ahead
 from .joining import FORMATS, join
 from .part import PartFolder, Terms, remove
 from .progress import RunProgress
+from .prompt_images import PromptImages
 from .recording import Recording
 from .restyling import Restyled, Restyling
 from .segment import SegmentWriter, writing
-from .wanted import params_for
+from .wanted import NO_IMAGES, check_heard, params_for
 
 SEGMENT_FRAMES = 100
 """What is lost at most where a run is killed; each begins with a key frame."""
@@ -70,6 +71,7 @@ class RunOrder:
         encoder: FFmpeg's name of the H.264 encoder.
         fresh: forget the work of a run before.
         overwrite: replace an output that is there.
+        images: pictures of the prompt.
     """
 
     source: str
@@ -79,6 +81,7 @@ class RunOrder:
     encoder: str = SOFTWARE
     fresh: bool = False
     overwrite: bool = False
+    images: PromptImages = NO_IMAGES
 
     @property
     def part(self) -> Path:
@@ -111,6 +114,7 @@ def restyle_recording(
     with closing(PartFolder(order.part, _terms(order, recording))) as part:
         run = _OneRun(order, recording, part, progress, is_stopping)
         with closing(load(order.config, progress.stage)) as engine:
+            check_heard(order.images, engine.info)
             restyled, seconds = run.restyle(engine, _params(order, recording, engine))
         return run.finish(restyled, seconds)
 
@@ -137,7 +141,8 @@ class _OneRun:
         begun_s = time.monotonic()
         pipeline = Pipeline(ANY_PIXELS)
         base = float(self._recording.time_base)
-        restyling = Restyling(engine, params, pipeline, base, self._part.past(params))
+        images = self._order.images
+        restyling = Restyling(engine, params, pipeline, base, self._part.past(params), images.references)
         try:
             with ahead(self._recording.shots(done), AHEAD_FRAMES) as shots:
                 for restyled in restyling.pictures(shots):

@@ -9,11 +9,7 @@ import asyncio
 from typing import NamedTuple
 
 from ..errors import FrameError
-from ..frame import Format, Frame
-from ..media import codec
-from ..media.pipeline import Decoding
-from ..pixels import Pixels
-from ..references import REFERENCE_SIDE_PX
+from ..media.reference import opened_reference
 from .service import Service
 from .turns import NotTaken
 
@@ -63,23 +59,8 @@ async def bring(service: Service, data: bytes | memoryview, sender: str) -> Kept
 
 def _keep(service: Service, data: bytes | memoryview, sender: str) -> KeptPicture:
     """Decode and keep a picture: both, as its id takes a millisecond that the event loop has not. See `bring`."""
-    picture = opened(data, service.config.max_pixels, service.decoders, sender)
+    picture = opened_reference(data, service.config.max_pixels, service.decoders, sender)
     if (reference := service.references.add(picture)) is None:
         raise NotTaken(507, "all pictures that are kept here are in use: take one out of a prompt first")
     height, width, _ = picture.shape
     return KeptPicture(reference, width, height)
-
-
-def opened(data: bytes | memoryview, max_pixels: int, decoding: Decoding, sender: str) -> Pixels:
-    """A picture as it is kept: no side above `REFERENCE_SIDE_PX`, otherwise as it is.
-
-    Raises:
-        FrameError: it can't be read, or is too large.
-    """
-    kind = Format.sniff(data)
-    if kind is Format.NONE:
-        raise FrameError("this is no picture that this server reads: send a JPEG, PNG or WebP")
-    width, height = codec.shown_size(data, kind, max_pixels)
-    scale = min(1.0, REFERENCE_SIDE_PX / max(width, height))
-    across, down = (max(1, round(side * scale)) for side in (width, height))
-    return decoding.decode(Frame(0, kind, data, 0, 0), across, down, max_pixels, sender)[0]
