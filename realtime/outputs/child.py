@@ -12,8 +12,9 @@ import sys
 from collections.abc import Callable
 from typing import IO
 
+from .opening import sink_of
 from .records import OutputSpec, SinkReport, records
-from .sinks import Sink, SinkError, sink_of
+from .sink import Sink, SinkError
 
 
 def serve(received: IO[bytes], said: IO[bytes], open_sink: Callable[[OutputSpec], Sink] = sink_of) -> None:

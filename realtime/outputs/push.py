@@ -32,6 +32,7 @@ FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0
 CALM_S = 60.0
 """A connection that has held for so long was a good one: the next try comes soon again."""
 RATE = 30
+WITH_SOUND = (OutputKind.FILE, OutputKind.URL, OutputKind.NDI)
 
 
 class PushState(StrEnum):
@@ -53,7 +54,7 @@ class PushStatus:
 
     Attributes:
         address: without its secrets.
-        encoder: FFmpeg's name of the H.264 encoder; empty before there is a picture, and for a camera.
+        encoder: FFmpeg's name of the H.264 encoder; empty before there is a picture, and where none is needed.
         sent: pictures, `repeated` among them.
         repeated: pictures that were sent again as there was no newer one.
         skipped: moments without a picture, as the other side took none.
@@ -98,6 +99,7 @@ class Push:
         on_state: Callable[[PushStatus], None] = lambda status: None,
     ) -> None:
         self._target, self._rate, self._has_sound = target, rate, has_sound
+        self._wants_sound = (has_sound and target.kind in WITH_SOUND) or target.muxer == "flv"
         self._find_encoder, self._start, self._on_state = encoder, start, on_state
         self._bell = threading.Event()
         self._newest: Mailbox[Pixels] = Mailbox(self._bell.set)
@@ -191,18 +193,16 @@ class Push:
         if self._size is None:
             height, width, _ = self._last.shape
             self._size = width // 2 * 2, height // 2 * 2
-        if not self._encoder and self._target.kind is not OutputKind.CAMERA:
+        if not self._encoder and self._target.kind.is_encoded:
             self._encoder = self._find_encoder()
         self.status = replace(self.status, encoder=self._encoder)
-        has_sound = self._has_sound or self._target.muxer == "flv"
-        if self._target.kind is OutputKind.CAMERA:
-            has_sound = False
         target = self._target
-        return OutputSpec(target.kind, target.address, target.muxer, *self._size, self._rate, has_sound, self._encoder)
+        return OutputSpec(
+            target.kind, target.address, target.muxer, *self._size, self._rate, self._wants_sound, self._encoder
+        )
 
     def _send(self, sending: Sending) -> None:
         """Send a picture at each moment; moments that have passed meanwhile are left out."""
-        has_sound = self._has_sound or self._target.muxer == "flv"
         sound = SoundLine(GRACE_S if self._has_sound else 0.0)
         self._begun_s = begun_s = time.monotonic()
         self._sound = sound if self._has_sound else None
@@ -219,7 +219,7 @@ class Push:
             else:
                 sending.write(repeat_record(number))
             self._count(number - before - 1, is_repeat=fresh is None)
-            if has_sound and self._target.kind is not OutputKind.CAMERA:
+            if self._wants_sound:
                 samples = sound.take(now_s)
                 if samples is not None:
                     sending.write(sound_record(samples))

@@ -36,7 +36,7 @@ class OutputSpec:
         width, height: of all pictures, even.
         rate: pictures a second.
         has_sound: whether a track of sound comes along.
-        encoder: FFmpeg's name of the H.264 encoder; empty for a camera.
+        encoder: FFmpeg's name of the H.264 encoder; empty where nothing is encoded.
     """
 
     kind: OutputKind

@@ -18,6 +18,8 @@ MUXERS = {"rtmp": "flv", "rtmps": "flv", "srt": "mpegts", "udp": "mpegts", "tcp"
 FILE_MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mkv": "matroska"}
 """By a file's suffix."""
 CAMERA = "camera"
+SHARED_NAME = "realtime"
+"""By which others find what is shared with them, where no name is given."""
 PACKET_BYTES = 1316
 """Seven packets of MPEG-TS, which is what fits into a datagram on any network."""
 
@@ -27,7 +29,19 @@ class OutputKind(StrEnum):
 
     FILE = "file"
     CAMERA = "camera"
+    SPOUT = "spout"
+    SYPHON = "syphon"
+    NDI = "ndi"
     URL = "url"
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether H.264 goes there; else pictures do, as they are."""
+        return self in (OutputKind.FILE, OutputKind.URL)
+
+
+_SHARED = {OutputKind.SPOUT: "Spout", OutputKind.SYPHON: "Syphon", OutputKind.NDI: "NDI"}
+_SHARED_OR_CAMERA = (CAMERA, *_SHARED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +50,9 @@ class OutputTarget:
 
     Attributes:
         kind: what it is.
-        address: the file, the camera's device (empty for any) or the URL, with its secrets.
-        muxer: FFmpeg's name of the container; empty for a camera.
+        address: the file, the camera's device (empty for any), the name that others find it by, or the URL, with its
+            secrets.
+        muxer: FFmpeg's name of the container; empty where nothing is encoded.
         shown: the address for people and logs: of a URL the scheme and the host, as all behind it may be a key.
     """
 
@@ -53,8 +68,8 @@ class OutputTarget:
 
 
 def is_live_output(text: str) -> bool:
-    """Whether a text names a virtual camera or an address, and not a file."""
-    return text == CAMERA or text.startswith(f"{CAMERA}:") or "://" in text
+    """Whether a text names a virtual camera, a way to other programs or an address, and not a file."""
+    return text.partition(":")[0] in _SHARED_OR_CAMERA or "://" in text
 
 
 def is_live_input(text: str) -> bool:
@@ -64,7 +79,7 @@ def is_live_input(text: str) -> bool:
 
 
 def target_of(text: str, named: str, platform: str = sys.platform) -> OutputTarget:
-    """Read `camera[:DEVICE]`, a URL or a file.
+    """Read `camera[:DEVICE]`, `spout[:NAME]`, `syphon[:NAME]`, `ndi[:NAME]`, a URL or a file.
 
     Args:
         named: what the user calls it, as errors say it.
@@ -72,8 +87,11 @@ def target_of(text: str, named: str, platform: str = sys.platform) -> OutputTarg
     Raises:
         ConfigError: it is none of them. Without what may be secret.
     """
-    if text == CAMERA or text.startswith(f"{CAMERA}:"):
-        device = text.partition(":")[2]
+    kind, _, device = text.partition(":")
+    if "://" not in text and kind in _SHARED:
+        name = device or SHARED_NAME
+        return OutputTarget(OutputKind(kind), name, "", f"{_SHARED[OutputKind(kind)]} {name}")
+    if "://" not in text and kind == CAMERA:
         if platform == "linux" and device.isdecimal():
             device = f"/dev/video{device}"
         return OutputTarget(OutputKind.CAMERA, device, "", f"virtual camera {device}".rstrip())

@@ -17,11 +17,13 @@ import av
 import numpy as np
 import pytest
 
-from realtime.outputs import sinks
+from realtime.outputs import container_sink, program_sinks
 from realtime.outputs.child import serve
+from realtime.outputs.container_sink import ContainerSink
 from realtime.outputs.h264 import SOFTWARE
+from realtime.outputs.program_sinks import CameraSink
 from realtime.outputs.records import OutputSpec, SinkReport, picture_record, repeat_record, sound_record
-from realtime.outputs.sinks import CameraSink, ContainerSink, SinkError
+from realtime.outputs.sink import SinkError
 from realtime.outputs.target import OutputKind, target_of
 from tests.fakes.receivers import a_free_port
 
@@ -114,7 +116,7 @@ def test_camera_that_is_not_there_is_made_how(
     binding: type[Camera], monkeypatch: pytest.MonkeyPatch, platform: str, what: str
 ) -> None:
     monkeypatch.setattr(binding, "error", "'v4l2loopback' backend: No v4l2 loopback device found")
-    monkeypatch.setattr(sinks.sys, "platform", platform)
+    monkeypatch.setattr(program_sinks.sys, "platform", platform)
 
     with pytest.raises(SinkError, match=what):
         CameraSink(spec_of("camera"))
@@ -141,7 +143,7 @@ def program(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ffmpeg = pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
     (folder / "ffmpeg").symlink_to(ffmpeg)
     monkeypatch.setenv("PATH", str(folder))
-    assert sinks._knows_srt(ffmpeg)
+    assert container_sink._knows_srt(ffmpeg)
     return Path(ffmpeg)
 
 
@@ -154,7 +156,7 @@ class Paced(io.BytesIO):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sinks._has_srt(), reason="PyAV's FFmpeg has SRT itself")
+@pytest.mark.skipif(container_sink._has_srt(), reason="PyAV's FFmpeg has SRT itself")
 def test_srt_goes_by_a_program_that_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ffmpeg = program(tmp_path, monkeypatch)
     port, taken = a_free_port(socket.SOCK_DGRAM), tmp_path / "taken.ts"
@@ -180,7 +182,7 @@ def test_srt_goes_by_a_program_that_has_it(tmp_path: Path, monkeypatch: pytest.M
     assert pictures[-1].tolist() == pytest.approx([200, 30, 30], abs=8)
 
 
-@pytest.mark.skipif(sinks._has_srt(), reason="PyAV's FFmpeg has SRT itself")
+@pytest.mark.skipif(container_sink._has_srt(), reason="PyAV's FFmpeg has SRT itself")
 def test_srt_without_such_a_program_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     said = io.BytesIO()
@@ -188,6 +190,6 @@ def test_srt_without_such_a_program_says_what_to_do(tmp_path: Path, monkeypatch:
     serve(io.BytesIO(spec_of(f"srt://127.0.0.1:9?passphrase={KEY}").line()), said)
 
     answer = SinkReport.parse(said.getvalue())
-    assert answer == SinkReport(sinks.NO_SRT, is_final=True)
+    assert answer == SinkReport(container_sink.NO_SRT, is_final=True)
     assert shutil.which("ffmpeg") is None
     assert KEY not in os.fsdecode(said.getvalue())

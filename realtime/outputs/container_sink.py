@@ -1,4 +1,4 @@
-"""What takes pictures and sound: a container of FFmpeg's at an address or in a file, or a virtual camera.
+"""What takes pictures and sound as a stream: a container of FFmpeg's, at an address or in a file.
 
 Runs in the process that sends. Must not know who the pictures are of, or when they are due.
 """
@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import IO, Any, Protocol
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import av
@@ -25,6 +23,7 @@ from av.error import FFmpegError
 from ..pixels import Pixels
 from .h264 import SOFTWARE, frame_of, hwaccel_of, prepare
 from .records import SOUND_RATE, OutputSpec, Samples
+from .sink import SinkError
 from .target import OutputKind
 
 AAC_BITRATE = 160_000
@@ -39,53 +38,6 @@ NO_SRT = (
     "this FFmpeg has no SRT, and no program ffmpeg that has it is on the PATH: install ffmpeg, or send to rtmp:// or "
     "udp://"
 )
-NO_CAMERA_PACKAGE = (
-    "virtual cameras are an extra, under the GPL: pip install 'realtime-img2img[virtual-camera]', which brings "
-    "pyvirtualcam"
-)
-NO_CAMERA = {
-    "linux": "there is no virtual camera: sudo modprobe v4l2loopback exclusive_caps=1 card_label=realtime makes one",
-    "win32": "there is no virtual camera: install OBS, which brings one",
-    "darwin": "there is no virtual camera: install OBS, and start its virtual camera once",
-}
-
-
-class SinkError(Exception):
-    """Nothing more can be sent. The text says why, without the address.
-
-    Args:
-        is_final: whether another try is of no use.
-        is_encoders: whether the encoder has failed.
-    """
-
-    def __init__(self, text: str, *, is_final: bool = False, is_encoders: bool = False) -> None:
-        super().__init__(text)
-        self.is_final, self.is_encoders = is_final, is_encoders
-
-
-class Sink(Protocol):
-    """Takes pictures. Its methods raise SinkError."""
-
-    def picture(self, picture: Pixels, number: int) -> None:
-        """Take a picture, uint8 [height, width, 3], RGB, shown at `number / rate` seconds."""
-        ...
-
-    def sound(self, samples: Samples) -> None:
-        """Take the next samples."""
-        ...
-
-    def close(self) -> None:
-        """Send what is left, and end in order."""
-        ...
-
-
-def sink_of(spec: OutputSpec) -> Sink:
-    """Open what a spec asks for.
-
-    Raises:
-        SinkError: it can't be.
-    """
-    return CameraSink(spec) if spec.kind is OutputKind.CAMERA else ContainerSink(spec)
 
 
 class ContainerSink:
@@ -154,36 +106,6 @@ class ContainerSink:
             with contextlib.suppress(OSError):
                 self._relay.stdin.close()
             self._relay.wait()
-
-
-class CameraSink:
-    """A virtual camera, by pyvirtualcam."""
-
-    def __init__(self, spec: OutputSpec) -> None:
-        try:
-            binding = importlib.import_module("pyvirtualcam")
-        except ImportError:
-            raise SinkError(NO_CAMERA_PACKAGE, is_final=True) from None
-        try:
-            self._camera: Any = binding.Camera(
-                spec.width, spec.height, spec.rate, fmt=binding.PixelFormat.RGB, device=spec.address or None
-            )
-        except RuntimeError:
-            raise SinkError(NO_CAMERA.get(sys.platform, NO_CAMERA["linux"])) from None
-
-    def picture(self, picture: Pixels, number: int) -> None:
-        """See `Sink`: at once."""
-        try:
-            self._camera.send(picture)
-        except RuntimeError:
-            raise SinkError("the virtual camera has gone") from None
-
-    def sound(self, samples: Samples) -> None:
-        """See `Sink`: a camera has none."""
-
-    def close(self) -> None:
-        """See `Sink`."""
-        self._camera.close()
 
 
 def _has_srt() -> bool:
