@@ -7,8 +7,11 @@ FFmpeg says may hold the address.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
 from typing import IO
 
@@ -41,11 +44,24 @@ def serve(received: IO[bytes], said: IO[bytes], open_sink: Callable[[OutputSpec]
         say(SinkReport(str(error), error.is_final, error.is_encoders))
 
 
+ORPHAN_S = 15.0
+"""A receiver that takes nothing must not keep this process once the other has gone; what is left is sent by then."""
+LOOK_EVERY_S = 1.0
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(LOOK_EVERY_S)
+    time.sleep(ORPHAN_S)
+    os._exit(1)
+
+
 def main() -> None:
     """Serve the process that has started this one."""
     for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C reaches all of a terminal; the end of input is the end
         signal.signal(number, signal.SIG_IGN)
     sys.stderr = None
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     serve(sys.stdin.buffer, sys.stdout.buffer)
 
 

@@ -21,7 +21,7 @@ from ..mailbox import Mailbox
 from ..pixels import Pixels
 from .choosing import chosen_encoder
 from .h264 import SOFTWARE
-from .process import Sending, SendingProcess, StartSending
+from .process import BROKE_OFF, Sending, SendingProcess, StartSending
 from .records import OutputSpec, Samples, picture_record, repeat_record, sound_record
 from .sound import GRACE_S, SoundLine
 from .target import OutputKind, OutputTarget
@@ -143,6 +143,13 @@ class Push:
         return self.status.state in (PushState.FAILED, PushState.ENDED)
 
     def _work(self) -> None:
+        try:
+            self._push()
+        except Exception:  # a mistake of ours: what is sent must not end without a word
+            log.exception("output %s failed", self._target.shown)
+            self._become(PushState.FAILED, BROKE_OFF)
+
+    def _push(self) -> None:
         retry_s = FIRST_RETRY_S
         self._wait_for_picture()
         while not self._stopping.is_set():

@@ -13,8 +13,10 @@ from .records import SOUND_CHANNELS, SOUND_RATE, Samples
 
 TOLERANCE_S = 0.06
 """How far a block may be from the end of the one before and still follow it: timestamps of live sound jitter."""
-GRACE_S = 0.5
-"""Sound that has not come by then is silence."""
+GRACE_S = 1.5
+"""Sound that has not come by then is silence. FFmpeg reads the sound of an MP4 up to a second behind its pictures."""
+GAP_MAX_S = 30.0
+"""A block that is further ahead is none of this output's: timestamps that wrapped around, for example."""
 BLOCKS_MAX = 1000
 """Blocks that wait, about 20 s: more are those of an output that takes nothing."""
 
@@ -46,6 +48,8 @@ class SoundLine:
         while self._blocks:
             at_s, samples = self._blocks.popleft()
             off = round(at_s * SOUND_RATE) - self._next
+            if off > GAP_MAX_S * SOUND_RATE:
+                continue
             if off > TOLERANCE_S * SOUND_RATE:
                 taken.append(_silence(off))
             elif off < -TOLERANCE_S * SOUND_RATE:

@@ -27,6 +27,8 @@ FIRST_RETRY_S, LAST_RETRY_S = 0.5, 15.0
 LOOK_EVERY_S = 0.1
 """How often who waits looks whether it is to stop: signals come to the thread that waits."""
 MAX_PIXELS = 2**26
+SOUND_OFF_S = 10.0
+"""Sound whose time is further from now is left out: MPEG-TS begins below zero, which is 26 hours there."""
 MICROSECONDS = 1e-6
 
 
@@ -136,7 +138,7 @@ class LiveSource:
     def heard(self, frame: av.AudioFrame) -> None:
         """See `Listening`."""
         made_s = None if frame.time is None else self._clock.heard_s(frame.time)
-        if made_s is None:
+        if made_s is None or abs(made_s - time.monotonic()) > SOUND_OFF_S:
             return
         kind = frame.format.name, frame.layout.name, frame.sample_rate
         if self._resampler is None or self._resampler[0] != kind:

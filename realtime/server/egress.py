@@ -109,19 +109,17 @@ class Egress:
 
         self._push = push = self._make(self._target, self._service.config.output_fps, tell)
         push.begin()
-        offering = asyncio.create_task(self._offer(session, push))
-        failing = asyncio.create_task(over.wait())
         try:
-            await asyncio.wait((offering, failing), return_when=asyncio.FIRST_COMPLETED)
+            async with asyncio.TaskGroup() as tasks:
+                both = tasks.create_task(self._offer(session, push)), tasks.create_task(over.wait())
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+                for task in both:
+                    task.cancel()
         finally:
-            for task in (offering, failing):
-                task.cancel()
             await asyncio.to_thread(push.close, CLOSE_TIMEOUT_S)
             status, self._push = self.status, None
             is_lost = status.state is PushState.FAILED
             self._before = status if is_lost else replace(status, state=PushState.WAITING, problem="")
-        if offering.done() and not offering.cancelled():
-            offering.result()
 
     async def _offer(self, session: Session, push: Push) -> None:
         async for result in results(session, self._service):

@@ -61,6 +61,17 @@ def test_what_does_not_come_is_silence_after_the_grace() -> None:
     assert not silence.any()
 
 
+def test_block_of_another_time_is_dropped() -> None:
+    line = SoundLine()
+    line.put(block(0.1, 0.1), 95443.7)
+    line.put(block(0.2, 0.1), 0.0)
+
+    taken = line.take(0.1)
+
+    assert taken is not None
+    assert taken.shape[1] == round(0.1 * SOUND_RATE)
+
+
 @given(st.lists(st.tuples(st.floats(-1, 5), st.floats(0, 0.3)), max_size=30))
 def test_line_is_never_further_from_its_times_than_the_tolerance(blocks: list[tuple[float, float]]) -> None:
     line, given_out = SoundLine(), 0
