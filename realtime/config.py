@@ -270,7 +270,10 @@ class Config(EngineConfig, BaseSettings):
     ] = ()
     outputs: Annotated[
         tuple[SecretStr, ...],
-        Field(description="Send a session's pictures to [NAME=]ADDRESS: rtmp, rtmps, srt, udp, tcp, or camera."),
+        Field(
+            description="Send a session's pictures to [NAME=]ADDRESS: rtmp, rtmps, srt, udp, tcp, camera, ndi, spout "
+            "or syphon."
+        ),
     ] = ()
     output_fps: Annotated[int, Field(ge=1, le=120, description="Pictures a second that outputs send.")] = 30
     webrtc: Annotated[bool, Field(description="Serve /rtc, /whip and /whep, on UDP ports that the system picks.")] = (

@@ -47,7 +47,8 @@ def run(
     output: Annotated[
         str,
         typer.Argument(
-            metavar="OUTPUT", help="A file to make (.mp4, .mkv), camera (a virtual one) or a URL: rtmp, srt, udp, tcp."
+            metavar="OUTPUT",
+            help="A file (.mp4, .mkv), a URL (rtmp, srt, udp, tcp), camera (a virtual one), ndi, spout or syphon.",
         ),
     ],
     prompt: Annotated[str | None, typer.Option(help="What the pictures should look like, as 'van gogh'.")] = None,

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5
 """How often it is looked whether the session has begun."""
-CLOSE_TIMEOUT_S = 3.0
+CLOSE_TIMEOUT_S = 1.0
 
 MakePush = Callable[[OutputTarget, int, Callable[[PushStatus], None]], Push]
 
@@ -62,6 +62,7 @@ class Egress:
             )
         self._push: Push | None = None
         self._before = PushStatus(self._target.shown)
+        self._said = ""
 
     @property
     def status(self) -> PushStatus:
@@ -126,12 +127,13 @@ class Egress:
             push.offer(result.picture if result.key is None else await asyncio.to_thread(_on_black, result))
 
     def _say(self, status: PushStatus) -> None:
-        """Into the log, by the thread that sends."""
+        """Into the log, by the thread that sends; what keeps it from sending once."""
         match status.state:
             case PushState.LIVE:
-                by = f" by {status.encoder}" if status.encoder else ""
+                by, self._said = f" by {status.encoder}" if status.encoder else "", ""
                 log.info("output of session %s: live at %s%s", self.name, status.address, by)
-            case PushState.RETRYING:
+            case PushState.RETRYING if status.problem != self._said:
+                self._said = status.problem  # each try says the same
                 log.warning("output of session %s: %s: %s; trying again", self.name, status.address, status.problem)
             case PushState.FAILED:
                 log.error(

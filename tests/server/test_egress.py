@@ -94,7 +94,7 @@ async def test_session_is_sent_on_its_state_is_told_and_its_key_is_not(
     assert f"output of session show: live at {output['address']} by {SOFTWARE}" in caplog.text
 
 
-async def test_session_goes_on_where_nobody_takes_what_it_sends() -> None:
+async def test_session_goes_on_where_nobody_takes_what_it_sends(caplog: pytest.LogCaptureFixture) -> None:
     url = f"tcp://127.0.0.1:{a_free_port()}"
     with running(a_config(outputs=(f"show={url}",))) as server:
         async with connected(server.websocket_url, session="show") as client:
@@ -102,8 +102,11 @@ async def test_session_goes_on_where_nobody_takes_what_it_sends() -> None:
             (output,) = server.service.outputs
             await until(lambda: "nothing listens there" in output.status.problem)
             await client.restyle(5)
+            await until(lambda: caplog.text.count("nothing listens there") >= 1)
+            await asyncio.to_thread(output._push.close)  # type: ignore[attr-defined]
 
             assert output.status.connections == 0
+            assert caplog.text.count("nothing listens there") == 1
 
 
 async def test_output_waits_for_its_session_and_for_the_next_of_that_name() -> None:
