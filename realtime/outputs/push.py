@@ -226,10 +226,13 @@ class Push:
             else:
                 sending.write(repeat_record(number))
             self._count(number - before - 1, is_repeat=fresh is None)
-            if self._wants_sound:
-                samples = sound.take(now_s)
-                if samples is not None:
-                    sending.write(sound_record(samples))
+            self._send_sound(sending, sound.take(now_s))
+        if number >= 0:  # sound ends with the pictures
+            self._send_sound(sending, sound.take((number + 1) / self._rate + sound.grace_s))
+
+    def _send_sound(self, sending: Sending, samples: Samples | None) -> None:
+        if self._wants_sound and samples is not None:
+            sending.write(sound_record(samples))
 
     def _count(self, skipped: int, *, is_repeat: bool) -> None:
         status = self.status

@@ -29,7 +29,7 @@ class SoundLine:
     """
 
     def __init__(self, grace_s: float = GRACE_S) -> None:
-        self._grace_s = grace_s
+        self.grace_s = grace_s
         self._blocks: deque[tuple[float, Samples]] = deque(maxlen=BLOCKS_MAX)
         self._next = 0
         """The number of the first sample that was not given out."""
@@ -59,7 +59,7 @@ class SoundLine:
                 off = 0
             taken.append(samples)
             self._next += off + samples.shape[1]
-        if (missing := round((now_s - self._grace_s) * SOUND_RATE) - self._next) > 0:
+        if (missing := round((now_s - self.grace_s) * SOUND_RATE) - self._next) > 0:
             taken.append(_silence(missing))
             self._next += missing
         found = np.concatenate(taken, axis=1) if taken else _silence(0)
