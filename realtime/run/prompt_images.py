@@ -1,6 +1,6 @@
 """Pictures that are part of a run's prompt, from files.
 
-Must not know models.
+Must not know models, or import what decodes before there is a picture: mistakes don't wait for it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from typing import Any
 
 from ..errors import ConfigError, FrameError
 from ..frame import Format
-from ..media.pipeline import DecodingHere
-from ..media.reference import opened_reference
 from ..pixels import Pixels
 from ..references import NO_REFERENCES, id_of
 
@@ -75,6 +73,9 @@ def _picture(file: Path) -> Pixels:
         raise ConfigError(f"--prompt-image {file}: it can't be read: {error.strerror}: check the name") from None
     if Format.sniff(data) is Format.NONE:
         raise ConfigError(f"--prompt-image {file}: that is no picture that is read here: give a JPEG, PNG or WebP")
+    from ..media.pipeline import DecodingHere
+    from ..media.reference import opened_reference
+
     try:
         return opened_reference(data, MAX_PIXELS, DecodingHere(), "run")
     except FrameError as error:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..engine import EngineInfo
 from ..errors import ConfigError, ParamsError
 from ..params import SIDE_MAX_PX, SIDE_MIN_PX, SIDE_MULTIPLE_PX, Params
 from .prompt_images import PromptImages
+
+if TYPE_CHECKING:
+    from ..engine import EngineInfo
 
 NO_IMAGES = PromptImages()
 
