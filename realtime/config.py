@@ -63,6 +63,31 @@ class InputSource:
         return sources
 
 
+@dataclass(frozen=True, slots=True)
+class OutputSetting:
+    """Where a session's pictures are sent, and its name. The address holds keys."""
+
+    name: str
+    address: SecretStr
+
+    @classmethod
+    def parse_all(cls, texts: tuple[SecretStr, ...]) -> list[OutputSetting]:
+        """Read `[NAME=]ADDRESS` each; without a name it is that of the first `InputSource`.
+
+        Raises:
+            ValueError: one is empty. Without what it says.
+        """
+        settings: list[OutputSetting] = []
+        for number, secret in enumerate(texts, 1):
+            name, equals, address = secret.get_secret_value().partition("=")
+            if not equals or not SESSION_NAME.fullmatch(name):
+                name, address = "input", secret.get_secret_value()
+            if not address:
+                raise ValueError(f"output {number} is empty: write [NAME=]ADDRESS")
+            settings.append(cls(name, SecretStr(address)))
+        return settings
+
+
 def _is_file(text: str) -> bool:
     return Path(text).expanduser().is_file()
 
@@ -243,6 +268,14 @@ class Config(EngineConfig, BaseSettings):
         tuple[str, ...],
         Field(description="Video to fetch into a session: [NAME=]SOURCE, a file, camera:N or a URL (RTSP, RTMP)."),
     ] = ()
+    outputs: Annotated[
+        tuple[SecretStr, ...],
+        Field(
+            description="Send a session's pictures to [NAME=]ADDRESS: rtmp, rtmps, srt, udp, tcp, camera, ndi, spout "
+            "or syphon."
+        ),
+    ] = ()
+    output_fps: Annotated[int, Field(ge=1, le=120, description="Pictures a second that outputs send.")] = 30
     webrtc: Annotated[bool, Field(description="Serve /rtc, /whip and /whep, on UDP ports that the system picks.")] = (
         True
     )
@@ -378,6 +411,12 @@ class Config(EngineConfig, BaseSettings):
         InputSource.parse_all(inputs)
         return inputs
 
+    @field_validator("outputs")
+    @classmethod
+    def _check_outputs(cls, outputs: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        OutputSetting.parse_all(outputs)
+        return outputs
+
     @field_validator("ice_servers")
     @classmethod
     def _check_ice_servers(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
@@ -428,7 +467,7 @@ def _in_words(error: ValidationError) -> str:
     field = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "extra_forbidden":
         return f"{field[:64]}: there is no such option; `realtime serve --help` lists all"
-    words = in_words(first, is_secret=field == "token")
+    words = in_words(first, is_secret=field in ("token", "outputs"))
     return f"{field}: {words}" if field else words
 
 

@@ -19,6 +19,8 @@ from .computed import AOTI, CONTEXT_GB, GRAPHS, SIZES, basis_of, has_room_for_bu
 from .config import Config, Device
 from .engine.load import likely_device
 from .engine.rungs.toolchain import compiler_obstacle, cxx, packages_obstacle
+from .outputs.choosing import found_encoders
+from .outputs.h264 import SOFTWARE, TRIAL_SIDE_PX
 
 NEEDED = (
     "torch",
@@ -74,7 +76,7 @@ def examine() -> Iterator[Finding]:
     card = find_card() if likely_device() is Device.CUDA else None
     checks: tuple[Callable[[], Finding | Iterable[Finding]], ...] = (
         python, packages, gpu, lambda: generation(card), openvino, lambda: compiler(card), lambda: rungs(card),
-        lambda: models_on(card), embedded_model, web_client, port, hub_cache, speed,
+        lambda: models_on(card), embedded_model, web_client, port, hub_cache, video_encoder, speed,
     )  # fmt: skip
     for check in checks:
         found = check()
@@ -252,6 +254,17 @@ def hub_cache() -> Finding:
     if free > ROOMY_BYTES:
         return Finding(Verdict.OK, "model cache", text)
     return Finding(Verdict.NOTE, "model cache", f"{text}: free some, or set HF_HUB_CACHE to a folder on another disk")
+
+
+def video_encoder() -> Finding:
+    """What encodes H.264 that is sent on, by a trial of each encoder."""
+    *_, taken = found = found_encoders()
+    took = f"{taken.frame_ms:.1f} ms a picture of {TRIAL_SIDE_PX}×{TRIAL_SIDE_PX}" if taken.frame_ms else ""
+    told = f"{taken.name} is used{took and f', {took}'}{(taken.obstacle and f' ({taken.obstacle})') or ''}"
+    if taken.name != SOFTWARE:
+        return Finding(Verdict.OK, "video encoder", told)
+    missing = "; ".join(f"{trial.name}: {trial.obstacle}" for trial in found[:-1])
+    return Finding(Verdict.OK, "video encoder", f"{told}{missing and f'; no hardware ({missing})'}")
 
 
 def speed() -> Finding:

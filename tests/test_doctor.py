@@ -12,6 +12,7 @@ import pytest
 from realtime import computed, doctor
 from realtime.card import Card
 from realtime.doctor import Verdict
+from realtime.outputs.h264 import Trial
 
 
 def predicts(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
@@ -244,3 +245,17 @@ def test_the_embedded_model_is_what_is_timed() -> None:
     finding = doctor.speed()
 
     assert "embedded model, frames a second: 256×256 " in finding.text, finding.text
+
+
+def test_encoder_that_is_taken_is_named_and_why_no_other_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = (Trial("h264_nvenc", None, "there is no such device"), Trial("libx264", 1.04))
+    monkeypatch.setattr(doctor, "found_encoders", lambda: found)
+    software = doctor.video_encoder()
+    monkeypatch.setattr(doctor, "found_encoders", lambda: (Trial("h264_nvenc", 2.6),))
+    hardware = doctor.video_encoder()
+
+    assert (software.verdict, hardware.verdict) == (Verdict.OK, Verdict.OK)
+    assert software.text == (
+        "libx264 is used, 1.0 ms a picture of 512×512; no hardware (h264_nvenc: there is no such device)"
+    )
+    assert hardware.text == "h264_nvenc is used, 2.6 ms a picture of 512×512"

@@ -6,7 +6,7 @@ Knows PyAV; must not know when frames are due, or who wants them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, cast
 
@@ -66,15 +66,24 @@ class VideoDecoding:
         self._orientation: Orientation | None = None
         self.is_still = container.format.name.endswith("_pipe") or _has(self.stream, Disposition.attached_pic)
 
-    def frames(self) -> Iterator[av.VideoFrame]:
+    def frames(
+        self, others: Sequence[Any] = (), on_other: Callable[[Any], None] = lambda packet: None
+    ) -> Iterator[av.VideoFrame]:
         """Decode; packets that are damaged are passed over, as players do.
+
+        Args:
+            others: streams whose packets are wanted too.
+            on_other: told each packet of those, in the order of the source.
 
         Raises:
             FFmpegError: it can't be read.
             SourceError: its packets can't be decoded.
         """
         damaged, has_shown = 0, False
-        for packet in self._container.demux(self.stream):
+        for packet in self._container.demux(self.stream, *others):
+            if packet.stream.index != self.stream.index:  # the last one of a stream has no `stream_index`
+                on_other(packet)
+                continue
             if self.is_still and packet.size:
                 found = orientation_of(bytes(packet))
                 self._orientation = None if found == UPRIGHT else found

@@ -15,6 +15,11 @@ from urllib.request import url2pathname
 
 from ..errors import ConfigError
 
+NETWORK = (
+    "http,https,httpproxy,tcp,tls,crypto,udp,rtp,srtp,rtsp,rtsps,rtmp,rtmps,rtmpe,rtmpt,rtmpte,rtmpts,ffrtmphttp,"
+    "ffrtmpcrypt,srt,rist,mmsh,mmst,ftp,gopher,gophers"
+)
+"""Protocols that a URL may lead to, itself and by a playlist or a redirect: no `file`, `concat`, `subfile`, `data`."""
 CAMERA_FORMATS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 
 
@@ -67,7 +72,7 @@ def opening_of(source: str, platform: str = sys.platform, *, named: str = "--inp
     if "://" in source and len(scheme) > 1 and scheme != "file":
         # FFmpeg looks for the frame rate by waiting for 20 frames, 0.9 s of a camera; nobody here asks for it. It must
         # not be told `nobuffer`: that throws away what it read to know the stream, the first key frame among it.
-        options = (("fpsprobesize", "0"),)
+        options = (("fpsprobesize", "0"), ("protocol_whitelist", NETWORK))
         if scheme in ("rtsp", "rtsps"):
             options += (("rtsp_transport", "tcp"),)  # UDP loses packets of key frames before anything is wrong
         return Opening(source, SourceKind.URL, None, options)

@@ -5,14 +5,16 @@ Knows PyAV; must not know sessions or who wants the frames. Reading blocks: it i
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
 import av
 from av.container import InputContainer
+from av.error import InvalidDataError
 
 from ..planes import Planes
 from .decoding import VideoDecoding, decoder_pixels
@@ -31,7 +33,25 @@ BEHIND_S = 0.2
 OnFrame = Callable[[Planes, int], None]
 
 
-def read(opening: Opening, on_frame: OnFrame, stopping: threading.Event, max_pixels: int) -> int:
+class Listening(Protocol):
+    """Takes the sound of a source, in the reading thread."""
+
+    def opened(self, has_sound: bool) -> None:
+        """Told once, before anything is read."""
+        ...
+
+    def heard(self, frame: av.AudioFrame) -> None:
+        """Told each frame of the first track, when its neighbours among the pictures are due."""
+        ...
+
+
+def read(
+    opening: Opening,
+    on_frame: OnFrame,
+    stopping: threading.Event,
+    max_pixels: int,
+    listening: Listening | None = None,
+) -> int:
     """Decode until the source ends, in this thread; what is no live source is played at its own pace.
 
     A file of one picture, as a still or the cover of a song, has no end: it is offered again every `HELD_EVERY_S`.
@@ -40,6 +60,7 @@ def read(opening: Opening, on_frame: OnFrame, stopping: threading.Event, max_pix
         on_frame: told each frame, with its timestamp in microseconds.
         stopping: ends the reading once it is set.
         max_pixels: the largest picture that is decoded; larger ones are refused before that.
+        listening: takes its sound; None leaves that alone.
 
     Returns:
         How many frames there were.
@@ -51,7 +72,7 @@ def read(opening: Opening, on_frame: OnFrame, stopping: threading.Event, max_pix
     options = {**dict(opening.options), "max_pixels": str(decoder_pixels(max_pixels))}
     timeout = (OPEN_TIMEOUT_S, READ_TIMEOUT_S)
     with av.open(opening.file, format=opening.format, options=options, timeout=timeout) as container:
-        return _Reading(container, opening, on_frame, stopping, max_pixels).run()
+        return _Reading(container, opening, on_frame, stopping, max_pixels, listening).run()
 
 
 class _Reading:
@@ -64,8 +85,13 @@ class _Reading:
         on_frame: OnFrame,
         stopping: threading.Event,
         max_pixels: int,
+        listening: Listening | None,
     ) -> None:
         self._opening, self._on_frame, self._stopping = opening, on_frame, stopping
+        self._listening = listening
+        self._sound = container.streams.audio[:1] if listening is not None else ()
+        if listening is not None:
+            listening.opened(bool(self._sound))
         self._video = VideoDecoding(container, opening, max_pixels)
         self._sets_its_pace = _sets_its_pace(opening, container)
         # Decoding a frame in slices adds no delay; several frames at once would.
@@ -76,7 +102,7 @@ class _Reading:
     def run(self) -> int:
         """See `read`."""
         frames = 0
-        for frame in self._video.frames():
+        for frame in self._video.frames(self._sound, self._hear):
             self._wait(frame)
             if self._stopping.is_set():
                 return frames
@@ -87,6 +113,12 @@ class _Reading:
         elif not self._sets_its_pace:
             self._hold(self._timeline.rest_s(time.monotonic()))
         return frames
+
+    def _hear(self, packet: Any) -> None:
+        if self._listening is not None and not self._stopping.is_set():
+            with contextlib.suppress(InvalidDataError):  # passed over, as players do
+                for frame in packet.decode():
+                    self._listening.heard(frame)
 
     def _wait(self, frame: av.VideoFrame) -> None:
         """Wait until a frame is due; of what sets its own pace that is now, but for `LIVE_FPS_MAX`."""

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,9 +19,19 @@ import typer
 
 from ..config import EngineConfig, load_config
 from ..options import option_of
+from ..outputs.target import is_live_input, is_live_output
 
 if TYPE_CHECKING:
+    from .prompt_images import PromptImages
     from .running import RunSummary
+
+
+class EncoderChoice(StrEnum):
+    """What encodes H.264."""
+
+    AUTO = "auto"
+    SOFTWARE = "software"
+
 
 EXIT_INTERRUPTED = 130
 """As shells have it for Ctrl-C."""
@@ -30,9 +41,21 @@ NO_OPTIONS = ("devices",)
 
 
 def run(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="A file of video.")],
-    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The file to make: .mp4 or .mkv.")],
+    source: Annotated[
+        str, typer.Argument(metavar="INPUT", help="A file of video, camera:0 or a URL: rtsp, srt, rtmp, http, udp.")
+    ],
+    output: Annotated[
+        str,
+        typer.Argument(
+            metavar="OUTPUT",
+            help="A file (.mp4, .mkv), a URL (rtmp, srt, udp, tcp), camera (a virtual one), ndi, spout or syphon.",
+        ),
+    ],
     prompt: Annotated[str | None, typer.Option(help="What the pictures should look like, as 'van gogh'.")] = None,
+    prompt_image: Annotated[
+        list[str] | None,
+        typer.Option(help="FILE[:WEIGHT], a picture beside the words, where the model hears pictures; repeat it."),
+    ] = None,
     negative_prompt: Annotated[str | None, typer.Option(help="What to keep out, where the model hears that.")] = None,
     strength: Annotated[
         float | None, typer.Option(help="How far the pictures may leave the input: 0 to 1. [default: the model's]")
@@ -58,19 +81,30 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Begin anew, and forget what an interrupted run has done.")
     ] = False,
+    rate: Annotated[
+        int, typer.Option(min=1, max=120, help="Pictures a second that go out where INPUT or OUTPUT is live.")
+    ] = 30,
+    encoder: Annotated[
+        EncoderChoice | None,
+        typer.Option(help="auto: this machine's hardware where it has one. [default: auto where live, else software]"),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file of options, as of serve.")] = None,
     **engine: Any,
 ) -> None:
-    """Restyle a video: every frame of INPUT, with its sound and subtitles, into OUTPUT.
+    """Restyle a video. From file to file: every frame of INPUT, with its sound and subtitles, into OUTPUT.
 
     For example: realtime run holiday.mp4 painted.mp4 --prompt "van gogh" --strength 0.6
 
     Stop it with Ctrl-C, and start it again with the same line: it goes on where it was. Until OUTPUT is whole, the work
     is in the folder OUTPUT.part beside it.
+
+    Where INPUT or OUTPUT is live, the newest frame, until INPUT ends or Ctrl-C: realtime run camera:0
+    rtmp://live.example/app/KEY
     """
     given = {name: value for name, value in engine.items() if value not in (None, [], ())}
     settings = load_config(given, config)
     engine_config = EngineConfig(**settings.model_dump(include=set(EngineConfig.model_fields) - set(NO_OPTIONS)))
+    from .prompt_images import PromptImages
     from .wanted import asked_params
 
     flags = {
@@ -83,13 +117,19 @@ def run(
         "width": width,
         "height": height,
     }
-    asked = asked_params(flags, params, look)
+    images = PromptImages.read(prompt_image or [])
+    asked = asked_params(flags, params, look, images)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    if is_live_output(output) or is_live_input(source):
+        _run_live(source, output, asked, engine_config, rate, encoder or EncoderChoice.AUTO, overwrite, images)
+        return
     from .progress import in_time, progress_on
     from .running import Interrupted, RunOrder, restyle_recording
 
-    order = RunOrder(source, output.expanduser(), asked, engine_config, fresh=fresh, overwrite=overwrite)
-    stopping = _Stopping(order.part)
+    codec = _codec(encoder or EncoderChoice.SOFTWARE)
+    file = Path(output).expanduser()
+    order = RunOrder(source, file, asked, engine_config, codec, fresh=fresh, overwrite=overwrite, images=images)
+    stopping = _Stopping()
     try:
         with stopping, progress_on(sys.stderr) as progress:
             summary = restyle_recording(order, progress, stopping.is_wanted)
@@ -99,6 +139,44 @@ def run(
     for note in summary.notes:
         typer.echo(f"realtime: {note}", err=True)
     typer.echo(_said(summary, in_time(summary.seconds)))
+
+
+def _run_live(
+    source: str,
+    output: str,
+    asked: dict[str, Any],
+    config: EngineConfig,
+    rate: int,
+    encoder: EncoderChoice,
+    overwrite: bool,
+    images: PromptImages,
+) -> None:
+    from ..media.opening import opening_of
+    from ..outputs.target import target_of
+    from .live import LiveOrder, restyle_live
+    from .progress import in_time, live_progress_on
+
+    target, opening = target_of(output, "OUTPUT"), opening_of(source, named="INPUT")
+    found = lambda: _codec(encoder)  # noqa: E731
+    order = LiveOrder(opening, target, asked, config, rate, found, overwrite=overwrite, images=images)
+    progress, stopping = live_progress_on(sys.stderr), _Stopping()
+    try:
+        with stopping:
+            summary = restyle_live(order, progress, stopping.is_wanted)
+    finally:
+        progress.close()
+    fps = summary.restyled / summary.seconds if summary.seconds else 0.0
+    typer.echo(
+        f"{summary.shown}: {summary.sent} pictures in {in_time(summary.seconds)}; {summary.restyled} restyled "
+        f"({fps:.1f} a second), {summary.dropped} dropped"
+    )
+
+
+def _codec(choice: EncoderChoice) -> str:
+    from ..outputs.choosing import chosen_encoder
+    from ..outputs.h264 import SOFTWARE
+
+    return SOFTWARE if choice is EncoderChoice.SOFTWARE else chosen_encoder()
 
 
 def _said(summary: RunSummary, taken: str) -> str:
@@ -114,8 +192,7 @@ class _Stopping:
     Before there are frames nothing is to be kept, and libraries that load a model don't ask: the first ends it too.
     """
 
-    def __init__(self, part: Path) -> None:
-        self._part = part
+    def __init__(self) -> None:
         self._is_running = self._wanted = False
         self._before: dict[int, Any] = {}
 

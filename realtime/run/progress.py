@@ -6,6 +6,7 @@ Must not know what is worked at.
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -14,7 +15,10 @@ from typing import Protocol, Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from ..outputs.push import PushState, PushStatus
+
 LINE_EVERY_S = 10.0
+LIVE_EVERY_S = 0.5
 
 
 class RunProgress(Protocol):
@@ -128,6 +132,74 @@ class TerminalProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._progress.stop()
+
+
+class LiveProgress:
+    """What a run without an end says: one line that changes on a terminal, else a line now and then, and all news.
+
+    Args:
+        write: takes what is written.
+        is_terminal: whether a line may be written over.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self, write: Callable[[str], object], *, is_terminal: bool, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._write, self._is_terminal, self._clock = write, is_terminal, clock
+        self._every_s = LIVE_EVERY_S if is_terminal else LINE_EVERY_S
+        self._said_s = clock()
+        self._news = ""
+        self._lock = threading.Lock()
+
+    def stage(self, text: str, percent: float | None = None) -> None:
+        """What is done before there are pictures; each said once. Any thread."""
+        self._tell(text)
+
+    def source(self, problem: str) -> None:
+        """Why INPUT can't be read at the moment. Any thread."""
+        self._tell(f"INPUT: {problem}; trying again")
+
+    def output(self, status: PushStatus) -> None:
+        """What becomes of what is sent. Any thread."""
+        if status.state is PushState.RETRYING:
+            self._tell(f"OUTPUT {status.address}: {status.problem}; trying again")
+        elif status.state is PushState.LIVE:
+            by = f" by {status.encoder}" if status.encoder else ""
+            self._tell(f"OUTPUT {status.address}: open{by}")
+
+    def show(self, fps: float, delay_ms: float, dropped: int, status: PushStatus, problem: str) -> None:
+        """How it goes, asked as often as you like."""
+        now_s = self._clock()
+        if now_s - self._said_s < self._every_s:
+            return
+        self._said_s = now_s
+        line = f"{fps:.1f} fps, {delay_ms:.0f} ms, {dropped} dropped, {status.state}"
+        if problem:
+            line += ", no INPUT"
+        with self._lock:
+            self._write(f"\r\x1b[K{line}" if self._is_terminal else f"{line}\n")
+
+    def _tell(self, text: str) -> None:
+        with self._lock:
+            if text != self._news:
+                self._news = text
+                self._write(f"\r\x1b[K{text}\n" if self._is_terminal else f"{text}\n")
+
+    def close(self) -> None:
+        """Leave the line."""
+        if self._is_terminal:
+            self._write("\r\x1b[K")
+
+
+def live_progress_on(stream: TextIO = sys.stderr) -> LiveProgress:
+    """To a stream."""
+
+    def write(text: str) -> None:
+        stream.write(text)
+        stream.flush()
+
+    return LiveProgress(write, is_terminal=stream.isatty())
 
 
 def progress_on(stream: TextIO = sys.stderr) -> RunProgress:

@@ -96,7 +96,7 @@ class Recording:
             begin_s = first_s if begin_us is None else Fraction(begin_us, 1_000_000)
             duration_s = (container.duration or 0) / 1_000_000
             frames = video.stream.frames or round(duration_s * rate) or None
-        return cls(opening, *_shown(planes), time_base, rate, frames, begin_s)
+        return cls(opening, *shown_size(planes), time_base, rate, frames, begin_s)
 
     def shots(self, first: int = 0) -> Generator[Shot]:
         """All frames from the one of this number on. Those before it are decoded too, and passed over.
@@ -143,7 +143,8 @@ def explaining(opening: Opening, name: str | None = None) -> Generator[None]:
         raise SourceError(f"{name or opening.file}: {explained(error, opening)}", is_final=True) from None
 
 
-def _shown(planes: Planes) -> tuple[float, float]:
+def shown_size(planes: Planes) -> tuple[float, float]:
+    """Width and height of a picture as it is shown, in square pixels."""
     rows, columns = planes.y.shape
     width, height = columns * planes.pixel_aspect, float(rows)
     return (height, width) if planes.orientation.is_transposed else (width, height)

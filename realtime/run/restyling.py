@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -22,6 +22,7 @@ from ..media.matte import composited
 from ..media.pipeline import Pipeline
 from ..params import Params
 from ..pixels import Pixels
+from ..references import NO_REFERENCES
 from .recording import Shot
 
 SESSION = "run"
@@ -45,14 +46,22 @@ class Restyling:
         params: of all frames.
         seconds_a_tick: of the shots' timestamps.
         past: the result before the first of them; None at the beginning.
+        references: the pictures that the params name, by id.
 
     Attributes:
         past: the newest result.
     """
 
     def __init__(
-        self, engine: Engine, params: Params, pipeline: Pipeline, seconds_a_tick: float, past: Result | None = None
+        self,
+        engine: Engine,
+        params: Params,
+        pipeline: Pipeline,
+        seconds_a_tick: float,
+        past: Result | None = None,
+        references: Mapping[str, Pixels] = NO_REFERENCES,
     ) -> None:
+        self._references = references
         self._engine, self._pipeline, self._params = engine, pipeline, params
         self._glide = Glide.at_rest(params, 0)
         self._seconds_a_tick = seconds_a_tick
@@ -75,9 +84,40 @@ class Restyling:
         Raises:
             EngineError: the engine is broken, or a frame can't be restyled.
         """
-        source, flights = iter(shots), deque[Pending]()
+        source = iter(shots)
+        return self._driven(lambda most, is_idle: list(islice(source, most)))
+
+    def live_pictures(self, take: Callable[[bool], Shot | None]) -> Iterator[Restyled]:
+        """Restyle the newest frame each time that there is room for one: one at a time, which is soonest done.
+
+        Args:
+            take: gives the newest frame that it has not given yet, or None. Told whether it may wait for one; None then
+                means that there will be no more.
+
+        Raises:
+            EngineError: see `pictures`.
+        """
+
+        def newest(most: int, is_idle: bool) -> list[Shot]:
+            if most == 0:
+                return []
+            shot = take(is_idle)
+            return [] if shot is None else [shot]
+
+        self._rows = 1
+        return self._driven(newest)
+
+    def _driven(self, take: Callable[[int, bool], list[Shot]]) -> Iterator[Restyled]:
+        """All pictures of what is taken.
+
+        Args:
+            take: gives so many frames at most; told whether nothing is under way, so that it may wait. Where it gives
+                none then, it is over.
+        """
+        flights = deque[Pending]()
         while True:
-            jobs = self._opened(list(islice(source, self._room())))
+            is_idle = not flights and self._engine.busy_rows == 0
+            jobs = self._opened(take(self._room(), is_idle))
             is_launched = bool(jobs) or self._engine.busy_rows > 0
             if is_launched:
                 flights.append(self._engine.tick(jobs))
@@ -105,7 +145,7 @@ class Restyling:
         now_ns, at_s = time.monotonic_ns(), shot.pts * self._seconds_a_tick
         frame = Frame(shot.number, Format.PLANES, shot.planes, max(0, round(at_s * 1e6)), now_ns)
         params = self._glide.at(round(at_s * SECOND_NS))  # a seed may travel
-        return Order(frame, params, SESSION, now_ns, shot.number, encode=False)
+        return Order(frame, params, SESSION, now_ns, shot.number, encode=False, references=self._references)
 
     def _sealed(self, pending: Pending) -> Iterator[Restyled]:
         outcomes = pending.collect()

@@ -19,16 +19,18 @@ from ..engine import Engine
 from ..engine.load import check_engine, load_engine
 from ..errors import ConfigError
 from ..media.pipeline import Pipeline
+from ..outputs.h264 import SOFTWARE
 from ..params import Params
 from ..version import __version__
 from .ahead import ahead
 from .joining import FORMATS, join
 from .part import PartFolder, Terms, remove
 from .progress import RunProgress
+from .prompt_images import PromptImages
 from .recording import Recording
 from .restyling import Restyled, Restyling
 from .segment import SegmentWriter, writing
-from .wanted import params_for
+from .wanted import NO_IMAGES, check_heard, params_for
 
 SEGMENT_FRAMES = 100
 """What is lost at most where a run is killed; each begins with a key frame."""
@@ -66,16 +68,20 @@ class RunOrder:
 
     Attributes:
         asked: valid params, see `wanted.asked_params`.
+        encoder: FFmpeg's name of the H.264 encoder.
         fresh: forget the work of a run before.
         overwrite: replace an output that is there.
+        images: pictures of the prompt.
     """
 
     source: str
     output: Path
     asked: Mapping[str, Any]
     config: EngineConfig
+    encoder: str = SOFTWARE
     fresh: bool = False
     overwrite: bool = False
+    images: PromptImages = NO_IMAGES
 
     @property
     def part(self) -> Path:
@@ -108,6 +114,7 @@ def restyle_recording(
     with closing(PartFolder(order.part, _terms(order, recording))) as part:
         run = _OneRun(order, recording, part, progress, is_stopping)
         with closing(load(order.config, progress.stage)) as engine:
+            check_heard(order.images, engine.info)
             restyled, seconds = run.restyle(engine, _params(order, recording, engine))
         return run.finish(restyled, seconds)
 
@@ -134,7 +141,8 @@ class _OneRun:
         begun_s = time.monotonic()
         pipeline = Pipeline(ANY_PIXELS)
         base = float(self._recording.time_base)
-        restyling = Restyling(engine, params, pipeline, base, self._part.past(params))
+        images = self._order.images
+        restyling = Restyling(engine, params, pipeline, base, self._part.past(params), images.references)
         try:
             with ahead(self._recording.shots(done), AHEAD_FRAMES) as shots:
                 for restyled in restyling.pictures(shots):
@@ -156,7 +164,8 @@ class _OneRun:
             if self._writer is None:
                 height, width = picture.shape[:2]
                 file = self._part.next_file()
-                self._writer = SegmentWriter(file, width, height, self._recording.rate, self._recording.time_base)
+                rate, base = self._recording.rate, self._recording.time_base
+                self._writer = SegmentWriter(file, width, height, rate, base, self._order.encoder)
             self._writer.write(picture, shot.pts, shot.duration)
         if self._writer.frames == SEGMENT_FRAMES:
             self._end_segment(restyling)
@@ -206,7 +215,7 @@ def _terms(order: RunOrder, recording: Recording) -> Terms:
         "input": recording.identity(),
         "params": dict(order.asked),
         "model": model.model_dump(mode="json", exclude={"device"}),
-        "made by": {"realtime": __version__, "FFmpeg": av.ffmpeg_version_info},
+        "made by": {"realtime": __version__, "FFmpeg": av.ffmpeg_version_info, "encoder": order.encoder},
     }
 
 

@@ -15,21 +15,10 @@ from typing import Any, cast
 
 import av
 from av.error import FFmpegError
-from av.video.reformatter import ColorRange, Colorspace
 
 from ..errors import RunError
+from ..outputs.h264 import SOFTWARE, frame_of, hwaccel_of, prepare
 from ..pixels import Pixels
-
-CODEC = "libx264"
-OPTIONS = {
-    "preset": "medium",
-    "crf": "18",  # close to what came out of the model, at any size and rate
-    "bf": "0",  # pictures leave in their order: timestamps stay as they are, and pieces fit together
-    "colorspace": "bt709",
-    "color_primaries": "bt709",
-    "color_trc": "bt709",
-    "color_range": "tv",
-}
 
 
 class SegmentWriter:
@@ -40,17 +29,19 @@ class SegmentWriter:
         width, height: of all pictures, even.
         rate: frames a second, about.
         time_base: seconds a tick.
+        encoder: FFmpeg's name of the H.264 encoder.
     """
 
-    def __init__(self, file: Path, width: int, height: int, rate: Fraction, time_base: Fraction) -> None:
+    def __init__(
+        self, file: Path, width: int, height: int, rate: Fraction, time_base: Fraction, encoder: str = SOFTWARE
+    ) -> None:
         self._file, self._unfinished = file, file.with_name(f"{file.name}.unfinished")
         self._time_base = time_base
         self._durations: dict[int, int] = {}
         self._container = av.open(str(self._unfinished), "w", format="mp4")
-        stream = cast(Any, self._container.add_stream(CODEC, rate=rate))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream = cast(Any, self._container.add_stream(encoder, rate=rate, hwaccel=hwaccel_of(encoder)))
+        prepare(stream.codec_context, encoder, width, height, live=False)
         stream.codec_context.time_base = stream.time_base = time_base
-        stream.codec_context.options = OPTIONS
         self._stream = stream
         self.begin: int | None = None
         self.frames = 0
@@ -58,12 +49,9 @@ class SegmentWriter:
     def write(self, picture: Pixels, pts: int, duration: int) -> None:
         """Add a picture, uint8 [height, width, 3], RGB; times are in ticks of the whole video."""
         self.begin = pts if self.begin is None else self.begin
-        frame = av.VideoFrame.from_ndarray(cast(Any, picture), format="rgb24").reformat(
-            format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
-        )
-        frame.pts, frame.time_base = pts - self.begin, self._time_base
-        self._durations[frame.pts] = duration
-        self._mux(frame)
+        at = pts - self.begin
+        self._durations[at] = duration
+        self._mux(frame_of(picture, at, self._time_base))
         self.frames += 1
 
     def close(self) -> None:

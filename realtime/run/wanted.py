@@ -1,6 +1,6 @@
 """What a run is to make: the params that were asked for, and the size that they don't name.
 
-Must not know engines or files of video.
+Must not know how engines are run, or files of video.
 """
 
 from __future__ import annotations
@@ -8,31 +8,48 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, ParamsError
 from ..params import SIDE_MAX_PX, SIDE_MIN_PX, SIDE_MULTIPLE_PX, Params
+from .prompt_images import PromptImages
+
+if TYPE_CHECKING:
+    from ..engine import EngineInfo
+
+NO_IMAGES = PromptImages()
 
 
-def asked_params(flags: dict[str, Any], file: Path | None, look: str | None) -> dict[str, Any]:
+def check_heard(images: PromptImages, info: EngineInfo) -> None:
+    """Check that a model hears pictures, if there are some. Raises ConfigError."""
+    if images.parts and not info.hears_pictures:
+        raise ConfigError(f"--prompt-image: {info.model} hears words, and no pictures: take another --model")
+
+
+def asked_params(
+    flags: dict[str, Any], file: Path | None, look: str | None, images: PromptImages = NO_IMAGES
+) -> dict[str, Any]:
     """The params that were asked for: those of the file, and of the command line over them. They are valid.
 
     Args:
         flags: params of the command line; None where they were not given.
         file: JSON of params, or looks that the page has saved; None for none.
         look: the name of one of several looks.
+        images: pictures of the prompt.
 
     Raises:
-        ConfigError: the file can't be read, or has no such look.
+        ConfigError: the file can't be read, or has no such look, or names a picture that is not among the images.
         ParamsError: a value is none that a param may have.
     """
     if look is not None and file is None:
         raise ConfigError(f"--look {look} is of a file of looks: name that with --params")
     asked = _read(file, look) if file is not None else {}
     asked |= {name: value for name, value in flags.items() if value is not None}
+    if images.parts:
+        asked["prompt"] = images.beside(asked.get("prompt"))
     params = Params().patched(asked, Params())
-    if params.pictures:
-        raise ConfigError("prompt: run takes no pictures in prompts, which a server keeps: write it in words")
+    if params.pictures - images.references.keys():
+        raise ConfigError("prompt: its pictures are a server's: give files of them with --prompt-image")
     asked.pop("version", None)
     return asked
 

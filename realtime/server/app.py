@@ -18,7 +18,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from .. import forked
-from ..config import Config, IceServer, InputSource, Tls
+from ..config import Config, IceServer, InputSource, OutputSetting, Tls
 from ..engine import Engine, Progress
 from ..engine.load import check_engine, load_engine
 from ..engine.rungs.upgrade import abandon_upgrades
@@ -30,6 +30,7 @@ from ..version import __version__
 from . import lag, pages, tls
 from .access import Access
 from .credentials import Credentials
+from .egress import Egress
 from .engine_host import BACK_OFF_S, Load
 from .http import Server, http_settings, listen
 from .ingest import Ingest
@@ -90,6 +91,7 @@ def create_app(
     service.metrics.gauge("realtime_tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
     ice_servers = [RTCIceServer(**IceServer.parse(server).wire()) for server in config.ice_servers]
     peers = Peers(service, ice_servers)
+    service.outputs = egresses = [Egress(service, setting) for setting in OutputSetting.parse_all(config.outputs)]
     ingests = [Ingest(service, source) for source in InputSource.parse_all(config.inputs)]
 
     @contextlib.asynccontextmanager
@@ -99,7 +101,7 @@ def create_app(
                 forked.preload(preload_of(config))  # by the one process that decoders are forked from as well
             service.decoders.begin()
             service.host.start()
-            endless = [tasks.create_task(ingest.run()) for ingest in ingests]
+            endless = [tasks.create_task(each.run()) for each in (*ingests, *egresses)]
             endless.append(tasks.create_task(lag.watch(service.metrics.observe_lag)))
             tasks.create_task(service.memory.keep(lambda: service.sessions, lambda: service.owners, service.host.ended))
             yield

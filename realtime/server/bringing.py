@@ -9,7 +9,7 @@ import asyncio
 from typing import NamedTuple
 
 from ..errors import FrameError
-from .opening import opened
+from ..media.reference import opened_reference
 from .service import Service
 from .turns import NotTaken
 
@@ -59,7 +59,7 @@ async def bring(service: Service, data: bytes | memoryview, sender: str) -> Kept
 
 def _keep(service: Service, data: bytes | memoryview, sender: str) -> KeptPicture:
     """Decode and keep a picture: both, as its id takes a millisecond that the event loop has not. See `bring`."""
-    picture = opened(data, service.config.max_pixels, service.decoders, sender)
+    picture = opened_reference(data, service.config.max_pixels, service.decoders, sender)
     if (reference := service.references.add(picture)) is None:
         raise NotTaken(507, "all pictures that are kept here are in use: take one out of a prompt first")
     height, width, _ = picture.shape

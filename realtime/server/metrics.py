@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from ..outputs.push import PushState, PushStatus
 from ..stats import DropReason
 
 if TYPE_CHECKING:
@@ -27,6 +28,15 @@ WORKER_GAUGES = {
     "capacity_fps": "Pictures a second that everyone there could have with one more session (120 at most).",
 }
 """By the field of `WorkerTotals`."""
+
+OUTPUT_COUNTERS = {
+    "sent": "Pictures that outputs have sent, repeats among them.",
+    "repeated": "Pictures that outputs have sent again, as there was no newer one.",
+    "skipped": "Moments at which an output sent no picture, as the other side took none.",
+    "connections": "Connections that outputs have made.",
+}
+"""By the field of `PushStatus`."""
+OUTPUT_NAMES = {"sent": "pictures"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +68,14 @@ class Totals:
         connected: number of sessions that have a connection.
         workers: the engines.
         capacity_fps: pictures a second that every session could have if one more joined; None while no engine is ready.
+        outputs: how sending goes.
     """
 
     sessions: Sequence[Session]
     connected: int
     workers: Sequence[WorkerTotals] = ()
     capacity_fps: float | None = None
+    outputs: Sequence[PushStatus] = ()
 
 
 class Metrics(Collector):
@@ -145,6 +157,7 @@ class Metrics(Collector):
         rows = sum(worker.rows for worker in now.workers)
         yield GaugeMetricFamily("realtime_rows", "Frames that the engines are at.", rows)
         yield from _by_worker(now.workers)
+        yield from _of_outputs(now.outputs)
 
 
 def _by_worker(workers: Sequence[WorkerTotals]) -> Iterator[Metric]:
@@ -153,6 +166,16 @@ def _by_worker(workers: Sequence[WorkerTotals]) -> Iterator[Metric]:
         for worker in workers:
             family.add_metric([str(worker.number), worker.device], float(getattr(worker, name)))
         yield family
+
+
+def _of_outputs(outputs: Sequence[PushStatus]) -> Iterator[Metric]:
+    states = GaugeMetricFamily("realtime_outputs", "Outputs, by what becomes of them.", labels=["state"])
+    for state in PushState:
+        states.add_metric([state.value], sum(output.state is state for output in outputs))
+    yield states
+    for name, text in OUTPUT_COUNTERS.items():
+        total = sum(getattr(output, name) for output in outputs)
+        yield CounterMetricFamily(f"realtime_output_{OUTPUT_NAMES.get(name, name)}", text, total)
 
 
 def _counts(session: Session) -> dict[str, int]:

@@ -11,8 +11,8 @@ from typing import Any
 
 from ..errors import FrameError
 from ..media.pipeline import DecodingHere
+from ..media.reference import opened_reference
 from ..references import References
-from .opening import opened
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def keep_samples(
     kept: list[dict[str, Any]] = []
     for name, data in pictures:
         try:
-            reference = references.add(opened(data, max_pixels, DecodingHere(), "model"))
+            reference = references.add(opened_reference(data, max_pixels, DecodingHere(), "model"))
         except FrameError as error:
             log.warning("the model's picture %r is left out: %s", name, error)
             continue

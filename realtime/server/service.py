@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from .. import protocol
 from ..config import Config
@@ -18,6 +18,7 @@ from ..decoder_process.pictures import PictureDecoders
 from ..engine import EngineInfo
 from ..engine.load import load_engine
 from ..errors import EngineError
+from ..outputs.push import PushStatus
 from ..params import Params
 from ..references import References
 from ..session import Session
@@ -81,6 +82,20 @@ class Running:
         )
 
 
+class Outgoing(Protocol):
+    """What is sent on of a session of this name."""
+
+    @property
+    def name(self) -> str:
+        """The session's."""
+        ...
+
+    @property
+    def status(self) -> PushStatus:
+        """How it goes."""
+        ...
+
+
 class Service:
     """One server's state. Event loop only.
 
@@ -101,6 +116,7 @@ class Service:
         references: what params may name, where the model hears pictures.
         turns: whose picture for prompts is read next.
         running: None until an engine was ready for the first time.
+        outputs: what is sent on, and of which sessions.
     """
 
     def __init__(
@@ -124,6 +140,7 @@ class Service:
         self.references = References(self._in_use)
         self.turns = Turns()
         self.running: Running | None = None
+        self.outputs: Sequence[Outgoing] = ()
         self._to_hear: set[Session] = set()  # sessions that `_ear` has not come to
         self._ear = ThreadPoolExecutor(1, "listener")
 
@@ -226,7 +243,8 @@ class Service:
     def _totals(self) -> Totals:
         workers = [self._worker_totals(worker) for worker in self.host.workers]
         rate = self.rate_with(1) if self.host.life is not None else None
-        return Totals(self.sessions, self.connected, workers, rate)
+        outputs = [output.status for output in self.outputs]
+        return Totals(self.sessions, self.connected, workers, rate, outputs)
 
     def _worker_totals(self, worker: Worker) -> WorkerTotals:
         life, sessions = worker.open_life, len(self.host.sessions_at(worker))

@@ -1,4 +1,4 @@
-"""Paints the pictures that ship with the model to take a style from: photographs of clean licences in manners of no name.
+"""Paints the pictures that ship with the model: photographs of clean licences, in manners that have no name.
 
     python scripts/train_tiny samples
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.fakes.films import a_film, pictures_of
+from tests.fakes.receivers import a_free_port
 from tests.fakes.servers import command
 from tests.fakes.waiting import PATIENCE_S
 
@@ -42,6 +47,46 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
         done.stderr
         == f"realtime: INPUT {tmp_path / 'film.mp4'}: there is no such file; check its name and its folder\n"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="a process can't be sent Ctrl-C")
+def test_ctrl_c_ends_what_is_live_in_order(tmp_path: Path) -> None:
+    film, port = a_film(tmp_path / "film.ts", 120, container_format="mpegts"), a_free_port()
+    output, url = tmp_path / "taken.mp4", f"tcp://127.0.0.1:{port}"
+    with socket.create_server(("127.0.0.1", port)) as server:
+        running = subprocess.Popen(
+            command("run", url, str(output), "--model", "echo", "--width", "64", "--height", "64"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        connection, _ = server.accept()
+        with connection:
+            threading.Thread(target=sent_whole, args=(connection, film), daemon=True).start()
+            assert running.stderr is not None
+            lines = iter(running.stderr.readline, "")
+            assert any(line.startswith(f"OUTPUT {output}: open by ") for line in lines)
+            running.send_signal(signal.SIGINT)
+            said, _ = running.communicate(timeout=4 * PATIENCE_S)
+
+    assert running.returncode == 0
+    assert said.startswith(f"{output}: ")
+    assert len(pictures_of(output)) == int(said.split(": ")[1].split(" ")[0])
+
+
+def sent_whole(connection: socket.socket, file: Path) -> None:
+    with contextlib.suppress(OSError):
+        connection.sendall(file.read_bytes())
+
+
+@pytest.mark.parametrize("output", ["gopher://a.example/key", "http://user:key@a.example/live"])
+def test_output_that_is_none_is_said_without_its_secrets(tmp_path: Path, output: str) -> None:
+    done = run(str(a_film(tmp_path / "film.mp4", 0.4)), output, "--model", "echo")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "rtmp, rtmps, srt, udp and tcp" in done.stderr
+    assert "key" not in done.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a process can't send itself Ctrl-C")

@@ -219,11 +219,6 @@ PARAMS = [
         params_file(LOOKS),
     ),
     Case(
-        "prompt: run takes no pictures in prompts, which a server keeps: write it in words",
-        "prompt",
-        lambda: asked_params({"prompt": PICTURE}, None, None),
-    ),
-    Case(
         "width, height: 512 x 512 are more pixels than this model makes, which are 65536: ask for less",
         "512 x 512",
         lambda: params_for({"width": 512, "height": 512}, Params(), (1, 1), 256 * 256),

@@ -18,6 +18,7 @@ from . import (
     loras,
     model_files,
     networks,
+    outputs,
     pictures,
     runs,
     single_files,
@@ -44,6 +45,7 @@ LISTS = (
     workers,
     inputs,
     runs,
+    outputs,
     bench,
 )
 CASES = [(module.__name__.rpartition(".")[2], case) for module in LISTS for case in module.CASES]

@@ -1,19 +1,19 @@
-"""Decodes a picture for prompts to the size at which it is kept.
+"""Pictures that are not frames, as prompts name them: decoded, and no larger than they are looked at.
 
-Must not know who sent it, or who keeps it.
+Must not know how they come.
 """
 
 from __future__ import annotations
 
 from ..errors import FrameError
 from ..frame import Format, Frame
-from ..media import codec
-from ..media.pipeline import Decoding
 from ..pixels import Pixels
 from ..references import REFERENCE_SIDE_PX
+from . import codec
+from .pipeline import Decoding
 
 
-def opened(data: bytes | memoryview, max_pixels: int, decoding: Decoding, sender: str) -> Pixels:
+def opened_reference(data: bytes | memoryview, max_pixels: int, decoding: Decoding, sender: str) -> Pixels:
     """A picture as it is kept: no side above `REFERENCE_SIDE_PX`, otherwise as it is.
 
     Raises:

@@ -1,0 +1,79 @@
+"""Pictures beside the words of a run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from realtime.config import EngineConfig
+from realtime.engine.echo import EchoEngine
+from realtime.errors import ConfigError
+from realtime.references import REFERENCE_SIDE_PX
+from realtime.run.progress import LineProgress
+from realtime.run.prompt_images import PromptImages
+from realtime.run.running import RunOrder, restyle_recording
+from realtime.run.wanted import asked_params
+from tests.fakes.films import a_film
+
+
+def a_picture(folder: Path, name: str = "style.png") -> Path:
+    file = folder / name
+    Image.new("RGB", (1024, 512), (200, 10, 10)).save(file)
+    return file
+
+
+class Seeing(EchoEngine):
+    """Hears pictures, and keeps what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.info = replace(self.info, hears_pictures=True)
+        self.given: list[Any] = []
+
+    def tick(self, jobs: Any) -> Any:
+        self.given += [(job.params.prompt, dict(job.references)) for job in jobs]
+        return super().tick(jobs)
+
+
+def test_picture_is_a_part_of_the_prompt_beside_the_words(tmp_path: Path) -> None:
+    images = PromptImages.read([f"{a_picture(tmp_path)}:0.5"])
+    (name,) = images.references
+
+    asked = asked_params({"prompt": "ink"}, None, None, images)
+
+    assert asked["prompt"] == [{"text": "ink"}, {"picture": name, "weight": 0.5}]
+    assert images.references[name].shape == (REFERENCE_SIDE_PX // 2, REFERENCE_SIDE_PX, 3)
+
+
+def test_model_is_given_the_picture_with_every_frame(tmp_path: Path) -> None:
+    images, engine = PromptImages.read([str(a_picture(tmp_path))]), Seeing()
+    asked = {"width": 64, "height": 64} | asked_params({}, None, None, images)
+    order = RunOrder(
+        str(a_film(tmp_path / "film.mp4", 0.2)), tmp_path / "out.mp4", asked, EngineConfig(model="echo"), images=images
+    )
+
+    restyle_recording(order, LineProgress(lambda line: None), load=lambda *_: engine)
+
+    assert len(engine.given) == 5
+    assert all(set(references) == set(images.references) for _, references in engine.given)
+    assert engine.given[0][0][0].picture in images.references
+
+
+def test_model_that_hears_words_alone_says_so(tmp_path: Path) -> None:
+    images = PromptImages.read([str(a_picture(tmp_path))])
+    asked = {"width": 64, "height": 64} | asked_params({}, None, None, images)
+    film = a_film(tmp_path / "film.mp4", 0.2)
+    order = RunOrder(str(film), tmp_path / "out.mp4", asked, EngineConfig(model="echo"), images=images)
+
+    with pytest.raises(ConfigError, match="hears words, and no pictures"):
+        restyle_recording(order, LineProgress(lambda line: None))
+
+
+def test_file_whose_name_ends_like_a_weight_is_a_file(tmp_path: Path) -> None:
+    images = PromptImages.read([str(a_picture(tmp_path).rename(tmp_path / "style:2"))])
+
+    assert [part["weight"] for part in images.parts] == [1.0]
