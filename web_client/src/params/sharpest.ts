@@ -3,32 +3,36 @@
 import type { Stats } from "../protocol";
 
 /** Pictures a second that a first size is to keep. */
-export const ENOUGH_FPS = 20;
+const ENOUGH_FPS = 20;
 /** Seconds of a size that count for nothing: what is made for it alone comes after it. */
 const SETTLE_S = 10;
 const SAMPLES = 5;
 /** A frame's work grows a little more than its pixels do. */
 const MARGIN = 1.2;
+/** A size that was too large is tried again after so long, then twice as long: a new server is slow, or others use it. */
+const RETRY_S = 60;
+/** A size that has stayed for so long is the one. */
+const STEADY_S = 90;
 
 export class Sharpest {
   readonly #levels: readonly number[];
-  readonly #smallest: number;
   #pixels: number;
+  #second = 0;
+  #since = 0;
   #rates: number[] = [];
-  #isOver = false;
+  readonly #failed = new Map<number, { wait_s: number; until: number }>();
 
   /**
    * @param pixels of the pictures now.
    * @param levels to choose from, in pixels.
-   * @param smallest in pixels, for a machine that doesn't keep the rate at any of them.
    */
-  constructor(pixels: number, levels: readonly number[], smallest: number) {
-    [this.#pixels, this.#smallest] = [pixels, smallest];
+  constructor(pixels: number, levels: readonly number[]) {
+    this.#pixels = pixels;
     this.#levels = [...levels].sort((a, b) => a - b);
   }
 
   get isOver(): boolean {
-    return this.#isOver;
+    return this.#second - this.#since >= STEADY_S;
   }
 
   /**
@@ -36,27 +40,27 @@ export class Sharpest {
    * @returns how many pixels to take from now on; null to stay.
    */
   add(stats: Stats): number | null {
-    if (this.#isOver) return null;
-    this.#rates.push(stats.fps_out);
-    if (this.#rates.length < SETTLE_S + SAMPLES) return null;
-    const fps = this.#rates.slice(-SAMPLES).reduce((sum, rate) => sum + rate, 0) / SAMPLES;
-    const isEnough = fps >= ENOUGH_FPS;
-    const next = isEnough ? this.#higher(work_ms(stats)) : this.#lower(fps);
-    this.#isOver = next === null || !isEnough;
-    [this.#pixels, this.#rates] = [next ?? this.#pixels, []];
+    if (this.isOver) return null;
+    this.#second += 1;
+    this.#rates = [...this.#rates, stats.fps_out].slice(-SAMPLES);
+    if (this.#second - this.#since < SETTLE_S + SAMPLES) return null;
+    const fps = this.#rates.reduce((sum, rate) => sum + rate, 0) / SAMPLES;
+    const next = fps < ENOUGH_FPS ? this.#lower() : this.#higher(work_ms(stats));
+    if (next !== null) [this.#pixels, this.#since, this.#rates] = [next, this.#second, []];
     return next;
+  }
+
+  #lower(): number | null {
+    const wait_s = 2 * (this.#failed.get(this.#pixels)?.wait_s ?? RETRY_S / 2);
+    this.#failed.set(this.#pixels, { wait_s, until: this.#second + wait_s });
+    return this.#levels.filter((pixels) => pixels < this.#pixels).at(-1) ?? null;
   }
 
   #higher(work: number): number | null {
     const room = (this.#pixels * 1000) / ENOUGH_FPS / (work * MARGIN);
-    return this.#levels.find((pixels) => pixels > this.#pixels && pixels <= room) ?? null;
-  }
-
-  /** The level before, which was enough; below all of them what the rate says. */
-  #lower(fps: number): number | null {
-    const before = this.#levels.filter((pixels) => pixels < this.#pixels).at(-1);
-    const next = before ?? Math.max(this.#smallest, (this.#pixels * fps) / (ENOUGH_FPS * MARGIN));
-    return next < this.#pixels ? next : null;
+    const next = this.#levels.find((pixels) => pixels > this.#pixels);
+    if (next === undefined || next > room) return null;
+    return this.#second >= (this.#failed.get(next)?.until ?? 0) ? next : null;
   }
 }
 

@@ -75,7 +75,7 @@ export class Sizing {
     const isUntouched = inForce.width === own.width && inForce.height === own.height;
     if (!isUntouched || !shape) return;
     const pixels = own.width * own.height;
-    this.#sharpest = new Sharpest(pixels, [...choices.details.values()], Math.min(pixels, SMALLEST_PX ** 2));
+    this.#sharpest = new Sharpest(pixels, [Math.min(pixels, SMALLEST_PX ** 2), ...choices.details.values()]);
     this.#take(sizeFor(shape, pixels, choices));
   }
 
