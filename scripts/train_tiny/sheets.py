@@ -105,7 +105,7 @@ def picture_sheet(painter: Painter, folder: Path) -> None:
     files = [SHIPPED / "pictures" / samples.file_of(name) for name in list(samples.SAMPLES)[:6]]
     shown = [np.ascontiguousarray(cv2.imread(str(file))[..., ::-1], np.uint8) for file in files]
     shown += [taught(photographs["flower"], "van gogh", 3), photographs["rocket"]]
-    blank = np.zeros_like(shown[0])
+    blank = np.full_like(shown[0], 255)
     noise = noise_of([SEED], 256, 256)
     rows = [[blank, *shown]]
     for name in ("face", "china"):
