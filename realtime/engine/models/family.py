@@ -95,6 +95,8 @@ class Family:
             pictures in it; None where there is none. A model of the family may come without it.
         text_encoders: classes of the components `text_encoder` and, where there are two, `text_encoder_2`.
         tokenizer: class of their tokenizers.
+        name_style: given the prompts of a card's styles by name, gives what names the style that a text is heard as;
+            None where texts are more than styles.
         has_guidance: False where all models are distilled without guidance: a guidance scale has no effect.
         taesd: the tiny autoencoder that replaces the model's own by default; None where only its own can be used.
         vae_overflows: whether its AutoencoderKL overflows in float16 where its configuration has `force_upcast`.
@@ -116,6 +118,7 @@ class Family:
     image_encoder: str | None = None
     text_encoders: tuple[str, ...] = ("transformers:CLIPTextModel",)
     tokenizer: str = "transformers:CLIPTokenizer"
+    name_style: Callable[[Pairs, Mapping[str, str]], Callable[[str], str]] | None = None
     has_guidance: bool = True
     taesd: HubId | None = None
     vae_overflows: bool = False
@@ -150,6 +153,12 @@ def _encode_painter(pairs: Pairs, sections: Sequence[Pieces], max_chunks: int) -
     from .painter.text import encode_style
 
     return encode_style(pairs, sections[0])
+
+
+def _name_painter_style(pairs: Pairs, names: Mapping[str, str]) -> Callable[[str], str]:
+    from .painter.text import NearestStyle
+
+    return NearestStyle(pairs, names)
 
 
 def _is_painter(facts: FolderFacts) -> bool:
@@ -234,6 +243,7 @@ PAINTER = Family(
     autoencoders=("realtime.engine.models.painter.networks:PainterAutoencoder",),
     image_encoder="realtime.engine.models.painter.networks:PainterImageEncoder",
     text_encoders=("transformers:CLIPTextModelWithProjection",),
+    name_style=_name_painter_style,
     has_guidance=False,
 )
 """This project's own networks: the embedded model's."""

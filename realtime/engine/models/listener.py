@@ -6,7 +6,7 @@ Any thread. Must not know embeddings: `prompt` makes them, from the same reading
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ class Listener:
         pairs: its tokenizers and text encoders; none where it hears no texts.
         max_chunks: see `Family.prompt_chunks`.
         styles: see `EngineInfo.styles`: the words of a model that knows only some; empty where it takes any.
+        name_style: names the style that a text is heard as, see `Family.name_style`.
         has_negative: whether classifier-free guidance makes the negative prompt act.
     """
 
@@ -46,11 +47,13 @@ class Listener:
         *,
         max_chunks: int | None = None,
         styles: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+        name_style: Callable[[str], str] | None = None,
         has_negative: bool = True,
     ) -> None:
         self._pairs = pairs
         self._max_chunks = max_chunks
         self._vocabulary = _vocabulary(styles or {})
+        self._name_style = name_style
         self._has_negative = has_negative
         self._text = lru_cache(TEXTS_KEPT)(self._hear_text)
         self._text("")  # sets the tokenizers' padding and truncation, which no later call changes
@@ -122,11 +125,10 @@ class Listener:
         words = dict.fromkeys(word for word in _WORD.findall(text.lower()) if word not in self._vocabulary)
         if words:
             shown = listed(list(words)[:_WORDS_MAX]) + (" and more" if len(words) > _WORDS_MAX else "")
-            yield Note(
-                "unknown_words",
-                quoted(" ".join(words)),
-                f"{shown}: not among the words that this model was trained on, which are of styles and moods",
-            )
+            why = f"{shown}: not among the words that this model was trained on, which are of styles and moods"
+            if self._name_style is not None:
+                why += f"; heard as “{self._name_style(text)}”. A larger --model knows things too"
+            yield Note("unknown_words", quoted(" ".join(words)), why)
 
 
 def _texts(blend: tuple[WeightedPrompt, ...]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ Must not know frames, rows or sessions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +19,7 @@ from ..sampler import NoiseSchedule, Sampler
 from .components import Autoencoder, AutoencoderKL, Unet, load_autoencoder, one_line, prefixed
 from .listener import Listener
 from .lora import LoraSpec, fuse_loras, parse_lora
-from .model_card import guess_defaults, read_card
+from .model_card import ModelCard, guess_defaults, read_card
 from .parts import Parts, check_fit, scale_px
 from .prompt import PromptEncoder
 from .schedules import noise_schedule, scheduler_sampler
@@ -213,9 +214,18 @@ def _assemble(
             list(zip(parts.tokenizers, parts.text_encoders, strict=True)),
             max_chunks=parts.family.prompt_chunks,
             styles=card.styles,
+            name_style=_style_namer(parts, card),
             has_negative=guidance is Guidance.CFG,
         ),
     )
+
+
+def _style_namer(parts: Parts, card: ModelCard) -> Callable[[str], str] | None:
+    """See `Family.name_style`; None where the card names no styles."""
+    names = {str(style["name"]): str(style["prompt"]) for style in card.styles.get("styles", ())}
+    if parts.family.name_style is None or not names:
+        return None
+    return parts.family.name_style(list(zip(parts.tokenizers, parts.text_encoders, strict=True)), names)
 
 
 def use_flash_attention() -> None:

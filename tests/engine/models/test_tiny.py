@@ -18,6 +18,7 @@ from realtime.engine.models.family import PAINTER
 from realtime.engine.models.load import Model, load_model
 from realtime.frame import Format
 from realtime.media import codec
+from realtime.params import Params
 from realtime.prompts import WeightedPrompt
 from tests.engine import tiny_models
 
@@ -159,6 +160,20 @@ def test_pictures_are_styles_and_blend_with_words(model: Model, restyle: Restyle
     words = (WeightedPrompt(text="pencil sketch", weight=1.0), WeightedPrompt(picture="d" * 32, weight=1.0))
     between = restyle(picture(), words)
     assert distance(between, teal) < distance(restyle(picture(), "pencil sketch"), teal)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "style"),
+    [
+        ("a castle in watercolors with dragons", "watercolour"),
+        ("van gogh, kittens", "van gogh"),
+        ("my castle", "photo"),
+    ],
+)
+def test_unknown_words_are_named_with_the_style_that_is_heard_instead(model: Model, prompt: str, style: str) -> None:
+    (_, note) = model.listener.hear(Params(prompt=prompt)).notes[0]
+    assert note.code == "unknown_words"
+    assert f"heard as “{style}”" in note.message
 
 
 def test_other_frame_sizes_work(restyle: Restyle) -> None:

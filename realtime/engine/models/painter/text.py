@@ -5,6 +5,7 @@ Must not know blends, caches or the UNet.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -29,6 +30,28 @@ def encode_style(pairs: Pairs, pieces: Pieces) -> Encoded:
             without = "".join(text for other, (text, _) in enumerate(pieces) if other != index)
             style = style + (weight - 1.0) * (whole - _vector(pairs, without))
     return style, None
+
+
+class NearestStyle:
+    """Names the style that a text is heard as, among those of a model's card.
+
+    Args:
+        pairs: as in `encode_style`.
+        names: of the styles, which are their own prompts; the one whose prompt is empty leaves pictures as they are.
+    """
+
+    def __init__(self, pairs: Pairs, names: Mapping[str, str]) -> None:
+        self._pairs = pairs
+        self._names = names
+        self._vectors: torch.Tensor | None = None
+
+    @torch.no_grad()
+    def __call__(self, text: str) -> str:
+        """The nearest style's name. The first call encodes all styles: 0.1 s."""
+        if self._vectors is None:
+            self._vectors = torch.cat([_vector(self._pairs, prompt) for prompt in self._names.values()])
+        distances = torch.linalg.vector_norm(self._vectors - _vector(self._pairs, text), dim=(1, 2))
+        return list(self._names)[int(distances.argmin())]
 
 
 def _vector(pairs: Pairs, text: str) -> torch.Tensor:
