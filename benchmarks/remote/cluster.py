@@ -26,6 +26,7 @@ import psutil
 
 STORE_BYTES = 80 * 2**20
 """Of Ray's object store; it takes no less than 75 MiB."""
+SMALL = (f"--object-store-memory={STORE_BYTES}", "--num-cpus=1", "--disable-usage-stats")
 START_S = 120.0
 STOP_S = 20.0
 RAY = (sys.executable, "-c", "from ray.scripts.scripts import main; main()")
@@ -88,10 +89,9 @@ class ClusterUnderTest:
             RuntimeError: it has ended, or did not say so in time.
         """
         within = node.within if node is not None else ()
-        environment = {**self.environment, **({"REALTIME_RAY_NODE_IP": node.address} if node is not None else {})}
         process = subprocess.Popen(
             [*within, *command],
-            env=environment,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -102,10 +102,16 @@ class ClusterUnderTest:
             raise RuntimeError(f"{' '.join(command)} has ended: {said[-2000:]}")
         return psutil.Process(process.pid), said
 
+    def node(self, node: Node) -> None:
+        """Start a further node of the cluster."""
+        place = (f"--address={self.address}", f"--node-ip-address={node.address}", *SMALL, "--block")
+        self.run(*RAY, "start", *place, until="Ray runtime started", node=node)
+
     def worker(self, name: str, devices: str = "cpu", node: Node | None = None) -> psutil.Process:
         """Start `realtime worker`."""
         command = (sys.executable, "-m", "realtime", "worker", "--ray", self.address, "--devices", devices)
-        return self.run(*command, "--name", name, until=r"Workers for ", node=node)[0]
+        place = ("--node", node.address) if node is not None else ()
+        return self.run(*command, "--name", name, *place, until=r"Workers for ", node=node)[0]
 
     def server(self, *options: str, node: Node | None = None) -> str:
         """Start `realtime serve`; its URL, with a slash at the end."""
@@ -186,9 +192,8 @@ def running_cluster(head: Node | None = None) -> Generator[ClusterUnderTest]:
     cluster = ClusterUnderTest(f"{head.address}:{port}", environment)
     try:
         options = (f"--port={port}", f"--node-ip-address={head.address}")
-        small = (f"--object-store-memory={STORE_BYTES}", "--num-cpus=1", "--include-dashboard=false")
-        place = (f"--temp-dir={folder}", "--disable-usage-stats", "--block")
-        cluster.run(*RAY, "start", "--head", *options, *small, *place, until="Ray runtime started", node=head)
+        place = ("--include-dashboard=false", f"--temp-dir={folder}", "--block")
+        cluster.run(*RAY, "start", "--head", *options, *SMALL, *place, until="Ray runtime started", node=head)
         yield cluster
     finally:
         cluster.stop()

@@ -69,11 +69,11 @@ CASES = [
     Case(
         "name: 'a b' is none: give letters, digits, . _ and -, up to 48",
         "'a b'",
-        lambda: work("gpu-a:6379", "", "a b", print),
+        lambda: work("gpu-a:6379", "", "a b", "", print),
     ),
     Case(
         "devices: 'tpu' are no devices: write cuda:0,cuda:1 or all (GPUs), or cpu,cpu",
         "'tpu'",
-        lambda: work("gpu-a:6379", "tpu", "a", print),
+        lambda: work("gpu-a:6379", "tpu", "a", "", print),
     ),
 ]

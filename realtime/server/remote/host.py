@@ -117,6 +117,7 @@ class RemoteHost:
         self._engaged: Engaged | None = None
         self._version = -1
         self._process = ""
+        self._line: tuple[float, float] | None = None  # an engine that is new has measured nothing: as the last one
         self._has_begun = False
         self._loaded_s = BACK_S
         self._begun_ns = clock()
@@ -282,7 +283,8 @@ class RemoteHost:
     def _update(self, life: RemoteLife, status: Status) -> None:
         if self._engaged is not None:
             life.engine.info, life.scheduler.cost = self._engaged.info, self._engaged.cost
-        life.scheduler.capacity = Capacity(status.line, status.max_rows)
+        self._line = status.line or self._line
+        life.scheduler.capacity = Capacity(self._line, status.max_rows)
         life.scheduler.resume()
 
     def _lose(self, reason: str, back_s: float = BACK_S, *, blames_frames: bool = True) -> None:

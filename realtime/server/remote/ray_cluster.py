@@ -60,13 +60,14 @@ class RayCluster:
 
     Args:
         address: `HOST:PORT` of its head, or `auto`. A node of it runs on this machine.
+        node: address of that node, where several run on this machine.
         shows_logs: whether workers' logs are shown here.
 
     Raises:
         ConfigError: Ray is not installed, or there is no cluster.
     """
 
-    def __init__(self, address: str, *, shows_logs: bool = False) -> None:
+    def __init__(self, address: str, node: str = "", *, shows_logs: bool = False) -> None:
         if importlib.util.find_spec("ray") is None:
             raise ConfigError(MISSING)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
@@ -81,7 +82,7 @@ class RayCluster:
                 log_to_driver=shows_logs,
                 logging_level="WARNING",
                 configure_logging=False,
-                _node_ip_address=os.environ.get("REALTIME_RAY_NODE_IP"),
+                _node_ip_address=node or None,
             )
         except Exception as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]

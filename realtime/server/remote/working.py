@@ -26,13 +26,14 @@ READY_S = 120.0
 """How long Ray may take to start a worker's process."""
 
 
-def work(address: str, devices: str, name: str, announce: Callable[[Sequence[str]], None]) -> None:
+def work(address: str, devices: str, name: str, node: str, announce: Callable[[Sequence[str]], None]) -> None:
     """Start a worker on each device, and keep them until a signal comes; then their sessions go on elsewhere.
 
     Args:
         address: of the cluster.
         devices: as in `realtime serve`; empty: one worker on whatever this machine has.
         name: of this machine; empty: its own.
+        node: address of this machine's node of the cluster, where it has several; else empty.
         announce: told the workers' names, once they can be found.
 
     Raises:
@@ -46,7 +47,7 @@ def work(address: str, devices: str, name: str, announce: Callable[[Sequence[str
     except ValueError as error:
         raise ConfigError(f"devices: {error}") from None
     named = [one.devices or one.device.value for one in by_device(Config.model_construct(devices=devices))]
-    cluster = RayCluster(address, shows_logs=True)
+    cluster = RayCluster(address, node, shows_logs=True)
     stopping = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -161,6 +161,18 @@ async def test_another_process_of_the_same_name_has_to_begin() -> None:
         assert ward.host.state is State.READY
 
 
+async def test_engine_that_has_measured_nothing_is_taken_for_as_fast_as_the_last_one_there() -> None:
+    async with following() as ward:
+        await ward.say(READY)
+        await ward.say(IDLE._replace(process="second"))
+        await ward.settled(lambda: not ward.host._is_giving_up)
+        await ward.say(READY._replace(process="second", line=None))
+        life = ward.host.life
+        assert life is not None
+
+        assert life.scheduler.capacity.line == (0.0, 5e6)
+
+
 async def test_worker_that_another_server_has_taken_is_left_to_it() -> None:
     async with following() as ward:
         await ward.say(READY)
