@@ -11,6 +11,7 @@ import re
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 
@@ -18,10 +19,12 @@ from ...config import Config, checked_devices
 from ...engine.devices import VISIBLE, by_device
 from ...errors import ConfigError
 from ...process import STOP_SIGNALS
-from .ray_cluster import RayCluster
+from .ray_cluster import RayCluster, RayLink
 from .worker_actor import LEAVE_S
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,47}")
+NAME_EVERY_S, NAME_S = 1.0, 20.0
+"""How often a name that is taken is tried, and how long: the cluster may not know yet that its last bearer is gone."""
 READY_S = 120.0
 """How long Ray may take to start a worker's process."""
 
@@ -57,8 +60,11 @@ def work(address: str, devices: str, name: str, node: str, announce: Callable[[S
         signal.signal(number, stop)
     try:
         visible = os.environ.get(VISIBLE)
-        links = {f"{host}-{index}": device for index, device in enumerate(named)}
-        started = {one: cluster.start_worker(one, device, visible) for one, device in links.items()}
+        named_by = {f"{host}-{index}": device for index, device in enumerate(named)}
+        started = {
+            one: _started(lambda one=one, device=device: cluster.start_worker(one, device, visible), stopping)
+            for one, device in named_by.items()
+        }
         for link in started.values():
             link.call("beat", 0, 0).result(READY_S)
         announce(list(started))
@@ -70,3 +76,14 @@ def work(address: str, devices: str, name: str, node: str, announce: Callable[[S
                 one.result(LEAVE_S + 1)
     finally:
         cluster.leave()
+
+
+def _started(start: Callable[[], RayLink], stopping: threading.Event) -> RayLink:
+    """A worker, once its name is free. Raises ConfigError where it stays taken."""
+    end_s = time.monotonic() + NAME_S
+    while True:
+        try:
+            return start()
+        except ConfigError:
+            if time.monotonic() > end_s or stopping.wait(NAME_EVERY_S):
+                raise
