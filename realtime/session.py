@@ -383,9 +383,9 @@ class Session:
             if self._shown is not newest:
                 self.show(newest)
         elif self.params.fallback is Fallback.SLATE:
-            height, width, _ = newest.picture.shape
+            params = newest.job.params  # and not its pixels, which may not be decoded yet
             job = replace(newest.job, number=-newest.job.number)  # which is no other's, as encodings are kept by it
-            self.show(Result(job, slate(width, height), newest.stamps))
+            self.show(Result(job, slate(params.width, params.height), newest.stamps))
 
     def tell(self, text: str, kind: str) -> None:
         """Queue a text to the client, if it is connected; it replaces one of the same kind that waits."""

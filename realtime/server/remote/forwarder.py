@@ -7,6 +7,7 @@ Must not know how a worker is found, or when it is lost.
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 import time
 from collections import deque
@@ -39,6 +40,7 @@ KEEP_S = 0.5
 """How long the worker may take to keep a picture for prompts."""
 REFERENCES_SENT = 64
 
+_log = logging.getLogger(__name__)
 _connections = itertools.count(1)
 
 
@@ -226,11 +228,14 @@ class Forwarder:
         while (after := self._after) is None:
             self._bell.wait()
             self._bell.clear()
-            while self._came:
-                self._settle(self._came.popleft())
-            self._let_go()
-            if not self._is_paused:
-                self._send()
+            try:
+                while self._came:
+                    self._settle(self._came.popleft())
+                self._let_go()
+                if not self._is_paused:
+                    self._send()
+            except Exception:  # a mistake of ours that one frame shows must not keep all others waiting
+                _log.exception("a frame on its way to a worker or back is lost")
         self._give_back()
         after()
 

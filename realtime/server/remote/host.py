@@ -200,6 +200,7 @@ class RemoteHost:
 
     def follow(self, status: Status) -> None:
         """Do as the worker says that it is."""
+        before = self.device, self.is_leaving, self.stage
         self.device, self.is_leaving = status.device, status.is_leaving
         if status.process != self._process:
             self._process, self._version, self._engaged, self._has_begun = status.process, -1, None, False
@@ -212,7 +213,8 @@ class RemoteHost:
         else:
             self._has_begun = True
             self._take_state(status)
-        self._changes.tell()
+        if before != (self.device, self.is_leaving, self.stage):  # else four times a second for nothing
+            self._changes.tell()
 
     def _begin(self, status: Status) -> None:
         """The worker works at something else, or at nothing."""
