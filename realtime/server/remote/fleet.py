@@ -75,6 +75,7 @@ class Fleet:
         self._order = WorkOrder.of(config, log.getEffectiveLevel())
         self._roster = roster
         self._clock = clock
+        self._measured: dict[str, tuple[float, float]] = {}
         self._missed: dict[Worker, float] = {}  # since when the cluster does not know it
         self._draining: set[asyncio.Task[None]] = set()
         self._was_told = False
@@ -101,7 +102,9 @@ class Fleet:
             await self._look_after(worker, is_there=name in found)
 
     def _maker(self, name: str, link: Link) -> MakeHost:
-        return lambda on_life, changes, suspects: RemoteHost(name, link, self._order, on_life, changes, suspects)
+        return lambda on_life, changes, suspects: RemoteHost(
+            name, link, self._order, on_life, changes, suspects, self._measured
+        )
 
     async def _look_after(self, worker: Worker, *, is_there: bool) -> None:
         host = worker.host
@@ -115,6 +118,7 @@ class Fleet:
         if host.state is not State.READY and (is_over or self._clock() - since_s > FORGET_S):
             log.info("%s has left", worker.name)
             del self._missed[worker]
+            self._measured.pop(worker.name, None)
             await self._roster.leave(worker)
 
     def _drain(self, worker: Worker) -> None:

@@ -79,6 +79,7 @@ class RemoteHost:
         on_life: called at each change of `state` or `away`, with `life`, behind the frames that it gave back.
         changes: told of each change, behind that.
         suspects: whose frames broke engines, of all workers.
+        measured: what all workers have measured (`Status.line`), by their names.
         clock: monotonic nanoseconds.
 
     Attributes:
@@ -95,6 +96,7 @@ class RemoteHost:
         on_life: Callable[[ReadyEngine | None], None],
         changes: Changes,
         suspects: Suspects,
+        measured: dict[str, tuple[float, float]] | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.name = name
@@ -111,13 +113,13 @@ class RemoteHost:
         self._on_life = on_life
         self._changes = changes
         self._suspects = suspects
+        self._measured = measured if measured is not None else {}
         self._clock = clock
         self._epoch = time.time_ns()  # also above those of a server before this one
         self._pulse = Pulse(clock())
         self._engaged: Engaged | None = None
         self._version = -1
         self._process = ""
-        self._line: tuple[float, float] | None = None  # an engine that is new has measured nothing: as the last one
         self._has_begun = False
         self._loaded_s = BACK_S
         self._begun_ns = clock()
@@ -285,8 +287,11 @@ class RemoteHost:
     def _update(self, life: RemoteLife, status: Status) -> None:
         if self._engaged is not None:
             life.engine.info, life.scheduler.cost = self._engaged.info, self._engaged.cost
-        self._line = status.line or self._line
-        life.scheduler.capacity = Capacity(self._line, status.max_rows)
+        if status.line is not None:
+            self._measured[self.name] = status.line
+        # Who has measured nothing yet would seem to have room for any number of sessions that come at once.
+        line = self._measured.get(self.name) or next(iter(self._measured.values()), None)
+        life.scheduler.capacity = Capacity(line, status.max_rows)
         life.scheduler.resume()
 
     def _lose(self, reason: str, back_s: float = BACK_S, *, blames_frames: bool = True) -> None:

@@ -193,6 +193,18 @@ async def test_new_connection_of_a_session_is_answered_by_itself() -> None:
     assert result.order.frame.seq == 1
 
 
+async def test_sessions_that_come_at_once_do_not_all_go_to_a_worker_that_has_measured_nothing() -> None:
+    async with machines_of("a-0") as machines:
+        first = Guest(machines, "first")
+        for _ in range(5):
+            await first.restyle()
+        await until(lambda: bool(machines.fleet._measured))
+        await machines.add("b-0")
+        guests = [Guest(machines, f"s{number}") for number in range(9)]
+
+    assert sorted(str(guest.at) for guest in (first, *guests)) == ["a-0"] * 5 + ["b-0"] * 5
+
+
 # -- workers that come and go ------------------------------------------------------------------------------------------
 
 

@@ -52,8 +52,16 @@ class Ward:
         self.calls: list[tuple[str, tuple[object, ...]]] = []
         self.open: list[Future[Any]] = []
         self.lives: list[bool] = []
+        self.measured: dict[str, tuple[float, float]] = {}
         self.host = RemoteHost(
-            "a-0", self, ORDER, lambda life: self.lives.append(life is not None), Changes(), Suspects(), self.clock
+            "a-0",
+            self,
+            ORDER,
+            lambda life: self.lives.append(life is not None),
+            Changes(),
+            Suspects(),
+            self.measured,
+            self.clock,
         )
         self.host._loop = asyncio.get_running_loop()
 
@@ -171,6 +179,19 @@ async def test_engine_that_has_measured_nothing_is_taken_for_as_fast_as_the_last
         assert life is not None
 
         assert life.scheduler.capacity.line == (0.0, 5e6)
+
+
+async def test_worker_that_has_never_measured_anything_is_taken_for_as_fast_as_another() -> None:
+    async with following() as ward:
+        ward.measured["b-0"] = (1e6, 2e6)
+        await ward.say(READY._replace(line=None))
+        life = ward.host.life
+        assert life is not None
+        assumed = life.scheduler.capacity.line
+        await ward.say(READY)
+
+        assert assumed == (1e6, 2e6)
+        assert (life.scheduler.capacity.line, ward.measured["a-0"]) == ((0.0, 5e6), (0.0, 5e6))
 
 
 async def test_worker_that_another_server_has_taken_is_left_to_it() -> None:
