@@ -124,6 +124,7 @@ class RemoteHost:
         self._loaded_s = BACK_S
         self._begun_ns = clock()
         self._is_giving_up = False
+        self._is_apart = False
         self._watching: asyncio.Task[None] | None = None
 
     # -- as an engine host ----------------------------------------------------------------------------------------
@@ -287,6 +288,7 @@ class RemoteHost:
     def _update(self, life: RemoteLife, status: Status) -> None:
         if self._engaged is not None:
             life.engine.info, life.scheduler.cost = self._engaged.info, self._engaged.cost
+        self._is_apart = status.is_apart
         if status.line is not None:
             self._measured[self.name] = status.line
         # Who has measured nothing yet would seem to have room for any number of sessions that come at once.
@@ -294,7 +296,7 @@ class RemoteHost:
         life.scheduler.capacity = Capacity(line, status.max_rows)
         life.scheduler.resume()
 
-    def _lose(self, reason: str, back_s: float = BACK_S, *, blames_frames: bool = True) -> None:
+    def _lose(self, reason: str, back_s: float = BACK_S, *, blames_frames: bool | None = None) -> None:
         """Let go of the worker until it is ready again: its frames are given back, then its sessions go elsewhere."""
         now_ns = self._clock()
         since_ns = self.away.since_ns if self.away is not None else now_ns
@@ -311,7 +313,8 @@ class RemoteHost:
             return
         self.state, self.life, self.away = State.AWAY, None, away
         self._is_giving_up = True
-        forwarder.give_up(lambda: self._tell(self._has_given_up), blames_frames=blames_frames)
+        blames = blames_frames if blames_frames is not None else not self._is_apart
+        forwarder.give_up(lambda: self._tell(self._has_given_up), blames_frames=blames)
 
     def _has_given_up(self) -> None:
         self._is_giving_up = False

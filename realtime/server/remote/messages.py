@@ -144,6 +144,7 @@ class Status(NamedTuple):
         engaged: the ready engine, where its version is not the one that the server knows.
         line, max_rows: see `Scheduler.capacity`.
         jobs: frames that the engine has.
+        is_apart: whether its engine has a process of its own: then it is not the engine's frames that end this one.
         is_leaving: whether the worker is about to end: its sessions are to go on elsewhere.
     """
 
@@ -159,4 +160,5 @@ class Status(NamedTuple):
     line: tuple[float, float] | None
     max_rows: int
     jobs: int
+    is_apart: bool
     is_leaving: bool

@@ -131,6 +131,7 @@ class WorkerActor:
             line=capacity.line if capacity is not None else None,
             max_rows=capacity.max_rows if capacity is not None else 1,
             jobs=life.scheduler.jobs if life is not None else 0,
+            is_apart=life is not None and isinstance(life.engine, EngineProcess),
             is_leaving=self._is_leaving,
         )
 

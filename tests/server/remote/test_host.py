@@ -39,6 +39,7 @@ READY = Status(
     line=(0.0, 5e6),
     max_rows=8,
     jobs=0,
+    is_apart=False,
     is_leaving=False,
 )
 IDLE = READY._replace(order=None, state=State.STOPPED, engaged=None)
@@ -155,6 +156,23 @@ async def test_worker_whose_calls_fail_is_away_at_once() -> None:
 
         assert ward.host.state is State.AWAY
         assert "is gone" in ward.host.away.reason
+
+
+@pytest.mark.parametrize("is_apart", [False, True])
+async def test_frames_are_suspected_unless_the_engine_had_a_process_of_its_own(is_apart: bool) -> None:
+    async with following() as ward:
+        await ward.say(READY._replace(is_apart=is_apart))
+        life = ward.host.life
+        assert life is not None
+        blamed: list[bool] = []
+        give_up = life.scheduler.give_up
+        life.scheduler.give_up = lambda then, *, blames_frames: (  # type: ignore[method-assign]
+            blamed.append(blames_frames),
+            give_up(then, blames_frames=False),
+        )
+        await ward.say(ConnectionError("actor unavailable"))
+
+        assert blamed == [not is_apart]
 
 
 async def test_another_process_of_the_same_name_has_to_begin() -> None:
