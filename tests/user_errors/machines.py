@@ -61,7 +61,7 @@ CASES = [
         "a-0",
         with_ray(
             True,
-            lambda: RayCluster("gpu-a:6379").start_worker("a-0", "cpu", None),
+            lambda: RayCluster("gpu-a:6379").start_worker("a-0", "cpu", {}),
             get_runtime_context=lambda: SimpleNamespace(get_node_id=lambda: "1"),
             remote=lambda actor: SimpleNamespace(options=lambda **options: SimpleNamespace(remote=taken)),
         ),

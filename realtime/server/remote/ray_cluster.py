@@ -49,10 +49,10 @@ class RayLink:
 class RayWorkerActor(WorkerActor):
     """A worker in a process of Ray."""
 
-    def __init__(self, device: str, visible: str | None) -> None:
+    def __init__(self, device: str, environment: Mapping[str, str | None]) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-        super().__init__(device, visible)
+        super().__init__(device, environment)
 
 
 class RayCluster:
@@ -90,12 +90,12 @@ class RayCluster:
                 f"ray: no cluster answers at {address[:64]}: start a node of it here with `ray start` ({first[:160]})"
             ) from None
 
-    def start_worker(self, name: str, device: str, visible: str | None) -> RayLink:
+    def start_worker(self, name: str, device: str, environment: Mapping[str, str | None]) -> RayLink:
         """Start a worker on this machine, which ends with this process. Ray starts it again where it dies.
 
         Args:
             name: in the cluster.
-            device, visible: see `WorkerActor`.
+            device, environment: see `WorkerActor`.
 
         Raises:
             ConfigError: there is one of this name.
@@ -110,7 +110,7 @@ class RayCluster:
                 max_restarts=-1,
                 max_concurrency=CALLS_AT_ONCE,
                 scheduling_strategy=here,
-            ).remote(device, visible)
+            ).remote(device, environment)
         except ValueError:
             raise ConfigError(f"name: the cluster has a worker {name} already: give another --name") from None
         return RayLink(handle)

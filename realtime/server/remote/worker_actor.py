@@ -12,6 +12,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ...config import Config, Device
@@ -37,6 +38,8 @@ _log = logging.getLogger(__name__)
 
 REFERENCES_KEPT = 256
 """More than the server counts on, as calls may overtake each other."""
+INHERITED = (VISIBLE, "OMP_NUM_THREADS")
+"""Variables that Ray changes: it hides the GPUs and all processors but one from who has not reserved any."""
 LEAVE_EVERY_S = 0.1
 LEAVE_S = 10.0
 """How long a worker that is to end waits for its sessions to go on elsewhere."""
@@ -52,7 +55,7 @@ class WorkerActor:
 
     Args:
         device: one of `devices`.
-        visible: the GPUs that are shown to whoever started it, as `CUDA_VISIBLE_DEVICES` has them.
+        environment: `INHERITED` of whoever started it; None for what is not set there.
         loader: chooses what loads an engine.
         die: called where the process is of no use any more.
     """
@@ -60,12 +63,12 @@ class WorkerActor:
     def __init__(
         self,
         device: str,
-        visible: str | None = None,
+        environment: Mapping[str, str | None] = MappingProxyType({}),
         loader: Callable[[Config], Load] = loader_of,
         die: Callable[[], None] = lambda: os._exit(1),
     ) -> None:
         self._device = device
-        self._visible = visible
+        self._environment = environment
         self._loader = loader
         self._die = die
         self._process = secrets.token_hex(8)
@@ -200,10 +203,11 @@ class WorkerActor:
         elif self._device != Device.AUTO:
             fields |= {"device": Device(self._device)}
         config = Config.model_construct(**fields)  # as the server checked it, whatever this machine's environment says
-        if self._visible is None:
-            os.environ.pop(VISIBLE, None)  # Ray hides the GPUs of whoever has not reserved one
-        else:
-            os.environ[VISIBLE] = self._visible
+        for name, text in self._environment.items():
+            if text is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = text
         if not wants_process(config):
             see_one_gpu(config.devices)
         self._was_ready = False

@@ -16,11 +16,11 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 from ...config import Config, checked_devices
-from ...engine.devices import VISIBLE, by_device
+from ...engine.devices import by_device
 from ...errors import ConfigError
 from ...process import STOP_SIGNALS
 from .ray_cluster import RayCluster, RayLink
-from .worker_actor import LEAVE_S
+from .worker_actor import INHERITED, LEAVE_S
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,47}")
 NAME_EVERY_S, NAME_S = 1.0, 20.0
@@ -59,10 +59,10 @@ def work(address: str, devices: str, name: str, node: str, announce: Callable[[S
     for number in STOP_SIGNALS:  # Ray has taken them
         signal.signal(number, stop)
     try:
-        visible = os.environ.get(VISIBLE)
+        environment = {each: os.environ.get(each) for each in INHERITED}
         named_by = {f"{host}-{index}": device for index, device in enumerate(named)}
         started = {
-            one: _started(lambda one=one, device=device: cluster.start_worker(one, device, visible), stopping)
+            one: _started(lambda one=one, device=device: cluster.start_worker(one, device, environment), stopping)
             for one, device in named_by.items()
         }
         for link in started.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -432,3 +433,21 @@ async def test_other_model_of_a_new_server_replaces_the_engine_and_the_same_one_
 
     assert first is same
     assert other is not first
+
+
+async def test_worker_has_the_environment_of_whoever_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # as Ray hides the GPUs
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    async with machines_of() as machines:
+        seen: list[tuple[str | None, str | None]] = []
+
+        def loader(config: Config) -> Any:
+            seen.append((os.environ.get("CUDA_VISIBLE_DEVICES"), os.environ.get("OMP_NUM_THREADS")))
+            return echo_of()(config)
+
+        environment = {"CUDA_VISIBLE_DEVICES": "2,3", "OMP_NUM_THREADS": None}
+        machines.links["a-0"] = DirectLink(WorkerActor("cpu", environment, loader=loader))
+        await machines.see()
+        await machines.until(lambda: machines.worker("a-0").host.life is not None)
+
+    assert seen == [("2,3", None)]

@@ -22,12 +22,14 @@ class Cluster:
     def __init__(self, address: str, node: str, *, shows_logs: bool) -> None:
         self.address, self.node = address, node
         self.taken = 0
+        self.environment: dict[str, str | None] = {}
         self.calls: list[tuple[str, ...]] = []
 
-    def start_worker(self, name: str, device: str, visible: str | None) -> Any:
+    def start_worker(self, name: str, device: str, environment: dict[str, str | None]) -> Any:
         if self.taken:
             self.taken -= 1
             raise ConfigError("name: it is taken")
+        self.environment = environment
         self.calls.append(("start", name, device))
         cluster = self
 
@@ -49,6 +51,7 @@ def clusters(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Cluster]]:
     made: list[Cluster] = []
     before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(working, "NAME_EVERY_S", 0.0)
 
     def join(*arguments: Any, **options: Any) -> Cluster:
@@ -73,6 +76,7 @@ def test_a_worker_runs_on_each_device_and_gives_its_sessions_away_when_it_is_tol
 
     assert (clusters[0].address, clusters[0].node) == ("gpu-a:6379", "10.0.0.2")
     assert announced == ["b-0", "b-1"]
+    assert clusters[0].environment == {"CUDA_VISIBLE_DEVICES": "0,1", "OMP_NUM_THREADS": None}, "what Ray changes"
     assert clusters[0].calls[:2] == [("start", "b-0", "cuda:0"), ("start", "b-1", "cuda:1")]
     assert clusters[0].calls[-3:] == [("leave", "b-0"), ("leave", "b-1"), ("left",)]
 
@@ -89,7 +93,7 @@ def test_one_worker_without_devices_is_called_after_the_machine(
 def test_name_that_the_cluster_still_knows_is_tried_until_it_is_free() -> None:
     cluster = Cluster("a:1", "", shows_logs=False)
     cluster.taken = 3
-    working._started(lambda: cluster.start_worker("a-0", "cpu", None), threading.Event())
+    working._started(lambda: cluster.start_worker("a-0", "cpu", {}), threading.Event())
 
     assert cluster.calls == [("start", "a-0", "cpu")]
 
@@ -100,4 +104,4 @@ def test_name_that_stays_taken_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster.taken = 3
 
     with pytest.raises(ConfigError, match="taken"):
-        working._started(lambda: cluster.start_worker("a-0", "cpu", None), threading.Event())
+        working._started(lambda: cluster.start_worker("a-0", "cpu", {}), threading.Event())
