@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import socket
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,7 @@ from .command_line import option
 
 
 def refuse(**options: Any) -> Any:
-    raise ConnectionError("nobody listens there\nand more of it")
+    raise ConnectionError("nobody knows it\nand more of it")
 
 
 def with_ray(is_there: bool, cause: Callable[[], object], **parts: Any) -> Callable[[], object]:
@@ -29,6 +30,7 @@ def with_ray(is_there: bool, cause: Callable[[], object], **parts: Any) -> Calla
         with (
             mock.patch.object(importlib.util, "find_spec", lambda name: object() if is_there else None),
             mock.patch.object(importlib, "import_module", lambda name: ray),
+            mock.patch.object(socket, "create_connection"),
         ):
             return cause()
 
@@ -37,6 +39,14 @@ def with_ray(is_there: bool, cause: Callable[[], object], **parts: Any) -> Calla
 
 def taken(*arguments: Any) -> Any:
     raise ValueError("the name is taken")
+
+
+def where_ray_is(cause: Callable[[], object]) -> Callable[[], object]:
+    def run() -> object:
+        with mock.patch.object(importlib.util, "find_spec", lambda name: object()):
+            return cause()
+
+    return run
 
 
 CASES = [
@@ -52,9 +62,14 @@ CASES = [
         with_ray(False, lambda: RayCluster("gpu-a:6379")),
     ),
     Case(
-        "ray: no cluster answers at gpu-a:6379: start a node of it here with `ray start` (nobody listens there)",
+        "ray: the cluster at gpu-a:6379 can't be joined: start a node of it here with `ray start` (nobody knows it)",
         "gpu-a:6379",
         with_ray(True, lambda: RayCluster("gpu-a:6379"), init=refuse),
+    ),
+    Case(
+        "ray: nobody listens at 127.0.0.1:9: check --ray, and `ray start --head` there (Connection refused)",
+        "127.0.0.1:9",
+        where_ray_is(lambda: RayCluster("127.0.0.1:9")),
     ),
     Case(
         "name: the cluster has a worker a-0 already: give another --name",

@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import logging
 import os
+import socket
 import sys
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -22,6 +23,7 @@ NAMESPACE = "realtime"
 SWITCH_INTERVAL_S = 0.0005
 """As in the server: else the engine's thread holds the event loop up."""
 MISSING = 'Ray is not installed: install "realtime-img2img[ray]"'
+CONNECT_S = 5.0
 CALLS_AT_ONCE = 10_000
 """Calls of a worker that are not answered yet: sessions times frames of each."""
 
@@ -71,6 +73,7 @@ class RayCluster:
         if importlib.util.find_spec("ray") is None:
             raise ConfigError(MISSING)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
+        _check_that_somebody_listens(address)
         if _has_token():
             os.environ.setdefault("RAY_AUTH_MODE", "token")  # as `ray start` does
         self._ray: Any = importlib.import_module("ray")  # which reads these
@@ -87,7 +90,8 @@ class RayCluster:
         except Exception as error:
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ConfigError(
-                f"ray: no cluster answers at {address[:64]}: start a node of it here with `ray start` ({first[:160]})"
+                f"ray: the cluster at {address[:64]} can't be joined: start a node of it here with `ray start` "
+                f"({first[:160]})"
             ) from None
 
     def start_worker(self, name: str, device: str, environment: Mapping[str, str | None]) -> RayLink:
@@ -137,3 +141,17 @@ def _has_token() -> bool:
     return bool(os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH")) or (
         (Path.home() / ".ray" / "auth_token").is_file()
     )
+
+
+def _check_that_somebody_listens(address: str) -> None:
+    """Ray itself tries for minutes, and says nothing. Raises ConfigError."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit():
+        return  # `auto`, and what Ray may know
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(
+            f"ray: nobody listens at {address[:64]}: check --ray, and `ray start --head` there ({why})"
+        ) from None
