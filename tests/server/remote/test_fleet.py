@@ -9,12 +9,15 @@ import os
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from realtime.config import Config
 from realtime.errors import EngineError
-from realtime.frame import Job
+from realtime.frame import Air, Format, Frame, Job
 from realtime.params import Params
+from realtime.planes import Planes
 from realtime.server.engine_host import State
 from realtime.server.placement import NotNow, Placement
 from realtime.server.remote.fleet import Fleet
@@ -145,6 +148,34 @@ async def test_client_that_takes_video_gets_pixels() -> None:
         result = await guest.restyle()
 
     assert (result.data, result.picture.shape) == (b"", (64, 64, 3))
+
+
+async def test_video_crosses_encoded_there_and_back() -> None:
+    async with machines_of("a-0") as machines:
+        guest = Guest(machines, "s")
+        guest.connect(takes_encoded=False)
+        luma, chroma = np.full((64, 64), 150, np.uint8), np.full((32, 32), 128, np.uint8)
+        guest.session.offer(guest.channel, Frame(1, Format.PLANES, Planes(luma, chroma, chroma), 0, 0))
+        guest._seq = 1
+        result = await guest.answered()
+
+    grey = round((150 - 16) * 255 / 219)
+    assert (result.order.frame.format, result.data) == (Format.JPEG, b"")
+    assert np.abs(result.picture.astype(int) - grey).max() <= 3
+
+
+async def test_transparency_of_what_was_drawn_comes_back() -> None:
+    async with machines_of("a-0") as machines:
+        guest = Guest(machines, "s", matte="drawn", beyond="key")
+        drawn = np.zeros((64, 64, 4), np.uint8)
+        drawn[:32] = (40, 80, 120, 255)
+        _, png = cv2.imencode(".png", drawn)
+        guest.session.offer(guest.channel, Frame(1, Format.PNG, png.tobytes(), 0, 0))
+        guest._seq = 1
+        result = await guest.answered()
+
+    assert result.key[:28].min() > 240
+    assert result.key[36:].max() < 16
 
 
 async def test_unchanged_frame_is_answered_by_a_repeat() -> None:
@@ -289,6 +320,21 @@ async def test_sessions_of_the_only_worker_wait_are_told_and_go_on_when_it_is_ba
 
     assert (state, away and away.reason) == (State.AWAY, "the worker a-0 gives no sign of life")
     assert machines.told == [("s", True), ("s", False)]
+
+
+async def test_viewers_see_the_input_while_no_worker_is_there_where_the_session_wants_that() -> None:
+    async with machines_of("a-0") as machines:
+        guest = Guest(machines, "s", fallback="input")
+        await guest.restyle()
+        viewer = guest.session.watch(lambda: None)
+        viewer.take()
+        machines.links["a-0"].is_frozen = True
+        await machines.until(lambda: guest.session.is_away)
+        guest.send()
+        shown: list[Any] = []
+        await until(lambda: (taken := viewer.take()) is not None and taken.air is Air.INPUT and not shown.append(taken))
+
+    assert shown[0].order.frame.seq == 2
 
 
 async def test_engine_that_breaks_there_is_replaced_there_and_sessions_go_on_elsewhere_meanwhile() -> None:

@@ -69,7 +69,8 @@ def test_opacity_comes_along(kind: OutputFormat) -> None:
     assert result.key is not None
 
     assert (result.picture.shape, result.key.shape) == ((128, 64, 3), (128, 64))
-    assert (result.key[:48].min(), result.key[80:].max()) == (pytest.approx(255, abs=8), pytest.approx(0, abs=8))
+    assert result.key[:48].min() > 240
+    assert result.key[80:].max() < 16
     assert np.abs(result.picture[:48].astype(int) - PICTURE[:48]).max() < 12
 
 
