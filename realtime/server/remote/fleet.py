@@ -21,6 +21,8 @@ from .messages import WorkOrder
 log = logging.getLogger(__name__)
 
 FIND_EVERY_S = 1.0
+FIND_AGAIN_S = 30.0
+"""… after the cluster gave no answer: while Ray waits for its head, calls of workers wait too, for seconds."""
 FORGET_S = 60.0
 """How long a worker that the cluster knows no more is kept in mind: until then a spare stands for it."""
 
@@ -83,13 +85,15 @@ class Fleet:
     async def run(self) -> None:
         """Until it is cancelled."""
         while True:
+            wait_s = FIND_EVERY_S
             try:
                 found = await asyncio.to_thread(self._cluster.find)
             except Exception as error:  # workers that have joined are followed by their own signs of life
                 log.warning("the Ray cluster does not say which workers it has: %s", error)
+                wait_s = FIND_AGAIN_S
             else:
                 await self.see(found)
-            await asyncio.sleep(FIND_EVERY_S)
+            await asyncio.sleep(wait_s)
 
     async def see(self, found: Mapping[str, Link]) -> None:
         """Have those join that are new, and those leave that are gone."""

@@ -20,6 +20,7 @@ from realtime.params import Params
 from realtime.planes import Planes
 from realtime.server.engine_host import State
 from realtime.server.placement import NotNow, Placement
+from realtime.server.remote import fleet
 from realtime.server.remote.fleet import Fleet
 from realtime.server.remote.worker_actor import WorkerActor
 from realtime.server.worker import Worker
@@ -428,6 +429,25 @@ async def test_worker_that_does_not_come_back_is_forgotten_after_a_while() -> No
         await link.actor.end()
 
     assert (still, len(machines.placement.workers)) == (2, 1)
+
+
+async def test_cluster_that_gives_no_answer_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    class Silent:
+        def find(self) -> dict[str, DirectLink]:
+            asked.append(1)
+            raise EngineError("the head is gone")
+
+    monkeypatch.setattr(fleet, "FIND_EVERY_S", 0.0)
+    async with machines_of() as machines:
+        running = asyncio.create_task(Fleet(Silent(), machines.config, machines.placement).run())
+        await until(lambda: bool(asked))
+        for _ in range(100):
+            await asyncio.sleep(0.001)
+        running.cancel()
+
+    assert len(asked) == 1
 
 
 async def test_spare_gets_no_session_until_a_worker_is_lost() -> None:
