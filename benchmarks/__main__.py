@@ -170,6 +170,22 @@ def devices(
 
 
 @app.command()
+def ray(
+    model: Annotated[str, typer.Option(help="As in serve.")] = "echo:10",
+    seconds: Seconds = 8.0,
+    repetitions: Repetitions = 3,
+    namespaces: Annotated[
+        bool, typer.Option("--namespaces", help="Each worker in a network namespace of its own, as root on Linux.")
+    ] = False,
+    output: Output = None,
+) -> None:
+    """What two workers of a Ray cluster deliver beside one, and what is seen when one is killed or frozen."""
+    from .remote.bench import ray_bench
+
+    ray_bench(model, seconds, repetitions, namespaces=namespaces, output=output)
+
+
+@app.command()
 def draw(
     document: Annotated[Path, typer.Option(help="Whose marked sections are redrawn.")] = Path("docs/performance.md"),
     results: Annotated[Path, typer.Option(help="The folder of the JSON objects.")] = Path("benchmarks/results"),

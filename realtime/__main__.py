@@ -13,7 +13,7 @@ from . import process
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
-    if sys.argv[1:2] == ["serve"]:
+    if sys.argv[1:2] in (["serve"], ["worker"]):
         process.prepare_to_serve()
     process.run(_command_line)
 

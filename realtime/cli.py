@@ -168,9 +168,29 @@ def _serve_signature() -> inspect.Signature:
     return inspect.Signature(options)
 
 
+def worker(
+    ray: Annotated[str, typer.Option(envvar="REALTIME_RAY", help="Address of the Ray cluster, as HOST:6379.")],
+    devices: Annotated[
+        str,
+        typer.Option(help="An engine on each: cuda:0,cuda:1 or all (GPUs), or cpu,cpu. Default: one."),
+    ] = "",
+    name: Annotated[str, typer.Option(help="Of this machine, in names of engines. Default: its own.")] = "",
+    node: Annotated[
+        str, typer.Option(help="Address of this machine's node of the cluster, where it has several.")
+    ] = "",
+    log_level: Annotated[LogLevel, typer.Option(help="How much is said on standard error.")] = LogLevel.INFO,
+) -> None:
+    """Run engines on this machine for a server elsewhere, `realtime serve --ray`, which says what they load."""
+    _log_to_stderr(level=log_level)
+    from .server.remote.working import work
+
+    work(ray, devices, name, node, lambda names: typer.echo(f"Workers for {ray}: {', '.join(names)}"))
+
+
 _serve.__signature__ = _serve_signature()  # type: ignore[attr-defined]
 app.command("serve")(_serve)
 app.command("run")(run)
+app.command("worker")(worker)
 
 
 def _log_to_stderr(level: LogLevel) -> None:

@@ -136,6 +136,17 @@ def port_range(text: str) -> range:
     return range(ports[0], ports[1] + 1)
 
 
+def checked_devices(devices: str) -> str:
+    """The same, where it names devices or nothing.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if devices and not _DEVICES.fullmatch(devices):
+        raise ValueError(f"{devices[:32]!r} are no devices: write cuda:0,cuda:1 or all (GPUs), or cpu,cpu")
+    return devices
+
+
 class Device(StrEnum):
     """The device of the engine; `auto` takes CUDA, then Apple's MPS, then the CPU."""
 
@@ -235,6 +246,13 @@ class Config(EngineConfig, BaseSettings):
         DecoderProcess,
         Field(description="Decode what clients send in processes of their own: most (all but JPEG), all, or off."),
     ] = DecoderProcess.MOST
+    ray: Annotated[
+        str,
+        Field(description="Engines on other machines: address of a Ray cluster, as HOST:6379; see `realtime worker`."),
+    ] = ""
+    ray_spares: Annotated[
+        int, Field(ge=0, le=64, description="Workers of the cluster that are kept loaded for when another is lost.")
+    ] = 0
     host: Annotated[str, Field(description="Address to listen on; other than loopback, a token is required.")] = (
         "127.0.0.1"
     )
@@ -360,6 +378,14 @@ class Config(EngineConfig, BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _check_ray(self) -> Config:
+        if self.ray and (self.devices or self.device is not Device.AUTO):
+            raise ValueError("with --ray, give --devices to `realtime worker`: the server itself has no engine")
+        if self.ray_spares and not self.ray:
+            raise ValueError("--ray-spares are workers of a cluster: give --ray too")
+        return self
+
+    @model_validator(mode="after")
     def _check_rungs(self) -> Config:
         for rung in self.avoid_rungs:
             if rung in NO_RUNGS:
@@ -395,9 +421,7 @@ class Config(EngineConfig, BaseSettings):
     @field_validator("devices")
     @classmethod
     def _check_names_of_devices(cls, devices: str) -> str:
-        if devices and not _DEVICES.fullmatch(devices):
-            raise ValueError(f"{devices[:32]!r} are no devices: write cuda:0,cuda:1 or all (GPUs), or cpu,cpu")
-        return devices
+        return checked_devices(devices)
 
     @field_validator("udp_ports")
     @classmethod

@@ -12,7 +12,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import typer
 
@@ -26,7 +26,7 @@ ANSWER_S = 120.0
 Url = Annotated[str, typer.Option(help="The server's address, as it printed it.")]
 Token = Annotated[str | None, typer.Option(envvar="REALTIME_TOKEN", help="Its token, unless the address has it.")]
 Trust = Annotated[Path | None, typer.Option(help="File of its certificate, where no authority knows that.")]
-Number = Annotated[int, typer.Argument(min=0, help="Of the engine, as `list` shows it.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the engine, as `list` shows it.")]
 HERE = "http://127.0.0.1:8777"
 
 
@@ -94,21 +94,21 @@ def list_workers(url: Url = HERE, token: Token = None, trust: Trust = None) -> N
     table = Table("worker", "device", "state", "sessions", "capacity fps", "rung, or why not")
     for one in Asked(url, token, trust).ask("GET", "/api/workers")["workers"]:
         numbers = [str(one["sessions"]), f"{one['capacity_fps']:g}"]
-        table.add_row(str(one["worker"]), one["device"], one["state"], *numbers, one["reason"] or one["rung"] or "")
+        table.add_row(one["name"], one["device"], one["state"], *numbers, one["reason"] or one["rung"] or "")
     Console().print(table)
 
 
 @app.command("drain")
-def drain_worker(number: Number, url: Url = HERE, token: Token = None, trust: Trust = None) -> None:
+def drain_worker(name: Name, url: Url = HERE, token: Token = None, trust: Trust = None) -> None:
     """Take an engine out of service: its sessions go on at others, without a frame lost, and then it is closed."""
-    _say(Asked(url, token, trust).ask("POST", f"/api/workers/{number}/drain"))
+    _say(Asked(url, token, trust).ask("POST", f"/api/workers/{quote(name, safe='')}/drain"))
 
 
 @app.command("start")
-def start_worker(number: Number, url: Url = HERE, token: Token = None, trust: Trust = None) -> None:
+def start_worker(name: Name, url: Url = HERE, token: Token = None, trust: Trust = None) -> None:
     """Load an engine that was drained, or has failed."""
-    _say(Asked(url, token, trust).ask("POST", f"/api/workers/{number}/start"))
+    _say(Asked(url, token, trust).ask("POST", f"/api/workers/{quote(name, safe='')}/start"))
 
 
 def _say(worker: dict[str, Any]) -> None:
-    typer.echo(f"worker {worker['worker']} on {worker['device']}: {worker['state']}")
+    typer.echo(f"worker {worker['name']} on {worker['device']}: {worker['state']}")

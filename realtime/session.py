@@ -236,10 +236,14 @@ class Session:
             return
         replaced = channel.inbox.put(frame)
         if replaced is not None:
-            self._superseded += 1
-            self.stats.count_wanted(frame.received_ns)
-            self._drop(channel, replaced.seq, DropReason.ENGINE_RESTARTED if self.is_away else DropReason.SUPERSEDED)
+            self.overtake(channel, replaced, frame.received_ns)
         self._ring()
+
+    def overtake(self, channel: Channel, frame: Frame, now_ns: int) -> None:
+        """Drop a frame that waited for the engine, here or at a worker elsewhere, as a newer one has come."""
+        self._superseded += 1
+        self.stats.count_wanted(now_ns)
+        self._drop(channel, frame.seq, DropReason.ENGINE_RESTARTED if self.is_away else DropReason.SUPERSEDED)
 
     def refuse(self, channel: Channel, seq: int, error: FrameError, *, is_told: bool = True) -> None:
         """Drop a frame as invalid, and answer it with an error message if `is_told`."""
@@ -379,9 +383,9 @@ class Session:
             if self._shown is not newest:
                 self.show(newest)
         elif self.params.fallback is Fallback.SLATE:
-            height, width, _ = newest.picture.shape
+            params = newest.job.params  # and not its pixels, which may not be decoded yet
             job = replace(newest.job, number=-newest.job.number)  # which is no other's, as encodings are kept by it
-            self.show(Result(job, slate(width, height), newest.stamps))
+            self.show(Result(job, slate(params.width, params.height), newest.stamps))
 
     def tell(self, text: str, kind: str) -> None:
         """Queue a text to the client, if it is connected; it replaces one of the same kind that waits."""

@@ -96,7 +96,7 @@ def _delivered(model: str, names: Sequence[str], clients: int, warmup_s: float, 
     """How many pictures come in some time."""
     with _serving(model, names) as process:
         begin_s = time.monotonic() + warmup_s
-        arrived = asyncio.run(_drive(process, clients, lambda: time.monotonic() >= begin_s + seconds))
+        arrived = asyncio.run(drive(process, clients, lambda: time.monotonic() >= begin_s + seconds))
     counts = [sum(at_s >= begin_s for at_s in times) for times in arrived.values()]
     return {"fps": round(sum(counts) / seconds, 2), "slowest_fps": round(min(counts) / seconds, 2)}
 
@@ -106,9 +106,9 @@ def _killed(model: str, names: Sequence[str], clients: int, warmup_s: float, sec
     with _serving(model, names) as process, ThreadPoolExecutor(1) as pool:
         begin_s = time.monotonic() + warmup_s
         killing = pool.submit(_kill_one, process, warmup_s + seconds / 2, seconds / 2)
-        arrived = asyncio.run(_drive(process, clients, killing.done))
+        arrived = asyncio.run(drive(process, clients, killing.done))
         moved = killing.result()
-    gaps_ms = {name: _longest_gap_ms([at_s for at_s in times if at_s >= begin_s]) for name, times in arrived.items()}
+    gaps_ms = {name: longest_gap_ms([at_s for at_s in times if at_s >= begin_s]) for name, times in arrived.items()}
     others = gaps_ms.keys() - moved
     if not others:
         raise BenchError("no session was at an engine that lived on")
@@ -140,11 +140,12 @@ def _kill_one(process: Process, after_s: float, watched_s: float) -> set[str]:
     raise BenchError(f"an engine was killed, and {MOVE_TIMEOUT_S:g} s later its sessions were at no other one")
 
 
-def _longest_gap_ms(times: Sequence[float]) -> float:
+def longest_gap_ms(times: Sequence[float]) -> float:
+    """The longest time between two of some moments in seconds, in milliseconds."""
     return round(max((later - at_s for at_s, later in itertools.pairwise(times)), default=0.0) * 1000, 1)
 
 
-async def _drive(process: Process, clients: int, is_over: Callable[[], bool]) -> dict[str, list[float]]:
+async def drive(process: Process, clients: int, is_over: Callable[[], bool]) -> dict[str, list[float]]:
     """Run clients until it is over; when their pictures came, by their sessions' names."""
     url, pictures = process.websocket_url, photo_jpegs(4, SIDE_PX, SIDE_PX)
     try:

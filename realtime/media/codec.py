@@ -166,6 +166,29 @@ def encode(
     return Format.PNG, encoded.tobytes()
 
 
+def decode_encoded(data: Data, encoded_as: Format, *, has_key: bool = False) -> tuple[Pixels, Pixels | None]:
+    """What `encode` was given, as far as the encoding kept it. Only for what `encode` made, in this process or another.
+
+    Args:
+        has_key: whether it was given a key.
+
+    Returns:
+        uint8 [H, W, 3], RGB, and the key, uint8 [H, W]; None where there was none.
+    """
+    if encoded_as is Format.JPEG:
+        whole = _decode_jpeg(data)
+        height = len(whole) // 2
+        return (whole[:height], np.ascontiguousarray(whole[height:, :, 0])) if has_key else (whole, None)
+    decoded: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None:
+        raise FrameError("the picture can't be decoded")
+    picture = cast(Pixels, cv2.cvtColor(np.ascontiguousarray(decoded[..., :3]), cv2.COLOR_BGR2RGB))
+    if not has_key:
+        return picture, None
+    is_opaque = decoded.shape[2] == 3  # WebP leaves a key out that is 255 everywhere
+    return picture, np.full(picture.shape[:2], 255, np.uint8) if is_opaque else np.ascontiguousarray(decoded[..., 3])
+
+
 def _decode_jpeg(data: Data) -> Pixels:
     try:
         return simplejpeg.decode_jpeg(jpeg.picture(data), colorspace="RGB", fastdct=True, fastupsample=True)

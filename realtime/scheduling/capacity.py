@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..engine import RowCost
 
@@ -15,6 +16,18 @@ MOST_FPS = 120.0
 BUSY_SHARE = 0.9
 """Highest utilization that is planned for: ticks vary, and frames are picked between them."""
 PRECISION_FPS = 0.05
+
+
+class Capacity(NamedTuple):
+    """What an engine can do, as far as it was measured.
+
+    Attributes:
+        line: see `rate_for_all`.
+        max_rows: rows that a tick may have.
+    """
+
+    line: tuple[float, float] | None
+    max_rows: int
 
 
 @dataclass(frozen=True, slots=True)

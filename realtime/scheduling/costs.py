@@ -196,11 +196,12 @@ class Accounts(Generic[U]):
 
     Attributes:
         costs: durations of ticks.
+        max_rows: of a tick; at least 1.
     """
 
     def __init__(self, max_rows: int) -> None:
         self.costs = TickCosts()
-        self._max_rows = max(1, max_rows)
+        self.max_rows = max(1, max_rows)
         self._queue = FairQueue()
         self._rows: dict[int, _RowInFlight[U]] = {}  # by number
         self._ticks = 0
@@ -216,7 +217,7 @@ class Accounts(Generic[U]):
 
     def rate_for_all(self, loads: Sequence[SessionLoad]) -> float:
         """See `capacity.rate_for_all`; by the durations of ticks so far."""
-        return rate_for_all(loads, self.costs.line, self._max_rows)
+        return rate_for_all(loads, self.costs.line, self.max_rows)
 
     def order(self, waiting: Sequence[U]) -> list[U]:
         """The waiting users in the order of `FairQueue.order`."""

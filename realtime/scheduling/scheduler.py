@@ -20,7 +20,7 @@ from ..media.pipeline import Done, Pipeline
 from ..params import Params
 from ..session import Session
 from .batches import filling
-from .capacity import MOST_FPS, SessionLoad
+from .capacity import MOST_FPS, Capacity, SessionLoad
 from .costs import Accounts, Charge
 from .sealing import Sealing
 from .seat import Seat
@@ -105,6 +105,11 @@ class Scheduler:
     def jobs(self) -> int:
         """Frames that the engine has and has not given back yet."""
         return len(self._in_flight)
+
+    @property
+    def capacity(self) -> Capacity:
+        """What was measured of the ticks so far."""
+        return Capacity(self._accounts.costs.line, self._accounts.max_rows)
 
     def ring(self) -> None:
         """Wake the engine thread: a frame waits."""

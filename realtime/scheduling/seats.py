@@ -28,6 +28,12 @@ NEW_NS = 5_000_000_000
 """Time after a session has joined in which its frame rate is not known yet."""
 
 
+def load_of(session: Session, joined_ns: int, now_ns: int, cost: Callable[[Params], RowCost]) -> SessionLoad:
+    """The load of a session. One that has just joined (`NEW_NS`) counts as one that sends as many frames as it can."""
+    fps = MOST_FPS if now_ns - joined_ns < NEW_NS else session.stats.wanted_fps(now_ns)
+    return SessionLoad(fps, cost(session.in_use))
+
+
 class Taken(NamedTuple):
     """A frame that was taken out of an inbox, and where its answer goes."""
 
@@ -129,17 +135,10 @@ class Seats:
         return any(seat.has_frame for seat in self) or any(not gone.seat.under_way for gone in self._gone)
 
     def loads(self, cost: Callable[[Params], RowCost]) -> list[SessionLoad]:
-        """The load of each session that has a connection.
-
-        A session that has just joined (`NEW_NS`) counts as one that sends as many frames as it can.
-        """
+        """The load of each session that has a connection."""
         now_ns = self._clock()
         return [
-            SessionLoad(
-                MOST_FPS if now_ns - seat.joined_ns < NEW_NS else session.stats.wanted_fps(now_ns), cost(session.in_use)
-            )
-            for seat in self
-            if (session := seat.session).channel is not None
+            load_of(seat.session, seat.joined_ns, now_ns, cost) for seat in self if seat.session.channel is not None
         ]
 
     def ready(self) -> list[Seat]:

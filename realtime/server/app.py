@@ -37,6 +37,7 @@ from .ingest import Ingest
 from .picture_routes import router as picture_router
 from .prefix import Prefix
 from .remembering import Memory
+from .remote.fleet import Cluster, Fleet
 from .routes import router
 from .service import Service
 from .state_file import StateFile, state_folder
@@ -77,6 +78,7 @@ def create_app(
     token: str | None = None,
     memory: Memory | None = None,
     back_off_s: Sequence[float] = BACK_OFF_S,
+    cluster: Cluster | None = None,
 ) -> FastAPI:
     """The ASGI app; its lifespan loads the engine.
 
@@ -86,6 +88,7 @@ def create_app(
         token: what clients must bring; None where nobody needs one.
         memory: what outlives the server; None: nothing.
         back_off_s: see `EngineHost`.
+        cluster: where workers on other machines are found; None: the engines are here.
     """
     service = Service(config, load, memory, back_off_s)
     service.metrics.gauge("realtime_tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
@@ -97,12 +100,14 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with asyncio.TaskGroup() as tasks, peers.running():
-            if wants_process(config):
+            if cluster is None and wants_process(config):
                 forked.preload(preload_of(config))  # by the one process that decoders are forked from as well
             service.decoders.begin()
             service.host.start()
             endless = [tasks.create_task(each.run()) for each in (*ingests, *egresses)]
             endless.append(tasks.create_task(lag.watch(service.metrics.observe_lag)))
+            if cluster is not None:
+                endless.append(tasks.create_task(Fleet(cluster, config, service.host).run()))
             tasks.create_task(service.memory.keep(lambda: service.sessions, lambda: service.owners, service.host.ended))
             yield
             for task in endless:
@@ -147,8 +152,8 @@ def serve(
         The process's exit code: 0, 1 where the engine failed, 2 where the configuration does not fit the model.
 
     Raises:
-        ConfigError: the address or UDP port can't be listened on, the model's name is none, or a certificate can't be
-            used.
+        ConfigError: the address or UDP port can't be listened on, the model's name is none, a certificate can't be
+            used, or the cluster can't be joined.
         ModelError: there can't be a model of that name.
     """
     check_engine(config)
@@ -157,7 +162,8 @@ def serve(
         token = secrets.token_urlsafe(24)
     certificate = _certificate(config)
     load = load or (load_engine_process if wants_process(config) else load_engine)
-    app = create_app(config, _settled(load), token, _memory(config))
+    cluster = _cluster(config)
+    app = create_app(config, _settled(load), token, _memory(config), cluster=cluster)
     if config.webrtc:
         app.state.peers.check_ports()
     listening = listen(config)
@@ -169,6 +175,17 @@ def serve(
     if error is None:
         return EXIT_OK
     return EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_ENGINE_FAILED
+
+
+def _cluster(config: Config) -> Cluster | None:
+    """The cluster that has the engines, if one does. Raises ConfigError."""
+    if not config.ray:
+        return None
+    from .remote.ray_cluster import RayCluster
+
+    cluster = RayCluster(config.ray)
+    settle("")
+    return cluster
 
 
 def _memory(config: Config) -> Memory:

@@ -205,6 +205,10 @@ class EngineHost:
             self._running.stop()
             await asyncio.to_thread(self._thread.join, JOIN_TIMEOUT_S)
 
+    async def close(self) -> None:
+        """See `stop`: the engine here ends with whoever runs it."""
+        await self.stop()
+
     # -- the engine thread --------------------------------------------------------------------------------------
 
     def _live(self) -> None:

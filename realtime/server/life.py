@@ -1,4 +1,5 @@
-"""A loaded engine with its scheduler, the default params and the largest picture: frozen, made at once.
+"""A loaded engine with its scheduler, the default params and the largest picture: frozen, made at once. And what of it
+those use who don't care where it is.
 
 Must not know threads, the event loop or any session.
 """
@@ -6,13 +7,15 @@ Must not know threads, the event loop or any session.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from pydantic import ValidationError
 
 from ..config import Config
 from ..engine import Engine, EngineInfo
+from ..engine.hearing import Heard
 from ..engine_process.engine import restarts
 from ..errors import ConfigError
 from ..media.pipeline import Decoding, Pipeline
@@ -21,6 +24,65 @@ from ..refusals import first_in_words
 from ..scheduling.scheduler import Scheduler
 from ..scheduling.soundness import Soundness
 from ..scheduling.suspects import Suspects
+from ..session import Session
+
+
+class Served(Protocol):
+    """Whoever serves sessions by one engine: its scheduler, or what stands for one on another machine. Any thread."""
+
+    @property
+    def jobs(self) -> int:
+        """See `Scheduler`."""
+        ...
+
+    def add(self, session: Session) -> None:
+        """See `Scheduler`."""
+        ...
+
+    def remove(self, session: Session, then: Callable[[], None] | None = None) -> None:
+        """See `Scheduler`."""
+        ...
+
+    def rate_with(self, newcomers: Sequence[Params]) -> float:
+        """See `Scheduler`."""
+        ...
+
+
+class Described(Protocol):
+    """What is asked of an engine beside the frames. Any thread."""
+
+    @property
+    def info(self) -> EngineInfo:
+        """See `Engine`."""
+        ...
+
+    def hear(self, params: Params) -> Heard:
+        """See `Engine`."""
+        ...
+
+
+class ReadyEngine(Protocol):
+    """A ready engine, here or on another machine; see `Life`."""
+
+    @property
+    def engine(self) -> Described:
+        """What it says of itself."""
+        ...
+
+    @property
+    def scheduler(self) -> Served:
+        """Whoever serves sessions by it."""
+        ...
+
+    @property
+    def defaults(self) -> Params:
+        """See `Life`."""
+        ...
+
+    @property
+    def max_output_pixels(self) -> int:
+        """See `Life`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The workers of a server, one a device, and which session is at which.
+"""The workers of a server, one a device, and which session is at which. Those on other machines come and go.
 
 A session is put where it gets the most, stays there, and moves only when the engine there breaks or is drained, or
 another that is new or back would give it notably more. It takes nothing with it but itself: an engine keeps nothing of
@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from ..config import Config
 from ..engine.devices import by_device
@@ -20,8 +22,8 @@ from ..scheduling.interim import Interim
 from ..scheduling.suspects import Suspects
 from ..session import Session
 from .engine_host import BACK_OFF_S, Away, Changes, EngineHost, Load, Stage, State
-from .life import Life
-from .worker import Worker, first_back, state_of
+from .life import ReadyEngine
+from .worker import Host, MakeHost, Worker, first_back, spares, state_of
 
 SHARED_OUT_S = 30.0
 """How long an engine runs before sessions of others move to it: at one that breaks often they would only suffer."""
@@ -37,7 +39,8 @@ class Placement:
     """All workers together: for connections one engine host, for the lobby whoever serves sessions. Event loop only,
     but for `life`.
 
-    While no worker is ready, an `Interim` serves the sessions. A server of one engine has one worker.
+    While no worker is ready, an `Interim` serves the sessions. A server of one engine has one worker; one whose workers
+    are on other machines (`config.ray`) has those that have joined, and outlives all of them.
 
     Args:
         config: of the server; its `devices` say how many workers there are.
@@ -70,6 +73,9 @@ class Placement:
         self._back_off_s = back_off_s
         self._decoding = decoding
         self._configs = by_device(config)
+        self._is_fleet = bool(config.ray)
+        self._spares = config.ray_spares
+        self._was_ready = False
         self._suspects = Suspects()  # one for all: what breaks an engine does not break each in turn
         self._changes = Changes()
         self._final: State | None = None
@@ -78,24 +84,58 @@ class Placement:
         self._places: dict[Session, Worker | None] = {}  # None: at no worker
         self._leaving: set[Session] = set()  # those that go on elsewhere behind their frames under way
         self._settling: dict[int, asyncio.TimerHandle] = {}  # by the numbers of workers
-        self.workers = tuple(
-            Worker(number, one.devices or one.device.value, self._host(number))
-            for number, one in enumerate(self._configs)
-        )
+        self._next_number = 0
+        self._makers: dict[Worker, Callable[[], Host]] = {}
+        self.workers: tuple[Worker, ...] = ()
+        for one in () if self._is_fleet else self._configs:
+            self._add_worker("", one.devices or one.device.value, partial(self._host, one, len(self.workers)))
 
-    def _host(self, number: int) -> EngineHost:
-        config = self._configs[number]
+    def _add_worker(self, name: str, device: str, make: MakeHost) -> Worker:
+        number = self._next_number
+        self._next_number += 1
+
+        def make_host() -> Host:
+            return make(lambda life: self._on_life(worker), self._changes, self._suspects)
+
+        worker = Worker(number, device, make_host(), name=name or str(number))
+        self._makers[worker] = make_host
+        self.workers = (*self.workers, worker)
+        return worker
+
+    def _host(
+        self,
+        config: Config,
+        number: int,
+        on_life: Callable[[object], None],
+        changes: Changes,
+        suspects: Suspects,
+    ) -> EngineHost:
         return EngineHost(
             config,
             self._load,
             self._on_tick,
-            lambda life: self._on_life(self.workers[number]),
+            on_life,
             self._back_off_s,
-            self._suspects,
-            self._changes,
+            suspects,
+            changes,
             f"engine {number}, {config.devices}" if len(self._configs) > 1 else "",
             self._decoding,
         )
+
+    def join(self, name: str, make: MakeHost) -> Worker:
+        """Take a worker of another machine in."""
+        worker = self._add_worker(name, "", make)
+        worker.host.start()
+        self._changes.tell()
+        return worker
+
+    async def leave(self, worker: Worker) -> None:
+        """Forget a worker that does not come back. Its sessions go on at others."""
+        await worker.host.stop()
+        self.workers = tuple(other for other in self.workers if other is not worker)
+        del self._makers[worker]
+        self._on_life(worker)
+        self._changes.tell()
 
     # -- as one engine host ---------------------------------------------------------------------------------------
 
@@ -113,6 +153,10 @@ class Placement:
     @property
     def state(self) -> State:
         """READY while sessions can be put at one worker at least; else the state of the one that is nearest to that."""
+        if self._final is None and self._is_fleet:
+            if self.life is not None:
+                return State.READY
+            return State.AWAY if self._was_ready else State.LOADING
         return self._final or state_of(self.workers)
 
     @property
@@ -120,6 +164,8 @@ class Placement:
         """The stage of loading of a worker on which `state` depends."""
         if (back := first_back(self.workers)) is not None:
             return back[0].host.stage
+        if not self.workers:
+            return Stage("no worker has joined: start one with `realtime worker`")
         state = state_of(self.workers)
         return next((one.host for one in self.workers if one.host.state is state), self.workers[0].host).stage
 
@@ -140,7 +186,7 @@ class Placement:
         return self._changes.next
 
     @property
-    def life(self) -> Life | None:
+    def life(self) -> ReadyEngine | None:
         """The first of the engines that sessions may be put at; None unless `state` is READY. Any thread."""
         return next((life for _, life in self._open()), None)
 
@@ -192,14 +238,25 @@ class Placement:
         if worker.is_drained:
             self._changes.tell()
 
-    def _open(self) -> list[tuple[Worker, Life]]:
+    def _open(self) -> list[tuple[Worker, ReadyEngine]]:
         """The workers that sessions may be put at."""
-        return [(worker, life) for worker in self.workers if (life := worker.open_life) is not None]
+        kept = self.spares
+        return [
+            (worker, life) for worker in self.workers if (life := worker.open_life) is not None and worker not in kept
+        ]
 
-    def _best(self, session: Session) -> tuple[Worker, Life] | None:
+    @property
+    def spares(self) -> set[Worker]:
+        """The workers that are kept for when another is lost; see `worker.spares`."""
+        if not self._spares:
+            return set()
+        busy = {place for place in self._places.values() if place is not None}
+        return spares(self.workers, self._spares, busy)
+
+    def _best(self, session: Session) -> tuple[Worker, ReadyEngine] | None:
         """Where a session would get the most, and of two alike where fewer are; None where no engine is ready."""
 
-        def gain(place: tuple[Worker, Life]) -> tuple[float, int]:
+        def gain(place: tuple[Worker, ReadyEngine]) -> tuple[float, int]:
             worker, life = place
             return life.scheduler.rate_with([session.params]), -len(self.sessions_at(worker))
 
@@ -212,11 +269,12 @@ class Placement:
         self._on_change()
         if self.ended.is_set():
             return
-        if (state := state_of(self.workers)) in (State.FAILED, State.STOPPED):
+        if not self._is_fleet and (state := state_of(self.workers)) in (State.FAILED, State.STOPPED):
             self._end(state)
             return
+        self._was_ready = self._was_ready or self.life is not None
         back = first_back(self.workers)
-        self._away = None if self.life is not None else back[1] if back is not None else self._away
+        self._away = None if self.life is not None else back[1] if back is not None else self._away or _none_left()
         if worker.host.life is None:
             self._leaving.difference_update(self.sessions_at(worker))
             self._places |= dict.fromkeys(self.sessions_at(worker))
@@ -285,7 +343,7 @@ class Placement:
         self._changes.tell()
         while self.sessions_at(worker) and not self.ended.is_set():
             await self.changed.wait()
-        await worker.host.stop()
+        await worker.host.close()
         while not worker.host.is_closed and not self.ended.is_set():
             await self.changed.wait()
 
@@ -320,7 +378,13 @@ class Placement:
         """
         if self.ended.is_set() or not worker.host.is_closed:
             raise NotNow(f"this engine is {worker.state}: only one that is drained or has failed can be started")
-        worker.host = self._host(worker.number)
+        worker.host = self._makers[worker]()
         worker.is_drained = False
         worker.host.start()
         self._changes.tell()
+
+
+def _none_left() -> Away:
+    """Why no worker is ready where there is none that might be."""
+    now_ns = time.monotonic_ns()
+    return Away("no worker is left", now_ns, now_ns)

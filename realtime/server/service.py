@@ -23,7 +23,7 @@ from ..params import Params
 from ..references import References
 from ..session import Session
 from .engine_host import BACK_OFF_S, Away, Load
-from .life import Life
+from .life import ReadyEngine
 from .lobby import Addresses, Lobby, Viewers
 from .metrics import Metrics, Totals, WorkerTotals
 from .pictures import Pictures
@@ -163,7 +163,7 @@ class Service:
             self.running = self._run(life)
             self.running.lobby.serve_by(self.host)
 
-    def _run(self, life: Life) -> Running:
+    def _run(self, life: ReadyEngine) -> Running:
         config = self.config
         lobby = Lobby(
             max_sessions=config.max_sessions,

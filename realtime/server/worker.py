@@ -5,11 +5,50 @@ Must not know sessions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from .engine_host import Away, EngineHost, State
-from .life import Life
+from ..scheduling.suspects import Suspects
+from .engine_host import Away, Changes, Stage, State
+from .life import ReadyEngine
+
+
+class Host(Protocol):
+    """What keeps one engine running, here or on another machine; see `EngineHost`. Event loop only."""
+
+    state: State
+    stage: Stage
+    away: Away | None
+    error: BaseException | None
+    is_closed: bool
+
+    @property
+    def life(self) -> ReadyEngine | None:
+        """The ready engine; None unless `state` is READY."""
+        ...
+
+    def start(self) -> None:
+        """Begin to load it."""
+        ...
+
+    async def stop(self) -> None:
+        """Let go of it: the server ends."""
+        ...
+
+    async def close(self) -> None:
+        """Close it: `is_closed` is set when it is gone."""
+        ...
+
+
+MakeHost = Callable[[Callable[[object], None], Changes, Suspects], Host]
+"""Makes a host.
+
+Args:
+    on_life: called at each change of its `state` or `away`.
+    changes: told of each change, behind that.
+    suspects: whose frames broke engines.
+"""
 
 _FIRST = (State.READY, State.AWAY, State.LOADING, State.FAILED)
 
@@ -19,18 +58,25 @@ class Worker:
     """An engine host with a name, which sessions are put at. Event loop only.
 
     Attributes:
-        number: 0, 1 and so on; its name in addresses and metrics.
-        device: as the configuration names it.
+        number: 0, 1 and so on; its name in metrics.
+        own_device: as the configuration names it; empty where only its machine knows.
         is_drained: no session is put here: those that are here leave, and then the engine is closed.
+        name: in addresses, and for people: the number, or what its machine calls it.
     """
 
     number: int
-    device: str
-    host: EngineHost
+    own_device: str
+    host: Host
     is_drained: bool = False
+    name: str = ""
 
     @property
-    def open_life(self) -> Life | None:
+    def device(self) -> str:
+        """As the configuration names it, or the worker."""
+        return self.own_device or getattr(self.host, "device", "")
+
+    @property
+    def open_life(self) -> ReadyEngine | None:
         """The engine, where it is ready and sessions may be put here."""
         return None if self.is_drained else self.host.life
 
@@ -73,3 +119,19 @@ def first_back(workers: Sequence[Worker]) -> tuple[Worker, Away] | None:
     return min(
         ((worker, gap) for worker, gap in away if gap is not None), key=lambda each: each[1].back_ns, default=None
     )
+
+
+def spares(workers: Sequence[Worker], wanted: int, busy: Collection[Worker]) -> set[Worker]:
+    """Those that are kept loaded and without sessions, for when another is lost.
+
+    One that is away is to come back: until then a spare is in its place.
+
+    Args:
+        wanted: how many, as far as another is left to work.
+        busy: workers that have sessions, and so are no spares.
+    """
+    in_service = [worker for worker in workers if not worker.is_drained]
+    ready = [worker for worker in in_service if worker.open_life is not None]
+    to_work = max(1, len(in_service) - wanted)
+    idle = [worker for worker in ready if worker not in busy]
+    return set(idle[max(0, len(idle) - max(0, len(ready) - to_work)) :])

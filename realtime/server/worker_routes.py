@@ -26,10 +26,10 @@ PlacementOf = Annotated[Placement, Depends(placement_of)]
 
 
 async def worker_of_path(worker: str, placement: PlacementOf) -> Worker:
-    """The worker that the path names by its number, or 404."""
-    found = next((one for one in placement.workers if str(one.number) == worker), None)
+    """The worker that the path names, or 404."""
+    found = next((one for one in placement.workers if one.name == worker), None)
     if found is None:
-        raise HTTPException(404, f"there is no worker {worker[:8]!r}: /api/workers lists all")
+        raise HTTPException(404, f"there is no worker {worker[:32]!r}: /api/workers lists all")
     return found
 
 
@@ -40,8 +40,9 @@ def _view(worker: Worker, placement: Placement) -> dict[str, Any]:
     life = worker.host.life
     return {
         "worker": worker.number,
+        "name": worker.name,
         "device": worker.device,
-        "state": worker.state,
+        "state": "spare" if worker in placement.spares else worker.state,
         "reason": worker.reason,
         "sessions": len(placement.sessions_at(worker)),
         "rows": worker.jobs,

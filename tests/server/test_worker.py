@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from realtime.server.engine_host import Away, Stage, State
-from realtime.server.worker import Worker, first_back, state_of
+from realtime.server.worker import Worker, first_back, spares, state_of
 
 READY, AWAY, LOADING, FAILED, STOPPED = State.READY, State.AWAY, State.LOADING, State.FAILED, State.STOPPED
 
@@ -69,3 +69,28 @@ def test_first_that_is_back_is_the_one_that_is_expected_first() -> None:
 )
 def test_worker_says_what_it_is(worker: Worker, state: str, reason: str | None) -> None:
     assert (worker.state, worker.reason) == (state, reason)
+
+
+def test_spare_is_the_last_that_is_ready_and_has_no_sessions() -> None:
+    first, second, third = a_worker(), a_worker(), a_worker()
+    workers = [first, second, third]
+
+    assert spares(workers, 1, busy=[]) == {third}
+    assert spares(workers, 1, busy=[third]) == {second}
+    assert spares(workers, 2, busy=[first]) == {second, third}
+    assert spares(workers, 1, busy=workers) == set()
+    assert spares(workers, 0, busy=[]) == set()
+
+
+def test_spare_stands_in_for_a_worker_that_is_away_and_not_for_one_that_is_drained() -> None:
+    away, drained, ready, idle = a_worker(AWAY), a_worker(is_drained=True), a_worker(), a_worker()
+
+    assert spares([away, ready, idle], 1, busy=[ready]) == set()
+    assert spares([drained, ready, idle], 1, busy=[ready]) == {idle}
+
+
+def test_last_worker_works_however_many_spares_are_wanted() -> None:
+    only, other = a_worker(), a_worker()
+
+    assert spares([only], 3, busy=[]) == set()
+    assert spares([only, other], 3, busy=[]) == {other}

@@ -16,6 +16,7 @@ from . import (
     http,
     inputs,
     loras,
+    machines,
     model_files,
     networks,
     outputs,
@@ -43,6 +44,7 @@ LISTS = (
     door,
     webrtc,
     workers,
+    machines,
     inputs,
     runs,
     outputs,
@@ -66,6 +68,7 @@ CAUSED_BY_NO_USER = {
         "engine/diffusion.py": ["… jobs for … free rows"],
         "engine_process/dialogue.py": ["the engine's process does not say how prompts are heard"],
         "engine_process/engine.py": ["… jobs for … free rows"],
+        "media/codec.py": ["the picture can't be decoded"],
         "engine/recipe.py": ["this recipe has no second row"],
         "engine/sampler.py": ["a sampler needs at least one step, not …", "… steps don't fit below timestep …"],
     },
@@ -92,6 +95,12 @@ CAUSED_BY_NO_USER = {
         "engine/rungs/compile.py": ["its results …"],
         "engine/rungs/openvino/backend.py": ["results of the … …"],
         "engine/rungs/openvino/known.py": ["no number formats: …"],
+    },
+    "for the log: prompts are heard anew when they change": {
+        "server/remote/host.py": [
+            "the worker does not say how prompts are heard: …",
+            "the worker has no engine at the moment",
+        ],
     },
     "for the log: the other side is gone and is told nothing": {
         "server/webrtc/control.py": [

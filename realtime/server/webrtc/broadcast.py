@@ -181,7 +181,12 @@ class Encoding:
         if key_frame:
             self._key_frame_wanted, self._key_frame_at_s = False, now_s
         pts = int(now_s * CLOCK_HZ)
-        for packet in await asyncio.to_thread(self._encoder.encode, result.picture, pts, key_frame, result.key):
+
+        def encode() -> list[VideoPacket]:
+            # Pictures of engines elsewhere are decoded as they are asked for: not on the event loop.
+            return self._encoder.encode(result.picture, pts, key_frame, result.key)
+
+        for packet in await asyncio.to_thread(encode):
             for taker in tuple(self.takers):
                 taker.put(packet)
 
