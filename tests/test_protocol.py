@@ -78,6 +78,13 @@ def test_picture_is_a_view_and_not_a_copy() -> None:
     assert protocol.parse_picture(data, None).picture.obj is data
 
 
+@pytest.mark.parametrize(("flags", "is_as_is"), [(0, False), (protocol.AS_IS, True), (protocol.REFERENCE, False)])
+def test_frame_says_whether_it_is_shown_as_it_is(flags: int, is_as_is: bool) -> None:
+    data = protocol.HEADER.pack(1, 1, flags, 5, 6, 7, 8) + b"x"
+
+    assert protocol.parse_picture(data, None).is_as_is is is_as_is
+
+
 def test_unknown_flags_are_ignored() -> None:
     data = protocol.HEADER.pack(1, 1, 0xFFFE, 5, 6, 7, 8) + b"x"
 
