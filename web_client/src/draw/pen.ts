@@ -1,14 +1,20 @@
 /** The pen on the drawing, whatever holds it: what is pressed, moved and lifted becomes marks. Knows no events. */
 
+import { signal } from "@preact/signals";
 import type { Drawing } from "./drawing";
 import { boxAround, type Point } from "./geometry";
-import { fillArea, type Mark, type Scratch, ShapeMark, ShiftMark, StrokeMark } from "./marks";
+import { isInside, type Outline, OutlineMark, PartMark } from "./lasso";
+import { fillArea, type Mark, type Scratch, ShiftMark, StrokeMark } from "./marks";
+import { ShapeMark } from "./shapes";
+import { SoftMark } from "./soft";
 import type { PenPoint } from "./stroke";
 import type { Tool, Toolbox } from "./toolbox";
 
 export class Pen {
   /** Told whenever it draws. */
   onMove: () => void = () => {};
+  /** The part of the active layer that is chosen; null: none is. */
+  readonly selection = signal<Outline | null>(null);
 
   readonly #drawing: Drawing;
   readonly #toolbox: Toolbox;
@@ -33,7 +39,8 @@ export class Pen {
     if (tool === "hand") return;
     if (tool === "pick") return this.pick(at);
     this.#drawing.showActive();
-    this.#mark = tool === "move" ? new ShiftMark(this.#drawing) : this.#begin(tool, at);
+    if (tool !== "lasso") this.selection.value = null;
+    this.#mark = this.#begin(tool, at);
     this.move([at], false);
   }
 
@@ -56,6 +63,22 @@ export class Pen {
     return mark !== null;
   }
 
+  /** Takes what is chosen out of its layer; returns whether anything was. */
+  removeSelected(): boolean {
+    const outline = this.selection.peek();
+    if (!outline || this.isDown) return false;
+    this.#drawing.commitPart(this.#drawing.lift(outline), null);
+    this.selection.value = null;
+    return true;
+  }
+
+  /** Chooses nothing any more; returns whether anything was. */
+  deselect(): boolean {
+    const had = this.selection.peek() !== null;
+    this.selection.value = null;
+    return had;
+  }
+
   /** Takes the colour that is seen at a point. */
   pick(at: Point): void {
     const box = boxAround([at], 0);
@@ -63,8 +86,14 @@ export class Pen {
   }
 
   /** Begins a mark; null for a fill, which is done at once. */
-  #begin(tool: Exclude<Tool, "hand" | "pick" | "move">, at: PenPoint): Mark | null {
+  #begin(tool: Exclude<Tool, "hand" | "pick">, at: PenPoint): Mark | null {
     const [drawing, toolbox] = [this.#drawing, this.#toolbox];
+    if (tool === "move") return new ShiftMark(drawing);
+    if (tool === "lasso") {
+      const chosen = this.selection.peek();
+      const isMoved = chosen && isInside(chosen, at);
+      return isMoved ? new PartMark(drawing, this.selection, chosen) : new OutlineMark(this.selection);
+    }
     const scratch = (this.#scratch ??= { settled: drawing.newSurface(), whole: drawing.newSurface() });
     const brush = toolbox.brush(tool);
     switch (tool) {
@@ -73,9 +102,11 @@ export class Pen {
         return null;
       case "brush":
       case "eraser":
-        return new StrokeMark(drawing, scratch, brush);
-      default:
-        return new ShapeMark(drawing, scratch, brush, tool, toolbox.fillsShapes.peek());
+        return brush.softness > 0 ? new SoftMark(drawing, scratch, brush) : new StrokeMark(drawing, scratch, brush);
+      default: {
+        const [isFilled, corners] = [toolbox.fillsShapes.peek(), toolbox.corners.peek()];
+        return new ShapeMark(drawing, scratch, brush, { kind: tool, isFilled, corners });
+      }
     }
   }
 }
