@@ -10,8 +10,8 @@ import { turned } from "./symmetry";
 /** From one dab to the next, in diameters. */
 const SPACING = 0.08;
 const LEAST_SPACING_PX = 0.5;
-/** Of one dab: a dozen of them lie over each other in the middle of a stroke. */
-const DAB_OPACITY = 0.28;
+/** Of a hard dab and of a soft one: a dozen of them lie over each other, and make the middle of a stroke opaque. */
+const [HARD_OPACITY, SOFT_OPACITY] = [0.28, 0.6];
 /** By pressure, as a stroke with a hard rim has it: see `Stroke`. */
 const THINNEST = 0.4;
 const THICKENING = 1.2;
@@ -112,7 +112,7 @@ function dabOf({ colour, size_px, softness }: Brush): HTMLCanvasElement {
   // By a half where a straight line would have it: ends of a straight one show as rings.
   fade.addColorStop(1 - softness / 2, `${colour}60`);
   fade.addColorStop(1, `${colour}00`);
-  context.globalAlpha = DAB_OPACITY;
+  context.globalAlpha = HARD_OPACITY + softness * (SOFT_OPACITY - HARD_OPACITY);
   context.fillStyle = fade;
   context.fillRect(0, 0, side, side);
   return canvas;
