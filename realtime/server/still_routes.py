@@ -6,6 +6,7 @@ Must not know how one is made.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
@@ -51,7 +52,7 @@ async def post_still(
         if (kind := Format.sniff(data)) is Format.NONE:
             raise NotTaken(422, "this is no picture that this server reads: send a JPEG, PNG or WebP")
         codec.inspect(data, kind, service.config.max_pixels)
-        png = await _while_connected(request, stills.make(session, data, scale, steps))
+        png = await _while_wanted(request, service.host.ended, stills.make(session, data, scale, steps))
     except FrameError as error:
         raise HTTPException(422, str(error)) from None
     except NotTaken as error:
@@ -66,14 +67,16 @@ async def get_still(session: SessionOf, stills: StillsOf) -> Any:
     return JSONResponse(None if progress is None else progress._asdict())
 
 
-async def _while_connected(request: Request, work: Any) -> bytes:
-    """Wait for some work, and cancel it when the client has left; then nobody hears the 400."""
-    making: asyncio.Task[bytes] = asyncio.ensure_future(work)
+async def _while_wanted(request: Request, ended: asyncio.Event, work: Coroutine[Any, Any, bytes]) -> bytes:
+    """Wait for some work, and cancel it when the client has left, who then hears no 400, or the server ends."""
+    making = asyncio.ensure_future(work)
     try:
         while not making.done():
             await asyncio.wait([making], timeout=LOOK_EVERY_S)
             if not making.done() and await request.is_disconnected():
                 raise HTTPException(400, "the client has left")
+            if not making.done() and ended.is_set():
+                raise NotTaken(503, "the server is going away: try again later")
         return making.result()
     finally:
         making.cancel()

@@ -271,7 +271,16 @@ async def still_without_an_engine() -> object:
         return await Stills(service).make(Session("s", Params(), 2**22), a_png(), 2)
 
 
+async def still_of_a_server_that_ends() -> object:
+    ended = asyncio.Event()
+    ended.set()
+    watched = mock.Mock(is_disconnected=mock.AsyncMock(return_value=False))
+    with mock.patch.object(still_routes, "LOOK_EVERY_S", 0.001):
+        return await still_routes._while_wanted(watched, ended, asyncio.sleep(60, b""))
+
+
 STILLS = [
+    Case("the server is going away: try again later", "server", still_of_a_server_that_ends),
     Case("scale is 2 to 8, and not 1", "1", still(1)),
     Case(
         "5120 x 5120 is more than the 16777216 pixels of a still: take a smaller scale, or size",

@@ -5,8 +5,7 @@ import { Edits } from "./edits";
 import { type Box, boxAround, clip, type Point, type Shift, sheetSize, union, UNMOVED } from "./geometry";
 import { activeLayer, addAbove, change, isFull, type Layer, type Layers, oneLayer } from "./layers";
 import { Sheets } from "./sheets";
-import { polygonOf } from "./stroke";
-import { BLANK, type Original, Surface } from "./surface";
+import { BLANK, type Original, polygonOf, Surface } from "./surface";
 import { tilesIn, wholeTiles } from "./tiles";
 
 const PAPER = "#ffffff";

@@ -3,10 +3,8 @@
 import { signal } from "@preact/signals";
 import type { Drawing } from "./drawing";
 import { boxAround, type Point } from "./geometry";
-import { isInside, type Outline, OutlineMark, PartMark } from "./lasso";
-import { fillArea, type Mark, type Scratch, ShiftMark, StrokeMark } from "./marks";
-import { ShapeMark } from "./shapes";
-import { SoftMark } from "./soft";
+import type { Outline } from "./lasso";
+import type { Mark, Scratch } from "./marks";
 import type { PenPoint } from "./stroke";
 import type { Tool, Toolbox } from "./toolbox";
 
@@ -20,6 +18,7 @@ export class Pen {
   readonly #toolbox: Toolbox;
   #scratch: Scratch | null = null;
   #mark: Mark | null = null;
+  #kit: typeof import("./kit") | null = null;
 
   constructor(drawing: Drawing, toolbox: Toolbox) {
     this.#drawing = drawing;
@@ -30,6 +29,11 @@ export class Pen {
     return this.#mark !== null;
   }
 
+  /** Loads what marks are made with: before, a press draws nothing. */
+  async prepare(): Promise<void> {
+    this.#kit ??= await import("./kit");
+  }
+
   /** The sheets have another size: what was prepared for the old one is of no use. */
   forgetScratch(): void {
     this.#scratch = null;
@@ -38,9 +42,10 @@ export class Pen {
   press(tool: Tool, at: PenPoint): void {
     if (tool === "hand") return;
     if (tool === "pick") return this.pick(at);
+    if (!this.#kit) return;
     this.#drawing.showActive();
     if (tool !== "lasso") this.selection.value = null;
-    this.#mark = this.#begin(tool, at);
+    this.#mark = this.#begin(this.#kit, tool, at);
     this.move([at], false);
   }
 
@@ -86,26 +91,26 @@ export class Pen {
   }
 
   /** Begins a mark; null for a fill, which is done at once. */
-  #begin(tool: Exclude<Tool, "hand" | "pick">, at: PenPoint): Mark | null {
+  #begin(kit: typeof import("./kit"), tool: Exclude<Tool, "hand" | "pick">, at: PenPoint): Mark | null {
     const [drawing, toolbox] = [this.#drawing, this.#toolbox];
-    if (tool === "move") return new ShiftMark(drawing);
+    if (tool === "move") return new kit.ShiftMark(drawing);
     if (tool === "lasso") {
       const chosen = this.selection.peek();
-      const isMoved = chosen && isInside(chosen, at);
-      return isMoved ? new PartMark(drawing, this.selection, chosen) : new OutlineMark(this.selection);
+      const isMoved = chosen && kit.isInside(chosen, at);
+      return isMoved ? new kit.PartMark(drawing, this.selection, chosen) : new kit.OutlineMark(this.selection);
     }
     const scratch = (this.#scratch ??= { settled: drawing.newSurface(), whole: drawing.newSurface() });
     const brush = toolbox.brush(tool);
     switch (tool) {
       case "fill":
-        fillArea(drawing, scratch, brush, at, Math.round(toolbox.tolerance.peek() * 2.55));
+        kit.fillArea(drawing, scratch, brush, at, Math.round(toolbox.tolerance.peek() * 2.55));
         return null;
       case "brush":
       case "eraser":
-        return brush.softness > 0 ? new SoftMark(drawing, scratch, brush) : new StrokeMark(drawing, scratch, brush);
+        return brush.softness > 0 ? new kit.SoftMark(drawing, scratch, brush) : new kit.StrokeMark(drawing, scratch, brush);
       default: {
         const [isFilled, corners] = [toolbox.fillsShapes.peek(), toolbox.corners.peek()];
-        return new ShapeMark(drawing, scratch, brush, { kind: tool, isFilled, corners });
+        return new kit.ShapeMark(drawing, scratch, brush, { kind: tool, isFilled, corners });
       }
     }
   }

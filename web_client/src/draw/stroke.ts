@@ -98,14 +98,6 @@ export function boxOfOutline(points: readonly Point[]): Box | null {
   return points.length > 0 ? boxAround(points, 1) : null;
 }
 
-/** From corner to corner. */
-export function polygonOf(points: readonly Point[]): Path2D {
-  const path = new Path2D();
-  for (const { x, y } of points) path.lineTo(x, y);
-  path.closePath();
-  return path;
-}
-
 /** Through the middles of the edges: round where the outline's own corners would show. */
 export function pathOf(points: readonly Point[]): Path2D {
   const path = new Path2D();

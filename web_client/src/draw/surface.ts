@@ -132,3 +132,11 @@ export class Surface {
     this.write(pixels, boxOfTile(tile));
   }
 }
+
+/** From corner to corner. */
+export function polygonOf(points: readonly Point[]): Path2D {
+  const path = new Path2D();
+  for (const { x, y } of points) path.lineTo(x, y);
+  path.closePath();
+  return path;
+}

@@ -81,7 +81,7 @@ export class DrawingCanvas implements Source {
 
   async start(changed: () => void): Promise<void> {
     this.#changed = changed;
-    await this.#keeper.restore();
+    await Promise.all([this.pen.prepare(), this.#keeper.restore()]);
     this.#changed();
   }
 
