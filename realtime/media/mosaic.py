@@ -17,6 +17,7 @@ from ..pixels import Pixels
 
 OVERLAP = 0.25
 """Of a tile's side that it shares with the next, at least."""
+STRIP_ROWS = 256
 COARSE_PX = 32
 """Colours of this size and above are the large picture's own, what is finer the tile's."""
 
@@ -32,6 +33,25 @@ def enlarged(picture: Pixels, scale: int) -> Pixels:
     """A picture [H, W, 3] at a multiple of its size."""
     height, width = picture.shape[:2]
     return cast(Pixels, cv2.resize(picture, (width * scale, height * scale), interpolation=cv2.INTER_CUBIC))
+
+
+def with_detail(large: Pixels, source: Pixels, scale: int, share: float) -> Pixels:
+    """A picture that was made small and enlarged, with a share of the fine light and shade of what it was made from.
+
+    Args:
+        large: uint8 [H, W, 3], RGB: `enlarged` by `scale`. Written to, and answered.
+        source: what it was made from, as large: uint8 [H, W, 3], RGB.
+        share: 0 leaves it as it is, 1 has all of the source's detail that was too fine for the small one.
+    """
+    height, width = large.shape[:2]
+    grey = cast(Pixels, cv2.cvtColor(source, cv2.COLOR_RGB2GRAY))
+    small = cv2.resize(grey, (width // scale, height // scale), interpolation=cv2.INTER_AREA)
+    known = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    for top in range(0, height, STRIP_ROWS):
+        rows = slice(top, top + STRIP_ROWS)
+        fine = share * (grey[rows].astype(np.float32) - known[rows])
+        large[rows] = np.clip(large[rows] + fine[..., None] + 0.5, 0, 255).astype(np.uint8)
+    return large
 
 
 def places(length: int, tile: int) -> list[int]:

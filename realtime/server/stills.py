@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 from ..errors import FrameError
 from ..frame import Format, Frame, Result
 from ..media import codec
-from ..media.mosaic import Mosaic, enlarged
+from ..media.fit import fit
+from ..media.mosaic import Mosaic, enlarged, with_detail
 from ..params import Matte, OutputFormat, Params
 from ..pixels import Pixels
 from ..session import Session
@@ -100,7 +101,7 @@ class Stills:
         whole = await frames.restyled(data)
         if session.params.strength:
             frames.limit_strength(TILE_STRENGTH)
-        mosaic = await asyncio.to_thread(lambda: Mosaic(enlarged(whole, scale), params.width, params.height))
+        mosaic = await asyncio.to_thread(self._begun, session, data, whole, scale)
         for number, tile in enumerate(mosaic.tiles, 1):
             self._progress[session] = Progress(number, len(mosaic.tiles) + 1)
             begun_s = time.monotonic()
@@ -110,6 +111,18 @@ class Stills:
                 await asyncio.sleep(min(REST_MAX_S, RESTS * (time.monotonic() - begun_s)))
         recipe = {"model": self._service.model, "params": params.wire(), "seq": 0}
         return await asyncio.to_thread(lambda: with_text(_png(mosaic.picture), json.dumps(recipe)))
+
+    def _begun(self, session: Session, data: bytes, whole: Pixels, scale: int) -> Mosaic:
+        """The whole picture enlarged, with as much of the given one's own detail as strength leaves of it. Raises
+        FrameError.
+        """
+        height, width, _ = whole.shape
+        kind, most = Format.sniff(data), self._service.config.max_pixels
+        size = codec.shown_size(data, kind, most)  # as it is: decoders have no room for more
+        source, _ = self._service.decoders.decode(Frame(0, kind, data, 0, 0), *size, most, session.name)
+        source = fit(source, width * scale, height * scale)
+        large = with_detail(enlarged(whole, scale), source, scale, 1 - session.params.strength)
+        return Mosaic(large, width, height)
 
     def _is_live(self) -> bool:
         since_ns = time.monotonic_ns() - LIVE_NS

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.media.mosaic import COARSE_PX, OVERLAP, Mosaic, enlarged, places, tiles
+from realtime.media.mosaic import COARSE_PX, OVERLAP, Mosaic, enlarged, places, tiles, with_detail
 from tests.fakes.pictures import Pixels, pixels
 
 TILE = 128
@@ -81,3 +81,22 @@ def test_picture_is_enlarged_about_its_own_colours() -> None:
 
     assert large.shape == (32, 32, 3)
     assert abs(float(large.mean()) - float(small.mean())) < 3
+
+
+def test_edges_of_the_source_come_back_and_its_colours_do_not() -> None:
+    """A black bar on white was made an orange one on blue, small: it gets the bar's edges, and stays orange on blue."""
+    source = np.full((256, 256, 3), 255, np.uint8)
+    source[:, 98:161] = 0
+    orange, blue = np.array((230, 120, 40), np.uint8), np.array((40, 60, 200), np.uint8)
+    small = np.where(source[::8, ::8] < 128, orange, blue).astype(np.uint8)
+
+    plain = enlarged(small, 8)
+    sharp = with_detail(plain.copy(), source, 8, 1.0)
+
+    def steepest(picture: Pixels) -> int:
+        return int(np.abs(np.diff(picture.astype(int).sum(axis=2), axis=1)).max())
+
+    assert steepest(sharp) > 4 * steepest(plain)
+    assert np.abs(sharp[128, 128].astype(int) - orange).max() < 20
+    assert np.abs(sharp[128, 20].astype(int) - blue).max() < 20
+    assert np.array_equal(with_detail(plain.copy(), source, 8, 0.0), plain)
