@@ -49,6 +49,7 @@ def test_golden_frame_is_read(vector: dict[str, Any]) -> None:
         Format(fields["format"]),
         int(fields["captured_us"]),
         memoryview(bytes.fromhex(vector["payload_hex"])),
+        is_as_is=bool(fields["flags"] & protocol.AS_IS),
     )
 
 

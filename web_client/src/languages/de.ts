@@ -592,7 +592,9 @@ export const german: Strings = {
         "Zeichnen, mit dem Zeiger oder dem Fokus darauf",
         [
           ["B E G", "Pinsel, Radierer, Füllen"],
-          ["L U O", "Linie, Rechteck, Ellipse; Umschalt hält sie regelmäßig"],
+          ["L U O J K", "Linie, Rechteck, Ellipse, Vieleck, Stern; Umschalt hält sie regelmäßig"],
+          ["Q", "Lasso: einen Teil umranden, dann ziehen"],
+          ["D", "die nächste Symmetrie"],
           ["I, Alt", "Farbe aufnehmen"],
           ["W", "Ebene verschieben; mit Umschalt größer, kleiner"],
           ["M, Leertaste", "Ansicht verschieben"],

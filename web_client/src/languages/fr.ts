@@ -587,7 +587,9 @@ export const french: Strings = {
         "Dessin, avec le pointeur ou le focus dessus",
         [
           ["B E G", "pinceau, gomme, remplir"],
-          ["L U O", "ligne, rectangle, ellipse ; Maj les garde réguliers"],
+          ["L U O J K", "ligne, rectangle, ellipse, polygone, étoile ; Maj les garde réguliers"],
+          ["Q", "lasso : entourer une partie, puis la tirer"],
+          ["D", "la symétrie suivante"],
           ["I, Alt", "prélever une couleur"],
           ["W", "déplacer le calque ; avec Maj l’agrandir, le réduire"],
           ["M, Espace", "déplacer la vue"],

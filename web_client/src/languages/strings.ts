@@ -513,7 +513,9 @@ export const english = {
         "Drawing, with the pointer or the focus on it",
         [
           ["B E G", "brush, eraser, fill"],
-          ["L U O", "line, rectangle, ellipse; Shift keeps them regular"],
+          ["L U O J K", "line, rectangle, ellipse, polygon, star; Shift keeps them regular"],
+          ["Q", "lasso: outline a part, then drag it"],
+          ["D", "the next symmetry"],
           ["I, Alt", "pick a colour"],
           ["W", "move the layer; with Shift larger, smaller"],
           ["M, Space", "move the view"],
