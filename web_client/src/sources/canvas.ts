@@ -93,7 +93,8 @@ export class DrawingCanvas implements Source {
   picture(): Picture {
     const image = this.sendsPaintOnly ? this.drawing.painted() : this.drawing.canvas;
     const { width, height } = image;
-    const { isBlank } = this.drawing;
+    // Without its paper, a blank drawing is nothing at all, and not white.
+    const isBlank = !this.sendsPaintOnly && this.drawing.isBlank;
     return { image, width, height, mirrored: false, isTransparent: this.sendsPaintOnly, isBlank };
   }
 
