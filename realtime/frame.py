@@ -70,6 +70,7 @@ class Frame:
         data: the encoded picture, which may be a view into the received message; `Planes` out of a video decoder.
         captured_us: the client's clock, echoed and never interpreted.
         received_ns: our monotonic clock at arrival.
+        is_as_is: whether it is shown as it is, whatever the params say.
     """
 
     seq: int
@@ -77,6 +78,7 @@ class Frame:
     data: bytes | memoryview | Planes
     captured_us: int
     received_ns: int
+    is_as_is: bool = False
 
 
 @dataclass(frozen=True, slots=True)

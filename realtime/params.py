@@ -372,6 +372,11 @@ class Params(BaseModel):
         return math.ceil(RESTING_FRAMES * self.calm)
 
     @property
+    def untouched(self) -> Params:
+        """These params, under their version, for a frame that is shown as it is: a pass-through, nothing mixed in."""
+        return self.model_copy(update={"strength": 0.0, "feedback": 0.0, "calm": 0.0, "matte": Matte.OFF})
+
+    @property
     def pictures(self) -> frozenset[str]:
         """The ids of all pictures that its prompt names."""
         return pictures_of(self.prompt)

@@ -34,6 +34,9 @@ REFERENCE = 1 << 2
 BLACKED = 1 << 3
 """Result flag, to viewers: the picture is black because the session puts black on air."""
 
+AS_IS = 1 << 4
+"""Flag of a client's picture: it is shown as it is, and the model does not touch it."""
+
 HEADER = struct.Struct("<BBHIQII")
 """version u8, format u8, flags u16, seq u32, captured_us u64, params_version u32, engine_us u32"""
 U32_MAX = 2**32 - 1
@@ -48,6 +51,7 @@ class PictureMessage:
         captured_us: the client's clock; 0 where the message had no header.
         picture: the encoded bytes: a view into the message.
         is_reference: whether it is no frame, see `REFERENCE`.
+        is_as_is: whether it is shown as it is, see `AS_IS`.
     """
 
     seq: int
@@ -55,6 +59,7 @@ class PictureMessage:
     captured_us: int
     picture: memoryview
     is_reference: bool = False
+    is_as_is: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,8 @@ def parse_picture(message: bytes, previous_seq: int | None) -> PictureMessage:
     if format_number not in (Format.JPEG, Format.PNG, Format.WEBP):
         raise ProtocolError(f"there is no picture format {format_number}; use 1 (JPEG), 2 (PNG) or 3 (WebP)")
     picture = memoryview(message)[HEADER.size :]
-    return PictureMessage(seq, Format(format_number), captured_us, picture, bool(flags & REFERENCE))
+    wishes = (bool(flags & REFERENCE), bool(flags & AS_IS))
+    return PictureMessage(seq, Format(format_number), captured_us, picture, *wishes)
 
 
 def pack_result(result: Result | Repeat, engine_us: int) -> bytes:

@@ -11,8 +11,8 @@ STATIC = Path(__file__).parent.parent / "realtime" / "server" / "static"
 PAGE_MAX_BYTES = 130_000
 """With every part opened, in the largest language."""
 FIRST_LOAD_MAX_BYTES = 90_000
-LATER_CHUNK_MAX_BYTES = 9_000
-"""A language, the show, the plot, the sheet of outlets, the stock picture: what is loaded when it is wanted."""
+LATER_CHUNK_MAX_BYTES = 10_000
+"""A language, the show, the plot, what one draws with, the stock picture: what is loaded when it is wanted."""
 
 
 def sent(file: Path) -> int:

@@ -132,3 +132,16 @@ def test_every_limit_names_a_test_that_there_is() -> None:
             file = file if path == "…" else path
             assert not test or f"def {test}(" in (ROOT / "tests" / file).read_text(), line
             assert (ROOT / "tests" / file).exists(), line
+
+
+def test_every_function_option_and_event_of_the_javascript_client_stands_in_its_page() -> None:
+    page = (ROOT / "docs" / "javascript.md").read_text()
+    source = (ROOT / "web_client" / "src" / "client" / "client.ts").read_text()
+    body = source[source.index("export class RealtimeClient") :]
+    methods = re.findall(r"^  (?:async |get )?([a-z]\w+)(?:<[^>]*>)?\(", body, re.MULTILINE)
+    options = re.findall(r"^  (\w+)\?:", source[source.index("export interface ClientOptions") :], re.MULTILINE)
+    events = re.findall(r"^  (\w+): \(", source[source.index("export interface ClientEvents") :], re.MULTILINE)
+
+    assert len(methods) > 8 and len(options) > 6 and len(events) == 5
+    assert [name for name in methods if f"`{name}" not in page and name != "constructor"] == []
+    assert missing([*options, *events], page) == []

@@ -49,6 +49,7 @@ def test_golden_frame_is_read(vector: dict[str, Any]) -> None:
         Format(fields["format"]),
         int(fields["captured_us"]),
         memoryview(bytes.fromhex(vector["payload_hex"])),
+        is_as_is=bool(fields["flags"] & protocol.AS_IS),
     )
 
 
@@ -76,6 +77,13 @@ def test_picture_is_a_view_and_not_a_copy() -> None:
     data = a_message(1, b"x" * 1000)
 
     assert protocol.parse_picture(data, None).picture.obj is data
+
+
+@pytest.mark.parametrize(("flags", "is_as_is"), [(0, False), (protocol.AS_IS, True), (protocol.REFERENCE, False)])
+def test_frame_says_whether_it_is_shown_as_it_is(flags: int, is_as_is: bool) -> None:
+    data = protocol.HEADER.pack(1, 1, flags, 5, 6, 7, 8) + b"x"
+
+    assert protocol.parse_picture(data, None).is_as_is is is_as_is
 
 
 def test_unknown_flags_are_ignored() -> None:

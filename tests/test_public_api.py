@@ -42,7 +42,7 @@ def test_what_moves_keeps_its_fields() -> None:
     fields = {cls.__name__: list(inspect.signature(cls).parameters) for cls in (frame.Frame, frame.Job, frame.Result)}
 
     assert fields == {
-        "Frame": ["seq", "format", "data", "captured_us", "received_ns"],
+        "Frame": ["seq", "format", "data", "captured_us", "received_ns", "is_as_is"],
         "Job": [
             *("frame", "params", "session", "admitted_ns", "number", "encode", "references"),
             *("picture", "alpha", "original", "thumbnail", "opened_ns"),

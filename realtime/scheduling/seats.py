@@ -229,6 +229,8 @@ class Seats:
         now_ns = self._clock()
         session, channel = seat.session, gate.channel
         params = session.job_params(channel, now_ns)
+        if frame.is_as_is:
+            params = params.untouched
         order = Order(
             frame,
             params,

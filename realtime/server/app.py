@@ -41,6 +41,8 @@ from .remote.fleet import Cluster, Fleet
 from .routes import router
 from .service import Service
 from .state_file import StateFile, state_folder
+from .still_routes import router as still_router
+from .stills import Stills
 from .ticket_routes import router as ticket_router
 from .tls import Certificate
 from .webrtc.peers import Peers
@@ -116,11 +118,12 @@ def create_app(
             await asyncio.to_thread(service.decoders.close)
 
     app = FastAPI(title="realtime", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.state.service, app.state.peers = service, peers
+    app.state.service, app.state.peers, app.state.stills = service, peers, Stills(service)
     app.include_router(router)
     app.include_router(ticket_router)
     app.include_router(worker_router)
     app.include_router(picture_router)
+    app.include_router(still_router)
     if config.webrtc:
         app.include_router(make_router(peers, ice_servers))
     app.add_exception_handler(SessionLimitError, _full)

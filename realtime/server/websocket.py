@@ -122,7 +122,8 @@ class _WebSocketConnection(Connection):
             session.stats.count_received(now_ns)
             session.refuse(channel, message.seq, error)
             return
-        session.offer(channel, Frame(message.seq, message.format, message.picture, message.captured_us, now_ns))
+        frame = Frame(message.seq, message.format, message.picture, message.captured_us, now_ns, message.is_as_is)
+        session.offer(channel, frame)
 
     async def send_text(self, text: str) -> None:
         """Send a text message."""

@@ -85,6 +85,11 @@ def test_axe_finds_nothing_in_the_sheets_in_any_language(
             expect(page.get_by_role("dialog")).to_be_visible()
             assert violations(page) == []
             page.keyboard.press("Escape")
+        page.locator(".chooser button").last.click()
+        expect(page.locator(".draw-side")).to_be_visible()
+        for tool in "bjwq":  # each has options of its own
+            page.locator(".drawing").press(tool)
+            assert violations(page) == [], f"the drawing with {tool}"
         assert watched.errors == []
 
 

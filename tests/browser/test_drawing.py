@@ -210,6 +210,7 @@ def test_layers_hide_fade_move_and_go_and_undo_brings_them_back(browser: Browser
         expect_colour(page, 0.5, 0.3, BLUE)
         press(page, "Show Layer 2")
         expect_colour(page, 0.5, 0.3, WHITE)
+        press(page, "Layer 1")
         page.get_by_role("slider", name="Opacity of Layer 1").fill("50")
         expect_colour(page, 0.3, 0.5, HALF_RED)
         press(page, "Delete Layer 1")

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -156,6 +157,22 @@ def test_frames_of_all_sessions_share_a_tick() -> None:
 
     assert names(engine.ticks[0]) == ["a", "b", "c"]
     assert answers == [1, 1, 1]
+
+
+def test_frame_that_is_shown_as_it_is_passes_through_under_the_sessions_version() -> None:
+    engine = ScriptedEngine()
+    scheduler = Scheduler(engine)
+    plain, blank = (User(scheduler, name, params=Params(feedback=0.5, calm=0.5, version=3)) for name in "ab")
+    plain.send()
+    blank.session.offer(blank.channel, replace(a_frame(1), is_as_is=True))
+
+    with running(scheduler, engine):
+        engine.wait_for_ticks(1)
+
+    (restyled, passed) = (job.params for job in engine.ticks[0])
+    assert (restyled.strength, restyled.feedback, restyled.calm) == (Params().strength, 0.5, 0.5)
+    assert (passed.strength, passed.feedback, passed.calm, passed.version) == (0, 0, 0, 3)
+    assert blank.session.params.strength == Params().strength
 
 
 def test_more_frames_than_rows_wait_for_the_next_tick() -> None:

@@ -16,9 +16,9 @@ from starlette.requests import Request
 from realtime.config import Config
 from realtime.media import codec
 from realtime.media.pipeline import DecodingHere
-from realtime.params import OutputFormat
+from realtime.params import OutputFormat, Params
 from realtime.references import References
-from realtime.server import body, pages, picture_routes, protocols, routes
+from realtime.server import body, pages, picture_routes, protocols, routes, still_routes
 from realtime.server.access import GRANT, Access
 from realtime.server.app import _full
 from realtime.server.bringing import PICTURE_MAX_BYTES, bring
@@ -26,8 +26,10 @@ from realtime.server.credentials import Credentials
 from realtime.server.lobby import Viewers
 from realtime.server.protocols import HttpProtocol, Settings
 from realtime.server.roles import OPERATOR
+from realtime.server.stills import Progress, Stills
 from realtime.server.tickets import Tickets, new_key
 from realtime.server.turns import Turns
+from realtime.session import Session
 
 from .case import Case
 from .texts import a_session
@@ -244,4 +246,52 @@ PICTURES = [
     ),
 ]
 
-CASES = [*ACCESS, *REQUESTS, *BODIES, *MISSING, *PICTURES]
+
+def still(scale: int = 4, *, made: int = 0, is_own: bool = False, **service: Any) -> Callable[[], object]:
+    """What is said to somebody who wants a large still."""
+
+    async def run() -> object:
+        session = mock.Mock(params=Params(width=1024, height=1024))
+        stills = Stills(mock.Mock(**service))
+        others = [session] if is_own else [mock.Mock() for _ in range(made)]
+        stills._progress = dict.fromkeys(others, Progress(0, 1))
+        return await stills.make(session, b"", scale)
+
+    return run
+
+
+async def still_of_nothing() -> object:
+    state = mock.Mock(config=Config())
+    return await still_routes.post_still(mock.Mock(), state, mock.Mock(), request(b"hello"), 4)
+
+
+async def still_without_an_engine() -> object:
+    service = mock.Mock(running=mock.Mock(max_output_pixels=2**22))
+    with mock.patch("realtime.server.stills.PATIENCE_S", 0.001):
+        return await Stills(service).make(Session("s", Params(), 2**22), a_png(), 2)
+
+
+async def still_of_a_server_that_ends() -> object:
+    ended = asyncio.Event()
+    ended.set()
+    watched = mock.Mock(is_disconnected=mock.AsyncMock(return_value=False))
+    with mock.patch.object(still_routes, "LOOK_EVERY_S", 0.001):
+        return await still_routes._while_wanted(watched, ended, asyncio.sleep(60, b""))
+
+
+STILLS = [
+    Case("the server is going away: try again later", "server", still_of_a_server_that_ends),
+    Case("scale is 2 to 8, and not 1", "1", still(1)),
+    Case(
+        "5120 x 5120 is more than the 16777216 pixels of a still: take a smaller scale, or size",
+        "5120 x 5120",
+        still(5),
+    ),
+    Case("a still of this session is being made: wait for it", "session", still(is_own=True)),
+    Case("4 stills are being made or wait for it: try again later", "4 stills", still(made=4)),
+    Case("the model is not loaded yet: try again", "model", still(running=None)),
+    Case("this is no picture that this server reads: send a JPEG, PNG or WebP", "JPEG", still_of_nothing),
+    Case("the engine made no part of it in 0.001 s: try again later", "engine", still_without_an_engine),
+]
+
+CASES = [*ACCESS, *REQUESTS, *BODIES, *MISSING, *PICTURES, *STILLS]

@@ -63,7 +63,10 @@ CAUSED_BY_NO_USER = {
         "__init__.py": ["module … has no attribute …"],
         "server/snapshot.py": ["this PNG holds no recipe"],
     },
-    "said when its hearer has left": {"server/body.py": ["the body is not whole"]},
+    "said when its hearer has left": {
+        "server/body.py": ["the body is not whole"],
+        "server/still_routes.py": ["the client has left"],
+    },
     "a mistake of ours": {
         "engine/diffusion.py": ["… jobs for … free rows"],
         "engine_process/dialogue.py": ["the engine's process does not say how prompts are heard"],

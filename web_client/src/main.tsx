@@ -11,7 +11,6 @@ import "./page/css/panel.css";
 import "./page/css/keeping.css";
 import "./page/css/show.css";
 import "./page/css/drawing.css";
-import "./page/css/drawing_tools.css";
 import "./page/css/touch.css";
 import { effect } from "@preact/signals";
 import { render } from "preact";

@@ -7,8 +7,8 @@ export const SUBPROTOCOL = "realtime.v1";
 export const Format = { none: 0, jpeg: 1, png: 2, webp: 3 } as const;
 export type Format = (typeof Format)[keyof typeof Format];
 
-/** stacked: the fill above its key, in a picture twice as high. */
-export const Flag = { repeat: 1, stacked: 2, blacked: 8 } as const;
+/** stacked: the fill above its key, in a picture twice as high. asIs: of a frame that the model is not to touch. */
+export const Flag = { repeat: 1, stacked: 2, blacked: 8, asIs: 16 } as const;
 
 export const CloseCode = {
   done: 1000,

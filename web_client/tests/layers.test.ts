@@ -11,10 +11,10 @@ import { describe, expect, test } from "vitest";
  * A folder that isn't named belongs to the one around it.
  */
 const LAYERS = [
-  ["main.tsx", "remote"],
+  ["main.tsx", "remote", "client"],
   ["overlay"],
   ["page"],
-  ["page/input", "page/output", "page/measurements", "page/settings", "page/show"],
+  ["page/draw", "page/input", "page/output", "page/measurements", "page/settings", "page/show"],
   ["page/widgets"],
   ["studio"],
   ["vj", "keep"],
@@ -37,7 +37,7 @@ const modules = Object.entries(sources).map(([path, text]) => [path.slice(ROOT.l
 /** Every text that begins like a relative path is an import: static, dynamic, of a type, of a worker. */
 function importsOf(path: string, text: string): string[] {
   const folder = path.split("/").slice(0, -1);
-  return [...text.matchAll(/(["'`])(\.{1,2}\/.*?)\1/g)].map(([, , specifier = ""]) => {
+  return [...text.matchAll(/(["'`])(\.{1,2}\/.*?)(?:\?url)?\1/g)].map(([, , specifier = ""]) => {
     const parts = [...folder];
     for (const part of specifier.split("/")) {
       if (part === "..") parts.pop();

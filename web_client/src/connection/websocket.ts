@@ -6,9 +6,10 @@ import type { Dial } from "./connection";
 /** Browsers let a page close with 1000 or 3000–4999 only, so our 1002 goes out as this. */
 const CLOSED_FOR_PROTOCOL = 4002;
 
-export function dialWebSocket(url: () => URL): Dial {
+/** @param also what else is offered as a subprotocol: a token, where one is wanted. */
+export function dialWebSocket(url: () => URL, also: readonly string[] = []): Dial {
   return (events) => {
-    const socket = new WebSocket(url(), [SUBPROTOCOL]);
+    const socket = new WebSocket(url(), [SUBPROTOCOL, ...also]);
     socket.binaryType = "arraybuffer";
     socket.onclose = (event) => events.closed(event.code, event.reason);
     socket.onmessage = (event: MessageEvent<string | ArrayBuffer>) => {

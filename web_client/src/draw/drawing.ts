@@ -2,18 +2,27 @@
 
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { Edits } from "./edits";
-import { type Box, clip, type Shift, sheetSize, union, UNMOVED } from "./geometry";
-import { activeLayer, addAbove, change, isFull, type Layers, oneLayer } from "./layers";
+import { type Box, boxAround, clip, type Point, type Shift, sheetSize, union, UNMOVED } from "./geometry";
+import { activeLayer, addAbove, change, isFull, type Layer, type Layers, oneLayer } from "./layers";
 import { Sheets } from "./sheets";
-import { BLANK, Surface } from "./surface";
+import { BLANK, type Original, polygonOf, Surface } from "./surface";
 import { tilesIn, wholeTiles } from "./tiles";
 
 const PAPER = "#ffffff";
+const PAPER_PIXEL = 0xffffffff;
 
 /** How a mark becomes part of a layer. */
 export interface Ink {
   readonly opacity: number;
   readonly erases: boolean;
+}
+
+/** A part of the active layer, and what is left of it. */
+export interface Part {
+  readonly lifted: Surface;
+  readonly rest: Surface;
+  /** Around the part. */
+  readonly box: Box;
 }
 
 export class Drawing {
@@ -30,6 +39,9 @@ export class Drawing {
   /** What is seen in the active layer's place; null: itself. */
   #active: Surface | null = null;
   #paint: Surface | null = null;
+  /** Where something else than paper was seen last; null: nowhere outside of what wasn't looked at since. */
+  #ink: Point | null = null;
+  #unlooked: Box | null = null;
   readonly #onChange: () => void;
   #lastId = 1;
 
@@ -55,9 +67,25 @@ export class Drawing {
     return this.#view.box;
   }
 
+  /** All of a layer, also what lies out of sight. */
+  get sheetBox(): Box {
+    return this.#preview.box;
+  }
+
   /** The pixels that are seen. */
   read(box = this.box): ImageData {
     return this.#view.read(box);
+  }
+
+  /** Whether nothing but paper is seen. */
+  get isBlank(): boolean {
+    const { box } = this;
+    const ink = this.#ink && clip(boxAround([this.#ink, { x: this.#ink.x + 1, y: this.#ink.y + 1 }], 0), box);
+    if (ink && this.#view.find(ink, PAPER_PIXEL)) return false;
+    const unlooked = this.#ink ? box : this.#unlooked && clip(this.#unlooked, box);
+    this.#ink = unlooked && this.#view.find(unlooked, PAPER_PIXEL);
+    this.#unlooked = null;
+    return this.#ink === null;
   }
 
   /** What is seen, without the paper under it. The next call draws over it. */
@@ -76,7 +104,7 @@ export class Drawing {
     if (this.canvas.width === size.width && this.canvas.height === size.height) return;
     this.#view.resize(size.width, size.height);
     this.#growSheets(wholeTiles(size.width), wholeTiles(size.height));
-    this.#compose(this.box);
+    this.refresh();
   }
 
   /** A surface as large as a layer. */
@@ -85,13 +113,17 @@ export class Drawing {
   }
 
   /** Shows a mark on the active layer before it is finished. */
-  preview(mark: Surface, ink: Ink, box: Box): void {
-    const part = clip(box, this.box);
-    if (!part) return;
-    this.#preview.clear(part);
-    this.#preview.blit(this.#sheets.get(this.layers.peek().activeId), part);
-    this.#preview.blit(mark, part, ink.opacity, ink.erases ? "destination-out" : "source-over");
-    this.#compose(part, this.#preview);
+  preview(mark: Surface, ink: Ink, boxes: readonly Box[]): void {
+    const layer = this.#sheets.get(this.layers.peek().activeId);
+    for (const box of boxes) {
+      const part = clip(box, this.box);
+      if (!part) continue;
+      this.#preview.clear(part);
+      this.#preview.blit(layer, part);
+      this.#preview.blit(mark, part, ink.opacity, ink.erases ? "destination-out" : "source-over");
+      this.#compose(part, this.#preview);
+    }
+    this.#onChange();
   }
 
   /** Makes a mark part of the active layer. `boxes` together hold all of it; undo keeps what it really touches. */
@@ -105,11 +137,52 @@ export class Drawing {
     const whole = parts.reduce<Box | null>(union, null) as Box;
     sheet.blit(mark, whole, ink.opacity, ink.erases ? "destination-out" : "source-over");
     this.#compose(whole);
+    this.#onChange();
   }
 
   /** Shows everything as it is: an unfinished mark is gone. */
   refresh(): void {
     this.#compose(this.box);
+    this.#onChange();
+  }
+
+  /** Takes the part inside an outline out of the active layer, for the eye alone. */
+  lift(outline: readonly Point[]): Part {
+    const layer = this.#sheets.get(this.layers.peek().activeId);
+    const mask = polygonOf(outline);
+    const [lifted, rest] = [this.newSurface(), this.newSurface()];
+    for (const surface of [lifted, rest]) surface.blit(layer, layer.box);
+    lifted.cut(mask, "destination-in");
+    rest.cut(mask, "destination-out");
+    return { lifted, rest, box: boxAround(outline, 1) };
+  }
+
+  /** Shows a part of the active layer elsewhere before it is put there; without a place, the layer without it. */
+  previewPart({ lifted, rest }: Part, by: Point | null): void {
+    const { width, height } = lifted.canvas;
+    this.#preview.clear(this.#preview.box);
+    this.#preview.blit(rest, rest.box);
+    if (by) {
+      const shift = { dx: by.x, dy: by.y, scale: 1 };
+      this.#preview.lay({ image: lifted.canvas, width, height, shift });
+    }
+    this.#compose(this.box, this.#preview);
+    this.#onChange();
+  }
+
+  /** Puts a part of the active layer elsewhere; without a place, it is gone. */
+  commitPart(part: Part, by: Point | null): void {
+    const { activeId } = this.layers.peek();
+    const sheet = this.#sheets.get(activeId);
+    this.previewPart(part, by);
+    const { left, top, right, bottom } = part.box;
+    const { x, y } = by ?? { x: 0, y: 0 };
+    const boxes = [part.box, { left: left + x, top: top + y, right: right + x, bottom: bottom + y }];
+    const tiles = new Set(boxes.flatMap((box) => tilesIn(clip(box, sheet.box) ?? { left: 0, top: 0, right: 0, bottom: 0 })));
+    this.#edits.keep(activeId, tiles);
+    sheet.clear(sheet.box);
+    sheet.blit(this.#preview, sheet.box);
+    this.refresh();
   }
 
   /** Shows the active layer somewhere before it is put there. */
@@ -117,6 +190,7 @@ export class Drawing {
     this.#preview.clear(this.#preview.box);
     this.#preview.lay({ ...this.#sheets.original(this.layers.peek().activeId), shift });
     this.#compose(this.box, this.#preview);
+    this.#onChange();
   }
 
   /** Puts the active layer somewhere. */
@@ -163,6 +237,18 @@ export class Drawing {
   /** An empty sheet of paper. The way back is undo. */
   begin(): void {
     this.arrange("begin", () => oneLayer(++this.#lastId));
+  }
+
+  /** Puts others in the place of all layers, the lowest first. The way back is undo. */
+  replace(pictures: readonly (Original & Pick<Layer, "isVisible" | "opacity">)[]): void {
+    const stack = pictures.map(({ isVisible, opacity, ...original }): Layer => {
+      const id = ++this.#lastId;
+      this.#sheets.get(id).lay(original);
+      this.#edits.touch(id);
+      return { id, kind: "drawing", isVisible, opacity };
+    });
+    const activeId = stack.at(-1)?.id;
+    if (activeId !== undefined) this.arrange("begin", () => ({ stack, activeId }));
   }
 
   /** Takes the place of an empty drawing. What somebody has begun meanwhile stays. */
@@ -222,11 +308,10 @@ export class Drawing {
   #compose(box: Box, active: Surface | null = null): void {
     const part = clip(box, this.box);
     this.#active = active;
-    if (part) {
-      this.#view.fillBox(part, PAPER);
-      this.#layAll(this.#view, part);
-    }
-    this.#onChange();
+    if (!part) return;
+    this.#unlooked = union(this.#unlooked, part);
+    this.#view.fillBox(part, PAPER);
+    this.#layAll(this.#view, part);
   }
 
   #layAll(to: Surface, part: Box): void {

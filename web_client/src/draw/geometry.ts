@@ -25,7 +25,7 @@ export interface Shift {
 
 export const UNMOVED: Shift = { dx: 0, dy: 0, scale: 1 };
 
-export type ShapeKind = "line" | "rectangle" | "ellipse";
+export type ShapeKind = "line" | "rectangle" | "ellipse" | "polygon" | "star";
 
 /** Width and height of the sheet's visible part for a picture's shape. Even, so that the centre lies between pixels. */
 export function sheetSize(width: number, height: number): { width: number; height: number } {

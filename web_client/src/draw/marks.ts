@@ -1,10 +1,11 @@
-/** The marks that tools make while the pen is down: strokes, shapes, filled areas. Knows no pointer. */
+/** The marks that tools make while the pen is down: strokes, moved layers, filled areas. Knows no pointer. */
 
 import type { Drawing, Ink } from "./drawing";
 import { flood, widen } from "./flood";
-import { type Box, boxAround, clip, type Point, regular, type ShapeKind, type Shift, shiftBetween, shiftedOn, union } from "./geometry";
+import { type Box, clip, type Point, type Shift, shiftBetween, shiftedOn, union } from "./geometry";
 import { boxOfOutline, pathOf, type PenPoint, Stroke } from "./stroke";
 import type { Surface } from "./surface";
+import { type Turn, turned } from "./symmetry";
 
 /** Something being drawn. */
 export interface Mark {
@@ -18,7 +19,11 @@ export interface Mark {
 export interface Brush {
   readonly colour: string;
   readonly size_px: number;
+  /** Of the rim, as a share of the radius; 0 is hard. */
+  readonly softness: number;
   readonly ink: Ink;
+  /** The maps by which each mark is painted, itself first. */
+  readonly copies: readonly Turn[];
 }
 
 /** The surfaces on which marks are made before they belong to a layer; used again for each. */
@@ -36,7 +41,8 @@ export class StrokeMark implements Mark {
   readonly #stroke: Stroke;
   /** The boxes of the settled pieces. */
   readonly #boxes: Box[] = [];
-  #live: Box | null = null;
+  /** That of the unsettled piece of each copy. */
+  #live: readonly Box[] = [];
 
   constructor(drawing: Drawing, scratch: Scratch, brush: Brush) {
     this.#drawing = drawing;
@@ -56,7 +62,7 @@ export class StrokeMark implements Mark {
 
   end(): void {
     this.#show(this.#stroke.live(true));
-    if (this.#live) this.#boxes.push(this.#live);
+    this.#boxes.push(...this.#live);
     this.#drawing.commit(this.#scratch.whole, this.#brush.ink, this.#boxes);
     this.#wipe();
   }
@@ -67,80 +73,41 @@ export class StrokeMark implements Mark {
   }
 
   #keep(outline: Point[]): void {
-    const box = boxOfOutline(outline);
-    if (!box) return;
-    this.#scratch.settled.fill(pathOf(outline), this.#brush.colour);
-    this.#boxes.push(box);
+    for (const copy of this.#copiesOf(outline)) {
+      const box = boxOfOutline(copy);
+      if (!box) continue;
+      this.#scratch.settled.fill(pathOf(copy), this.#brush.colour);
+      this.#boxes.push(box);
+    }
   }
 
   #show(outline: Point[]): void {
     const { settled, whole } = this.#scratch;
-    const box = boxOfOutline(outline);
-    if (!box) return;
+    const copies = this.#copiesOf(outline);
+    const boxes = copies.flatMap((copy) => boxOfOutline(copy) ?? []);
+    if (boxes.length === 0) return;
     // Also where it was before: the end of a stroke draws back a little as it grows.
-    const changed = clip(union(this.#live, box), whole.box);
-    this.#live = box;
-    if (!changed) return;
-    whole.clear(changed);
-    whole.blit(settled, changed);
-    whole.fill(pathOf(outline), this.#brush.colour);
+    const changed = boxes.flatMap((box, index) => clip(union(this.#live[index] ?? null, box), whole.box) ?? []);
+    this.#live = boxes;
+    if (changed.length === 0) return;
+    // All of them before any is painted: copies may lie over each other.
+    for (const box of changed) {
+      whole.clear(box);
+      whole.blit(settled, box);
+    }
+    for (const copy of copies) whole.fill(pathOf(copy), this.#brush.colour);
     this.#drawing.preview(whole, this.#brush.ink, changed);
+  }
+
+  #copiesOf(outline: Point[]): Point[][] {
+    const { copies } = this.#brush;
+    return copies.length === 1 ? [outline] : copies.map((turn) => outline.map((point) => turned(point, turn)));
   }
 
   #wipe(): void {
     for (const surface of [this.#scratch.settled, this.#scratch.whole]) {
-      for (const box of this.#live ? [...this.#boxes, this.#live] : this.#boxes) surface.clear(box);
+      for (const box of [...this.#boxes, ...this.#live]) surface.clear(box);
     }
-  }
-}
-
-export class ShapeMark implements Mark {
-  readonly #drawing: Drawing;
-  readonly #whole: Surface;
-  readonly #brush: Brush;
-  readonly #kind: ShapeKind;
-  readonly #isFilled: boolean;
-  #from: Point | null = null;
-  #box: Box | null = null;
-
-  constructor(drawing: Drawing, { whole }: Scratch, brush: Brush, kind: ShapeKind, isFilled: boolean) {
-    this.#drawing = drawing;
-    this.#whole = whole;
-    this.#brush = brush;
-    this.#kind = kind;
-    this.#isFilled = isFilled && kind !== "line";
-  }
-
-  move(points: readonly PenPoint[], isRegular: boolean): void {
-    const point = points.at(-1);
-    if (!point) return;
-    this.#from ??= point;
-    const to = isRegular ? regular(this.#kind, this.#from, point) : point;
-    const before = this.#box;
-    if (before) this.#whole.clear(before);
-    this.#box = boxAround([this.#from, to], this.#isFilled ? 2 : this.#brush.size_px / 2 + 2);
-    this.#paint(this.#from, to);
-    this.#drawing.preview(this.#whole, this.#brush.ink, union(before, this.#box));
-  }
-
-  end(): void {
-    if (this.#box) this.#drawing.commit(this.#whole, this.#brush.ink, [this.#box]);
-    this.#wipe();
-  }
-
-  cancel(): void {
-    this.#wipe();
-    this.#drawing.refresh();
-  }
-
-  #paint(from: Point, to: Point): void {
-    const path = shapePath(this.#kind, from, to);
-    if (this.#isFilled) this.#whole.fill(path, this.#brush.colour);
-    else this.#whole.stroke(path, this.#brush.colour, this.#brush.size_px);
-  }
-
-  #wipe(): void {
-    if (this.#box) this.#whole.clear(this.#box);
   }
 }
 
@@ -173,20 +140,6 @@ export class ShiftMark implements Mark {
   cancel(): void {
     this.#drawing.refresh();
   }
-}
-
-function shapePath(kind: ShapeKind, from: Point, to: Point): Path2D {
-  const path = new Path2D();
-  const [width, height] = [to.x - from.x, to.y - from.y];
-  if (kind === "line") {
-    path.moveTo(from.x, from.y);
-    path.lineTo(to.x, to.y);
-  } else if (kind === "rectangle") path.rect(from.x, from.y, width, height);
-  else {
-    const [radiusX, radiusY] = [Math.abs(width) / 2, Math.abs(height) / 2];
-    path.ellipse(from.x + width / 2, from.y + height / 2, radiusX, radiusY, 0, 0, 2 * Math.PI);
-  }
-  return path;
 }
 
 /**

@@ -1,17 +1,31 @@
-/** Shows where the pen is: a ring of the brush's size under a pointer, and the keyboard's cross. Hears no events. */
+/** Shows where the pen is, a ring under a pointer or the keyboard's cross, and what is chosen. Hears no events. */
 
-import type { Point } from "./geometry";
+import type { Box, Point } from "./geometry";
 import type { Place } from "./place";
 
 const SMALLEST_RING_PX = 4;
+const SVG = "http://www.w3.org/2000/svg";
 
 export class Pointers {
   readonly ring = document.createElement("div");
   readonly cross = document.createElement("div");
+  readonly outline = document.createElementNS(SVG, "svg");
 
   constructor() {
     this.ring.className = "brush-ring";
     this.cross.className = "cross";
+    this.outline.classList.add("outline");
+    // One line over another, so that it shows on any colour.
+    this.outline.append(document.createElementNS(SVG, "path"), document.createElementNS(SVG, "path"));
+  }
+
+  /** @param points from the centre of the sheet's visible part, `box`; null hides it. */
+  showOutline(points: readonly Point[] | null, { left, top, right, bottom }: Box): void {
+    this.outline.toggleAttribute("hidden", points === null);
+    if (!points) return;
+    this.outline.setAttribute("viewBox", `${left} ${top} ${right - left} ${bottom - top}`);
+    const path = points.length > 0 ? `M${points.map(({ x, y }) => `${x} ${y}`).join("L")}Z` : "";
+    for (const line of this.outline.children) line.setAttribute("d", path);
   }
 
   /** @param reach the ring's diameter in shares of the pane's shorter side, magnified; null hides it. */

@@ -1,7 +1,7 @@
 /** A canvas with its origin at the centre. Knows neither layers nor tools. */
 
-import type { Box, Shift } from "./geometry";
-import { boxOfTile, onlyPixel, TILE_PX } from "./tiles";
+import type { Box, Point, Shift } from "./geometry";
+import { boxOfTile, firstOther, onlyPixel, TILE_PX } from "./tiles";
 
 /** A tile's pixels; of a tile of one colour only that pixel. */
 export type Tile = ImageData | number;
@@ -70,6 +70,11 @@ export class Surface {
     this.#context.stroke(path);
   }
 
+  /** Draws an image about a point, as wide and as high. */
+  stamp(image: CanvasImageSource, { x, y }: Point, side: number): void {
+    this.#context.drawImage(image, x - side / 2, y - side / 2, side, side);
+  }
+
   /** Puts a part of another surface here, at the same distance from the centre. The part must be inside both. */
   blit(from: Surface, box: Box, opacity = 1, operation: GlobalCompositeOperation = "source-over"): void {
     const { left, top } = box;
@@ -83,6 +88,13 @@ export class Surface {
     context.globalCompositeOperation = "source-over";
   }
 
+  /** Keeps what is inside of a path (destination-in), or outside of it (destination-out). */
+  cut(path: Path2D, operation: "destination-in" | "destination-out"): void {
+    this.#context.globalCompositeOperation = operation;
+    this.fill(path, "#000");
+    this.#context.globalCompositeOperation = "source-over";
+  }
+
   /** Draws an original where it belongs; what sticks out is cut off. */
   lay({ image, width, height, shift: { dx, dy, scale } }: Original): void {
     this.#context.imageSmoothingQuality = "high";
@@ -92,6 +104,16 @@ export class Surface {
   read({ left, top, right, bottom }: Box): ImageData {
     const { width, height } = this.canvas;
     return this.#context.getImageData(left + width / 2, top + height / 2, right - left, bottom - top);
+  }
+
+  /** A point in a box that has another pixel; null where all are this one. Reads no more than it needs. */
+  find(box: Box, pixel: number): Point | null {
+    for (let top = box.top; top < box.bottom; top += TILE_PX) {
+      const { data, width } = this.read({ ...box, top, bottom: Math.min(box.bottom, top + TILE_PX) });
+      const index = firstOther(data, pixel);
+      if (index >= 0) return { x: box.left + (index % width), y: top + Math.floor(index / width) };
+    }
+    return null;
   }
 
   write(pixels: ImageData, { left, top }: Pick<Box, "left" | "top">): void {
@@ -109,4 +131,12 @@ export class Surface {
     if (typeof content === "number") new Uint32Array(pixels.data.buffer).fill(content);
     this.write(pixels, boxOfTile(tile));
   }
+}
+
+/** From corner to corner. */
+export function polygonOf(points: readonly Point[]): Path2D {
+  const path = new Path2D();
+  for (const { x, y } of points) path.lineTo(x, y);
+  path.closePath();
+  return path;
 }

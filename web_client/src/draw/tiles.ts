@@ -29,6 +29,12 @@ export function boxOfTile(tile: number): Box {
   return { left, top, right: left + TILE_PX, bottom: top + TILE_PX };
 }
 
+/** The index of the first pixel that is another one; -1 where none is. */
+export function firstOther(pixels: Uint8ClampedArray, pixel: number): number {
+  const all = new Uint32Array(pixels.buffer, pixels.byteOffset, pixels.byteLength / 4);
+  return all.findIndex((each) => each !== pixel);
+}
+
 /** The one pixel that all of these are; null where they differ. */
 export function onlyPixel(pixels: Uint8ClampedArray): number | null {
   const all = new Uint32Array(pixels.buffer, pixels.byteOffset, pixels.byteLength / 4);

@@ -1,20 +1,36 @@
 /** The tool in use with its colour, size and strength, kept by this browser. Knows no pointer. */
 
 import { signal } from "@preact/signals";
-import { flag, kept, within } from "../browser/kept";
+import { flag, kept, oneOf, within } from "../browser/kept";
 import { hex, readColour, readRecent, used } from "./colours";
 import { SHORTER_SIDE_PX } from "./geometry";
 import type { Brush } from "./marks";
+import { copies, symmetries } from "./symmetry";
 
-export const tools = ["brush", "eraser", "fill", "line", "rectangle", "ellipse", "pick", "move", "hand"] as const;
+export const tools = [
+  "brush",
+  "eraser",
+  "fill",
+  "line",
+  "rectangle",
+  "ellipse",
+  "polygon",
+  "star",
+  "pick",
+  "lasso",
+  "move",
+  "hand",
+] as const;
 export type Tool = (typeof tools)[number];
 
 export const SIZE_PERCENT = { min: 0.5, max: 25, step: 0.5 };
 export const OPACITY_PERCENT = { min: 5, max: 100, step: 5 };
 export const TOLERANCE_PERCENT = { min: 0, max: 60, step: 1 };
+export const SOFTNESS_PERCENT = { min: 0, max: 100, step: 5 };
+export const CORNERS = { min: 3, max: 12, step: 1 };
 
 /** Tools without a size. */
-const RINGLESS: ReadonlySet<Tool> = new Set(["pick", "fill", "move", "hand"]);
+const RINGLESS: ReadonlySet<Tool> = new Set(["pick", "fill", "lasso", "move", "hand"]);
 const ERASER_FACTOR = 2;
 
 export class Toolbox {
@@ -28,6 +44,11 @@ export class Toolbox {
   /** The largest difference of colours that are filled together, in percent. */
   readonly tolerance = kept("tolerance", within(TOLERANCE_PERCENT.min, TOLERANCE_PERCENT.max), 12);
   readonly fillsShapes = kept("fillsShapes", flag, false);
+  /** How much of a brush's rim is soft, in percent. */
+  readonly softness = kept("softness", within(SOFTNESS_PERCENT.min, SOFTNESS_PERCENT.max), 0);
+  /** Of polygons, and the points of stars. */
+  readonly corners = kept("corners", within(CORNERS.min, CORNERS.max), 5);
+  readonly symmetry = kept("symmetry", oneOf(symmetries), "none");
 
   pick(colour: string): void {
     this.colour.value = colour;
@@ -37,6 +58,11 @@ export class Toolbox {
   /** Takes the colour of a pixel, where there is one. */
   take([red = 0, green = 0, blue = 0, alpha = 0]: ArrayLike<number> & Iterable<number>): void {
     if (alpha > 0) this.colour.value = hex(red, green, blue);
+  }
+
+  nextSymmetry(): void {
+    const next = symmetries.indexOf(this.symmetry.peek()) + 1;
+    this.symmetry.value = symmetries[next % symmetries.length] ?? "none";
   }
 
   scaleSize(factor: number): void {
@@ -52,7 +78,13 @@ export class Toolbox {
     const erases = tool === "eraser";
     if (!erases) this.recent.value = used(this.recent.peek(), this.colour.peek());
     const size_px = (this.size.peek() / 100) * SHORTER_SIDE_PX * (erases ? ERASER_FACTOR : 1);
-    return { colour: this.colour.peek(), size_px, ink: { opacity: this.opacity.peek() / 100, erases } };
+    return {
+      colour: this.colour.peek(),
+      size_px,
+      softness: this.softness.peek() / 100,
+      ink: { opacity: this.opacity.peek() / 100, erases },
+      copies: copies[this.symmetry.peek()],
+    };
   }
 
   /** The pen's diameter in shares of the picture's shorter side; null for tools without a size. */

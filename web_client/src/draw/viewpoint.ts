@@ -42,7 +42,7 @@ export class Viewpoint {
   }
 
   /** Puts the sheet where it is seen from here. */
-  show({ style }: HTMLCanvasElement): void {
+  show({ style }: HTMLElement | SVGElement): void {
     const { zoom, x, y } = this.place.value;
     style.transform = zoom === 1 ? "" : `translate(${x * 100}%, ${y * 100}%) scale(${zoom})`;
   }

@@ -1,5 +1,6 @@
 /** The recipe inside a PNG: written and read as the server's snapshots have it. Pure. */
 
+import { crc32 } from "../browser/crc32";
 import { type Look, readLook } from "../looks/look";
 import type { Params } from "../protocol";
 
@@ -54,14 +55,4 @@ function recipeText(png: Uint8Array): string | null {
     at += length + IEND_BYTES;
   }
   return null;
-}
-
-/** Source: PNG specification, annex D. */
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  }
-  return (crc ^ 0xffffffff) >>> 0;
 }

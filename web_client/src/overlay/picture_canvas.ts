@@ -3,9 +3,14 @@
 import { Keyed } from "../browser/keyed";
 
 export class PictureCanvas {
-  readonly canvas = document.createElement("canvas");
-  readonly #context = this.canvas.getContext("2d");
+  readonly canvas: HTMLCanvasElement;
+  readonly #context: CanvasRenderingContext2D | null;
   readonly #keyed = new Keyed();
+
+  constructor(canvas = document.createElement("canvas")) {
+    this.canvas = canvas;
+    this.#context = canvas.getContext("2d");
+  }
 
   readonly draw = (picture: ImageBitmap | HTMLVideoElement, isStacked: boolean): void => {
     const isVideo = picture instanceof HTMLVideoElement;

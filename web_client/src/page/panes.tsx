@@ -1,20 +1,31 @@
 /** The workspace: what goes in, the stage with both pictures, and what is done with the one that comes out. */
 
+import { signal } from "@preact/signals";
+import { useLayoutEffect } from "preact/hooks";
 import { strings } from "../languages/strings";
 import { blends, layouts } from "../program/mix";
 import type { Studio } from "../studio/studio";
 import type { View } from "../studio/view";
-import { DrawTools } from "./input/draw_tools";
 import { SourceBar } from "./input/source_bar";
 import { OutputTools } from "./output/output_tools";
 import { Stage } from "./stage";
 import { Icon } from "./widgets/icons";
 import { MixSlider } from "./widgets/mix_slider";
 
+type DrawSheet = typeof import("./draw/sheet");
+
+/** What one draws with, which is loaded when somebody does for the first time. */
+const sheet = signal<DrawSheet | null>(null);
+
 export function Panes({ studio }: { studio: Studio }) {
   const { client, view } = studio;
   const { width, height } = client.shape.value;
   const kind = client.inputs.kind.value;
+  const draws = kind === "canvas" && sheet.value;
+  useLayoutEffect(() => {
+    if (kind === "canvas") void import("./draw/sheet").then((loaded) => (sheet.value = loaded));
+  }, [kind]);
+  useLayoutEffect(() => (draws ? draws.bindDrawKeys(client.inputs.canvas) : undefined), [draws]);
   return (
     <div
       class="panes"
@@ -26,8 +37,9 @@ export function Panes({ studio }: { studio: Studio }) {
         {view.layout.value === "over" && <Blending view={view} />}
         <Layouts view={view} />
       </div>
-      {kind === "canvas" && <DrawTools client={client} />}
+      {draws && <draws.DrawTools canvas={client.inputs.canvas} />}
       <Stage studio={studio} />
+      {draws && <draws.DrawSide studio={studio} />}
       <OutputTools studio={studio} />
     </div>
   );

@@ -1,9 +1,7 @@
 /** The stage: the result as large as there is room, the input where the layout has it. It is what goes full screen. */
 
-import { useLayoutEffect } from "preact/hooks";
 import { arranged } from "../studio/stage";
 import type { Studio } from "../studio/studio";
-import { bindDrawKeys } from "./input/draw_keys";
 import { InputPicture } from "./input/input_picture";
 import { InsetBar } from "./inset_bar";
 import { RewindStrip } from "./output/keep_tools";
@@ -17,7 +15,6 @@ export function Stage({ studio }: { studio: Studio }) {
   const layout = view.layout.value;
   const spots = arranged(layout, view.inset.isSwapped(kind).value, kind !== null);
   const { x, y } = view.inset.place.value;
-  useLayoutEffect(() => (kind === "canvas" ? bindDrawKeys(client.inputs.canvas) : undefined), [kind]);
   /** Only with the stage itself in focus, which a click gives it and Tab does not: nobody is kept here by the keyboard. */
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key !== "Tab" || event.shiftKey || event.target !== event.currentTarget) return;

@@ -1,7 +1,7 @@
 /** Sends the newest picture of the source as a frame whenever a credit is free. Older ones are never encoded. */
 
 import type { Clock } from "../browser/clock";
-import { type Format, packFrame } from "../protocol";
+import { Flag, type Format, packFrame } from "../protocol";
 import type { Source } from "../sources/source";
 import { CreditWindow } from "./credit";
 import type { Encode } from "./encoder";
@@ -67,7 +67,7 @@ export class FrameSender implements Sender {
       if (connection === this.#connection && target()) {
         const seq = this.#nextSeq();
         this.credit.sent(seq);
-        send(packFrame(frameHeader(seq, capturedAt_ms, format), bytes));
+        send(packFrame(frameHeader(seq, capturedAt_ms, format, picture.isBlank), bytes));
         onSent();
       }
     } catch (error) {
@@ -87,7 +87,7 @@ export class FrameSender implements Sender {
   }
 }
 
-function frameHeader(seq: number, capturedAt_ms: number, format: Format) {
+function frameHeader(seq: number, capturedAt_ms: number, format: Format, isBlank = false) {
   const captured_us = BigInt(Math.round(capturedAt_ms * 1000));
-  return { format, flags: 0, seq, captured_us, params_version: 0, engine_us: 0 };
+  return { format, flags: isBlank ? Flag.asIs : 0, seq, captured_us, params_version: 0, engine_us: 0 };
 }

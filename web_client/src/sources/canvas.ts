@@ -61,7 +61,7 @@ export class DrawingCanvas implements Source {
     view.className = "drawing";
     view.tabIndex = 0;
     view.setAttribute("role", "application");
-    view.append(this.drawing.canvas, this.#pointers.ring, this.#pointers.cross);
+    view.append(this.drawing.canvas, this.#pointers.outline, this.#pointers.ring, this.#pointers.cross);
     this.#gestures = new Gestures({
       begin: () => this.#begin(),
       end: () => this.#end(),
@@ -75,12 +75,13 @@ export class DrawingCanvas implements Source {
     this.#listen();
     document.addEventListener("visibilitychange", () => document.hidden && void this.#keeper.save());
     effect(() => this.#showPlace());
+    effect(() => this.#pointers.showOutline(this.pen.selection.value, this.drawing.box));
     this.resize(512, 512);
   }
 
   async start(changed: () => void): Promise<void> {
     this.#changed = changed;
-    await this.#keeper.restore();
+    await Promise.all([this.pen.prepare(), this.#keeper.restore()]);
     this.#changed();
   }
 
@@ -92,7 +93,9 @@ export class DrawingCanvas implements Source {
   picture(): Picture {
     const image = this.sendsPaintOnly ? this.drawing.painted() : this.drawing.canvas;
     const { width, height } = image;
-    return { image, width, height, mirrored: false, isTransparent: this.sendsPaintOnly };
+    // Without its paper, a blank drawing is nothing at all, and not white.
+    const isBlank = !this.sendsPaintOnly && this.drawing.isBlank;
+    return { image, width, height, mirrored: false, isTransparent: this.sendsPaintOnly, isBlank };
   }
 
   /** The drawing as it is seen. */
@@ -107,15 +110,41 @@ export class DrawingCanvas implements Source {
     this.drawing.resize(width, height);
     if (canvas.width === before_width && canvas.height === before_height) return;
     this.cancel();
+    this.pen.deselect();
     this.pen.forgetScratch();
   }
 
   undo(): void {
-    if (!this.pen.isDown) this.drawing.undo();
+    if (this.pen.isDown) return;
+    this.pen.deselect();
+    this.drawing.undo();
   }
 
   redo(): void {
-    if (!this.pen.isDown) this.drawing.redo();
+    if (this.pen.isDown) return;
+    this.pen.deselect();
+    this.drawing.redo();
+  }
+
+  /** Empties what is chosen, or else the active layer. */
+  clear(): void {
+    if (!this.pen.isDown && !this.pen.removeSelected()) this.drawing.clearLayer();
+  }
+
+  /** Puts a copy of a picture above the active layer. Rejects with a SourceError. */
+  async addCopy({ image }: Pick<Picture, "image">): Promise<void> {
+    const bitmap = await createImageBitmap(image);
+    if (!this.drawing.addPicture(bitmap, bitmap.width, bitmap.height)) throw new SourceError("layersFull");
+  }
+
+  /** Opens a drawing of another program in the place of this one. Rejects with a SourceError. */
+  async open(file: Blob): Promise<void> {
+    const { openOra } = await import("../draw/file/open_raster");
+    try {
+      await openOra(this.drawing, file);
+    } catch (error) {
+      throw new SourceError("fileUnreadable", error);
+    }
   }
 
   letFingersDraw(may: boolean): void {
@@ -175,6 +204,11 @@ export class DrawingCanvas implements Source {
     cancelAnimationFrame(this.#painting);
     this.#waiting = [];
     return this.pen.cancel();
+  }
+
+  /** Takes back what is being drawn, or else chooses nothing any more; returns whether there was either. */
+  escape(): boolean {
+    return this.cancel() || this.pen.deselect();
   }
 
   #listen(): void {
@@ -269,6 +303,7 @@ export class DrawingCanvas implements Source {
   #showPlace(): void {
     const { canvas } = this.drawing;
     this.viewpoint.show(canvas);
+    this.viewpoint.show(this.#pointers.outline);
     const cross = this.cross.value;
     this.#pointers.showCross(cross && { x: cross.x / canvas.width, y: cross.y / canvas.height }, this.viewpoint.place.value);
   }

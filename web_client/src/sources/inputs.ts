@@ -83,6 +83,10 @@ export class Inputs {
     const { problems } = this.#options;
     let isWhole: boolean;
     try {
+      if (file.name.toLowerCase().endsWith(".ora")) {
+        if (this.kind.peek() !== "canvas") await this.use("canvas");
+        return await this.canvas.open(file);
+      }
       if (this.kind.peek() === "canvas" && file.type.startsWith("image/")) return await this.canvas.addPicture(file);
       isWhole = await this.file.open(file);
     } catch (error) {

@@ -17,6 +17,8 @@ export interface Picture {
   crop?: CropPlace | undefined;
   /** Whether it is sent with its transparency, and not on paper. */
   isTransparent?: boolean;
+  /** Whether there is nothing in it to restyle: it is shown as it is. */
+  isBlank?: boolean;
 }
 
 /** In the order in which they are offered. */

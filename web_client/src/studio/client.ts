@@ -232,7 +232,12 @@ export class Client {
   /** The drawing as it is seen, larger than it is sent. */
   async saveDrawing(): Promise<void> {
     const png = await this.inputs.canvas.png();
-    if (png) download(png, fileName("drawing", "png"), clock);
+    if (png) this.save(png, "drawing", "png");
+  }
+
+  /** Hands a file to the browser's downloads, under a name with the time in it. */
+  save(file: Blob, what: string, extension: string): void {
+    download(file, fileName(what, extension), clock);
   }
 
   #ready(ready: Ready): void {

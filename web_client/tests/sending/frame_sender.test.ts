@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import { Format, unpackFrame } from "../../src/protocol";
+import { Flag, Format, unpackFrame } from "../../src/protocol";
 import type { Encoded } from "../../src/sending/encoder";
 import { FrameSender } from "../../src/sending/frame_sender";
 import type { Source } from "../../src/sources/source";
@@ -93,4 +93,15 @@ test("a frame says in which format it is", async () => {
   sender.connected(2);
   await encodeNext();
   expect(sent.map((bytes) => unpackFrame(bytes).format)).toEqual([Format.webp]);
+});
+
+test("a picture with nothing in it to restyle is sent to be shown as it is", async () => {
+  let isBlank = true;
+  sender.use({ ...source, picture: () => ({ ...picture, isBlank }) });
+  sender.connected(4);
+  await encodeNext();
+  isBlank = false;
+  sender.changed();
+  await encodeNext();
+  expect(sent.map((bytes) => unpackFrame(bytes).flags)).toEqual([Flag.asIs, 0]);
 });

@@ -13,7 +13,10 @@ export const toolKeys: Record<Tool, string> = {
   line: "L",
   rectangle: "U",
   ellipse: "O",
+  polygon: "J",
+  star: "K",
   pick: "I",
+  lasso: "Q",
   move: "W",
   hand: "M",
 };
@@ -43,7 +46,8 @@ const actions: Record<string, CanvasAction> = {
   },
   pageup: (canvas) => canvas.selectNeighbour(1),
   pagedown: (canvas) => canvas.selectNeighbour(-1),
-  delete: ({ drawing }) => drawing.clearLayer(),
+  d: ({ toolbox }) => toolbox.nextSymmetry(),
+  delete: (canvas) => canvas.clear(),
 };
 
 const shifted: Record<string, CanvasAction> = {
@@ -105,7 +109,7 @@ function press(event: KeyboardEvent, canvas: DrawingCanvas, target: HTMLElement)
     return true;
   }
   // While nothing is being drawn, it leaves full screen and the like.
-  if (key === "escape") return canvas.cancel();
+  if (key === "escape") return canvas.escape();
   const isOnSurface = target === canvas.view;
   if (key === " ") {
     if (!isOnSurface && !(canvas.isHovered && !target.matches("button, summary, a, input"))) return false;

@@ -1,57 +1,37 @@
-/** The list of the drawing's layers, the topmost first. */
+/** The list of the drawing's layers, the topmost first, and what is done with the one in use. */
 
 import type { Drawing } from "../../draw/drawing";
-import { activate, change, isFull, type Layer, remove, shift } from "../../draw/layers";
+import { activate, activeLayer, change, isFull, type Layer, type Layers, remove, shift } from "../../draw/layers";
 import { strings } from "../../languages/strings";
 import type { Client } from "../../studio/client";
-import { FileButton } from "../widgets/file_button";
 import { IconButton } from "../widgets/icon_button";
-import { Icon } from "../widgets/icons";
+
+/** Where the list would push what is below it out of sight. */
+function isNarrow(): boolean {
+  return matchMedia("(max-width: 639px), (max-height: 500px)").matches;
+}
 
 export function LayerList({ client }: { client: Client }) {
   const words = strings.layers;
   const { drawing } = client.inputs.canvas;
   const layers = drawing.layers.value;
   return (
-    <details class="layers" open>
+    <details class="layers" open={!isNarrow()}>
       <summary>{words.title(layers.stack.length)}</summary>
       <ol>
         {[...layers.stack].reverse().map((layer) => (
           <LayerRow key={layer.id} drawing={drawing} layer={layer} isActive={layer.id === layers.activeId} />
         ))}
       </ol>
-      <div class="tools">
-        <button
-          type="button"
-          title={`${words.add} (N)`}
-          disabled={isFull(layers)}
-          onClick={() => drawing.addLayer()}
-        >
-          <Icon name="plus" />
-          {words.add}
-        </button>
-        <FileButton
-          accept="image/*"
-          title={words.importHint}
-          disabled={isFull(layers)}
-          take={(file) => void client.inputs.open(file)}
-        >
-          <Icon name="file" />
-          {words.import}
-        </FileButton>
-        <IconButton icon="snapshot" label={words.save} press={() => void client.saveDrawing()} />
-        <IconButton icon="sheet" label={words.begin} press={() => drawing.begin()} />
-      </div>
+      <ActiveLayer drawing={drawing} layers={layers} />
     </details>
   );
 }
 
 function LayerRow({ drawing, layer, isActive }: { drawing: Drawing; layer: Layer; isActive: boolean }) {
   const words = strings.layers;
-  const { id, kind, isVisible, opacity } = layer;
+  const { id, kind, isVisible } = layer;
   const name = words.name(kind, id);
-  const { stack } = drawing.layers.value;
-  const index = stack.indexOf(layer);
   return (
     <li data-active={isActive}>
       <IconButton
@@ -68,6 +48,18 @@ function LayerRow({ drawing, layer, isActive }: { drawing: Drawing; layer: Layer
       >
         {name}
       </button>
+    </li>
+  );
+}
+
+function ActiveLayer({ drawing, layers }: { drawing: Drawing; layers: Layers }) {
+  const words = strings.layers;
+  const layer = activeLayer(layers);
+  const { id, kind, opacity } = layer;
+  const name = words.name(kind, id);
+  const index = layers.stack.indexOf(layer);
+  return (
+    <div class="active-layer">
       <input
         type="range"
         aria-label={words.opacity(name)}
@@ -78,29 +70,30 @@ function LayerRow({ drawing, layer, isActive }: { drawing: Drawing; layer: Layer
         value={Math.round(opacity * 100)}
         onInput={(event) => {
           const changed = { opacity: event.currentTarget.valueAsNumber / 100 };
-          drawing.arrange(`slide ${id}`, (layers) => change(layers, id, changed));
+          drawing.arrange(`slide ${id}`, (before) => change(before, id, changed));
         }}
       />
-      <div class="segmented">
+      <div class="layer-buttons">
+        <IconButton icon="plus" label={words.add} shortcut="N" isOff={isFull(layers)} press={() => drawing.addLayer()} />
         <IconButton
           icon="up"
           label={words.up(name)}
-          isOff={index === stack.length - 1}
-          press={() => drawing.arrange("shift", (layers) => shift(layers, id, 1))}
+          isOff={index === layers.stack.length - 1}
+          press={() => drawing.arrange("shift", (before) => shift(before, id, 1))}
         />
         <IconButton
           icon="down"
           label={words.down(name)}
           isOff={index === 0}
-          press={() => drawing.arrange("shift", (layers) => shift(layers, id, -1))}
+          press={() => drawing.arrange("shift", (before) => shift(before, id, -1))}
         />
         <IconButton
           icon="clear"
           label={words.remove(name)}
-          isOff={stack.length === 1}
-          press={() => drawing.arrange("remove", (layers) => remove(layers, id))}
+          isOff={layers.stack.length === 1}
+          press={() => drawing.arrange("remove", (before) => remove(before, id))}
         />
       </div>
-    </li>
+    </div>
   );
 }
