@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn, cast
 
 from .errors import CloseCode, ProtocolError
@@ -67,9 +67,10 @@ class ParamsMessage:
 
 @dataclass(frozen=True, slots=True)
 class CommandMessage:
-    """A command; see `Session.command`."""
+    """A command, and what belongs to it, unchecked; see `session.COMMANDS`."""
 
     name: str
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any], compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +141,11 @@ def parse_text(message: str) -> TextMessage:
     return _message(parse_object(message))
 
 
-def parse_object(text: str | bytes) -> dict[str, Any]:
+def parse_object(text: str | bytes, values_max: int = VALUES_MAX) -> dict[str, Any]:
     """Parse a JSON object; NaN and Infinity, which Python takes for JSON, are refused.
+
+    Args:
+        values_max: so many values may be in it, nested ones too.
 
     Raises:
         ProtocolError: the text is no JSON object.
@@ -152,14 +156,14 @@ def parse_object(text: str | bytes) -> dict[str, Any]:
         raise ProtocolError('this is no JSON object: write {"name": value}') from None
     if not isinstance(value, dict):
         raise ProtocolError('this is no JSON object: write {"name": value}')
-    if _has_too_many_values(value):
-        raise ProtocolError(f"a JSON text may have {VALUES_MAX} values: send fewer", CloseCode.TOO_BIG)
+    if _has_too_many_values(value, values_max):
+        raise ProtocolError(f"a JSON text may have {values_max} values: send fewer", CloseCode.TOO_BIG)
     return cast("dict[str, Any]", value)
 
 
-def _has_too_many_values(value: object) -> bool:
-    """Whether a JSON value has more than `VALUES_MAX` values in it. Looks at no more than so many."""
-    left, waiting = VALUES_MAX, [value]
+def _has_too_many_values(value: object, values_max: int) -> bool:
+    """Whether a JSON value has more than so many values in it. Looks at no more than that."""
+    left, waiting = values_max, [value]
     while waiting:
         inner = waiting.pop()
         values = inner.values() if isinstance(inner, dict) else inner if isinstance(inner, list) else ()
@@ -187,7 +191,7 @@ def _message(fields: dict[str, Any]) -> TextMessage:
         name = fields.get("command")
         if not isinstance(name, str):
             return UnknownMessage(kind, "a `command` message must have a string `command`")
-        return CommandMessage(name)
+        return CommandMessage(name, fields)
     return UnknownMessage(kind)
 
 
@@ -207,6 +211,7 @@ def ready_message(
     pictures: bool = False,
     air: str | None = None,
     gliding_s: float = 0.0,
+    tempo: Mapping[str, float] | None = None,
     ticket: str | None = None,
 ) -> str:
     """Frames may be sent from now on.
@@ -218,6 +223,7 @@ def ready_message(
         pictures: whether prompts may have pictures in them; left out where not.
         air: what viewers get, see `frame.Air`.
         gliding_s: see `params_message`.
+        tempo: see `Tempo.wire`; None where the session has none.
         ticket: by which the session's owner comes back; None for those who need none.
     """
     fields: dict[str, Any] = {"session": session, "model": model, "params": params, "limits": limits, "window": WINDOW}
@@ -232,6 +238,8 @@ def ready_message(
         fields["pictures"] = True
     if air is not None:
         fields["air"] = air
+    if tempo is not None:
+        fields["tempo"] = tempo
     if ticket is not None:
         fields["ticket"] = ticket
     return _text("ready", protocol=VERSION, **fields)
@@ -268,6 +276,19 @@ def params_message(params: Mapping[str, Any], gliding_s: float = 0.0) -> str:
         gliding_s: seconds until all that is shown is as they say; left out where it is already.
     """
     return _text("params", params=params, **_gliding(gliding_s))
+
+
+def state_message(*, frozen: bool, air: str, pad: int | None, pads: int, tempo: Mapping[str, float] | None) -> str:
+    """What commands have changed.
+
+    Args:
+        air: see `frame.Air`.
+        pad: number of the one that was called last, from 1 on.
+        pads: their version.
+        tempo: see `Tempo.wire`; left out where there is none.
+    """
+    fields: dict[str, Any] = {"frozen": frozen, "air": air, "pad": pad, "pads": pads}
+    return _text("state", **fields, **({"tempo": tempo} if tempo is not None else {}))
 
 
 def _gliding(seconds: float) -> dict[str, float]:
