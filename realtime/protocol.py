@@ -278,17 +278,15 @@ def params_message(params: Mapping[str, Any], gliding_s: float = 0.0) -> str:
     return _text("params", params=params, **_gliding(gliding_s))
 
 
-def state_message(*, frozen: bool, air: str, pad: int | None, pads: int, tempo: Mapping[str, float] | None) -> str:
-    """What commands have changed.
+def state_message(**fields: Any) -> str:
+    """What commands have changed: all of it to remotes, to a session's client what others have changed alone. A client
+    that has commanded something else meanwhile is not set back by what it does not hear of.
 
     Args:
-        air: see `frame.Air`.
-        pad: number of the one that was called last, from 1 on.
-        pads: their version.
-        tempo: see `Tempo.wire`; left out where there is none.
+        fields: `frozen`; `air`, see `frame.Air`; `pad`, the number of the one that was called last, from 1 on, or None;
+            `pads`, their version; `tempo`, see `Tempo.wire`.
     """
-    fields: dict[str, Any] = {"frozen": frozen, "air": air, "pad": pad, "pads": pads}
-    return _text("state", **fields, **({"tempo": tempo} if tempo is not None else {}))
+    return _text("state", **fields)
 
 
 def _gliding(seconds: float) -> dict[str, float]:

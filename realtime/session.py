@@ -344,7 +344,7 @@ class Session:
         Raises:
             ParamsError: what belongs to it is missing or refused; nothing has changed.
         """
-        before = (self.frozen, self.air, self.tempo)
+        before = self._commanded
         match name:
             case "pad":
                 self.call_pad(self.pads.find(fields.get("pad")), fields.get("transition_s"))
@@ -355,8 +355,11 @@ class Session:
             case _:
                 if not self.command(name):
                     return False
-        if before != (self.frozen, self.air, self.tempo) and self.channel is not None and self.channel is not by:
-            self.channel.post(self.state_message(), kind="state")
+        if self.channel is not None and self.channel is not by:
+            for field, value in self._commanded.items():
+                if value != before[field]:
+                    text = protocol.state_message(**{field: self.tempo_wire if field == "tempo" else value})
+                    self.channel.post(text, kind=f"state: {field}")
         return True
 
     def call_pad(self, index: int, transition_s: object = None) -> None:
@@ -365,10 +368,16 @@ class Session:
         self.update(dict(pad.wire), pad.transition_s if transition_s is None else transition_s)
         self.pads.last = index
 
+    @property
+    def _commanded(self) -> dict[str, object]:
+        return {"frozen": self.frozen, "air": self.air.value, "tempo": self.tempo}
+
     def state_message(self) -> str:
-        """What commands have changed, as a text message."""
+        """All that commands have changed, as a text message."""
+        fields: dict[str, object] = {"frozen": self.frozen, "air": self.air.value}
+        tempo = self.tempo_wire
         return protocol.state_message(
-            frozen=self.frozen, air=self.air.value, pad=self.pad, pads=self.pads.version, tempo=self.tempo_wire
+            **fields, pad=self.pad, pads=self.pads.version, **({} if tempo is None else {"tempo": tempo})
         )
 
     @property

@@ -11,7 +11,7 @@ STATIC = Path(__file__).parent.parent / "realtime" / "server" / "static"
 PAGE_MAX_BYTES = 130_000
 """With every part opened, in the largest language."""
 FIRST_LOAD_MAX_BYTES = 90_000
-LATER_CHUNK_MAX_BYTES = 9_000
+LATER_CHUNK_MAX_BYTES = 10_000
 """A language, the show, the plot, the sheet of outlets, the stock picture: what is loaded when it is wanted."""
 
 

@@ -89,7 +89,7 @@ async def test_client_is_told_what_others_command_and_not_what_it_does_itself(
     await http.post("/api/sessions/here/command", json={"command": "tempo", "bpm": 128, "since_s": 0.1})
     tempo = await told(peer, "state")
 
-    assert (black["air"], black["frozen"], black["pad"]) == ("black", False, None)
+    assert black == {"type": "state", "air": "black"}, "and nothing that it may have changed itself meanwhile"
     assert len(own) == 1, "that of the other"
     assert tempo["tempo"]["bpm"] == 128  # type: ignore[index]
     assert (await http.get("/api/sessions/here")).json()["tempo"]["bpm"] == 128

@@ -1,5 +1,7 @@
 /** The workspace: what goes in, the stage with both pictures, and what is done with the one that comes out. */
 
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { strings } from "../languages/strings";
 import { blends, layouts } from "../program/mix";
 import type { Studio } from "../studio/studio";
@@ -7,9 +9,12 @@ import type { View } from "../studio/view";
 import { DrawTools } from "./input/draw_tools";
 import { SourceBar } from "./input/source_bar";
 import { OutputTools } from "./output/output_tools";
+import type { PerformBar } from "./show/perform_bar";
 import { Stage } from "./stage";
 import { Icon } from "./widgets/icons";
 import { MixSlider } from "./widgets/mix_slider";
+
+const loaded = signal<typeof PerformBar | null>(null);
 
 export function Panes({ studio }: { studio: Studio }) {
   const { client, view } = studio;
@@ -29,8 +34,18 @@ export function Panes({ studio }: { studio: Studio }) {
       {kind === "canvas" && <DrawTools client={client} />}
       <Stage studio={studio} />
       <OutputTools studio={studio} />
+      <Performing studio={studio} />
     </div>
   );
+}
+
+/** The pads and the beat, which come when the page has a session. */
+function Performing({ studio }: { studio: Studio }) {
+  const [show, Bar] = [studio.show.value, loaded.value];
+  useEffect(() => {
+    if (show) void import("./show/perform_bar").then(({ PerformBar }) => (loaded.value = PerformBar));
+  }, [show]);
+  return show && Bar ? <Bar studio={studio} show={show} /> : <div class="perform" />;
 }
 
 function Layouts({ view }: { view: View }) {
