@@ -112,7 +112,7 @@ function Beat({ show }: { show: Show }) {
   const bpm = tempo ? String(Number(tempo.bpm.toFixed(1))) : "";
   const text = useTextOf<HTMLInputElement>(bpm, bpm, () => {});
   const small = (name: string, sign: string, press: () => void) => (
-    <button type="button" aria-label={name} title={name} disabled={!tempo} onClick={press}>
+    <button type="button" aria-label={`${sign} ${name}`} title={name} disabled={!tempo} onClick={press}>
       {sign}
     </button>
   );
