@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, Response
 
 from .. import protocol
 from ..errors import ParamsError, ProtocolError
-from ..pads import pads_from
+from ..pads import Pad, pads_from
 from ..qr import qr_svg
 from .body import read_body
 from .connection import unknown_command
@@ -30,7 +30,7 @@ CODE_MAX_BYTES = 1024
 @router.post("/api/sessions/{session}/command", summary="Command a session")
 async def post_command(session: SessionOf, service: ServiceOf, grant: GrantOf, request: Request) -> Any:
     """Body: a `command` message of the WebSocket, without its type: `{"command": "pad", "pad": "night"}`."""
-    body = await _object_of(request, protocol.TEXT_MAX_BYTES, protocol.VALUES_MAX)
+    body = _object(await read_body(request, protocol.TEXT_MAX_BYTES), protocol.VALUES_MAX)
     name = body.get("command")
     if not isinstance(name, str):
         raise HTTPException(422, 'the body must be {"command": …}')
@@ -51,9 +51,10 @@ async def get_pads(session: SessionOf) -> dict[str, Any]:
 @router.put("/api/sessions/{session}/pads", summary="Give a session its pads")
 async def put_pads(session: SessionOf, request: Request) -> Any:
     """Body: `{"pads": [{"name", "look", "transition_s", "picture"}, …]}`: all of them, in the order of their keys."""
-    body = await _object_of(request, PADS_MAX_BYTES, PADS_MAX_VALUES)
+    body = await read_body(request, PADS_MAX_BYTES)
     try:
-        session.pads.replace(pads_from(body.get("pads")), session.params)
+        pads = await asyncio.to_thread(_pads, body)  # a hundred take ten milliseconds
+        session.pads.replace(pads, session.params)
     except ParamsError as error:
         return _refused(error)
     return await get_pads(session)
@@ -68,8 +69,11 @@ async def post_code(request: Request) -> Response:
     return Response(await asyncio.to_thread(qr_svg, text), media_type="image/svg+xml")
 
 
-async def _object_of(request: Request, most_bytes: int, most_values: int) -> dict[str, Any]:
-    body = await read_body(request, most_bytes)
+def _pads(body: bytes) -> tuple[Pad, ...]:
+    return pads_from(_object(body, PADS_MAX_VALUES).get("pads"))
+
+
+def _object(body: bytes, most_values: int) -> dict[str, Any]:
     try:
         return protocol.parse_object(body, most_values)
     except ProtocolError as error:

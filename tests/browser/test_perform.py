@@ -27,6 +27,7 @@ from .driver import (
     until,
     wait_for_param,
 )
+from .test_accessibility import violations
 from .test_overlay import wait_for_alpha
 
 pytestmark = pytest.mark.browser
@@ -117,6 +118,7 @@ def test_a_phone_plays_the_studio_in_four_actions(browser: Browser) -> None:
             expect(phone.page.get_by_role("button", name="Panic")).to_have_attribute("aria-pressed", "false")
             phone.page.get_by_role("button", name="Freeze").tap()
             expect(page.get_by_text("Frozen")).to_be_visible()
+            assert violations(phone.page) == []
             assert phone.errors == []
 
 

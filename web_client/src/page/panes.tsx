@@ -50,7 +50,7 @@ function Performing({ studio }: { studio: Studio }) {
 
 function Layouts({ view }: { view: View }) {
   return (
-    <div class="segmented layouts" role="group" aria-label={strings.panes.layout}>
+    <div class="segmented layouts" data-midi="layout" role="group" aria-label={strings.panes.layout}>
       {layouts.map((layout) => (
         <button
           key={layout}
