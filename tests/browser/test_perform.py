@@ -62,9 +62,26 @@ def test_a_look_is_saved_by_one_click_and_called_by_another(browser: Browser, ec
         assert watched.errors == []
 
 
+def test_the_empty_pad_takes_a_look_and_the_line_of_pads_goes_away(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        line = page.get_by_role("region", name="Pads and beat")
+        expect(page.get_by_role("button", name="Save this look")).to_be_visible()
+        expect(line).to_be_hidden()
+        page.get_by_role("button", name="Pads", exact=True).click()
+        page.get_by_role("button", name="Save the present look on pad 1").click()
+        expect(pad(page, "1 Look")).to_have_attribute("aria-pressed", "true")
+        page.locator("body").press("k")
+        expect(pad(page, "2 Look 2")).to_have_attribute("aria-pressed", "true")
+        page.get_by_role("button", name="Pads", exact=True).click()
+        expect(line).to_be_hidden()
+        assert watched.errors == []
+
+
 def test_every_change_takes_as_many_beats_as_are_set(browser: Browser, echo: ServerProcess) -> None:
     with opened(browser, echo.url, viewport=DESKTOP) as watched:
         page = watched.page
+        page.get_by_role("button", name="Pads", exact=True).click()
         fade = page.get_by_role("group", name="Fade")
         fade.get_by_role("button", name="beats").click()
         expect(page.get_by_label("Beats a minute")).to_have_value("120")
@@ -140,6 +157,8 @@ def test_a_desk_plays_the_studio(browser: Browser) -> None:
 
         expect(page.get_by_label("Prompt", exact=True)).to_have_value("ink")
         expect(page.get_by_text("Panic: press P")).to_be_visible()
+        page.get_by_role("button", name="Pads", exact=True).click()  # they show themselves where one is saved
+        page.get_by_role("button", name="Pads", exact=True).click()
         expect(page.get_by_label("Beats a minute")).to_have_value("90")
         assert watched.errors == []
 

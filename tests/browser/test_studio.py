@@ -276,6 +276,7 @@ def test_the_past_can_be_scrubbed_and_its_look_taken(browser: Browser, echo: Ser
 
 def use_controllers(page: Page) -> None:
     page.evaluate(FAKE_MIDI)
+    page.get_by_role("button", name="Pads", exact=True).click()
     page.get_by_role("button", name="Learn MIDI").click()
     expect(page.get_by_text("Click a control")).to_be_visible()
 
@@ -331,6 +332,7 @@ def test_a_knob_moves_the_wipe_and_is_known_after_a_reload(browser: Browser, ech
         page.reload()
         start_camera(page)
         page.get_by_role("button", name="Over the input").click()
+        page.get_by_role("button", name="Pads", exact=True).click()
         page.get_by_role("button", name="Learn MIDI").click()
         learn(page, page.get_by_role("slider", name="Wipe"), "Wipe or opacity")
         page.evaluate("turn(0xb0, 7, 0)")

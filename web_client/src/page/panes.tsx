@@ -29,12 +29,26 @@ export function Panes({ studio }: { studio: Studio }) {
       <div class="stage-head">
         {kind && <SourceBar client={client} kind={kind} />}
         {view.layout.value === "over" && <Blending view={view} />}
-        <Layouts view={view} />
+        <div class="views">
+          <button
+            type="button"
+            class="icon-only"
+            aria-label={strings.presets.pads}
+            title={strings.presets.pads}
+            aria-pressed={view.showsPads.value}
+            onClick={() => {
+              view.showsPads.value = !view.showsPads.value;
+            }}
+          >
+            <Icon name="pads" />
+          </button>
+          <Layouts view={view} />
+        </div>
       </div>
       {kind === "canvas" && <DrawTools client={client} />}
       <Stage studio={studio} />
       <OutputTools studio={studio} />
-      <Performing studio={studio} />
+      {view.showsPads.value && <Performing studio={studio} />}
     </div>
   );
 }

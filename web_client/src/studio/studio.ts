@@ -92,6 +92,7 @@ export class Studio {
     swap: () => this.#swap(),
     seed: () => this.#newSeed(),
     tap: () => void this.openShow().then((show) => show.tap()),
+    saveLook: () => this.looks.save(),
     nextCue: () => void this.openShow().then((show) => show.nextCue()),
     fullscreen: () => this.view.toggleFullscreen(),
     measurements: () => toggle(this.view.showsHud),
@@ -148,6 +149,7 @@ export class Studio {
     this.sharing.followAddress(client.params.inForce);
     if (view.usesMidi.peek()) void this.openShow();
     this.#keepAwake();
+    this.#showNewPads();
     this.#followOthers();
     this.#followPictures();
     this.#keepTiles();
@@ -282,6 +284,15 @@ export class Studio {
       return isRunning || this.recorder.progress.value !== null || this.window.isOpen.value;
     });
     keepAwake(isWanted, isVisible, async () => navigator.wakeLock.request("screen"));
+  }
+
+  /** Who saves or brings a preset wants to see where it is. */
+  #showNewPads(): void {
+    let before = this.looks.presets.peek().length;
+    this.looks.presets.subscribe(({ length }) => {
+      if (length > before) this.view.showsPads.value = true;
+      before = length;
+    });
   }
 
   /**

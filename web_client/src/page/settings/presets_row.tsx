@@ -15,6 +15,10 @@ export function PresetsRow({ studio }: { studio: Studio }) {
   const words = strings.presets;
   return (
     <section class="presets" aria-label={words.title}>
+      <button type="button" title={`${words.save} (K)`} onClick={studio.actions.saveLook}>
+        <Icon name="plus" />
+        {words.save}
+      </button>
       <details>
         <summary>{words.manage}</summary>
         <ol class="preset-list">

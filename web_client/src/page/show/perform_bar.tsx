@@ -28,7 +28,8 @@ export function PerformBar({ studio, show }: { studio: Studio; show: Show }) {
   );
 }
 
-function Pads({ studio: { looks } }: { studio: Studio }) {
+function Pads({ studio }: { studio: Studio }) {
+  const { looks } = studio;
   const words = strings.presets;
   const presets = looks.presets.value;
   return (
@@ -42,11 +43,18 @@ function Pads({ studio: { looks } }: { studio: Studio }) {
           press={(event) => (event.shiftKey ? looks.overwrite(index) : looks.call(index))}
         />
       ))}
-      <button type="button" class="pad add" aria-label={words.save} title={words.save} onClick={() => looks.save()}>
-        <Icon name="plus" />
-        <span class="pad-name">{presets.length === 0 ? words.save : words.add}</span>
-      </button>
+      <Empty number={presets.length + 1} press={studio.actions.saveLook} />
     </div>
+  );
+}
+
+function Empty({ number, press }: { number: number; press: () => void }) {
+  const name = strings.perform.saveOn(number);
+  return (
+    <button type="button" class="pad add" aria-label={name} title={name} onClick={press}>
+      <Icon name="plus" />
+      {number <= KEYS && <kbd>{number}</kbd>}
+    </button>
   );
 }
 
