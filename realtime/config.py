@@ -147,6 +147,22 @@ def checked_devices(devices: str) -> str:
     return devices
 
 
+def osc_target(text: str) -> tuple[str, int]:
+    """The address and port of `192.0.2.7:9001` or `[2001:db8::7]:9001`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    host, _, port = text.rpartition(":")
+    try:
+        address = str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        address = ""
+    if not address or not port.isdecimal() or not 0 < int(port[:6]) < 65536:
+        raise ValueError(f"{text[:64]!r} is no address and port: write them as 192.0.2.7:9001")
+    return address, int(port)
+
+
 class Device(StrEnum):
     """The device of the engine; `auto` takes CUDA, then Apple's MPS, then the CPU."""
 
@@ -313,6 +329,16 @@ class Config(EngineConfig, BaseSettings):
         ),
     ] = ""
 
+    osc: Annotated[int | None, Field(ge=0, le=65535, description="UDP port on which OSC is heard; default: none.")] = (
+        None
+    )
+    osc_host: Annotated[
+        str, Field(description="Address on which it is; OSC has no token: whoever reaches it may play.")
+    ] = "127.0.0.1"
+    osc_to: Annotated[
+        str, Field(description="Who is told by OSC what changes, as 192.0.2.7:9001; default: whoever sent last.")
+    ] = ""
+
     max_sessions: Annotated[int, Field(ge=1, le=1000, description="Sessions at once.")] = 8
     min_session_fps: Annotated[
         float,
@@ -408,6 +434,27 @@ class Config(EngineConfig, BaseSettings):
             raise ValueError("give --tls-cert and --tls-key together")
         if self.tls_cert is not None and self.tls is not Tls.OFF:
             raise ValueError("give --tls self, or --tls-cert and --tls-key, not both")
+        return self
+
+    @field_validator("osc_host")
+    @classmethod
+    def _check_osc_host(cls, host: str) -> str:
+        try:
+            return str(ipaddress.ip_address("127.0.0.1" if host == "localhost" else host))
+        except ValueError:
+            raise ValueError(f"{host[:64]!r} is no IP address: write one as 0.0.0.0 or 192.0.2.1") from None
+
+    @field_validator("osc_to")
+    @classmethod
+    def _check_osc_to(cls, target: str) -> str:
+        if target:
+            osc_target(target)
+        return target
+
+    @model_validator(mode="after")
+    def _check_osc(self) -> Config:
+        if self.osc is None and self.osc_to:
+            raise ValueError("--osc-to needs --osc PORT, on which OSC is heard")
         return self
 
     @field_validator("root_path")

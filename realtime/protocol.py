@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn, cast
 
 from .errors import CloseCode, ProtocolError
@@ -72,9 +72,10 @@ class ParamsMessage:
 
 @dataclass(frozen=True, slots=True)
 class CommandMessage:
-    """A command; see `Session.command`."""
+    """A command, and what belongs to it, unchecked; see `session.COMMANDS`."""
 
     name: str
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any], compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +147,11 @@ def parse_text(message: str) -> TextMessage:
     return _message(parse_object(message))
 
 
-def parse_object(text: str | bytes) -> dict[str, Any]:
+def parse_object(text: str | bytes, values_max: int = VALUES_MAX) -> dict[str, Any]:
     """Parse a JSON object; NaN and Infinity, which Python takes for JSON, are refused.
+
+    Args:
+        values_max: so many values may be in it, nested ones too.
 
     Raises:
         ProtocolError: the text is no JSON object.
@@ -158,14 +162,14 @@ def parse_object(text: str | bytes) -> dict[str, Any]:
         raise ProtocolError('this is no JSON object: write {"name": value}') from None
     if not isinstance(value, dict):
         raise ProtocolError('this is no JSON object: write {"name": value}')
-    if _has_too_many_values(value):
-        raise ProtocolError(f"a JSON text may have {VALUES_MAX} values: send fewer", CloseCode.TOO_BIG)
+    if _has_too_many_values(value, values_max):
+        raise ProtocolError(f"a JSON text may have {values_max} values: send fewer", CloseCode.TOO_BIG)
     return cast("dict[str, Any]", value)
 
 
-def _has_too_many_values(value: object) -> bool:
-    """Whether a JSON value has more than `VALUES_MAX` values in it. Looks at no more than so many."""
-    left, waiting = VALUES_MAX, [value]
+def _has_too_many_values(value: object, values_max: int) -> bool:
+    """Whether a JSON value has more than so many values in it. Looks at no more than that."""
+    left, waiting = values_max, [value]
     while waiting:
         inner = waiting.pop()
         values = inner.values() if isinstance(inner, dict) else inner if isinstance(inner, list) else ()
@@ -193,7 +197,7 @@ def _message(fields: dict[str, Any]) -> TextMessage:
         name = fields.get("command")
         if not isinstance(name, str):
             return UnknownMessage(kind, "a `command` message must have a string `command`")
-        return CommandMessage(name)
+        return CommandMessage(name, fields)
     return UnknownMessage(kind)
 
 
@@ -214,6 +218,7 @@ def ready_message(
     best_steps: int | None = None,
     air: str | None = None,
     gliding_s: float = 0.0,
+    tempo: Mapping[str, float] | None = None,
     ticket: str | None = None,
 ) -> str:
     """Frames may be sent from now on.
@@ -226,6 +231,7 @@ def ready_message(
         best_steps: where other numbers of steps look worse; left out where more are finer.
         air: what viewers get, see `frame.Air`.
         gliding_s: see `params_message`.
+        tempo: see `Tempo.wire`; None where the session has none.
         ticket: by which the session's owner comes back; None for those who need none.
     """
     fields: dict[str, Any] = {"session": session, "model": model, "params": params, "limits": limits, "window": WINDOW}
@@ -242,6 +248,8 @@ def ready_message(
         fields["best_steps"] = best_steps
     if air is not None:
         fields["air"] = air
+    if tempo is not None:
+        fields["tempo"] = tempo
     if ticket is not None:
         fields["ticket"] = ticket
     return _text("ready", protocol=VERSION, **fields)
@@ -278,6 +286,17 @@ def params_message(params: Mapping[str, Any], gliding_s: float = 0.0) -> str:
         gliding_s: seconds until all that is shown is as they say; left out where it is already.
     """
     return _text("params", params=params, **_gliding(gliding_s))
+
+
+def state_message(**fields: Any) -> str:
+    """What commands have changed: all of it to remotes, to a session's client what others have changed alone. A client
+    that has commanded something else meanwhile is not set back by what it does not hear of.
+
+    Args:
+        fields: `frozen`; `air`, see `frame.Air`; `pad`, the number of the one that was called last, from 1 on, or None;
+            `pads`, their version; `tempo`, see `Tempo.wire`.
+    """
+    return _text("state", **fields)
 
 
 def _gliding(seconds: float) -> dict[str, float]:

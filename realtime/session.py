@@ -10,6 +10,7 @@ meet in mailboxes, in a lock around small notices, and in the glide of the param
 from __future__ import annotations
 
 import asyncio
+import secrets
 import threading
 import time
 from collections import deque
@@ -25,9 +26,11 @@ from .glide import Glide
 from .governor.governor import Governor
 from .mailbox import Mailbox
 from .media.slate import slate
-from .params import Fallback, Params
+from .pads import Pads
+from .params import SEEDS, Fallback, Params
 from .references import NO_REFERENCES, References
 from .stats import DropReason, SessionStats
+from .tempo import Tempo
 
 if TYPE_CHECKING:
     from .pixels import Pixels
@@ -127,8 +130,10 @@ class Channel:
             self.post(protocol.dropped_message(sorted(seqs), reason))
 
 
-COMMANDS = ("freeze", "unfreeze", "reset", *(air.value for air in Air))
+SWITCHES = ("freeze", "unfreeze", "reset", *(air.value for air in Air))
 """What `Session.command` knows."""
+COMMANDS = (*SWITCHES, "pad", "tempo", "seed")
+"""What `Session.perform` knows."""
 
 
 class Session:
@@ -148,6 +153,8 @@ class Session:
         begun_ns: when it was made.
         ended: set, on the event loop, when nobody can come back to the session.
         newest: the newest picture that the engine has made.
+        pads: looks to call. Event loop only.
+        tempo: of whoever plays it; None where nobody has said one. Event loop only.
         is_away: whether the engine is: frames that a newer one replaces are dropped for that. Event loop only.
     """
 
@@ -170,6 +177,8 @@ class Session:
         self.is_away = False
         self.air = Air.OUTPUT
         self.newest: Result | None = None
+        self.pads = Pads()
+        self.tempo: Tempo | None = None
         self._shown: Result | None = None  # to viewers: the newest, or what stands for it while the engine is away
         self.governor = Governor()
         self.in_use = defaults
@@ -322,6 +331,69 @@ class Session:
                 return False
         return True
 
+    def perform(self, name: str, fields: Mapping[str, Any], by: Channel | None = None) -> bool:
+        """Execute a command with what belongs to it: those of `command`, and
+
+        - `pad`: puts the look of the pad `pad`, a number from 1 on or a name, in force, over `transition_s`, or its own
+          time, or that of the params.
+        - `tempo`: `bpm`, and `since_s`, seconds since a beat.
+        - `seed`: another one, by chance.
+
+        Args:
+            by: the connection that it came by, which knows; the session's client is told of all others'.
+
+        Returns:
+            Whether there is such a command.
+
+        Raises:
+            ParamsError: what belongs to it is missing or refused; nothing has changed.
+        """
+        before = self._commanded
+        match name:
+            case "pad":
+                self.call_pad(self.pads.find(fields.get("pad")), fields.get("transition_s"))
+            case "tempo":
+                self.tempo = Tempo.of(fields.get("bpm"), fields.get("since_s"), self._clock())
+            case "seed":
+                self.update({"seed": secrets.randbelow(SEEDS)}, fields.get("transition_s"))
+            case _:
+                if not self.command(name):
+                    return False
+        if self.channel is not None and self.channel is not by:
+            for field, value in self._commanded.items():
+                if value != before[field]:
+                    text = protocol.state_message(**{field: self.tempo_wire if field == "tempo" else value})
+                    self.channel.post(text, kind=f"state: {field}")
+        return True
+
+    def call_pad(self, index: int, transition_s: object = None) -> None:
+        """Put a pad's look in force. Raises ParamsError where this model can't have it, or a picture of it is gone."""
+        pad = self.pads.all[index]
+        self.update(dict(pad.wire), pad.transition_s if transition_s is None else transition_s)
+        self.pads.last = index
+
+    @property
+    def _commanded(self) -> dict[str, object]:
+        return {"frozen": self.frozen, "air": self.air.value, "tempo": self.tempo}
+
+    def state_message(self) -> str:
+        """All that commands have changed, as a text message."""
+        fields: dict[str, object] = {"frozen": self.frozen, "air": self.air.value}
+        tempo = self.tempo_wire
+        return protocol.state_message(
+            **fields, pad=self.pad, pads=self.pads.version, **({} if tempo is None else {"tempo": tempo})
+        )
+
+    @property
+    def pad(self) -> int | None:
+        """The number, from 1 on, of the pad that was called last; None before the first."""
+        return None if self.pads.last is None else self.pads.last + 1
+
+    @property
+    def tempo_wire(self) -> dict[str, float] | None:
+        """The tempo as JSON values; None where there is none."""
+        return None if self.tempo is None else self.tempo.wire(self._clock())
+
     def _put_on_air(self, air: Air) -> None:
         """Choose what viewers get. They are given the newest picture again, as no new one may come."""
         self.air = air
@@ -330,6 +402,7 @@ class Session:
 
     def _set(self, glide: Glide) -> None:
         old, params, self._glide = self.params, glide.target, glide
+        self.pads.note(params)
         if self.channel is not None:
             text = protocol.params_message(params.wire(), self.gliding_s)
             self.channel.post(text, kind="params")

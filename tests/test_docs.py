@@ -12,15 +12,18 @@ import pytest
 from realtime import protocol
 from realtime.config import Config
 from realtime.errors import CloseCode
-from realtime.frame import STAGES, Air
+from realtime.frame import STAGES
 from realtime.params import Params
 from realtime.server.app import create_app
+from realtime.server.osc.addresses import BUTTONS, FIELDS, SWITCHES
+from realtime.session import COMMANDS
 from realtime.stats import DropReason
 from tests.fakes.servers import a_config
 
 ROOT = Path(__file__).parent.parent
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+OSC = (ROOT / "docs" / "osc.md").read_text()
 SERVER_MESSAGES = re.findall(r'_text\("(\w+)"', inspect.getsource(protocol))
 CLIENT_MESSAGES = re.findall(r'kind == "(\w+)"', inspect.getsource(protocol))
 
@@ -92,7 +95,14 @@ def test_every_error_code_stands_in_the_protocol() -> None:
 
 
 def test_every_command_stands_in_the_protocol() -> None:
-    assert missing(["freeze", "unfreeze", "reset", *(air.value for air in Air)], PROTOCOL) == []
+    assert missing(list(COMMANDS), PROTOCOL) == []
+
+
+def test_every_osc_address_stands_in_its_page_and_every_one_of_the_page_exists() -> None:
+    named = set(re.findall(r"/realtime/([a-z_]+)", OSC))
+
+    assert {*SWITCHES, *BUTTONS, "pad", "bpm", "blend", "sync", "fps", "error", "session", "prompt"} <= named
+    assert named <= {*SWITCHES, *BUTTONS, *FIELDS, "pad", "bpm", "blend", "sync", "fps", "error", "session"}
 
 
 def routes() -> list[str]:

@@ -29,11 +29,13 @@ from ..memory import settle
 from ..version import __version__
 from . import lag, pages, tls
 from .access import Access
+from .command_routes import router as command_router
 from .credentials import Credentials
 from .egress import Egress
 from .engine_host import BACK_OFF_S, Load
 from .http import Server, http_settings, listen
 from .ingest import Ingest
+from .osc.endpoint import bound_socket, listen_for_osc
 from .picture_routes import router as picture_router
 from .prefix import Prefix
 from .remembering import Memory
@@ -110,10 +112,15 @@ def create_app(
             endless.append(tasks.create_task(lag.watch(service.metrics.observe_lag)))
             if cluster is not None:
                 endless.append(tasks.create_task(Fleet(cluster, config, service.host).run()))
+            osc = await listen_for_osc(service, config) if config.osc is not None else None
+            if osc is not None:
+                endless.append(tasks.create_task(osc[0].run()))
             tasks.create_task(service.memory.keep(lambda: service.sessions, lambda: service.owners, service.host.ended))
             yield
             for task in endless:
                 task.cancel()
+            if osc is not None:
+                osc[1].close()
             await service.host.stop()
             await asyncio.to_thread(service.decoders.close)
 
@@ -124,6 +131,7 @@ def create_app(
     app.include_router(worker_router)
     app.include_router(picture_router)
     app.include_router(still_router)
+    app.include_router(command_router)
     if config.webrtc:
         app.include_router(make_router(peers, ice_servers))
     app.add_exception_handler(SessionLimitError, _full)
@@ -169,6 +177,8 @@ def serve(
     app = create_app(config, _settled(load), token, _memory(config), cluster=cluster)
     if config.webrtc:
         app.state.peers.check_ports()
+    if config.osc is not None:
+        bound_socket(config).close()
     listening = listen(config)
     announced = _announced(config, listening.getsockname()[1], token, certificate)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -236,7 +246,7 @@ def _announced(config: Config, port: int, token: str | None, certificate: Certif
         query = f"?token={token}" if token else ""
         return f"{'http' if certificate is None else 'https'}://{host}:{port}/{query}"
 
-    is_everywhere = config.host in ("0.0.0.0", "::", "")
+    is_everywhere = config.host in tls.EVERYWHERE
     on_network = next((str(each) for each in tls.lan_addresses()), None) if is_everywhere else None
     return Announced(
         address("127.0.0.1" if is_everywhere else config.host),

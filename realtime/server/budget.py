@@ -37,6 +37,14 @@ class Budget:
         self._at_s = now_s
         return max(0.0, -self._left / self._per_second)
 
+    def take(self, units: float) -> bool:
+        """Spend units if the budget has them; whoever asks for too many loses nothing by it."""
+        left, at_s = self._left, self._at_s
+        if self.spend(units) == 0:
+            return True
+        self._left = min(self._most, left + (self._at_s - at_s) * self._per_second)
+        return False
+
 
 class Budgets:
     """A budget for each of many, which share nothing.
@@ -55,8 +63,15 @@ class Budgets:
 
     def spend(self, name: str, units: float) -> float:
         """See `Budget.spend`."""
+        return self._of(name).spend(units)
+
+    def take(self, name: str, units: float) -> bool:
+        """See `Budget.take`."""
+        return self._of(name).take(units)
+
+    def _of(self, name: str) -> Budget:
         budget = self._budgets.pop(name, None) or self._new()
         self._budgets[name] = budget
         if len(self._budgets) > self._most:
             self._budgets.popitem(last=False)
-        return budget.spend(units)
+        return budget

@@ -131,8 +131,11 @@ async def end_with_grant(service: Service, grant: Grant) -> None:
                 await changed.wait()
 
 
-def carry_out(text: str, session: Session, answer: Callable[[str], None]) -> None:
+def carry_out(text: str, session: Session, answer: Callable[[str], None], by: Channel | None = None) -> None:
     """Carry out a text message. What can't be done is answered by an `error`; a change is told by the session.
+
+    Args:
+        by: see `Session.perform`.
 
     Raises:
         ProtocolError: the text is not a message of the protocol.
@@ -143,13 +146,20 @@ def carry_out(text: str, session: Session, answer: Callable[[str], None]) -> Non
                 session.update(patch, transition_s)
             except ParamsError as error:
                 answer(protocol.error_message("invalid_params", str(error), field=error.field))
-        case protocol.CommandMessage(name):
-            if not session.command(name):
-                problem = f"there is no command {name[:64]!r}; there are {', '.join(COMMANDS)}"
-                answer(protocol.error_message("unknown_command", problem))
+        case protocol.CommandMessage(name, fields):
+            try:
+                if not session.perform(name, fields, by):
+                    answer(protocol.error_message("unknown_command", unknown_command(name)))
+            except ParamsError as error:
+                answer(protocol.error_message("invalid_params", str(error), field=error.field))
         case protocol.UnknownMessage(_, problem):
             if problem is not None:
                 answer(protocol.error_message("bad_message", problem))
+
+
+def unknown_command(name: str) -> str:
+    """What is said of a command that is none."""
+    return f"there is no command {name[:64]!r}; there are {', '.join(COMMANDS)}"
 
 
 class Connection(ABC):
@@ -210,7 +220,7 @@ class Connection(ABC):
         if session is None or channel is None or session.channel is not channel:
             protocol.parse_text(text)  # before `ready`, or another connection has the session by now: nothing is done
         else:
-            carry_out(text, session, channel.post)
+            carry_out(text, session, channel.post, channel)
 
     async def _pace_texts(self, cost: float) -> None:
         if (wait_s := self._texts.spend(cost)) > 0:

@@ -25,6 +25,7 @@ from .engine_host import State
 from .roles import ALLOWED, Action, Grant, seen_by
 from .service import Service
 from .snapshot import snapshot
+from .tls import on_network
 from .viewers import MJPEG_BOUNDARY, mjpeg, serve_viewer
 from .websocket import serve_websocket
 
@@ -95,6 +96,7 @@ async def get_config(service: ServiceOf) -> dict[str, Any]:
         "best_steps": info.best_steps if info else None,
         "limits": {**service.limits(), "max_output_pixels": limit},
         "window": protocol.WINDOW,
+        "network": [str(each) for each in on_network(service.config)],
         "webrtc": service.config.webrtc,
         "ice_servers": [IceServer.parse(server).wire() for server in service.config.ice_servers],
     }
@@ -113,7 +115,8 @@ async def get_params_schema(service: ServiceOf) -> Response:
     return JSONResponse(params_schema(defaults))  # at once: to be looked through by FastAPI takes eight times as long
 
 
-def _session_view(session: Session, service: Service, grant: Grant) -> dict[str, Any]:
+def session_view(session: Session, service: Service, grant: Grant) -> dict[str, Any]:
+    """What is told of a session to whoever has this grant."""
     worker = service.host.worker_of(session)
     return {
         "session": session.name,
@@ -121,6 +124,8 @@ def _session_view(session: Session, service: Service, grant: Grant) -> dict[str,
         "connected": session.channel is not None,
         "frozen": session.frozen,
         "air": session.air.value,
+        "pad": session.pad,
+        "tempo": session.tempo_wire,
         "watching": service.viewers.of(session.name),
         "outputs": _outputs(service, session.name) if Action.CONTROL in ALLOWED[grant.role] else [],
         "params": seen_by(grant, session.params.wire()),
@@ -146,13 +151,13 @@ async def get_outputs(service: ServiceOf) -> dict[str, Any]:
 @router.get("/api/sessions", summary="Who is on")
 async def get_sessions(service: ServiceOf, grant: GrantOf) -> dict[str, Any]:
     """All sessions, those that wait for their client among them."""
-    return {"sessions": [_session_view(session, service, grant) for session in service.sessions]}
+    return {"sessions": [session_view(session, service, grant) for session in service.sessions]}
 
 
 @router.get("/api/sessions/{session}", summary="One session")
 async def get_session(session: SessionOf, service: ServiceOf, grant: GrantOf) -> dict[str, Any]:
     """Params in force, prompts only for those who may change them, and numbers of the last seconds."""
-    return _session_view(session, service, grant)
+    return session_view(session, service, grant)
 
 
 @router.patch("/api/sessions/{session}", summary="Change a session's params")
@@ -168,7 +173,7 @@ async def patch_session(session: SessionOf, service: ServiceOf, grant: GrantOf, 
         session.update(patch, body.get("transition_s"))
     except ParamsError as error:
         return JSONResponse({"detail": str(error), "code": "invalid_params", "field": error.field}, 422)
-    return _session_view(session, service, grant)
+    return session_view(session, service, grant)
 
 
 async def _json_object(request: Request) -> dict[str, Any]:

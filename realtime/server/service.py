@@ -79,6 +79,7 @@ class Running:
             limits=self.limits,
             air=session.air.value,
             gliding_s=session.gliding_s,
+            tempo=session.tempo_wire,
         )
 
 

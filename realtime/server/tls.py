@@ -21,10 +21,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ..config import Config
 from ..errors import ConfigError
 
 VALID_DAYS, RENEW_DAYS = 397, 30
 """Browsers take no certificate that is valid for longer; one that ends sooner than the second is made anew."""
+
+EVERYWHERE = ("0.0.0.0", "::", "")
+"""Hosts to listen on that stand for all addresses of the machine."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -72,6 +76,15 @@ def lan_addresses() -> list[Address]:
     found = {ipaddress.ip_address(text) for text in texts}
     usable = [address for address in found if not (address.is_loopback or address.is_link_local)]
     return sorted(usable, key=lambda address: (address.version, int(address)))
+
+
+def on_network(config: Config) -> list[Address]:
+    """The addresses by which other machines reach a server of this configuration; none where none can."""
+    if config.host in EVERYWHERE:
+        return lan_addresses()
+    with contextlib.suppress(ValueError):
+        return [] if config.is_loopback else [ipaddress.ip_address(config.host)]
+    return []
 
 
 def own_names(hosts: Sequence[str]) -> list[str]:

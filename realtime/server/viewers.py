@@ -84,6 +84,11 @@ async def serve_viewer(websocket: WebSocket, service: Service, session_name: str
         tasks.create_task(_show(websocket, service, session_name, grant))
 
 
+def may_control(grant: Grant) -> bool:
+    """Whether somebody who watches a session may change it, too."""
+    return Action.CONTROL in ALLOWED[grant.role]
+
+
 async def _receive(websocket: WebSocket, service: Service, session_name: str, grant: Grant) -> None:
     """Carry out texts of those who may control the session; discard all else that is sent.
 
@@ -91,11 +96,10 @@ async def _receive(websocket: WebSocket, service: Service, session_name: str, gr
         Gone: the viewer has disconnected.
         ProtocolError: a text is no message.
     """
-    may_control = Action.CONTROL in ALLOWED[grant.role]
     budget = Budget(TEXTS_PER_SECOND)
     while (message := await websocket.receive())["type"] != "websocket.disconnect":
         text, session = message.get("text"), service.session(session_name)
-        if text is None or session is None or not may_control:
+        if text is None or session is None or not may_control(grant):
             continue
         answers: list[str] = []
         carry_out(text, session, answers.append)
@@ -131,7 +135,11 @@ async def _report(websocket: WebSocket, session: Session, service: Service, gran
     `REPORT_EVERY_S`, and stats once a second.
     """
     version, beats, heard, away = session.params.version, 0, session.heard, None
+    state: tuple[object, ...] = ()
     while True:
+        if may_control(grant) and (commanded := _commanded(session)) != state:
+            state = commanded
+            await websocket.send_text(session.state_message())
         await asyncio.sleep(REPORT_EVERY_S)
         if service.away(session) is not away:
             away = service.away(session)
@@ -149,3 +157,8 @@ async def _report(websocket: WebSocket, session: Session, service: Service, gran
 
 def _params(session: Session, grant: Grant) -> str:
     return protocol.params_message(seen_by(grant, session.params.wire()), session.gliding_s)
+
+
+def _commanded(session: Session) -> tuple[object, ...]:
+    """What changes with what a `state` message says, apart from the time of beats."""
+    return session.frozen, session.air, session.pads.last, session.pads.version, session.tempo

@@ -61,7 +61,7 @@ def test_axe_finds_nothing_serious(
         assert violations(page) == [], "with the measurements"
         page.locator(".status-line").click()
         page.get_by_role("tab", name="Show").click()
-        page.get_by_role("button", name="Add the prompt").click()
+        page.get_by_role("button", name="Add this look").click()
         assert violations(page) == []
         page.get_by_role("button", name="Options").click()
         assert violations(page) == []

@@ -102,7 +102,7 @@ def test_a_finger_can_hit_every_control(browser: Browser, echo: ServerProcess) -
         open_folds(page)
         assert page.evaluate(SMALL) == []
         page.get_by_role("tab", name="Show").click()
-        page.get_by_role("button", name="Add the prompt").click()
+        page.get_by_role("button", name="Add this look").click()
         assert page.evaluate(SMALL) == []
         assert is_within_the_screen(page)
 

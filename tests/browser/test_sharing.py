@@ -35,7 +35,7 @@ def test_remote_shows_the_session_and_changes_it(browser: Browser) -> None:
             remote.page.get_by_label("Prompt").blur()
             expect(studio.page.get_by_label("Prompt", exact=True)).to_have_value("ink on paper")
             expect(studio.page.get_by_role("slider", name="Strength")).to_have_value("0.25")
-            remote.page.get_by_role("button", name="Black").click()
+            remote.page.get_by_role("button", name="Panic").click()
             wait_for_light(remote.page, "< 300")
             assert remote.errors == []
 

@@ -10,6 +10,7 @@ from typing import Any
 from realtime import protocol
 from realtime.errors import CloseCode, ParamsError, ProtocolError
 from realtime.params import Params
+from realtime.session import COMMANDS as KNOWN_COMMANDS
 from realtime.session import Session
 from tests.fuzz.inputs import Tally, mutate, random_sources
 
@@ -33,7 +34,7 @@ RIGHT: dict[str, Any] = {
     "latency_ms": 50,
     "min_fps": 20,
 }
-COMMANDS = ("freeze", "unfreeze", "reset", "on_air", "bypass", "black", "explode", "", "x" * 500)
+COMMANDS = (*KNOWN_COMMANDS, "explode", "", "x" * 500)
 
 
 def a_message(source: random.Random) -> Any:
@@ -46,6 +47,8 @@ def a_message(source: random.Random) -> Any:
         fields = {"type": "params", "params": patch}
     else:
         fields = {"type": "command", "command": source.choice(COMMANDS)}
+        for name in source.sample(["pad", "bpm", "since_s", "transition_s"], source.randint(0, 3)):
+            fields[name] = source.choice(ODD)
     if source.random() < 0.2:
         fields[source.choice(["type", "params", "command", "more"])] = source.choice(ODD)
     return fields if source.random() < 0.95 else source.choice(ODD)
@@ -71,7 +74,8 @@ def test_every_text_is_read_refused_or_answered() -> None:
         assert Params.model_validate(dict(session.params)) == session.params
         assert all(json.loads(said)["type"] for said in channel.take_texts())
     print(tally)
-    assert set(tally.outcomes) == {"params", "refused params", "command", "unknown command", "unknown", "1002", "1009"}
+    done = {"params", "refused params", "command", "refused command", "unknown command", "unknown"}
+    assert set(tally.outcomes) == done | {"1002", "1009"}
 
 
 def told(session: Session, text: str) -> str:
@@ -93,7 +97,11 @@ def told(session: Session, text: str) -> str:
                 protocol.error_message("invalid_params", str(error), field=error.field).encode()
                 return "refused params"
             return "params"
-        case protocol.CommandMessage(name):
-            return "command" if session.command(name) else "unknown command"
+        case protocol.CommandMessage(name, fields):
+            try:
+                return "command" if session.perform(name, fields) else "unknown command"
+            except ParamsError as error:
+                protocol.error_message("invalid_params", str(error), field=error.field).encode()
+                return "refused command"
         case protocol.UnknownMessage():
             return "unknown"

@@ -231,7 +231,7 @@ TEXTS = [
     Case("a `command` message must have a string `command`", "`command`", text(type="command")),
     Case("a message must have a string `type`", "`type`", text()),
     Case(
-        "there is no command 'freze'; there are freeze, unfreeze, reset, on_air, bypass, black",
+        "there is no command 'freze'; there are freeze, unfreeze, reset, on_air, bypass, black, pad, tempo, seed",
         "'freze'",
         text(type="command", command="freze"),
     ),

@@ -10,6 +10,7 @@ import "./page/css/dialogs.css";
 import "./page/css/panel.css";
 import "./page/css/keeping.css";
 import "./page/css/show.css";
+import "./page/css/perform.css";
 import "./page/css/drawing.css";
 import "./page/css/touch.css";
 import { effect } from "@preact/signals";

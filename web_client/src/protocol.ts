@@ -154,6 +154,7 @@ export interface Ready {
   best_steps?: number;
   air?: Air;
   gliding_s?: number;
+  tempo?: WireTempo;
   /** By which a session's owner comes back. */
   ticket?: string;
 }
@@ -205,6 +206,25 @@ export type StatusMessage =
   | { type: "status"; engine: "away"; reason: string; expected_s: number }
   | { type: "status"; engine: "ready" };
 
+/** Beats a minute, and how long ago one of them was. */
+export interface WireTempo {
+  bpm: number;
+  since_s: number;
+}
+
+/**
+ * What commands have changed: to remotes all of it, to the session's client what others have changed. `pad`: number of the
+ * one that was called last; `pads` rises when they are replaced.
+ */
+export interface StateMessage {
+  type: "state";
+  frozen?: boolean;
+  air?: Air;
+  pad?: number | null;
+  pads?: number;
+  tempo?: WireTempo;
+}
+
 export type ServerMessage =
   | Ready
   | Closed
@@ -217,6 +237,7 @@ export type ServerMessage =
   | { type: "dropped"; seqs: number[]; reason: string }
   | { type: "picture"; seq: number; id: string; width: number; height: number }
   | ({ type: "governor" } & Governor)
+  | StateMessage
   | Heard
   | Stats;
 
@@ -235,6 +256,7 @@ const serverTypes = new Set([
   "dropped",
   "picture",
   "governor",
+  "state",
   "heard",
   "stats",
   "closed",

@@ -72,6 +72,26 @@ export async function giveTicket(role: "viewer" | "controller", session: string)
   return ((await response.json()) as { ticket: string }).ticket;
 }
 
+/** Gives a session its pads. Rejects with the server's reason. */
+export async function putPads(session: string, pads: readonly unknown[]): Promise<void> {
+  const response = await fetch(beside(`api/sessions/${session}/pads`), { method: "PUT", body: JSON.stringify({ pads }) });
+  if (!response.ok) throw new Error(await detailOf(response));
+}
+
+/** A picture of a text's QR code, as SVG. Rejects where there is none. */
+export async function fetchCode(text: string): Promise<Blob> {
+  const response = await fetch(beside("api/qr"), { method: "POST", body: text });
+  if (!response.ok) throw new Error(await detailOf(response));
+  return response.blob();
+}
+
+/** The addresses by which other machines reach the server; none where none can. Rejects where it doesn't answer. */
+export async function fetchNetwork(): Promise<readonly string[]> {
+  const response = await fetch(beside("api/config"));
+  if (!response.ok) throw new Error(await detailOf(response));
+  return ((await response.json()) as { network?: string[] }).network ?? [];
+}
+
 /** Brings a picture that prompts may name: its id. Rejects with the server's reason. */
 export async function bringPicture(picture: Blob): Promise<string> {
   const response = await fetch(beside("api/pictures"), { method: "PUT", body: picture });

@@ -5,9 +5,9 @@ import { type Preset, readPreset } from "./presets";
 const NAME = "preset";
 const MAX_CHARS = 32_000;
 
-/** `#preset=…`: JSON in UTF-8 in base64url (RFC 4648, section 5) without padding. */
-export function fragmentFor(preset: Preset): string {
-  const bytes = new TextEncoder().encode(JSON.stringify(preset));
+/** `#preset=…`: JSON in UTF-8 in base64url (RFC 4648, section 5) without padding. The picture stays here. */
+export function fragmentFor({ name, look }: Preset): string {
+  const bytes = new TextEncoder().encode(JSON.stringify({ name, look }));
   const text = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
   return `#${NAME}=${text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;
 }

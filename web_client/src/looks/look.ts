@@ -19,6 +19,8 @@ const NO_LOOK = new Set([
   "min_scale",
   "min_quality",
 ]);
+/** Of a look that is saved: how fast it comes is said by who calls it, unless it was given a time of its own. */
+const TRANSITION = "transition_s";
 
 const MAX_TEXT_CHARS = 2000;
 const MAX_PROMPTS = 8;
@@ -26,7 +28,7 @@ const MAX_FIELDS = 64;
 const PICTURE_ID = /^[0-9a-f]{32}$/;
 
 export function lookOf(params: Readonly<Record<string, Value>>): Look {
-  return Object.fromEntries(Object.entries(params).filter(([field]) => !NO_LOOK.has(field)));
+  return Object.fromEntries(Object.entries(params).filter(([field]) => !NO_LOOK.has(field) && field !== TRANSITION));
 }
 
 /** Seconds that a transition takes at most. */
@@ -34,14 +36,20 @@ export const MAX_TRANSITION_S = 60;
 
 /** The seconds in which a look is glided to, which are its own and not the params'; undefined where it doesn't say. */
 export function transitionOf({ transition_s }: Look): number | undefined {
-  return typeof transition_s === "number" ? transition_s : undefined;
+  return typeof transition_s === "number" && transition_s > 0 ? transition_s : undefined;
+}
+
+/** Whether params show a look, as far as they have its fields. */
+export function isShown(look: Look, params: Params): boolean {
+  const fields = Object.entries(look).filter(([field]) => field !== TRANSITION && field in params);
+  return fields.length > 0 && fields.every(([field, value]) => JSON.stringify(value) === JSON.stringify(params[field]));
 }
 
 /** The patch that puts a look in force: its fields that this server has, without a locked seed and the transition. */
 export function patchFor(look: Look, params: Params | null, keepsSeed: boolean): Record<string, Value> {
   const fields = Object.entries(look).filter(([field]) => {
     const isTaken = params !== null && field in params && !NO_LOOK.has(field);
-    return isTaken && field !== "transition_s" && !(keepsSeed && field === "seed");
+    return isTaken && field !== TRANSITION && !(keepsSeed && field === "seed");
   });
   return Object.fromEntries(fields);
 }

@@ -5,6 +5,8 @@ import { type Look, readLook } from "./look";
 export interface Preset {
   name: string;
   look: Look;
+  /** What it made when it was saved: a small JPEG in base64. */
+  picture?: string;
 }
 
 export type Presets = readonly Preset[];
@@ -12,11 +14,14 @@ export type Presets = readonly Preset[];
 /** An imported file may have any number. */
 const MAX_PRESETS = 100;
 const MAX_NAME_CHARS = 40;
+/** A picture of more than the server takes is none. */
+const MAX_PICTURE_CHARS = 16_384;
+const JPEG = /^\/9j\/[A-Za-z0-9+/]*={0,2}$/;
 const KIND = "realtime presets";
 
 /** Appends a preset; a name that is taken gets a number. */
-export function added(presets: Presets, { name, look }: Preset): Presets {
-  return [...presets, { name: freeName(presets, name), look }].slice(0, MAX_PRESETS);
+export function added(presets: Presets, preset: Preset): Presets {
+  return [...presets, { ...preset, name: freeName(presets, preset.name) }].slice(0, MAX_PRESETS);
 }
 
 export function removed(presets: Presets, index: number): Presets {
@@ -35,9 +40,18 @@ export function retimed(presets: Presets, index: number, transition_s: number): 
   });
 }
 
-/** Puts the present look in the place of a preset's. */
-export function overwritten(presets: Presets, index: number, look: Look): Presets {
-  return presets.map((preset, each) => (each === index ? { ...preset, look } : preset));
+/** Puts the present look, with its picture, in the place of a preset's. */
+export function overwritten(presets: Presets, index: number, look: Look, picture?: string): Presets {
+  return presets.map((preset, each) => (each === index ? withPicture(preset.name, look, picture) : preset));
+}
+
+function withPicture(name: string, look: Look, picture: unknown): Preset {
+  return { name, look, ...(isSmallJpeg(picture) && { picture }) };
+}
+
+/** Whether something is a picture of a preset. */
+export function isSmallJpeg(picture: unknown): picture is string {
+  return typeof picture === "string" && picture.length <= MAX_PICTURE_CHARS && JPEG.test(picture);
 }
 
 /** Moves one of a list up or down: a preset, and with it its number key, or a cue. */
@@ -71,9 +85,9 @@ export function readPresets(value: unknown): Presets | null {
 
 export function readPreset(value: unknown): Preset | null {
   if (typeof value !== "object" || value === null) return null;
-  const { name, look } = value as { name?: unknown; look?: unknown };
+  const { name, look, picture } = value as { name?: unknown; look?: unknown; picture?: unknown };
   const read = readLook(look);
-  return typeof name === "string" && read ? { name: name.slice(0, MAX_NAME_CHARS), look: read } : null;
+  return typeof name === "string" && read ? withPicture(name.slice(0, MAX_NAME_CHARS), read, picture) : null;
 }
 
 function freeName(presets: Presets, wanted: string): string {

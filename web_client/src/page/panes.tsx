@@ -1,13 +1,14 @@
 /** The workspace: what goes in, the stage with both pictures, and what is done with the one that comes out. */
 
 import { signal } from "@preact/signals";
-import { useLayoutEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect } from "preact/hooks";
 import { strings } from "../languages/strings";
 import { blends, layouts } from "../program/mix";
 import type { Studio } from "../studio/studio";
 import type { View } from "../studio/view";
 import { SourceBar } from "./input/source_bar";
 import { OutputTools } from "./output/output_tools";
+import type { PerformBar } from "./show/perform_bar";
 import { Stage } from "./stage";
 import { Icon } from "./widgets/icons";
 import { MixSlider } from "./widgets/mix_slider";
@@ -16,6 +17,8 @@ type DrawSheet = typeof import("./draw/sheet");
 
 /** What one draws with, which is loaded when somebody does for the first time. */
 const sheet = signal<DrawSheet | null>(null);
+
+const loaded = signal<typeof PerformBar | null>(null);
 
 export function Panes({ studio }: { studio: Studio }) {
   const { client, view } = studio;
@@ -35,19 +38,43 @@ export function Panes({ studio }: { studio: Studio }) {
       <div class="stage-head">
         {kind && <SourceBar client={client} kind={kind} />}
         {view.layout.value === "over" && <Blending view={view} />}
-        <Layouts view={view} />
+        <div class="views">
+          <button
+            type="button"
+            class="icon-only"
+            aria-label={strings.presets.pads}
+            title={strings.presets.pads}
+            aria-pressed={view.showsPads.value}
+            onClick={() => {
+              view.showsPads.value = !view.showsPads.value;
+            }}
+          >
+            <Icon name="pads" />
+          </button>
+          <Layouts view={view} />
+        </div>
       </div>
       {draws && <draws.DrawTools canvas={client.inputs.canvas} />}
       <Stage studio={studio} />
       {draws && <draws.DrawSide studio={studio} />}
       <OutputTools studio={studio} />
+      {view.showsPads.value && <Performing studio={studio} />}
     </div>
   );
 }
 
+/** The pads and the beat, which come when the page has a session. */
+function Performing({ studio }: { studio: Studio }) {
+  const [show, Bar] = [studio.show.value, loaded.value];
+  useEffect(() => {
+    if (show) void import("./show/perform_bar").then(({ PerformBar }) => (loaded.value = PerformBar));
+  }, [show]);
+  return show && Bar ? <Bar studio={studio} show={show} /> : <div class="perform" />;
+}
+
 function Layouts({ view }: { view: View }) {
   return (
-    <div class="segmented layouts" role="group" aria-label={strings.panes.layout}>
+    <div class="segmented layouts" data-midi="layout" role="group" aria-label={strings.panes.layout}>
       {layouts.map((layout) => (
         <button
           key={layout}

@@ -9,6 +9,7 @@ import { isLoopback } from "../connection/transport_choice";
 import { strings } from "../languages/strings";
 import { addressOf, counted, type Outlet, outlets } from "../studio/outlets";
 import type { Studio } from "../studio/studio";
+import { Phone } from "./phone";
 import { Check } from "./widgets/check";
 import { Modal } from "./widgets/dialog";
 import { Icon } from "./widgets/icons";
@@ -57,6 +58,7 @@ export function SendTo({ studio, close }: { studio: Studio; close: () => void })
           />
           <small>{words.nameHint}</small>
         </label>
+        <Phone studio={studio} session={session.value} />
         {outlets.map((outlet) => (
           <Line key={outlet} studio={studio} outlet={outlet} address={addressOf(outlet, place)} watching={watching.value}>
             {outlet === "overlay" && (

@@ -13,6 +13,7 @@ const loaded = signal<typeof ShowPanel | null>(null);
 function open(studio: Studio, tab: Tab): void {
   studio.view.tab.value = tab;
   if (tab !== "show") return;
+  studio.view.showsPads.value = true;
   void studio.openShow();
   void import("./show/show_panel").then(({ ShowPanel }) => (loaded.value = ShowPanel));
 }

@@ -50,6 +50,9 @@ export class ServerState {
       case "dropped":
         if (message.reason === "paused") this.#noticePause();
         break;
+      case "state":
+        if (message.frozen !== undefined) this.freeze(message.frozen);
+        break;
       case "governor":
         this.governor.value = message;
         break;

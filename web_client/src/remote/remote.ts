@@ -1,20 +1,19 @@
 /**
- * The remote: a phone's page that shows a session and changes what is most wanted of it. `?session=NAME&ticket=T`, the
- * ticket of one who may control it. Reconnects by itself.
+ * The remote: a phone's page that shows a session and plays it. `?session=NAME&ticket=T`, the ticket of one who may control
+ * it. Reconnects by itself.
  */
 
 import "./remote.css";
-import { bringTicket, socketBeside } from "../browser/beside";
+import { beside, bringTicket, socketBeside } from "../browser/beside";
 import { browserClock } from "../browser/clock";
 import { PictureCanvas } from "../overlay/picture_canvas";
 import { readSocket } from "../overlay/socket";
 import { Viewer } from "../overlay/viewer";
-import type { ClientMessage, Params, ServerMessage } from "../protocol";
+import type { Air, ClientMessage, Params, ServerMessage, StateMessage, Value } from "../protocol";
+import { button, labelled, row, slider } from "./elements";
+import { type RemotePad, RemotePads } from "./pads";
+import { RemotePrompt } from "./prompt";
 import { wordsFor } from "./words";
-
-/** As often as a finger that slides is told. */
-const SLIDE_MS = 100;
-const SEEDS = 2 ** 32;
 
 const words = wordsFor(navigator.languages);
 const asked = new URLSearchParams(location.search);
@@ -23,39 +22,28 @@ bringTicket(asked.get("ticket"));
 
 const screen = new PictureCanvas();
 const state = document.createElement("p");
-const prompt = document.createElement("textarea");
-const strength = document.createElement("input");
-const held = button(words.freeze, () => command(isHeld() ? "unfreeze" : "freeze"));
-const airs = (["on_air", "bypass", "black"] as const).map((air) => {
-  const made = button(words[air], () => {
-    command(air);
-    press(air);
-  });
-  made.dataset.air = air;
-  return made;
-});
+const pads = new RemotePads(words, (number) => command("pad", { pad: number }));
+const prompt = new RemotePrompt(words, (value) => patch({ prompt: value }));
+const strength = slider(browserClock, 0.01, (value) => patch({ strength: value }));
+const held = button(words.freeze, () => command(isPressed(held) ? "unfreeze" : "freeze"));
+const bypass = button(words.bypass, () => command(isPressed(bypass) ? "on_air" : "bypass"));
+const panic = button(words.panic, () => command(isPressed(panic) ? "on_air" : "black"));
 let send: ((message: ClientMessage) => void) | null = null;
-let slidAt_ms = 0;
+let padsVersion: number | undefined;
 
-Object.assign(prompt, { rows: 3, maxLength: 2000 });
-Object.assign(strength, { type: "range", min: "0", max: "1", step: "0.01" });
-prompt.onchange = () => patch({ prompt: prompt.value });
-strength.onchange = () => patch({ strength: strength.valueAsNumber });
-strength.oninput = () => {
-  if (browserClock.now() - slidAt_ms < SLIDE_MS) return;
-  slidAt_ms = browserClock.now();
-  patch({ strength: strength.valueAsNumber });
-};
 state.role = "status";
+panic.className = "panic";
 document.documentElement.lang = words.language;
-document.body.append(
-  screen.canvas,
+const playing = document.createElement("main");
+playing.append(
   state,
-  labelled(words.prompt, prompt),
+  pads.element,
   labelled(words.strength, strength),
-  row(words.output, airs),
-  row(words.more, [held, button(words.seed, () => patch({ seed: Math.floor(Math.random() * SEEDS) }))]),
+  row(words.output, [held, bypass, panic]),
+  prompt.element,
+  row(words.more, [button(words.seed, () => command("seed"))]),
 );
+document.body.append(screen.canvas, playing);
 say(words.connecting);
 const read = readSocket(socketBeside({ watch: session }), screen.draw, told, (reason) => {
   send = null;
@@ -64,58 +52,74 @@ const read = readSocket(socketBeside({ watch: session }), screen.draw, told, (re
 void new Viewer({ clock: browserClock, read, clear: screen.clear }).show();
 
 function told(message: ServerMessage, answer: (message: ClientMessage) => void): void {
-  if (message.type === "ready") {
-    send = answer;
-    say("");
-    press(message.air ?? "on_air");
-    show(message.params);
-  } else if (message.type === "params") show(message.params);
-  else if (message.type === "error") say(message.message);
+  switch (message.type) {
+    case "ready":
+      send = answer;
+      padsVersion = undefined;
+      say("");
+      show(message.params);
+      showAir(message.air ?? "on_air");
+      break;
+    case "params":
+      show(message.params);
+      break;
+    case "state":
+      follow(message);
+      break;
+    case "error":
+      say(message.message);
+      break;
+  }
 }
 
 /** What somebody is just writing or sliding is left alone. */
 function show(params: Params): void {
-  if (typeof params.prompt === "string" && document.activeElement !== prompt) prompt.value = params.prompt;
+  prompt.show(params.prompt);
   if (document.activeElement !== strength) strength.value = String(params.strength);
 }
 
-function patch(params: Record<string, string | number>): void {
+function follow({ frozen, air, pad, pads: version }: StateMessage): void {
+  if (frozen !== undefined) held.ariaPressed = String(frozen);
+  if (air) showAir(air);
+  if (pad !== undefined) pads.light(pad);
+  if (version !== padsVersion) {
+    padsVersion = version;
+    void fetchPads(pad ?? null);
+  }
+}
+
+async function fetchPads(lit: number | null): Promise<void> {
+  try {
+    const response = await fetch(beside(`api/sessions/${session}/pads`), { cache: "no-store" });
+    if (!response.ok) throw new Error(response.statusText);
+    pads.show(((await response.json()) as { pads: RemotePad[] }).pads);
+    pads.light(lit);
+  } catch (error) {
+    // They are asked for again with the next change, or the next connection.
+    say(String((error as Error).message));
+  }
+}
+
+function patch(params: Record<string, Value>): void {
   say("");
   send?.({ type: "params", params });
 }
 
-function command(name: string): void {
-  send?.({ type: "command", command: name });
-  if (name.endsWith("freeze")) held.ariaPressed = String(name === "freeze");
+function command(name: string, fields: Record<string, Value> = {}): void {
+  say("");
+  send?.({ type: "command", command: name, ...fields });
 }
 
-function isHeld(): boolean {
-  return held.ariaPressed === "true";
+function isPressed(one: HTMLElement): boolean {
+  return one.ariaPressed === "true";
 }
 
-function press(air: string): void {
-  for (const each of airs) each.ariaPressed = String(each.dataset.air === air);
+function showAir(air: Air): void {
+  bypass.ariaPressed = String(air === "bypass");
+  panic.ariaPressed = String(air === "black");
 }
 
 function say(text: string): void {
   state.textContent = text;
   state.hidden = text === "";
-}
-
-function button(text: string, act: () => void): HTMLButtonElement {
-  return Object.assign(document.createElement("button"), { type: "button", textContent: text, onclick: act });
-}
-
-function labelled(text: string, field: HTMLElement): HTMLElement {
-  const label = document.createElement("label");
-  label.append(text, field);
-  return label;
-}
-
-function row(text: string, fields: readonly HTMLElement[]): HTMLElement {
-  const made = document.createElement("div");
-  made.role = "group";
-  made.ariaLabel = text;
-  made.append(...fields);
-  return made;
 }

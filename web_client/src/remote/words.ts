@@ -8,9 +8,11 @@ export interface RemoteWords {
   prompt: string;
   strength: string;
   output: string;
-  on_air: string;
   bypass: string;
-  black: string;
+  panic: string;
+  pads: string;
+  noPads: string;
+  weight: string;
   more: string;
   freeze: string;
   seed: string;
@@ -22,9 +24,11 @@ const english: RemoteWords = {
   prompt: "Prompt",
   strength: "Strength",
   output: "What is seen",
-  on_air: "On air",
   bypass: "Input",
-  black: "Black",
+  panic: "Panic",
+  pads: "Pads",
+  noPads: "Looks that are saved in the studio are pads here.",
+  weight: "Weight",
   more: "More",
   freeze: "Freeze",
   seed: "New seed",
@@ -36,9 +40,11 @@ const german: RemoteWords = {
   prompt: "Prompt",
   strength: "Stärke",
   output: "Was zu sehen ist",
-  on_air: "Auf Sendung",
   bypass: "Eingabe",
-  black: "Schwarz",
+  panic: "Panik",
+  pads: "Pads",
+  noPads: "Was im Studio gespeichert wird, liegt hier auf Pads.",
+  weight: "Gewicht",
   more: "Mehr",
   freeze: "Anhalten",
   seed: "Neuer Seed",
@@ -48,11 +54,13 @@ const french: RemoteWords = {
   language: "fr",
   connecting: "Connexion …",
   prompt: "Prompt",
-  strength: "Force",
+  strength: "Intensité",
   output: "Ce que l’on voit",
-  on_air: "À l’antenne",
   bypass: "Entrée",
-  black: "Noir",
+  panic: "Panique",
+  pads: "Pads",
+  noPads: "Les aspects enregistrés dans le studio sont des pads ici.",
+  weight: "Poids",
   more: "Plus",
   freeze: "Figer",
   seed: "Nouvelle graine",

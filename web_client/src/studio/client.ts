@@ -25,7 +25,18 @@ import { Refiner } from "../params/refine";
 import { controlsFrom, type Schema } from "../params/schema";
 import { Settings } from "../params/settings";
 import { Problems } from "../problems";
-import { type Air, type Closed, Flag, type Frame, type Params, type Ready, type ServerMessage, type Value } from "../protocol";
+import {
+  type Air,
+  type Closed,
+  Flag,
+  type Frame,
+  type Params,
+  type Ready,
+  type ServerMessage,
+  type StateMessage,
+  type Value,
+  type WireTempo,
+} from "../protocol";
 import { Meter } from "../receiving/meter";
 import { Player } from "../receiving/player";
 import { ServerState } from "../receiving/server_state";
@@ -143,7 +154,9 @@ export class Client {
   });
 
   /** Told what is on air there, and whether this page is connected for the first time. */
-  onReady: (air: Air, isFirst: boolean) => void = () => {};
+  onReady: (air: Air, isFirst: boolean, tempo: WireTempo | undefined) => void = () => {};
+  /** Told what others have commanded. */
+  onState: (state: StateMessage) => void = () => {};
   /** Called when a picture came onto the screen: with its frame, or null where it is one of a video. */
   readonly onOutput = new Set<(frame: Frame | null) => void>();
   /** Called when the source has a new picture. */
@@ -257,7 +270,7 @@ export class Client {
     this.#isRenamed = false;
     this.senders.connected(ready.window);
     void this.#loadSettings();
-    this.onReady(ready.air ?? "on_air", before === null);
+    this.onReady(ready.air ?? "on_air", before === null, ready.tempo);
   }
 
   #receive(message: Exclude<ServerMessage, Ready | Closed>): void {
@@ -269,6 +282,10 @@ export class Client {
       case "status":
         if (message.engine === "ready") this.problems.clear("engine");
         else this.problems.report("engine", "engineAway", `${message.reason}; ~${Math.ceil(message.expected_s)} s`);
+        break;
+      case "state":
+        if (message.frozen === false) this.#changed();
+        this.onState(message);
         break;
       case "heard":
         this.params.heard.value = message.notes;

@@ -9,6 +9,7 @@ export type KeyAction =
   | "rewind"
   | "tap"
   | "nextCue"
+  | "saveLook"
   | "record"
   | "fullscreen"
   | "measurements"
@@ -38,6 +39,7 @@ const once: Readonly<Record<string, KeyAction>> = {
   z: "rewind",
   t: "tap",
   n: "nextCue",
+  k: "saveLook",
   v: "record",
   f: "fullscreen",
   h: "measurements",

@@ -22,6 +22,18 @@ export interface OutletOptions {
   overlay: Readonly<Record<string, string>>;
 }
 
+/**
+ * The remote's address for a phone.
+ * @param base of the page. @param host by which the phone reaches the server. @param ticket of one who may control it.
+ */
+export function remoteAddress(base: string, host: string, session: string, ticket: string | null): string {
+  const url = new URL("remote", base);
+  url.hostname = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+  url.search = new URLSearchParams({ session, ...(ticket && { ticket }) }).toString();
+  url.hash = "";
+  return url.href;
+}
+
 export function addressOf(outlet: Outlet, { base, session, ticket, overlay }: OutletOptions): string {
   const path = outlet === "mjpeg" ? `api/sessions/${session}/stream.mjpg` : outlet;
   const url = new URL(path, base);

@@ -4,8 +4,9 @@ import { computed, effect, signal } from "@preact/signals";
 import { keepAwake } from "../browser/awake";
 import { socketBeside } from "../browser/beside";
 import { browserClock } from "../browser/clock";
-import { endSession } from "../connection/requests";
-import { newSessionName } from "../connection/session";
+import { thumbnail } from "../browser/thumbnail";
+import { endSession, putPads } from "../connection/requests";
+import { newSessionName, sessionName } from "../connection/session";
 import { dialWebSocket } from "../connection/websocket";
 import { Keep } from "../keep/keep";
 import { Recorder } from "../keep/recorder";
@@ -27,6 +28,7 @@ import type { PageAction } from "../vj/targets";
 import type { Client } from "./client";
 import { CloserLook } from "./closer_look";
 import { bindKeys, type KeyAction } from "./keys";
+import { PadsThere } from "./played";
 import { Sharing } from "./sharing";
 import { Sizing } from "./sizing";
 import stockPicture from "./stock.jpg";
@@ -90,6 +92,7 @@ export class Studio {
     swap: () => this.#swap(),
     seed: () => this.#newSeed(),
     tap: () => void this.openShow().then((show) => show.tap()),
+    saveLook: () => this.looks.save(),
     nextCue: () => void this.openShow().then((show) => show.nextCue()),
     fullscreen: () => this.view.toggleFullscreen(),
     measurements: () => toggle(this.view.showsHud),
@@ -110,6 +113,7 @@ export class Studio {
       params: () => client.params.inForce.peek(),
       shown: () => client.params.shown.peek(),
       edit: client.params.edit,
+      picture: () => this.#thumbnail(),
       unnamed: () => strings.presets.unnamed,
       say: (note, undo) => client.notes.say(note, undo),
     });
@@ -145,7 +149,8 @@ export class Studio {
     this.sharing.followAddress(client.params.inForce);
     if (view.usesMidi.peek()) void this.openShow();
     this.#keepAwake();
-    this.#followAir();
+    this.#showNewPads();
+    this.#followOthers();
     this.#followPictures();
     this.#keepTiles();
   }
@@ -217,6 +222,12 @@ export class Studio {
     }
   }
 
+  /** The result as it is seen. */
+  #thumbnail(): string | undefined {
+    const picture = this.client.player.picture();
+    return picture ? thumbnail(picture.image, picture.width, picture.height) : undefined;
+  }
+
   async openShow(): Promise<Show> {
     const { Show: Playing } = await import("../vj/show");
     this.show.value ??= new Playing({
@@ -230,6 +241,12 @@ export class Studio {
       callPreset: this.callPreset,
       actions: this.actions,
       newSeed: (transition_s) => this.#newSeed(transition_s),
+      apply: (look, transition_s) => this.looks.apply(look, transition_s),
+      present: () => {
+        const picture = this.#thumbnail();
+        return { look: this.looks.present, ...(picture && { picture }) };
+      },
+      onTempo: (tempo) => this.client.connection.send({ type: "command", command: "tempo", ...tempo }),
       usesMidi: this.view.usesMidi,
     });
     return this.show.value;
@@ -269,14 +286,45 @@ export class Studio {
     keepAwake(isWanted, isVisible, async () => navigator.wakeLock.request("screen"));
   }
 
-  /** Tells the server of this page's cuts; a page that comes back takes over what is on air. */
-  #followAir(): void {
-    const { client, view } = this;
+  /** Who saves or brings a preset wants to see where it is. */
+  #showNewPads(): void {
+    let before = this.looks.presets.peek().length;
+    this.looks.presets.subscribe(({ length }) => {
+      if (length > before) this.view.showsPads.value = true;
+      before = length;
+    });
+  }
+
+  /**
+   * Tells the server of this page's cuts, pads and tempo, and takes over what others command. A page that comes back takes
+   * over what is on air.
+   */
+  #followOthers(): void {
+    const { client, looks, view } = this;
     view.air.subscribe((air) => client.putOnAir(air));
-    client.onReady = (air, isFirst) => {
+    const pads = new PadsThere({
+      clock: browserClock,
+      presets: () => looks.presets.value,
+      isSeedLocked: () => looks.isSeedLocked.value,
+      put: (all) => putPads(sessionName(), all),
+    });
+    client.onReady = (air, isFirst, tempo) => {
       if (isFirst && air !== "on_air") view.follow(air);
       else if (air !== view.air.peek()) client.putOnAir(view.air.peek());
+      pads.connected();
+      void this.openShow().then((show) => {
+        const own = show.wireTempo;
+        if (own) client.connection.send({ type: "command", command: "tempo", ...own });
+        else if (tempo) show.follow(tempo);
+      });
     };
+    client.onState = ({ air, tempo }) => {
+      if (air) view.follow(air);
+      if (tempo) void this.openShow().then((show) => show.follow(tempo));
+    };
+    effect(() => {
+      if (client.params.inForce.value) looks.note(client.params.inForce.value, looks.presets.value);
+    });
   }
 
   /** The styles' tiles are made when the page has a server, and anew for each input. */

@@ -29,6 +29,8 @@ export class View {
   readonly showsPlot = kept("plot", flag, false);
   /** The folds of the settings that are open. */
   readonly openFolds = kept<readonly string[]>("openFolds", texts, ["amount"]);
+  /** Whether the line of pads is there: not at first, for the sake of the result. */
+  readonly showsPads = kept("showsPads", flag, false);
   readonly showsAllStyles = kept("allStyles", flag, false);
   readonly theme = kept("theme", oneOf(themes), "dark");
   /** Whether a recording has the input beside the output. */

@@ -2,22 +2,44 @@
 
 import { type Signal, signal } from "@preact/signals";
 import { kept } from "../browser/kept";
+import type { Clock } from "../browser/clock";
 import { type Bindings, bound, midiEvent, type MidiEvent, readBindings, unbound } from "./midi";
+import { heardClock, isClock, unheard } from "./midi_clock";
+import type { Tempo } from "./tempo";
+
+export interface ControllerOptions {
+  clock: Clock;
+  move: (target: string, event: MidiEvent) => void;
+  /** A beat of a MIDI clock begins. */
+  onTempo: (tempo: Tempo) => void;
+  /** Whether there is a controller in use, which is listened to at once. */
+  isUsed: Signal<boolean>;
+}
 
 export class Controller {
   readonly bindings: Signal<Bindings> = kept("midi", readBindings, {});
   readonly state = signal<"off" | "on" | "refused" | "missing">("off");
+  /** Whether controls are being learned: a click on one chooses it, and the next knob or key is for it. */
+  readonly isLearning = signal(false);
   /** The target that the next knob or key is for; null while none is learned. */
   readonly learns = signal<string | null>(null);
+  /** Whether a MIDI clock is heard, and has said a tempo. */
+  readonly hearsClock = signal(false);
 
-  readonly #move: (target: string, event: MidiEvent) => void;
-  readonly #isUsed: Signal<boolean>;
+  readonly #options: ControllerOptions;
+  #clockHeard = unheard;
 
-  /** @param isUsed whether there is one in use, which is listened to at once. */
-  constructor(move: (target: string, event: MidiEvent) => void, isUsed: Signal<boolean>) {
-    this.#move = move;
-    this.#isUsed = isUsed;
-    if (isUsed.peek()) void this.listen();
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    if (options.isUsed.peek()) void this.listen();
+  }
+
+  /** Begins to learn, or ends it. Asks for the controllers first, where nobody has. */
+  async toggleLearning(): Promise<void> {
+    const begins = !this.isLearning.peek();
+    if (begins && this.state.peek() !== "on") await this.listen();
+    this.learns.value = null;
+    this.isLearning.value = begins && this.state.peek() === "on";
   }
 
   async listen(): Promise<void> {
@@ -29,7 +51,7 @@ export class Controller {
       const access = await navigator.requestMIDIAccess();
       const listen = () => {
         for (const input of access.inputs.values())
-          input.onmidimessage = ({ data }) => data && this.#hear(midiEvent(data));
+          input.onmidimessage = ({ data }) => data && this.hear(data);
       };
       access.onstatechange = listen;
       listen();
@@ -37,14 +59,24 @@ export class Controller {
     } catch {
       this.state.value = "refused";
     }
-    this.#isUsed.value = this.state.peek() === "on";
+    this.#options.isUsed.value = this.state.peek() === "on";
   }
 
   forget(target: string): void {
     this.bindings.value = unbound(this.bindings.peek(), target);
   }
 
-  #hear(event: MidiEvent | null): void {
+  /** A message has come. */
+  hear(data: ArrayLike<number>): void {
+    if (isClock(data)) {
+      const [heard, tempo] = heardClock(this.#clockHeard, data, this.#options.clock.now());
+      this.#clockHeard = heard;
+      if (!tempo) return;
+      this.hearsClock.value = true;
+      this.#options.onTempo(tempo);
+      return;
+    }
+    const event = midiEvent(data);
     if (!event) return;
     const learned = this.learns.peek();
     if (learned !== null) {
@@ -53,6 +85,6 @@ export class Controller {
       return;
     }
     const target = this.bindings.peek()[event.key];
-    if (target !== undefined) this.#move(target, event);
+    if (target !== undefined) this.#options.move(target, event);
   }
 }

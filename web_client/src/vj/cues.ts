@@ -1,10 +1,12 @@
-/** A list of prompts that follow each other in time, to each of which the server glides. Pure. */
+/** A list of looks that follow each other in time, to each of which the server glides. Pure. */
 
-import { MAX_TRANSITION_S, readLook } from "../looks/look";
-import type { Value } from "../protocol";
+import { type Look, MAX_TRANSITION_S, readLook } from "../looks/look";
+import { isSmallJpeg } from "../looks/presets";
 
 export interface Cue {
-  prompt: Value;
+  look: Look;
+  /** What it made when it was added. */
+  picture?: string;
   /** How long the change to it takes, in seconds. */
   fade_s: number;
   /** How long it stays after that, in seconds. */
@@ -48,10 +50,12 @@ export function cueFrom(cues: Cues, first: number, elapsed_s: number, loops: boo
 /** Cues that were kept; null where it is no list of them. */
 export function readCues(value: unknown): Cues | null {
   if (!Array.isArray(value)) return null;
-  return value.slice(0, MAX_CUES).flatMap((each: Partial<Cue> | null) => {
-    const prompt = readLook({ prompt: each?.prompt })?.prompt;
+  return value.slice(0, MAX_CUES).flatMap((each: (Partial<Cue> & { prompt?: unknown }) | null) => {
+    // Cues were prompts once.
+    const look = readLook(each?.look ?? { prompt: each?.prompt });
     const fade_s = Math.min(MAX_TRANSITION_S, seconds(each?.fade_s));
-    return prompt === undefined ? [] : [{ prompt, fade_s, hold_s: seconds(each?.hold_s) }];
+    const picture = each?.picture;
+    return look ? [{ look, fade_s, hold_s: seconds(each?.hold_s), ...(isSmallJpeg(picture) && { picture }) }] : [];
   });
 }
 

@@ -3,24 +3,43 @@
  * takes: the server goes it by its own clock, also while this tab sleeps. Knows no page; loaded when it is first wanted.
  */
 
-import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { Clock } from "../browser/clock";
 import { flag, kept, oneOf, text, within } from "../browser/kept";
+import { type Look, MAX_TRANSITION_S } from "../looks/look";
 import { moved, type Presets } from "../looks/presets";
 import { available, type Group, type ReadyMade } from "../params/ready_made";
 import type { Control, NumberControl } from "../params/schema";
+import type { WireTempo } from "../protocol";
 import { Controller } from "./controller";
 import { type Cue, type Cues, cueFrom, readCues } from "./cues";
 import { modulated } from "./modulation";
 import { Sound } from "./sound";
 import { moveTarget, numbersIn, type PageAction, type Targets } from "./targets";
-import { beatAt, pulseAt, secondsOf, tapped, type Tempo, tempoOf } from "./tempo";
+import {
+  beatAt,
+  isSameBeat,
+  pulseAt,
+  retimed,
+  secondsOf,
+  tapped,
+  type Tempo,
+  tempoOf,
+  USUAL_BPM,
+  within as withinTempo,
+} from "./tempo";
 
 /** Often enough for a pulse to look smooth, and seldom enough for the server to make a recipe of each. */
 const TICK_MS = 50;
 
 /** A minute at the slowest tempo: no transition is longer. */
 export const MAX_FADE_BEATS = 30;
+
+/** In what the time of every change is counted. */
+export const fadeUnits = ["seconds", "beats"] as const;
+export type FadeUnit = (typeof fadeUnits)[number];
+
+const FADE = "transition_s";
 
 export const beatActions = ["nothing", "seed", "preset"] as const;
 export type BeatAction = (typeof beatActions)[number];
@@ -32,6 +51,12 @@ export interface ShowOptions extends Pick<Targets, "shown" | "edit" | "mix" | "c
   presets: ReadonlySignal<Presets>;
   actions: Readonly<Record<PageAction, () => void>>;
   newSeed: (transition_s?: number) => void;
+  /** Puts a look in force. */
+  apply: (look: Look, transition_s: number) => void;
+  /** The look in force, and what it makes. */
+  present: () => { look: Look; picture?: string };
+  /** Told a tempo that was tapped, turned, typed or heard here. */
+  onTempo: (tempo: WireTempo) => void;
   /** Whether a MIDI controller is in use; set when one is first listened to. */
   usesMidi: Signal<boolean>;
 }
@@ -42,6 +67,9 @@ export class Show {
   readonly beatsPerAction = kept("beatsPerAction", within(1, 64), 4);
   /** How many beats the way to a new seed or preset takes; at 0 it takes as long as it does by hand. */
   readonly beatsPerFade = kept("beatsPerFade", within(0, MAX_FADE_BEATS), 0);
+  /** In beats the time of every change follows the tempo. */
+  readonly fadeUnit = kept("fadeUnit", oneOf(fadeUnits), "seconds");
+  readonly fadeBeats = kept("fadeBeats", within(0, MAX_FADE_BEATS), 4);
   /** The number of the beat; null without a tempo. Read it to show the beat. */
   readonly beat = signal<number | null>(null);
 
@@ -80,8 +108,74 @@ export class Show {
     const own = { tap: () => this.tap(), cues: () => this.togglePlay(), nextCue: () => this.nextCue() };
     const { numbers, readyMades } = this;
     const targets = { ...options, numbers, readyMades, actions: { ...options.actions, ...own } };
-    this.controller = new Controller((target, event) => moveTarget(targets, target, event), options.usesMidi);
+    this.controller = new Controller({
+      clock: options.clock,
+      move: (target, event) => moveTarget(targets, target, event),
+      onTempo: (tempo) => this.#setTempo(tempo),
+      isUsed: options.usesMidi,
+    });
+    effect(() => {
+      const tempo = this.tempo.value;
+      if (this.fadeUnit.value === "beats" && tempo) this.#fade(secondsOf(tempo, this.fadeBeats.value));
+    });
     options.clock.after(TICK_MS, this.#tick);
+  }
+
+  /** How long every change takes that has no time of its own, in `fadeUnit`s. */
+  get fade(): number {
+    const seconds = this.#options.shown.value[FADE];
+    return this.fadeUnit.value === "beats" ? this.fadeBeats.value : typeof seconds === "number" ? seconds : 0;
+  }
+
+  setFade(length: number): void {
+    if (this.fadeUnit.peek() === "beats") this.fadeBeats.value = Math.min(MAX_FADE_BEATS, length);
+    else this.#fade(length);
+  }
+
+  /** Counts it in seconds or beats from now on; whoever counts in beats has a tempo. */
+  setFadeUnit(unit: FadeUnit): void {
+    this.fadeUnit.value = unit;
+    if (unit === "beats" && !this.tempo.peek()) this.setBpm(USUAL_BPM);
+  }
+
+  #fade(seconds: number): void {
+    const length_s = Number(Math.min(MAX_TRANSITION_S, seconds).toFixed(3));
+    if (this.#options.shown.peek()[FADE] !== length_s) this.#options.edit(FADE, length_s, "sliding", 0);
+  }
+
+  /** Another tempo; the beats go on from where they are. */
+  setBpm(bpm: number): void {
+    this.#setTempo(retimed(this.tempo.peek(), bpm, this.#options.clock.now()));
+  }
+
+  /** Halves or doubles the tempo, or whatever the factor is. */
+  scaleTempo(factor: number): void {
+    const tempo = this.tempo.peek();
+    if (tempo && withinTempo(tempo.bpm * factor) === tempo.bpm * factor) this.setBpm(tempo.bpm * factor);
+  }
+
+  /** A beat is now. */
+  resync(): void {
+    const tempo = this.tempo.peek();
+    if (tempo) this.#setTempo({ ...tempo, origin_ms: this.#options.clock.now() });
+  }
+
+  /** The tempo of a desk or a program, unless it is the one that is played. */
+  follow({ bpm, since_s }: WireTempo): void {
+    const [now_ms, before] = [this.#options.clock.now(), this.tempo.peek()];
+    const tempo = { bpm: withinTempo(bpm), origin_ms: now_ms - since_s * 1000 };
+    if (!before || !isSameBeat(before, tempo, now_ms)) this.tempo.value = tempo;
+  }
+
+  /** The tempo as it is told others; null without one. */
+  get wireTempo(): WireTempo | null {
+    const tempo = this.tempo.peek();
+    return tempo && { bpm: tempo.bpm, since_s: (this.#options.clock.now() - tempo.origin_ms) / 1000 };
+  }
+
+  #setTempo(tempo: Tempo): void {
+    this.tempo.value = tempo;
+    if (this.wireTempo) this.#options.onTempo(this.wireTempo);
   }
 
   /** What is ready made of the settings of a group. */
@@ -91,7 +185,8 @@ export class Show {
 
   tap(): void {
     this.#taps = tapped(this.#taps, this.#options.clock.now());
-    this.tempo.value = tempoOf(this.#taps) ?? this.tempo.peek();
+    const tempo = tempoOf(this.#taps);
+    if (tempo) this.#setTempo(tempo);
   }
 
   togglePlay(): void {
@@ -122,8 +217,7 @@ export class Show {
   }
 
   addCue(): void {
-    const prompt = this.#options.shown.peek().prompt ?? "";
-    this.cues.value = [...this.cues.peek(), { prompt, fade_s: 4, hold_s: 8 }];
+    this.cues.value = [...this.cues.peek(), { ...this.#options.present(), fade_s: 4, hold_s: 8 }];
   }
 
   moveCueUp(index: number): void {
@@ -169,7 +263,7 @@ export class Show {
     if (this.#told === cue) return;
     this.#told = cue;
     // A tab that slept is late: what is left of the way is shorter, and the list stays in time.
-    this.#options.edit("prompt", cue.prompt, "sliding", Math.max(0, cue.fade_s - on.since_s));
+    this.#options.apply(cue.look, Math.max(0, cue.fade_s - on.since_s));
   }
 
   /** The louder of the sound and the beat moves the setting; where there is neither, it goes back. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { lookOf, patchFor, readLook, transitionOf } from "../../src/looks/look";
+import { isShown, lookOf, patchFor, readLook, transitionOf } from "../../src/looks/look";
 import type { Params } from "../../src/protocol";
 
 const params: Params = {
@@ -16,6 +16,17 @@ const params: Params = {
 describe("a look", () => {
   test("has what makes the picture, not its size or how it is sent", () => {
     expect(lookOf(params)).toEqual({ prompt: "ink", strength: 0.4, seed: 3 });
+  });
+
+  test("is saved without the time that changes take just now", () => {
+    expect(lookOf({ prompt: "ink", transition_s: 3 })).toEqual({ prompt: "ink" });
+    expect(transitionOf({ transition_s: 0 })).toBeUndefined();
+  });
+
+  test("is shown by params that have all its fields, as far as they have them", () => {
+    expect(isShown({ prompt: "ink", strength: 0.4, transition_s: 9, wings: 2 }, params)).toBe(true);
+    expect(isShown({ prompt: "ink", strength: 0.5 }, params)).toBe(false);
+    expect(isShown({ wings: 2 }, params)).toBe(false);
   });
 
   test("sets only the fields that the server has", () => {

@@ -42,4 +42,13 @@ describe("presets", () => {
     expect(presets.nameFor("watercolor painting, soft light")).toBe("watercolor painting");
     expect(presets.nameFor("a very long description without any comma")).toBe("a very long description…");
   });
+
+  test("keep their picture, but for one that is none", () => {
+    const pictured = { ...ink, picture: "/9j/AAAA" };
+    expect(presets.added([], pictured)).toEqual([pictured]);
+    expect(presets.readPreset(pictured)).toEqual(pictured);
+    for (const picture of ["", "PHN2Zz4=", `/9j/${"A".repeat(20_000)}`, 7]) expect(presets.readPreset({ ...ink, picture })).toEqual(ink);
+    expect(presets.overwritten([pictured], 0, oil.look)).toEqual([{ name: "Ink", look: oil.look }]);
+    expect(presets.overwritten([ink], 0, oil.look, "/9j/BBBB")[0]?.picture).toBe("/9j/BBBB");
+  });
 });

@@ -3,8 +3,8 @@ import { cueAt, cueFrom, lengthOf, readCues } from "../../src/vj/cues";
 
 describe("cues", () => {
   const cues = [
-    { prompt: "a", fade_s: 2, hold_s: 3 },
-    { prompt: "b", fade_s: 4, hold_s: 1 },
+    { look: { prompt: "a" }, fade_s: 2, hold_s: 3 },
+    { look: { prompt: "b" }, fade_s: 4, hold_s: 1 },
   ];
 
   test("follow each other", () => {
@@ -28,15 +28,16 @@ describe("cues", () => {
   });
 
   test("without length are never on", () => {
-    expect(cueAt([{ prompt: "a", fade_s: 0, hold_s: 0 }], 0, true)).toBeNull();
+    expect(cueAt([{ look: { prompt: "a" }, fade_s: 0, hold_s: 0 }], 0, true)).toBeNull();
     expect(cueAt([], 0, true)).toBeNull();
   });
 
-  test("that were kept are read with care", () => {
-    expect(readCues([{ prompt: "a", fade_s: -1, hold_s: 1e9 }, { prompt: 3e400 }, null])).toEqual([
-      { prompt: "a", fade_s: 0, hold_s: 3600 },
-    ]);
-    expect(readCues([{ prompt: "a", fade_s: 600, hold_s: 1 }])).toEqual([{ prompt: "a", fade_s: 60, hold_s: 1 }]);
+  test("that were kept are read with care, and those that were prompts once are looks", () => {
+    const kept = [{ prompt: "a", fade_s: -1, hold_s: 1e9 }, { prompt: 3e400 }, { look: {} }, null];
+    expect(readCues(kept)).toEqual([{ look: { prompt: "a" }, fade_s: 0, hold_s: 3600 }]);
+    const whole = { look: { prompt: "a", strength: 0.3 }, picture: "/9j/AA==", fade_s: 1, hold_s: 1 };
+    expect(readCues([{ ...whole, fade_s: 600 }])).toEqual([{ ...whole, fade_s: 60 }]);
+    expect(readCues([{ ...whole, picture: "javascript:" }])?.[0]?.picture).toBeUndefined();
     expect(readCues("a")).toBeNull();
   });
 });

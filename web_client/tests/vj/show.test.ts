@@ -2,7 +2,7 @@ import { type Signal, signal } from "@preact/signals";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { Presets } from "../../src/looks/presets";
 import type { Control } from "../../src/params/schema";
-import type { Value } from "../../src/protocol";
+import type { Value, WireTempo } from "../../src/protocol";
 import { Show } from "../../src/vj/show";
 import { type PageAction, pageActions } from "../../src/vj/targets";
 import { FakeClock } from "../fakes";
@@ -17,6 +17,7 @@ let presets: Signal<Presets>;
 let called: number[];
 let seeds: number;
 let fades_s: (number | undefined)[];
+let told: WireTempo[];
 
 beforeEach(() => {
   vi.stubGlobal("localStorage", { getItem: () => null, setItem() {} });
@@ -26,6 +27,7 @@ beforeEach(() => {
   called = [];
   seeds = 0;
   fades_s = [];
+  told = [];
   const nothing = Object.fromEntries(pageActions.map((action) => [action, () => {}])) as Record<PageAction, () => void>;
   show = new Show({
     clock,
@@ -48,6 +50,12 @@ beforeEach(() => {
       fades_s.push(transition_s);
     },
     usesMidi: signal(false),
+    apply: (look, transition_s) => {
+      shown.value = { ...shown.value, ...look };
+      fades_s.push(transition_s);
+    },
+    present: () => ({ look: { prompt: "present", strength: 0.1 } }),
+    onTempo: (tempo) => told.push(tempo),
   });
 });
 
@@ -97,8 +105,8 @@ describe("on the beat", () => {
 describe("cues", () => {
   beforeEach(() => {
     show.cues.value = [
-      { prompt: "oil", fade_s: 2, hold_s: 2 },
-      { prompt: "pen", fade_s: 0, hold_s: 4 },
+      { look: { prompt: "oil" }, fade_s: 2, hold_s: 2 },
+      { look: { prompt: "pen" }, fade_s: 0, hold_s: 4 },
     ];
     show.loops.value = false;
   });
@@ -116,8 +124,8 @@ describe("cues", () => {
 
   test("of a tab that slept are told late, with what is left of their way", () => {
     show.cues.value = [
-      { prompt: "oil", fade_s: 0, hold_s: 0.02 },
-      { prompt: "pen", fade_s: 4, hold_s: 4 },
+      { look: { prompt: "oil" }, fade_s: 0, hold_s: 0.02 },
+      { look: { prompt: "pen" }, fade_s: 4, hold_s: 4 },
     ];
     show.play();
     clock.pass(60);
@@ -138,7 +146,7 @@ describe("cues", () => {
   test("that are changed while they are on are told again", () => {
     show.play();
     clock.pass(1_000);
-    show.cues.value = [{ prompt: "charcoal", fade_s: 2, hold_s: 2 }];
+    show.cues.value = [{ look: { prompt: "charcoal" }, fade_s: 2, hold_s: 2 }];
     clock.pass(50);
     expect(shown.value.prompt).toBe("charcoal");
   });
@@ -176,4 +184,66 @@ test("only settings with a range can be moved", () => {
 test("what is ready made is found by its group, as far as there are controls for it", () => {
   expect(show.readyMadesOf("calm").map(({ name }) => name)).toEqual(["steady", "verySteady"]);
   expect(show.readyMadesOf("motion")).toEqual([]);
+});
+
+describe("the time of every change", () => {
+  test("in seconds is the params' own", () => {
+    show.setFade(2.5);
+    expect([shown.value.transition_s, show.fade]).toEqual([2.5, 2.5]);
+    show.setFade(600);
+    expect(show.fade).toBe(60);
+  });
+
+  test("in beats follows the tempo", () => {
+    show.setFadeUnit("beats");
+    expect([show.tempo.value?.bpm, show.fade, shown.value.transition_s]).toEqual([120, 4, 2]);
+    show.setBpm(60);
+    expect(shown.value.transition_s).toBe(4);
+    show.setFade(8);
+    expect([show.fade, shown.value.transition_s]).toEqual([8, 8]);
+  });
+});
+
+describe("the tempo", () => {
+  test("is typed, halved and doubled, and its beats go on from where they are", () => {
+    tapTempo();
+    clock.pass(125);
+    show.setBpm(60);
+    clock.pass(700);
+    expect(show.beat.value).toBe(0);
+    clock.pass(100);
+    expect(show.beat.value).toBe(1);
+    show.scaleTempo(2);
+    show.scaleTempo(2);
+    show.scaleTempo(2);
+    expect(show.tempo.value?.bpm).toBe(240);
+  });
+
+  test("has a beat when it is told so", () => {
+    tapTempo();
+    clock.pass(300);
+    show.resync();
+    expect(show.wireTempo).toEqual({ bpm: 120, since_s: 0 });
+  });
+
+  test("that is made here is told others, and theirs is followed and not told back", () => {
+    tapTempo();
+    expect(told).toEqual([{ bpm: 120, since_s: 0 }]);
+    show.follow({ bpm: 90, since_s: 0.1 });
+    expect([show.tempo.value?.bpm, told.length]).toEqual([90, 1]);
+    expect(show.wireTempo?.since_s).toBeCloseTo(0.1);
+  });
+
+  test("of others that is the one that is played changes nothing", () => {
+    tapTempo();
+    const before = show.tempo.value;
+    show.follow({ bpm: 120, since_s: 0.49 });
+    show.follow({ bpm: 120, since_s: 1.01 });
+    expect(show.tempo.value).toBe(before);
+  });
+});
+
+test("a cue is added with the whole look", () => {
+  show.addCue();
+  expect(show.cues.value).toEqual([{ look: { prompt: "present", strength: 0.1 }, fade_s: 4, hold_s: 8 }]);
 });

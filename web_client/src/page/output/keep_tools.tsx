@@ -24,7 +24,7 @@ export function RecordingTools({ studio: { recorder, view } }: { studio: Studio 
   }
   return (
     <div class="segmented record">
-      <button type="button" onClick={() => recorder.start(type, view.recordsBoth.value)}>
+      <button type="button" data-midi="record" onClick={() => recorder.start(type, view.recordsBoth.value)}>
         <Icon name="record" />
         <span>{words.record}</span>
       </button>

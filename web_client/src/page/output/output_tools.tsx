@@ -2,6 +2,7 @@
 
 import { strings } from "../../languages/strings";
 import type { Studio } from "../../studio/studio";
+import type { PageAction } from "../../vj/targets";
 import { type IconName, Icon } from "../widgets/icons";
 import { RecordingTools } from "./keep_tools";
 
@@ -17,19 +18,21 @@ export function OutputTools({ studio }: { studio: Studio }) {
         shortcut={strings.keys.space}
         isOn={isFrozen}
         isOff={!isFrozen && client.connection.status.value.state !== "open"}
+        midi="freeze"
         press={actions.freeze}
       />
-      <ToolButton icon="bypass" name={words.bypass} shortcut="B" isOn={view.isBypassed.value} press={actions.bypass} />
-      <ToolButton icon="snapshot" name={words.snapshot} shortcut="S" press={actions.snapshot} />
+      <ToolButton icon="bypass" name={words.bypass} shortcut="B" isOn={view.isBypassed.value} midi="bypass" press={actions.bypass} />
+      <ToolButton icon="snapshot" name={words.snapshot} shortcut="S" midi="snapshot" press={actions.snapshot} />
       <RecordingTools studio={studio} />
       <ToolButton
         icon="rewind"
         name={strings.keep.rewind}
         shortcut="Z"
         isOn={studio.keep.moments.value !== null}
+        midi="rewind"
         press={actions.rewind}
       />
-      <ToolButton icon="dice" name={words.newSeed} shortcut="R" press={actions.seed} />
+      <ToolButton icon="dice" name={words.newSeed} shortcut="R" midi="seed" press={actions.seed} />
       {document.fullscreenEnabled && (
         <ToolButton icon="fullscreen" name={words.fullscreen} shortcut="F" press={actions.fullscreen} />
       )}
@@ -48,6 +51,7 @@ export function OutputTools({ studio }: { studio: Studio }) {
         name={words.panic}
         shortcut="P"
         isOn={view.isPanicked.value}
+        midi="panic"
         press={actions.panic}
       />
     </div>
@@ -63,10 +67,12 @@ interface ToolButtonProps {
   isOn?: boolean;
   /** Disabled: it needs the server, and there is none. */
   isOff?: boolean;
+  /** By which a controller's key is learned for it. */
+  midi?: PageAction;
   press: () => void;
 }
 
-function ToolButton({ icon, name, shortcut, isOn, isOff = false, press, ...rest }: ToolButtonProps) {
+function ToolButton({ icon, name, shortcut, isOn, isOff = false, midi, press, ...rest }: ToolButtonProps) {
   return (
     <button
       type="button"
@@ -74,6 +80,7 @@ function ToolButton({ icon, name, shortcut, isOn, isOff = false, press, ...rest 
       aria-pressed={isOn}
       title={shortcut ? `${name} (${shortcut})` : name}
       disabled={isOff}
+      data-midi={midi}
       onClick={press}
     >
       <Icon name={icon} />

@@ -28,7 +28,12 @@ export function Field(props: FieldProps) {
   const control = { ...props.control, ...strings.fields[props.control.name] };
   const id = `field-${control.name}`;
   return (
-    <div class="field" data-kind={control.kind} data-invalid={error !== undefined} data-idle={noEffect !== null}>
+    <div
+      class="field"
+      data-kind={control.kind}
+      data-midi={control.kind === "number" && control.min !== null && control.max !== null ? control.name : undefined}
+      data-invalid={error !== undefined} data-idle={noEffect !== null}
+    >
       <label for={id} title={control.description}>
         {control.title}
       </label>

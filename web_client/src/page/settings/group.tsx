@@ -38,6 +38,7 @@ export function GroupFold({ studio, group, controls, children }: GroupProps) {
               type="button"
               class="chip"
               aria-pressed={on.includes(one)}
+              data-midi={`ready ${one.name}`}
               onClick={() => studio.client.settings.toggle(one)}
             >
               {words(one)}

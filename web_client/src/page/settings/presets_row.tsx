@@ -1,4 +1,4 @@
-/** The presets as a row of keys, and their management behind it. */
+/** The presets by name: what is on the pads, put in order. */
 
 import { useRef } from "preact/hooks";
 import { strings } from "../../languages/strings";
@@ -10,25 +10,15 @@ import { Icon } from "../widgets/icons";
 import { NumberOption } from "../widgets/number_option";
 import { TextBox } from "../widgets/text_box";
 
-const KEYS = 9;
-
 export function PresetsRow({ studio }: { studio: Studio }) {
   const { looks } = studio;
   const words = strings.presets;
   return (
     <section class="presets" aria-label={words.title}>
-      <div class="preset-keys">
-        {looks.presets.value.map((preset, index) => (
-          <button key={preset.name} type="button" class="chip" onClick={() => looks.call(index)}>
-            {index < KEYS && <kbd>{index + 1}</kbd>}
-            {preset.name}
-          </button>
-        ))}
-        <button type="button" class="chip add" title={words.save} onClick={() => looks.save()}>
-          <Icon name="plus" />
-          {looks.presets.value.length === 0 ? words.save : words.add}
-        </button>
-      </div>
+      <button type="button" title={`${words.save} (K)`} onClick={studio.actions.saveLook}>
+        <Icon name="plus" />
+        {words.save}
+      </button>
       <details>
         <summary>{words.manage}</summary>
         <ol class="preset-list">

@@ -159,7 +159,7 @@ function PromptBlend({ studio, control, prompts, count }: BlendProps) {
         </div>
       ))}
       {isPair && (
-        <label class="balance">
+        <label class="balance" data-midi="balance">
           <span>{words.balance}</span>
           <Weight
             label={words.balance}

@@ -1,5 +1,6 @@
-/** The list of cues, and the buttons that play it. */
+/** The list of cues, each a whole look, and the buttons that play it. */
 
+import { addressOfJpeg } from "../../browser/thumbnail";
 import { strings } from "../../languages/strings";
 import { MAX_TRANSITION_S } from "../../looks/look";
 import { picturesOf } from "../../looks/blend";
@@ -23,16 +24,19 @@ export function CuesPart({ show, pictures }: { show: Show; pictures: Pictures })
     <section aria-labelledby="show-cues">
       <h3 id="show-cues">{words.cues}</h3>
       <ol class="cues">
-        {show.cues.value.map(({ prompt, fade_s, hold_s }, index) => (
+        {show.cues.value.map(({ look, picture, fade_s, hold_s }, index) => (
           <li key={index} data-on={show.cue.value === index} aria-current={show.cue.value === index}>
             <div class="cue-prompt">
-              {picturesOf(prompt).map(({ picture }, at) => (
-                <Thumb key={at} pictures={pictures} id={picture} label={strings.prompt.picture(at + 1)} />
+              {picture && <img class="cue-picture" src={addressOfJpeg(picture)} alt="" />}
+              {picturesOf(look.prompt).map((part, at) => (
+                <Thumb key={at} pictures={pictures} id={part.picture} label={strings.prompt.picture(at + 1)} />
               ))}
               <TextBox
                 label={words.cuePrompt(index + 1)}
-                value={promptText(prompt)}
-                change={(typed) => change(index, { prompt: promptFrom(typed, picturesOf(prompt)) })}
+                value={promptText(look.prompt)}
+                change={(typed) => {
+                  change(index, { look: { ...look, prompt: promptFrom(typed, picturesOf(look.prompt)) } });
+                }}
               />
             </div>
             <NumberOption label={words.fade} value={fade_s} max={MAX_TRANSITION_S} change={(s) => change(index, { fade_s: s })} />
@@ -58,6 +62,7 @@ export function CuesPart({ show, pictures }: { show: Show; pictures: Pictures })
           type="button"
           disabled={show.cues.value.length === 0}
           aria-pressed={show.isPlaying.value}
+          data-midi="cues"
           onClick={() => show.togglePlay()}
         >
           <Icon name={show.isPlaying.value ? "stop" : "play"} />
@@ -67,6 +72,7 @@ export function CuesPart({ show, pictures }: { show: Show; pictures: Pictures })
           type="button"
           disabled={show.cues.value.length === 0}
           title={`${words.nextCue} (N)`}
+          data-midi="nextCue"
           onClick={() => show.nextCue()}
         >
           {words.nextCue}

@@ -22,33 +22,10 @@ export function ShowPanel({ show, pictures }: { show: Show; pictures: Pictures }
 
 function TempoPart({ show }: { show: Show }) {
   const words = strings.show;
-  const tempo = show.tempo.value;
   return (
     <section aria-labelledby="show-tempo">
       <h3 id="show-tempo">{words.tempo}</h3>
-      <div class="tools">
-        <button
-          type="button"
-          class="tap"
-          data-beat={show.beat.value !== null && show.beat.value % 2 === 0}
-          title={`${words.tap} (T)`}
-          onClick={() => show.tap()}
-        >
-          {words.tap}
-        </button>
-        <span class="figure">{tempo ? words.bpm(tempo.bpm.toFixed(1)) : words.noTempo}</span>
-        {tempo && (
-          <button
-            type="button"
-            class="quiet"
-            onClick={() => {
-              show.tempo.value = null;
-            }}
-          >
-            {words.stop}
-          </button>
-        )}
-      </div>
+      {!show.tempo.value && <p class="detail">{words.noTempo}</p>}
       <div class="pair-fields">
         <Select
           label={words.onBeat}

@@ -9,6 +9,7 @@ export function MixSlider({ view, class: name }: { view: View; class: string }) 
     <input
       type="range"
       class={name}
+      data-midi="mix"
       aria-label={strings.panes.blends[view.blend.value]}
       title={`${strings.panes.blends[view.blend.value]} (< >)`}
       min={0}
