@@ -15,11 +15,12 @@ from tests.fakes.waiting import long_enough
 
 
 @pytest.mark.timeout(600)
-def test_both_arms_make_pictures_with_each_number_of_steps(
+def test_both_arms_make_pictures_at_each_size(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draw_few_pictures(monkeypatch)
     monkeypatch.setattr(rungs, "PICTURES", 2)
+    monkeypatch.setattr(rungs, "SETTLE_S", 0.2)
 
     def bench(seconds: float) -> dict[str, Any]:
         benches.server_bench(model="echo:20", seconds=seconds, repetitions=1, only=["rungs"])
@@ -34,8 +35,8 @@ def test_both_arms_make_pictures_with_each_number_of_steps(
         answer = long_enough(bench, has_pictures)
 
     assert answer["rung"].startswith("echo")
-    for steps in rungs.STEPS:
-        arms = answer["comparisons"][f"rungs_{steps}_step"]
+    for side in rungs.WANTED_FPS:
+        arms = answer["comparisons"][f"rungs_{side}"]
         assert arms.keys() == {"highest", "eager"}
         assert all(arm["fps"]["median"] > 0 for arm in arms.values())
     assert answer["targets"] == {}, "what is wanted is wanted of the embedded model"

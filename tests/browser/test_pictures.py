@@ -69,18 +69,18 @@ def test_a_dropped_picture_gives_the_style_and_is_not_lost(browser: Browser) -> 
 
         page.get_by_label("Prompt", exact=True).fill("a knight")
         beside: list[Any] = [part, {"text": "a knight", "weight": 0}]
-        wait_for_prompt(page, server, "words stand beside the picture", beside.__eq__)
+        wait_for_prompt(page, server, "words stand beside the picture", lambda now: now == beside)
         page.reload()
         expect(page.locator(".blend-row img.thumb")).to_be_visible(timeout=2 * SOON_MS)
 
         # Taken out, and lost by the server; this browser still has it.
         page.get_by_role("button", name="Remove prompt 1").click()
-        wait_for_prompt(page, server, "the words are left", "a knight".__eq__)
+        wait_for_prompt(page, server, "the words are left", lambda now: now == "a knight")
         for value in range(REFERENCES_KEPT):
             server.service.references.add(np.full((4, 4, 3), value, np.uint8))
         assert part["picture"] not in server.service.references
         page.get_by_role("button", name="Like the picture wave").click()
-        wait_for_prompt(page, server, "it is there again", beside.__eq__)
+        wait_for_prompt(page, server, "it is there again", lambda now: now == beside)
         assert part["picture"] in server.service.references
 
 

@@ -148,7 +148,7 @@ def test_the_embedded_models_are_of_its_weights_and_near_its_pictures(monkeypatc
     assert model.folder is not None
     made_of = json.loads((model.folder / shipped.FOLDER / shipped.LIST).read_text())
     traced = {one.kind: one for one in traced_networks(model)}
-    assert set(made_of) == set(names(model)) == {Kind.ENCODE, Kind.DECODE}
+    assert set(made_of) == set(names(model)) == {Kind.ENCODE, Kind.STEP, Kind.DECODE}
 
     picture = cv2.resize(cv2.imread(str(PHOTO)), (256, 256), interpolation=cv2.INTER_AREA)[..., ::-1].copy()
     noise = np.zeros((1, model.latent_channels, 32, 32), np.float32)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from realtime.errors import ConfigError
-from realtime.process import STOP_SIGNALS
 from realtime.server.remote import working
 from realtime.server.remote.working import work
+
+HANDLERS: dict[int, Callable[[int, None], None]] = {}
+"""What the signals would call."""
 
 
 class Cluster:
@@ -47,9 +50,11 @@ class Cluster:
 
 
 @pytest.fixture
-def clusters(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Cluster]]:
+def clusters(monkeypatch: pytest.MonkeyPatch) -> list[Cluster]:
     made: list[Cluster] = []
-    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    HANDLERS.clear()
+    # A real signal would end whoever runs the tests, where Ray has taken them for itself before.
+    monkeypatch.setattr(working, "signal", SimpleNamespace(signal=HANDLERS.__setitem__))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(working, "NAME_EVERY_S", 0.0)
@@ -59,13 +64,11 @@ def clusters(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Cluster]]:
         return made[-1]
 
     monkeypatch.setattr(working, "RayCluster", join)
-    yield made
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    return made
 
 
 def end(names: object) -> None:
-    signal.raise_signal(signal.SIGTERM)
+    HANDLERS[signal.SIGTERM](signal.SIGTERM, None)
 
 
 def test_a_worker_runs_on_each_device_and_gives_its_sessions_away_when_it_is_told_to_end(
