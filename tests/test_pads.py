@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from realtime.errors import ParamsError
-from realtime.pads import PADS_MAX, PICTURE_MAX_CHARS, Pad, Pads, pads_from
+from realtime.pads import NO_LOOK, PADS_MAX, PICTURE_MAX_CHARS, Pad, Pads, pads_from
 from realtime.params import Params
 
 
@@ -117,3 +119,11 @@ def test_pad_that_moves_or_goes_takes_the_light_with_it() -> None:
     pads.replace(pads_from([a_pad("b", prompt="oil")]), Params(prompt="cubist"))
 
     assert (moved, pads.last, pads.version) == (1, None, 3)
+
+
+def test_what_is_no_part_of_a_look_is_the_same_here_and_on_the_page() -> None:
+    page = (Path(__file__).parents[1] / "web_client/src/looks/look.ts").read_text("utf-8")
+    listed = re.search(r"NO_LOOK = new Set\(\[(.*?)\]\)", page, re.DOTALL)
+
+    assert listed is not None
+    assert NO_LOOK == {*re.findall(r'"(\w+)"', listed[1]), "transition_s"}
