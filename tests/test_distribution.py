@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
 import signal
 import subprocess
@@ -94,6 +95,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 def names(files: Files) -> list[str]:
     with zipfile.ZipFile(files.wheel) as wheel:
         return wheel.namelist()
+
+
+def test_page_is_built_anew_where_any_of_its_sources_has_changed() -> None:
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT / "web_client", capture_output=True, text=True, check=True).stdout.split()
+    no_source = re.compile(r"(client/)?(README\.md|examples/.*)|tests/.*|src/.*|\.gitignore|\.npmrc")
+    sources = runpy.run_path(str(ROOT / "scripts" / "page.py"))["SOURCES"]
+
+    assert {name for name in names if not no_source.fullmatch(name)} == set(sources) - {"src"}
 
 
 def test_both_hold_the_page(files: Files, names: list[str]) -> None:
