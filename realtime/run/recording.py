@@ -17,9 +17,9 @@ import av
 from av.container import InputContainer
 from av.error import FFmpegError
 
-from ..errors import ConfigError, SourceError
+from ..errors import SourceError
 from ..media.decoding import VideoDecoding
-from ..media.opening import Opening, SourceKind, opening_of
+from ..media.opening import Opening, opening_of
 from ..media.source_errors import explained
 from ..planes import Planes
 from .pace import RisingTimes
@@ -72,14 +72,7 @@ class Recording:
             ConfigError: there is no such file, or it is none.
             SourceError: it holds nothing that can be shown.
         """
-        if not ("://" in source or source.startswith("camera") or Path(source).expanduser().exists()):
-            raise ConfigError(f"INPUT {source}: there is no such file; check its name and its folder")
         opening = opening_of(source, named="INPUT")
-        if opening.kind is not SourceKind.FILE:
-            raise ConfigError(
-                "INPUT is a camera or a stream, and run takes files only, which have an end: for those there is "
-                "realtime serve --input"
-            )
         with opened(opening, source) as container:
             video = VideoDecoding(container, opening, None)
             if video.is_still:

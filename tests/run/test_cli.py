@@ -45,7 +45,7 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert (
         done.stderr
-        == f"realtime: INPUT {tmp_path / 'film.mp4'}: there is no such file; check its name and its folder\n"
+        == f"realtime: INPUT {tmp_path / 'film.mp4'}: there is no such file; a camera is camera:0, a URL has ://\n"
     )
 
 

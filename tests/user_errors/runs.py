@@ -151,12 +151,8 @@ PICTURE = [{"picture": "a" * 32, "weight": 1}]
 
 INPUT = [
     Case("INPUT .: that is a folder; name a file in it", "INPUT", of(".")),
-    Case("INPUT clip.mov: there is no such file; check its name and its folder", "clip.mov", of("clip.mov")),
     Case(
-        "INPUT is a camera or a stream, and run takes files only, which have an end: for those there is realtime serve "
-        "--input",
-        "INPUT",
-        of("rtsp://camera.example/live"),
+        "INPUT clip.mov: there is no such file; a camera is camera:0, a URL has ://", "clip.mov", of("clip.mov")
     ),
     Case(
         "still.png: it is a picture and no video; the page of realtime serve restyles pictures", "still.png", a_picture
