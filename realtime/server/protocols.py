@@ -283,7 +283,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Handle the frames of one slice."""
         if self.conn.events and self.handshake_complete and self._frames.spend(len(self.conn.events)) > 0:
             self._fail(
-                CloseCode.REFUSED, f"a connection may send {FRAMES_PER_SECOND} WebSocket frames a second: send fewer"
+                CloseCode.PROTOCOL_ERROR, f"a connection may send {FRAMES_PER_SECOND} WebSocket frames a second: send fewer"
             )
             return
         super().handle_events()

@@ -64,7 +64,7 @@ class Control:
         """
         message = await self._texts.get()
         if self._is_flooded:
-            raise Closed(CloseCode.REFUSED, "texts come faster than they can be read: send fewer")
+            raise Closed(CloseCode.PROTOCOL_ERROR, "texts come faster than they can be read: send fewer")
         if isinstance(message, bytes):
             raise ProtocolError("the control channel carries text messages only: send video as video")
         return message
