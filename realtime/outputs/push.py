@@ -46,6 +46,8 @@ class PushState(StrEnum):
     FAILED = "failed"
     """No further try is of use."""
     ENDED = "ended"
+    STOPPED = "stopped"
+    """Somebody has stopped it, and may start it again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from .engine_host import BACK_OFF_S, Load
 from .http import Server, http_settings, listen
 from .ingest import Ingest
 from .osc.endpoint import bound_socket, listen_for_osc
+from .output_routes import router as output_router
 from .picture_routes import router as picture_router
 from .prefix import Prefix
 from .remembering import Memory
@@ -132,6 +133,7 @@ def create_app(
     app.include_router(picture_router)
     app.include_router(still_router)
     app.include_router(command_router)
+    app.include_router(output_router)
     if config.webrtc:
         app.include_router(make_router(peers, ice_servers))
     app.add_exception_handler(SessionLimitError, _full)

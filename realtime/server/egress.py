@@ -38,7 +38,7 @@ def _push(target: OutputTarget, rate: int, on_state: Callable[[PushStatus], None
 
 
 class Egress:
-    """Keeps one session going out to one address while the server lives.
+    """Keeps one session going out to one address while the server lives, unless somebody stops it. Event loop only.
 
     Args:
         setting: which session, and where to.
@@ -61,6 +61,8 @@ class Egress:
                 "realtime run writes files"
             )
         self._push: Push | None = None
+        self._wanted, self._over = asyncio.Event(), asyncio.Event()
+        self._wanted.set()
         self._before = PushStatus(self._target.shown)
         self._said = ""
 
@@ -72,27 +74,44 @@ class Egress:
             return before
         return replace(
             now,
+            state=now.state if self._wanted.is_set() else PushState.STOPPED,
             sent=before.sent + now.sent,
             repeated=before.repeated + now.repeated,
             skipped=before.skipped + now.skipped,
             connections=before.connections + now.connections,
         )
 
+    def start(self) -> None:
+        """Send again, if it was stopped or no further try was of use."""
+        if not self._wanted.is_set():
+            self._before = replace(self._before, state=PushState.WAITING, problem="")
+            self._wanted.set()
+            log.info("output of session %s: to %s, as somebody has started it", self.name, self._target.shown)
+
+    def stop(self) -> None:
+        """Send nothing until it is started, whatever session of this name comes."""
+        if self._before.state is not PushState.STOPPED:
+            self._before = replace(self._before, state=PushState.STOPPED, problem="")
+            log.info("output of session %s: to %s no more, as somebody has stopped it", self.name, self._target.shown)
+        self._wanted.clear()
+        self._over.set()
+
     async def run(self) -> None:
-        """Until cancelled, until the server ends, or until no further try is of use."""
+        """Until cancelled, or until the server ends."""
         log.info("output of session %s: to %s, when it begins", self.name, self._target.shown)
-        while (session := await self._session()) is not None:
+        while not self._service.host.ended.is_set():
+            await self._wanted.wait()
+            if (session := await self._session()) is None:
+                continue
             try:
                 await self._send(session)
             except Exception:
                 log.exception("output of session %s failed", self.name)
-                await asyncio.sleep(LOOK_EVERY_S)
-            if self._before.state is PushState.FAILED:
-                return
+            await asyncio.sleep(LOOK_EVERY_S)  # nobody makes connections faster, by whatever starts and stops
 
     async def _session(self) -> Session | None:
-        """The session once there is one; None where the server ends."""
-        while not self._service.host.ended.is_set():
+        """The session once there is one; None where the server ends, or none is wanted any more."""
+        while self._wanted.is_set() and not self._service.host.ended.is_set():
             if (session := self._service.session(self.name)) is not None and not session.ended.is_set():
                 return session
             await asyncio.sleep(LOOK_EVERY_S)
@@ -101,6 +120,7 @@ class Egress:
     async def _send(self, session: Session) -> None:
         """Send a session's pictures until it ends, or until nothing can be sent."""
         over, loop = asyncio.Event(), asyncio.get_running_loop()
+        self._over = over
 
         def tell(status: PushStatus) -> None:
             self._say(status)
@@ -119,8 +139,12 @@ class Egress:
         finally:
             await asyncio.to_thread(push.close, CLOSE_TIMEOUT_S)
             status, self._push = self.status, None
-            is_lost = status.state is PushState.FAILED
-            self._before = status if is_lost else replace(status, state=PushState.WAITING, problem="")
+            if status.state is PushState.FAILED:
+                self._before = status
+                self._wanted.clear()
+            else:
+                state = PushState.WAITING if self._wanted.is_set() else PushState.STOPPED
+                self._before = replace(status, state=state, problem="")
 
     async def _offer(self, session: Session, push: Push) -> None:
         async for result in results(session, self._service):

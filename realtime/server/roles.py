@@ -71,6 +71,8 @@ class Action(Enum):
     CONTROL = auto()
     """Changes params, commands."""
     END = auto()
+    SEND = auto()
+    """Starts and stops what the configuration sends of a session."""
     WATCH = auto()
     PROMPTS = auto()
     """Reads the prompts of a session."""
@@ -83,7 +85,7 @@ class Action(Enum):
 _ALL = frozenset({Action.OPEN, Action.ABOUT})
 _VIEWER = _ALL | {Action.WATCH, Action.PEER}
 _CONTROLLER = _VIEWER | {Action.CONTROL, Action.PROMPTS, Action.SHOW}
-_OWNER = _CONTROLLER | {Action.TAKE, Action.END, Action.GIVE}
+_OWNER = _CONTROLLER | {Action.TAKE, Action.END, Action.SEND, Action.GIVE}
 ALLOWED: dict[Role, frozenset[Action]] = {
     Role.OPERATOR: frozenset(Action),
     Role.GUEST: _ALL | {Action.TAKE, Action.GIVE, Action.SHOW, Action.PEER},
@@ -140,6 +142,8 @@ ROUTES: dict[str, dict[str, Rule]] = {
     "/api/sessions/{session}/snapshot": {"GET": _WATCH},
     "/api/sessions/{session}/stream.mjpg": {"GET": _WATCH},
     "/api/outputs": {"GET": Rule(Action.OPERATE)},
+    "/api/sessions/{session}/outputs/{output}/start": {"POST": Rule(Action.SEND, "session")},
+    "/api/sessions/{session}/outputs/{output}/stop": {"POST": Rule(Action.SEND, "session")},
     "/api/sessions/{session}/still": {"GET": _WATCH, "POST": Rule(Action.CONTROL, "session")},
     "/api/workers": {"GET": Rule(Action.OPERATE)},
     "/api/workers/{worker}/drain": {"POST": Rule(Action.OPERATE)},

@@ -127,7 +127,7 @@ def session_view(session: Session, service: Service, grant: Grant) -> dict[str, 
         "pad": session.pad,
         "tempo": session.tempo_wire,
         "watching": service.viewers.of(session.name),
-        "outputs": _outputs(service, session.name) if Action.CONTROL in ALLOWED[grant.role] else [],
+        "outputs": outputs_view(service, session.name) if Action.CONTROL in ALLOWED[grant.role] else [],
         "params": seen_by(grant, session.params.wire()),
         "gliding_s": round(session.gliding_s, 3),
         "heard": session.heard if Action.PROMPTS in ALLOWED[grant.role] else {},
@@ -135,17 +135,13 @@ def session_view(session: Session, service: Service, grant: Grant) -> dict[str, 
     }
 
 
-def _outputs(service: Service, session: str | None = None) -> list[dict[str, Any]]:
+def outputs_view(service: Service, session: str | None = None) -> list[dict[str, Any]]:
     """How what is sent on goes, of all sessions or of one."""
     return [
-        {"session": output.name, **output.status.wire()} for output in service.outputs if session in (None, output.name)
+        {"output": number, "session": output.name, **output.status.wire()}
+        for number, output in enumerate(service.outputs, 1)
+        if session in (None, output.name)
     ]
-
-
-@router.get("/api/outputs", summary="What is sent on")
-async def get_outputs(service: ServiceOf) -> dict[str, Any]:
-    """The outputs of `--output`, without the keys in their addresses."""
-    return {"outputs": _outputs(service)}
 
 
 @router.get("/api/sessions", summary="Who is on")

@@ -96,6 +96,14 @@ class Outgoing(Protocol):
         """How it goes."""
         ...
 
+    def start(self) -> None:
+        """Send again."""
+        ...
+
+    def stop(self) -> None:
+        """Send nothing until it is started."""
+        ...
+
 
 class Service:
     """One server's state. Event loop only.

@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from .driver import DESKTOP, PHONE, SOON_MS, opened, serving, session_of, start_camera, wait_for_param
+from tests.fakes.receivers import Receiver
+
+from .driver import DESKTOP, PHONE, SOON_MS, free_port, opened, serving, session_of, start_camera, wait_for_param
 from .test_overlay import wait_for_alpha, wait_for_light
 
 pytestmark = pytest.mark.browser
 
 OPERATORS = ("--model", "echo:10", "--token", "of-the-operator")
+KEY = "live_1234_secret"
 COPIED = "navigator.clipboard.writeText = async (text) => { window.copied = text; };"
 
 
@@ -133,3 +136,39 @@ def test_the_name_is_there_again_in_the_next_tab_and_not_in_a_second_one(browser
         first.close()
         assert open_tab().evaluate(name) == kept
         context.close()
+
+
+def test_the_sheet_shows_what_the_server_sends_and_stops_and_starts_it(browser: Browser) -> None:
+    port = free_port()
+    address = f"tcp://127.0.0.1:{port}/{KEY}"
+    with (
+        serving("--model", "echo:10", "--output", f"my-show={address}") as server,
+        opened(browser, f"{server.url}?session=my-show", viewport=DESKTOP) as studio,
+    ):
+        page = studio.page
+        start_camera(page)
+        page.get_by_role("button", name="Send to…").click()
+        sent = page.get_by_role("region", name="Sent by the server")
+        expect(sent.get_by_text("trying again: nothing listens there")).to_be_visible(timeout=SOON_MS)
+        expect(sent.get_by_text(f"tcp://127.0.0.1:{port}/…")).to_be_visible()
+        assert KEY not in page.content()
+
+        sent.get_by_role("button", name="Stop").click()
+        expect(sent.get_by_text("stopped")).to_be_visible()
+        receiver = Receiver(f"tcp://127.0.0.1:{port}?listen=1", 10, container_format="mpegts")
+        sent.get_by_role("button", name="Start").click()
+        expect(sent.get_by_text("live", exact=True)).to_be_visible(timeout=SOON_MS)
+        assert len(receiver.wait().levels) == 10
+        assert studio.errors == []
+
+
+def test_the_sheet_says_how_the_server_would_send(browser: Browser) -> None:
+    with (
+        serving("--model", "echo:10") as server,
+        opened(browser, f"{server.url}?session=my-show", viewport=DESKTOP) as studio,
+    ):
+        start_camera(studio.page)
+        studio.page.get_by_role("button", name="Send to…").click()
+        sent = studio.page.get_by_role("region", name="Sent by the server")
+        expect(sent.get_by_text("realtime serve --output my-show=rtmp://…")).to_be_visible()
+        assert sent.get_by_role("button").count() == 0

@@ -140,6 +140,76 @@ async def test_output_that_no_try_can_open_is_left_alone(tmp_path: Path, monkeyp
     assert "virtual-camera" in output.status.problem
 
 
+async def test_output_is_stopped_and_started_by_its_number_and_stays_stopped_meanwhile() -> None:
+    port, other = a_free_port(), a_free_port()
+    outputs = (f"show=tcp://127.0.0.1:{port}", f"other=tcp://127.0.0.1:{other}")
+    receiver = Receiver(f"tcp://127.0.0.1:{port}?listen=1", container_format="mpegts")
+    with running(a_config(outputs=outputs, resume_s=0.05)) as server:
+        output, untouched = server.service.outputs
+        async with http_client(server.url) as http:
+            async with connected(server.websocket_url, session="show") as client:
+                await client.restyle(1)
+                await until(lambda: output.status.state == "live")
+                stopped = await http.post("/api/sessions/show/outputs/1/stop")
+                assert (await asyncio.to_thread(receiver.wait)).levels, "what was sent has come, and has ended"
+                again = await http.post("/api/sessions/show/outputs/1/stop")
+                await client.restyle(2)
+            await until(lambda: server.service.session("show") is None)
+            assert output.status.state == "stopped", "the session has ended, and nothing was started by that"
+
+            receiver = Receiver(f"tcp://127.0.0.1:{port}?listen=1", 5, container_format="mpegts")
+            async with connected(server.websocket_url, session="show") as client:
+                await client.restyle(1)
+                connections = output.status.connections
+                started = await http.post("/api/sessions/show/outputs/1/start")
+                assert len((await asyncio.to_thread(receiver.wait)).levels) == 5
+                await until(lambda: output.status.connections > connections)
+
+    (one,) = stopped.json()["outputs"]
+    assert (one["output"], one["session"], one["state"], one["problem"]) == (1, "show", "stopped", "")
+    assert again.json()["outputs"][0]["state"] == "stopped"
+    assert started.json()["outputs"][0]["state"] != "stopped"
+    assert untouched.status.state == "waiting"
+
+
+async def test_output_that_failed_is_tried_once_more_for_each_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyvirtualcam.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with running(a_config(outputs=("show=camera",))) as server:
+        async with connected(server.websocket_url, session="show") as client, http_client(server.url) as http:
+            await client.restyle(1)
+            (output,) = server.service.outputs
+            await until(lambda: output.status.state == "failed")
+            started = await http.post("/api/sessions/show/outputs/1/start")
+            assert started.json()["outputs"][0]["state"] == "waiting"
+            await until(lambda: output.status.state == "failed")
+            await http.post("/api/sessions/show/outputs/1/stop")
+            assert output.status.state == "stopped"
+
+
+@pytest.mark.parametrize("path", ["show/outputs/2", "show/outputs/0", "show/outputs/-1", "show/outputs/x", "mine/outputs/1"])
+async def test_session_has_only_the_outputs_of_its_own(path: str) -> None:
+    with running(a_config(outputs=("show=udp://127.0.0.1:9",))) as server:
+        async with http_client(server.url) as http:
+            for verb in ("start", "stop"):
+                answer = await http.post(f"/api/sessions/{path}/{verb}")
+                assert answer.status_code == 404
+                assert "/api/outputs lists all" in answer.json()["detail"]
+        (output,) = server.service.outputs
+        assert output.status.state == "waiting"
+
+
+async def test_nobody_adds_an_address() -> None:
+    with running(a_config(outputs=("show=udp://127.0.0.1:9",))) as server:
+        async with http_client(server.url) as http:
+            for method, path in (("POST", "/api/outputs"), ("PUT", "/api/outputs"), ("POST", "/api/sessions/show/outputs")):
+                answer = await http.request(method, path, json={"address": "tcp://10.0.0.1:22"})
+                assert answer.status_code in (404, 405)
+        assert len(server.service.outputs) == 1
+
+
 def test_outputs_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REALTIME_OUTPUTS", '["show=udp://127.0.0.1:9"]')
 

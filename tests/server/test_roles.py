@@ -79,7 +79,7 @@ async def is_in(server: RunningServer, role: str, method: str, path: str, sessio
     """Whether a request gets past the door: neither 401 nor 403, nor 1008."""
     headers = headers_of(server, role, session)
     path = path.replace("{session}", session).replace("{peer}", "nobody").replace("…", "nothing")
-    path = path.replace("{ticket}", f"{NUMBER}.00000000-another")
+    path = path.replace("{output}", "1").replace("{ticket}", f"{NUMBER}.00000000-another")
     if path.startswith("/ws"):
         query = path.partition("?")[2] or "session"
         try:

@@ -52,11 +52,34 @@ export async function endSession(name: string): Promise<void> {
   await fetch(beside(`api/sessions/${name}`), { method: "DELETE" });
 }
 
-/** How many watch a session now, by each way. Rejects where there is no session. */
-export async function fetchWatching(name: string): Promise<Readonly<Record<string, number>>> {
+/** What the server sends of a session, to an address of its configuration. */
+export interface Output {
+  /** Its number. */
+  output: number;
+  /** Without what is secret in it. */
+  address: string;
+  state: string;
+  /** Why nothing is sent, in the server's words. */
+  problem: string;
+}
+
+/** Where a session goes: how many watch it, by each way, and what the server sends. */
+export interface Whereabouts {
+  watching: Readonly<Record<string, number>>;
+  outputs: readonly Output[];
+}
+
+/** Rejects where there is no session. */
+export async function fetchWhereabouts(name: string): Promise<Whereabouts> {
   const response = await fetch(beside(`api/sessions/${name}`), { cache: "no-store" });
   if (!response.ok) throw new Error(await detailOf(response));
-  return ((await response.json()) as { watching: Record<string, number> }).watching;
+  return (await response.json()) as Whereabouts;
+}
+
+/** Has the server send a session to an output, or no more. Rejects where it doesn't. */
+export async function switchOutput(session: string, output: number, verb: "start" | "stop"): Promise<void> {
+  const response = await fetch(beside(`api/sessions/${session}/outputs/${output}/${verb}`), { method: "POST" });
+  if (!response.ok) throw new Error(await detailOf(response));
 }
 
 /** Whether whoever comes without token and ticket is sent away. */

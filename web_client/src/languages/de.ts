@@ -272,6 +272,21 @@ export const german: Strings = {
     phoneHint: "Den Code scannen: Pads, Stärke, Anhalten und Panik auf dem Handy. Zwölf Stunden lang, nur für diese Sitzung.",
     code: "QR-Code der Fernbedienung",
     noNetwork: "Kein anderes Gerät erreicht diesen Server. Starte ihn mit --host 0.0.0.0, dann steht hier ein Code.",
+    sentOn: {
+      title: "Vom Server gesendet",
+      hint: "Die Adressen kommen aus --output des Servers.",
+      none: (session) => `Nichts. So wird gesendet: realtime serve --output ${session}=rtmp://…`,
+      start: "Starten",
+      stop: "Anhalten",
+      states: {
+        waiting: "wartet auf ein Bild",
+        connecting: "verbindet",
+        live: "live",
+        retrying: "neuer Versuch",
+        failed: "gescheitert",
+        stopped: "angehalten",
+      },
+    },
     outlets: {
       overlay: { title: "OBS: Browserquelle", hint: "Nur das Bild, ohne eines durchsichtig. Auch in jedem Browser." },
       whep: { title: "WHEP-Player", hint: "Video: besser, wo die Leitung schmal ist oder Pakete verliert." },

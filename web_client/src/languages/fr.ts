@@ -268,6 +268,21 @@ export const french: Strings = {
     phoneHint: "Scannez le code : pads, intensité, figer et panique sur le téléphone. Douze heures, cette session seule.",
     code: "Code QR de la télécommande",
     noNetwork: "Aucune autre machine n’atteint ce serveur. Lancez-le avec --host 0.0.0.0, et un code sera ici.",
+    sentOn: {
+      title: "Envoyé par le serveur",
+      hint: "Les adresses viennent de l’option --output du serveur.",
+      none: (session) => `Rien. Pour envoyer : realtime serve --output ${session}=rtmp://…`,
+      start: "Démarrer",
+      stop: "Arrêter",
+      states: {
+        waiting: "attend une image",
+        connecting: "connexion",
+        live: "en direct",
+        retrying: "nouvel essai",
+        failed: "échec",
+        stopped: "arrêté",
+      },
+    },
     outlets: {
       overlay: { title: "OBS : source navigateur", hint: "L’image seule, transparente sans elle. Dans tout navigateur aussi." },
       whep: { title: "Lecteurs WHEP", hint: "De la vidéo : mieux sur une ligne étroite ou qui perd des paquets." },

@@ -261,6 +261,21 @@ export const english = {
     phoneHint: "Scan the code: pads, strength, freeze and panic on the phone. For twelve hours, this session alone.",
     code: "QR code of the remote",
     noNetwork: "No other machine reaches this server. Start it with --host 0.0.0.0, and a code stands here.",
+    sentOn: {
+      title: "Sent by the server",
+      hint: "Addresses come from the server's --output.",
+      none: (session: string) => `Nothing. To send it: realtime serve --output ${session}=rtmp://…`,
+      start: "Start",
+      stop: "Stop",
+      states: {
+        waiting: "waits for a picture",
+        connecting: "connecting",
+        live: "live",
+        retrying: "trying again",
+        failed: "failed",
+        stopped: "stopped",
+      } as Record<string, string>,
+    },
     outlets: {
       overlay: { title: "OBS: browser source", hint: "The picture alone, transparent without one. In any browser too." },
       whep: { title: "WHEP players", hint: "Video, better on a line that is narrow or loses packets." },

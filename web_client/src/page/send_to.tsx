@@ -1,27 +1,29 @@
-/** The sheet "Send to…": the session's name, an address for each way out with who watches there, and links for people. */
+/** The sheet "Send to…": the session's name, an address for each way out with who watches, what the server sends, links. */
 
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
-import { asksForTicket, fetchWatching, giveTicket } from "../connection/requests";
+import { asksForTicket, fetchWhereabouts, giveTicket, type Whereabouts } from "../connection/requests";
 import { nameFrom, sessionName } from "../connection/session";
 import { isLoopback } from "../connection/transport_choice";
 import { strings } from "../languages/strings";
 import { addressOf, counted, type Outlet, outlets } from "../studio/outlets";
 import type { Studio } from "../studio/studio";
 import { Phone } from "./phone";
+import { SentOn } from "./sent_on";
 import { Check } from "./widgets/check";
 import { Modal } from "./widgets/dialog";
 import { Icon } from "./widgets/icons";
 import { TextBox } from "./widgets/text_box";
 
-const COUNT_EVERY_MS = 1000;
+const LOOK_EVERY_MS = 1000;
+const NOWHERE: Whereabouts = { watching: {}, outputs: [] };
 
 export function SendTo({ studio, close }: { studio: Studio; close: () => void }) {
   const words = strings.send;
   const session = useSignal(sessionName());
   const ticket = useSignal<string | null>(null);
-  const watching = useSignal<Readonly<Record<string, number>>>({});
+  const found = useSignal(NOWHERE);
   const [contains, isClear, holds] = [useSignal(false), useSignal(false), useSignal(false)];
   useEffect(() => {
     void asksForTicket()
@@ -29,11 +31,14 @@ export function SendTo({ studio, close }: { studio: Studio; close: () => void })
       .then((given) => (ticket.value = given))
       .catch(() => {});
   }, [session.value]);
+  const look = () =>
+    void fetchWhereabouts(session.value)
+      .catch(() => NOWHERE)
+      .then((now) => (found.value = now));
   useEffect(() => {
     // A session that is just beginning is watched by nobody.
-    const count = () => void fetchWatching(session.value).catch(() => ({})).then((found) => (watching.value = found));
-    count();
-    const timer = setInterval(count, COUNT_EVERY_MS);
+    look();
+    const timer = setInterval(look, LOOK_EVERY_MS);
     return () => clearInterval(timer);
   }, []);
   const overlay = {
@@ -60,7 +65,7 @@ export function SendTo({ studio, close }: { studio: Studio; close: () => void })
         </label>
         <Phone studio={studio} session={session.value} />
         {outlets.map((outlet) => (
-          <Line key={outlet} studio={studio} outlet={outlet} address={addressOf(outlet, place)} watching={watching.value}>
+          <Line key={outlet} studio={studio} outlet={outlet} address={addressOf(outlet, place)} watching={found.value.watching}>
             {outlet === "overlay" && (
               <div class="overlay-options" role="group" aria-label={words.options}>
                 <Check of={contains} label={words.contain} />
@@ -70,6 +75,7 @@ export function SendTo({ studio, close }: { studio: Studio; close: () => void })
             )}
           </Line>
         ))}
+        <SentOn studio={studio} session={session.value} outputs={found.value.outputs} look={look} />
         {isLoopback(location.hostname) && <p class="detail">{words.local}</p>}
         <div class="preset-files">
           {(["viewer", "controller"] as const).map((role) => (
