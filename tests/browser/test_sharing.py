@@ -14,6 +14,7 @@ pytestmark = pytest.mark.browser
 
 OPERATORS = ("--model", "echo:10", "--token", "of-the-operator")
 KEY = "live_1234_secret"
+FITS = "(({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth)(document.querySelector('.dialog-content'))"
 COPIED = "navigator.clipboard.writeText = async (text) => { window.copied = text; };"
 
 
@@ -172,3 +173,14 @@ def test_the_sheet_says_how_the_server_would_send(browser: Browser) -> None:
         sent = studio.page.get_by_role("region", name="Sent by the server")
         expect(sent.get_by_text("realtime serve --output my-show=rtmp://…")).to_be_visible()
         assert sent.get_by_role("button").count() == 0
+
+
+def test_the_sheet_fits_on_a_phone_in_the_longest_words(browser: Browser) -> None:
+    output = ("--output", f"my-show=rtmp://a-media-server.with-a-long-name.example:19350/{KEY}")
+    with (
+        serving("--model", "echo:10", *output) as server,
+        opened(browser, f"{server.url}?session=my-show", viewport=PHONE, locale="de-DE") as studio,
+    ):
+        studio.page.get_by_role("button", name="Senden").click()
+        expect(studio.page.get_by_text("rtmp://a-media-server")).to_be_visible(timeout=SOON_MS)
+        assert studio.page.evaluate(FITS)
