@@ -14,6 +14,8 @@ from realtime.bench.cli import Output, Raw, TickMs
 from realtime.cli import Commands, fail
 from realtime.config import Accelerate, Device, Dtype
 
+from .page.cli import app as page
+
 app = typer.Typer(
     cls=Commands,
     help="realtime beside what others ship. The last line is one JSON object.",
@@ -22,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+app.add_typer(page, name="page")
 
 Only = Annotated[list[str] | None, typer.Option(help="A scenario; give it again for more. Default: all.")]
 Seconds = Annotated[float, typer.Option(min=0.5, help="Length of each run, after the warm-up.")]

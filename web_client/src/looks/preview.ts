@@ -40,8 +40,10 @@ export function preview({ dial, clock, jpeg, looks, rests, onPicture, onOver, ab
     // Of the first one the server may have compiled or captured something: that says nothing of those to come.
     let quickest_ms = Number.POSITIVE_INFINITY;
     let callOff = () => {};
+    const calledOff = () => fail("it was called off");
     const end = (finish: () => void) => {
       callOff();
+      abort?.removeEventListener("abort", calledOff);
       transport.close();
       if (session !== null) onOver(session);
       finish();
@@ -90,7 +92,7 @@ export function preview({ dial, clock, jpeg, looks, rests, onPicture, onOver, ab
       video() {},
       closed: (code) => fail(`closed with ${code}`),
     });
-    abort?.addEventListener("abort", () => fail("it was called off"));
+    abort?.addEventListener("abort", calledOff);
     wait();
   });
 }

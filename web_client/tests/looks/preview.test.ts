@@ -93,6 +93,15 @@ test.each([
   expect([isClosed, over]).toEqual([true, []]);
 });
 
+test("what is over is not called off any more, nor its session ended again", async () => {
+  const done = begin();
+  events.message(ready);
+  clock.pass(20_000);
+  await expect(done).rejects.toThrow("it took too long");
+  abort.abort();
+  expect(over).toEqual(["its own"]);
+});
+
 test("between pictures it rests for several times what one took, and never for less than a moment", () => {
   void begin(10);
   events.message(ready);

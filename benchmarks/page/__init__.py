@@ -1,0 +1,1 @@
+"""The page in a real browser: how few actions it takes, how it lasts, what it costs."""

@@ -1,0 +1,41 @@
+"""The command line of what is measured on the page: `python -m benchmarks page`.
+
+Heavy imports stand inside the commands.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from realtime.bench.cli import Output
+from realtime.cli import Commands
+
+app = typer.Typer(
+    cls=Commands,
+    help="The page in a real Chromium with a camera that shows a face. The last line is one JSON object.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Model = Annotated[str, typer.Option(help="As in serve.")]
+Options = Annotated[list[str] | None, typer.Option(help="A further option of serve, as --option=--accelerate=off.")]
+Repetitions = Annotated[int, typer.Option(min=1, help="Of each.")]
+Pictures = Annotated[Path | None, typer.Option(help="A folder that gets a screenshot of each one's end.")]
+
+
+@app.command()
+def walks(
+    model: Model = "tiny",
+    repetitions: Repetitions = 3,
+    only: Annotated[list[str] | None, typer.Option(help="A walk; give it again for more. Default: all.")] = None,
+    option: Options = None,
+    pictures: Pictures = None,
+    output: Output = None,
+) -> None:
+    """From the page to what people come for: how many actions, how long, and proof."""
+    from .walks import walks_bench
+
+    walks_bench(model, repetitions, only=only or (), options=option or (), pictures=pictures, output=output)
