@@ -21,6 +21,7 @@ from realtime.bench.errors import BenchError
 
 FACE = Path(__file__).parents[2] / "tests" / "data" / "frames" / "astronaut.jpg"
 WIDTH, HEIGHT, FPS, FRAMES = 640, 480, 30, 60
+CAMERA_SHAPE = WIDTH / HEIGHT
 SWAY_PX = 4
 """How far the face moves: no two pictures are the same, and any two are alike."""
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")

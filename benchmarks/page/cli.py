@@ -39,3 +39,32 @@ def walks(
     from .walks import walks_bench
 
     walks_bench(model, repetitions, only=only or (), options=option or (), pictures=pictures, output=output)
+
+
+@app.command()
+def stage(
+    model: Model = "tiny",
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long.")] = 10.0,
+    option: Options = None,
+    pictures: Pictures = None,
+    output: Output = None,
+) -> None:
+    """Somebody plays the page: what it holds, the longest gap of its main thread, what its console says."""
+    from .stage import stage_bench
+
+    stage_bench(model, minutes, options=option or (), pictures=pictures, output=output)
+
+
+@app.command()
+def tiles(
+    model: Model = "tiny",
+    repetitions: Repetitions = 5,
+    window_s: Annotated[float, typer.Option(min=1, help="Of each look at the live picture alone.")] = 20.0,
+    settle_s: Annotated[float, typer.Option(min=0, help="Of the live picture before.")] = 60.0,
+    option: Options = None,
+    output: Output = None,
+) -> None:
+    """What the styles' tiles cost the live picture."""
+    from .tiles import tiles_bench
+
+    tiles_bench(model, repetitions, window_s=window_s, settle_s=settle_s, options=option or (), output=output)

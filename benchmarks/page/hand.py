@@ -14,7 +14,8 @@ from playwright.sync_api import Browser, BrowserContext
 REPORT = """(() => {
     const name = (one) => one.getAttribute?.("aria-label") || one.textContent?.trim() || one.tagName;
     const tell = (event, what) => event.isTrusted && realtimeActed(what);
-    addEventListener("pointerdown", (event) => tell(event, `press ${name(event.target.closest("button, a, label") ?? event.target)}`), true);
+    const control = ({ target }) => target.closest("button, a, label") ?? target;
+    addEventListener("pointerdown", (event) => tell(event, `press ${name(control(event))}`), true);
     addEventListener("keydown", (event) => tell(event, `key ${event.key}`), true);
 })()"""
 
@@ -35,7 +36,7 @@ class Hand:
     def context(self, **options: Any) -> BrowserContext:
         """A browser of its own: another machine, or another program on this one."""
         context = self._browser.new_context(permissions=["camera", "clipboard-read", "clipboard-write"], **options)
-        context.expose_binding("realtimeActed", lambda source, what: self.did(str(what)))
+        context.expose_function("realtimeActed", self.did)
         context.add_init_script(REPORT)
         return context
 

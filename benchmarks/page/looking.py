@@ -36,6 +36,11 @@ def seen(page: Page, selector: str = OUTPUT) -> Picture:
     return np.array(page.evaluate(READ, selector), np.float32).reshape(SIDE_PX, SIDE_PX, 4)
 
 
+def shape(page: Page, selector: str = OUTPUT) -> float:
+    """A canvas's width over its height."""
+    return float(page.evaluate("(of) => (({ width, height }) => width / height)(document.querySelector(of))", selector))
+
+
 def screenshot(of: Locator) -> NDArray[np.uint8]:
     """uint8 [height, width, 3], RGB."""
     return np.asarray(Image.open(io.BytesIO(of.screenshot())).convert("RGB"), np.uint8)

@@ -1,4 +1,4 @@
-"""Walks through the studio, as in its first evening: how many actions each takes, how long, and proof that it ended well.
+"""Walks through the studio, as on a first evening: how many actions each takes, how long, and proof of its end.
 
 Must not know how actions are counted.
 """
@@ -24,9 +24,9 @@ from realtime.bench.servers import start
 
 from ..comparison import Target
 from ..console import show_targets
-from .browser import DESKTOP, PHONE, Opened, chromium, opened, wait_until_ready
+from .browser import CAMERA_SHAPE, DESKTOP, PHONE, Opened, chromium, opened, wait_until_ready
 from .hand import Hand
-from .looking import Picture, apart, screenshot, seen, until
+from .looking import Picture, apart, screenshot, seen, shape, until
 
 OTHER_LEVELS = 8.0
 """So far apart are pictures of two styles at least; those of one style, of a face that sways, are half of that."""
@@ -77,6 +77,7 @@ def own_face_in_a_style(tour: Tour, page: Page, begin: Callable[[], None]) -> st
     """From the page: camera, style."""
     begin()
     page.get_by_role("button", name="Camera").click()
+    until(page, partial(shape, page), lambda ratio: abs(ratio - CAMERA_SHAPE) < 0.05, "it has the camera's shape")
     plain = until(page, partial(seen, page), _has_something, "the camera's picture is restyled")
     style = page.locator(".tile[aria-pressed=false]:not(.like)").nth(2)
     name = style.inner_text().replace("\u00ad", "")
@@ -92,7 +93,8 @@ def overlay_in_obs(tour: Tour, page: Page, begin: Callable[[], None]) -> str:
     begin()
     page.get_by_role("button", name="Send to…").click()
     page.get_by_role("region", name="OBS: browser source").get_by_role("button", name="Copy").click()
-    address = until(page, lambda: page.evaluate("navigator.clipboard.readText()"), bool, "the address is copied")
+    copied = partial(page.evaluate, "navigator.clipboard.readText()")
+    address = until(page, copied, lambda text: "/overlay?" in str(text), "the address is copied")
     tour.hand.did("paste the address into OBS")
     with opened(tour.hand.context(), str(address)) as obs:
         look = partial(seen, obs.page, "canvas")
@@ -112,7 +114,7 @@ def look_on_a_pad(tour: Tour, page: Page, begin: Callable[[], None]) -> str:
     pad.wait_for()
     other = _in_another_look(page, saved)
     pad.click()
-    again = until(page, partial(seen, page), partial(_is_like, saved), "the look is back")
+    again = until(page, partial(seen, page), partial(_is_back, saved, other), "the look is back")
     tour.keep(page, "pad")
     return f"{apart(other, saved):.0f} levels away, then {apart(again, saved):.0f}"
 
@@ -134,7 +136,7 @@ def phone_steers_the_desktop(tour: Tour, page: Page, begin: Callable[[], None]) 
     tour.hand.did("scan the code with the phone")
     with opened(tour.hand.context(**PHONE), read) as phone:
         phone.page.locator(".pads button, .pad").first.tap()
-        steered = until(page, partial(seen, page), partial(_is_like, saved), "the desktop has the phone's look")
+        steered = until(page, partial(seen, page), partial(_is_back, saved, other), "the desktop has the phone's look")
         tour.keep(phone.page, "phone")
         tour.keep(page, "phone-desktop")
     return f"{apart(other, saved):.0f} levels away, then {apart(steered, saved):.0f}"
@@ -213,7 +215,7 @@ def walks_bench(
     """
     check_names(only, [walk.name for walk in WALKS], "walk")
     walks = [walk for walk in WALKS if not set(only) or walk.name in set(only)]
-    answer = report.header("walks") | {"model": model, "settings": {"repetitions": repetitions}}
+    answer: dict[str, Any] = report.header("walks") | {"model": model, "settings": {"repetitions": repetitions}}
     taken: dict[str, Any] = {}
     targets: dict[str, Target] = {}
     with start(*SERVER, "--model", model, *options) as server, chromium() as browser:
@@ -228,9 +230,10 @@ def walks_bench(
                 "proof": most["proof"],
             }
             targets[f"{walk.name}: actions"] = Target(len(most["actions"]), walk.most)
-    answer |= {"walks": taken, "targets": {name: target.wire() for name, target in targets.items()}}
+    wanted = {name: target.wire() for name, target in targets.items()}
     _show(taken)
-    show_targets(answer["targets"])
+    show_targets(wanted)
+    answer |= {"walks": taken, "targets": wanted}
     report.put_out(answer, output)
     return answer
 
@@ -247,10 +250,8 @@ def _live(tour: Tour, page: Page) -> Picture:
     """The camera is live."""
     with tour.hand.unseen():
         page.get_by_role("button", name="Camera").click()
-        until(page, partial(seen, page), _has_something, "the camera's picture is restyled")
-    # It may begin dark, and grow sharper.
-    page.wait_for_timeout(1500)
-    return seen(page)
+        until(page, partial(shape, page), lambda ratio: abs(ratio - CAMERA_SHAPE) < 0.05, "it has the camera's shape")
+        return until(page, partial(seen, page), _has_something, "the camera's picture is restyled")
 
 
 def _in_another_look(page: Page, saved: Picture) -> Picture:
@@ -292,6 +293,11 @@ def _is_other(one: Picture, other: Picture) -> bool:
 
 def _is_like(one: Picture, other: Picture) -> bool:
     return _has_something(other) and apart(one, other) < ALIKE_LEVELS
+
+
+def _is_back(saved: Picture, other: Picture, now: Picture) -> bool:
+    """Whether it has the saved look again; it may be of another size, as the page looks for the sharpest."""
+    return apart(now, saved) < apart(other, saved) / 2
 
 
 def _is_near(one: Picture, other: Picture) -> bool:

@@ -100,6 +100,7 @@ def create_app(
     ice_servers = [RTCIceServer(**IceServer.parse(server).wire()) for server in config.ice_servers]
     peers = Peers(service, ice_servers)
     service.outputs = egresses = [Egress(service, setting) for setting in OutputSetting.parse_all(config.outputs)]
+    service.asks_for_token = token is not None
     ingests = [Ingest(service, source) for source in InputSource.parse_all(config.inputs)]
 
     @contextlib.asynccontextmanager

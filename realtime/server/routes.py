@@ -96,6 +96,7 @@ async def get_config(service: ServiceOf) -> dict[str, Any]:
         "best_steps": info.best_steps if info else None,
         "limits": {**service.limits(), "max_output_pixels": limit},
         "window": protocol.WINDOW,
+        "asks_for_token": service.asks_for_token,
         "network": [str(each) for each in on_network(service.config)],
         "webrtc": service.config.webrtc,
         "ice_servers": [IceServer.parse(server).wire() for server in service.config.ice_servers],

@@ -126,6 +126,7 @@ class Service:
         turns: whose picture for prompts is read next.
         running: None until an engine was ready for the first time.
         outputs: what is sent on, and of which sessions.
+        asks_for_token: whether whoever brings neither token nor ticket is sent away.
     """
 
     def __init__(
@@ -150,6 +151,7 @@ class Service:
         self.turns = Turns()
         self.running: Running | None = None
         self.outputs: Sequence[Outgoing] = ()
+        self.asks_for_token = False
         self._to_hear: set[Session] = set()  # sessions that `_ear` has not come to
         self._ear = ThreadPoolExecutor(1, "listener")
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m scripts.endurance chaos` or `soak`, in the root of a checkout."""
+"""The command line: `python -m scripts.endurance chaos`, `soak` or `siege`, in the root of a checkout."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import json
 import sys
 from pathlib import Path
 
+from .attackers import ATTACKS
 from .chaos import KINDS, ChaosPlan, chaos
 from .report import Report
+from .siege import SiegePlan, siege
 from .soak import SoakPlan, soak
 
 FPS = (15.0, 0.0)
@@ -44,11 +46,17 @@ def parser() -> argparse.ArgumentParser:
     two.add_argument("--minutes", type=float, default=20.0)
     two.add_argument("--seed", type=int, default=0)
     two.set_defaults(run=_soak)
-    for command in (one, two):
+    three = commands.add_parser("siege", help="a good client beside attacks on pads, OSC, stills and outputs at once")
+    three.add_argument("--seconds", type=float, default=60.0)
+    three.add_argument("--seed", type=int, default=0)
+    three.add_argument("--attack", action="append", choices=list(ATTACKS), help="only this one; again for more")
+    three.set_defaults(run=_siege)
+    for command in (one, two, three):
         command.add_argument("--model", default="echo:10", help="as in serve")
-        command.add_argument("--clients", type=int, default=4)
+        if command is not three:
+            command.add_argument("--clients", type=int, default=4)
         command.add_argument(
-            "--fps", type=float, default=15.0 if command is one else 0.0, help="of each client; 0: as many as it may"
+            "--fps", type=float, default=0.0 if command is two else 15.0, help="of each client; 0: as many as it may"
         )
         command.add_argument("--option", action="append", default=[], help="of serve, as --option=--dtype=float32")
         command.add_argument("--output", type=Path, help="a file for the JSON object")
@@ -72,6 +80,12 @@ async def _soak(options: argparse.Namespace) -> Report:
         options.seed, 60 * options.minutes, options.model, tuple(options.option), options.clients, options.fps
     )
     return await soak(plan)
+
+
+async def _siege(options: argparse.Namespace) -> Report:
+    attacks = tuple(options.attack or ATTACKS)
+    plan = SiegePlan(options.seed, options.seconds, attacks, options.model, tuple(options.option), options.fps)
+    return await siege(plan)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,12 @@ from xml.etree import ElementTree
 import pytest
 
 from scripts.endurance import __main__ as command
+from scripts.endurance.attackers import ATTACKS
 from scripts.endurance.census import Census
 from scripts.endurance.chaos import ChaosPlan, chaos
 from scripts.endurance.faults import KINDS
 from scripts.endurance.report import Curve, Report
+from scripts.endurance.siege import SiegePlan, siege
 from scripts.endurance.soak import JUDGED_FROM_S, Sample, SoakPlan, grown, quarters, soak
 from scripts.endurance.watchers import ways
 
@@ -125,3 +127,13 @@ async def test_clients_that_come_and_go_and_watch_are_all_served() -> None:
     assert set(report.facts["fates"]) <= FATES
     assert set(report.facts["watched"]) == set(ways())
     assert {row["of"] for row in report.rows} == set(asdict(SAMPLE)) - {"at_s"}
+
+
+@pytest.mark.slow
+async def test_good_client_loses_nothing_beside_attacks_on_pads_osc_stills_and_outputs() -> None:
+    report = await siege(SiegePlan(seed=1, seconds=4, fps=10))
+
+    assert report.problems == []
+    assert set(report.facts["fates"]) <= {"picture", "repeat", "superseded"}
+    assert {answer.partition(" ")[0] for answer in report.facts["answers"]} >= set(ATTACKS)
+    assert not [answer for answer in report.facts["answers"] if answer.endswith(" 500")]

@@ -63,6 +63,7 @@ async def test_config_tells_what_a_client_needs_to_start(http: httpx2.AsyncClien
     assert RungState.parse(body["rung_state"]) == EchoEngine().info.rung
     assert body["rung"] == str(EchoEngine().info.rung)
     assert body["ice_servers"] == []
+    assert body["asks_for_token"] is False
     assert body["limits"].items() >= {"max_message_bytes": 4194304, "max_pixels": 4194304, "max_sessions": 20}.items()
 
 

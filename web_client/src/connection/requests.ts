@@ -84,8 +84,9 @@ export async function switchOutput(session: string, output: number, verb: "start
 
 /** Whether whoever comes without token and ticket is sent away. */
 export async function asksForTicket(): Promise<boolean> {
-  const { status } = await fetch(new URL("api/config", document.baseURI), { credentials: "omit", cache: "no-store" });
-  return status === 401;
+  const response = await fetch(beside("api/config"));
+  if (!response.ok) throw new Error(await detailOf(response));
+  return ((await response.json()) as { asks_for_token?: boolean }).asks_for_token === true;
 }
 
 /** A ticket for somebody else to this session. Rejects where there is none. */

@@ -22,14 +22,22 @@ const NOWHERE: Whereabouts = { watching: {}, outputs: [] };
 export function SendTo({ studio, close }: { studio: Studio; close: () => void }) {
   const words = strings.send;
   const session = useSignal(sessionName());
-  const ticket = useSignal<string | null>(null);
+  /** Undefined until it is known: an address without one leads nowhere. */
+  const ticket = useSignal<string | null | undefined>(undefined);
   const found = useSignal(NOWHERE);
   const [contains, isClear, holds] = [useSignal(false), useSignal(false), useSignal(false)];
   useEffect(() => {
+    let isWanted = true;
     void asksForTicket()
       .then(async (asks) => (asks ? giveTicket("viewer", session.value) : null))
-      .then((given) => (ticket.value = given))
-      .catch(() => {});
+      .catch(() => null)
+      .then((given) => {
+        if (isWanted) ticket.value = given;
+      });
+    return () => {
+      isWanted = false;
+      ticket.value = undefined;
+    };
   }, [session.value]);
   const look = () =>
     void fetchWhereabouts(session.value)
@@ -46,7 +54,7 @@ export function SendTo({ studio, close }: { studio: Studio; close: () => void })
     ...(isClear.value && { panic: "transparent" }),
     ...(holds.value && { stall: "hold" }),
   };
-  const place = { base: document.baseURI, session: session.value, ticket: ticket.value, overlay };
+  const place = { base: document.baseURI, session: session.value, ticket: ticket.value ?? null, overlay };
   return (
     <Modal title={words.title} close={close}>
       <div class="send">
@@ -65,7 +73,14 @@ export function SendTo({ studio, close }: { studio: Studio; close: () => void })
         </label>
         <Phone studio={studio} session={session.value} />
         {outlets.map((outlet) => (
-          <Line key={outlet} studio={studio} outlet={outlet} address={addressOf(outlet, place)} watching={found.value.watching}>
+          <Line
+            key={outlet}
+            studio={studio}
+            outlet={outlet}
+            address={addressOf(outlet, place)}
+            isKnown={ticket.value !== undefined}
+            watching={found.value.watching}
+          >
             {outlet === "overlay" && (
               <div class="overlay-options" role="group" aria-label={words.options}>
                 <Check of={contains} label={words.contain} />
@@ -94,11 +109,12 @@ interface LineProps {
   studio: Studio;
   outlet: Outlet;
   address: string;
+  isKnown: boolean;
   watching: Readonly<Record<string, number>>;
   children: ComponentChildren;
 }
 
-function Line({ studio, outlet, address, watching, children }: LineProps) {
+function Line({ studio, outlet, address, isKnown, watching, children }: LineProps) {
   const words = strings.send;
   const { title, hint } = words.outlets[outlet];
   const way = counted[outlet];
@@ -115,7 +131,7 @@ function Line({ studio, outlet, address, watching, children }: LineProps) {
       </div>
       <div class="line">
         <input type="text" readOnly aria-label={title} value={address} onFocus={(event) => event.currentTarget.select()} />
-        <button type="button" onClick={() => void studio.sharing.copy(address)}>
+        <button type="button" disabled={!isKnown} onClick={() => void studio.sharing.copy(address)}>
           {words.copy}
         </button>
       </div>
