@@ -46,6 +46,7 @@ export default defineConfig({
             { name: "overlay-parts", test: /\/overlay\/(picture_canvas|socket|viewer)\.ts$/ },
             { name: "page", test: /\/main\.tsx$/ },
             { name: "show", test: /\/(vj|page\/show)\// },
+            { name: "decks", test: /\/page\/input\/decks_bar\.tsx$/ },
           ],
         },
       },

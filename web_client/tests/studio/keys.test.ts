@@ -33,6 +33,7 @@ beforeEach(() => {
   const targets = {
     actions,
     callPreset: (index: number) => called.push(index),
+    callClip: (index: number) => called.push(100 + index),
     get drawing() {
       return drawing;
     },

@@ -17,9 +17,9 @@ describe("sound", () => {
   });
 
   test("moves a field from where it was, within its range", () => {
-    expect(modulated(strength, 0.4, 0.5, 0)).toBe(0.4);
-    expect(modulated(strength, 0.4, 0.5, 0.5)).toBe(0.65);
-    expect(modulated(strength, 0.4, -0.5, 1)).toBe(0);
-    expect(modulated(strength, 0.4, 1, 1)).toBe(1);
+    expect(modulated(strength, 0.4, 0)).toBe(0.4);
+    expect(modulated(strength, 0.4, 0.25)).toBe(0.65);
+    expect(modulated(strength, 0.4, -0.5)).toBe(0);
+    expect(modulated(strength, 0.4, 1)).toBe(1);
   });
 });

@@ -39,6 +39,8 @@ beforeEach(() => {
       fades_s.push(transition_s);
     },
     mix() {},
+    crossfade() {},
+    callClip() {},
     toggle() {},
     callPreset: (index, transition_s) => {
       called.push(index);
@@ -167,7 +169,7 @@ describe("cues", () => {
 
 test("a setting pulses with the tempo, and goes back when that ends", () => {
   show.pulses.value = true;
-  show.soundAmount.value = 0.4;
+  show.routes.all.amount.value = 0.4;
   tapTempo();
   clock.pass(50);
   expect(shown.value.strength).toBeGreaterThan(0.8);

@@ -14,6 +14,8 @@ function setUp(prompt: Value = "") {
     edit: vi.fn(),
     mix: vi.fn(),
     callPreset: vi.fn(),
+    crossfade: vi.fn(),
+    callClip: vi.fn(),
     readyMades: signal(readyMades.filter(({ name }) => name !== "onlyMe")),
     toggle: vi.fn(),
     actions: {
@@ -26,6 +28,8 @@ function setUp(prompt: Value = "") {
       layout: vi.fn(),
       seed: vi.fn(),
       tap: vi.fn(),
+      cut: vi.fn(),
+      fade: vi.fn(),
       cues: vi.fn(),
       nextCue: vi.fn(),
     },
