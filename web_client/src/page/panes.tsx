@@ -39,7 +39,7 @@ export function Panes({ studio }: { studio: Studio }) {
       style={{ "--shape": `${width} / ${height}`, "--ratio": `${width / height}` }}
     >
       <div class="stage-head">
-        {kind && !view.showsDecks.value && <SourceBar inputs={client.inputs} kind={kind} />}
+        {(kind || client.inputs.mixed.value) && !view.showsDecks.value && <SourceBar inputs={client.inputs} kind={kind} />}
         {view.layout.value === "over" && <Blending view={view} />}
         <div class="views">
           <IconButton

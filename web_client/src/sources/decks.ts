@@ -47,6 +47,8 @@ export class Decks implements MixedSource {
   readonly #context: CanvasRenderingContext2D;
   /** The clip that a deck was given last, and the file that it shows of it. */
   readonly #given = signal<Readonly<Partial<Record<DeckName, { id: string; file: File }>>>>({});
+  /** Where the views are that nobody looks at: browsers pause a video that is taken out of the page. */
+  readonly #backstage = document.createElement("div");
   #isStale = true;
   #missedAt_ms: number | null = null;
 
@@ -70,13 +72,21 @@ export class Decks implements MixedSource {
       onBegun: () => inputs.mixInto(this),
     });
     this.trimmers = { a: new Trimmer(this.a.file), b: new Trimmer(this.b.file) };
+    this.#backstage.hidden = true;
+    document.body.append(this.#backstage);
     this.b.kind.subscribe((kind) => {
+      this.#hide(this.b);
       if ((kind === null) === (inputs.mixed.peek() === null)) return;
       if (kind === null) this.view.width = 0;
+      // Before the mix takes its place on the stage.
+      if (kind !== null) this.#hide(inputs);
       inputs.mixInto(kind === null ? null : this);
     });
-    // There is one drawing, and it is where it was chosen last.
-    this.a.kind.subscribe((kind) => kind === "canvas" && this.b.kind.peek() === "canvas" && this.b.clear());
+    this.a.kind.subscribe((kind) => {
+      // There is one drawing, and it is where it was chosen last.
+      if (kind === "canvas" && this.b.kind.peek() === "canvas") this.b.clear();
+      if (inputs.mixed.peek()) this.#hide(inputs);
+    });
     effect(() => {
       fader.at.value;
       this.mode.value;
@@ -143,6 +153,11 @@ export class Decks implements MixedSource {
     this.#given.value = { ...this.#given.peek(), [deck]: { id: clip.id, file } };
     this.trimmers[deck].prepare(clip.trim);
     await this[deck].play(file);
+  }
+
+  /** The drawing stays where one draws. */
+  #hide({ kind, own }: Inputs): void {
+    if (own && kind.peek() !== "canvas") this.#backstage.append(own.view);
   }
 
   #draw(a: Picture | null, b: Picture | null, width: number, height: number): void {

@@ -57,6 +57,17 @@ test("a knob moves the wipe or the opacity, and the slider between two prompts",
   expect(edit).toHaveBeenCalledWith("prompt", [{ text: "a", weight: 0.75 }, { text: "b", weight: 0.25 }], "sliding");
 });
 
+test("a knob moves the crossfader, and a key plays a clip", () => {
+  const { move, crossfade, mix, callClip, callPreset } = setUp();
+  move("crossfade", 0.3);
+  expect(crossfade).toHaveBeenCalledWith(0.3);
+  expect(mix).not.toHaveBeenCalled();
+  move("clip 12", 1, true);
+  move("clip 12", 0.4);
+  expect(callClip.mock.calls).toEqual([[11]]);
+  expect(callPreset).not.toHaveBeenCalled();
+});
+
 test("without two prompts there is nothing between them", () => {
   const { move, edit } = setUp("one");
   move("balance", 0.25);
