@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from .driver import (
     assert_moves,
     opened,
     serving,
+    session_of,
     shown,
     shown_once,
     start_camera,
@@ -30,6 +32,7 @@ from .driver import (
     wait_for_param,
 )
 from .test_accessibility import tab_to, violations
+from .test_hidden import PICTURES, chromium, frames_in
 from .test_sources import RECORD
 
 pytestmark = pytest.mark.browser
@@ -128,11 +131,11 @@ def test_two_inputs_are_mixed_in_every_mode(browser: Browser, echo: ServerProces
             "Multiply": [one * other / 255 for one, other in zip(RED, GREEN, strict=True)],
             "Difference": [abs(one - other) for one, other in zip(RED, GREEN, strict=True)],
         }.items():
-            page.get_by_label("How B lies on A").select_option(mode)
+            page.get_by_role("combobox", name="A + B").select_option(mode)
             colour_once(page, tuple(expected), mode)  # type: ignore[arg-type]
         fade_to(page, 1)
         colour_once(page, GREEN, "B alone")
-        deck(page, "B").get_by_role("button", name="Empty deck B").click()
+        deck(page, "B").get_by_role("button", name="Remove B").click()
         colour_once(page, RED, "A, as B is empty")
         assert watched.errors == []
 
@@ -414,3 +417,50 @@ def test_axe_finds_nothing_in_the_decks(
             assert violations(page) == [], theme
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
         assert watched.errors == []
+
+
+ON_THE_DECKS = f"""(async () => {{
+    const data = await ({RECORD})();
+    const bytes = Uint8Array.from(atob(data), (each) => each.charCodeAt(0));
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([bytes], "bar.webm", {{ type: "video/webm" }}));
+    document.querySelector("[data-deck=a] .segmented button").click();
+    document.querySelector(".clips").dispatchEvent(
+        new DragEvent("drop", {{ dataTransfer, bubbles: true, cancelable: true }}));
+}})(); true"""
+SEEN_OF_THE_MIX = """(() => {
+    const canvas = document.querySelector(".picture.input .mount > canvas");
+    const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    return data.reduce((sum, value, index) => (sum + value * (index % 251)) % 1000003, 0);
+})()"""
+
+
+@pytest.mark.parametrize("transport", ["websocket", "webrtc"])
+def test_decks_out_of_sight_go_on_to_play_to_fade_and_to_send(
+    launching: dict[str, Any], tmp_path: Path, transport: str
+) -> None:
+    with serving("--model", "echo") as server, chromium(launching, tmp_path, server.url) as tab:
+        until(lambda: tab.evaluate("document.querySelector('.stage') !== null"), bool, "the page is there")
+        kept = {"transport": transport, "showsDecks": True}
+        for name, value in kept.items():
+            tab.evaluate(f"localStorage.setItem('realtime.{name}', {json.dumps(json.dumps(value))})")
+        tab.evaluate("window.isOld = true; location.reload()")
+        is_there = "window.isOld !== true && document.querySelector('.clips') !== null"
+        until(lambda: tab.evaluate(is_there), bool, "the decks are there")
+        tab.evaluate(ON_THE_DECKS)
+        until(lambda: tab.evaluate("document.querySelector('.clip img') !== null"), bool, "the clip is there")
+        tab.evaluate("document.querySelector('.clip .pad').click()")
+        until(lambda: tab.evaluate("document.querySelector('.clip .pad-time')?.textContent"), bool, "the clip is on B")
+        session_of(server)
+        until(lambda: frames_in(server), lambda count: count > 3, "the camera's pictures arrive")
+        tab.minimise()
+        until(lambda: tab.evaluate("document.hidden"), bool, "it is out of sight")
+        before = frames_in(server)
+
+        tab.evaluate("document.querySelector('[data-midi=fade]').click()")
+        until(lambda: tab.evaluate("document.querySelector('.fader input').value"), lambda at: at == "1", "it fades")
+        first = tab.evaluate(SEEN_OF_THE_MIX)
+        until(lambda: tab.evaluate(SEEN_OF_THE_MIX), lambda seen: seen != first, "the clip plays on")
+        until(lambda: frames_in(server), lambda count: count > before + PICTURES, "pictures go on to arrive")
+
+        assert tab.evaluate("document.hidden")

@@ -37,7 +37,6 @@ export interface ClipBinOptions {
   mention: (problem: ProblemKind, detail: string) => void;
 }
 
-export const MAX_CLIPS = 48;
 /** Points are moved in many small steps. */
 const REST_MS = 400;
 
@@ -70,7 +69,6 @@ export class ClipBin {
   async #add(files: Iterable<File>): Promise<void> {
     const { look, newId, now_ms, mention } = this.#options;
     for (const file of files) {
-      if (this.clips.peek().length >= MAX_CLIPS) return mention("clipsFull", file.name);
       try {
         const { name, type } = file;
         const clip = { id: newId(), name, type, addedAt_ms: now_ms(), picture: await look(file), trim: WHOLE };

@@ -149,7 +149,7 @@ export class Decks implements MixedSource {
   /** Plays a clip from its beginning. */
   async play(clip: Clip, deck = this.selected.peek()): Promise<void> {
     const file = await this.clips.file(clip);
-    if (!file) return this.#options.problems.mention("clipGone", clip.name);
+    if (!file) return this.#options.problems.mention("clipNotKept", clip.name);
     this.#given.value = { ...this.#given.peek(), [deck]: { id: clip.id, file } };
     this.trimmers[deck].prepare(clip.trim);
     await this[deck].play(file);

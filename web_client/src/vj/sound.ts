@@ -63,15 +63,7 @@ export class Sound {
     }
     const deviceId = this.deviceId.peek();
     try {
-      const audio = {
-        // Not exactly: one that is unplugged now gives way to another.
-        ...(deviceId && { deviceId: { ideal: deviceId } }),
-        // Music is what is to be heard: what cleans speech would take it away.
-        echoCancellation: false,
-        noiseSuppression: false,
-        autoGainControl: false,
-      };
-      this.#stream = await navigator.mediaDevices.getUserMedia({ audio });
+      this.#stream = await openSound(deviceId);
     } catch (error) {
       this.problem.value = error instanceof DOMException && error.name === "NotFoundError" ? "missing" : "refused";
       return;
@@ -104,4 +96,18 @@ export class Sound {
     const devices = await navigator.mediaDevices.enumerateDevices().catch(() => []);
     this.devices.value = devices.filter(({ kind }) => kind === "audioinput");
   };
+}
+
+/** Of a device; where it is unplugged now, of another one. */
+async function openSound(deviceId: string): Promise<MediaStream> {
+  // Music is what is to be heard: what cleans speech would take it away.
+  const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+  try {
+    // Chromium takes no notice of an ideal one.
+    const device = deviceId && { deviceId: { exact: deviceId } };
+    return await navigator.mediaDevices.getUserMedia({ audio: { ...audio, ...device } });
+  } catch (error) {
+    if (!deviceId || (error as Error).name !== "OverconstrainedError") throw error;
+    return navigator.mediaDevices.getUserMedia({ audio });
+  }
 }

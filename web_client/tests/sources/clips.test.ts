@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { type Clip, ClipBin, type ClipBinOptions, MAX_CLIPS } from "../../src/sources/clips";
+import { type Clip, ClipBin, type ClipBinOptions } from "../../src/sources/clips";
 import { WHOLE } from "../../src/sources/trim";
 import { FakeClock, settled } from "../fakes";
 
@@ -100,12 +100,6 @@ describe("what goes wrong", () => {
     clips.isFull = true;
     await bin.add([file("one.webm")]);
     expect(files.kept.size).toBe(0);
-  });
-
-  test("what is too much is said", async () => {
-    await bin.add(Array.from({ length: MAX_CLIPS + 1 }, (_, index) => file(`${index}.webm`)));
-    expect(bin.clips.value.length).toBe(MAX_CLIPS);
-    expect(said).toEqual([`clipsFull ${MAX_CLIPS}.webm`]);
   });
 
   test("a browser without storage has no clips, and takes some", async () => {

@@ -29,7 +29,7 @@ export function Clips({ studio, decks }: { studio: Studio; decks: Decks }) {
       {clips.clips.value.map((clip, index) => (
         <ClipPad key={clip.id} decks={decks} clip={clip} index={index} remove={() => remove(clip)} />
       ))}
-      <FileButton class="pad add" accept={ACCEPT} takesSeveral title={words.addHint} take={(file) => void clips.add([file])}>
+      <FileButton class="pad add" accept={ACCEPT} takesSeveral title={words.add} take={(file) => void clips.add([file])}>
         <Icon name="plus" />
         {words.add}
       </FileButton>

@@ -7,7 +7,6 @@ import { fadeModes } from "../../sources/crossfade";
 import type { DeckName, Decks } from "../../sources/decks";
 import type { Studio } from "../../studio/studio";
 import { IconButton } from "../widgets/icon_button";
-import { Select } from "../widgets/select";
 import { Clips } from "./clips";
 import { CropFrame } from "./crop_frame";
 import styles from "./decks.css?url";
@@ -68,7 +67,7 @@ function Deck({ studio, decks, name }: DeckProps) {
         )}
       </div>
       <SourceBar inputs={inputs} kind={kind} title={`${strings.source.title} ${letter}`} isTrimmed />
-      {name === "b" && kind && <IconButton icon="close" label={strings.decks.eject} press={() => inputs.clear()} />}
+      {name === "b" && kind && <IconButton icon="close" label={strings.presets.remove(letter)} press={() => inputs.clear()} />}
       {isVideo && <TrimBar decks={decks} name={name} />}
     </section>
   );
@@ -108,16 +107,20 @@ function Crossfader({ studio, decks }: { studio: Studio; decks: Decks }) {
   const at = fader.at.value;
   const seconds = Number(studio.fade_s.toFixed(2));
   return (
-    <div class="crossfade" role="group" aria-label="A + B">
-      <Select
-        class="fade-mode"
-        label={words.mode}
+    <div class="crossfade" role="group" aria-label={crossfade}>
+      <select
+        aria-label="A + B"
         value={mode.value}
-        options={fadeModes.map((each) => [each, words.modes[each]])}
-        choose={(chosen) => {
-          mode.value = chosen;
+        onChange={(event) => {
+          mode.value = fadeModes[event.currentTarget.selectedIndex] ?? "mix";
         }}
-      />
+      >
+        {fadeModes.map((each) => (
+          <option key={each} value={each}>
+            {words.modes[each]}
+          </option>
+        ))}
+      </select>
       <div class="fader">
         <b aria-hidden="true">A</b>
         <input
