@@ -479,11 +479,13 @@ def test_each_band_of_the_sound_moves_a_setting_of_its_own(browser: Browser, ech
         band["Mid"].get_by_label("They move").select_option("Amount")
         page.evaluate("loudness(0.5)")
         wait_for_param(page, echo, "amount", 1.8)
-        assert param(echo, "strength") == 0.5, "nothing lies in the lowest band"
-        level = "(meter) => meter.value"
-        assert band["Mid"].locator("meter").evaluate(level) > 0.9
-        assert band["Low"].locator("meter").evaluate(level) < 0.1
-        assert band["High"].locator("meter").evaluate(level) < 0.1
+
+        def levels() -> dict[str, float]:
+            return {name: one.locator("meter").evaluate("(meter) => meter.value") for name, one in band.items()}
+
+        # Its beginning is a click, which lies in all of them.
+        until(levels, lambda seen: seen["Mid"] > 0.9 > 0.05 > max(seen["Low"], seen["High"]), "it lies in the middle")
+        wait_for_param(page, echo, "strength", 0.5)
         page.get_by_label("Gain: Mid").fill("0")
         wait_for_param(page, echo, "amount", 1)
         page.locator("#show-sound ~ .tools").get_by_role("button", name="Stop").click()
