@@ -42,7 +42,7 @@ export default defineConfig({
       output: {
         codeSplitting: {
           groups: [
-            { name: "shared", test: /\/(beside|clock|keyed|video_frames|thumbnail|protocol|languages\/languages|looks\/(look|blend))\.ts$/, priority: 1 },
+            { name: "shared", test: /\/(beside|clock|keyed|style_sheet|video_frames|thumbnail|protocol|languages\/languages|looks\/(look|blend))\.ts$/, priority: 1 },
             { name: "overlay-parts", test: /\/overlay\/(picture_canvas|socket|viewer)\.ts$/ },
             { name: "page", test: /\/main\.tsx$/ },
             { name: "show", test: /\/(vj|page\/show)\// },

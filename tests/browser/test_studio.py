@@ -466,6 +466,52 @@ def test_sound_moves_a_setting_and_gives_it_back(browser: Browser, echo: ServerP
         wait_for_param(page, echo, "strength", 0.5)
 
 
+def test_each_band_of_the_sound_moves_a_setting_of_its_own(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        page.evaluate(FAKE_SOUND)  # a tone of 440 Hz
+        page.get_by_role("tab", name="Show").click()
+        page.get_by_role("button", name="Listen to the microphone").click()
+        expect(page.get_by_label("Sound device").locator("option")).not_to_have_count(0)
+        band = {name: page.get_by_role("group", name=name, exact=True) for name in ("All", "Low", "Mid", "High")}
+        band["All"].get_by_label("They move").select_option("Nothing")
+        band["Low"].get_by_label("They move").select_option("Strength")
+        band["Mid"].get_by_label("They move").select_option("Amount")
+        page.evaluate("loudness(0.5)")
+        wait_for_param(page, echo, "amount", 1.8)
+
+        def levels() -> dict[str, float]:
+            return {name: one.locator("meter").evaluate("(meter) => meter.value") for name, one in band.items()}
+
+        # Its beginning is a click, which lies in all of them.
+        until(levels, lambda seen: seen["Mid"] > 0.9 > 0.05 > max(seen["Low"], seen["High"]), "it lies in the middle")
+        wait_for_param(page, echo, "strength", 0.5)
+        page.get_by_label("Gain: Mid").fill("0")
+        wait_for_param(page, echo, "amount", 1)
+        page.locator("#show-sound ~ .tools").get_by_role("button", name="Stop").click()
+        assert watched.errors == []
+
+
+def test_sound_comes_from_the_device_that_was_chosen(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        watched.page.context.grant_permissions(["microphone"])
+        page.get_by_role("tab", name="Show").click()
+        page.get_by_role("button", name="Listen to the microphone").click()
+        device = page.get_by_label("Sound device")
+        # Chromium's own fake devices.
+        names = until(device.locator("option").all_inner_texts, lambda names: len(names) > 1, "there are several")
+        device.select_option(names[-1])
+        expect(page.get_by_role("meter", name="Level: All")).to_be_visible()
+        expect(page.locator("#show-sound ~ .tools").get_by_role("button", name="Stop")).to_be_visible()
+        chosen = device.input_value()
+        page.reload()
+        page.get_by_role("tab", name="Show").click()
+        page.get_by_role("button", name="Listen to the microphone").click()
+        expect(device).to_have_value(chosen)
+        assert watched.errors == []
+
+
 def test_the_latency_is_plotted(browser: Browser, echo: ServerProcess) -> None:
     with opened(browser, echo.url, viewport=DESKTOP) as watched:
         page = watched.page

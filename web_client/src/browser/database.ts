@@ -18,6 +18,11 @@ export class Records<T> {
     return (await this.#use<T | undefined>("readonly", (store) => store.get(key))) ?? null;
   }
 
+  /** All of them, in the order of their keys. */
+  all(): Promise<T[]> {
+    return this.#use("readonly", (store) => store.getAll());
+  }
+
   async write(key: string, record: T): Promise<void> {
     await this.#use("readwrite", (store) => store.put(record, key));
   }

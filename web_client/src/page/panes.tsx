@@ -6,10 +6,12 @@ import { strings } from "../languages/strings";
 import { blends, layouts } from "../program/mix";
 import type { Studio } from "../studio/studio";
 import type { View } from "../studio/view";
+import type { DecksBar } from "./input/decks_bar";
 import { SourceBar } from "./input/source_bar";
 import { OutputTools } from "./output/output_tools";
 import type { PerformBar } from "./show/perform_bar";
 import { Stage } from "./stage";
+import { IconButton } from "./widgets/icon_button";
 import { Icon } from "./widgets/icons";
 import { MixSlider } from "./widgets/mix_slider";
 
@@ -19,6 +21,7 @@ type DrawSheet = typeof import("./draw/sheet");
 const sheet = signal<DrawSheet | null>(null);
 
 const loaded = signal<typeof PerformBar | null>(null);
+const loadedDecks = signal<typeof DecksBar | null>(null);
 
 export function Panes({ studio }: { studio: Studio }) {
   const { client, view } = studio;
@@ -36,9 +39,16 @@ export function Panes({ studio }: { studio: Studio }) {
       style={{ "--shape": `${width} / ${height}`, "--ratio": `${width / height}` }}
     >
       <div class="stage-head">
-        {kind && <SourceBar client={client} kind={kind} />}
+        {(kind || client.inputs.mixed.value) && !view.showsDecks.value && <SourceBar inputs={client.inputs} kind={kind} />}
         {view.layout.value === "over" && <Blending view={view} />}
         <div class="views">
+          <IconButton
+            icon="decks"
+            label="Decks"
+            shortcut="D"
+            isPressed={view.showsDecks.value}
+            press={studio.actions.decks}
+          />
           <button
             type="button"
             class="icon-only"
@@ -58,9 +68,22 @@ export function Panes({ studio }: { studio: Studio }) {
       <Stage studio={studio} />
       {draws && <draws.DrawSide studio={studio} />}
       <OutputTools studio={studio} />
+      {view.showsDecks.value && <Mixing studio={studio} />}
       {view.showsPads.value && <Performing studio={studio} />}
     </div>
   );
+}
+
+/** Both decks and the clips. */
+function Mixing({ studio }: { studio: Studio }) {
+  const [decks, Bar] = [studio.decks.value, loadedDecks.value];
+  useEffect(() => {
+    void import("./input/decks_bar").then(({ DecksBar, openDecks }) => {
+      studio.decks.value ??= openDecks(studio.client);
+      loadedDecks.value = DecksBar;
+    });
+  }, []);
+  return decks && Bar ? <Bar studio={studio} decks={decks} /> : <div class="decks" />;
 }
 
 /** The pads and the beat, which come when the page has a session. */

@@ -13,7 +13,7 @@ export function Stage({ studio }: { studio: Studio }) {
   const { client, view } = studio;
   const kind = client.inputs.kind.value;
   const layout = view.layout.value;
-  const spots = arranged(layout, view.inset.isSwapped(kind).value, kind !== null);
+  const spots = arranged(layout, view.inset.isSwapped(kind).value, kind !== null || client.inputs.mixed.value !== null);
   const { x, y } = view.inset.place.value;
   /** Only with the stage itself in focus, which a click gives it and Tab does not: nobody is kept here by the keyboard. */
   const onKeyDown = (event: KeyboardEvent): void => {

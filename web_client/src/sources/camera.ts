@@ -4,23 +4,28 @@ import { type Signal, signal } from "@preact/signals";
 import { flag, kept, text } from "../browser/kept";
 import { Capture } from "./capture";
 import { CENTRE, readPlace } from "./crop";
-import { type CroppedSource, type OnSourceProblem, type Picture, SourceError, type SourceProblem } from "./source";
+import { type CroppedSource, type CropPlace, type OnSourceProblem, type Picture, SourceError, type SourceProblem } from "./source";
 
 export class Camera implements CroppedSource {
   readonly isStill = false;
   readonly devices = signal<MediaDeviceInfo[]>([]);
-  readonly deviceId = kept("camera", text, "");
-  readonly crop = kept("cameraCrop", readPlace, CENTRE);
+  readonly deviceId: Signal<string>;
+  readonly crop: Signal<CropPlace>;
 
   readonly #capture: Capture;
   readonly view: HTMLElement;
   readonly shape: CroppedSource["shape"];
   readonly #facesAway = signal(false);
-  readonly #mirrorsFacing = kept("mirrored", flag, true);
-  readonly #mirrorsAway = kept("mirroredAway", flag, false);
+  readonly #mirrorsFacing: Signal<boolean>;
+  readonly #mirrorsAway: Signal<boolean>;
   #changed: () => void = () => {};
 
-  constructor({ onLost, onBlank }: OnSourceProblem) {
+  /** @param name under which the browser keeps what was chosen for it: nothing of the first deck's. */
+  constructor({ onLost, onBlank }: OnSourceProblem, name = "") {
+    this.deviceId = kept(`camera${name}`, text, "");
+    this.crop = kept(`cameraCrop${name}`, readPlace, CENTRE);
+    this.#mirrorsFacing = kept(`mirrored${name}`, flag, true);
+    this.#mirrorsAway = kept(`mirroredAway${name}`, flag, false);
     this.#capture = new Capture({ onEnded: () => onLost("cameraLost"), onBlank, black: "cameraBlack" });
     ({ view: this.view, shape: this.shape } = this.#capture);
   }

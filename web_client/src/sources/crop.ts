@@ -35,15 +35,25 @@ export function drawFitted(
   paper: string | null = PAPER,
 ): void {
   const { width, height } = context.canvas;
-  const crop = cropOf(picture, width, height);
-  context.imageSmoothingQuality = "medium";
-  context.setTransform(picture.mirrored ? -1 : 1, 0, 0, 1, picture.mirrored ? width : 0, 0);
   context.clearRect(0, 0, width, height);
   if (paper !== null) {
     context.fillStyle = paper;
     context.fillRect(0, 0, width, height);
   }
+  drawCropped(context, picture);
+}
+
+/** Draws the picture over all of the context's canvas, cropped, scaled and mirrored, as the context composes. */
+export function drawCropped(
+  context: CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D,
+  picture: Picture,
+): void {
+  const { width, height } = context.canvas;
+  const crop = cropOf(picture, width, height);
+  context.imageSmoothingQuality = "medium";
+  context.setTransform(picture.mirrored ? -1 : 1, 0, 0, 1, picture.mirrored ? width : 0, 0);
   context.drawImage(picture.image, crop.x, crop.y, crop.width, crop.height, 0, 0, width, height);
+  context.setTransform(1, 0, 0, 1, 0, 0);
 }
 
 /** The picture as it is sent, as a JPEG. */

@@ -1,6 +1,6 @@
 /** A picture or a video of the user's own as a source. Videos and animations play over and over. */
 
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { browserClock } from "../browser/clock";
 import { openAnimation, type PictureAnimation, saysItMoves } from "./animation";
 import { CENTRE, PAPER, UPPER } from "./crop";
@@ -16,7 +16,9 @@ const LONGER_SIDE_PX = 2048;
 export class FileSource implements CroppedSource {
   readonly shape = signal<{ width: number; height: number } | null>(null);
   readonly crop = signal<CropPlace>(CENTRE);
-  readonly name = signal("");
+  /** What is shown, or would be; null before there is anything. */
+  readonly file = signal<File | null>(null);
+  readonly name = computed(() => this.file.value?.name ?? "");
   readonly hasVideo = signal(false);
   readonly isAnimated = signal(false);
   readonly isPlaying = signal(false);
@@ -32,6 +34,8 @@ export class FileSource implements CroppedSource {
   #animation: PictureAnimation | null = null;
   #url = "";
   #changed: (() => void) | null = null;
+  /** Of a video whose own element doesn't know it before its end: one that a browser has recorded. */
+  #length_s = 0;
   /** Whether the file's shape is not known yet. */
   #isNew = false;
 
@@ -48,6 +52,10 @@ export class FileSource implements CroppedSource {
 
   get isStill(): boolean {
     return !this.hasVideo.peek() && !this.isAnimated.peek();
+  }
+
+  get video(): HTMLVideoElement {
+    return this.#moving.view;
   }
 
   get isEmpty(): boolean {
@@ -75,7 +83,7 @@ export class FileSource implements CroppedSource {
   async open(file: File): Promise<boolean> {
     const url = URL.createObjectURL(file);
     let still: HTMLCanvasElement | null = null;
-    let isOnPaper = false;
+    let probed = { isOnPaper: false, length_s: 0 };
     let animation: PictureAnimation | null = null;
     try {
       // What it is shows when it is read: many systems have no type for .mkv and .mov.
@@ -85,7 +93,7 @@ export class FileSource implements CroppedSource {
           return null;
         });
       if (still) animation = await openAnimation(file, browserClock).catch(() => null);
-      else isOnPaper = await probeVideo(url);
+      else probed = await probeVideo(url);
     } catch (error) {
       URL.revokeObjectURL(url);
       throw new SourceError("fileUnreadable", error);
@@ -96,15 +104,23 @@ export class FileSource implements CroppedSource {
     this.#animation?.close();
     this.#animation = animation;
     this.isAnimated.value = animation !== null;
-    this.name.value = file.name;
+    this.#length_s = probed.length_s;
     this.hasVideo.value = !still;
     this.#moving.clear();
-    this.#moving.view.classList.toggle("on-paper", isOnPaper);
+    this.#moving.view.classList.toggle("on-paper", probed.isOnPaper);
+    this.file.value = file;
     this.#isNew = true;
     if (still) this.#measured(still.width, still.height);
     this.view.replaceChildren(still ?? this.#moving.view);
     if (this.#changed) await this.start(this.#changed);
     return !still || animation !== null || !(await saysItMoves(file));
+  }
+
+  /** Lets go of what was opened. */
+  close(): void {
+    this.stop();
+    this.#animation?.close();
+    URL.revokeObjectURL(this.#url);
   }
 
   picture(): Picture | null {
@@ -157,7 +173,7 @@ export class FileSource implements CroppedSource {
   readonly #readPosition = (): void => {
     const { currentTime, duration } = this.#moving.view;
     this.position_s.value = currentTime;
-    this.duration_s.value = Number.isFinite(duration) ? duration : 0;
+    this.duration_s.value = Number.isFinite(duration) ? duration : this.#length_s;
   };
 }
 
@@ -179,8 +195,11 @@ async function readPicture(url: string): Promise<HTMLCanvasElement> {
   return canvas;
 }
 
-/** Rejects where it can't be played. Returns whether it is transparent anywhere. */
-async function probeVideo(url: string): Promise<boolean> {
+/** Later than any video ends: wound there, it knows how long it is. */
+const BEYOND_S = 1e8;
+
+/** Rejects where it can't be played. Returns whether it is transparent anywhere, and how long it is. */
+async function probeVideo(url: string): Promise<{ isOnPaper: boolean; length_s: number }> {
   const video = document.createElement("video");
   video.muted = true;
   video.src = url;
@@ -197,6 +216,20 @@ async function probeVideo(url: string): Promise<boolean> {
     };
   });
   const points = sample(video);
+  if (video.duration === Infinity) {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, LOAD_TIMEOUT_MS);
+      video.onseeked = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      video.currentTime = BEYOND_S;
+    });
+  }
+  const { duration, currentTime } = video;
   video.removeAttribute("src");
-  return points !== null && isTransparent(points);
+  return {
+    isOnPaper: points !== null && isTransparent(points),
+    length_s: Number.isFinite(duration) ? duration : currentTime < BEYOND_S ? currentTime : 0,
+  };
 }

@@ -37,6 +37,12 @@ export interface Source {
   picture(): Picture | null;
 }
 
+/** Two sources as one, which is sent in their place. */
+export interface MixedSource extends Source {
+  /** The first of the two has a new picture; returns whether anything of it is to be seen. */
+  touch(): boolean;
+}
+
 /** A source whose pictures have a shape of their own, and are cropped to that of the picture that is made. */
 export interface CroppedSource extends Source {
   /** Width by height of its pictures; null while there is none. */

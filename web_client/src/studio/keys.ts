@@ -17,6 +17,11 @@ export type KeyAction =
   | "swap"
   | "window"
   | "help"
+  | "decks"
+  | "cut"
+  | "fade"
+  | "towardsA"
+  | "towardsB"
   | "seed"
   | "lessStrength"
   | "moreStrength"
@@ -26,6 +31,7 @@ export type KeyAction =
 export interface KeyTargets {
   readonly actions: Readonly<Record<KeyAction, () => void>>;
   readonly callPreset: (index: number) => void;
+  readonly callClip: (index: number) => void;
   /** The drawing's way back; null while something else is the input. */
   readonly drawing: { undo(): void; redo(): void } | null;
 }
@@ -46,12 +52,17 @@ const once: Readonly<Record<string, KeyAction>> = {
   l: "layout",
   x: "swap",
   o: "window",
+  d: "decks",
+  c: "cut",
+  a: "fade",
   "?": "help",
 };
 
 /** What a key does again and again while it is held. */
 const repeated: Readonly<Record<string, KeyAction>> = {
   r: "seed",
+  ",": "towardsA",
+  ".": "towardsB",
   "[": "lessStrength",
   "]": "moreStrength",
   "<": "lessOutput",
@@ -132,7 +143,7 @@ function undo(event: KeyboardEvent, { drawing }: KeyTargets): boolean {
 }
 
 /** Returns whether the key was one of ours. */
-function press(event: KeyboardEvent, { actions, callPreset }: KeyTargets, isFree: boolean): boolean {
+function press(event: KeyboardEvent, { actions, callPreset, callClip }: KeyTargets, isFree: boolean): boolean {
   const key = event.key.toLowerCase();
   if (key === " " && !isFree && takesSpace(event.target)) return false;
   if (/^[1-9]$/.test(key)) {
@@ -140,7 +151,12 @@ function press(event: KeyboardEvent, { actions, callPreset }: KeyTargets, isFree
     return true;
   }
   const action = once[key] ?? repeated[key];
-  if (!action) return false;
+  if (!action) {
+    // With Shift, or where the layout has figures behind it, without.
+    const number = /^Digit([1-9])$/.exec(event.code)?.[1];
+    if (number && !event.repeat) callClip(Number(number) - 1);
+    return number !== undefined;
+  }
   if (!event.repeat || key in repeated) actions[action]();
   return true;
 }

@@ -22,6 +22,8 @@ import { Program } from "../program/program";
 import type { Frame } from "../protocol";
 import { type LatencySample, withSample } from "../receiving/latency";
 import type { DrawingCanvas } from "../sources/canvas";
+import type { Decks } from "../sources/decks";
+import type { Picture } from "../sources/source";
 import { fittedJpeg } from "../sources/crop";
 import type { Show } from "../vj/show";
 import type { PageAction } from "../vj/targets";
@@ -31,12 +33,15 @@ import { bindKeys, type KeyAction } from "./keys";
 import { PadsThere } from "./played";
 import { Sharing } from "./sharing";
 import { Sizing } from "./sizing";
-import stockPicture from "./stock.jpg";
+import stockPicture from "./stock.webp";
 import { StyleTiles } from "./style_tiles";
 import { Tries } from "./tries";
 import type { View } from "./view";
 
 const STRENGTH_SHARE = 0.05;
+const FADER_STEP = 0.05;
+/** From deck to deck, where changes take no time. */
+const FADE_S = 1;
 /** In times of what a tile took: see `PreviewOptions.rests`. */
 const TILE_RESTS = 20;
 /** A camera has come to itself by then. */
@@ -77,6 +82,8 @@ export class Studio {
   readonly latencies = signal<readonly LatencySample[]>([]);
   /** The show, which is loaded when it is first wanted: most people never play one. */
   readonly show = signal<Show | null>(null);
+  /** Both decks and the clips, loaded with what shows them, when that is first opened: most people have one input. */
+  readonly decks = signal<Decks | null>(null);
   /** Shown in the output's place while something else is on air. */
   readonly cut = document.createElement("canvas");
 
@@ -98,10 +105,22 @@ export class Studio {
     measurements: () => toggle(this.view.showsHud),
     window: () => this.#toggleWindow(),
     help: () => this.view.toggleDialog("help"),
+    decks: () => toggle(this.view.showsDecks),
+    cut: () => this.#play(({ fader }) => fader.cut()),
+    fade: () => this.#play(({ fader }) => fader.go(this.fade_s)),
+    towardsA: () => this.#play(({ fader }) => fader.set(fader.at.peek() - FADER_STEP)),
+    towardsB: () => this.#play(({ fader }) => fader.set(fader.at.peek() + FADER_STEP)),
     lessStrength: () => this.client.settings.nudge("strength", -STRENGTH_SHARE),
     moreStrength: () => this.client.settings.nudge("strength", STRENGTH_SHARE),
     lessOutput: () => this.view.mixBy(-1),
     moreOutput: () => this.view.mixBy(1),
+  };
+
+  readonly callClip = (index: number): void => {
+    this.#play((decks) => {
+      const clip = decks.clips.clips.peek()[index];
+      if (clip) void decks.play(clip);
+    });
   };
 
   readonly callPreset = (index: number, transition_s?: number): void => this.looks.call(index, transition_s);
@@ -222,6 +241,17 @@ export class Studio {
     }
   }
 
+  /** How long the way from deck to deck takes: as every change does, or else so long that it is one. */
+  get fade_s(): number {
+    const { transition_s } = this.client.params.shown.value;
+    return Number(transition_s) || FADE_S;
+  }
+
+  /** Does something with the decks, once they have been opened. */
+  #play(action: (decks: Decks) => void): void {
+    if (this.decks.peek()) action(this.decks.peek() as Decks);
+  }
+
   /** The result as it is seen. */
   #thumbnail(): string | undefined {
     const picture = this.client.player.picture();
@@ -238,6 +268,8 @@ export class Studio {
       edit: this.client.params.edit,
       toggle: (one) => this.client.settings.toggle(one),
       mix: (amount) => (this.view.amount.value = amount),
+      crossfade: (amount) => this.#play(({ fader }) => fader.set(amount)),
+      callClip: this.callClip,
       callPreset: this.callPreset,
       actions: this.actions,
       newSeed: (transition_s) => this.#newSeed(transition_s),
@@ -281,7 +313,7 @@ export class Studio {
     const isWanted = computed(() => {
       const kind = this.client.inputs.kind.value;
       const isRunning = kind === "camera" || kind === "screen" || kind === "file";
-      return isRunning || this.recorder.progress.value !== null || this.window.isOpen.value;
+      return isRunning || this.client.inputs.mixed.value !== null || this.recorder.progress.value !== null || this.window.isOpen.value;
     });
     keepAwake(isWanted, isVisible, async () => navigator.wakeLock.request("screen"));
   }
@@ -345,8 +377,8 @@ export class Studio {
     const kind = inputs.kind.peek();
     const jpeg = async (width: number, height: number) => {
       // Paper is white at first: of that all styles make the same.
-      if (kind === null || kind === "canvas") return new Uint8Array(await (await fetch(stockPicture)).arrayBuffer());
-      const picture = inputs.picture();
+      const isStock = kind === null || kind === "canvas";
+      const picture = isStock ? await stock() : inputs.picture();
       return picture && fittedJpeg(picture, width, height);
     };
     const again_ms = await this.tiles.follow({ name: kind ?? "stock", jpeg }, bestFirst(styles), inForce);
@@ -370,6 +402,11 @@ export class Studio {
     });
     effect(() => (view.isCut.value ? program.add({ canvas: this.cut }) : undefined));
   }
+}
+
+async function stock(): Promise<Picture> {
+  const image = await createImageBitmap(await (await fetch(stockPicture)).blob());
+  return { image, width: image.width, height: image.height, mirrored: false };
 }
 
 function toggle(flag: { value: boolean; peek(): boolean }): void {

@@ -31,6 +31,7 @@ export class View {
   readonly openFolds = kept<readonly string[]>("openFolds", texts, ["amount"]);
   /** Whether the line of pads is there: not at first, for the sake of the result. */
   readonly showsPads = kept("showsPads", flag, false);
+  readonly showsDecks = kept("showsDecks", flag, false);
   readonly showsAllStyles = kept("allStyles", flag, false);
   readonly theme = kept("theme", oneOf(themes), "dark");
   /** Whether a recording has the input beside the output. */

@@ -13,8 +13,8 @@ import type { Control, NumberControl } from "../params/schema";
 import type { WireTempo } from "../protocol";
 import { Controller } from "./controller";
 import { type Cue, type Cues, cueFrom, readCues } from "./cues";
-import { modulated } from "./modulation";
-import { Sound } from "./sound";
+import { type Band, bands, modulated } from "./modulation";
+import { type Levels, Sound } from "./sound";
 import { moveTarget, numbersIn, type PageAction, type Targets } from "./targets";
 import {
   beatAt,
@@ -44,8 +44,20 @@ const FADE = "transition_s";
 export const beatActions = ["nothing", "seed", "preset"] as const;
 export type BeatAction = (typeof beatActions)[number];
 
+/** What a part of the sound moves: a setting, or none where it has no name. */
+export interface Route {
+  readonly field: Signal<string>;
+  /** The share of the setting's range that the full level adds; negative takes away. */
+  readonly amount: Signal<number>;
+  readonly gain: Signal<number>;
+}
+
+export const MAX_GAIN = 16;
+/** There is far less in the upper bands of most music. */
+const USUAL_GAINS: Levels = { all: 1, low: 1, mid: 2, high: 6 };
+
 /** All that a show knows of the page. */
-export interface ShowOptions extends Pick<Targets, "shown" | "edit" | "mix" | "callPreset" | "toggle"> {
+export interface ShowOptions extends Pick<Targets, "shown" | "edit" | "mix" | "crossfade" | "callPreset" | "callClip" | "toggle"> {
   clock: Clock;
   controls: ReadonlySignal<readonly Control[]>;
   presets: ReadonlySignal<Presets>;
@@ -83,8 +95,7 @@ export class Show {
   readonly sound = new Sound();
   /** Whether a setting moves with the beat as it does with sound. */
   readonly pulses = kept("pulses", flag, false);
-  readonly soundField = kept("soundField", text, "strength");
-  readonly soundAmount = kept("soundAmount", within(-1, 1), 0.4);
+  readonly routes = Object.fromEntries(bands.map((band) => [band, routeOf(band)])) as Readonly<Record<Band, Route>>;
 
   /** The settings that knobs, sound and beat can move. */
   readonly numbers: ReadonlySignal<readonly NumberControl[]>;
@@ -97,8 +108,8 @@ export class Show {
   #told: Cue | null = null;
   #taps: readonly number[] = [];
   #preset = -1;
-  /** The setting that is moved, and where it stood before. */
-  #base: { field: string; value: number } | null = null;
+  /** The settings that are moved, and where they stood before. */
+  readonly #bases = new Map<string, number>();
 
   constructor(options: ShowOptions) {
     this.#options = options;
@@ -266,25 +277,49 @@ export class Show {
     this.#options.apply(cue.look, Math.max(0, cue.fade_s - on.since_s));
   }
 
-  /** The louder of the sound and the beat moves the setting; where there is neither, it goes back. */
+  /** Sound moves settings, each of its bands one of its own; of all sound and the beat the louder counts. What nothing
+   * moves any more goes back. */
   #tickLevel(now_ms: number): void {
     const tempo = this.pulses.peek() ? this.tempo.peek() : null;
-    const heard = this.sound.read();
-    const level = Math.max(heard ?? 0, tempo ? pulseAt(tempo, now_ms) : 0);
-    const field = this.soundField.peek();
-    if (this.#base && (this.#base.field !== field || (heard === null && !tempo))) this.#releaseBase();
+    const heard = this.sound.read(levelsOf((band) => this.routes[band].gain.peek()));
+    const levels = levelsOf((band) => heard?.[band] ?? 0);
+    const pulse = tempo ? pulseAt(tempo, now_ms) : 0;
+    const shares = new Map<string, number>();
+    for (const band of bands) {
+      const { field, amount } = this.routes[band];
+      if (field.peek() === "" || (!heard && !(tempo && band === "all"))) continue;
+      const level = band === "all" ? Math.max(levels.all, pulse) : levels[band];
+      shares.set(field.peek(), (shares.get(field.peek()) ?? 0) + amount.peek() * level);
+    }
     const { shown, edit } = this.#options;
-    const control = this.numbers.peek().find(({ name }) => name === field);
-    const value = shown.peek()[field];
-    if ((heard === null && !tempo) || !control || typeof value !== "number") return;
-    this.#base ??= { field, value };
-    const moved = modulated(control, this.#base.value, this.soundAmount.peek(), level);
-    // At once, whatever the params' own transition is: late by that, it would be off the beat.
-    if (moved !== value) edit(field, moved, "sliding", 0);
+    for (const [field, base] of this.#bases) {
+      if (shares.has(field)) continue;
+      this.#bases.delete(field);
+      edit(field, base, "sliding", 0);
+    }
+    for (const [field, share] of shares) {
+      const control = this.numbers.peek().find(({ name }) => name === field);
+      const value = shown.peek()[field];
+      if (!control || typeof value !== "number") continue;
+      const base = this.#bases.get(field) ?? value;
+      this.#bases.set(field, base);
+      const moved = modulated(control, base, share);
+      // At once, whatever the params' own transition is: late by that, it would be off the beat.
+      if (moved !== value) edit(field, moved, "sliding", 0);
+    }
   }
+}
 
-  #releaseBase(): void {
-    if (this.#base) this.#options.edit(this.#base.field, this.#base.value, "sliding", 0);
-    this.#base = null;
-  }
+function levelsOf(level: (band: Band) => number): Levels {
+  return Object.fromEntries(bands.map((band) => [band, level(band)])) as unknown as Levels;
+}
+
+/** As the browser keeps it. */
+function routeOf(band: Band): Route {
+  const [name, field] = band === "all" ? ["", "strength"] : [`.${band}`, ""];
+  return {
+    field: kept(`soundField${name}`, text, field),
+    amount: kept(`soundAmount${name}`, within(-1, 1), 0.4),
+    gain: kept(`soundGain${name}`, within(0, MAX_GAIN), USUAL_GAINS[band]),
+  };
 }

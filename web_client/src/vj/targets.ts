@@ -18,6 +18,8 @@ export const pageActions = [
   "rewind",
   "layout",
   "seed",
+  "cut",
+  "fade",
 ] as const;
 export type PageAction = (typeof pageActions)[number];
 
@@ -28,8 +30,8 @@ export type ShowAction = (typeof showActions)[number];
 /** In the order in which they are listed. */
 export const actions = [...pageActions, ...showActions] as const;
 
-/** What knobs move besides settings: the wipe or the opacity, the slider between two prompts. */
-export const amounts = ["mix", "balance"] as const;
+/** What knobs move besides settings: the wipe or the opacity, the slider between two prompts, that between two decks. */
+export const amounts = ["mix", "balance", "crossfade"] as const;
 export type Amount = (typeof amounts)[number];
 
 export interface Targets {
@@ -40,7 +42,10 @@ export interface Targets {
   edit: Edit;
   /** Sets the wipe or the opacity, whichever is in use: 0–1. */
   mix: (amount: number) => void;
+  /** Sets the crossfader between the decks: 0–1. */
+  crossfade: (amount: number) => void;
   callPreset: (index: number, transition_s?: number) => void;
+  callClip: (index: number) => void;
   /** Those that this model can follow. */
   readyMades: ReadonlySignal<readonly ReadyMade[]>;
   toggle: (one: ReadyMade) => void;
@@ -57,16 +62,16 @@ export function targetOf({ name }: ReadyMade): string {
   return `ready ${name}`;
 }
 
-/** @param target a setting's name, one of `actions` or `amounts`, `preset 1` and so on, or a `targetOf`. */
+/** @param target a setting's name, one of `actions` or `amounts`, `preset 1`, `clip 1` and so on, or a `targetOf`. */
 export function moveTarget(targets: Targets, target: string, { value, isKey }: MidiEvent): void {
-  const preset = target.match(/^preset (\d+)$/)?.[1];
+  const [, pads, number] = /^(preset|clip) (\d+)$/.exec(target) ?? [];
   const ready = targets.readyMades.peek().find((one) => targetOf(one) === target);
   const action = actions.find((each) => each === target);
   const amount = amounts.find((each) => each === target);
   // A knob as a switch: it acts when it passes the upper half.
   const isPressed = isKey || value >= 0.5;
-  if (preset !== undefined) {
-    if (isPressed) targets.callPreset(Number(preset) - 1);
+  if (number !== undefined) {
+    if (isPressed) targets[pads === "clip" ? "callClip" : "callPreset"](Number(number) - 1);
   } else if (ready) {
     if (isPressed) targets.toggle(ready);
   } else if (action) {
@@ -78,9 +83,9 @@ export function moveTarget(targets: Targets, target: string, { value, isKey }: M
   }
 }
 
-function moveAmount({ mix, shown, edit }: Targets, amount: Amount, value: number): void {
-  if (amount === "mix") {
-    mix(value);
+function moveAmount({ mix, crossfade, shown, edit }: Targets, amount: Amount, value: number): void {
+  if (amount !== "balance") {
+    (amount === "mix" ? mix : crossfade)(value);
     return;
   }
   const prompts = blendOf(shown.peek().prompt);

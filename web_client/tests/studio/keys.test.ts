@@ -33,6 +33,7 @@ beforeEach(() => {
   const targets = {
     actions,
     callPreset: (index: number) => called.push(index),
+    callClip: (index: number) => called.push(100 + index),
     get drawing() {
       return drawing;
     },
@@ -44,6 +45,28 @@ beforeEach(() => {
     return preventDefault.mock.calls.length > 0;
   };
   happens = (type, target) => listeners[type]?.({ target });
+});
+
+test("figures call presets, and what lies on their keys otherwise, clips", () => {
+  press("2", { code: "Digit2" });
+  press("@", { code: "Digit2", shiftKey: true });
+  // French keyboards have the figures above.
+  press("&", { code: "Digit1" });
+  press("1", { code: "Digit1", shiftKey: true });
+  // What has a meaning of its own keeps it, wherever it lies.
+  press("[", { code: "Digit5" });
+  expect(called).toEqual([1, 101, 100, 0]);
+  expect(done).toEqual(["lessStrength"]);
+});
+
+test("the crossfader moves for as long as its key is held, a cut is one", () => {
+  press(".");
+  press(".", { repeat: true });
+  press(",");
+  press("c");
+  press("c", { repeat: true });
+  press("a");
+  expect(done).toEqual(["towardsB", "towardsB", "towardsA", "cut", "fade"]);
 });
 
 test("a key does one thing, whatever its case, and is not the browser's any more", () => {

@@ -8,6 +8,7 @@ import { type PageAction, pageActions } from "../../src/vj/targets";
 import { FakeClock } from "../fakes";
 
 const strength = { kind: "number", name: "strength", min: 0, max: 1, step: 0.01 } as Control;
+const amount = { ...strength, name: "amount", max: 2 } as Control;
 const calm = { kind: "number", name: "calm", group: "calm", min: null, max: null } as Control;
 
 let clock: FakeClock;
@@ -31,7 +32,7 @@ beforeEach(() => {
   const nothing = Object.fromEntries(pageActions.map((action) => [action, () => {}])) as Record<PageAction, () => void>;
   show = new Show({
     clock,
-    controls: signal([strength, calm]),
+    controls: signal([strength, amount, calm]),
     presets,
     shown,
     edit: (field, value, _, transition_s) => {
@@ -39,6 +40,8 @@ beforeEach(() => {
       fades_s.push(transition_s);
     },
     mix() {},
+    crossfade() {},
+    callClip() {},
     toggle() {},
     callPreset: (index, transition_s) => {
       called.push(index);
@@ -167,7 +170,7 @@ describe("cues", () => {
 
 test("a setting pulses with the tempo, and goes back when that ends", () => {
   show.pulses.value = true;
-  show.soundAmount.value = 0.4;
+  show.routes.all.amount.value = 0.4;
   tapTempo();
   clock.pass(50);
   expect(shown.value.strength).toBeGreaterThan(0.8);
@@ -177,8 +180,44 @@ test("a setting pulses with the tempo, and goes back when that ends", () => {
   expect(new Set(fades_s)).toEqual(new Set([0]));
 });
 
+/** Makes the microphone hear this, once it is listened to. */
+function hear(levels: { all?: number; low?: number; mid?: number; high?: number } | null): void {
+  show.sound.read = () => levels && { all: 0, low: 0, mid: 0, high: 0, ...levels };
+}
+
+test("each band moves a setting of its own, by its own amount, and those of one setting add up", () => {
+  hear({ all: 1, low: 0.5, high: 1 });
+  show.routes.all.field.value = "";
+  show.routes.low.field.value = "strength";
+  show.routes.low.amount.value = 0.4;
+  show.routes.high.field.value = "strength";
+  show.routes.high.amount.value = -0.1;
+  clock.pass(50);
+  expect(shown.value.strength).toBeCloseTo(0.6);
+  hear({ low: 1 });
+  clock.pass(50);
+  expect(shown.value.strength).toBeCloseTo(0.9);
+});
+
+test("what a band no longer moves goes back, and nothing moves while nothing is heard", () => {
+  shown.value = { ...shown.value, amount: 1 };
+  hear({ low: 1, mid: 1 });
+  show.routes.all.field.value = "";
+  show.routes.low.field.value = "strength";
+  show.routes.mid.field.value = "amount";
+  clock.pass(50);
+  expect(shown.value.strength).toBeCloseTo(0.9);
+  expect(shown.value.amount).toBeCloseTo(1.8);
+  show.routes.low.field.value = "";
+  clock.pass(50);
+  expect(shown.value).toMatchObject({ strength: 0.5, amount: 1.8 });
+  hear(null);
+  clock.pass(50);
+  expect(shown.value).toMatchObject({ strength: 0.5, amount: 1 });
+});
+
 test("only settings with a range can be moved", () => {
-  expect(show.numbers.value.map(({ name }) => name)).toEqual(["strength"]);
+  expect(show.numbers.value.map(({ name }) => name)).toEqual(["strength", "amount"]);
 });
 
 test("what is ready made is found by its group, as far as there are controls for it", () => {

@@ -14,6 +14,8 @@ function setUp(prompt: Value = "") {
     edit: vi.fn(),
     mix: vi.fn(),
     callPreset: vi.fn(),
+    crossfade: vi.fn(),
+    callClip: vi.fn(),
     readyMades: signal(readyMades.filter(({ name }) => name !== "onlyMe")),
     toggle: vi.fn(),
     actions: {
@@ -26,6 +28,8 @@ function setUp(prompt: Value = "") {
       layout: vi.fn(),
       seed: vi.fn(),
       tap: vi.fn(),
+      cut: vi.fn(),
+      fade: vi.fn(),
       cues: vi.fn(),
       nextCue: vi.fn(),
     },
@@ -51,6 +55,17 @@ test("a knob moves the wipe or the opacity, and the slider between two prompts",
   expect(mix).toHaveBeenCalledWith(0.8);
   move("balance", 0.25);
   expect(edit).toHaveBeenCalledWith("prompt", [{ text: "a", weight: 0.75 }, { text: "b", weight: 0.25 }], "sliding");
+});
+
+test("a knob moves the crossfader, and a key plays a clip", () => {
+  const { move, crossfade, mix, callClip, callPreset } = setUp();
+  move("crossfade", 0.3);
+  expect(crossfade).toHaveBeenCalledWith(0.3);
+  expect(mix).not.toHaveBeenCalled();
+  move("clip 12", 1, true);
+  move("clip 12", 0.4);
+  expect(callClip.mock.calls).toEqual([[11]]);
+  expect(callPreset).not.toHaveBeenCalled();
 });
 
 test("without two prompts there is nothing between them", () => {

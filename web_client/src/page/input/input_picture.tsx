@@ -20,6 +20,8 @@ interface InputPictureProps {
 
 export function InputPicture({ client, spot, children }: InputPictureProps) {
   const kind = client.inputs.kind.value;
+  // Who draws sees the paper, and the mix in what is made of it.
+  const mixed = kind === "canvas" ? null : client.inputs.mixed.value;
   const chooses = useRef(kind === null);
   const isMirrored = kind === "camera" && client.inputs.camera.mirrored.value;
   useLayoutEffect(() => {
@@ -39,9 +41,15 @@ export function InputPicture({ client, spot, children }: InputPictureProps) {
       data-kind={kind ?? "none"}
       data-mirrored={isMirrored}
       data-draw-keys={kind === "canvas"}
-      style={{ "--crop": positionOf(client, kind), "--own-ratio": ratioOf(client, kind, spot) }}
+      style={mixed ? {} : { "--crop": positionOf(client, kind), "--own-ratio": ratioOf(client, kind, spot) }}
     >
-      {kind === null ? <Chooser client={client} /> : <SourcePicture client={client} kind={kind} />}
+      {mixed ? (
+        <Mount key="mixed" element={mixed.view} label="A + B" />
+      ) : kind === null ? (
+        <Chooser client={client} />
+      ) : (
+        <SourcePicture client={client} kind={kind} />
+      )}
       {children}
     </section>
   );

@@ -37,7 +37,14 @@ export function ScreenTools({ choose }: { choose: () => void }) {
   );
 }
 
-export function FileTools({ source, accept, take }: { source: FileSource; accept: string; take: (file: File) => void }) {
+interface FileToolsProps {
+  source: FileSource;
+  accept: string;
+  isTrimmed: boolean;
+  take: (file: File) => void;
+}
+
+export function FileTools({ source, accept, isTrimmed, take }: FileToolsProps) {
   const words = strings.source;
   const isPlaying = source.isPlaying.value;
   return (
@@ -57,7 +64,7 @@ export function FileTools({ source, accept, take }: { source: FileSource; accept
           <Icon name={isPlaying ? "freeze" : "play"} />
         </button>
       )}
-      {source.hasVideo.value ? (
+      {source.hasVideo.value && !isTrimmed ? (
         <input
           class="grow"
           type="range"

@@ -18,12 +18,13 @@ export function titleOfTarget(show: Show, target: string): string {
   const action = actions.find((each) => each === target);
   const amount = amounts.find((each) => each === target);
   const ready = show.readyMades.value.find((one) => targetOf(one) === target);
-  const preset = /^preset (\d+)$/.exec(target)?.[1];
+  const [, kind, number] = /^(preset|clip) (\d+)$/.exec(target) ?? [];
   if (control) return titleOf(control);
   if (action) return words.actions[action];
   if (amount) return words.amounts[amount];
   if (ready) return strings.readyMade[ready.name];
-  return preset ? strings.perform.pad(Number(preset)) : target;
+  if (kind === "clip") return `Clip ${number}`;
+  return number ? strings.perform.pad(Number(number)) : target;
 }
 
 export function MidiPart({ show }: { show: Show }) {

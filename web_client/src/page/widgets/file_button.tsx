@@ -10,11 +10,13 @@ interface FileButtonProps {
   title?: string;
   disabled?: boolean;
   isPressed?: boolean;
+  /** Called with each of several, one after the other. */
   take: (file: File) => void;
+  takesSeveral?: boolean;
   children: ComponentChildren;
 }
 
-export function FileButton({ accept, label, title, disabled = false, isPressed, take, children, ...rest }: FileButtonProps) {
+export function FileButton({ accept, label, title, disabled = false, isPressed, take, takesSeveral = false, children, ...rest }: FileButtonProps) {
   const input = useRef<HTMLInputElement>(null);
   return (
     <>
@@ -33,12 +35,13 @@ export function FileButton({ accept, label, title, disabled = false, isPressed, 
         ref={input}
         type="file"
         hidden
+        multiple={takesSeveral}
         accept={accept}
         onChange={(event) => {
-          const file = event.currentTarget.files?.[0];
+          const files = [...(event.currentTarget.files ?? [])];
           // The same file again is a choice too.
           event.currentTarget.value = "";
-          if (file) take(file);
+          for (const file of files) take(file);
         }}
       />
     </>

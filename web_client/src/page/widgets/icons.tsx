@@ -36,6 +36,7 @@ const paths = {
   plus: "M12 5v14M5 12h14",
   close: "M6 6l12 12M18 6 6 18",
   share: "M12 15V4M8 8l4-4 4 4M5 12v8h14v-8",
+  decks: "M9 8a5 5 0 1 0 0 8 5 5 0 1 0 0-8M15 8a5 5 0 1 1 0 8",
   pads: "M4 5h4v6H4zM10 5h4v6h-4zM16 5h4v6h-4zM4 13h4v6H4zM10 13h4v6h-4zM16 13h4v6h-4z",
   open: "M3 7h6l2 2h10v10H3zM3 7v12",
   screen: "M3 5h18v12H3zM9 21h6M12 17v4",

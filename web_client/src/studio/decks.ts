@@ -1,0 +1,31 @@
+/** Puts the decks together: the first is the client's input, the clips are kept by this browser. Loaded when they are wanted. */
+
+import { browserClock } from "../browser/clock";
+import { Records } from "../browser/database";
+import { onHiddenTick } from "../browser/hidden_ticks";
+import { clipPicture } from "../sources/clip_picture";
+import { type Clip, ClipBin } from "../sources/clips";
+import { Decks } from "../sources/decks";
+import { Fader } from "../sources/fader";
+import type { Client } from "./client";
+
+export function openDecks({ inputs, problems, shape }: Client): Decks {
+  const clips = new ClipBin({
+    clock: browserClock,
+    clips: new Records<Clip>("realtime-clips", "clips"),
+    files: new Records<Blob>("realtime-clip-files", "files"),
+    look: clipPicture,
+    newId: () => `${Date.now()}-${Math.random()}`,
+    now_ms: Date.now,
+    mention: (problem, detail) => problems.mention(problem, detail),
+  });
+  void clips.restore();
+  return new Decks({
+    clock: browserClock,
+    problems,
+    inputs,
+    fader: new Fader(browserClock, onHiddenTick),
+    clips,
+    size: () => shape.peek(),
+  });
+}
