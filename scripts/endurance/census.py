@@ -68,8 +68,8 @@ def is_zombie(process: psutil.Process) -> bool:
 
 
 def shared_files() -> set[Path]:
-    """Files of shared memory, as multiprocessing names them."""
-    return set(Path("/dev/shm").glob("p[sy]m*"))
+    """Files of shared memory, as multiprocessing and we name them."""
+    return {*Path("/dev/shm").glob("p[sy]m*"), *Path("/dev/shm").glob("realtime-*")}
 
 
 def engines_of(pid: int) -> list[psutil.Process]:

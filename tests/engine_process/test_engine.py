@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -25,6 +24,7 @@ from realtime.engine_process.messages import LoadOrder
 from realtime.errors import ConfigError, EngineError, ModelError
 from realtime.frame import Failure, Job, Result
 from realtime.params import Params
+from scripts.endurance.census import shared_files
 from tests.fakes.faulty import (
     QUICK,
     SLOW_S,
@@ -37,13 +37,15 @@ from tests.fakes.faulty import (
 )
 from tests.fakes.frames import a_job
 from tests.fakes.servers import a_config
+from tests.fakes.starts import METHODS, start_by
 from tests.fakes.waiting import PATIENCE_S
 
 SMALL = Params(width=64, height=64)
 
 
-@pytest.fixture
-def faulty() -> Iterator[EngineProcess]:
+@pytest.fixture(params=METHODS)
+def faulty(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[EngineProcess]:
+    start_by(request.param, monkeypatch)
     engine = in_a_process()(a_config())
     yield engine
     engine.close()
@@ -191,7 +193,9 @@ def test_name_that_is_none_is_the_configurations_error_in_the_process_too() -> N
 
 
 @pytest.mark.slow
-def test_engines_that_were_killed_leave_nothing() -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_engines_that_were_killed_leave_nothing(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    start_by(method, monkeypatch)
     dice = random.Random(5)
     in_a_process()(a_config()).close()  # with it begins what is kept for the next: the process that forks them
     before = left_here()
@@ -218,8 +222,8 @@ def left_here() -> dict[str, int]:
         "descriptors": process.num_fds(),
         "threads": process.num_threads(),
         "processes": len(process.children(recursive=True)),
-        "shared": len([*Path("/dev/shm").glob("p[sy]m*")]),  # as multiprocessing names what it shares
-        "maps": sum("realtime-engine" in entry.path for entry in process.memory_maps()),
+        "shared": len(shared_files()),
+        "maps": sum("realtime-" in entry.path for entry in process.memory_maps()),
     }
 
 

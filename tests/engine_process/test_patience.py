@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 
 import pytest
 
 from realtime.engine.state import CallShape, RungState
-from realtime.engine_process.ending import gave_no_answer, how_ended, is_stopped_by_signal
+from realtime.engine_process.ending import gave_no_answer, how_ended
 from realtime.engine_process.patience import NEWEST, Leeway, Limits, TickPatience, Wait, code_of
-from tests.fakes.waiting import until
 
 LIMITS = Limits(tick_s=1, tick_factor=10, climbing_s=5, first_s=30)
 
@@ -169,15 +167,3 @@ def test_process_that_was_stopped_is_told_from_one_that_hangs() -> None:
 
     assert (hung.how.endswith("for 1.0 s"), hung.blames_frames) == (True, True)
     assert ("stopped by a signal" in stopped.how, stopped.blames_frames) == (True, False)
-
-
-async def test_stopped_process_is_seen_to_be_that() -> None:
-    process = await asyncio.create_subprocess_exec("sleep", "60")
-    try:
-        assert not is_stopped_by_signal(process.pid)
-        process.send_signal(signal.SIGSTOP)
-        await until(lambda: is_stopped_by_signal(process.pid))
-    finally:
-        process.kill()
-        await process.wait()
-    assert not is_stopped_by_signal(process.pid)
