@@ -21,6 +21,8 @@ START_S = 30.0
 """Time that a process may take to begin, beside that of its first answer: a machine may be busy."""
 LOOK_EVERY_S = 0.1
 """How often a wait looks whether it is to end."""
+STOPPED_S = 1.0
+"""How long a process that is asked may be stopped, by SIGSTOP for example."""
 
 
 class WorkerDied(Exception):
@@ -108,14 +110,17 @@ class DecoderWorker:
             raise WorkerDied("it was closed", is_own_doing=False)
         self.room.write(data)
         self._connection.send(ask)  # a few bytes: no pipe is too full for them
-        end_s = time.monotonic() + within_s + (0.0 if self._has_begun else START_S)
+        begun_s = time.monotonic()
+        end_s = begun_s + within_s + (0.0 if self._has_begun else START_S)
+        stopped_s = 0.0
         while not self._connection.poll(max(0.0, min(end_s - time.monotonic(), LOOK_EVERY_S))):
             if until is not None and until():
                 raise WorkerDied("nobody waits for it any more", is_own_doing=False)
+            stopped_s = stopped_s + LOOK_EVERY_S if exits.is_stopped_by_signal(self.pid) else 0.0
+            if stopped_s > STOPPED_S:
+                raise WorkerDied(f"it {exits.STOPPED.how}", is_own_doing=exits.STOPPED.is_own_doing)
             if time.monotonic() >= end_s:
-                is_stopped = exits.is_stopped_by_signal(self.pid)
-                why = f": it {exits.STOPPED.how}" if is_stopped else ""
-                raise WorkerDied(f"it gave no answer for {within_s:g} s{why}", is_own_doing=not is_stopped)
+                raise WorkerDied(f"it gave no answer for {time.monotonic() - begun_s:.0f} s")
         self._has_begun = True
         return self._connection.recv()
 

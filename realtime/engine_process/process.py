@@ -33,8 +33,8 @@ class Owner(Protocol):
         """A message has come."""
         ...
 
-    def leeway(self) -> Leeway | None:
-        """How long the process may go on without what is due now; None where nothing is due."""
+    def leeway(self) -> Leeway:
+        """How long the process may go on without what is due now, or as it is where nothing is."""
         ...
 
     def signs(self) -> int:

@@ -126,8 +126,7 @@ def test_decoder_that_is_killed_at_work_costs_one_picture(decoders: PictureDecod
 
 def test_decoder_that_somebody_stops_costs_one_picture_and_nobody_waits_for_that(decoders: PictureDecoders) -> None:
     for _ in range(2):
-        decode(decoders, a_png_frame())  # a process that begins gets more time
-        with pytest.raises(FrameError, match=r"gone \(it gave no answer for 3 s: it was stopped by a signal"):
+        with pytest.raises(FrameError, match=r"gone \(it was stopped by a signal"):
             decode(decoders, a_png_frame("stop"))
     decode(decoders, a_png_frame())
 

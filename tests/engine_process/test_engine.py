@@ -153,6 +153,22 @@ def test_engine_that_dies_while_it_has_nothing_to_do_says_so(faulty: EngineProce
     assert again.is_set()
 
 
+def test_engine_that_is_stopped_while_it_has_nothing_to_do_is_seen_and_one_that_gets_something_has_its_time(
+    faulty: EngineProcess,
+) -> None:
+    broken = threading.Event()
+    time.sleep(3 * QUICK.tick_s)  # longer than a tick may take
+    assert faulty.tick([prompted("a")]).collect()
+    faulty.when_broken(broken.set)
+
+    os.kill(faulty.pid, signal.SIGSTOP)
+
+    assert broken.wait(PATIENCE_S)
+    with pytest.raises(EngineError, match="gave no answer for 1.0 s: it was stopped by a signal") as caught:
+        faulty.tick([])
+    assert not caught.value.blames_frames
+
+
 def test_engine_that_has_nothing_to_do_is_left_alone_for_as_long_as_it_takes(faulty: EngineProcess) -> None:
     broken = threading.Event()
     faulty.when_broken(broken.set)
