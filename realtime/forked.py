@@ -1,26 +1,50 @@
-"""Processes that belong to the server: how they are started, memory that they share with it, their end with its own.
+"""Processes that belong to the server: how they are started and reaped, memory that they share with it, their end with
+its own.
 
 Must not know what they do.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import multiprocessing
 import os
+import secrets
 import signal
 import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.heap import Arena
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING, Any
 
 from .process import STOP_SIGNALS
 
 START_METHOD = "forkserver" if sys.platform == "linux" else "spawn"
-"""Elsewhere than on Linux what is forked may not use the system's frameworks, Metal among them."""
+"""Elsewhere than on Linux what is forked may not use the system's frameworks, Metal among them. Windows has no fork."""
 PR_SET_PDEATHSIG = 1
 """Source: Linux's prctl(2)."""
+REAP_S = 1.0
+"""How long to wait for the exit code of a process that has ended."""
+AGAIN_S = (0.02, 0.1, 0.5)
+"""Waits until a process is tried to be started again: the one that all others are forked from was killed just now, and
+there is another as soon as it is quite gone.
+"""
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import PipeConnection
+
+    Link = Connection[Any, Any] | PipeConnection[Any, Any]
 
 _preloaded: list[str] = []
+
+
+class NotStartedError(Exception):
+    """There is no process: descriptors, memory or processes are short, say. The message says what was."""
 
 
 def preload(*modules: str) -> None:
@@ -39,21 +63,89 @@ def context() -> BaseContext:
     return found
 
 
-def end_with_server() -> None:
-    """Leave signals to the server, and end when the process does that this one was forked from, even where this one is
-    stopped. Called by a process as it begins. Elsewhere than on Linux, it is for it to see the end of its connection.
+def start(target: Callable[..., Any], arguments: tuple[Any, ...], name: str) -> tuple[BaseProcess, Link]:
+    """Start a process, and connect to it.
+
+    Args:
+        target: a function of a module's top level; called with its end of the connection, and the arguments.
+
+    Raises:
+        NotStartedError: it can't be started.
+    """
+    for again_s in (*AGAIN_S, None):
+        try:
+            return _started(target, arguments, name)
+        except (OSError, EOFError) as error:
+            if again_s is None or not isinstance(error, EOFError | ConnectionError):
+                raise NotStartedError(str(error) or "the process that it is forked from has ended") from None
+            time.sleep(again_s)
+    raise AssertionError
+
+
+def _started(target: Callable[..., Any], arguments: tuple[Any, ...], name: str) -> tuple[BaseProcess, Link]:
+    found = context()
+    ours, theirs = found.Pipe()
+    process: BaseProcess = found.Process(  # pyright: ignore[reportAttributeAccessIssue]
+        target=target, args=(theirs, *arguments), name=name, daemon=True
+    )
+    try:
+        process.start()
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return process, ours
+
+
+def exit_code(process: BaseProcess, within_s: float = REAP_S) -> int | None:
+    """Wait until a process has ended; its exit code, None where it goes on."""
+    end_s = time.monotonic() + within_s
+    process.join(within_s)
+    # Whoever starts another process looks after all others too. Of two threads that ask the system for an exit code one
+    # is told that there is no such process, a moment before the other has it.
+    while (code := process.exitcode) is None and time.monotonic() < end_s and wait([process.sentinel], 0):
+        time.sleep(0.001)
+    return code
+
+
+def end_with_server() -> bool:
+    """Leave signals to the server, and end when the process does that this one was started by. Called by a process as
+    it begins.
+
+    Returns:
+        Whether the system sees to that, whatever this process is at, even where it is stopped: on Linux, where it was
+        forked. Else a thread sees it, which has to get Python's lock.
     """
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    if sys.platform != "linux":
-        return
-    from multiprocessing import forkserver
-
+    if (alive := _forkservers_pipe()) is None:
+        server = multiprocessing.parent_process()
+        assert server is not None
+        threading.Thread(target=_end_behind, args=(server.sentinel,), name="server-watch", daemon=True).start()
+        return False
+    # Not where it was spawned: it would end with the thread that has started it.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     # The other process ends when nobody has this any more; it is ours in case that we fork too.
-    alive: int | None = getattr(forkserver, "_forkserver")._forkserver_alive_fd  # noqa: B009
-    if alive is not None:
-        os.close(alive)
+    os.close(alive)
+    return True
+
+
+def _forkservers_pipe() -> int | None:
+    if sys.platform == "win32":
+        return None
+    from multiprocessing import forkserver
+
+    return getattr(forkserver, "_forkserver")._forkserver_alive_fd  # noqa: B009
+
+
+def _end_behind(sentinel: int) -> None:
+    with contextlib.suppress(OSError):
+        wait([sentinel])
+    os._exit(0)
+
+
+# -- memory ------------------------------------------------------------------------------------------------------------
 
 
 def shared_memory(size: int, whose: str) -> Arena:
@@ -65,16 +157,36 @@ def shared_memory(size: int, whose: str) -> Arena:
     It has no name that could outlive the processes: it is gone when the last of them is, however they end. It is only
     taken as it is written to.
     """
-    if sys.platform != "linux":
-        return Arena(size)
-    # Not below /dev/shm: containers have 64 MB there, and who writes to what a full one can't hold is killed.
-    descriptor = os.memfd_create(f"realtime-{whose}")
+    if sys.platform == "win32":
+        return Arena(size)  # its name goes with the last that has it
+    descriptor = unnamed(whose)
     os.ftruncate(descriptor, size)
     return Arena(size, descriptor)
+
+
+def by_memfd(whose: str) -> int:
+    """See `unnamed`: of Linux."""
+    # Not below /dev/shm: containers have 64 MB there, and who writes to what a full one can't hold is killed.
+    return os.memfd_create(f"realtime-{whose}")
+
+
+def by_unlinked_name(whose: str) -> int:
+    """See `unnamed`: of POSIX."""
+    # Not a temporary file, as an `Arena` by itself: its folder would be left, and pictures would be written to a disk.
+    import _posixshmem
+
+    name = f"/realtime-{whose}-{secrets.token_hex(4)}"  # macOS takes up to 31 characters
+    descriptor = _posixshmem.shm_open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+    _posixshmem.shm_unlink(name)
+    return descriptor
+
+
+unnamed: Callable[[str], int] = by_memfd if sys.platform == "linux" else by_unlinked_name
+"""Opens memory without a name, and gives its descriptor."""
 
 
 def give_back(memory: Arena) -> None:
     """Give this process's part of shared memory back; nothing may refer to it any more."""
     memory.buffer.close()
-    if sys.platform == "linux":
+    if sys.platform != "win32":
         os.close(memory.fd)

@@ -5,11 +5,13 @@ Must not know the server, or torch. What it decodes may be made to break it.
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import math
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple, NoReturn
 
@@ -23,16 +25,22 @@ Make = Callable[[], Serve]
 """Called once in the process, with its limits in force: can be pickled."""
 
 
+GRACE_S = 5.0
+"""How much later than the server, which is there as a rule, this process itself sees that an ask takes too long."""
+
+
 class DecoderLimits(NamedTuple):
     """What a decoder may take.
 
     Attributes:
         memory_bytes: of address space, beside what the process has as it begins.
         cpu_s: of processor time for one ask, in whole seconds; None for what decodes all the time.
+        patience_s: how long the server waits for the answer to one ask, at most.
     """
 
     memory_bytes: int
     cpu_s: int | None
+    patience_s: float
 
 
 class Answered(NamedTuple):
@@ -55,7 +63,7 @@ class DecoderRefusal(NamedTuple):
 
 def main(connection: Connection, room: Room, make: Make, limits: DecoderLimits) -> NoReturn:
     """Answer until nobody asks any more. Leaves the process."""
-    end_with_server()
+    ends_by_system = end_with_server()
     _limit_memory(limits)
     serve = make()
     try:
@@ -63,10 +71,24 @@ def main(connection: Connection, room: Room, make: Make, limits: DecoderLimits) 
             ask = connection.recv()
             _limit_time(limits)
             begun_ns = time.process_time_ns()
-            answer = _answer(serve, ask, room)
+            with contextlib.nullcontext() if ends_by_system else _patience(limits.patience_s + GRACE_S):
+                answer = _answer(serve, ask, room)
             connection.send(Answered(answer, time.process_time_ns() - begun_ns))
     except (EOFError, OSError):
         os._exit(0)
+
+
+@contextlib.contextmanager
+def _patience(seconds: float) -> Generator[None]:
+    """End the process where the block takes longer, by a thread that needs no lock of Python's: native code may keep
+    that for ever, and the server, which would kill this process, may be gone.
+    """
+    with open(os.devnull, "w") as nowhere:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 def _answer(serve: Serve, ask: Any, room: Room) -> Any:
@@ -76,6 +98,15 @@ def _answer(serve: Serve, ask: Any, room: Room) -> Any:
         return DecoderRefusal(str(error), error.code)
     except MemoryError:
         return DecoderRefusal("the picture takes too much memory to decode: send a smaller one", "invalid_frame")
+
+
+def missing_limits(platform: str = sys.platform) -> str:
+    """What a system has no limits of, for the log; empty where it has all."""
+    missing = {
+        "linux": "",
+        "win32": "memory, processor time and files: what is too much of time is killed all the same",
+    }
+    return missing.get(platform, "memory")
 
 
 def _limit_memory(limits: DecoderLimits) -> None:

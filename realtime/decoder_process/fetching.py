@@ -87,10 +87,10 @@ def read_elsewhere(opening: Opening, on_frame: OnFrame, stopping: threading.Even
     Raises:
         SourceError: it can't be opened or read, or the process died.
     """
-    limits = DecoderLimits(MEMORY_BYTES + MEMORY_BYTES_PER_PIXEL * max_pixels, None)
-    worker = DecoderWorker(partial(_make, opening, max_pixels), room_bytes(max_pixels), limits)
-    frames = 0
+    limits = DecoderLimits(MEMORY_BYTES + MEMORY_BYTES_PER_PIXEL * max_pixels, None, SILENT_S)
+    frames, worker = 0, None
     try:
+        worker = DecoderWorker(partial(_make, opening, max_pixels), room_bytes(max_pixels), limits)
         while not stopping.is_set():
             match worker.ask(None, SILENT_S, until=stopping.is_set):
                 case _Fetched(packed, captured_us):
@@ -102,7 +102,9 @@ def read_elsewhere(opening: Opening, on_frame: OnFrame, stopping: threading.Even
                     break
     except WorkerDied as death:
         if not stopping.is_set():
-            raise SourceError(f"its decoder died ({death}): convert it, or give another") from None
+            what = "convert it, or give another" if death.is_own_doing else "it is opened again"
+            raise SourceError(f"its decoder died ({death}): {what}") from None
     finally:
-        worker.close()
+        if worker is not None:
+            worker.close()
     return frames

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from ..errors import FrameError
 
 FIRST_S, LAST_S = 1.0, 60.0
-"""After the second death, doubled by each further one, and the most. The first may have been somebody else's doing."""
+"""After the second death, doubled by each further one, and the most. The first may have been by chance."""
 FORGIVEN_S = 600.0
 """Deaths are counted from anew when there was none for so long."""
 KEPT = 1024
@@ -46,8 +46,14 @@ class Penalties:
                 "set_aside",
             )
 
-    def died(self, sender: str, how: str) -> FrameError:
-        """A decoder died of what somebody sent; what to tell them."""
+    def died(self, sender: str, how: str, *, is_own_doing: bool = True) -> FrameError:
+        """A decoder died at what somebody sent; what to tell them.
+
+        Args:
+            is_own_doing: False where somebody else has ended it: nobody waits for that.
+        """
+        if not is_own_doing:
+            return FrameError(f"the decoder of this picture is gone ({how}): send another")
         with self._lock:
             deaths, until_s = self._deaths.pop(sender, (0, 0.0))
             now_s = self._clock()

@@ -17,7 +17,7 @@ from ..media import codec
 from ..media.pipeline import HEAVY_NS
 from ..pixels import Pixels
 from ..references import REFERENCE_SIDE_PX
-from .child import DecoderLimits, Serve
+from .child import DecoderLimits, Serve, missing_limits
 from .penalties import Penalties
 from .room import Room, Shape
 from .worker import DecoderWorker, WorkerDied
@@ -74,7 +74,7 @@ class PictureDecoders:
         self._max_bytes = max(config.max_message_bytes, LEAST_BYTES)
         # A file goes in; RGB and opacity come out.
         room_bytes = max(self._max_bytes, *(4 * pixels for pixels in (config.max_output_pixels, REFERENCE_SIDE_PX**2)))
-        limits = DecoderLimits(MEMORY_BYTES + MEMORY_BYTES_PER_PIXEL * config.max_pixels, CPU_S)
+        limits = DecoderLimits(MEMORY_BYTES + MEMORY_BYTES_PER_PIXEL * config.max_pixels, CPU_S, HEAVY_S)
         self._start = partial(DecoderWorker, make, room_bytes, limits)
         self._penalties = Penalties()
         self._lock = threading.Lock()
@@ -91,8 +91,17 @@ class PictureDecoders:
 
     def begin(self) -> None:
         """Start the first process, so that the first picture need not wait for it: it takes a second, in a thread."""
-        if self._formats:
-            threading.Thread(target=lambda: self._put_back(self._take()), name="decoders", daemon=True).start()
+        if not self._formats:
+            return
+        if missing := missing_limits():
+            _log.info("decoders' processes: this system has no limits of %s", missing)
+        threading.Thread(target=self._begin, name="decoders", daemon=True).start()
+
+    def _begin(self) -> None:
+        try:
+            self._put_back(self._take())
+        except WorkerDied as death:
+            _log.warning("no decoder: %s", death)  # the first picture tries again
 
     def decode(
         self, frame: Frame, width: int, height: int, max_pixels: int, session: str
@@ -106,17 +115,21 @@ class PictureDecoders:
             raise FrameError(f"the picture has more than {self._max_bytes} bytes: send a smaller one")
         self._penalties.check(session)
         within_s = HEAVY_S if codec.decoding_ns(data, frame.format) > HEAVY_NS else LIGHT_S
+        try:
+            found = self._decoded(PictureAsk(len(data), frame.format, width, height, max_pixels), within_s, data)
+        except WorkerDied as death:
+            _log.warning("%s: a decoder died at a picture: %s", session, death)
+            raise self._penalties.died(session, str(death), is_own_doing=death.is_own_doing) from None
+        return found[0], found[1] if len(found) > 1 else None
+
+    def _decoded(self, ask: PictureAsk, within_s: float, data: bytes | memoryview) -> list[Pixels]:
+        """Raises FrameError, WorkerDied."""
         worker = self._take()
         try:
-            shapes = worker.ask(PictureAsk(len(data), frame.format, width, height, max_pixels), within_s, data)
-            found = worker.room.take(shapes)
-        except WorkerDied as death:
-            _log.warning("%s: a decoder died of a picture: %s", session, death)
-            raise self._penalties.died(session, str(death)) from None
+            return worker.room.take(worker.ask(ask, within_s, data))
         finally:
             self._own.spent_ns = self.spent_ns() + worker.cpu_ns
             self._put_back(worker)
-        return found[0], found[1] if len(found) > 1 else None
 
     def spent_ns(self) -> int:
         """See `Decoding`."""

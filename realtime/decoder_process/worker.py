@@ -6,14 +6,12 @@ Must not know what it decodes.
 from __future__ import annotations
 
 import contextlib
-import signal
 import threading
 import time
 from collections.abc import Callable
-from multiprocessing.process import BaseProcess
 from typing import Any
 
-from .. import forked
+from .. import exits, forked
 from ..errors import FrameError
 from .child import Answered, DecoderLimits, DecoderRefusal, Make, main
 from .room import Room
@@ -23,11 +21,21 @@ START_S = 30.0
 """Time that a process may take to begin, beside that of its first answer: a machine may be busy."""
 LOOK_EVERY_S = 0.1
 """How often a wait looks whether it is to end."""
-REAP_S = 1.0
+STOPPED_S = 1.0
+"""How long a process that is asked may be stopped, by SIGSTOP for example."""
 
 
 class WorkerDied(Exception):
-    """The process is gone, and with it what it was asked for. The message says how."""
+    """The process is gone, and with it what it was asked for.
+
+    Args:
+        message: how.
+        is_own_doing: whether what it was asked for may be the reason: not where somebody else has ended it.
+    """
+
+    def __init__(self, message: str, *, is_own_doing: bool = True) -> None:
+        super().__init__(message)
+        self.is_own_doing = is_own_doing
 
 
 class DecoderWorker:
@@ -41,25 +49,26 @@ class DecoderWorker:
     Attributes:
         pid: the process's id.
         cpu_ns: processor time that its last answer took.
+
+    Raises:
+        WorkerDied: it can't be started.
     """
 
     def __init__(self, make: Make, room_bytes: int, limits: DecoderLimits) -> None:
         self.cpu_ns = 0
-        self.room = Room(room_bytes)
         forked.preload(PRELOAD)
-        context = forked.context()
-        self._connection, theirs = context.Pipe()
-        self._process: BaseProcess = context.Process(  # pyright: ignore[reportAttributeAccessIssue]
-            target=main, args=(theirs, self.room, make, limits), name="decoder", daemon=True
-        )
-        self._process.start()
-        theirs.close()
+        self._oom_kills = exits.oom_kills()
+        self.room = _room(room_bytes)
+        try:
+            self._process, self._connection = forked.start(main, (self.room, make, limits), "decoder")
+        except forked.NotStartedError as error:
+            self.room.close()
+            raise _not_started(error) from None
         assert self._process.pid is not None
         self.pid = self._process.pid
         self._lock = threading.Lock()  # around an ask, and the end
         self._is_closed = False
         self._has_begun = False
-        self._exit_code: int | None = None
 
     @property
     def is_alive(self) -> bool:
@@ -84,10 +93,12 @@ class DecoderWorker:
         with self._lock:
             try:
                 answered = self._asked(ask, within_s, data, until)
-            except BaseException as error:
+            except (EOFError, OSError):
+                death = self._death()
                 self._close()
-                if isinstance(error, (EOFError, OSError)):
-                    raise WorkerDied(how_ended(self._exit_code)) from None
+                raise death from None
+            except BaseException:
+                self._close()
                 raise
         self.cpu_ns = answered.cpu_ns
         if isinstance(answered.answer, DecoderRefusal):
@@ -96,15 +107,20 @@ class DecoderWorker:
 
     def _asked(self, ask: Any, within_s: float, data: bytes | memoryview, until: Callable[[], bool] | None) -> Answered:
         if self._is_closed:
-            raise WorkerDied("it was closed")
+            raise WorkerDied("it was closed", is_own_doing=False)
         self.room.write(data)
         self._connection.send(ask)  # a few bytes: no pipe is too full for them
-        end_s = time.monotonic() + within_s + (0.0 if self._has_begun else START_S)
+        begun_s = time.monotonic()
+        end_s = begun_s + within_s + (0.0 if self._has_begun else START_S)
+        stopped_s = 0.0
         while not self._connection.poll(max(0.0, min(end_s - time.monotonic(), LOOK_EVERY_S))):
             if until is not None and until():
-                raise WorkerDied("nobody waits for it any more")
+                raise WorkerDied("nobody waits for it any more", is_own_doing=False)
+            stopped_s = stopped_s + LOOK_EVERY_S if exits.is_stopped_by_signal(self.pid) else 0.0
+            if stopped_s > STOPPED_S:
+                raise WorkerDied(f"it {exits.STOPPED.how}", is_own_doing=exits.STOPPED.is_own_doing)
             if time.monotonic() >= end_s:
-                raise WorkerDied(f"it gave no answer for {within_s:g} s")
+                raise WorkerDied(f"it gave no answer for {time.monotonic() - begun_s:.0f} s")
         self._has_begun = True
         return self._connection.recv()
 
@@ -120,16 +136,25 @@ class DecoderWorker:
             return
         self._is_closed = True
         self._process.kill()
-        self._process.join(REAP_S)
-        self._exit_code = self._process.exitcode
-        self._connection.close()
-        if self._exit_code is not None:
+        if forked.exit_code(self._process) is not None:
             self._process.close()
+        self._connection.close()
         self.room.close()
 
+    def _death(self) -> WorkerDied:
+        """What has become of a process whose connection is closed."""
+        code = forked.exit_code(self._process)  # it was not killed from here
+        was_memory_short = self._oom_kills is None or self._oom_kills != exits.oom_kills()
+        found = exits.how_ended(code, was_memory_short=was_memory_short)
+        return WorkerDied(f"it {found.how}", is_own_doing=found.is_own_doing)
 
-def how_ended(code: int | None) -> str:
-    """How a process has ended, in words, by its exit code as `multiprocessing` gives it."""
-    if code is None or code >= 0:
-        return f"it ended with {code}"
-    return f"it was ended by {signal.Signals(-code).name}"
+
+def _room(size: int) -> Room:
+    try:
+        return Room(size)
+    except OSError as error:
+        raise _not_started(error) from None
+
+
+def _not_started(error: Exception) -> WorkerDied:
+    return WorkerDied(f"it can't be started: {error}", is_own_doing=False)

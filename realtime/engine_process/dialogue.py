@@ -84,6 +84,7 @@ class Dialogue:
         """
         with self._lock:
             self._check()
+            self._signs += not self._due
             self._due.append(pending)
         self.child.send(message)
 
@@ -144,8 +145,9 @@ class Dialogue:
                 logging.getLogger(logger).log(level, "%s", text)
             case Broke():
                 self._broke = message
-        if isinstance(message, Ticked) or not self._loaded.done():
-            self._signs += 1
+        if isinstance(message, Ticked) or not self._loaded.done() or not self._due:
+            with self._lock:
+                self._signs += 1
 
     def _hear_info(self, info: EngineInfo) -> None:
         """The engine has changed. Where other code runs ticks from now on, those under way may be the first by it."""
@@ -154,14 +156,14 @@ class Dialogue:
                 pending.leeway = pending.leeway.at_least(self._limits.climbing_s)
         self.info = info
 
-    def leeway(self) -> Leeway | None:
-        """How long the process may be silent now: an engine that is loaded and has nothing to do may be for ever."""
+    def leeway(self) -> Leeway:
+        """How long the process may be silent now."""
         if not self._loaded.done():
             return Leeway(self._limits.loading_s, self._limits.loading_s)
-        return self._due[0].leeway if self._due else None
+        return self._due[0].leeway if self._due else Leeway.of_idle(self._limits.idle_s)
 
     def signs(self) -> int:
-        """The number of signs of life so far: answers of ticks, and before it is loaded whatever it says."""
+        """See `Wait`: answers of ticks, and whatever it says while none is due."""
         return self._signs
 
     def ended(self, how: str, *, blames_frames: bool) -> None:

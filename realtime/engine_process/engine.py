@@ -16,6 +16,7 @@ from ..engine import EngineInfo, Progress, RowCost
 from ..engine.hearing import Heard
 from ..engine.load import is_echo, likely_device, load_engine
 from ..errors import EngineError
+from ..forked import NotStartedError
 from ..frame import Job, Order
 from ..params import Params
 from .dialogue import Dialogue
@@ -69,7 +70,13 @@ class EngineProcess:
         self._last_ns = 0  # when the newest tick ended that was answered
         settings = EngineConfig(**config.model_dump(include=set(EngineConfig.model_fields)))
         order = LoadOrder(settings, load, logging.getLogger().getEffectiveLevel())
-        self._dialogue = Dialogue(order, self._slots, progress, limits)
+        try:
+            self._dialogue = Dialogue(order, self._slots, progress, limits)
+        except NotStartedError as error:
+            self._slots.close()
+            raise EngineError(
+                f"the engine's process can't be started: {error}", blames_frames=False, blames_engine=False
+            ) from None
         try:
             loaded = self._dialogue.loaded()
             self._cost = loaded.cost

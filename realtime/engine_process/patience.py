@@ -5,6 +5,7 @@ Must not know what runs a tick. Times come in as arguments.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Hashable
@@ -20,7 +21,7 @@ LATE_BEAT_S = 0.5
 """A process that has said nothing for so long is held up: twice the interval of its signs of life."""
 
 STOPPED_S = 1.0
-"""How long a process may be stopped, by SIGSTOP for example, while something is due of it."""
+"""How long a process may be stopped, by SIGSTOP for example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Limits:
             process that is held up while a faster rung may come: what it loads may keep the interpreter to itself.
         first_s: of the first tick of its form, for which something may be compiled, captured or fetched.
         loading_s: without a sign of life, while the engine is loaded.
+        idle_s: … and while it has nothing to do.
         closing_s: until it has ended, once it is told to.
     """
 
@@ -42,6 +44,7 @@ class Limits:
     climbing_s: float = 10.0
     first_s: float = 30.0
     loading_s: float = 60.0
+    idle_s: float = 60.0
     closing_s: float = 2.0
 
 
@@ -56,6 +59,11 @@ class Leeway:
 
     seconds: float
     held_s: float
+
+    @classmethod
+    def of_idle(cls, held_s: float) -> Leeway:
+        """Of a process of which nothing is due."""
+        return cls(math.inf, held_s)
 
     def at_least(self, seconds: float) -> Leeway:
         """This one, or so many seconds where that is longer."""
@@ -120,17 +128,16 @@ class Wait:
         """The process has said something."""
         self._heard_s = now_s
 
-    def exceeded_s(self, now_s: float, leeway: Leeway | None, signs: int, *, is_stopped: bool) -> float | None:
+    def exceeded_s(self, now_s: float, leeway: Leeway, signs: int, *, is_stopped: bool) -> float | None:
         """The time that it may take, where it has taken longer; else None.
 
         Args:
-            leeway: None where nothing is due.
-            signs: changes whenever something came that was due.
+            signs: changes whenever something came that was due, or becomes due while nothing was.
             is_stopped: whether the process is stopped, so that nothing goes on in it.
         """
         passed_s = min(now_s - self._looked_s, self._most_s)
         self._looked_s = now_s
-        if leeway is None or signs != self._signs:
+        if signs != self._signs:
             self._signs, self._waited_s, self._held_s = signs, 0.0, 0.0
             return None
         if is_stopped:

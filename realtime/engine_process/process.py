@@ -10,22 +10,20 @@ import contextlib
 import threading
 import time
 from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
 from typing import Protocol
 
 from .. import forked
 from ..config import EngineConfig
 from ..engine.load import is_echo
+from ..exits import is_stopped_by_signal, oom_kills
 from .child import main
-from .ending import End, gave_no_answer, how_ended, is_stopped_by_signal, oom_kills
+from .ending import End, gave_no_answer, how_ended
 from .messages import LoadOrder, ToChild, ToParent
 from .patience import Leeway, Wait
 from .slots import Slots
 
 LOOK_EVERY_S = 0.1
 """How often patience is looked at. A longer time between two looks is one in which this process itself stood still."""
-REAP_S = 1.0
-"""How long to wait for the exit code of a process that has ended."""
 
 
 class Owner(Protocol):
@@ -35,8 +33,8 @@ class Owner(Protocol):
         """A message has come."""
         ...
 
-    def leeway(self) -> Leeway | None:
-        """How long the process may go on without what is due now; None where nothing is due."""
+    def leeway(self) -> Leeway:
+        """How long the process may go on without what is due now, or as it is where nothing is."""
         ...
 
     def signs(self) -> int:
@@ -58,18 +56,15 @@ class ChildProcess:
 
     Attributes:
         pid: the process's id.
+
+    Raises:
+        NotStartedError: see `forked.start`.
     """
 
     def __init__(self, order: LoadOrder, slots: Slots, owner: Owner) -> None:
         forked.preload(preload_of(order.config))
-        context = forked.context()
-        self._connection, theirs = context.Pipe()
-        self._process: BaseProcess = context.Process(  # pyright: ignore[reportAttributeAccessIssue]
-            target=main, args=(theirs, slots, order), name="engine", daemon=True
-        )
         self._oom_kills = oom_kills()
-        self._process.start()
-        theirs.close()
+        self._process, self._connection = forked.start(main, (slots, order), "engine")
         assert self._process.pid is not None
         self.pid = self._process.pid
         self._owner = owner
@@ -103,9 +98,9 @@ class ChildProcess:
             self._hear_all()
         finally:
             self._kill()  # where it has closed the connection and goes on
-            self._process.join(REAP_S)
+            code = forked.exit_code(self._process)
             was_memory_short = self._oom_kills is None or self._oom_kills != oom_kills()
-            end = self._end or how_ended(self._process.exitcode, was_memory_short=was_memory_short)
+            end = self._end or how_ended(code, was_memory_short=was_memory_short)
             self._owner.ended(end.how, blames_frames=end.blames_frames)
 
     def _hear_all(self) -> None:

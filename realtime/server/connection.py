@@ -23,6 +23,7 @@ from .engine_host import State
 from .lobby import check_name
 from .roles import Grant, owner_of_new
 from .service import Running, Service
+from .tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -255,7 +256,7 @@ class Connection(ABC):
                 seats.enter_context(self.service.addresses.seat(address))
             try:
                 session, channel = await self._enter(running, session_name, grant)
-                async with asyncio.TaskGroup() as tasks:
+                async with Tasks() as tasks:
                     tasks.create_task(self._send(session, channel))
                     tasks.create_task(self._report(session, channel))
                     tasks.create_task(_until_lost(channel))
@@ -273,7 +274,7 @@ class Connection(ABC):
             position[:] = [protocol.queued_message(place, size)]
             self._something_to_send.set()
 
-        async with asyncio.TaskGroup() as tasks:
+        async with Tasks() as tasks:
             teller = tasks.create_task(self._tell_position(position))
             self.session = session = await running.lobby.enter(session_name, on_position, owner_of_new(grant))
             # Without an await between: `live` gives a seat back by its channel.

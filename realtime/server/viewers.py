@@ -31,6 +31,7 @@ from .connection import (
 from .lobby import ViewedBy
 from .roles import ALLOWED, Action, Grant, seen_by
 from .service import Service
+from .tasks import Tasks
 from .websocket import closing, send_picture
 
 MJPEG_BOUNDARY = "frame"
@@ -77,7 +78,7 @@ async def serve_viewer(websocket: WebSocket, service: Service, session_name: str
     """Run an accepted WebSocket that watches a session, until it is closed. Texts of those who may control it are
     carried out.
     """
-    async with closing(websocket, service.config.send_timeout_s), asyncio.TaskGroup() as tasks:
+    async with closing(websocket, service.config.send_timeout_s), Tasks() as tasks:
         tasks.create_task(_receive(websocket, service, session_name, grant))
         tasks.create_task(end_with_server(service))
         tasks.create_task(end_with_grant(service, grant))
@@ -116,7 +117,7 @@ async def _show(websocket: WebSocket, service: Service, session_name: str, grant
         raise Closed(CloseCode.TRY_LATER, f"there is no session {session_name[:64]!r} yet: try again later")
     with service.viewers.seat(session.name, ViewedBy.WEBSOCKET):
         await websocket.send_text(running.ready_message(session, grant))
-        async with asyncio.TaskGroup() as tasks:
+        async with Tasks() as tasks:
             report = tasks.create_task(_report(websocket, session, service, grant))
             async for result in results(session, service):
                 kind, data = await service.pictures.encoded(result)

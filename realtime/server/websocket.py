@@ -22,6 +22,7 @@ from .bringing import bring
 from .connection import Closed, Connection, Gone, end_with_grant, end_with_server, ending
 from .roles import Grant
 from .service import Service
+from .tasks import Tasks
 from .turns import NotTaken
 
 
@@ -34,7 +35,7 @@ async def serve_websocket(websocket: WebSocket, service: Service, session_name: 
         grant: the client's.
     """
     connection = _WebSocketConnection(websocket, service)
-    async with closing(websocket, service.config.send_timeout_s), asyncio.TaskGroup() as tasks:
+    async with closing(websocket, service.config.send_timeout_s), Tasks() as tasks:
         tasks.create_task(connection.receive())
         tasks.create_task(connection.live(session_name, grant, address_of(websocket)))
         tasks.create_task(end_with_grant(service, grant))

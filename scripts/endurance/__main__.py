@@ -8,8 +8,11 @@ import json
 import sys
 from pathlib import Path
 
+from realtime.params import OutputFormat
+
 from .attackers import ATTACKS
-from .chaos import KINDS, ChaosPlan, chaos
+from .chaos import ChaosPlan, chaos
+from .faults import KINDS, OF_ONE
 from .report import Report
 from .siege import SiegePlan, siege
 from .soak import SoakPlan, soak
@@ -41,6 +44,14 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--kills", type=int, help="so many faults, and only those that end or stop the engine")
     one.add_argument("--fault", action="append", choices=list(KINDS), help="only this one; again for more")
     one.add_argument("--settle-s", type=float, default=0.0, help="between two: from 31 on engines start without delay")
+    one.add_argument("--beside", action="append", choices=list(KINDS), help="a fault done all the time; again for more")
+    one.add_argument("--engines", type=int, default=1, help="on the CPU, each in a process")
+    one.add_argument("--callers", type=int, default=0, help="clients by WebRTC, beside --clients by WebSocket")
+    one.add_argument("--vandals", type=int, default=0, help="clients of each way whose pictures are damaged")
+    one.add_argument(
+        "--formats", nargs="+", choices=list(OutputFormat), default=[OutputFormat.JPEG], help="of pictures"
+    )
+    one.add_argument("--spawn", action="store_true", help="start processes as on macOS and Windows")
     one.set_defaults(run=_chaos)
     two = commands.add_parser("soak", help="clients that come, vanish, resume and watch, at full rate")
     two.add_argument("--minutes", type=float, default=20.0)
@@ -65,12 +76,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def _chaos(options: argparse.Namespace) -> Report:
-    rounds, kinds = options.rounds, tuple(options.fault or KINDS)
+    rounds, kinds = options.rounds, tuple(options.fault or (OF_ONE if options.engines == 1 else KINDS))
     if options.kills is not None:
-        rounds, kinds = options.kills, tuple(kind for kind, each in KINDS.items() if each.ends_engine)
+        rounds, kinds = options.kills, tuple(kind for kind in kinds if KINDS[kind].ends_engine)
     plan = ChaosPlan(
         options.seed, rounds, kinds, options.model, tuple(options.option), options.clients, options.fps,
-        settle_s=options.settle_s,
+        options.settle_s, tuple(options.beside or ()), tuple(map(OutputFormat, options.formats)), options.callers,
+        options.vandals, options.engines, options.spawn,
     )  # fmt: skip
     return await chaos(plan)
 

@@ -18,12 +18,15 @@ class Account:
 
     Attributes:
         fates: how many frames had which: `picture`, `repeat`, the reason for which it was dropped, the code of its
-            error, or `cut`: it was under way as the connection was.
+            error, `passed_over`: it is video, and a newer one was shown; or `cut`: it was under way as the connection
+            was.
+        may_be_black: whether pictures may be: those of damaged frames.
         problems: what must not be, in words.
     """
 
     fates: Counter[str] = field(default_factory=Counter[str])
     problems: list[str] = field(default_factory=list[str])
+    may_be_black: bool = False
     _open: set[int] = field(default_factory=set[int])
     _newest: int = 0
     _last_s: float | None = None
@@ -47,7 +50,7 @@ class Account:
     def picture(self, seq: int, now_s: float, *, is_repeat: bool, brightest: int) -> None:
         """A picture has come."""
         self._settle(seq, "repeat" if is_repeat else "picture")
-        if brightest <= BLACK_MAX:
+        if brightest <= BLACK_MAX and not self.may_be_black:
             self.problems.append(f"the picture of frame {seq} is black")
         if self._last_s is not None:
             self._longest_s = max(self._longest_s, now_s - self._last_s)
@@ -59,9 +62,17 @@ class Account:
 
     def cut(self, before: int) -> None:
         """The connection that carried the frames before this one was cut."""
+        self._end(before, "cut")
+
+    def passed_over(self, before: int) -> None:
+        """Of the frames before this one none will come any more: it is there."""
+        self._end(before, "passed_over")
+
+    def _end(self, before: int, fate: str) -> None:
         gone = {seq for seq in self._open if seq < before}
         self._open -= gone
-        self.fates["cut"] += len(gone)
+        if gone:
+            self.fates[fate] += len(gone)
 
     def _settle(self, seq: int, fate: str) -> None:
         if seq in self._open:

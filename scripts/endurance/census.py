@@ -12,10 +12,11 @@ from pathlib import Path
 
 import psutil
 
-SHARED_PICTURES = "realtime-engine"
-"""In the name of the memory that engines share with the server, see `engine_process/slots.py`."""
-SLACK: Mapping[str, int] = {"descriptors": 6, "threads": 6}
-"""What may be more than before: pools of threads fill as they are needed, connections come and go."""
+SHARED_PICTURES, DECODERS_ROOMS = "realtime-engine", "realtime-decoder"
+"""In the names of the memory that engines and decoders share with the server, see `Slots` and `Room`."""
+SLACK: Mapping[str, int] = {"descriptors": 18, "threads": 6, "children": 3, "rooms": 3}
+"""What may be more than before: pools of threads and of decoders fill as they are needed (each decoder has four
+descriptors), connections come and go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Census:
     Attributes:
         children: processes below it, all of them.
         zombies: of those, and the server itself.
-        maps: shared pictures that it has mapped.
+        maps: pictures shared with engines that it has mapped.
+        rooms: memory shared with decoders that it has mapped.
         files: files below /dev/shm that look like multiprocessing's, of any process of this machine.
     """
 
@@ -34,6 +36,7 @@ class Census:
     children: int
     zombies: int
     maps: int
+    rooms: int
     files: int
 
     def more_than(self, before: Census) -> dict[str, tuple[int, int]]:
@@ -55,7 +58,8 @@ def take_census(pid: int) -> Census:
         process.num_threads(),
         len(children),
         sum(map(is_zombie, [process, *children])),
-        _pictures_of(pid),
+        _mapped(pid, SHARED_PICTURES),
+        _mapped(pid, DECODERS_ROOMS),
         len(shared_files()),
     )
 
@@ -68,22 +72,31 @@ def is_zombie(process: psutil.Process) -> bool:
 
 
 def shared_files() -> set[Path]:
-    """Files of shared memory, as multiprocessing names them."""
-    return set(Path("/dev/shm").glob("p[sy]m*"))
+    """Files of shared memory, as multiprocessing and we name them."""
+    return {*Path("/dev/shm").glob("p[sy]m*"), *Path("/dev/shm").glob("realtime-*")}
 
 
 def engines_of(pid: int) -> list[psutil.Process]:
     """The processes of a server's engines: those below it that have its pictures mapped, in the order of their ids."""
+    return _below(pid, SHARED_PICTURES)
+
+
+def decoders_of(pid: int) -> list[psutil.Process]:
+    """The processes of a server's decoders, likewise."""
+    return _below(pid, DECODERS_ROOMS)
+
+
+def _below(pid: int, what: str) -> list[psutil.Process]:
     with contextlib.suppress(psutil.NoSuchProcess):
         below = psutil.Process(pid).children(recursive=True)
-        return sorted((each for each in below if _pictures_of(each.pid)), key=lambda each: each.pid)
+        return sorted((each for each in below if _mapped(each.pid, what)), key=lambda each: each.pid)
     return []
 
 
-def _pictures_of(pid: int) -> int:
-    """Mappings of shared pictures; 0 of a process that is gone."""
+def _mapped(pid: int, what: str) -> int:
+    """Mappings of memory of this name; 0 of a process that is gone."""
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/maps").read_text().count(SHARED_PICTURES)
+        return Path(f"/proc/{pid}/maps").read_text().count(what)
     return 0
 
 

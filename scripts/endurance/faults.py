@@ -11,7 +11,7 @@ import random
 import resource
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -39,12 +39,14 @@ class Scene:
 
     Attributes:
         dice: of this fault alone.
+        engines: how many engines the server has while all is well.
     """
 
     subject: Subject
     cable: Cable
     players: list[Player]
     dice: random.Random
+    engines: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,53 +55,120 @@ class Kind:
 
     Attributes:
         strike: does it, and undoes it.
-        ends_engine: whether the engine is gone by it, and nothing else.
+        ends_engine: whether an engine, or several, are gone by it, and nothing else.
         cuts: whether clients may lose their connections by it; they come back.
         ends_server: whether there is another server behind it.
+        needs_several: whether it can be done to a server of several engines only.
     """
 
     strike: Callable[[Scene], Awaitable[None]]
     ends_engine: bool = False
     cuts: bool = False
     ends_server: bool = False
+    needs_several: bool = False
 
 
 # -- the engine's process ----------------------------------------------------------------------------------------------
 
 
-async def _signal_engine(scene: Scene, number: signal.Signals) -> None:
-    """Send one of the engines a signal, and wait until that process is gone and there is another."""
-    engines = scene.subject.engines()
-    struck = scene.dice.choice(engines)
-    struck.send_signal(number)
+async def _signal_engines(scene: Scene, number: signal.Signals, *, all_of_them: bool = False) -> None:
+    """Send one of the engines a signal, or all, and wait until those processes are gone and there are others."""
+    engines = await _engines(scene)
+    struck = engines if all_of_them else [scene.dice.choice(engines)]
+    for engine in struck:
+        _send(engine, number)
+    await _replaced(scene, struck, number.name)
 
-    def is_replaced() -> bool:
+
+async def _engines(scene: Scene) -> list[psutil.Process]:
+    """All engines, once they are there: one may still be on its way back from what was done before."""
+    await until(lambda: len(scene.subject.engines()) == scene.engines, "all engines are there", in_thread=True)
+    return scene.subject.engines()
+
+
+async def _replaced(scene: Scene, struck: Sequence[psutil.Process], after: str) -> None:
+    def are_replaced() -> bool:
         now = scene.subject.engines()
-        return struck not in now and len(now) == len(engines)
+        return not any(each in now for each in struck) and len(now) == scene.engines
 
-    await until(is_replaced, f"another engine, after {number.name}", in_thread=True)
+    await until(are_replaced, f"other engines, after {after}", in_thread=True)
+
+
+def _send(process: psutil.Process, number: signal.Signals) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):  # it has ended by itself, or by something else that is done
+        process.send_signal(number)
 
 
 async def kill_engine(scene: Scene) -> None:
     """As the system does where memory is short."""
-    await _signal_engine(scene, signal.SIGKILL)
+    await _signal_engines(scene, signal.SIGKILL)
 
 
 async def stop_engine(scene: Scene) -> None:
     """A hang."""
-    await _signal_engine(scene, signal.SIGSTOP)
+    await _signal_engines(scene, signal.SIGSTOP)
 
 
 async def crash_engine(scene: Scene) -> None:
     """As native code that reads where nothing is."""
-    await _signal_engine(scene, signal.SIGSEGV)
+    await _signal_engines(scene, signal.SIGSEGV)
+
+
+async def kill_engines(scene: Scene) -> None:
+    """All at once."""
+    await _signal_engines(scene, signal.SIGKILL, all_of_them=True)
+
+
+async def stop_engines(scene: Scene) -> None:
+    """All hang."""
+    await _signal_engines(scene, signal.SIGSTOP, all_of_them=True)
+
+
+async def kill_forkserver(scene: Scene) -> None:
+    """The process that all engines and decoders are forked from, with which they end."""
+    engines = await _engines(scene)
+    for parent in {engine.ppid() for engine in engines} - {scene.subject.pid}:
+        _send(psutil.Process(parent), signal.SIGKILL)
+        await _replaced(scene, engines, "the end of what they are forked from")
+
+
+async def drain_engine(scene: Scene) -> None:
+    """Take one out of service, and back: those who were at it go on at others."""
+    await _engines(scene)
+    number = scene.dice.randrange(scene.engines)
+    await asyncio.to_thread(scene.subject.post, f"api/workers/{number}/drain")
+    for player in scene.players:
+        await player.progress()
+    await asyncio.to_thread(scene.subject.post, f"api/workers/{number}/start")
+    await _engines(scene)
 
 
 async def starve_memory(scene: Scene) -> None:
     """Give an engine no more memory than it has for a while. It may break or live."""
-    struck = scene.dice.choice(scene.subject.engines())
+    struck = scene.dice.choice(await _engines(scene))
     with _limited(struck, resource.RLIMIT_AS, struck.memory_info().vms):
         await asyncio.sleep(scene.dice.uniform(*STARVED_S))
+
+
+# -- decoders' processes -----------------------------------------------------------------------------------------------
+
+
+async def kill_decoder(scene: Scene) -> None:
+    """One, whatever it is at."""
+    if decoders := scene.subject.decoders():
+        _send(scene.dice.choice(decoders), signal.SIGKILL)
+
+
+async def stop_decoder(scene: Scene) -> None:
+    """One hangs."""
+    if decoders := scene.subject.decoders():
+        _send(scene.dice.choice(decoders), signal.SIGSTOP)
+
+
+async def kill_decoders(scene: Scene) -> None:
+    """All at once."""
+    for decoder in scene.subject.decoders():
+        _send(decoder, signal.SIGKILL)
 
 
 # -- the server --------------------------------------------------------------------------------------------------------
@@ -193,7 +262,14 @@ KINDS = {
     "kill_engine": Kind(kill_engine, ends_engine=True),
     "stop_engine": Kind(stop_engine, ends_engine=True),
     "crash_engine": Kind(crash_engine, ends_engine=True),
+    "kill_engines": Kind(kill_engines, ends_engine=True, needs_several=True),
+    "stop_engines": Kind(stop_engines, ends_engine=True, needs_several=True),
+    "drain_engine": Kind(drain_engine, needs_several=True),
     "starve_memory": Kind(starve_memory),
+    "kill_forkserver": Kind(kill_forkserver),
+    "kill_decoder": Kind(kill_decoder),
+    "stop_decoder": Kind(stop_decoder),
+    "kill_decoders": Kind(kill_decoders),
     "kill_server": Kind(kill_server, cuts=True, ends_server=True),
     "end_server": Kind(end_server, cuts=True, ends_server=True),
     "freeze_server": Kind(freeze_server),
@@ -206,3 +282,5 @@ KINDS = {
 """By their names. The wall clock is not among them: setting it would reach the whole machine; tickets and what is kept
 are tested with clocks of their own.
 """
+OF_ONE = tuple(name for name, kind in KINDS.items() if not kind.needs_several)
+"""What can be done to a server of one engine."""

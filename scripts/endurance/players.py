@@ -13,8 +13,10 @@ from collections.abc import AsyncGenerator, Sequence
 from functools import cache
 from typing import Any
 
-from realtime.bench.pictures import photo_jpegs
+from realtime.bench.pictures import photo_jpegs, photo_like
 from realtime.client import ClientError, Stream, connect
+from realtime.media import codec
+from realtime.params import OutputFormat
 
 from .account import Account
 from .waiting import PATIENCE_S, until
@@ -23,14 +25,17 @@ SIDE_PX = 256
 """Of the frames and of their pictures."""
 UNLIKE = 16
 """Frames that are unlike each other."""
+QUALITY = 80
 STILL = 4
 """How often each is sent in a row, by a client whose input is still half of the time: it is answered by repeats."""
 
 
 @cache
-def frames() -> Sequence[bytes]:
-    """Frames to send: JPEG."""
-    return photo_jpegs(UNLIKE, SIDE_PX, SIDE_PX)
+def frames(kind: OutputFormat = OutputFormat.JPEG) -> Sequence[bytes]:
+    """Frames to send."""
+    if kind is OutputFormat.JPEG:
+        return photo_jpegs(UNLIKE, SIDE_PX, SIDE_PX)
+    return [codec.encode(photo_like(seed, SIDE_PX, SIDE_PX), kind, QUALITY)[1] for seed in range(UNLIKE)]
 
 
 class Player:
@@ -41,6 +46,7 @@ class Player:
         session: its name.
         fps: frames a second; 0: as many as it may send.
         is_still: whether it sends each frame a few times.
+        pictures: what it sends, again and again; None: JPEG.
         options: of `connect`.
 
     Attributes:
@@ -48,7 +54,10 @@ class Player:
         stream: None before it is connected.
     """
 
-    def __init__(self, url: str, session: str, fps: float = 0.0, *, is_still: bool = False, **options: Any) -> None:
+    def __init__(
+        self, url: str, session: str, fps: float = 0.0, *, is_still: bool = False,
+        pictures: Sequence[bytes] | None = None, **options: Any,
+    ) -> None:  # fmt: skip
         self.session = session
         self.account = Account()
         self.stream: Stream | None = None
@@ -56,7 +65,8 @@ class Player:
         self._fps = fps
         self._stills = STILL if is_still else 1
         self._options = options
-        self._connections = 1
+        self._pictures = pictures
+        self._cuts_from = 1
         self._seq = 0
         self._is_sending = False
         self._is_to_send = asyncio.Event()
@@ -82,6 +92,11 @@ class Player:
             for task in running:
                 task.cancel()
 
+    @property
+    def connections(self) -> int:
+        """How often it was connected."""
+        return self.stream.connections if self.stream is not None else 1
+
     async def settle(self) -> None:
         """Send nothing more, and wait until every frame has its fate."""
         self._is_to_send.clear()
@@ -101,7 +116,7 @@ class Player:
     async def _send(self, stream: Stream) -> None:
         each = 1 / self._fps if self._fps else 0.0
         due_s = time.monotonic()
-        for frame in itertools.cycle(frames()):
+        for frame in itertools.cycle(self._pictures or frames()):
             for _ in range(self._stills):
                 await self._is_to_send.wait()
                 await stream.credit()
@@ -117,8 +132,8 @@ class Player:
         self._note_cut(self._seq)
 
     def _note_cut(self, before: int) -> None:
-        if self.stream is not None and self.stream.connections != self._connections:
-            self._connections = self.stream.connections
+        if self.connections != self._cuts_from:
+            self._cuts_from = self.connections
             self.account.cut(before)
 
     async def _take(self, stream: Stream) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from .census import Census, engines_of, take_census
+from .census import Census, decoders_of, engines_of, take_census
 from .errors import EnduranceError
 from .waiting import PATIENCE_S, until
 
@@ -29,6 +29,7 @@ ASK_S = 5.0
 START_S = 600.0
 """How long a model may take to load, on a busy machine, with an empty cache."""
 LINES_MAX = 1000
+SPAWNING = "scripts.endurance.spawning"
 
 
 class Subject:
@@ -37,6 +38,7 @@ class Subject:
     Args:
         folder: for its state and cache.
         model, options: of `realtime serve`.
+        spawns: whether its processes are spawned, as on other systems than Linux.
 
     Attributes:
         port: where it listens, on loopback alone.
@@ -45,13 +47,14 @@ class Subject:
         said: lines that it has said so far, the newest `LINES_MAX`.
     """
 
-    def __init__(self, folder: Path, model: str, options: Sequence[str]) -> None:
+    def __init__(self, folder: Path, model: str, options: Sequence[str], *, spawns: bool = False) -> None:
         self.port = _free_port()
         self.starts = 0
         self.said: deque[str] = deque(maxlen=LINES_MAX)
         self.state = folder / "state.json"
         self._command = (
-            *(sys.executable, "-m", "realtime", "serve", "--model", model, "--port", str(self.port)),
+            *(sys.executable, "-m", SPAWNING if spawns else "realtime"),
+            *("serve", "--model", model, "--port", str(self.port)),
             *("--state", str(self.state), *options),
         )
         kept = {name: value for name, value in os.environ.items() if not name.startswith("REALTIME_")}
@@ -120,6 +123,17 @@ class Subject:
         except (OSError, urllib.error.URLError):
             return 0
 
+    def post(self, path: str) -> None:
+        """POST nothing, and wait for the answer.
+
+        Raises:
+            EnduranceError: it is refused.
+        """
+        try:
+            urllib.request.urlopen(urllib.request.Request(self.url + path, b"", method="POST"), timeout=START_S).close()
+        except urllib.error.HTTPError as error:
+            raise EnduranceError(f"POST {path}: {error.code} {error.read().decode()}") from None
+
     def metric(self, name: str) -> float | None:
         """A metric without labels; None where there is none, or no answer."""
         try:
@@ -132,6 +146,10 @@ class Subject:
     def engines(self) -> list[psutil.Process]:
         """The processes of its engines."""
         return engines_of(self.pid)
+
+    def decoders(self) -> list[psutil.Process]:
+        """The processes of its decoders."""
+        return decoders_of(self.pid)
 
     def census(self) -> Census:
         """What it holds now."""

@@ -19,13 +19,22 @@ from .subject import Subject
 
 
 async def try_out(
-    name: str, model: str, options: tuple[str, ...], work: Callable[[Subject, Report], Awaitable[None]]
+    name: str,
+    model: str,
+    options: tuple[str, ...],
+    work: Callable[[Subject, Report], Awaitable[None]],
+    *,
+    spawns: bool = False,
 ) -> Report:
-    """Run a server while `work` does. What must come and never came ends it: that is a problem too."""
+    """Run a server while `work` does. What must come and never came ends it: that is a problem too.
+
+    Args:
+        spawns: see `Subject`.
+    """
     before = shared_files()
     report = Report(header(name))
     with tempfile.TemporaryDirectory(prefix=f"realtime-{name}-") as folder:
-        subject = Subject(Path(folder), model, options)
+        subject = Subject(Path(folder), model, options, spawns=spawns)
         try:
             await subject.start()
             await work(subject, report)

@@ -11,15 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from realtime import forked
 from realtime.config import Config
 from realtime.decoder_process import pictures
+from realtime.decoder_process.child import missing_limits
 from realtime.decoder_process.pictures import PictureDecoders
-from realtime.decoder_process.worker import how_ended
 from realtime.errors import FrameError
 from realtime.frame import Format, Frame
 from realtime.media import codec
 from tests.fakes.decoders import a_png_frame, make_faulty
 from tests.fakes.pictures import encoded, pixels
+from tests.fakes.starts import METHODS, start_by
 from tests.fakes.waiting import PATIENCE_S
 from tests.server.test_ingest import wait_for
 
@@ -27,9 +29,10 @@ pytestmark = pytest.mark.slow
 MAX_PIXELS = 2**22
 
 
-@pytest.fixture
-def decoders(monkeypatch: pytest.MonkeyPatch) -> Iterator[PictureDecoders]:
+@pytest.fixture(params=METHODS)
+def decoders(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[PictureDecoders]:
     """Decoders that fail as a picture says, and are given up soon."""
+    start_by(request.param, monkeypatch)
     monkeypatch.setattr(pictures, "make", make_faulty)
     monkeypatch.setattr(pictures, "CPU_S", 1)
     made = PictureDecoders(Config(decoder_process="all"))
@@ -93,7 +96,7 @@ def test_what_a_decoder_refuses_is_refused_in_its_words_and_it_lives_on(decoders
     assert decoders.pids == before
 
 
-@pytest.mark.parametrize("fault", ["abort", "spin", "stop", "write"])
+@pytest.mark.parametrize("fault", ["abort", "spin", "write"])
 def test_decoder_that_crashes_spins_or_hangs_costs_one_picture(decoders: PictureDecoders, fault: str) -> None:
     decode(decoders, a_png_frame())
     (before,) = decoders.pids
@@ -116,9 +119,41 @@ def test_decoder_that_is_killed_at_work_costs_one_picture(decoders: PictureDecod
     (pid,) = decoders.pids
     threading.Timer(0.1, os.kill, (pid, signal.SIGKILL)).start()
 
-    with pytest.raises(FrameError, match=r"it was ended by SIGKILL|it ended with"):
+    with pytest.raises(FrameError, match=r"the decoder of this picture is gone \(it was killed"):
         decode(decoders, a_png_frame("slow"))
     decode(decoders, a_png_frame())
+
+
+def test_decoder_that_somebody_stops_costs_one_picture_and_nobody_waits_for_that(decoders: PictureDecoders) -> None:
+    for _ in range(2):
+        with pytest.raises(FrameError, match=r"gone \(it was stopped by a signal"):
+            decode(decoders, a_png_frame("stop"))
+    decode(decoders, a_png_frame())
+
+
+def test_decoder_that_cant_be_started_costs_a_picture_and_is_tried_again(
+    decoders: PictureDecoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(*args: object) -> object:
+        raise forked.NotStartedError("Too many open files")
+
+    before = set(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as patch:
+        patch.setattr(forked, "start", none_left)
+        decoders.begin()
+        for _ in range(3):
+            with pytest.raises(FrameError, match=r"gone \(it can't be started: Too many open files") as caught:
+                decode(decoders, a_png_frame())
+            assert caught.value.code == "invalid_frame"
+    assert len(set(os.listdir("/proc/self/fd"))) <= len(before)
+
+    decode(decoders, a_png_frame())
+
+
+def test_what_a_system_has_no_limits_of_is_said() -> None:
+    assert missing_limits("linux") == ""
+    assert missing_limits("darwin") == "memory"
+    assert missing_limits("win32").startswith("memory, processor time and files")
 
 
 def test_decoder_that_is_killed_at_rest_costs_nothing(decoders: PictureDecoders) -> None:
@@ -181,10 +216,3 @@ def test_option_says_which_pictures_leave(which: str, kinds: str) -> None:
         decoders.close()
 
     assert " ".join(elsewhere) == kinds
-
-
-@pytest.mark.parametrize(
-    ("code", "words"), [(3, "it ended with 3"), (None, "it ended with None"), (-6, "it was ended by SIGABRT")]
-)
-def test_end_is_told_in_words(code: int | None, words: str) -> None:
-    assert how_ended(code) == words

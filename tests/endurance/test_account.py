@@ -67,6 +67,22 @@ def test_black_picture_is_a_problem() -> None:
     assert one.problems == ["the picture of frame 2 is black"]
 
 
+def test_picture_of_a_damaged_frame_may_be_black() -> None:
+    one = account(1)
+    one.may_be_black = True
+    picture(one, 1, brightest=0)
+
+    assert one.problems == []
+
+
+def test_video_that_was_not_shown_before_a_newer_one_was_passed_over() -> None:
+    one = account(1, 2, 3)
+
+    one.passed_over(before=3)
+
+    assert (one.fates, one.unsettled) == (Counter(passed_over=2), 1)
+
+
 def test_longest_gap_counts_from_its_beginning_and_up_to_now() -> None:
     one = account(1, 2, 3)
     picture(one, 1, 1.0)

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -25,6 +24,7 @@ from realtime.engine_process.messages import LoadOrder
 from realtime.errors import ConfigError, EngineError, ModelError
 from realtime.frame import Failure, Job, Result
 from realtime.params import Params
+from scripts.endurance.census import shared_files
 from tests.fakes.faulty import (
     QUICK,
     SLOW_S,
@@ -37,13 +37,15 @@ from tests.fakes.faulty import (
 )
 from tests.fakes.frames import a_job
 from tests.fakes.servers import a_config
+from tests.fakes.starts import METHODS, start_by
 from tests.fakes.waiting import PATIENCE_S
 
 SMALL = Params(width=64, height=64)
 
 
-@pytest.fixture
-def faulty() -> Iterator[EngineProcess]:
+@pytest.fixture(params=METHODS)
+def faulty(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[EngineProcess]:
+    start_by(request.param, monkeypatch)
     engine = in_a_process()(a_config())
     yield engine
     engine.close()
@@ -151,6 +153,22 @@ def test_engine_that_dies_while_it_has_nothing_to_do_says_so(faulty: EngineProce
     assert again.is_set()
 
 
+def test_engine_that_is_stopped_while_it_has_nothing_to_do_is_seen_and_one_that_gets_something_has_its_time(
+    faulty: EngineProcess,
+) -> None:
+    broken = threading.Event()
+    time.sleep(3 * QUICK.tick_s)  # longer than a tick may take
+    assert faulty.tick([prompted("a")]).collect()
+    faulty.when_broken(broken.set)
+
+    os.kill(faulty.pid, signal.SIGSTOP)
+
+    assert broken.wait(PATIENCE_S)
+    with pytest.raises(EngineError, match="gave no answer for 1.0 s: it was stopped by a signal") as caught:
+        faulty.tick([])
+    assert not caught.value.blames_frames
+
+
 def test_engine_that_has_nothing_to_do_is_left_alone_for_as_long_as_it_takes(faulty: EngineProcess) -> None:
     broken = threading.Event()
     faulty.when_broken(broken.set)
@@ -191,7 +209,9 @@ def test_name_that_is_none_is_the_configurations_error_in_the_process_too() -> N
 
 
 @pytest.mark.slow
-def test_engines_that_were_killed_leave_nothing() -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_engines_that_were_killed_leave_nothing(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    start_by(method, monkeypatch)
     dice = random.Random(5)
     in_a_process()(a_config()).close()  # with it begins what is kept for the next: the process that forks them
     before = left_here()
@@ -218,8 +238,8 @@ def left_here() -> dict[str, int]:
         "descriptors": process.num_fds(),
         "threads": process.num_threads(),
         "processes": len(process.children(recursive=True)),
-        "shared": len([*Path("/dev/shm").glob("p[sy]m*")]),  # as multiprocessing names what it shares
-        "maps": sum("realtime-engine" in entry.path for entry in process.memory_maps()),
+        "shared": len(shared_files()),
+        "maps": sum("realtime-" in entry.path for entry in process.memory_maps()),
     }
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 
 import pytest
 
 from realtime.engine.state import CallShape, RungState
-from realtime.engine_process.ending import gave_no_answer, how_ended, is_stopped_by_signal
+from realtime.engine_process.ending import gave_no_answer, how_ended
 from realtime.engine_process.patience import NEWEST, Leeway, Limits, TickPatience, Wait, code_of
-from tests.fakes.waiting import until
 
 LIMITS = Limits(tick_s=1, tick_factor=10, climbing_s=5, first_s=30)
 
@@ -84,7 +82,7 @@ class Watched:
     """A process that is waited for, looked at ten times a second."""
 
     def __init__(self) -> None:
-        self.now_s, self.signs, self.is_stopped = 0.0, 0, False
+        self.now_s, self.signs, self.is_stopped, self.leeway = 0.0, 0, False, SHORT
         self._wait = Wait(0.0, 0.1)
 
     def over_after_s(self, within_s: float, *, beats: bool) -> float | None:
@@ -97,8 +95,8 @@ class Watched:
                 return round(self.now_s - begun_s, 1)
         return None
 
-    def look(self, leeway: Leeway | None = SHORT) -> bool:
-        exceeded_s = self._wait.exceeded_s(self.now_s, leeway, self.signs, is_stopped=self.is_stopped)
+    def look(self, leeway: Leeway | None = None) -> bool:
+        exceeded_s = self._wait.exceeded_s(self.now_s, leeway or self.leeway, self.signs, is_stopped=self.is_stopped)
         return exceeded_s is not None
 
 
@@ -123,15 +121,26 @@ def test_process_that_is_stopped_has_no_more_time_than_a_short_tick_whatever_is_
     assert process.look(Leeway(0.5, 0.5))
 
 
-def test_answer_begins_the_time_anew_and_so_does_nothing_that_is_due() -> None:
+def test_answer_begins_the_time_anew() -> None:
     process = Watched()
 
     for _ in range(5):
         assert process.over_after_s(0.9, beats=True) is None
         process.signs += 1
     assert process.over_after_s(0.9, beats=True) is None
-    assert not process.look(None)
-    assert process.over_after_s(0.9, beats=True) is None
+
+
+@pytest.mark.parametrize(
+    ("beats", "is_stopped", "after_s"), [(True, False, None), (False, False, 20.6), (False, True, 1.1)]
+)
+def test_process_that_has_nothing_to_do_is_given_up_where_it_gives_no_sign_or_is_stopped(
+    beats: bool, is_stopped: bool, after_s: float | None
+) -> None:
+    process = Watched()
+    process.is_stopped = is_stopped
+    process.leeway = Leeway.of_idle(20)
+
+    assert process.over_after_s(99, beats=beats) == (pytest.approx(after_s, abs=0.15) if after_s else None)
 
 
 def test_time_in_which_this_process_stood_still_does_not_count() -> None:
@@ -169,15 +178,3 @@ def test_process_that_was_stopped_is_told_from_one_that_hangs() -> None:
 
     assert (hung.how.endswith("for 1.0 s"), hung.blames_frames) == (True, True)
     assert ("stopped by a signal" in stopped.how, stopped.blames_frames) == (True, False)
-
-
-async def test_stopped_process_is_seen_to_be_that() -> None:
-    process = await asyncio.create_subprocess_exec("sleep", "60")
-    try:
-        assert not is_stopped_by_signal(process.pid)
-        process.send_signal(signal.SIGSTOP)
-        await until(lambda: is_stopped_by_signal(process.pid))
-    finally:
-        process.kill()
-        await process.wait()
-    assert not is_stopped_by_signal(process.pid)

@@ -10,16 +10,19 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
+from collections.abc import Sequence
 
 import psutil
 import pytest
 
+from scripts.endurance.census import shared_files
 from tests.fakes.servers import ServerProcess, serving
+from tests.fakes.starts import SPAWNED
 from tests.fakes.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="forkserver is used on Linux")]
 FLAGS = ("--engine-process",)
+FORKED = ("-m", "realtime")
 
 
 def below(server: ServerProcess) -> list[psutil.Process]:
@@ -37,10 +40,14 @@ def all_gone(processes: list[psutil.Process]) -> bool:
     return not alive
 
 
-@pytest.mark.parametrize("is_stopped", [False, True], ids=["", "with an engine and a decoder that hang"])
-def test_server_that_is_killed_leaves_no_process_and_no_memory(is_stopped: bool) -> None:
-    before = set(Path("/dev/shm").glob("p[sy]m*"))  # as multiprocessing names what it shares
-    with serving(*FLAGS) as server:
+@pytest.mark.parametrize(
+    ("program", "is_stopped"),
+    [(FORKED, False), (FORKED, True), (SPAWNED, False)],
+    ids=["forked", "with an engine and a decoder that hang", "spawned"],
+)
+def test_server_that_is_killed_leaves_no_process_and_no_memory(program: Sequence[str], is_stopped: bool) -> None:
+    before = shared_files()
+    with serving(*FLAGS, program=program) as server:
         processes = below(server)
         if is_stopped:
             for started in [grandchild for child in processes for grandchild in child.children()]:
@@ -49,12 +56,13 @@ def test_server_that_is_killed_leaves_no_process_and_no_memory(is_stopped: bool)
 
         assert len(processes) >= 2
         assert all_gone(processes)
-    assert set(Path("/dev/shm").glob("p[sy]m*")) <= before
+    assert shared_files() <= before
 
 
+@pytest.mark.parametrize("program", [FORKED, SPAWNED], ids=["forked", "spawned"])
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_server_whose_process_group_gets_the_signal_ends_in_order(how: int) -> None:
-    with serving(*FLAGS) as server:
+def test_server_whose_process_group_gets_the_signal_ends_in_order(how: int, program: Sequence[str]) -> None:
+    with serving(*FLAGS, program=program) as server:
         processes = below(server)
         for process in processes:
             process.send_signal(how)

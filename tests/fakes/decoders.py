@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import tempfile
@@ -52,3 +53,19 @@ def _decode(ask: PictureAsk, room: Room) -> tuple[Shape, ...]:
         case b"memory":
             bytearray(2**36)
     return decode_picture(ask, room)
+
+
+def make_idle() -> Serve:
+    return _rest
+
+
+def _rest(ask: str, room: Room) -> str:
+    """Rests as it is told: for ever, or with Python's lock held."""
+    match ask:
+        case "rest":
+            time.sleep(3600)
+        case "hold":
+            ctypes.PyDLL(None).sleep(3600)
+        case _:
+            pass
+    return ask

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -77,15 +77,15 @@ class ServerProcess:
         return self.process.stderr.read()
 
 
-def command(*arguments: str) -> list[str]:
+def command(*arguments: str, program: Sequence[str] = ("-m", "realtime")) -> list[str]:
     """The command line, run by this interpreter."""
-    return [sys.executable, "-m", "realtime", *arguments]
+    return [sys.executable, *program, *arguments]
 
 
 @contextmanager
-def serving(*flags: str, model: str = "echo") -> Iterator[ServerProcess]:
+def serving(*flags: str, model: str = "echo", program: Sequence[str] = ("-m", "realtime")) -> Iterator[ServerProcess]:
     """`realtime serve` while the block runs."""
-    arguments = command("serve", "--model", model, "--port", "0", *flags)
+    arguments = command("serve", "--model", model, "--port", "0", *flags, program=program)
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

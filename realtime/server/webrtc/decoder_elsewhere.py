@@ -73,7 +73,7 @@ class VideoDecoderElsewhere:
     """
 
     def __init__(self, max_pixels: int) -> None:
-        limits = DecoderLimits(MEMORY_BYTES + 4 * MEMORY_BYTES_PER_PIXEL * max_pixels, CPU_S)
+        limits = DecoderLimits(MEMORY_BYTES + 4 * MEMORY_BYTES_PER_PIXEL * max_pixels, CPU_S, WITHIN_S)
         self._start = partial(DecoderWorker, partial(_make, max_pixels), room_bytes(max_pixels), limits)
         self._worker: DecoderWorker | None = None
         self._penalties = Penalties()
@@ -93,22 +93,27 @@ class VideoDecoderElsewhere:
     def decode(self, frame: EncodedFrame) -> list[Decoded]:
         """See `VideoDecoder`; also raises FrameError where the process died of the frame, or of those before."""
         self._penalties.check("")
-        if self._worker is None:
-            self._worker = self._start()
-        worker, has_gap, self._has_gap = self._worker, self._has_gap, False
+        has_gap, self._has_gap = self._has_gap, False
         ask = _VideoAsk(frame.codec, len(frame.data), frame.timestamp, has_gap)
         try:
+            worker = self._worker or self._started()
             answer: _VideoAnswer = worker.ask(ask, WITHIN_S, frame.data)
         except WorkerDied as death:
             self._worker, self.wants_key_frame = None, True
             if self._is_closed:
                 return []
-            _log.warning("a decoder died of a peer's video: %s", death)
-            raise self._penalties.died("", str(death)) from None
+            _log.warning("a decoder died at a peer's video: %s", death)
+            raise self._penalties.died("", str(death), is_own_doing=death.is_own_doing) from None
         self.wants_key_frame = answer.wants_key_frame
         if answer.refusal is not None:
             raise answer.refusal
         return [] if answer.picture is None else [Decoded(unpack(answer.picture, worker.room), answer.captured_us)]
+
+    def _started(self) -> DecoderWorker:
+        worker = self._worker = self._start()
+        if self._is_closed:  # meanwhile: `close` may have found none
+            worker.close()
+        return worker
 
     def close(self) -> None:
         """End the process. Any thread."""

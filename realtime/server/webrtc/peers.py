@@ -23,6 +23,7 @@ from ..connection import Closed, end_with_grant, end_with_server, ending
 from ..lobby import ViewedBy
 from ..roles import Grant
 from ..service import Service
+from ..tasks import Tasks
 from . import seams
 from .admission import Admission, Conflict, Resource
 from .broadcast import Broadcaster
@@ -147,7 +148,7 @@ class Peers:
 
     async def _publish(self, resource: Resource, publisher: Publisher, session_name: str | None) -> None:
         peer = resource.peer
-        async with asyncio.TaskGroup() as tasks:
+        async with Tasks() as tasks:
             tasks.create_task(_until(resource.ending))
             tasks.create_task(peer.watch())
             tasks.create_task(end_with_server(self._service))
@@ -170,7 +171,7 @@ class Peers:
         await publisher.live(session_name, resource.grant, resource.address)
 
     async def _watch(self, resource: Resource, session: Session) -> None:
-        async with asyncio.TaskGroup() as tasks:
+        async with Tasks() as tasks:
             tasks.create_task(_until(resource.ending))
             tasks.create_task(resource.peer.watch())
             tasks.create_task(end_with_server(self._service))

@@ -13,6 +13,7 @@ import pytest
 from realtime.errors import FrameError
 from realtime.server.webrtc.decoder import EncodedFrame, VideoDecoder
 from realtime.server.webrtc.decoder_elsewhere import VideoDecoderElsewhere
+from tests.fakes.starts import METHODS, start_by
 from tests.fakes.video import a_stream, a_vp8_claim
 from tests.server.test_ingest import wait_for
 
@@ -20,8 +21,9 @@ pytestmark = pytest.mark.slow
 MAX_PIXELS = 2**20
 
 
-@pytest.fixture
-def decoder() -> Iterator[VideoDecoderElsewhere]:
+@pytest.fixture(params=METHODS)
+def decoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[VideoDecoderElsewhere]:
+    start_by(request.param, monkeypatch)
     made = VideoDecoderElsewhere(MAX_PIXELS)
     yield made
     made.close()
@@ -64,7 +66,7 @@ def test_decoder_that_is_killed_is_started_again_and_wants_a_key_frame(decoder: 
     assert worker is not None
     wait_for(lambda: not worker.is_alive)
 
-    with pytest.raises(FrameError, match="died"):
+    with pytest.raises(FrameError, match="the decoder of this picture is gone"):
         decoder.decode(rest[0])
     assert decoder.wants_key_frame
     assert decoder.decode(rest[1]) == []
