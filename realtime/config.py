@@ -225,6 +225,10 @@ class ModelConfig(BaseModel):
     loras: Annotated[
         tuple[str, ...], Field(description="LoRAs fused at load: preset, hub id or file, with :SCALE behind.")
     ] = ()
+    control: Annotated[
+        tuple[str, ...],
+        Field(description="Nets that params may name in `control`: NAME[=SOURCE[:WEIGHT]], as canny; repeat it."),
+    ] = ()
     vae: Annotated[
         str | None, Field(description="Autoencoder: hub id or folder; `full` keeps the model's own. Default: TAESD.")
     ] = None

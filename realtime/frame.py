@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING
 
+from .control import HintKey
 from .errors import FrameError
 from .params import Params
 from .planes import Planes
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from .pixels import Pixels
 
     Thumbnail = npt.NDArray[np.float32]
+
+
+NO_HINTS: Mapping[HintKey, Pixels] = {}
 
 
 class Format(IntEnum):
@@ -91,6 +95,7 @@ class Order:
         number: given by the scheduler, unique while the process lives.
         encode: whether the result is to be encoded; a connection that sends video takes its pixels.
         references: the pictures that the params name, by id, as far as they are kept: uint8 [height, width, 3], RGB.
+        hints_wanted: what the job is to bring beside its picture, see `control.hints_of_host`.
     """
 
     frame: Frame
@@ -100,6 +105,7 @@ class Order:
     number: int = 0
     encode: bool = True
     references: Mapping[str, Pixels] = field(default_factory=lambda: NO_REFERENCES, compare=False, repr=False)
+    hints_wanted: tuple[HintKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +119,7 @@ class Job(Order):
         alpha: opacity of the frame's own picture, uint8 [height, width]; None where its format or it has none.
         thumbnail: float32 [32, 32, 3] of the frame's own picture, see `media.thumbnail`; None where the params want
             every frame run.
+        hints: what was wanted beside the picture (`Order.hints_wanted`): uint8 [height, width, 3] of the params' size.
         opened_ns: our monotonic clock when it was decoded.
     """
 
@@ -120,6 +127,7 @@ class Job(Order):
     alpha: Pixels | None = field(default=None, compare=False, repr=False)
     original: Pixels | None = field(default=None, compare=False, repr=False)
     thumbnail: Thumbnail | None = field(default=None, compare=False, repr=False)
+    hints: Mapping[HintKey, Pixels] = field(default_factory=lambda: NO_HINTS, compare=False, repr=False)
     opened_ns: int = 0
 
     @property

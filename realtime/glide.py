@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from .control import Control
 from .params import SEEDS, GlidingParams, Params, SeedFactor
 from .prompts import Prompt, Subject, WeightedPrompt, parts_of
 
@@ -33,6 +34,8 @@ Shares = Mapping[Subject, float]
 """Share of each text and picture."""
 Mix = Mapping[int, float]
 """Factor of each seed's noise; their squares sum to 1."""
+Weights = Mapping[tuple[str, str], float]
+"""Weight of each net with its source, see `Control.subject`."""
 
 T = TypeVar("T")
 
@@ -101,6 +104,7 @@ class Glide:
         travel: of the seed.
         numbers: ways of the numbers, by field.
         texts, negatives, seeds: ways of the prompt, the negative prompt and the noise; None where there is none.
+        weights: way of the weights of control; None where there is none.
     """
 
     target: Params
@@ -109,6 +113,7 @@ class Glide:
     texts: Way[Shares] | None = None
     negatives: Way[Shares] | None = None
     seeds: Way[Mix] | None = None
+    weights: Way[Weights] | None = None
 
     @classmethod
     def at_rest(cls, target: Params, now_ns: int) -> Glide:
@@ -134,12 +139,15 @@ class Glide:
             texts = Way(self._texts(now_ns), now_ns, length_ns) if length_ns else None
         if target.negative_prompt != before.negative_prompt:
             negatives = Way(self._negatives(now_ns), now_ns, length_ns) if length_ns else None
+        weights = self.weights
+        if target.control != before.control:
+            weights = Way(_weights_of(self._control(now_ns)), now_ns, length_ns) if length_ns else None
         travel, seeds = self.travel.at_pace(target.seed_travel, now_ns), self.seeds
         stops = bool(before.seed_travel) and not target.seed_travel
         if target.seed != before.seed or stops:
             seeds = Way(self._mix(now_ns), now_ns, length_ns) if length_ns else None
             travel = Travel(now_ns, per_minute=target.seed_travel)
-        return Glide(target, travel, numbers, texts, negatives, seeds)
+        return Glide(target, travel, numbers, texts, negatives, seeds, weights)
 
     def at(self, now_ns: int) -> Params:
         """The params that are shown: the target itself where nothing is on its way, else a `GlidingParams`."""
@@ -150,6 +158,8 @@ class Glide:
             moved["prompt"] = _blend_of(self._texts(now_ns))
         if self.negatives is not None and self.negatives.left_ns(now_ns):
             moved["negative_parts"] = _blend_of(self._negatives(now_ns))
+        if self.weights is not None and self.weights.left_ns(now_ns):
+            moved["control"] = self._control(now_ns)
         mix = self._mix(now_ns)
         if not moved and mix == {self.target.seed: 1.0}:
             return self.target
@@ -159,7 +169,7 @@ class Glide:
 
     def left_s(self, now_ns: int) -> float:
         """Seconds until the last way ends; 0 where none is left. A seed that travels does not count."""
-        others = (self.texts, self.negatives, self.seeds)
+        others = (self.texts, self.negatives, self.seeds, self.weights)
         ways = [*self.numbers.values(), *(way for way in others if way is not None)]
         return max((way.left_ns(now_ns) for way in ways), default=0) / SECOND_NS
 
@@ -168,7 +178,7 @@ class Glide:
         if (way := self.numbers.get(name)) is None:
             return end
         done = way.done(now_ns)
-        return end if done == 1 else way.start + (end - way.start) * done
+        return _between(way.start, end, done)
 
     def _texts(self, now_ns: int) -> Shares:
         return _shares(self.texts, shares_of(self.target.prompt), now_ns)
@@ -176,9 +186,27 @@ class Glide:
     def _negatives(self, now_ns: int) -> Shares:
         return _shares(self.negatives, shares_of(self.target.negative_prompt), now_ns)
 
+    def _control(self, now_ns: int) -> tuple[Control, ...]:
+        """The nets of the target, on the way from the weights that they had: from 0 where they are new."""
+        if self.weights is None:
+            return self.target.control
+        start, done = self.weights.start, self.weights.done(now_ns)
+        return tuple(
+            one.model_copy(update={"weight": _between(start.get(one.subject, 0.0), one.weight, done)})
+            for one in self.target.control
+        )
+
     def _mix(self, now_ns: int) -> Mix:
         end = self.travel.mix(self.target.seed, now_ns)
         return end if self.seeds is None else on_arc(self.seeds.start, end, self.seeds.done(now_ns))
+
+
+def _between(start: float, end: float, done: float) -> float:
+    return end if done == 1 else start + (end - start) * done
+
+
+def _weights_of(control: tuple[Control, ...]) -> Weights:
+    return {one.subject: one.weight for one in control}
 
 
 def shares_of(prompt: Prompt) -> Shares:

@@ -12,6 +12,8 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from . import control as controls
+from .control import CONTROLS_MAX, Control
 from .errors import ParamsError
 from .prompts import PROMPT_MAX_CHARS, Blend, Prompt, WeightedPrompt, heaviest, pictures_of
 from .refusals import in_words
@@ -226,6 +228,16 @@ class Params(BaseModel):
             json_schema_extra={"x-control": "slider", "x-step": 0.1, "x-group": "motion"},
         ),
     ] = 0.0
+    control: Annotated[
+        tuple[Control, ...],
+        Field(
+            title="Control",
+            max_length=CONTROLS_MAX,
+            strict=False,
+            description="What steers the picture: nets that hear edges, depth or poses of the input, or of a picture.",
+            json_schema_extra={"x-control": "control", "x-group": "control"},
+        ),
+    ] = ()
     width: Annotated[Side, Field(title="Width", description="Pixels, a multiple of 8.")] = 512
     height: Annotated[Side, Field(title="Height", description="Pixels, a multiple of 8.")] = 512
     matte: Annotated[
@@ -374,12 +386,14 @@ class Params(BaseModel):
     @property
     def untouched(self) -> Params:
         """These params, under their version, for a frame that is shown as it is: a pass-through, nothing mixed in."""
-        return self.model_copy(update={"strength": 0.0, "feedback": 0.0, "calm": 0.0, "matte": Matte.OFF})
+        return self.model_copy(
+            update={"strength": 0.0, "feedback": 0.0, "calm": 0.0, "matte": Matte.OFF, "control": ()}
+        )
 
     @property
     def pictures(self) -> frozenset[str]:
-        """The ids of all pictures that its prompt names."""
-        return pictures_of(self.prompt)
+        """The ids of all pictures that it names."""
+        return pictures_of(self.prompt) | controls.pictures_of(self.control)
 
     def patched(self, patch: dict[str, Any], defaults: Params) -> Params:
         """The params after a JSON merge patch (RFC 7396).

@@ -40,7 +40,8 @@ class Subject(NamedTuple):
     picture: str = ""
 
 
-def _an_id(picture: str) -> str:
+def an_id(picture: str) -> str:
+    """The same, where it is the id of a reference. Raises PydanticCustomError."""
     if not PICTURE_ID.fullmatch(picture):
         shown = picture[:SHOWN_CHARS]
         raise PydanticCustomError(
@@ -55,7 +56,7 @@ class WeightedPrompt(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     text: Annotated[str, Field(max_length=PROMPT_MAX_CHARS)] = ""
-    picture: Annotated[str, AfterValidator(_an_id)] = ""
+    picture: Annotated[str, AfterValidator(an_id)] = ""
     weight: Annotated[float, Field(ge=0, le=10)] = 1.0
 
     @model_validator(mode="after")

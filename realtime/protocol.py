@@ -215,6 +215,7 @@ def ready_message(
     guidance: str | None = None,
     mattes: Sequence[str] = (),
     pictures: bool = False,
+    controls: Sequence[Mapping[str, Any]] = (),
     best_steps: int | None = None,
     air: str | None = None,
     gliding_s: float = 0.0,
@@ -228,6 +229,7 @@ def ready_message(
         guidance: how the model uses `guidance_scale`, so that a client can tell which fields have no effect.
         mattes: which values of `matte` act; left out where empty.
         pictures: whether prompts may have pictures in them; left out where not.
+        controls: the nets that `control` may name, see `ControlInfo.wire`; left out where there are none.
         best_steps: where other numbers of steps look worse; left out where more are finer.
         air: what viewers get, see `frame.Air`.
         gliding_s: see `params_message`.
@@ -244,6 +246,8 @@ def ready_message(
         fields["mattes"] = list(mattes)
     if pictures:
         fields["pictures"] = True
+    if controls:
+        fields["controls"] = list(controls)
     if best_steps is not None:
         fields["best_steps"] = best_steps
     if air is not None:

@@ -14,7 +14,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from .mailbox import Mailbox
 from .media.slate import slate
 from .pads import Pads
 from .params import SEEDS, Fallback, Params
+from .prompts import pictures_of
 from .references import NO_REFERENCES, References
 from .stats import DropReason, SessionStats
 from .tempo import Tempo
@@ -145,7 +146,9 @@ class Session:
         max_output_pixels: largest width times height that params may have.
         listen: called with the session where its prompts have changed; asks the model how it hears them.
         clock: monotonic nanoseconds, the same as the scheduler's.
-        references: the pictures that its params may name; None: the model hears no pictures.
+        references: the pictures that its params may name; None: they may name none.
+        hears_pictures: whether its prompts may.
+        nets: names of those that `control` may name.
 
     Attributes:
         in_use: the params that the newest frame was admitted with.
@@ -166,6 +169,8 @@ class Session:
         listen: Callable[[Session], None] = lambda session: None,
         clock: Callable[[], int] = time.monotonic_ns,
         references: References | None = None,
+        hears_pictures: bool = True,
+        nets: Collection[str] = (),
     ) -> None:
         self.name = name
         self._glide = Glide.at_rest(defaults, clock())
@@ -190,6 +195,8 @@ class Session:
         self._listen = listen
         self._clock = clock
         self._references = references
+        self._hears_pictures = hears_pictures and references is not None
+        self._nets = nets
         self._viewers: tuple[Mailbox[Result], ...] = ()
 
     @property
@@ -278,6 +285,8 @@ class Session:
     def _patched(self, patch: dict[str, Any]) -> Params:
         """The params after a merge patch. Raises ParamsError."""
         params = self.params.patched(patch, self._defaults)
+        if params.control:
+            self._check_control(params)
         if params.pictures:
             self._check_pictures(params)
         if params.width * params.height > self._max_output_pixels:
@@ -290,11 +299,24 @@ class Session:
         return params
 
     def _check_pictures(self, params: Params) -> None:
-        """Check that the model can hear the pictures that params name. Raises ParamsError."""
-        if self._references is None:
+        """Check that the pictures that params name are there, and of use. Raises ParamsError."""
+        in_prompt = pictures_of(params.prompt)
+        if in_prompt and not self._hears_pictures:
             raise ParamsError("prompt: this model hears words, and no pictures: leave the picture out", "prompt")
-        if unknown := [one for one in params.pictures if one not in self._references]:
-            raise ParamsError(f"prompt: there is no picture {unknown[0]}: send it to /api/pictures again", "prompt")
+        kept = () if self._references is None else self._references
+        if unknown := [one for one in params.pictures if one not in kept]:
+            field = "prompt" if unknown[0] in in_prompt else "control"
+            raise ParamsError(f"{field}: there is no picture {unknown[0]}: send it to /api/pictures again", field)
+
+    def _check_control(self, params: Params) -> None:
+        """Check that the nets that params name are loaded. Raises ParamsError."""
+        unknown = [one.net for one in params.control if one.net not in self._nets]
+        if unknown and not self._nets:
+            raise ParamsError(
+                "control: this server has no nets loaded: start it with --control NAME, as canny", "control"
+            )
+        if unknown:
+            raise ParamsError(f"control: there is no net {unknown[0]!r}: {', '.join(self._nets)} are loaded", "control")
 
     def restore(self, patch: dict[str, Any], version: int, air: Air, *, frozen: bool) -> None:
         """Begin where a session of this name was, before anybody has it.

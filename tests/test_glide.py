@@ -297,3 +297,42 @@ def test_params_in_between_are_told_as_the_nearest_that_a_user_may_ask_for() -> 
     assert sum(len(part["text"]) for part in told["prompt"]) <= BLEND_MAX_CHARS
     assert (told["seed"], told["version"], told["strength"]) == (8, end.version, again.strength)
     assert told.keys() == Params().wire().keys()
+
+
+# -- control -------------------------------------------------------------------------------------------------------
+
+
+def weights(params: Params) -> list[tuple[str, float]]:
+    return [(one.net, round(one.weight, 3)) for one in params.control]
+
+
+def test_weights_of_nets_move_and_what_else_they_are_told_changes_at_once() -> None:
+    canny, depth = {"net": "canny", "weight": 1.0}, {"net": "depth", "weight": 0.4}
+    before = changed(BEFORE, control=[canny, depth])
+    after = changed(before, control=[depth, {**canny, "weight": 0.0, "end": 0.5}])
+
+    glide = Glide.at_rest(before, 0).toward(after, 0, 2)
+
+    assert weights(glide.at(0)) == [("depth", 0.4), ("canny", 1.0)]
+    assert glide.at(SECOND_NS).control[1].end == 0.5
+    assert weights(glide.at(SECOND_NS)) == [("depth", 0.4), ("canny", 0.5)]
+    assert glide.at(2 * SECOND_NS) is after and glide.left_s(SECOND_NS) == 1
+
+
+def test_net_that_is_new_comes_from_nothing_and_one_that_goes_is_gone() -> None:
+    before = changed(BEFORE, control=[{"net": "canny"}])
+    after = changed(before, control=[{"net": "canny", "source": "a" * 32, "weight": 2.0}])
+
+    half = Glide.at_rest(before, 0).toward(after, 0, 2).at(SECOND_NS)
+
+    assert (weights(half), half.control[0].source) == ([("canny", 1.0)], "a" * 32)
+    assert Params.model_validate({**half.wire(), "version": 1}).control == half.control
+
+
+def test_weights_turn_round_where_they_are() -> None:
+    before = changed(BEFORE, control=[{"net": "canny", "weight": 0.0}])
+    there = changed(before, control=[{"net": "canny", "weight": 1.0}])
+
+    glide = Glide.at_rest(before, 0).toward(there, 0, 2).toward(before, SECOND_NS, 2)
+
+    assert weights(glide.at(2 * SECOND_NS)) == [("canny", 0.25)]

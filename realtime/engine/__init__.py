@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from ..control import Hint
 from ..frame import Failure, Job, Order, Result
 from ..params import Matte, Params
 from .hearing import Heard
@@ -85,6 +86,37 @@ class Batches:
         return Batches(self.sizes, min(self.most_work, work))
 
 
+class NetKind(StrEnum):
+    """How a net steers; the values are the wire's."""
+
+    CONTROLNET = "controlnet"
+    """A second half of the UNet, called in each step."""
+    ADAPTER = "adapter"
+    """A T2I-Adapter: called once a frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlInfo:
+    """A net that params may name in `control`.
+
+    Attributes:
+        name: in params; `union/canny` is one of the ways of the net `union`.
+        hint: what it is shown.
+        title: for people.
+        weight: at which it is best.
+    """
+
+    name: str
+    hint: Hint
+    title: str
+    weight: float = 1.0
+    kind: NetKind = NetKind.CONTROLNET
+
+    def wire(self) -> dict[str, Any]:
+        """As `ready` has it."""
+        return {"name": self.name, "hint": self.hint, "title": self.title, "weight": self.weight, "kind": self.kind}
+
+
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
     """Facts about a loaded engine.
@@ -102,6 +134,7 @@ class EngineInfo:
         hears_pictures: whether a prompt may have pictures in it (`Order.references`).
         best_steps, pictures: see `ModelCard`.
         mattes: which values of `matte` act.
+        controls: the nets that are loaded.
         max_output_pixels: largest width times height of a picture; None leaves the limit to the configuration.
         notes: messages for the user about how it was loaded, one line each: what is slower than it could be, and why.
         batches: how many rows it runs well in one tick at present.
@@ -118,9 +151,20 @@ class EngineInfo:
     best_steps: int | None = None
     pictures: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
     mattes: tuple[Matte, ...] = (Matte.OFF, Matte.DRAWN)
+    controls: tuple[ControlInfo, ...] = ()
     max_output_pixels: int | None = None
     notes: tuple[str, ...] = ()
     batches: Batches = Batches()
+
+    @property
+    def nets(self) -> Mapping[str, Hint]:
+        """What each net is shown, by its name."""
+        return {one.name: one.hint for one in self.controls}
+
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether params may name pictures at all: in prompts, or as a net's source."""
+        return self.hears_pictures or bool(self.controls)
 
 
 class Pending(Protocol):

@@ -46,7 +46,7 @@ from .messages import (
     ToChild,
     ToParent,
 )
-from .recent import Recent
+from .recent import RECENT_HINTS_MAX, Recent, SizedHint
 from .slots import Slots
 
 _log = logging.getLogger(__name__)
@@ -155,7 +155,8 @@ class _Loop:
         self._parent = parent
         self._slots = slots
         self._running: deque[_Launched] = deque()
-        self._recent = Recent()
+        self._recent = Recent[str]()
+        self._recent_hints = Recent[SizedHint](RECENT_HINTS_MAX)
         self._outcomes: dict[int, Made | Refused] = {}  # of jobs that left, until their tick is answered
         self._ear = ThreadPoolExecutor(1, "listener")
 
@@ -195,6 +196,8 @@ class _Loop:
         frame = Frame(0, Format.NONE, b"", 0, 0)
         picture = self._slots.picture(entrant.slot, entrant.shape)
         original = self._slots.original(entrant.slot, entrant.shape) if entrant.has_original else None
+        hints = {key: self._slots.hint(entrant.slot, i, entrant.shape) for i, key in enumerate(entrant.hints)}
+        others = self._recent_hints.unpacked(entrant.hints_of_references)
         return Job(
             frame,
             entrant.params,
@@ -204,6 +207,7 @@ class _Loop:
             references=self._recent.unpacked(entrant.references),
             picture=picture,
             original=original,
+            hints=hints | {one.key: hint for one, hint in others.items()},
         )
 
     def _answer(self, tick: _Launched) -> None:

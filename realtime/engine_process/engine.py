@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from ..config import Config, Device, EngineConfig
+from ..control import INPUT
 from ..engine import EngineInfo, Progress, RowCost
 from ..engine.hearing import Heard
 from ..engine.load import is_echo, likely_device, load_engine
@@ -22,7 +23,7 @@ from .dialogue import Dialogue
 from .messages import Close, Entrant, Forget, Launch, LoadEngine, LoadOrder, Ticked
 from .patience import Limits, TickPatience, code_of
 from .pending import Occupant, ProcessPending
-from .recent import Recent
+from .recent import RECENT_HINTS_MAX, Recent, SizedHint
 from .slots import Slots
 
 
@@ -64,7 +65,8 @@ class EngineProcess:
         self._slots = Slots(2 * config.max_rows, config.max_output_pixels)
         self._free = list(range(self._slots.count))
         self._rows: list[_Mirrored] = []
-        self._recent = Recent()
+        self._recent = Recent[str]()
+        self._recent_hints = Recent[SizedHint](RECENT_HINTS_MAX)
         self._patience = TickPatience(limits)
         self._last_ns = 0  # when the newest tick ended that was answered
         settings = EngineConfig(**config.model_dump(include=set(EngineConfig.model_fields)))
@@ -144,8 +146,20 @@ class EngineProcess:
         if job.original is not None:
             self._slots.original(slot, (height, width))[:] = job.original
         self._rows.append(_Mirrored(Occupant(job, slot), self._cost(job.params).works))
-        references = self._recent.packed(job.references)
-        return Entrant(slot, (height, width), job.original is not None, job.params, job.session, references)
+        of_input = tuple(key for key in job.hints if key.source == INPUT)
+        for number, key in enumerate(of_input):
+            self._slots.hint(slot, number, (height, width))[:] = job.hints[key]
+        others = {SizedHint(key, width, height): hint for key, hint in job.hints.items() if key.source != INPUT}
+        return Entrant(
+            slot,
+            (height, width),
+            job.original is not None,
+            job.params,
+            job.session,
+            self._recent.packed(job.references),
+            of_input,
+            self._recent_hints.packed(others),
+        )
 
     def _form(self) -> Hashable:
         """All of a tick on which it depends which code runs it, as far as it can be seen from here."""

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..config import EngineConfig
+from ..control import HintKey
 from ..engine import Engine, EngineInfo, Progress, RowCost
 from ..engine.hearing import Heard
 from ..params import Params
-from .recent import Crossing
+from .recent import Crossing, HintsCrossing
 
 if TYPE_CHECKING:
     from ..pixels import Pixels
@@ -43,6 +44,8 @@ class Entrant(NamedTuple):
         shape: height and width.
         has_original: whether its original is there too.
         references: see `Order` and `Recent`.
+        hints: those of its picture, which lie in its slot in this order.
+        hints_of_references: the others, as references cross.
     """
 
     slot: int
@@ -51,6 +54,8 @@ class Entrant(NamedTuple):
     params: Params
     session: str
     references: Crossing
+    hints: tuple[HintKey, ...]
+    hints_of_references: HintsCrossing
 
 
 class Launch(NamedTuple):

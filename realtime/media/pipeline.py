@@ -24,6 +24,7 @@ from ..pixels import Pixels
 from . import codec, matte
 from .calm import calmed, calming_ns
 from .feedback import MIXING_NS, is_of_shape, mixed
+from .hints import HINTING_NS, Hints
 from .thumbnail import thumbnail
 
 THREADS_MAX = 4
@@ -104,6 +105,7 @@ class Pipeline:
         decoding: Decoding | None = None,
     ) -> None:
         self._decoding = decoding or DecodingHere()
+        self._hints = Hints()
         self._max_pixels = max_pixels
         self._clock = clock
         self._cpu_clock = cpu_clock
@@ -117,19 +119,20 @@ class Pipeline:
         return 1 + self._threads
 
     def open(self, frames: Sequence[ToOpen]) -> Iterator[Done[Job | Failure]]:
-        """Decode, crop and resize the frames' pictures to the size of their params, and mix their pasts in if these
-        say so.
+        """Decode, crop and resize the frames' pictures to the size of their params, make the hints that are wanted of
+        them, and mix their pasts in if these say so.
 
         Yields:
-            In the frames' order: a job, or a failure where the picture can't be decoded.
+            In the frames' order: a job, or a failure where the picture can't be decoded, or a hint not be made.
         """
         return self._spread(self._open, frames)
 
     def is_heavy_to_open(self, order: Order) -> bool:
         """Whether the frame is one for `open_aside`."""
         params = order.params
-        mixing_ns = MIXING_NS * params.width * params.height if params.feedback else 0.0
-        return codec.decoding_ns(order.frame.data, order.frame.format) + mixing_ns > HEAVY_NS
+        of_pixel_ns = (MIXING_NS if params.feedback else 0) + HINTING_NS * len(order.hints_wanted)
+        of_size_ns = of_pixel_ns * params.width * params.height
+        return codec.decoding_ns(order.frame.data, order.frame.format) + of_size_ns > HEAVY_NS
 
     def open_aside(self, frame: ToOpen, then: Callable[[], object]) -> Future[Done[Job | Failure]]:
         """As `open`, without waiting for it.
@@ -201,6 +204,7 @@ class Pipeline:
         size = params.width, params.height
         try:
             picture, alpha = self._decoding.decode(frame, *size, self._max_pixels, order.session)
+            hints = self._hints.of(order.hints_wanted, picture, order.references)
         except FrameError as error:
             return Failure(order, error)
         own = picture
@@ -214,12 +218,14 @@ class Pipeline:
             order.number,
             order.encode,
             order.references,
+            order.hints_wanted,
             picture=picture,
             alpha=alpha,
             original=own if picture is not own else None,
             thumbnail=thumbnail(matte.compared(own, alpha, params.matte))
             if params.skip_unchanged and not params.is_moving
             else None,
+            hints=hints,
             opened_ns=self._clock(),
         )
 

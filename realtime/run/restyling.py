@@ -14,6 +14,7 @@ from itertools import islice
 
 import numpy as np
 
+from ..control import hints_of_host
 from ..engine import Engine, Pending
 from ..errors import EngineError
 from ..frame import Failure, Format, Frame, Job, Order, Result
@@ -145,7 +146,16 @@ class Restyling:
         now_ns, at_s = time.monotonic_ns(), shot.pts * self._seconds_a_tick
         frame = Frame(shot.number, Format.PLANES, shot.planes, max(0, round(at_s * 1e6)), now_ns)
         params = self._glide.at(round(at_s * SECOND_NS))  # a seed may travel
-        return Order(frame, params, SESSION, now_ns, shot.number, encode=False, references=self._references)
+        return Order(
+            frame,
+            params,
+            SESSION,
+            now_ns,
+            shot.number,
+            encode=False,
+            references=self._references,
+            hints_wanted=hints_of_host(params.control, self._engine.info.nets) if params.control else (),
+        )
 
     def _sealed(self, pending: Pending) -> Iterator[Restyled]:
         outcomes = pending.collect()

@@ -92,7 +92,13 @@ class Scheduler:
         self._soundness = soundness
         self._has_suspects = True  # whether a frame may be to blame where the engine breaks
         self._seats = Seats(
-            rows_per_session, self._pipeline, clock, self._accounts.spend, self.ring, self._suspects.refusal
+            rows_per_session,
+            self._pipeline,
+            clock,
+            self._accounts.spend,
+            self.ring,
+            self._suspects.refusal,
+            lambda: engine.info.nets,
         )
         self._device = DeviceClock(self._accounts.costs)
         self._in_flight: dict[int, Opened] = {}  # by job number

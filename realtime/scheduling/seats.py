@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
+from ..control import Hint, hints_of_host
 from ..engine import RowCost
 from ..errors import FrameError
 from ..frame import Failure, Job, Order, Repeat, Result
@@ -77,6 +78,7 @@ class Seats:
         on_opened: called with a seat and the CPU time that opening its frame took, in nanoseconds.
         ring: called by any thread when a frame that was opened aside is ready.
         refusal: called with each frame that is taken: why it is not to be run, or None.
+        nets: see `EngineInfo.nets`.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Seats:
         on_opened: Callable[[Seat, int], None] = lambda seat, spent_ns: None,
         ring: Callable[[], None] = lambda: None,
         refusal: Callable[[Order], FrameError | None] = lambda order: None,
+        nets: Callable[[], Mapping[str, Hint]] = dict[str, Hint],
     ) -> None:
         self._rows_per_session = rows_per_session
         self._pipeline = pipeline
@@ -94,6 +97,7 @@ class Seats:
         self._on_opened = on_opened
         self._ring = ring
         self._refusal = refusal
+        self._nets = nets
         self._lock = threading.Lock()
         self._seats: tuple[Seat, ...] = ()
         self._gone: tuple[Leaver, ...] = ()  # removed, and to be forgotten by the engine
@@ -239,6 +243,7 @@ class Seats:
             next_number(),
             channel.takes_encoded,
             session.references(params),
+            hints_of_host(params.control, self._nets()) if params.control else (),
         )
         return Taken(seat, gate, order)
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import secrets
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -82,7 +82,7 @@ class Lobby:
         rate_with: pictures a second that every session could have if so many more joined.
         listen: see `Session`; called with every new session too.
         recall: what is remembered of a session that is made, by its name and who makes it (see `enter`).
-        references: see `Session`.
+        references, hears_pictures, nets: see `Session`.
         min_fps: a session beside others is admitted only if that rate is at least this; 0 asks for a free seat only.
     """
 
@@ -100,8 +100,12 @@ class Lobby:
         recall: Callable[[str, str | None], Remembered | None] = lambda name, owner: None,
         min_fps: float = 0.0,
         references: References | None = None,
+        hears_pictures: bool = True,
+        nets: Collection[str] = (),
     ) -> None:
         self._references = references
+        self._hears_pictures = hears_pictures
+        self._nets = nets
         self._max_sessions = max_sessions
         self._max_waiting = max_waiting
         self._resume_s = resume_s
@@ -202,7 +206,13 @@ class Lobby:
         session = self._sessions.get(name)
         if session is None:
             session = self._sessions[name] = Session(
-                name, self._defaults, self._max_output_pixels, self._listen, references=self._references
+                name,
+                self._defaults,
+                self._max_output_pixels,
+                self._listen,
+                references=self._references,
+                hears_pictures=self._hears_pictures,
+                nets=self._nets,
             )
             self._owners[name] = OPERATORS if owner is None else owner
             if (past := self._recall(name, owner)) is not None:

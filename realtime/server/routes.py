@@ -93,6 +93,7 @@ async def get_config(service: ServiceOf) -> dict[str, Any]:
         "guidance": info.guidance if info else None,
         "mattes": list(info.mattes) if info else None,
         "pictures": info.hears_pictures if info else None,
+        "controls": [one.wire() for one in info.controls] if info else None,
         "best_steps": info.best_steps if info else None,
         "limits": {**service.limits(), "max_output_pixels": limit},
         "window": protocol.WINDOW,

@@ -75,6 +75,7 @@ class Running:
             guidance=self.info.guidance,
             mattes=self.info.mattes,
             pictures=self.info.hears_pictures,
+            controls=[one.wire() for one in self.info.controls],
             best_steps=self.info.best_steps,
             limits=self.limits,
             air=session.air.value,
@@ -177,7 +178,9 @@ class Service:
             min_fps=config.min_session_fps,
             listen=self.listen,
             recall=self.memory.recall,
-            references=self.references if life.engine.info.hears_pictures else None,
+            references=self.references if life.engine.info.takes_pictures else None,
+            hears_pictures=life.engine.info.hears_pictures,
+            nets=tuple(life.engine.info.nets),
         )
         info = life.engine.info
         if info.pictures:

@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncGenerator
 from typing import Any, NamedTuple
 
+from ..control import INPUT
 from ..errors import FrameError
 from ..frame import Format, Frame, Result
 from ..media import codec
@@ -102,6 +103,7 @@ class Stills:
         whole = await frames.restyled(data)
         if session.params.strength:
             frames.limit_strength(TILE_STRENGTH)
+        frames.leave_out_pictures()
         mosaic = await asyncio.to_thread(self._begun, session, data, whole, scale)
         for number, tile in enumerate(mosaic.tiles, 1):
             self._progress[session] = Progress(number, len(mosaic.tiles) + 1)
@@ -149,9 +151,10 @@ class Stills:
         service, running = self._service, self._service.running
         if running is None:
             raise NotTaken(503, "the model is not loaded yet: try again")
-        references = service.references if running.info.hears_pictures else None
+        references = service.references if running.info.takes_pictures else None
         limit = running.max_output_pixels
-        session = Session(f"still-{secrets.token_hex(6)}", params, limit, references=references)
+        nets = tuple(running.info.nets)
+        session = Session(f"still-{secrets.token_hex(6)}", params, limit, references=references, nets=nets)
         frames = _Frames(session)
         service.host.add(session)
         try:
@@ -176,6 +179,12 @@ class _Frames:
 
     def limit_strength(self, most: float) -> None:
         self._session.update({"strength": min(most, self.params.strength)}, 0)
+
+    def leave_out_pictures(self) -> None:
+        """Control by pictures, which show the whole, is none of a tile's business."""
+        control = [one.model_dump() for one in self.params.control if one.source == INPUT]
+        if len(control) < len(self.params.control):
+            self._session.update({"control": control}, 0)
 
     async def restyled(self, data: bytes) -> Pixels:
         """A picture of the params' size. Raises FrameError, TimeoutError."""

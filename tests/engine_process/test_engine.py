@@ -14,10 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
 from realtime.config import Device
+from realtime.control import INPUT, Hint, HintKey
 from realtime.engine_process import engine as module
 from realtime.engine_process.dialogue import Dialogue
 from realtime.engine_process.engine import EngineProcess, wants_process
@@ -34,6 +36,7 @@ from tests.fakes.faulty import (
     load_climbing,
     load_for_two_rows,
     load_nothing,
+    load_showing_hints,
 )
 from tests.fakes.frames import a_job
 from tests.fakes.servers import a_config
@@ -241,3 +244,28 @@ def test_gpu_gets_a_process_by_default(
     monkeypatch.setattr(module, "likely_device", lambda asked: device if asked is Device.AUTO else asked)
 
     assert wants_process(a_config(**{"model": "tiny", **given})) is wanted
+
+
+def test_hints_cross_those_of_references_once() -> None:
+    engine = EngineProcess(a_config(), load=load_showing_hints)
+
+    def hinted(*hints: tuple[Hint, str, int]) -> Job:
+        job = a_job(1, SMALL)
+        return replace(
+            job, hints={HintKey(hint, source): np.full((64, 64, 3), value, np.uint8) for hint, source, value in hints}
+        )
+
+    def shown(*jobs: Job) -> list[int]:
+        return [int(one.picture.max()) for one in engine.tick(jobs).collect() if isinstance(one, Result)]
+
+    try:
+        of_inputs = [hinted((Hint.CANNY, INPUT, value), (Hint.LINES, INPUT, 1)) for value in (10, 20)]
+        both = hinted((Hint.CANNY, INPUT, 5), (Hint.CANNY, "a", 30))
+        changed_though_it_can_not = hinted((Hint.CANNY, "a", 99))
+
+        assert shown(*of_inputs) == [11, 21]
+        assert shown(both) == [35]
+        assert shown(changed_though_it_can_not) == [30], "it was there already"
+        assert shown(hinted()) == [0]
+    finally:
+        engine.close()

@@ -103,3 +103,18 @@ def in_a_process(
         return EngineProcess(config, progress, load, limits)
 
     return load_process
+
+
+class ShowingHints(EchoEngine):
+    """Answers with the sum of a job's hints."""
+
+    def _admit(self, job: Job) -> Result | Failure:
+        outcome = super()._admit(job)
+        if isinstance(outcome, Failure):
+            return outcome
+        return replace(outcome, picture=sum(job.hints.values(), start=job.picture * 0))
+
+
+def load_showing_hints(config: EngineConfig, progress: Progress) -> Engine:
+    """An engine that shows what it is shown."""
+    return ShowingHints()

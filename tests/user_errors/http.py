@@ -14,6 +14,7 @@ import numpy as np
 from starlette.requests import Request
 
 from realtime.config import Config
+from realtime.engine.echo import EchoEngine
 from realtime.media import codec
 from realtime.media.pipeline import DecodingHere
 from realtime.params import OutputFormat, Params
@@ -224,7 +225,7 @@ PICTURES = [
     Case(
         "tiny hears words, and no pictures: take another --model",
         "tiny",
-        bringing(b"", running=mock.Mock(info=mock.Mock(model="tiny", hears_pictures=False))),
+        bringing(b"", running=mock.Mock(info=mock.Mock(model="tiny", takes_pictures=False))),
     ),
     Case(
         "a picture for prompts may have 2097152 bytes: make it smaller",
@@ -266,7 +267,7 @@ async def still_of_nothing() -> object:
 
 
 async def still_without_an_engine() -> object:
-    service = mock.Mock(running=mock.Mock(max_output_pixels=2**22))
+    service = mock.Mock(running=mock.Mock(max_output_pixels=2**22, info=EchoEngine().info))
     with mock.patch("realtime.server.stills.PATIENCE_S", 0.001):
         return await Stills(service).make(Session("s", Params(), 2**22), a_png(), 2)
 

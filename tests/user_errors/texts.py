@@ -8,8 +8,12 @@ from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
+import numpy as np
+
 from realtime import protocol
 from realtime.config import Config
+from realtime.control import Hint, HintKey
+from realtime.media.hints import Hints
 from realtime.params import Params
 from realtime.protocol import TEXT_MAX_BYTES, parse_picture, parse_text
 from realtime.references import References
@@ -35,8 +39,8 @@ def nothing(*_: object) -> None:
     pass
 
 
-def a_session(max_output_pixels: int = 2**22, references: References | None = None) -> Session:
-    return Session("s", Params(), max_output_pixels, nothing, references=references)
+def a_session(max_output_pixels: int = 2**22, references: References | None = None, **more: Any) -> Session:
+    return Session("s", Params(), max_output_pixels, nothing, references=references, **more)
 
 
 def patch(**fields: Any) -> Callable[[], object]:
@@ -147,7 +151,7 @@ async def on_the_wire(**of_protocol: Any) -> str:
 
 
 async def on_control(*messages: str | bytes) -> object:
-    channel = control.Control()
+    channel = control.ControlChannel()
     for message in messages:
         channel._on_message(message)
     return await channel.receive()
@@ -215,6 +219,28 @@ PARAMS = [
         "prompt: there is no picture 00000000000000000000000000000000: send it to /api/pictures again",
         "0000",
         lambda: a_session(references=References()).update({"prompt": [{"picture": "0" * 32}]}),
+    ),
+    Case(
+        "control: this server has no nets loaded: start it with --control NAME, as canny",
+        "--control",
+        lambda: a_session().update({"control": [{"net": "canny"}]}),
+    ),
+    Case(
+        "control: there is no net 'cany': canny, depth are loaded",
+        "'cany'",
+        lambda: a_session(nets=("canny", "depth")).update({"control": [{"net": "cany"}]}),
+    ),
+    Case(
+        "control: there is no picture 00000000000000000000000000000000: send it to /api/pictures again",
+        "0000",
+        lambda: a_session(references=References(), nets=("canny",)).update(
+            {"control": [{"net": "canny", "source": "0" * 32}]}
+        ),
+    ),
+    Case(
+        "these params can't be used: there is no picture mona: send it to /api/pictures again",
+        "mona",
+        lambda: Hints().of([HintKey(Hint.CANNY, "mona")], np.zeros((8, 8, 3), np.uint8), {}),
     ),
     Case("prompt: 'wight' of entry 1 is unknown", "'wight'", patch(prompt=[{"text": "a", "wight": 1}])),
     Case("there is no field 'strenght': /api/params/schema lists all", "'strenght'", patch(strenght=0.5)),

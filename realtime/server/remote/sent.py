@@ -102,6 +102,7 @@ def sent_result(
         order.number,
         order.encode,
         order.references,
+        order.hints_wanted,
         picture=own,  # pyright: ignore[reportArgumentType]
         opened_ns=stamps.decode,
     )

@@ -22,7 +22,7 @@ BUFFERED_MAX_BYTES = 256 * 1024
 FLUSH_S = 2.0
 
 
-class Control:
+class ControlChannel:
     """The control channel of one peer, which may not be open yet."""
 
     def __init__(self) -> None:

@@ -27,7 +27,7 @@ from ..connection import Gone
 from . import seams
 from .broadcast import Outbound, Packetizer
 from .candidates import TAKEN_MAX
-from .control import Control
+from .control import ControlChannel
 from .decoder import EncodedFrame
 from .guards import guard
 from .intake import Intake
@@ -64,7 +64,7 @@ class Peer:
         self.purpose = purpose
         self.intake: Intake | None = None
         self.outbound: Outbound | None = None
-        self.control = Control()
+        self.control = ControlChannel()
         # One transport for all: without this, one is made for each section and thrown away again. An empty list of
         # servers must be said: aiortc's own default asks a public STUN server.
         configuration = RTCConfiguration(list(ice_servers), bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)

@@ -88,7 +88,7 @@ class Publisher(VideoConnection):
         """Handle text messages as they come.
 
         Raises:
-            ProtocolError, Closed: see `Control.receive`.
+            ProtocolError, Closed: see `ControlChannel.receive`.
         """
         while True:
             await self.take_text(await self._peer.control.receive())
