@@ -25,10 +25,12 @@ from . import EngineInfo, Progress, rows
 from .backend import Backend
 from .device_memory import DeviceRoom, builder_obstacle, room_beside
 from .hearing import Heard
+from .models.nets import works_of
 from .pending import Clock, DiffusionPending, Failed, Leaving
 from .recipe import Recipes
 from .rows import Entry, Finished, Mark, Passed, Row
 from .rungs.upgrade import Upgrade
+from .steering import check_hints
 from .work import RowWork
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ class DiffusionEngine:
         self.backend = backend
         self.upgrade: Upgrade | None = None
         self.recipes = Recipes(model)
-        self.cost = RowWork(model.guidance)
+        self.cost = RowWork(model.guidance, works_of(model.nets))
         self._model = model
         self._default = _default_params(model)
         self._max_rows = max_rows
@@ -141,6 +143,7 @@ class DiffusionEngine:
             best_steps=model.best_steps,
             pictures=model.pictures if model.prompt_encoder.hears_pictures else (),
             mattes=tuple(Matte),
+            controls=tuple(info for net in model.nets for info in net.controls),
             max_output_pixels=self._room.max_output_pixels(model.max_output_pixels, default.width * default.height),
             notes=model.notes,
             batches=self.backend.batches.at_most(self._most_work),
@@ -210,6 +213,8 @@ class DiffusionEngine:
         """Look up a job's recipe; a FrameError fails this job alone."""
         try:
             recipe = self.recipes.get(job.params, job.references)
+            if recipe is not None:
+                check_hints(job, recipe)
         except FrameError as error:
             return Failed(job, error)
         return Entry(job, recipe) if recipe is not None else Passed(job)

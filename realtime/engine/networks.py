@@ -6,12 +6,14 @@ Must not know rows or regions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from .denoisers.control import Adapter, FoldedControl, beside
+from .denoisers.residuals import Places
 from .models.matte.load import load_matte
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class Networks:
         unet: see `denoiser.UnetCall`.
         decode_latents: float32 latents [B, C, h, w] to pixels [B, 3, H, W], nominally in [-1, 1].
         find_people: see `MatteNetwork`.
+        nets: what steers the UNet, by name.
     """
 
     def __init__(self, model: Model) -> None:
@@ -47,6 +50,7 @@ class Networks:
         self.unet = _Unet(model, layout)
         self.decode_latents = _Half(model, model.decode_latents, layout)
         self.find_people = load_matte(model.device)
+        self.nets: Mapping[str, FoldedControl | Adapter] = beside(model, layout)
 
 
 class _Half(nn.Module):
@@ -74,9 +78,11 @@ class _Unet(nn.Module):
         super().__init__()
         self.unet = model.unet
         self._dtype, self._layout = model.dtype, layout
+        self._places = Places(model.unet) if model.nets else None
 
     def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         unet: Any = self.unet
+        steered = self._places.told(conditions, sample) if self._places is not None else {}
         return unet(
             sample.to(self._dtype, memory_format=self._layout),
             timestep,
@@ -84,4 +90,5 @@ class _Unet(nn.Module):
             timestep_cond=conditions.get("timestep_cond"),
             added_cond_kwargs={name: conditions[name] for name in ADDED_CONDITIONS if name in conditions},
             return_dict=False,
+            **steered,
         )[0]

@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from ..control import HintKey
 from ..errors import FrameError, ParamsError
 from ..params import GuidanceMode, Params, SeedFactor
 from ..prompts import Prompt
 from ..references import NO_REFERENCES
 from . import Guidance, sampler
 from .amount import with_amount, with_amount_once
+from .models.nets import by_name, works_of
 from .models.prompt import Conditioning, equally_long, weighted_sum
 from .staging import join
-from .work import RowWork
+from .work import RowWork, weights_by_step
 
 if TYPE_CHECKING:
     from ..pixels import Pixels
@@ -35,6 +37,22 @@ texts, its seeds and its timesteps.
 
 GUIDANCE = sampler.PM + 1
 """The column of `Recipe.steps` behind those of `sampler.Table.steps`."""
+
+
+class Steering(NamedTuple):
+    """One net of a recipe.
+
+    Attributes:
+        net: the network's name.
+        name: the control's, which the params name.
+        key: what the net is shown.
+        weights: of each step, float32 [1, 1]; None where it is not called.
+    """
+
+    net: str
+    name: str
+    key: HintKey
+    weights: tuple[torch.Tensor | None, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +71,7 @@ class Recipe:
         timestep_cond: [1, time_cond_proj_dim] in the model's dtype, for embedded guidance; else None.
         time_ids: [1, 6] in the model's dtype for SDXL's UNet, see `Recipes`; else None.
         is_once: whether only the first of several steps has the second row, whose x0 the later ones take as anchor.
+        nets: what steers it.
     """
 
     steps: tuple[torch.Tensor, ...]
@@ -63,6 +82,7 @@ class Recipe:
     timestep_cond: torch.Tensor | None
     time_ids: torch.Tensor | None
     is_once: bool
+    nets: tuple[Steering, ...] = ()
 
     @property
     def step_count(self) -> int:
@@ -98,6 +118,8 @@ class RecipeKey(NamedTuple):
     noise: tuple[SeedFactor, ...]
     width: int
     height: int
+    control: tuple[tuple[str, str, tuple[float, ...]], ...] = ()
+    """Name, source and weights by step of each net."""
 
 
 class Recipes:
@@ -105,7 +127,8 @@ class Recipes:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._work = RowWork(model.guidance)
+        self._work = RowWork(model.guidance, works_of(model.nets))
+        self._controls = by_name(model.nets)
         self._compiled = lru_cache(RECIPES_KEPT)(self._compile)
         self._noise = lru_cache(NOISES_KEPT)(self._make_noise)
         self._mixed_noise = lru_cache(MIXES_KEPT)(self._mix_noise)
@@ -114,6 +137,7 @@ class Recipes:
         self._coefficients = lru_cache(RECIPES_KEPT)(self._make_coefficients)
         self._timestep_cond = lru_cache(RECIPES_KEPT)(self._make_timestep_cond)
         self._time_ids = lru_cache(RECIPES_KEPT)(self._make_time_ids)
+        self._weight = lru_cache(RECIPES_KEPT)(self._make_weight)
         self._equally_long = lru_cache(RECIPES_KEPT)(lambda *pair: equally_long(pair))
 
     @property
@@ -152,12 +176,25 @@ class Recipes:
             params.noise,
             params.width,
             params.height,
+            self._control(params, len(timesteps)),
         )
         try:
             self._model.prompt_encoder.look(references)
             return self._compiled(key)
         except ParamsError as error:
             raise FrameError(f"these params can't be used: {error}", "invalid_params") from error
+
+    def _control(self, params: Params, steps: int) -> tuple[tuple[str, str, tuple[float, ...]], ...]:
+        """The nets that steer in some step, in an order of their own. Raises FrameError."""
+        if unknown := [one.net for one in params.control if one.net not in self._controls]:
+            raise FrameError(f"these params can't be used: there is no net {unknown[0]!r} here", "invalid_params")
+        weighted = [(one.net, one.source, weights_by_step(one, steps)) for one in params.control]
+        return tuple(sorted(one for one in weighted if any(one[2])))
+
+    def _steering(self, name: str, source: str, weights: tuple[float, ...]) -> Steering:
+        info, net = self._controls[name]
+        tensors = tuple(self._weight(weight) if weight else None for weight in weights)
+        return Steering(net.name, name, HintKey(info.hint, source), tensors)
 
     def _compile(self, key: RecipeKey) -> Recipe:
         model = self._model
@@ -177,6 +214,7 @@ class Recipes:
             timestep_cond=self._timestep_cond(key.guidance_scale) if "timestep_cond" in model.conditions else None,
             time_ids=self._time_ids(key.width, key.height) if "time_ids" in model.conditions else None,
             is_once=key.is_once,
+            nets=tuple(self._steering(*one) for one in key.control),
         )
 
     def _make_coefficients(
@@ -202,6 +240,9 @@ class Recipes:
         """
         ids = torch.tensor([[height, width, 0, 0, height, width]], dtype=self._model.dtype)
         return join([ids], self._model.device)
+
+    def _make_weight(self, weight: float) -> torch.Tensor:
+        return join([torch.tensor([[weight]])], self._model.device)
 
     def _mix_noise(self, mix: tuple[SeedFactor, ...], count: int, width: int, height: int) -> tuple[torch.Tensor, ...]:
         """The noise of several seeds, each times its factor: of unit variance, as the factors' squares sum to 1."""

@@ -5,6 +5,14 @@
     decode: x                                               → pictures, finite
     matte:  pictures                                        → masks; only of frames that want it, beside the model
 
+Beside a UNet there may be nets that steer it. Of each there are, for the rows that want it:
+
+    embed/NAME:   pictures                                       → embedded: a ControlNet's hint, or a T2I-Adapter's
+                                                                   features; once a frame
+    control/NAME: x, steps, embedded, weight, conditions…        → residual: what a ControlNet adds in a step
+
+and STEP takes the sums: `control` and `features`.
+
 Inputs and outputs are passed by name, and the inputs' names are a region's form: there is one module for each. Pictures
 are uint8 and latents float32 on all rungs, so that rows in flight may change rungs between two steps.
 
@@ -17,12 +25,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .denoisers.control import Adapter, FoldedControl, to_hint
 from .denoisers.denoiser import ConcatDenoiser, Denoiser, PlainDenoiser
 from .denoisers.folding import FoldedDenoiser, is_foldable
 from .models.matte.network import SIDE_PX as MATTE_SIDE_PX
@@ -43,12 +52,18 @@ Run = Callable[..., Outputs]
 
 
 class Kind(StrEnum):
-    """The regions' names, as in `CallShape.kind`."""
+    """The regions' names, as in `CallShape.kind`. Those of nets are `Kind.of` a net."""
 
     ENCODE = "encode"
     STEP = "step"
     DECODE = "decode"
     MATTE = "matte"
+    EMBED = "embed"
+    CONTROL = "control"
+
+    def of(self, net: str) -> str:
+        """The name of a net's own region."""
+        return f"{self}/{net}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +79,7 @@ class Call:
         to_host: whether the outputs are wanted in the host's memory, as `staging.to_host` has them.
     """
 
-    kind: Kind
+    kind: str
     width: int
     height: int
     plain: int
@@ -76,7 +91,7 @@ class Call:
     def shape(self) -> CallShape:
         """The call's form, which decides what compiled code can run it."""
         rows, names = self.plain + self.guided, tuple(sorted(self.columns))
-        return CallShape(self.kind.value, rows, self.guided, self.width, self.height, names)
+        return CallShape(str(self.kind), rows, self.guided, self.width, self.height, names)
 
     def pieces(self, most: int) -> Iterator[Call]:
         """Calls of at most so many rows, whose outputs one after another are those of this one."""
@@ -157,7 +172,7 @@ class StepRegion(nn.Module):
             noise: float32 [B, C, h, w].
             source: the latents of the rows' own pictures, float32 [B, C, h, w].
             anchor: float32 [B, C, h, w], in the form of calls with rows of one-time guidance (`Recipe.is_once`).
-            conditions: `Denoiser.conditions`, each [B + guided, …].
+            conditions: `Denoiser.conditions` and what nets add (see `residuals`), each [B + guided, …].
 
         Returns:
             `x`: x', float32 [B, C, h, w]. With `anchor` also the next one: of guided rows the clean latents that their
@@ -238,6 +253,59 @@ class MatteRegion(nn.Module):
         return {"masks": (masks * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()}
 
 
+class EmbedRegion(nn.Module):
+    """Pictures to what a net makes of them once a frame.
+
+    Args:
+        embed: of a net: float32 [B, 3, H, W] in [0, 1] to [B, …] in the model's dtype.
+    """
+
+    def __init__(self, embed: nn.Module) -> None:
+        super().__init__()
+        self.embed = embed
+
+    def forward(self, pictures: torch.Tensor) -> Outputs:
+        """Look at hints.
+
+        Args:
+            pictures: uint8 [B, H, W, 3].
+
+        Returns:
+            `embedded`: [B, …] in the model's dtype.
+        """
+        return {"embedded": self.embed(to_hint(pictures))}
+
+
+class ControlRegion(nn.Module):
+    """One step of a ControlNet."""
+
+    def __init__(self, net: FoldedControl) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        steps: torch.Tensor,
+        embedded: torch.Tensor,
+        weight: torch.Tensor,
+        **conditions: torch.Tensor,
+    ) -> Outputs:
+        """What the net adds, times its weight.
+
+        Args:
+            x: float32 [B, C, h, w].
+            steps: float32 [B, 10], columns as in `Recipe.steps`.
+            embedded: of the net's EMBED.
+            weight: float32 [B, 1].
+            conditions: `FoldedControl.conditions`, each [B, …].
+
+        Returns:
+            `residual`: [B, R] in the model's dtype, see `residuals`.
+        """
+        return {"residual": self.net(steps[:, KIN, None, None, None] * x, embedded, weight, conditions)}
+
+
 class Regions:
     """The regions of one model.
 
@@ -249,7 +317,20 @@ class Regions:
     def __init__(self, networks: Networks, denoiser: Denoiser) -> None:
         self.denoiser = denoiser
         self._networks = networks
-        self._made: dict[tuple[Kind, int, tuple[str, ...]], nn.Module] = {}
+        self._made: dict[tuple[str, int, tuple[str, ...]], nn.Module] = {}
+        self._nothing: dict[tuple[torch.Size, torch.dtype], torch.Tensor] = {}
+
+    @property
+    def nets(self) -> Mapping[str, FoldedControl | Adapter]:
+        """What steers the UNet, by name."""
+        return self._networks.nets
+
+    def nothing(self, like: torch.Tensor) -> torch.Tensor:
+        """Zeros of this form: the same object each time, so that a graph's buffer that holds it is not filled again."""
+        form = like.shape, like.dtype
+        if form not in self._nothing:
+            self._nothing[form] = torch.zeros_like(like)
+        return self._nothing[form]
 
     @classmethod
     def of_model(cls, model: Model, *, fold: bool = True) -> Regions:
@@ -262,7 +343,7 @@ class Regions:
         denoiser = _denoiser(model, networks, fold)
         return cls(networks, ConcatDenoiser(denoiser) if model.concat_source else denoiser)
 
-    def region(self, kind: Kind, guided: int = 0, names: tuple[str, ...] = ()) -> nn.Module:
+    def region(self, kind: str, guided: int = 0, names: tuple[str, ...] = ()) -> nn.Module:
         """A region in one of its forms: the same object for the same arguments.
 
         Args:
@@ -276,10 +357,11 @@ class Regions:
 
     def region_for(self, call: CallShape) -> nn.Module:
         """The region that answers calls of this form."""
-        return self.region(Kind(call.kind), call.guided, call.names)
+        return self.region(call.kind, call.guided, call.names)
 
-    def _make(self, kind: Kind, guided: int) -> nn.Module:
-        match kind:
+    def _make(self, kind: str, guided: int) -> nn.Module:
+        kind, _, name = kind.partition("/")
+        match Kind(kind):
             case Kind.ENCODE:
                 return EncodeRegion(self._networks.encode_latents)
             case Kind.STEP:
@@ -288,6 +370,11 @@ class Regions:
                 return DecodeRegion(self._networks.decode_latents)
             case Kind.MATTE:
                 return MatteRegion(self._networks.find_people)
+            case Kind.EMBED:
+                net = self.nets[name]
+                return EmbedRegion(net.embed if isinstance(net, FoldedControl) else net)
+            case Kind.CONTROL:
+                return ControlRegion(cast("FoldedControl", self.nets[name]))
 
 
 def _denoiser(model: Model, networks: Networks, fold: bool) -> Denoiser:

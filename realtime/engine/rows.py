@@ -17,6 +17,7 @@ from ..frame import Job
 from .backend import Backend
 from .recipe import Recipe
 from .regions import Call, Kind, Outputs
+from .steering import embed, steer
 
 Mark = int | torch.cuda.Event
 """A moment: monotonic nanoseconds, or on CUDA an event that the device records when it gets there."""
@@ -39,6 +40,7 @@ class Row:
         source: the latents of the row's picture without noise, float32 [1, C, h, w].
         anchor: of one-time guidance, see `StepRegion`; the source until the first step is done. Float32 [1, C, h, w].
         step: number of steps done.
+        embedded: what each of the recipe's nets made of its hint: [1, …] in the model's dtype.
         mask: where people are (see `find_people`); None before the row is done, and where the params want none.
         marks: the ends of stages on the device, by their names in `frame.Stamps`.
     """
@@ -49,6 +51,7 @@ class Row:
     source: torch.Tensor
     anchor: torch.Tensor
     step: int = 0
+    embedded: list[torch.Tensor] = field(default_factory=list[torch.Tensor])
     mask: torch.Tensor | None = None
     marks: dict[str, Mark] = field(default_factory=dict[str, Mark])
 
@@ -116,7 +119,7 @@ def by_form(rows: Iterable[Row]) -> list[list[Row]]:
 
 
 def encode_latents(entries: Sequence[Entry], backend: Backend) -> list[Row]:
-    """Make rows of new frames of one size, in their order, by one call of the encode region."""
+    """Make rows of new frames of one size, in their order, by one call of the encode region and one of each net."""
     columns = {
         "pictures": [torch.from_numpy(entry.job.picture)[None] for entry in entries],
         "start": [entry.recipe.start for entry in entries],
@@ -124,11 +127,15 @@ def encode_latents(entries: Sequence[Entry], backend: Backend) -> list[Row]:
     }
     outputs = _run(backend, Kind.ENCODE, entries, columns)
     split = zip(entries, outputs["x"].split(1), outputs["source"].split(1), strict=True)
-    return [Row(entry.job, entry.recipe, x, source, anchor=source) for entry, x, source in split]
+    rows = [Row(entry.job, entry.recipe, x, source, anchor=source) for entry, x, source in split]
+    embed(rows, backend)
+    return rows
 
 
 def denoise(rows: Sequence[Row], backend: Backend) -> None:
-    """Move rows of one form (see `by_form`) one step on, by one call of the step region. Changes the rows."""
+    """Move rows of one form (see `by_form`) one step on, by one call of the step region behind one of each net that has
+    a weight. Changes the rows.
+    """
     rows = sorted(rows, key=lambda row: row.recipe.has_second(row.step))
     guided = [row for row in rows if row.recipe.has_second(row.step)]
     columns = {
@@ -143,6 +150,7 @@ def denoise(rows: Sequence[Row], backend: Backend) -> None:
     tell = backend.regions.denoiser.conditions
     told = [tell(row.recipe, row.step, False) for row in rows] + [tell(row.recipe, row.step, True) for row in guided]
     columns |= {name: [of_row[name] for of_row in told] for name in told[0]}
+    columns |= steer(rows, len(guided), backend)
     outputs = _run(backend, Kind.STEP, rows, columns, len(guided))
     for i, row in enumerate(rows):
         row.x = outputs["x"][i : i + 1]

@@ -5,8 +5,11 @@ Must not know tensors or models: whoever schedules jobs asks for each of them, i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from ..control import Control
 from ..params import GuidanceMode, Params
 from . import Guidance, RowCost, sampler
 
@@ -16,15 +19,39 @@ takes 2.7 for 256×256. The share of larger models is less, and so small that it
 """
 
 
-@dataclass(frozen=True, slots=True)
+def weights_by_step(control: Control, steps: int) -> tuple[float, ...]:
+    """A net's weight in each step: 0 where it is not called.
+
+    Source: diffusers' `pipeline_controlnet_img2img.py` (`controlnet_keep`).
+    """
+    return tuple(
+        control.weight if i / steps >= control.start and (i + 1) / steps <= control.end else 0.0 for i in range(steps)
+    )
+
+
+class NetWork(NamedTuple):
+    """What a net costs for a row.
+
+    Attributes:
+        share: of a UNet row's work.
+        is_once: whether that is once a frame, and not in each step.
+    """
+
+    share: float
+    is_once: bool
+
+
+@dataclass(frozen=True)
 class RowWork:
     """A model's costs. Plain data, that another process may have.
 
     Attributes:
         guidance: of the model.
+        nets: by the names that params have for them.
     """
 
     guidance: Guidance
+    nets: Mapping[str, NetWork] = field(default_factory=dict[str, NetWork])
 
     def mode(self, params: Params) -> GuidanceMode | None:
         """How these params are guided without classifiers; None where they are not."""
@@ -39,6 +66,18 @@ class RowWork:
         mode = self.mode(params)
         rows = [2 if mode is GuidanceMode.FULL or (mode is GuidanceMode.ONCE and i == 0) else 1 for i in range(steps)]
         works = [params.width * params.height * row for row in rows] or [0]
+        for control in params.control:
+            self._add(control, works, rows, params.width * params.height)
         if params.matte.finds_people:
             works[-1] += MATTE_WORK
         return RowCost(tuple(works))
+
+    def _add(self, control: Control, works: list[int], rows: list[int], pixels: int) -> None:
+        net, weights = self.nets.get(control.net), weights_by_step(control, len(rows))
+        if net is None or not any(weights):
+            return
+        if net.is_once:
+            works[0] += round(net.share * pixels)
+            return
+        for i, weight in enumerate(weights):
+            works[i] += round(net.share * pixels * rows[i]) if weight else 0

@@ -17,6 +17,7 @@ from realtime.engine.backend import PlainBackend
 from realtime.engine.diffusion import DiffusionEngine, DiffusionPending
 from realtime.engine.models.family import SD, SDXL
 from realtime.engine.models.load import Model
+from realtime.engine.models.nets import Net
 from realtime.engine.models.prompt import Conditioning, PromptEncoder
 from realtime.engine.regions import Call, Kind, Outputs, Regions
 from realtime.engine.sampler import NoiseSchedule, Prediction, Sampler
@@ -65,10 +66,12 @@ def make_model(
     latent_channels: int = 4,
     schedule: NoiseSchedule | None = None,
     is_shared: bool = False,
+    nets: tuple[Net, ...] = (),
 ) -> Model:
     """A model of family `sd` or `sdxl`; `guidance` and `concat_source` shape its UNet.
 
     Args:
+        nets: beside them; not with `is_shared`.
         is_shared: its networks, and their regions in a `RecordingBackend`, are those of all such models, for tests that
             leave them as they are: making them takes longer than some frames.
     """
@@ -89,6 +92,7 @@ def make_model(
         device=torch.device("cpu"),
         dtype=torch.float32,
         defaults={"width": 64, "height": 64},
+        nets=nets,
     )
     if is_shared and unet not in _SHARED_REGIONS:
         _SHARED_REGIONS[unet] = Regions.of_model(model)
@@ -197,17 +201,20 @@ def _states(
 
 
 class RecordingBackend(PlainBackend):
-    """PyTorch as it is. Counts the UNet calls and their rows, and keeps what goes into the decoder."""
+    """PyTorch as it is. Counts the calls of UNet and nets, and their rows, and keeps what goes into the decoder."""
 
     def __init__(self, model: Model) -> None:
         regions = _SHARED_REGIONS.get(model.unet) or Regions.of_model(model)
         super().__init__(regions, model.device, RungState("eager", "eager: torch on cpu", "float32"))
         self.rows_of_calls: list[int] = []
+        self.calls_of_nets: list[tuple[str, int]] = []
         self.latents: list[torch.Tensor] = []
 
     def run(self, call: Call) -> Outputs:
         if call.kind is Kind.STEP:
             self.rows_of_calls.append(call.plain + 2 * call.guided)
+        if "/" in call.kind:
+            self.calls_of_nets.append((call.kind, call.plain))
         if call.kind is Kind.DECODE:
             self.latents += [x[0].clone() for x in call.columns["x"]]
         return super().run(call)

@@ -22,6 +22,7 @@ from ..models.prompt import weighted_sum
 from ..models.quiet import quiet
 from ..sampler import T
 from .denoiser import Conditions, Denoiser
+from .residuals import Places
 
 with quiet():
     from diffusers.models.attention import BasicTransformerBlock
@@ -86,9 +87,10 @@ class FoldedDenoiser(Denoiser):
         super().__init__()
         self.unet = _without_constants(model.unet)
         self._whole = [model.unet]  # in a list: it is not to be a submodule, which would be exported
+        self._places = Places(model.unet)
         self._dtype, self._layout = model.dtype, layout
         self._biases = lru_cache(BIASES_KEPT)(self._make_biases)
-        layers = [layer for one in _cross_attentions(model.unet) for layer in (one.to_k, one.to_v)]
+        layers = [layer for one in cross_attentions(model.unet) for layer in (one.to_k, one.to_v)]
         self._to_keys_values: list[nn.Linear] = layers
         self._keys_values = lru_cache(self._texts_kept())(self._make_keys_values)
         self._blended = lru_cache(BLENDS_KEPT)(self._blend)
@@ -112,7 +114,8 @@ class FoldedDenoiser(Denoiser):
         unet: Any = self.unet
         sample = sample.to(self._dtype, memory_format=self._layout)
         biases, keys_values = conditions["biases"], conditions["keys_values"]
-        return unet(sample, biases, encoder_hidden_states=keys_values, return_dict=False)[0]
+        steered = self._places.told(conditions, sample)
+        return unet(sample, biases, encoder_hidden_states=keys_values, return_dict=False, **steered)[0]
 
     def _make_biases(
         self,
@@ -130,7 +133,7 @@ class FoldedDenoiser(Denoiser):
             embedding = embedding + unet.get_aug_embed(embedding, None, added)  # "text_time" takes no hidden states
         if unet.time_embed_act is not None:
             embedding = unet.time_embed_act(embedding)
-        return torch.cat([_projected(resnet, embedding) for resnet in _resnets(unet)], 1).split(1)
+        return torch.cat([projected(resnet, embedding) for resnet in resnets(unet)], 1).split(1)
 
     def _texts_kept(self) -> int:
         """How many texts' keys and values fit into `KEYS_VALUES_BYTES`, at 77 tokens."""
@@ -213,20 +216,26 @@ class _PlainAttention:
 
 def _without_constants(unet: nn.Module) -> UNet2DConditionModel:
     """A copy of a UNet on the same weights in which the folded layers are replaced by `_First` and `_Part`."""
-    memo: dict[int, Any] = {id(tensor): tensor for tensor in (*unet.parameters(), *unet.buffers())}
-    folded: Any = copy.deepcopy(unet, memo)
+    folded = folded_copy(unet)
     folded.__class__ = _FoldedUnet
     folded.time_embedding, folded.time_embed_act = _First(), None
     folded.add_embedding = None
+    return folded
+
+
+def folded_copy(network: nn.Module) -> Any:
+    """A copy of a network on the same weights in which the folded layers of its blocks are replaced by `_Part`."""
+    memo: dict[int, Any] = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+    folded: Any = copy.deepcopy(network, memo)
     start = 0
-    for resnet in _resnets(folded):
+    for resnet in resnets(folded):
         length = int(resnet.time_emb_proj.out_features)
         resnet.time_emb_proj, resnet.skip_time_act = _Part(start, length), True
         if _is_plain_resnet(resnet):
             resnet.__class__ = _PlainResnet
         start += length
     start = 0
-    for attention in _cross_attentions(folded):
+    for attention in cross_attentions(folded):
         length = int(attention.to_k.out_features)
         attention.to_k, attention.to_v = _Part(start, length), _Part(start + length, length)
         start += 2 * length
@@ -247,13 +256,16 @@ def _is_plain_attention(attention: Any) -> bool:
     return type(attention.processor) is AttnProcessor2_0 and is_only_product and not any(norms)
 
 
-def _resnets(unet: nn.Module) -> list[Any]:
-    return [m for m in unet.modules() if isinstance(m, ResnetBlock2D) and m.time_emb_proj is not None]
+def resnets(network: nn.Module) -> list[Any]:
+    """The ResNets that hear the timestep, in their order."""
+    return [m for m in network.modules() if isinstance(m, ResnetBlock2D) and m.time_emb_proj is not None]
 
 
-def _cross_attentions(unet: nn.Module) -> list[Any]:
-    return [m.attn2 for m in unet.modules() if isinstance(m, BasicTransformerBlock) and m.attn2 is not None]
+def cross_attentions(network: nn.Module) -> list[Any]:
+    """The attentions to the prompt, in their order."""
+    return [m.attn2 for m in network.modules() if isinstance(m, BasicTransformerBlock) and m.attn2 is not None]
 
 
-def _projected(resnet: Any, embedding: torch.Tensor) -> torch.Tensor:
+def projected(resnet: Any, embedding: torch.Tensor) -> torch.Tensor:
+    """What the timestep adds to a ResNet's samples."""
     return resnet.time_emb_proj(embedding if resnet.skip_time_act else resnet.nonlinearity(embedding))

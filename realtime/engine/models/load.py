@@ -20,6 +20,7 @@ from .components import Autoencoder, AutoencoderKL, Unet, load_autoencoder, one_
 from .listener import Listener
 from .lora import LoraSpec, fuse_loras, parse_lora
 from .model_card import ModelCard, guess_defaults, read_card
+from .nets import Net
 from .parts import Parts, check_fit, scale_px
 from .prompt import PromptEncoder
 from .schedules import noise_schedule, scheduler_sampler
@@ -57,6 +58,7 @@ class Model:
         defaults, styles, max_output_pixels, best_steps, pictures, notes: see `EngineInfo`.
         folder: of its files; None where there is none.
         listener: says how it hears prompts.
+        nets: what steers the UNet.
         exact: whether the user asked for `dtype`, so that no rung may calculate in a less exact one.
         visiting_bytes: what the largest of the text encoders takes of the device's memory while a prompt is encoded,
             where they are not there all the time.
@@ -85,6 +87,7 @@ class Model:
     exact: bool = False
     visiting_bytes: int = 0
     listener: Listener = field(default_factory=Listener)
+    nets: tuple[Net, ...] = ()
 
     @property
     def conditions(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 
 from ..backend import Backend
-from ..regions import Call, Inputs, Kind, Outputs, Run
+from ..regions import Call, Inputs, Outputs, Run
 from ..staging import join_into, join_on_host
 from .capture import Capture, Replay
 
@@ -30,7 +30,7 @@ class GraphKey(NamedTuple):
         form: the inputs' names, and their shapes without the batch, which differ by the length of prompts.
     """
 
-    kind: Kind
+    kind: str
     plain: int
     guided: int
     form: tuple[tuple[str, tuple[int, ...]], ...]

@@ -69,7 +69,7 @@ class OpenVinoBackend(PlainBackend):
         self._unconverted = Unconverted()
         self._model = model
         build = partial(Network, core, latent_scale_px=model.latent_scale_px, demand=self.demand)
-        self._networks: dict[Kind, Network] = {}
+        self._networks: dict[str, Network] = {}
         small = quantised(core, model, traced)
         for one in traced:
             if one.kind in small:
