@@ -30,7 +30,9 @@ HintViewsOf = Annotated[HintViews, Depends(hint_views_of)]
 async def get_hint(
     session: SessionOf, service: ServiceOf, views: HintViewsOf, net: str, source: str = INPUT
 ) -> Response:
-    """A small JPEG of the newest frame's hint for the net `net`, or of that of the picture `source`."""
+    """A small JPEG of the newest frame's hint for the net `net`, or of that of the picture `source`; nothing before the
+    session's first picture.
+    """
     nets = service.running.info.nets if service.running is not None else {}
     if (hint := nets.get(net)) is None:
         raise HTTPException(404, f"there is no net {net[:64]!r}: `controls` of /api/config lists all")
@@ -41,5 +43,5 @@ async def get_hint(
         raise HTTPException(404, f"there is no picture {source[:64]!r}: bring it to /api/pictures again")
     jpeg = await views.of(session, HintKey(hint, source), reference)
     if jpeg is None:
-        raise HTTPException(404, "this session has no picture yet: try again once it has")
+        return Response(status_code=204)
     return Response(jpeg, media_type=Format.JPEG.media_type, headers={"cache-control": "no-store"})

@@ -101,7 +101,6 @@ async def test_a_picture_is_shown_in_the_inputs_place(server: RunningServer, htt
         ("net=far", "the model makes the depth for itself"),
         (f"net=edges&source={'0' * 32}", "no picture"),
         ("net=edges&source=../x", "no picture"),
-        ("net=edges", "no picture yet"),
     ],
 )
 async def test_what_there_is_not_is_said(
@@ -110,7 +109,10 @@ async def test_what_there_is_not_is_said(
     async with connected(server.websocket_url, session="empty"):
         answer = await http.get(f"/api/sessions/empty/hint?{query}")
 
+        early = await http.get("/api/sessions/empty/hint?net=edges")
+
     assert answer.status_code == 404 and said in answer.json()["detail"]
+    assert (early.status_code, early.content) == (204, b"")
     assert (await http.get("/api/sessions/nobody/hint?net=edges")).status_code == 404
 
 
