@@ -202,10 +202,13 @@ def _log_to_stderr(level: LogLevel) -> None:
 
 @models_app.command("list")
 def models_list() -> None:
-    """Presets with their licence, what they are good for, and whether they are on this machine."""
+    """Presets with their licence, what they are good for, and whether they are on this machine; and the nets that steer
+    them, each with the models that it fits.
+    """
     from rich.console import Console
     from rich.table import Table
 
+    from .engine.models.net_presets import is_net_cached, list_nets, models_for
     from .engine.models.presets import is_cached, list_presets
 
     table = Table("--model", "what", "licence of the weights", "download", "here")
@@ -213,15 +216,33 @@ def models_list() -> None:
         size = f"{preset.download_gb:.1f} GB" if preset.download_gb else "none"
         licence = f"{preset.licence.name}: {preset.licence.note}"
         table.add_row(preset.name, preset.title, licence, size, "yes" if is_cached(preset) else "no")
-    Console().print(table)
+    nets = Table("--control", "for --model", "is shown", "licence of the weights", "download", "here")
+    for net in list_nets():
+        fits = ", ".join(models_for(net))
+        licence = f"{net.licence.name}: {net.licence.note}"
+        hints = ", ".join((net.hint, *net.others))
+        nets.add_row(net.name, fits, hints, licence, f"{net.download_gb:.1f} GB", "yes" if is_net_cached(net) else "no")
+    console = Console()
+    console.print(table)
+    console.print(nets)
 
 
 @models_app.command("pull")
-def models_pull(name: Annotated[str, typer.Argument(help="A preset or a hub id.")]) -> None:
-    """Download a model without starting it."""
+def models_pull(
+    name: Annotated[str, typer.Argument(help="A preset, a hub id or a net.")],
+    model: Annotated[str, typer.Option("--for", help="Of a net: the model that it is for, as sd-turbo.")] = "",
+) -> None:
+    """Download a model, or a net that steers one, without starting it."""
+    from .engine.models.net_presets import nets_named, pull_net
     from .engine.models.presets import pull
 
-    pull(name, lambda stage, percent: typer.echo(stage if percent is None else f"{stage}: {percent:.0f} %"))
+    def progress(stage: str, percent: float | None) -> None:
+        typer.echo(stage if percent is None else f"{stage}: {percent:.0f} %")
+
+    if nets_named(name) or model:
+        pull_net(name, model, progress)
+    else:
+        pull(name, progress)
 
 
 @app.command()

@@ -1,54 +1,24 @@
-"""Hints: what control nets are shown of a picture, as far as it is made of pixels alone; one function each.
+"""Hints of frames and of references: each is made once, and those of references are kept.
 
-Pure numpy and OpenCV. Must not know nets, sessions or params.
+Must not know how a hint is made, or nets, sessions and params.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import cv2
-import numpy as np
-
-from ..control import INPUT, Hint, HintKey
+from ..control import INPUT, HintKey
 from ..errors import FrameError
 from ..pixels import Pixels
 from .fit import fit
+from .hint_makers import MAKERS
 
 HINTING_NS = 20
-"""Time that a hint takes for a pixel: 4 ms for 512x512."""
+"""Most that a hint takes a pixel, in nanoseconds of a slow CPU: 5 ms for 512x512."""
 HINTS_KEPT = 16
 """Hints of references that are kept: four of each of four sessions."""
-CANNY_SHARE = 0.33
-"""By how much of the median grey the thresholds lie below and above it."""
-
-
-def canny(picture: Pixels) -> Pixels:
-    """Edges, white on black, one pixel wide, with thresholds around the median grey.
-
-    Source: Canny 1986, "A computational approach to edge detection", as OpenCV has it.
-
-    Args:
-        picture: uint8 [H, W, 3].
-
-    Returns:
-        uint8 [H, W, 3], 0 or 255.
-    """
-    grey = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (3, 3), 0)
-    median = float(np.median(grey))
-    edges = cv2.Canny(grey, (1 - CANNY_SHARE) * median, min(255.0, (1 + CANNY_SHARE) * median))
-    return cv2.cvtColor(edges, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
-
-
-def as_it_is(picture: Pixels) -> Pixels:
-    """The picture itself."""
-    return picture
-
-
-MAKERS: Mapping[Hint, Callable[[Pixels], Pixels]] = {Hint.CANNY: canny, Hint.PICTURE: as_it_is}
-"""What makes each hint of the host, of a picture of the size that it is to have."""
 
 
 class Hints:

@@ -33,6 +33,8 @@ from .command_routes import router as command_router
 from .credentials import Credentials
 from .egress import Egress
 from .engine_host import BACK_OFF_S, Load
+from .hint_routes import router as hint_router
+from .hint_views import HintViews
 from .http import Server, http_settings, listen
 from .ingest import Ingest
 from .osc.endpoint import bound_socket, listen_for_osc
@@ -128,11 +130,13 @@ def create_app(
 
     app = FastAPI(title="realtime", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service, app.state.peers, app.state.stills = service, peers, Stills(service)
+    app.state.hint_views = HintViews()
     app.include_router(router)
     app.include_router(ticket_router)
     app.include_router(worker_router)
     app.include_router(picture_router)
     app.include_router(still_router)
+    app.include_router(hint_router)
     app.include_router(command_router)
     app.include_router(output_router)
     if config.webrtc:

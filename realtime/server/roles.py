@@ -139,6 +139,7 @@ ROUTES: dict[str, dict[str, Rule]] = {
     },
     "/api/sessions/{session}/command": {"POST": Rule(Action.CONTROL, "session")},
     "/api/sessions/{session}/pads": {"GET": Rule(Action.CONTROL, "session"), "PUT": Rule(Action.CONTROL, "session")},
+    "/api/sessions/{session}/hint": {"GET": Rule(Action.CONTROL, "session")},
     "/api/sessions/{session}/snapshot": {"GET": _WATCH},
     "/api/sessions/{session}/stream.mjpg": {"GET": _WATCH},
     "/api/outputs": {"GET": Rule(Action.OPERATE)},

@@ -7,7 +7,8 @@ import pytest
 
 from realtime.control import INPUT, Hint, HintKey
 from realtime.errors import FrameError
-from realtime.media.hints import HINTS_KEPT, Hints, canny
+from realtime.media.hint_makers import canny
+from realtime.media.hints import HINTS_KEPT, Hints
 from realtime.pixels import Pixels
 
 A = "a" * 32

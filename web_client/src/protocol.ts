@@ -127,6 +127,25 @@ export interface Styles {
   pictures?: { name: string; picture: string }[];
 }
 
+/** A net that steers the picture. */
+export interface ControlNet {
+  name: string;
+  /** What it is shown: `canny`, `depth` and so on. */
+  hint: string;
+  title: string;
+  /** At which it is best. */
+  weight: number;
+}
+
+/** A net at work. `start` and `end` are shares of the steps; `source` is `input`, or a picture's id. */
+export type ControlRow = {
+  net: string;
+  weight: number;
+  start: number;
+  end: number;
+  source: string;
+};
+
 /** How a model hears `guidance_scale`: not at all, beside the timestep, or with a second, negative prompt. */
 export type Guidance = "none" | "embedded" | "cfg";
 
@@ -150,6 +169,8 @@ export interface Ready {
   mattes?: string[];
   /** Whether a prompt may have pictures in it. */
   pictures?: boolean;
+  /** The nets that params may name. */
+  controls?: ControlNet[];
   /** Where other numbers of steps look worse. */
   best_steps?: number;
   air?: Air;

@@ -224,9 +224,7 @@ def pull(name: str, progress: Progress, prefer_fp16: bool | None = None) -> None
     if source is None or source.file:
         raise ModelError(f"{name!r} is neither a preset ({preset_names()}) nor a hub id (org/name)")
     if prefer_fp16 is None:
-        import torch
-
-        prefer_fp16 = torch.cuda.is_available()
+        prefer_fp16 = prefers_fp16()
     folder = fetch(source, partial(needed_files, prefer_fp16=prefer_fp16, with_vae=False), progress)
     if vae := find_family(read_facts(folder)).taesd:
         fetch(vae, partial(autoencoder_files, prefer_fp16=prefer_fp16), progress)
@@ -234,6 +232,13 @@ def pull(name: str, progress: Progress, prefer_fp16: bool | None = None) -> None
         hub_id = parse_hub_id(LORAS[lora])
         assert hub_id is not None
         fetch(hub_id, choose_lora(hub_id), progress)
+
+
+def prefers_fp16() -> bool:
+    """Whether weights are taken as fp16 where there are both: with a CUDA GPU. Imports torch."""
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def check_name(name: str) -> None:

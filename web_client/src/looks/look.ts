@@ -1,5 +1,6 @@
 /** A look: the params that make a picture what it is, without those of size, sending and speed. Pure. */
 
+import { isControl } from "../params/control";
 import type { Params, Value, WeightedPrompt } from "../protocol";
 
 export type Look = Readonly<Record<string, Value>>;
@@ -21,6 +22,7 @@ const NO_LOOK = new Set([
 ]);
 /** Of a look that is saved: how fast it comes is said by who calls it, unless it was given a time of its own. */
 const TRANSITION = "transition_s";
+const CONTROL = "control";
 
 const MAX_TEXT_CHARS = 2000;
 const MAX_PROMPTS = 8;
@@ -62,7 +64,7 @@ export function readLook(value: unknown): Look | null {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
   const fields = Object.entries(value)
     .slice(0, MAX_FIELDS)
-    .filter(([field, each]) => /^[a-z][a-z0-9_]{0,63}$/.test(field) && !NO_LOOK.has(field) && isValue(each));
+    .filter(([field, each]) => /^[a-z][a-z0-9_]{0,63}$/.test(field) && !NO_LOOK.has(field) && (field === CONTROL ? isControl : isValue)(each));
   return fields.length > 0 ? (Object.fromEntries(fields) as Look) : null;
 }
 

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type { Clock } from "../browser/clock";
-import type { Closed, Governor, Guidance, Params, Ready, ServerMessage, Stats, Styles } from "../protocol";
+import type { Closed, ControlNet, Governor, Guidance, Params, Ready, ServerMessage, Stats, Styles } from "../protocol";
 
 /** News of paused frames still on its way when we unfreeze must not freeze us again; `stats` come once a second. */
 const PAUSED_IS_OLD_MS = 2000;
@@ -16,6 +16,8 @@ export class ServerState {
   readonly mattes = signal<readonly string[] | null>(null);
   /** Whether a prompt may have pictures in it. */
   readonly hearsPictures = signal(false);
+  /** The nets that may steer the picture. */
+  readonly nets = signal<readonly ControlNet[]>([]);
   /** The number of steps beside which others look worse; null where more are finer. */
   readonly bestSteps = signal<number | null>(null);
   /** What the server chose to keep to a target; null where it governs nothing. */
@@ -38,6 +40,7 @@ export class ServerState {
     this.guidance.value = ready.guidance ?? null;
     this.mattes.value = ready.mattes ?? null;
     this.hearsPictures.value = ready.pictures ?? false;
+    this.nets.value = ready.controls ?? [];
     this.bestSteps.value = ready.best_steps ?? null;
     this.governor.value = null;
   }

@@ -44,7 +44,7 @@ import { createEncoder, NoEncoder } from "../sending/encoder";
 import { Senders } from "../sending/senders";
 import { createTrackCanvas } from "../sending/track_canvas";
 import { Inputs } from "../sources/inputs";
-import { PromptMender } from "./prompt_mender";
+import { Mender } from "./mender";
 
 const SCHEMA_RETRY_MS = 5000;
 const STEPS = "num_inference_steps";
@@ -178,10 +178,11 @@ export class Client {
     lend: () => this.params.lend(STEPS, this.settings.number(STEPS)?.min ?? 1),
     giveBack: () => this.params.giveBack(STEPS),
   });
-  readonly #mender = new PromptMender({
+  readonly #mender = new Mender({
     params: this.params,
     bringAgain: (ids) => this.pictures.bringAgain(ids),
     hearsPictures: () => this.server.hearsPictures.peek(),
+    nets: () => this.server.nets.peek(),
     say: (note) => this.notes.say(note),
     missing: () => strings.prompt.pictureMissing,
   });
@@ -295,7 +296,8 @@ export class Client {
         break;
       case "error":
         if (message.seq !== undefined) this.senders.settle([message.seq]);
-        if (message.field === "prompt") void this.#mender.refused(message.message);
+        if (message.field === "prompt" || message.field === "control")
+          void this.#mender.refused(message.field, message.message);
         else if (message.field !== undefined) this.params.refuse(message.field, message.message);
         else this.problems.mention(message.seq === undefined ? "commandRefused" : "frameRefused", message.message);
         break;

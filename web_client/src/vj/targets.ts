@@ -2,6 +2,7 @@
 
 import type { ReadonlySignal } from "@preact/signals";
 import { balanced, blendOf } from "../looks/blend";
+import { changed, MAX_WEIGHT, rowsOf } from "../params/control";
 import type { Edit } from "../params/params";
 import type { ReadyMade } from "../params/ready_made";
 import type { Control, NumberControl } from "../params/schema";
@@ -62,12 +63,19 @@ export function targetOf({ name }: ReadyMade): string {
   return `ready ${name}`;
 }
 
-/** @param target a setting's name, one of `actions` or `amounts`, `preset 1`, `clip 1` and so on, or a `targetOf`. */
+/** The target that is the weight of a net, by its number from 1 on; undefined where it is another. */
+export function rowOfTarget(target: string): number | undefined {
+  const number = /^control ([1-4])$/.exec(target)?.[1];
+  return number === undefined ? undefined : Number(number);
+}
+
+/** @param target a setting's name, `control 1` and so on, one of `actions` or `amounts`, `preset 1`, `clip 1` and so on, or a `targetOf`. */
 export function moveTarget(targets: Targets, target: string, { value, isKey }: MidiEvent): void {
   const [, pads, number] = /^(preset|clip) (\d+)$/.exec(target) ?? [];
   const ready = targets.readyMades.peek().find((one) => targetOf(one) === target);
   const action = actions.find((each) => each === target);
   const amount = amounts.find((each) => each === target);
+  const row = rowOfTarget(target);
   // A knob as a switch: it acts when it passes the upper half.
   const isPressed = isKey || value >= 0.5;
   if (number !== undefined) {
@@ -77,10 +85,17 @@ export function moveTarget(targets: Targets, target: string, { value, isKey }: M
   } else if (action) {
     if (isPressed) targets.actions[action]();
   } else if (amount) moveAmount(targets, amount, value);
+  else if (row !== undefined) moveWeight(targets, row, value);
   else {
     const control = targets.numbers.peek().find(({ name }) => name === target);
     if (control) targets.edit(target, scaled(control, value), "sliding");
   }
+}
+
+function moveWeight({ shown, edit }: Targets, row: number, value: number): void {
+  const rows = rowsOf(shown.peek().control);
+  const weight = Math.round(value * MAX_WEIGHT * 100) / 100;
+  if (rows.length >= row) edit("control", changed(rows, row - 1, { weight }), "sliding");
 }
 
 function moveAmount({ mix, crossfade, shown, edit }: Targets, amount: Amount, value: number): void {

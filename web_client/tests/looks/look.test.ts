@@ -46,6 +46,14 @@ describe("a look", () => {
     expect(patchFor({ prompt: "oil", width: 2048 }, params, false)).toEqual({ prompt: "oil" });
   });
 
+  test("has control, which may be none at all, and from anywhere only what can be one", () => {
+    const control = [{ net: "canny", weight: 1, start: 0, end: 1, source: "input" }];
+    expect(lookOf({ ...params, control })).toMatchObject({ control });
+    expect(readLook({ prompt: "a", control })).toEqual({ prompt: "a", control });
+    expect(readLook({ prompt: "a", control: [] })).toEqual({ prompt: "a", control: [] });
+    expect(readLook({ prompt: [], control: [{ net: "canny", weight: 9 }] })).toBeNull();
+  });
+
   test("from anywhere keeps only what can be a param", () => {
     const strange = { prompt: "a", seed: Number.NaN, strength: "0.5", "__proto__ x": 1, deep: { er: 1 }, width: 8 };
     expect(readLook(strange)).toEqual({ prompt: "a", strength: "0.5" });

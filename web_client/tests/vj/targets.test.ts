@@ -7,10 +7,10 @@ import { actions, moveTarget, numbersIn, targetOf } from "../../src/vj/targets";
 
 const strength = { kind: "number", name: "strength", min: 0, max: 1, step: 0.01 } as NumberControl;
 
-function setUp(prompt: Value = "") {
+function setUp(prompt: Value = "", control: Value = []) {
   const targets = {
     numbers: signal([strength]),
-    shown: signal({ prompt }),
+    shown: signal({ prompt, control }),
     edit: vi.fn(),
     mix: vi.fn(),
     callPreset: vi.fn(),
@@ -72,6 +72,16 @@ test("without two prompts there is nothing between them", () => {
   const { move, edit } = setUp("one");
   move("balance", 0.25);
   expect(edit).not.toHaveBeenCalled();
+});
+
+test("a knob moves the weight of a net by its row, where there is one", () => {
+  const row = { net: "canny", weight: 1, start: 0, end: 1, source: "input" };
+  const { move, edit } = setUp("", [row, { ...row, net: "depth" }]);
+  move("control 3", 0.5);
+  move("control 5", 0.5);
+  expect(edit).not.toHaveBeenCalled();
+  move("control 2", 0.25);
+  expect(edit).toHaveBeenCalledWith("control", [row, { ...row, net: "depth", weight: 0.5 }], "sliding");
 });
 
 test("a key acts however softly it is hit, a knob when it passes the upper half", () => {

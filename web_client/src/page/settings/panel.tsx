@@ -5,6 +5,7 @@ import { whyNoEffect } from "../../looks/no_effect";
 import { type Group, groups } from "../../params/ready_made";
 import type { Control } from "../../params/schema";
 import type { Studio } from "../../studio/studio";
+import { ControlFold } from "./control_fold";
 import { Field } from "./fields";
 import { Fold } from "./fold";
 import { GroupFold } from "./group";
@@ -66,6 +67,7 @@ export function Panel({ studio }: { studio: Studio }) {
         <SizeChooser studio={studio} />
         <MoodChips client={client} />
         {controls.length > 0 && <PresetsRow studio={studio} />}
+        <ControlFold studio={studio} />
         {groups.filter((group) => group !== "amount").map(folded)}
         {ungrouped.filter(({ isPrimary }) => isPrimary).map(field)}
         {of(AUTOMATIC).length > 0 && (

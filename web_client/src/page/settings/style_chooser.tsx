@@ -11,6 +11,7 @@ import { CanvasCopy } from "../widgets/canvas_copy";
 import { FileButton } from "../widgets/file_button";
 import { IconButton } from "../widgets/icon_button";
 import { Icon } from "../widgets/icons";
+import { pictureDrop } from "../widgets/picture_drop";
 import { Thumb } from "../widgets/thumb";
 import { StyleTile } from "./style_tile";
 
@@ -53,18 +54,7 @@ export function StyleChooser({ studio }: { studio: Studio }) {
     <div
       class="tiles-part"
       data-over={isOver}
-      onDragOver={(event) => setOver(hearsPictures && bringsPicture(event))}
-      onDragLeave={(event) => {
-        if (!event.currentTarget.contains(event.relatedTarget as Node | null)) setOver(false);
-      }}
-      onDrop={(event) => {
-        setOver(false);
-        const file = [...(event.dataTransfer?.files ?? [])].find(({ type }) => type.startsWith("image/"));
-        if (!hearsPictures || !file) return;
-        // Or else it becomes the input.
-        event.preventDefault();
-        void studio.styleAfter(file);
-      }}
+      {...(hearsPictures && pictureDrop(setOver, (file) => void studio.styleAfter(file)))}
     >
       <div class="label-row">
         <span>{words.styles}</span>
@@ -126,9 +116,4 @@ function LikeTile({ studio }: { studio: Studio }) {
       <span>{words.likePicture}</span>
     </FileButton>
   );
-}
-
-/** Whether what is dragged has a picture in it. */
-function bringsPicture({ dataTransfer }: DragEvent): boolean {
-  return [...(dataTransfer?.items ?? [])].some(({ kind, type }) => kind === "file" && type.startsWith("image/"));
 }

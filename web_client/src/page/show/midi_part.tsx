@@ -3,7 +3,7 @@
 import { strings } from "../../languages/strings";
 import type { NumberControl } from "../../params/schema";
 import type { Show } from "../../vj/show";
-import { actions, amounts, targetOf } from "../../vj/targets";
+import { actions, amounts, rowOfTarget, targetOf } from "../../vj/targets";
 import { IconButton } from "../widgets/icon_button";
 
 /** A setting's title in the page's language, or else the server's. */
@@ -19,11 +19,13 @@ export function titleOfTarget(show: Show, target: string): string {
   const amount = amounts.find((each) => each === target);
   const ready = show.readyMades.value.find((one) => targetOf(one) === target);
   const [, kind, number] = /^(preset|clip) (\d+)$/.exec(target) ?? [];
+  const row = rowOfTarget(target);
   if (control) return titleOf(control);
   if (action) return words.actions[action];
   if (amount) return words.amounts[amount];
   if (ready) return strings.readyMade[ready.name];
   if (kind === "clip") return `Clip ${number}`;
+  if (row !== undefined) return `${strings.control.net(row)}: ${strings.control.weight}`;
   return number ? strings.perform.pad(Number(number)) : target;
 }
 
