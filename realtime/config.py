@@ -225,6 +225,10 @@ class ModelConfig(BaseModel):
     loras: Annotated[
         tuple[str, ...], Field(description="LoRAs fused at load: preset, hub id or file, with :SCALE behind.")
     ] = ()
+    reference: Annotated[
+        str | None,
+        Field(description="IP-Adapter, for pictures that others are to be like: preset or .safetensors file."),
+    ] = None
     vae: Annotated[
         str | None, Field(description="Autoencoder: hub id or folder; `full` keeps the model's own. Default: TAESD.")
     ] = None

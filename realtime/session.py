@@ -28,6 +28,7 @@ from .mailbox import Mailbox
 from .media.slate import slate
 from .pads import Pads
 from .params import SEEDS, Fallback, Params
+from .prompts import PicturesHeard, pictures_of
 from .references import NO_REFERENCES, References
 from .stats import DropReason, SessionStats
 from .tempo import Tempo
@@ -41,7 +42,7 @@ DROPS_MAX = 4096
 """Dropped seqs kept for the next report; older ones are settled by any later result."""
 
 
-HEARD_FIELDS = ("prompt", "negative_prompt", "guidance_scale", "guidance")
+HEARD_FIELDS = ("prompt", "negative_prompt", "negative_scale", "guidance_scale", "guidance")
 """Fields of params that decide what the model hears of the prompts."""
 
 
@@ -146,6 +147,7 @@ class Session:
         listen: called with the session where its prompts have changed; asks the model how it hears them.
         clock: monotonic nanoseconds, the same as the scheduler's.
         references: the pictures that its params may name; None: the model hears no pictures.
+        pictures_heard: where it hears them.
 
     Attributes:
         in_use: the params that the newest frame was admitted with.
@@ -166,6 +168,7 @@ class Session:
         listen: Callable[[Session], None] = lambda session: None,
         clock: Callable[[], int] = time.monotonic_ns,
         references: References | None = None,
+        pictures_heard: PicturesHeard = PicturesHeard(in_prompts=True),  # noqa: B008  it is frozen
     ) -> None:
         self.name = name
         self._glide = Glide.at_rest(defaults, clock())
@@ -190,6 +193,7 @@ class Session:
         self._listen = listen
         self._clock = clock
         self._references = references
+        self._pictures_heard = pictures_heard
         self._viewers: tuple[Mailbox[Result], ...] = ()
 
     @property
@@ -291,10 +295,23 @@ class Session:
 
     def _check_pictures(self, params: Params) -> None:
         """Check that the model can hear the pictures that params name. Raises ParamsError."""
-        if self._references is None:
-            raise ParamsError("prompt: this model hears words, and no pictures: leave the picture out", "prompt")
-        if unknown := [one for one in params.pictures if one not in self._references]:
-            raise ParamsError(f"prompt: there is no picture {unknown[0]}: send it to /api/pictures again", "prompt")
+        in_prompt, heard = pictures_of(params.prompt), self._pictures_heard
+        if in_prompt and (self._references is None or not heard.in_prompts):
+            instead = ", or name it in `references`" if heard.layers else ""
+            raise ParamsError(
+                f"prompt: this model hears words, and no pictures: leave the picture out{instead}", "prompt"
+            )
+        if params.references and (self._references is None or not heard.layers):
+            raise ParamsError("references: this model has no IP-Adapter to hear them: leave them out", "references")
+        if other := [one.layers for one in params.references if one.layers not in heard.layers]:
+            raise ParamsError(
+                f"references: this model can't tell {other[0]} from the rest: take {' or '.join(heard.layers)}",
+                "references",
+            )
+        for name in params.pictures:
+            if self._references is not None and name not in self._references:
+                field = "prompt" if name in in_prompt else "references"
+                raise ParamsError(f"{field}: there is no picture {name}: send it to /api/pictures again", field)
 
     def restore(self, patch: dict[str, Any], version: int, air: Air, *, frozen: bool) -> None:
         """Begin where a session of this name was, before anybody has it.

@@ -18,6 +18,7 @@ from typing import Protocol
 from ..config import SESSION_NAME
 from ..errors import CloseCode, ProtocolError, SessionLimitError
 from ..params import Params
+from ..prompts import PicturesHeard
 from ..references import References
 from ..session import Channel, Session
 from .addresses import network_of
@@ -82,7 +83,7 @@ class Lobby:
         rate_with: pictures a second that every session could have if so many more joined.
         listen: see `Session`; called with every new session too.
         recall: what is remembered of a session that is made, by its name and who makes it (see `enter`).
-        references: see `Session`.
+        references, pictures_heard: see `Session`.
         min_fps: a session beside others is admitted only if that rate is at least this; 0 asks for a free seat only.
     """
 
@@ -100,8 +101,10 @@ class Lobby:
         recall: Callable[[str, str | None], Remembered | None] = lambda name, owner: None,
         min_fps: float = 0.0,
         references: References | None = None,
+        pictures_heard: PicturesHeard = PicturesHeard(),  # noqa: B008  it is frozen
     ) -> None:
         self._references = references
+        self._pictures_heard = pictures_heard
         self._max_sessions = max_sessions
         self._max_waiting = max_waiting
         self._resume_s = resume_s
@@ -202,7 +205,12 @@ class Lobby:
         session = self._sessions.get(name)
         if session is None:
             session = self._sessions[name] = Session(
-                name, self._defaults, self._max_output_pixels, self._listen, references=self._references
+                name,
+                self._defaults,
+                self._max_output_pixels,
+                self._listen,
+                references=self._references,
+                pictures_heard=self._pictures_heard,
             )
             self._owners[name] = OPERATORS if owner is None else owner
             if (past := self._recall(name, owner)) is not None:

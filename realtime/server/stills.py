@@ -149,9 +149,11 @@ class Stills:
         service, running = self._service, self._service.running
         if running is None:
             raise NotTaken(503, "the model is not loaded yet: try again")
-        references = service.references if running.info.hears_pictures else None
+        heard = running.info.pictures_heard
+        references = service.references if any(heard) else None
         limit = running.max_output_pixels
-        session = Session(f"still-{secrets.token_hex(6)}", params, limit, references=references)
+        name = f"still-{secrets.token_hex(6)}"
+        session = Session(name, params, limit, references=references, pictures_heard=heard)
         frames = _Frames(session)
         service.host.add(session)
         try:
