@@ -15,7 +15,7 @@ from realtime.engine.models.ip_adapter.load import load_ip_adapter
 from realtime.engine.models.parts import Parts
 from tests.engine.tiny_models import WIDTH
 
-Kind = Literal["plain", "plus"]
+AdapterKind = Literal["plain", "plus"]
 SIDE, SEEN, EMBEDDED, HIDDEN = 32, 32, 24, 64
 """Of the image encoder: its input's side, the widths of its hidden states and its embedding; and of a resampler."""
 TOKENS = {"plain": 4, "plus": 5}
@@ -41,7 +41,7 @@ def make_image_encoder() -> CLIPVisionModelWithProjection:
     return encoder
 
 
-def adapter_weights(unet: Any, kind: Kind = "plain") -> dict[str, torch.Tensor]:
+def adapter_weights(unet: Any, kind: AdapterKind = "plain") -> dict[str, torch.Tensor]:
     """Random weights, as a published file names them."""
     generator = torch.Generator().manual_seed(7)
 
@@ -93,7 +93,7 @@ def split(weights: dict[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]
     }
 
 
-def save_adapter(folder: Path, unet: Any, kind: Kind = "plain") -> Path:
+def save_adapter(folder: Path, unet: Any, kind: AdapterKind = "plain") -> Path:
     """Write an adapter's file, and its image encoder beside it."""
     file = folder / f"ip-adapter_{kind}.safetensors"
     save_file(adapter_weights(unet, kind), file)
@@ -106,7 +106,7 @@ def parts_of(unet: Any, family: str) -> Parts:
     return Parts({"sd": SD, "sdxl": SDXL}[family], unet, None, (), (), {})
 
 
-def make_adapter(folder: Path, unet: Any, family: str, kind: Kind = "plain") -> IpAdapter:
+def make_adapter(folder: Path, unet: Any, family: str, kind: AdapterKind = "plain") -> IpAdapter:
     """An adapter that was loaded from its file."""
     file = save_adapter(folder, unet, kind)
     return load_ip_adapter(str(file), parts_of(unet, family), lambda stage, percent: None)

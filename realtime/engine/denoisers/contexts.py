@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from ..models.ip_adapter.adapter import IpAdapter, PictureTokens, ShownPicture
     from ..recipe import Recipe
 
-NEGATIVE, NEGATIVE_SCALE, PICTURES = "negative_keys_values", "negative_scale", "picture_keys_values"
+NEGATIVE_COLUMN, SCALE_COLUMN, PICTURES_COLUMN = "negative_keys_values", "negative_scale", "picture_keys_values"
 """Names of the columns: [1, L, K], float32 [1, 1], and [1, T, K + N] with N cross-attentions, see `PictureContexts`."""
-CONTEXTS = {NEGATIVE: "a negative prompt", PICTURES: "reference pictures"}
+CONTEXTS = {NEGATIVE_COLUMN: "a negative prompt", PICTURES_COLUMN: "reference pictures"}
 """What stands in them, for people."""
 
 NAG_TAU, NAG_ALPHA = 2.5, 0.25
@@ -57,7 +57,7 @@ class Told(NamedTuple):
     @classmethod
     def of(cls, conditions: Conditions) -> Told | None:
         """The contexts among some conditions; None where there are none."""
-        told = cls(conditions.get(NEGATIVE), conditions.get(NEGATIVE_SCALE), conditions.get(PICTURES))
+        told = cls(conditions.get(NEGATIVE_COLUMN), conditions.get(SCALE_COLUMN), conditions.get(PICTURES_COLUMN))
         return None if told.negative is None and told.pictures is None else told
 
 

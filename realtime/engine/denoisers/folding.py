@@ -20,7 +20,15 @@ from ..models.components import UNet2DConditionModel
 from ..models.prompt import weighted_sum
 from ..models.quiet import quiet
 from ..sampler import T
-from .contexts import NEGATIVE, NEGATIVE_SCALE, PICTURES, ContextAttention, PictureContexts, Told, name_biases
+from .contexts import (
+    NEGATIVE_COLUMN,
+    PICTURES_COLUMN,
+    SCALE_COLUMN,
+    ContextAttention,
+    PictureContexts,
+    Told,
+    name_biases,
+)
 from .denoiser import Conditions, Contexts, Denoiser
 
 with quiet():
@@ -115,10 +123,10 @@ class FoldedDenoiser(Denoiser):
         told: dict[str, torch.Tensor] = {}
         if contexts.has_negative:
             avoided = None if is_second else recipe.avoided
-            told[NEGATIVE] = self._told(recipe.prompt_of(is_second) if avoided is None else avoided)
-            told[NEGATIVE_SCALE] = self._unguided if avoided is None else recipe.negative_scale
+            told[NEGATIVE_COLUMN] = self._told(recipe.prompt_of(is_second) if avoided is None else avoided)
+            told[SCALE_COLUMN] = self._unguided if avoided is None else recipe.negative_scale
         if contexts.pictures and self._pictures is not None:
-            told[PICTURES] = self._pictures.column(recipe.pictures, contexts.pictures, is_second=is_second)
+            told[PICTURES_COLUMN] = self._pictures.column(recipe.pictures, contexts.pictures, is_second=is_second)
         return told
 
     def _told(self, prompt: Conditioning) -> torch.Tensor:

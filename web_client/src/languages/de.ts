@@ -105,7 +105,7 @@ export const german: Strings = {
     linkOffered: "Dieser Link bringt ein Aussehen mit. Es würde deines ersetzen.",
     presetsImported: "Die Vorgaben dieser Datei liegen auf den Pads.",
     styleTaken: "Der Stil ist jetzt der dieses Bildes.",
-    pictureLeftOut: "In diesem Prompt ist ein Bild, und dieses Modell hört nur Worte: Es ist weggelassen.",
+    pictureLeftOut: "In diesem Look ist ein Bild, und dieses Modell hört nur Worte: Es ist weggelassen.",
     presetRemoved: "Die Vorgabe ist entfernt.",
     presetOverwritten: "Die Vorgabe hat jetzt das jetzige Aussehen.",
     fellBack:
@@ -360,6 +360,10 @@ export const german: Strings = {
       description: "Wie das Bild aussehen soll, auf Englisch. (word:1.3) gewichtet ein Wort.",
     },
     negative_prompt: { title: "Negativer Prompt", description: "Was nicht im Bild sein soll." },
+    negative_scale: {
+      title: "Stärke des negativen Prompts",
+      description: "Wie sehr das Bild von ihm weggedrückt wird, wo keine Führung ist. 1 ist aus.",
+    },
     strength: { title: "Stärke", description: "Wie weit sich das Bild von der Eingabe entfernen darf." },
     amount: {
       title: "Wirkung",
@@ -434,9 +438,19 @@ export const german: Strings = {
     guidanceIgnored: "Dieses Modell kennt keine Führung: Der Wert bewirkt hier nichts.",
     negativeIgnored: "Dieses Modell hört auf keinen negativen Prompt.",
     guidanceOff: "Wirkt nur mit einer Führung über 1.",
+    negativeOff: "Wirkt nur mit einer Stärke des negativen Prompts über 1.",
+    guidedInstead: "Die Führung ist an, und der negative Prompt wirkt durch sie.",
     guidedBySelf: "Mit der Führungsart „self“ nicht gehört: „full“ oder „once“ wählen.",
     matteOff: "Wirkt nur, wo ein Teil des Bildes umgestaltet wird.",
     feedbackOff: "Wirkt nur mit Rückkopplung.",
+  },
+  references: {
+    title: "Wie diese Bilder",
+    picture: (index) => `Bild ${index}`,
+    remove: (index) => `Bild ${index} entfernen`,
+    weight: (index) => `Gewicht von Bild ${index}`,
+    layers: "Davon",
+    layersOf: { all: "alles", style: "der Stil", composition: "der Aufbau" },
   },
   prompt: {
     blend: "Mischen",

@@ -101,7 +101,7 @@ export const french: Strings = {
     linkOffered: "Ce lien apporte un aspect. Il remplacerait le vôtre.",
     presetsImported: "Les préréglages de ce fichier sont sur les pads.",
     styleTaken: "Le style est maintenant celui de cette image.",
-    pictureLeftOut: "Il y a une image dans ce prompt, et ce modèle n’entend que des mots : elle est laissée de côté.",
+    pictureLeftOut: "Il y a une image dans ce look, et ce modèle n’entend que des mots : elle est laissée de côté.",
     presetRemoved: "Le préréglage est retiré.",
     presetOverwritten: "Le préréglage a maintenant l’aspect présent.",
     fellBack:
@@ -356,6 +356,10 @@ export const french: Strings = {
       description: "À quoi l’image doit ressembler, en anglais. (word:1.3) pèse un mot.",
     },
     negative_prompt: { title: "Prompt négatif", description: "Ce qui ne doit pas être dans l’image." },
+    negative_scale: {
+      title: "Force du prompt négatif",
+      description: "À quel point l’image s’en écarte là où il n’y a pas de guidage. 1 : sans effet.",
+    },
     strength: { title: "Intensité", description: "Jusqu’où l’image peut s’éloigner de l’entrée." },
     amount: {
       title: "Dosage",
@@ -430,9 +434,19 @@ export const french: Strings = {
     guidanceIgnored: "Ce modèle est fait sans guidage : l’échelle n’a pas d’effet ici.",
     negativeIgnored: "Ce modèle n’écoute pas de prompt négatif.",
     guidanceOff: "N’agit qu’avec un guidage supérieur à 1.",
+    negativeOff: "N’agit qu’avec une force du prompt négatif supérieure à 1.",
+    guidedInstead: "Le guidage est actif, et le prompt négatif agit par lui.",
     guidedBySelf: "Pas écouté avec le mode « self » : prenez « full » ou « once ».",
     matteOff: "N’agit que si une partie de l’image est transformée.",
     feedbackOff: "N’agit qu’avec la rétroaction.",
+  },
+  references: {
+    title: "Comme ces images",
+    picture: (index) => `Image ${index}`,
+    remove: (index) => `Retirer l’image ${index}`,
+    weight: (index) => `Poids de l’image ${index}`,
+    layers: "On en prend",
+    layersOf: { all: "tout", style: "le style", composition: "la composition" },
   },
   prompt: {
     blend: "Mélanger",

@@ -94,7 +94,7 @@ export const english = {
     linkOffered: "This link brings a look. It would replace yours.",
     presetsImported: "The presets of that file are on the pads.",
     styleTaken: "The style is that picture's now.",
-    pictureLeftOut: "There is a picture in that prompt, and this model hears only words: it is left out.",
+    pictureLeftOut: "There is a picture in that look, and this model hears only words: it is left out.",
     presetRemoved: "The preset is removed.",
     presetOverwritten: "The preset has the present look now.",
     fellBack:
@@ -336,9 +336,19 @@ export const english = {
     guidanceIgnored: "This model was made without guidance: the scale does nothing here.",
     negativeIgnored: "This model hears no negative prompt.",
     guidanceOff: "Acts only with a guidance scale above 1.",
+    negativeOff: "Acts only with a negative scale above 1.",
+    guidedInstead: "Guidance is on, and the negative prompt acts by its scale.",
     guidedBySelf: "Not heard with guidance “self”: take “full” or “once”.",
     matteOff: "Acts only where a part of the picture is restyled.",
     feedbackOff: "Acts only with feedback.",
+  },
+  references: {
+    title: "Like these pictures",
+    picture: (index: number) => `Picture ${index}`,
+    remove: (index: number) => `Remove picture ${index}`,
+    weight: (index: number) => `Weight of picture ${index}`,
+    layers: "Of it",
+    layersOf: { all: "all", style: "the style", composition: "the composition" } as Readonly<Record<string, string>>,
   },
   prompt: {
     blend: "Blend",

@@ -69,7 +69,7 @@ export function readLook(value: unknown): Look | null {
 function isValue(value: unknown): value is Value {
   if (typeof value === "string") return value.length <= MAX_TEXT_CHARS;
   if (typeof value === "number") return Number.isFinite(value);
-  if (Array.isArray(value)) return value.length > 0 && value.length <= MAX_PROMPTS && value.every(isWeighted);
+  if (Array.isArray(value)) return value.length <= MAX_PROMPTS && value.every(isWeighted);
   return typeof value === "boolean" || value === null;
 }
 

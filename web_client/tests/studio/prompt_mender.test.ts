@@ -26,7 +26,7 @@ async function refusedLook(prompt: Value, there: PicturesThere, hears = true) {
     say: (note) => said.push(note),
     missing: () => "it is missing",
   });
-  await mender.refused("the server's words");
+  await mender.refused("prompt", "the server's words");
   await settled();
   return { sent: Object.assign({}, ...sent) as Record<string, Value>, said, error: params.errors.value.prompt };
 }
@@ -51,4 +51,30 @@ test("where a model hears words alone the picture is left out, which is said", a
   expect([words.sent, words.said, words.error]).toEqual([{ prompt: "oil", strength: 0.9 }, ["pictureLeftOut"], undefined]);
   const nothing = await refusedLook([picture], "missing", false);
   expect([nothing.sent.prompt, nothing.said]).toEqual(["ink", ["pictureLeftOut"]]);
+});
+
+/** References were sent, and refused. */
+async function refusedReferences(there: PicturesThere, hears = true) {
+  const sent: Record<string, Value>[] = [];
+  const params = new ParamsStore({ clock: new FakeClock(), send: (patch) => sent.push(patch) > 0 });
+  params.confirm({ ...inForce, references: [] });
+  params.edit("references", [picture], "sliding");
+  params.flush();
+  sent.length = 0;
+  const mender = new PromptMender({
+    params,
+    bringAgain: async () => there,
+    hearsPictures: (field) => field === "references" && hears,
+    say: () => {},
+    missing: () => "it is missing",
+  });
+  await mender.refused("references", "the server's words");
+  await settled();
+  return [Object.assign({}, ...sent), params.errors.value.references];
+}
+
+test("references are mended as prompts are", async () => {
+  expect(await refusedReferences("brought")).toEqual([{ references: [picture] }, undefined]);
+  expect(await refusedReferences("missing")).toEqual([{}, "it is missing"]);
+  expect(await refusedReferences("missing", false)).toEqual([{ references: [] }, undefined]);
 });
