@@ -206,6 +206,8 @@ def models_list() -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from .engine.models.ip_adapter.names import ADAPTERS, LICENCE
+    from .engine.models.ip_adapter.names import is_cached as is_adapter_cached
     from .engine.models.presets import is_cached, list_presets
 
     table = Table("--model", "what", "licence of the weights", "download", "here")
@@ -214,14 +216,27 @@ def models_list() -> None:
         licence = f"{preset.licence.name}: {preset.licence.note}"
         table.add_row(preset.name, preset.title, licence, size, "yes" if is_cached(preset) else "no")
     Console().print(table)
+    adapters = Table("--reference", "for models of", "licence of the weights", "download", "here")
+    for name, adapter in ADAPTERS.items():
+        is_here = "yes" if is_adapter_cached(adapter) else "no"
+        licence = f"{LICENCE.name}: {LICENCE.note}"
+        adapters.add_row(name, adapter.title, licence, f"{adapter.download_gb:.1f} GB", is_here)
+    Console().print(adapters)
 
 
 @models_app.command("pull")
-def models_pull(name: Annotated[str, typer.Argument(help="A preset or a hub id.")]) -> None:
+def models_pull(name: Annotated[str, typer.Argument(help="A preset of a model or an adapter, or a hub id.")]) -> None:
     """Download a model without starting it."""
+    from .engine.models.ip_adapter.names import ADAPTERS, pull_adapter
     from .engine.models.presets import pull
 
-    pull(name, lambda stage, percent: typer.echo(stage if percent is None else f"{stage}: {percent:.0f} %"))
+    def tell(stage: str, percent: float | None) -> None:
+        typer.echo(stage if percent is None else f"{stage}: {percent:.0f} %")
+
+    if adapter := ADAPTERS.get(name):
+        pull_adapter(adapter, tell)
+    else:
+        pull(name, tell)
 
 
 @app.command()

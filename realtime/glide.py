@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from .params import SEEDS, GlidingParams, Params, SeedFactor
-from .prompts import REFERENCE_WEIGHT_MAX, Layers, Prompt, Reference, Subject, WeightedPrompt, parts_of
+from .prompts import REFERENCE_WEIGHT_MAX, REFERENCES_MAX, Layers, Prompt, Reference, Subject, WeightedPrompt, parts_of
 
 POSITIONS = 256
 """Positions of a way: sessions that go the same way have the same params, and share recipes. With 64 a way of 2 s at 30
@@ -22,6 +22,8 @@ frames a second has a step twice as long as the others every half second, which 
 """
 PARTS_MAX = 16
 """Texts and pictures, or seeds, that are mixed at once; of more the lightest are left out."""
+REFERENCES_AT_ONCE = 2 * REFERENCES_MAX
+"""References that are heard at once: those of two looks."""
 UNMOVED = ("transition_s", "seed_travel", "min_scale")
 """Numbers that say how fast, or how far something may go: nothing is shown of them."""
 NUMBERS = tuple(name for name, one in Params.model_fields.items() if one.annotation is float and name not in UNMOVED)
@@ -228,7 +230,8 @@ def fading(start: Weights, end: Weights, done: float) -> Weights:
     if done == 1:
         return end
     mixed = {one: (1 - done) * start.get(one, 0.0) + done * end.get(one, 0.0) for one in dict.fromkeys([*start, *end])}
-    kept = {one: weight for one, weight in mixed.items() if weight}
+    heaviest = sorted(mixed, key=lambda one: mixed[one], reverse=True)[:REFERENCES_AT_ONCE]
+    kept = {one: mixed[one] for one in heaviest if mixed[one]}
     if not kept:
         return kept
     strongest = (1 - done) * max(start.values(), default=0.0) + done * max(end.values(), default=0.0)

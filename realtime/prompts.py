@@ -116,6 +116,11 @@ class PicturesHeard(NamedTuple):
     in_prompts: bool = False
     layers: tuple[Layers, ...] = ()
 
+    @property
+    def anywhere(self) -> bool:
+        """Whether it hears any."""
+        return self.in_prompts or bool(self.layers)
+
 
 Prompt = str | tuple[WeightedPrompt, ...]
 """A text, or a blend of several parts."""

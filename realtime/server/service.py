@@ -179,7 +179,7 @@ class Service:
             min_fps=config.min_session_fps,
             listen=self.listen,
             recall=self.memory.recall,
-            references=self.references if any(heard) else None,
+            references=self.references if heard.anywhere else None,
             pictures_heard=heard,
         )
         info = life.engine.info

@@ -150,7 +150,7 @@ class Stills:
         if running is None:
             raise NotTaken(503, "the model is not loaded yet: try again")
         heard = running.info.pictures_heard
-        references = service.references if any(heard) else None
+        references = service.references if heard.anywhere else None
         limit = running.max_output_pixels
         name = f"still-{secrets.token_hex(6)}"
         session = Session(name, params, limit, references=references, pictures_heard=heard)

@@ -13,7 +13,6 @@ from realtime.engine.models.family import SD, SDXL
 from realtime.engine.models.ip_adapter.adapter import IpAdapter
 from realtime.engine.models.ip_adapter.load import load_ip_adapter
 from realtime.engine.models.parts import Parts
-from tests.engine.tiny_models import WIDTH
 
 AdapterKind = Literal["plain", "plus"]
 SIDE, SEEN, EMBEDDED, HIDDEN = 32, 32, 24, 64
@@ -44,6 +43,7 @@ def make_image_encoder() -> CLIPVisionModelWithProjection:
 def adapter_weights(unet: Any, kind: AdapterKind = "plain") -> dict[str, torch.Tensor]:
     """Random weights, as a published file names them."""
     generator = torch.Generator().manual_seed(7)
+    width = int(unet.config["cross_attention_dim"])
 
     def random(*shape: int) -> torch.Tensor:
         return torch.randn(shape, generator=generator) / shape[-1] ** 0.5
@@ -52,15 +52,15 @@ def adapter_weights(unet: Any, kind: AdapterKind = "plain") -> dict[str, torch.T
         return {f"{name}.weight": 1 + 0.2 * random(width), f"{name}.bias": 0.2 * random(width)}
 
     if kind == "plain":
-        projection = {"proj.weight": random(4 * WIDTH, EMBEDDED), "proj.bias": random(4 * WIDTH), **norm("norm", WIDTH)}
+        projection = {"proj.weight": random(4 * width, EMBEDDED), "proj.bias": random(4 * width), **norm("norm", width)}
     else:
         projection = {
             "latents": random(1, TOKENS[kind], HIDDEN),
             "proj_in.weight": random(HIDDEN, SEEN),
             "proj_in.bias": random(HIDDEN),
-            "proj_out.weight": random(WIDTH, HIDDEN),
-            "proj_out.bias": random(WIDTH),
-            **norm("norm_out", WIDTH),
+            "proj_out.weight": random(width, HIDDEN),
+            "proj_out.bias": random(width),
+            **norm("norm_out", width),
         }
         for layer in range(4):
             attend, feed = f"layers.{layer}.0", f"layers.{layer}.1"
@@ -81,7 +81,7 @@ def adapter_weights(unet: Any, kind: AdapterKind = "plain") -> dict[str, torch.T
         attention = unet.get_submodule(name.removesuffix(".processor"))
         for part in ("k", "v"):
             out = int(getattr(attention, f"to_{part}").out_features)
-            weights[f"ip_adapter.{2 * index + 1}.to_{part}_ip.weight"] = random(out, WIDTH)
+            weights[f"ip_adapter.{2 * index + 1}.to_{part}_ip.weight"] = random(out, width)
     return weights
 
 

@@ -132,7 +132,8 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     Args:
         config: which model, and how it is loaded.
         progress: called with the stages.
-        hears: whether it is to encode prompts; without, their encoders stay in the host's memory.
+        hears: whether it is to encode prompts; without, their encoders stay in the host's memory, and there is no
+            adapter for references.
 
     Raises:
         ModelError: the model can't be found or read, or could run code; the message is one line and says what to do.
@@ -155,7 +156,7 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     with prefixed(config.model):
         schedule = noise_schedule(parts.scheduler)
     notes += fuse_loras(parts, loras, progress)
-    adapter = load_ip_adapter(config.reference, parts, progress) if config.reference else None
+    adapter = load_ip_adapter(config.reference, parts, progress) if config.reference and hears else None
 
     progress(f"moving {config.model} to {device.type}", None)
     with one_line(config.model):

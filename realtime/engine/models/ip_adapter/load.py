@@ -5,7 +5,7 @@ Must not know params, or how an adapter is used.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,10 +21,20 @@ from ..components import UNet2DConditionModel, load_vision_encoder, one_line, pr
 from ..family import SD2
 from ..files import find_component, list_files, local_path, read_json
 from ..header import Header, read_header
-from ..hub import HubId, fetch, parse_hub_id
+from ..hub import HubId, fetch
 from ..quiet import quiet
 from .adapter import IpAdapter
-from .names import ADAPTERS, REPOSITORY, VIT_G, VIT_H, AdapterPreset, names_for
+from .names import (
+    ADAPTERS,
+    REPOSITORY,
+    VIT_G,
+    VIT_H,
+    AdapterPreset,
+    check_reference,
+    files_of,
+    hub_file,
+    names_for,
+)
 from .projection import ImageProjection, Projection, projection_for
 
 with quiet():
@@ -101,20 +111,6 @@ def load_ip_adapter(name: str, parts: Parts, progress: Progress) -> IpAdapter:
         )
         made = [_linear(weights[key]) for index in range(len(attentions)) for key in _keys(index)]
     return IpAdapter(encoder, projection, made, _layers(parts.family, list(attentions)))
-
-
-def check_reference(name: str) -> None:
-    """Check, without reading weights, that a name can be an adapter's. Raises ModelError."""
-    if name not in ADAPTERS and local_path(name) is None and _hub_file(name) is None:
-        raise ModelError(
-            f"there is no IP-Adapter {name!r}: give a preset ({', '.join(ADAPTERS)}), a .safetensors file, or one on "
-            "the hub, as org/name/FILE.safetensors"
-        )
-
-
-def _hub_file(name: str) -> HubId | None:
-    hub_id = parse_hub_id(name)
-    return hub_id if hub_id is not None and hub_id.file is not None else None
 
 
 def cross_attentions(unet: nn.Module) -> dict[str, Any]:
@@ -199,25 +195,15 @@ def _layers(family: Family, names: Sequence[str]) -> dict[Layers, tuple[float, .
 
 def _find(name: str, progress: Progress) -> _Found:
     if preset := ADAPTERS.get(name):
-        folder = fetch(REPOSITORY, partial(_files_of, preset.file, preset.encoder), progress)
+        folder = fetch(REPOSITORY, partial(files_of, preset.file, preset.encoder), progress)
         return _Found(folder / preset.file, (folder / preset.encoder,), preset)
     check_reference(name)
     if path := local_path(name):
         return _Found(path, (path.parent / "image_encoder", path.parent.parent / VIT_H))
-    hub_id = _hub_file(name)
+    hub_id = hub_file(name)
     assert hub_id is not None and hub_id.file is not None  # check_reference has seen to it
-    folder = fetch(HubId(hub_id.repo, None, hub_id.revision), partial(_files_of, hub_id.file, None), progress)
+    folder = fetch(HubId(hub_id.repo, None, hub_id.revision), partial(files_of, hub_id.file, None), progress)
     return _Found(folder / hub_id.file, ())
-
-
-def _files_of(file: str | None, encoder: str | None, names: Collection[str]) -> tuple[str, ...]:
-    """The needed files of a repository. Raises ModelError."""
-    config = None if encoder is None else f"{encoder}/config.json"
-    wanted = [name for name in (file, config) if name is not None]
-    if missing := [name for name in wanted if name not in names]:
-        raise ModelError(f"there is no file {missing[0]} in it: check the name")
-    weights = () if encoder is None else find_component(names, encoder, False, "model").files
-    return (*wanted, *weights)
 
 
 def _load_encoder(
@@ -236,7 +222,7 @@ def _load_encoder(
             f"it wants an image encoder whose {field} is {width}: put that into a folder image_encoder beside it"
         )
     encoder = published[width]
-    return _encoder_in(fetch(REPOSITORY, partial(_files_of, None, encoder), progress) / encoder, dtype)
+    return _encoder_in(fetch(REPOSITORY, partial(files_of, None, encoder), progress) / encoder, dtype)
 
 
 def _encoder_in(folder: Path, dtype: torch.dtype) -> CLIPVisionModelWithProjection:
