@@ -209,6 +209,8 @@ def models_list() -> None:
     from rich.table import Table
 
     from .engine.models.net_presets import is_net_cached, list_nets, models_for
+    from .engine.models.ip_adapter.names import ADAPTERS, LICENCE
+    from .engine.models.ip_adapter.names import is_cached as is_adapter_cached
     from .engine.models.presets import is_cached, list_presets
 
     table = Table("--model", "what", "licence of the weights", "download", "here")
@@ -225,21 +227,30 @@ def models_list() -> None:
     console = Console()
     console.print(table)
     console.print(nets)
+    adapters = Table("--reference", "for models of", "licence of the weights", "download", "here")
+    for name, adapter in ADAPTERS.items():
+        is_here = "yes" if is_adapter_cached(adapter) else "no"
+        licence = f"{LICENCE.name}: {LICENCE.note}"
+        adapters.add_row(name, adapter.title, licence, f"{adapter.download_gb:.1f} GB", is_here)
+    console.print(adapters)
 
 
 @models_app.command("pull")
 def models_pull(
-    name: Annotated[str, typer.Argument(help="A preset, a hub id or a net.")],
+    name: Annotated[str, typer.Argument(help="A preset of a model or an adapter, a hub id, or a net.")],
     model: Annotated[str, typer.Option("--for", help="Of a net: the model that it is for, as sd-turbo.")] = "",
 ) -> None:
-    """Download a model, or a net that steers one, without starting it."""
+    """Download a model, or a net or an adapter for one, without starting it."""
+    from .engine.models.ip_adapter.names import ADAPTERS, pull_adapter
     from .engine.models.net_presets import nets_named, pull_net
     from .engine.models.presets import pull
 
     def progress(stage: str, percent: float | None) -> None:
         typer.echo(stage if percent is None else f"{stage}: {percent:.0f} %")
 
-    if nets_named(name) or model:
+    if adapter := ADAPTERS.get(name):
+        pull_adapter(adapter, progress)
+    elif nets_named(name) or model:
         pull_net(name, model, progress)
     else:
         pull(name, progress)

@@ -229,6 +229,10 @@ class ModelConfig(BaseModel):
         tuple[str, ...],
         Field(description="Nets that params may name in `control`: NAME[=SOURCE[:WEIGHT]], as canny; repeat it."),
     ] = ()
+    reference: Annotated[
+        str | None,
+        Field(description="IP-Adapter, for pictures that others are to be like: preset or .safetensors file."),
+    ] = None
     vae: Annotated[
         str | None, Field(description="Autoencoder: hub id or folder; `full` keeps the model's own. Default: TAESD.")
     ] = None

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from .control import Control
 from .params import SEEDS, GlidingParams, Params, SeedFactor
-from .prompts import Prompt, Subject, WeightedPrompt, parts_of
+from .prompts import REFERENCE_WEIGHT_MAX, REFERENCES_MAX, Layers, Prompt, Reference, Subject, WeightedPrompt, parts_of
 
 POSITIONS = 256
 """Positions of a way: sessions that go the same way have the same params, and share recipes. With 64 a way of 2 s at 30
@@ -23,6 +23,8 @@ frames a second has a step twice as long as the others every half second, which 
 """
 PARTS_MAX = 16
 """Texts and pictures, or seeds, that are mixed at once; of more the lightest are left out."""
+REFERENCES_AT_ONCE = 2 * REFERENCES_MAX
+"""References that are heard at once: those of two looks."""
 UNMOVED = ("transition_s", "seed_travel", "min_scale")
 """Numbers that say how fast, or how far something may go: nothing is shown of them."""
 NUMBERS = tuple(name for name, one in Params.model_fields.items() if one.annotation is float and name not in UNMOVED)
@@ -32,9 +34,11 @@ SECOND_NS, MINUTE_NS = 1_000_000_000, 60_000_000_000
 
 Shares = Mapping[Subject, float]
 """Share of each text and picture."""
+Weights = Mapping[tuple[str, Layers], float]
+"""Weight of each reference, by its picture and layers."""
 Mix = Mapping[int, float]
 """Factor of each seed's noise; their squares sum to 1."""
-Weights = Mapping[tuple[str, str], float]
+NetWeights = Mapping[tuple[str, str], float]
 """Weight of each net with its source, see `Control.subject`."""
 
 T = TypeVar("T")
@@ -105,6 +109,7 @@ class Glide:
         numbers: ways of the numbers, by field.
         texts, negatives, seeds: ways of the prompt, the negative prompt and the noise; None where there is none.
         weights: way of the weights of control; None where there is none.
+        references: way of the references; None where there is none.
     """
 
     target: Params
@@ -113,7 +118,8 @@ class Glide:
     texts: Way[Shares] | None = None
     negatives: Way[Shares] | None = None
     seeds: Way[Mix] | None = None
-    weights: Way[Weights] | None = None
+    weights: Way[NetWeights] | None = None
+    references: Way[Weights] | None = None
 
     @classmethod
     def at_rest(cls, target: Params, now_ns: int) -> Glide:
@@ -141,13 +147,16 @@ class Glide:
             negatives = Way(self._negatives(now_ns), now_ns, length_ns) if length_ns else None
         weights = self.weights
         if target.control != before.control:
-            weights = Way(_weights_of(self._control(now_ns)), now_ns, length_ns) if length_ns else None
+            weights = Way(_net_weights_of(self._control(now_ns)), now_ns, length_ns) if length_ns else None
+        references = self.references
+        if target.references != before.references:
+            references = Way(self._references(now_ns), now_ns, length_ns) if length_ns else None
         travel, seeds = self.travel.at_pace(target.seed_travel, now_ns), self.seeds
         stops = bool(before.seed_travel) and not target.seed_travel
         if target.seed != before.seed or stops:
             seeds = Way(self._mix(now_ns), now_ns, length_ns) if length_ns else None
             travel = Travel(now_ns, per_minute=target.seed_travel)
-        return Glide(target, travel, numbers, texts, negatives, seeds, weights)
+        return Glide(target, travel, numbers, texts, negatives, seeds, weights, references)
 
     def at(self, now_ns: int) -> Params:
         """The params that are shown: the target itself where nothing is on its way, else a `GlidingParams`."""
@@ -160,6 +169,11 @@ class Glide:
             moved["negative_parts"] = _blend_of(self._negatives(now_ns))
         if self.weights is not None and self.weights.left_ns(now_ns):
             moved["control"] = self._control(now_ns)
+        if self.references is not None and self.references.left_ns(now_ns):
+            moved["references"] = tuple(
+                Reference.model_construct(picture=picture, layers=layers, weight=weight)
+                for (picture, layers), weight in sorted(self._references(now_ns).items())
+            )
         mix = self._mix(now_ns)
         if not moved and mix == {self.target.seed: 1.0}:
             return self.target
@@ -169,7 +183,7 @@ class Glide:
 
     def left_s(self, now_ns: int) -> float:
         """Seconds until the last way ends; 0 where none is left. A seed that travels does not count."""
-        others = (self.texts, self.negatives, self.seeds, self.weights)
+        others = (self.texts, self.negatives, self.seeds, self.weights, self.references)
         ways = [*self.numbers.values(), *(way for way in others if way is not None)]
         return max((way.left_ns(now_ns) for way in ways), default=0) / SECOND_NS
 
@@ -196,6 +210,10 @@ class Glide:
             for one in self.target.control
         )
 
+    def _references(self, now_ns: int) -> Weights:
+        end, way = weights_of(self.target.references), self.references
+        return end if way is None else fading(way.start, end, way.done(now_ns))
+
     def _mix(self, now_ns: int) -> Mix:
         end = self.travel.mix(self.target.seed, now_ns)
         return end if self.seeds is None else on_arc(self.seeds.start, end, self.seeds.done(now_ns))
@@ -205,7 +223,7 @@ def _between(start: float, end: float, done: float) -> float:
     return end if done == 1 else start + (end - start) * done
 
 
-def _weights_of(control: tuple[Control, ...]) -> Weights:
+def _net_weights_of(control: tuple[Control, ...]) -> NetWeights:
     return {one.subject: one.weight for one in control}
 
 
@@ -224,6 +242,29 @@ def _shares(way: Way[Shares] | None, end: Shares, now_ns: int) -> Shares:
 
 def _blend_of(shares: Shares) -> tuple[WeightedPrompt, ...]:
     return tuple(WeightedPrompt.of(subject, share) for subject, share in sorted(shares.items()))
+
+
+def weights_of(references: tuple[Reference, ...]) -> Weights:
+    """The weights of references; those of one picture and one choice of layers are added, up to the largest allowed."""
+    weights: dict[tuple[str, Layers], float] = {}
+    for one in references:
+        key = one.picture, one.layers
+        weights[key] = min(weights.get(key, 0.0) + one.weight, REFERENCE_WEIGHT_MAX)
+    return {key: weight for key, weight in weights.items() if weight}
+
+
+def fading(start: Weights, end: Weights, done: float) -> Weights:
+    """Weights between two: their shares move in a straight line, and so does the largest, which is how much all act."""
+    if done == 1:
+        return end
+    mixed = {one: (1 - done) * start.get(one, 0.0) + done * end.get(one, 0.0) for one in dict.fromkeys([*start, *end])}
+    heaviest = sorted(mixed, key=lambda one: mixed[one], reverse=True)[:REFERENCES_AT_ONCE]
+    kept = {one: mixed[one] for one in heaviest if mixed[one]}
+    if not kept:
+        return kept
+    strongest = (1 - done) * max(start.values(), default=0.0) + done * max(end.values(), default=0.0)
+    factor = strongest / max(kept.values())
+    return {one: factor * weight for one, weight in kept.items()}
 
 
 def on_line(start: Shares, end: Shares, done: float) -> Shares:

@@ -6,6 +6,7 @@ Must not know how a model hears it.
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import (
@@ -23,6 +24,7 @@ PROMPT_MAX_CHARS = 2000
 PROMPTS_MAX = 8
 BLEND_MAX_CHARS = 4000
 """Of all texts of a blend: what a session was told comes back in each answer to a patch."""
+REFERENCES_MAX, REFERENCE_WEIGHT_MAX = 4, 2.0
 PICTURE_ID = re.compile("[0-9a-f]{32}")
 SHOWN_CHARS = 40
 """Of a wrong id."""
@@ -84,6 +86,45 @@ class WeightedPrompt(BaseModel):
         return cls.model_construct(text=subject.text, picture=subject.picture, weight=weight)
 
 
+class Layers(StrEnum):
+    """What of a reference is taken, where the model can tell."""
+
+    ALL = "all"
+    STYLE = "style"
+    """Colours, material, mood."""
+    COMPOSITION = "composition"
+    """What is where."""
+
+
+class Reference(BaseModel):
+    """A picture that others are to be like, beside what the prompt says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    picture: Annotated[str, AfterValidator(an_id)]
+    weight: Annotated[float, Field(ge=0, le=REFERENCE_WEIGHT_MAX)] = 0.6
+    layers: Annotated[Layers, Field(strict=False)] = Layers.ALL
+
+
+class PicturesHeard(NamedTuple):
+    """Where a model hears pictures.
+
+    Attributes:
+        in_prompts: whether a prompt may have pictures in it.
+        layers: which layers references may have; empty where there are none.
+        by_nets: whether a net of `control` may have one as its source.
+    """
+
+    in_prompts: bool = False
+    layers: tuple[Layers, ...] = ()
+    by_nets: bool = False
+
+    @property
+    def anywhere(self) -> bool:
+        """Whether it hears any."""
+        return self.in_prompts or bool(self.layers) or self.by_nets
+
+
 Prompt = str | tuple[WeightedPrompt, ...]
 """A text, or a blend of several parts."""
 
@@ -125,3 +166,8 @@ def heaviest(blend: tuple[WeightedPrompt, ...]) -> tuple[WeightedPrompt, ...]:
         if sum(len(one.text) for one in [*kept, prompt]) <= BLEND_MAX_CHARS:
             kept.append(prompt)
     return tuple(kept)
+
+
+def heaviest_references(references: tuple[Reference, ...]) -> tuple[Reference, ...]:
+    """The heaviest of some references that a user may have."""
+    return tuple(sorted(references, key=lambda one: one.weight, reverse=True)[:REFERENCES_MAX])

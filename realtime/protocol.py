@@ -214,8 +214,10 @@ def ready_message(
     styles: Mapping[str, Any],
     guidance: str | None = None,
     mattes: Sequence[str] = (),
+    negative_scale: bool = False,
     pictures: bool = False,
     controls: Sequence[Mapping[str, Any]] = (),
+    references: Sequence[str] = (),
     best_steps: int | None = None,
     air: str | None = None,
     gliding_s: float = 0.0,
@@ -228,8 +230,10 @@ def ready_message(
         styles: words that a small model knows; left out where empty.
         guidance: how the model uses `guidance_scale`, so that a client can tell which fields have no effect.
         mattes: which values of `matte` act; left out where empty.
+        negative_scale: whether the negative prompt acts by that, too; left out where not.
         pictures: whether prompts may have pictures in them; left out where not.
         controls: the nets that `control` may name, see `ControlInfo.wire`; left out where there are none.
+        references: which `layers` the `references` may have; left out where there may be none.
         best_steps: where other numbers of steps look worse; left out where more are finer.
         air: what viewers get, see `frame.Air`.
         gliding_s: see `params_message`.
@@ -244,10 +248,14 @@ def ready_message(
         fields["guidance"] = guidance
     if mattes:
         fields["mattes"] = list(mattes)
+    if negative_scale:
+        fields["negative_scale"] = True
     if pictures:
         fields["pictures"] = True
     if controls:
         fields["controls"] = list(controls)
+    if references:
+        fields["references"] = list(references)
     if best_steps is not None:
         fields["best_steps"] = best_steps
     if air is not None:

@@ -19,6 +19,7 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
+from . import control as controls
 from . import protocol
 from .errors import FrameError, ParamsError
 from .frame import Air, Failure, Frame, Outcome, Repeat, Result
@@ -28,7 +29,7 @@ from .mailbox import Mailbox
 from .media.slate import slate
 from .pads import Pads
 from .params import SEEDS, Fallback, Params
-from .prompts import pictures_of
+from .prompts import PicturesHeard, pictures_of
 from .references import NO_REFERENCES, References
 from .stats import DropReason, SessionStats
 from .tempo import Tempo
@@ -42,7 +43,7 @@ DROPS_MAX = 4096
 """Dropped seqs kept for the next report; older ones are settled by any later result."""
 
 
-HEARD_FIELDS = ("prompt", "negative_prompt", "guidance_scale", "guidance")
+HEARD_FIELDS = ("prompt", "negative_prompt", "negative_scale", "guidance_scale", "guidance")
 """Fields of params that decide what the model hears of the prompts."""
 
 
@@ -147,7 +148,7 @@ class Session:
         listen: called with the session where its prompts have changed; asks the model how it hears them.
         clock: monotonic nanoseconds, the same as the scheduler's.
         references: the pictures that its params may name; None: they may name none.
-        hears_pictures: whether its prompts may.
+        pictures_heard: where its model hears them.
         nets: names of those that `control` may name.
 
     Attributes:
@@ -169,7 +170,7 @@ class Session:
         listen: Callable[[Session], None] = lambda session: None,
         clock: Callable[[], int] = time.monotonic_ns,
         references: References | None = None,
-        hears_pictures: bool = True,
+        pictures_heard: PicturesHeard = PicturesHeard(in_prompts=True),  # noqa: B008  it is frozen
         nets: Collection[str] = (),
     ) -> None:
         self.name = name
@@ -195,7 +196,7 @@ class Session:
         self._listen = listen
         self._clock = clock
         self._references = references
-        self._hears_pictures = hears_pictures and references is not None
+        self._pictures_heard = pictures_heard
         self._nets = nets
         self._viewers: tuple[Mailbox[Result], ...] = ()
 
@@ -299,13 +300,24 @@ class Session:
         return params
 
     def _check_pictures(self, params: Params) -> None:
-        """Check that the pictures that params name are there, and of use. Raises ParamsError."""
-        in_prompt = pictures_of(params.prompt)
-        if in_prompt and not self._hears_pictures:
-            raise ParamsError("prompt: this model hears words, and no pictures: leave the picture out", "prompt")
+        """Check that the model can hear the pictures that params name. Raises ParamsError."""
+        in_prompt, heard = pictures_of(params.prompt), self._pictures_heard
+        if in_prompt and (self._references is None or not heard.in_prompts):
+            instead = ", or name it in `references`" if heard.layers else ""
+            raise ParamsError(
+                f"prompt: this model hears words, and no pictures: leave the picture out{instead}", "prompt"
+            )
+        if params.references and (self._references is None or not heard.layers):
+            raise ParamsError("references: this model has no IP-Adapter to hear them: leave them out", "references")
+        if other := [one.layers for one in params.references if one.layers not in heard.layers]:
+            raise ParamsError(
+                f"references: this model can't tell {other[0]} from the rest: take {' or '.join(heard.layers)}",
+                "references",
+            )
         kept = () if self._references is None else self._references
         if unknown := [one for one in params.pictures if one not in kept]:
-            field = "prompt" if unknown[0] in in_prompt else "control"
+            fields = {"prompt": in_prompt, "control": controls.pictures_of(params.control)}
+            field = next((field for field, pictures in fields.items() if unknown[0] in pictures), "references")
             raise ParamsError(f"{field}: there is no picture {unknown[0]}: send it to /api/pictures again", field)
 
     def _check_control(self, params: Params) -> None:

@@ -10,9 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.glide import NUMBERS, PARTS_MAX, POSITIONS, SECOND_NS, Glide, Mix, Shares, on_arc, shares_of
+from realtime.glide import (
+    NUMBERS,
+    PARTS_MAX,
+    POSITIONS,
+    REFERENCES_AT_ONCE,
+    SECOND_NS,
+    Glide,
+    Mix,
+    Shares,
+    on_arc,
+    shares_of,
+)
 from realtime.params import SEEDS, GlidingParams, Params
-from realtime.prompts import BLEND_MAX_CHARS, PROMPTS_MAX, Prompt, Subject, WeightedPrompt
+from realtime.prompts import BLEND_MAX_CHARS, PROMPTS_MAX, REFERENCES_MAX, Prompt, Subject, WeightedPrompt
 
 FPS = 30
 FRAME_NS = SECOND_NS // FPS
@@ -336,3 +347,54 @@ def test_weights_turn_round_where_they_are() -> None:
     glide = Glide.at_rest(before, 0).toward(there, 0, 2).toward(before, SECOND_NS, 2)
 
     assert weights(glide.at(2 * SECOND_NS)) == [("canny", 0.25)]
+
+
+# -- references ----------------------------------------------------------------------------------------------------
+
+
+def weighing(**weights: float) -> tuple[dict[str, Any], ...]:
+    return tuple({"picture": name * 32, "weight": weight} for name, weight in weights.items())
+
+
+def weights_at(glide: Glide, now_ns: int) -> dict[str, float]:
+    return {one.picture[0]: round(one.weight, 6) for one in glide.at(now_ns).references}
+
+
+def test_references_fade_into_one_another_and_the_strongest_goes_in_a_straight_line() -> None:
+    before = changed(BEFORE, references=weighing(a=0.8, b=0.4))
+    glide = Glide.at_rest(before, 0).toward(changed(before, references=weighing(b=0.4, c=1.2)), 0, 4)
+
+    shown = [weights_at(glide, second * SECOND_NS) for second in range(5)]
+
+    assert shown[0] == {"a": 0.8, "b": 0.4} and shown[4] == {"b": 0.4, "c": 1.2}
+    assert [max(one.values()) for one in shown] == pytest.approx([0.8, 0.9, 1.0, 1.1, 1.2])
+    assert set(shown[2]) == {"a", "b", "c"} and shown[2]["c"] == pytest.approx(1.5 * shown[2]["a"])
+    assert glide.at(4 * SECOND_NS) is glide.target
+    assert len(glide.at(SECOND_NS).wire()["references"]) == 3
+
+
+def test_references_that_leave_fade_out_and_those_that_come_fade_in() -> None:
+    before = changed(BEFORE, references=weighing(a=0.6))
+    gone = Glide.at_rest(before, 0).toward(changed(before, references=()), 0, 2)
+    come = glide_to(2, references=weighing(a=0.6))
+
+    assert weights_at(gone, SECOND_NS) == weights_at(come, SECOND_NS) == {"a": 0.3}
+    assert weights_at(gone, 0) == {"a": 0.6} and weights_at(come, 0) == {}
+    assert gone.left_s(SECOND_NS) == 1 and gone.at(2 * SECOND_NS).references == ()
+
+
+def test_references_jump_without_a_transition_and_are_never_more_than_those_of_two_looks() -> None:
+    def change(glide: Glide, names: str, now_ns: int, seconds: float) -> Glide:
+        after = changed(glide.target, references=weighing(**dict.fromkeys(names, 0.6)))
+        return glide.toward(after, now_ns, seconds)
+
+    before = change(Glide.at_rest(BEFORE, 0), "1234", 0, 0)
+    cut, glide = (change(before, "5678", 0, seconds) for seconds in (0, 2))
+    again = change(glide, "abcd", SECOND_NS, 2)
+
+    assert cut.at(0) is cut.target
+    assert set(weights_at(glide, SECOND_NS)) == set("12345678")
+    assert glide.at(SECOND_NS).pictures == {name * 32 for name in "12345678"}
+    assert len(glide.at(SECOND_NS).wire()["references"]) == REFERENCES_MAX
+    assert len(weights_at(again, 2 * SECOND_NS)) == REFERENCES_AT_ONCE
+    assert again.at(3 * SECOND_NS).references == again.target.references

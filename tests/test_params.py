@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from realtime.errors import ParamsError
 from realtime.params import OutputFormat, Params, params_schema
-from realtime.prompts import BLEND_MAX_CHARS, WeightedPrompt
+from realtime.prompts import BLEND_MAX_CHARS, Layers, Reference, WeightedPrompt
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -175,6 +175,36 @@ def test_part_of_a_blend_is_a_text_or_a_picture() -> None:
     assert after.prompt == (WeightedPrompt(text=""), WeightedPrompt(picture=ID, weight=2.0))
     assert after.pictures == {ID}
     assert after.wire()["prompt"] == [{"text": "", "weight": 1.0}, {"picture": ID, "weight": 2.0}]
+
+
+def test_references_are_pictures_with_a_weight_and_layers() -> None:
+    after = Params().patched(
+        {"references": [{"picture": ID}, {"picture": ID, "weight": 2, "layers": "style"}]}, Params()
+    )
+
+    assert after.references == (
+        Reference(picture=ID, weight=0.6),
+        Reference(picture=ID, weight=2.0, layers=Layers.STYLE),
+    )
+    assert after.pictures == {ID} and after.untouched.references == after.references
+    assert after.wire()["references"][1] == {"picture": ID, "weight": 2.0, "layers": "style"}
+    assert after.patched({"references": None}, Params()).references == ()
+
+
+@pytest.mark.parametrize(
+    ("references", "said"),
+    [
+        ([{"picture": ID}] * 5, "references: must have at most 4"),
+        ([{"picture": ID, "weight": 2.5}], "'weight' of entry 1 must be at most 2"),
+        ([{"picture": ID, "layers": "faces"}], "'layers' of entry 1"),
+        ([{"weight": 1.0}], "'picture' of entry 1"),
+        ([{"picture": "a"}], "goes by the id"),
+    ],
+)
+def test_wrong_references_are_refused_by_field(references: Any, said: str) -> None:
+    error = refusal({"references": references})
+
+    assert error.field == "references" and said in str(error)
 
 
 @pytest.mark.parametrize("part", [{}, {"weight": 1}, {"text": "a", "picture": ID}, {"picture": "a"}, {"picture": None}])

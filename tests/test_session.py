@@ -595,10 +595,11 @@ def test_model_is_asked_when_a_prompt_changes_and_not_for_other_params() -> None
     asked: list[str] = []
     session, _ = connected(listen=lambda session: asked.append(session.params.prompt))
 
-    for patch in ({"seed": 1}, {"prompt": "cat"}, {"strength": 0.1}, {"negative_prompt": "x"}, {"guidance_scale": 2.0}):
+    said = ({"prompt": "cat"}, {"negative_prompt": "x"}, {"negative_scale": 2.0}, {"guidance_scale": 2.0})
+    for patch in ({"seed": 1}, *said, {"strength": 0.1}):
         session.update(patch)
 
-    assert asked == ["cat"] * 3
+    assert asked == ["cat"] * 4
 
 
 def test_what_is_heard_is_told_while_it_differs_from_what_is_written_and_once_when_it_no_longer_does() -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 
 from ..errors import ClientError
-from ..prompts import PROMPTS_MAX
+from ..prompts import PROMPTS_MAX, REFERENCES_MAX
 
-BROUGHT_KEPT = PROMPTS_MAX
-"""As many as a prompt may name."""
+BROUGHT_KEPT = PROMPTS_MAX + REFERENCES_MAX
+"""As many as params may name."""
 
 
 class Brought:

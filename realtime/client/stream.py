@@ -180,10 +180,12 @@ class Stream:
         await self._send(text)
 
     async def bring(self, picture: bytes | Pixels) -> str:
-        """Bring a picture in whose style others are to be, where the model hears pictures (`ready["pictures"]`).
+        """Bring a picture in whose style others are to be, where the model hears pictures: in its prompt
+        (`ready["pictures"]`), or as references (`ready["references"]`).
 
         Returns:
-            Its id, for `update(prompt=[{"picture": id}])`. A server that was restarted is brought it again.
+            Its id, for `update(prompt=[{"picture": id}])` or `update(references=[{"picture": id}])`. A server that was
+            restarted is brought it again.
 
         Raises:
             ValueError: it is no picture.

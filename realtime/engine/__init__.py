@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from ..control import Hint
 from ..frame import Failure, Job, Order, Result
 from ..params import Matte, Params
+from ..prompts import Layers, PicturesHeard
 from .hearing import Heard
 from .state import RungState
 
@@ -129,9 +130,11 @@ class EngineInfo:
         defaults: fields of params whose default differs for this model.
         styles: lists of prompts that the model was trained for, for the client's panel (see `ModelCard`); empty where
             it takes any words.
-        guidance: how it uses `guidance_scale`; the params `guidance` and `negative_prompt` have an effect with `CFG`
-            only.
+        guidance: how it uses `guidance_scale`; the param `guidance` has an effect with `CFG` only, and so has
+            `negative_prompt` where it is not `hears_negative`.
+        hears_negative: whether `negative_prompt` acts by `negative_scale`, too.
         hears_pictures: whether a prompt may have pictures in it (`Order.references`).
+        reference_layers: which `layers` the `references` may have; empty where there is no adapter for them.
         best_steps, pictures: see `ModelCard`.
         mattes: which values of `matte` act.
         controls: the nets that are loaded.
@@ -147,7 +150,9 @@ class EngineInfo:
     defaults: dict[str, Any] = field(default_factory=dict[str, Any])
     styles: dict[str, Any] = field(default_factory=dict[str, Any])
     guidance: Guidance = Guidance.NONE
+    hears_negative: bool = False
     hears_pictures: bool = False
+    reference_layers: tuple[Layers, ...] = ()
     best_steps: int | None = None
     pictures: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
     mattes: tuple[Matte, ...] = (Matte.OFF, Matte.DRAWN)
@@ -162,9 +167,9 @@ class EngineInfo:
         return {one.name: one.hint for one in self.controls}
 
     @property
-    def takes_pictures(self) -> bool:
-        """Whether params may name pictures at all: in prompts, or as a net's source."""
-        return self.hears_pictures or bool(self.controls)
+    def pictures_heard(self) -> PicturesHeard:
+        """Where it hears pictures."""
+        return PicturesHeard(self.hears_pictures, self.reference_layers, bool(self.controls))
 
 
 class Pending(Protocol):

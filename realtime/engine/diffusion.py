@@ -109,7 +109,8 @@ class DiffusionEngine:
     ) -> None:
         self.backend = backend
         self.upgrade: Upgrade | None = None
-        self.recipes = Recipes(model)
+        self._hears_contexts = backend.regions.denoiser.hears_contexts
+        self.recipes = Recipes(model, hears_contexts=self._hears_contexts)
         self.cost = RowWork(model.guidance, works_of(model.nets))
         self._model = model
         self._default = _default_params(model)
@@ -140,6 +141,8 @@ class DiffusionEngine:
             styles=model.styles,
             guidance=model.guidance,
             hears_pictures=model.prompt_encoder.hears_pictures,
+            hears_negative=self._hears_contexts,
+            reference_layers=tuple(model.ip_adapter.layers) if model.ip_adapter and self._hears_contexts else (),
             best_steps=model.best_steps,
             pictures=model.pictures if model.prompt_encoder.hears_pictures else (),
             mattes=tuple(Matte),
@@ -161,7 +164,7 @@ class DiffusionEngine:
 
     def hear(self, params: Params) -> Heard:
         """See `Engine`."""
-        return self._model.listener.hear(params)
+        return self._model.listener.hear(params, hears_negative=self._hears_contexts)
 
     def adopt(self, backend: Backend) -> None:
         """Run the regions on another backend of the same model from the next tick on, and close the old one then. Any

@@ -50,9 +50,12 @@ def check_engine(config: EngineConfig) -> None:
 
         EchoEngine.from_name(config.model, max_rows=config.max_rows)
         return
+    from .models.ip_adapter.names import check_reference
     from .models.presets import check_name
 
     check_name(config.model)
+    if config.reference is not None:
+        check_reference(config.reference)
 
 
 def likely_device(wanted: Device = Device.AUTO) -> Device:

@@ -16,7 +16,7 @@ import torch
 from ..control import HintKey
 from ..errors import FrameError, ParamsError
 from ..params import GuidanceMode, Params, SeedFactor
-from ..prompts import Prompt
+from ..prompts import Prompt, Reference
 from ..references import NO_REFERENCES
 from . import Guidance, sampler
 from .amount import with_amount, with_amount_once
@@ -27,6 +27,7 @@ from .work import RowWork, weights_by_step
 
 if TYPE_CHECKING:
     from ..pixels import Pixels
+    from .models.ip_adapter.adapter import ShownPicture
     from .models.load import Model
 
 RECIPES_KEPT, NOISES_KEPT, MIXES_KEPT = 64, 64, 16
@@ -71,6 +72,9 @@ class Recipe:
         timestep_cond: [1, time_cond_proj_dim] in the model's dtype, for embedded guidance; else None.
         time_ids: [1, 6] in the model's dtype for SDXL's UNet, see `Recipes`; else None.
         is_once: whether only the first of several steps has the second row, whose x0 the later ones take as anchor.
+        avoided: embeddings of a negative prompt that acts in attention, of the prompt's length; None where none does.
+        negative_scale: float32 [1, 1], see `Params`: how much `avoided` acts.
+        pictures: what the picture is to be like, beside the prompt.
         nets: what steers it.
     """
 
@@ -82,6 +86,9 @@ class Recipe:
     timestep_cond: torch.Tensor | None
     time_ids: torch.Tensor | None
     is_once: bool
+    negative_scale: torch.Tensor
+    avoided: Conditioning | None = None
+    pictures: tuple[ShownPicture, ...] = ()
     nets: tuple[Steering, ...] = ()
 
     @property
@@ -118,15 +125,22 @@ class RecipeKey(NamedTuple):
     noise: tuple[SeedFactor, ...]
     width: int
     height: int
-    control: tuple[tuple[str, str, tuple[float, ...]], ...] = ()
+    negative_scale: float
+    references: tuple[Reference, ...]
+    control: tuple[tuple[str, str, tuple[float, ...]], ...]
     """Name, source and weights by step of each net."""
 
 
 class Recipes:
-    """Compiles recipes and caches the last `RECIPES_KEPT`. Engine's thread only."""
+    """Compiles recipes and caches the last `RECIPES_KEPT`. Engine's thread only.
 
-    def __init__(self, model: Model) -> None:
+    Args:
+        hears_contexts: see `Denoiser`.
+    """
+
+    def __init__(self, model: Model, *, hears_contexts: bool = False) -> None:
         self._model = model
+        self._hears_contexts = hears_contexts
         self._work = RowWork(model.guidance, works_of(model.nets))
         self._controls = by_name(model.nets)
         self._compiled = lru_cache(RECIPES_KEPT)(self._compile)
@@ -138,6 +152,7 @@ class Recipes:
         self._timestep_cond = lru_cache(RECIPES_KEPT)(self._make_timestep_cond)
         self._time_ids = lru_cache(RECIPES_KEPT)(self._make_time_ids)
         self._weight = lru_cache(RECIPES_KEPT)(self._make_weight)
+        self._negative_scale = lru_cache(RECIPES_KEPT)(self._make_negative_scale)
         self._equally_long = lru_cache(RECIPES_KEPT)(lambda *pair: equally_long(pair))
 
     @property
@@ -165,9 +180,11 @@ class Recipes:
         mode = self._work.mode(params)
         has_second = mode in (GuidanceMode.FULL, GuidanceMode.ONCE)
         embedded = self._model.guidance is Guidance.EMBEDDED
+        avoids = self._hears_contexts and not has_second and params.negative_scale > 1
+        adapter = self._model.ip_adapter if self._hears_contexts else None
         key = RecipeKey(
             params.prompt,
-            params.negative if has_second else None,
+            params.negative if has_second or avoids else None,
             timesteps,
             # Where the source stands for the second row's x0, to be guided is to have more of the model's.
             params.amount * (params.guidance_scale if mode is GuidanceMode.SELF else 1.0),
@@ -176,10 +193,14 @@ class Recipes:
             params.noise,
             params.width,
             params.height,
+            params.negative_scale if avoids else 1.0,
+            tuple(one for one in params.references if one.weight) if adapter is not None else (),
             self._control(params, len(timesteps)),
         )
         try:
             self._model.prompt_encoder.look(references)
+            if adapter is not None:
+                adapter.look(references)
             return self._compiled(key)
         except ParamsError as error:
             raise FrameError(f"these params can't be used: {error}", "invalid_params") from error
@@ -200,9 +221,13 @@ class Recipes:
         model = self._model
         encoder = model.prompt_encoder
         prompt = encoder.encode(key.prompt)
-        negative = None if key.negative is None else encoder.encode_negative(key.negative)
+        avoids = key.negative_scale > 1
+        encode_negative = encoder.encode if avoids else encoder.encode_negative
+        negative = None if key.negative is None else encode_negative(key.negative)
         if negative is not None:
             prompt, negative = self._equally_long(prompt, negative)
+        negative, avoided = (None, negative) if avoids else (negative, None)
+        adapter = model.ip_adapter
         scale = 1.0 if negative is None else key.guidance_scale
         steps, start = self._coefficients(key.timesteps, key.amount, scale, key.is_once)
         return Recipe(
@@ -214,8 +239,14 @@ class Recipes:
             timestep_cond=self._timestep_cond(key.guidance_scale) if "timestep_cond" in model.conditions else None,
             time_ids=self._time_ids(key.width, key.height) if "time_ids" in model.conditions else None,
             is_once=key.is_once,
+            negative_scale=self._negative_scale(key.negative_scale),
+            avoided=avoided,
+            pictures=tuple(adapter.shown(one) for one in key.references) if adapter is not None else (),
             nets=tuple(self._steering(*one) for one in key.control),
         )
+
+    def _make_negative_scale(self, scale: float) -> torch.Tensor:
+        return join([torch.tensor([[scale]], dtype=torch.float32)], self._model.device)
 
     def _make_coefficients(
         self, timesteps: tuple[int, ...], amount: float, guidance_scale: float, is_once: bool

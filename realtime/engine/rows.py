@@ -15,6 +15,7 @@ import torch
 
 from ..frame import Job
 from .backend import Backend
+from .denoisers.contexts import shared
 from .recipe import Recipe
 from .regions import Call, Kind, Outputs
 from .steering import embed, steer
@@ -148,7 +149,12 @@ def denoise(rows: Sequence[Row], backend: Backend) -> None:
     if any(row.recipe.is_once for row in rows):
         columns["anchor"] = [row.anchor for row in rows]
     tell = backend.regions.denoiser.conditions
-    told = [tell(row.recipe, row.step, False) for row in rows] + [tell(row.recipe, row.step, True) for row in guided]
+    those = [(row, False) for row in rows] + [(row, True) for row in guided]
+    told = [tell(row.recipe, row.step, is_second) for row, is_second in those]
+    if any(contexts := shared(row.recipe for row in rows)):
+        tell_more = backend.regions.denoiser.contexts
+        more = [tell_more(row.recipe, row.step, is_second, contexts) for row, is_second in those]
+        told = [{**first, **second} for first, second in zip(told, more, strict=True)]
     columns |= {name: [of_row[name] for of_row in told] for name in told[0]}
     columns |= steer(rows, len(guided), backend)
     outputs = _run(backend, Kind.STEP, rows, columns, len(guided))

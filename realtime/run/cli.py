@@ -117,7 +117,7 @@ def run(
         "width": width,
         "height": height,
     }
-    images = PromptImages.read(prompt_image or [])
+    images = PromptImages.read(prompt_image or [], has_adapter=engine_config.reference is not None)
     asked = asked_params(flags, params, look, images)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     if is_live_output(output) or is_live_input(source):

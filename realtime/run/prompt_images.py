@@ -23,16 +23,21 @@ class PromptImages:
     """Pictures, and what they weigh.
 
     Attributes:
-        parts: of a prompt, as params have them.
+        parts: of a prompt, or of `references`, as params have them.
         references: the pictures by id, uint8 [height, width, 3], RGB.
+        has_adapter: whether they are for an IP-Adapter, and no part of the prompt.
     """
 
     parts: tuple[Mapping[str, Any], ...] = ()
     references: Mapping[str, Pixels] = field(default_factory=lambda: NO_REFERENCES, repr=False)
+    has_adapter: bool = False
 
     @classmethod
-    def read(cls, texts: Sequence[str]) -> PromptImages:
+    def read(cls, texts: Sequence[str], *, has_adapter: bool = False) -> PromptImages:
         """Read `FILE[:WEIGHT]` each.
+
+        Args:
+            has_adapter: see the class.
 
         Raises:
             ConfigError: one can't be read, or is no picture.
@@ -44,26 +49,29 @@ class PromptImages:
             picture = _picture(file)
             name = id_of(picture)
             references[name] = picture
-            parts.append({"picture": name, "weight": weight})
-        return cls(tuple(parts), references)
+            parts.append({"picture": name, **({} if weight is None else {"weight": weight})})
+        return cls(tuple(parts), references, has_adapter)
 
-    def beside(self, prompt: Any) -> Any:
-        """A prompt, as params have it (None: none), and the pictures."""
+    def beside(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Params that were asked for, and the pictures among them."""
         if not self.parts:
-            return prompt
+            return dict(asked)
+        if self.has_adapter:
+            return {**asked, "references": list(self.parts)}
+        prompt = asked.get("prompt")
         if isinstance(prompt, str):
             prompt = [{"text": prompt}] if prompt else []
-        return [*(prompt or []), *self.parts]
+        return {**asked, "prompt": [*(prompt or []), *self.parts]}
 
 
-def _weighted(text: str) -> tuple[Path, float]:
+def _weighted(text: str) -> tuple[Path, float | None]:
     name, colon, weight = text.rpartition(":")
     if colon and not Path(text).expanduser().is_file():
         try:
             return Path(name).expanduser(), float(weight)
         except ValueError:
             pass
-    return Path(text).expanduser(), 1.0
+    return Path(text).expanduser(), None
 
 
 def _picture(file: Path) -> Pixels:

@@ -22,8 +22,10 @@ NO_IMAGES = PromptImages()
 
 def check_heard(images: PromptImages, info: EngineInfo) -> None:
     """Check that a model hears pictures, if there are some. Raises ConfigError."""
-    if images.parts and not info.hears_pictures:
-        raise ConfigError(f"--prompt-image: {info.model} hears words, and no pictures: take another --model")
+    if images.parts and not (info.reference_layers if images.has_adapter else info.hears_pictures):
+        raise ConfigError(
+            f"--prompt-image: {info.model} hears words, and no pictures: take another --model, or --reference with it"
+        )
 
 
 def asked_params(
@@ -45,8 +47,7 @@ def asked_params(
         raise ConfigError(f"--look {look} is of a file of looks: name that with --params")
     asked = _read(file, look) if file is not None else {}
     asked |= {name: value for name, value in flags.items() if value is not None}
-    if images.parts:
-        asked["prompt"] = images.beside(asked.get("prompt"))
+    asked = images.beside(asked)
     params = Params().patched(asked, Params())
     if params.pictures - images.references.keys():
         raise ConfigError("prompt: its pictures are a server's: give files of them with --prompt-image")

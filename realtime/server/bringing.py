@@ -34,8 +34,10 @@ def check_heard(service: Service) -> None:
     running = service.running
     if running is None:
         raise NotTaken(503, "the model is not loaded yet: try again")
-    if not running.info.takes_pictures:
-        raise NotTaken(409, f"{running.info.model} hears words, and no pictures: take another --model")
+    if not running.info.pictures_heard.anywhere:
+        raise NotTaken(
+            409, f"{running.info.model} hears words, and no pictures: take another --model, or --reference with it"
+        )
 
 
 async def bring(service: Service, data: bytes | memoryview, sender: str) -> KeptPicture:

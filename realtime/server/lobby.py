@@ -18,6 +18,7 @@ from typing import Protocol
 from ..config import SESSION_NAME
 from ..errors import CloseCode, ProtocolError, SessionLimitError
 from ..params import Params
+from ..prompts import PicturesHeard
 from ..references import References
 from ..session import Channel, Session
 from .addresses import network_of
@@ -82,7 +83,7 @@ class Lobby:
         rate_with: pictures a second that every session could have if so many more joined.
         listen: see `Session`; called with every new session too.
         recall: what is remembered of a session that is made, by its name and who makes it (see `enter`).
-        references, hears_pictures, nets: see `Session`.
+        references, pictures_heard, nets: see `Session`.
         min_fps: a session beside others is admitted only if that rate is at least this; 0 asks for a free seat only.
     """
 
@@ -100,11 +101,11 @@ class Lobby:
         recall: Callable[[str, str | None], Remembered | None] = lambda name, owner: None,
         min_fps: float = 0.0,
         references: References | None = None,
-        hears_pictures: bool = True,
+        pictures_heard: PicturesHeard = PicturesHeard(),  # noqa: B008  it is frozen
         nets: Collection[str] = (),
     ) -> None:
         self._references = references
-        self._hears_pictures = hears_pictures
+        self._pictures_heard = pictures_heard
         self._nets = nets
         self._max_sessions = max_sessions
         self._max_waiting = max_waiting
@@ -211,7 +212,7 @@ class Lobby:
                 self._max_output_pixels,
                 self._listen,
                 references=self._references,
-                hears_pictures=self._hears_pictures,
+                pictures_heard=self._pictures_heard,
                 nets=self._nets,
             )
             self._owners[name] = OPERATORS if owner is None else owner

@@ -18,7 +18,7 @@ from starlette.types import Scope
 OPERATORS = ""
 """The owner of sessions that the operator has made."""
 OWNER_BYTES = 9
-PROMPTS = ("prompt", "negative_prompt")
+PROMPTS = ("prompt", "negative_prompt", "references")
 """Fields of params that those who only watch don't get."""
 
 

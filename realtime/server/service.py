@@ -74,8 +74,10 @@ class Running:
             styles=self.info.styles,
             guidance=self.info.guidance,
             mattes=self.info.mattes,
+            negative_scale=self.info.hears_negative,
             pictures=self.info.hears_pictures,
             controls=[one.wire() for one in self.info.controls],
+            references=self.info.reference_layers,
             best_steps=self.info.best_steps,
             limits=self.limits,
             air=session.air.value,
@@ -176,7 +178,7 @@ class Service:
             self.running.lobby.serve_by(self.host)
 
     def _run(self, life: ReadyEngine) -> Running:
-        config = self.config
+        config, heard = self.config, life.engine.info.pictures_heard
         lobby = Lobby(
             max_sessions=config.max_sessions,
             max_waiting=config.max_waiting,
@@ -188,8 +190,8 @@ class Service:
             min_fps=config.min_session_fps,
             listen=self.listen,
             recall=self.memory.recall,
-            references=self.references if life.engine.info.takes_pictures else None,
-            hears_pictures=life.engine.info.hears_pictures,
+            references=self.references if heard.anywhere else None,
+            pictures_heard=heard,
             nets=tuple(life.engine.info.nets),
         )
         info = life.engine.info

@@ -151,10 +151,12 @@ class Stills:
         service, running = self._service, self._service.running
         if running is None:
             raise NotTaken(503, "the model is not loaded yet: try again")
-        references = service.references if running.info.takes_pictures else None
+        heard = running.info.pictures_heard
+        references = service.references if heard.anywhere else None
         limit = running.max_output_pixels
         nets = tuple(running.info.nets)
-        session = Session(f"still-{secrets.token_hex(6)}", params, limit, references=references, nets=nets)
+        name = f"still-{secrets.token_hex(6)}"
+        session = Session(name, params, limit, references=references, pictures_heard=heard, nets=nets)
         frames = _Frames(session)
         service.host.add(session)
         try:

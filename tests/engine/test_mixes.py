@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -23,11 +24,13 @@ from realtime.engine.rungs.registry import start
 from realtime.engine.sampler import Prediction, Sampler
 from realtime.frame import Job
 from realtime.params import GuidanceMode, Matte, Params
-from tests.engine.tiny_models import make_job, make_model, make_params
+from tests.engine.tiny_adapters import SIDE, make_adapter
+from tests.engine.tiny_models import make_job, make_model, make_params, make_picture
 
 pytestmark = pytest.mark.slow
 
 MIXES, MAX_ROWS = 200, 4
+SEEN = {f"{n}" * 32: make_picture(n, SIDE, SIDE) for n in range(4)}
 POOL = 48
 """Params of which the mixes are made: so many, as each is run alone too."""
 
@@ -35,13 +38,15 @@ POOL = 48
 @cache
 def model() -> Model:
     # It takes the source, is guided, and predicts v: a random network's epsilon makes rounding twice as large.
-    return make_model(
+    plain = make_model(
         sampler=Sampler.EULER_A,
         guidance=Guidance.CFG,
         prediction=Prediction.V_PREDICTION,
         concat_source=True,
         is_shared=True,
     )
+    with TemporaryDirectory() as folder:
+        return replace(plain, ip_adapter=make_adapter(Path(folder), plain.unet, "sd"))
 
 
 def eager() -> Backend:
@@ -63,6 +68,8 @@ def some_params(chance: random.Random) -> Params:
     return make_params(
         prompt=chance.choice(["ink", "oil", "snow BREAK ice"]),
         negative_prompt=chance.choice(["", "rain"]),
+        negative_scale=chance.choice([1.0, 1.0, 1.0, 1.5, 4.0, 10.0]),
+        references=chance.choice([[], [], some_references(chance)]),
         strength=chance.choice([0.0, *(round(chance.uniform(0.1, 1), 2) for _ in range(9))]),
         amount=chance.choice([0.0, 0.5, 1.0, 1.0, 1.3, 2.0]),
         num_inference_steps=chance.choice([1, 2, 3]),
@@ -72,6 +79,15 @@ def some_params(chance: random.Random) -> Params:
         height=chance.choice([64, 64, 64, 72]),
         matte=chance.choice([Matte.OFF, Matte.OFF, Matte.PERSON, Matte.BACKGROUND]),
     )
+
+
+def some_references(chance: random.Random) -> list[dict[str, Any]]:
+    names = chance.sample(list(SEEN), chance.randint(1, 3))
+    return [{"picture": name, "weight": chance.choice([0.0, 0.3, 0.6, 1.4])} for name in names]
+
+
+def some_job(params: Params, number: int) -> Job:
+    return replace(make_job(params, number), references=SEEN)
 
 
 Left = dict[tuple[int, str], torch.Tensor]
@@ -100,7 +116,7 @@ def mixes(pool: list[Params], chance: random.Random) -> Iterator[list[list[Job]]
     """Each is a few jobs, by the tick that admits them; a job's picture and number are those of its params."""
     for _ in range(MIXES):
         numbers = chance.sample(range(POOL), chance.randint(2, MAX_ROWS))
-        jobs = [make_job(pool[number], number) for number in numbers]
+        jobs = [some_job(pool[number], number) for number in numbers]
         first = chance.randint(1, len(jobs))
         yield [jobs[:first], jobs[first:]]
 
@@ -127,7 +143,7 @@ def test_picture_is_what_it_is_alone_in_200_random_mixes(
 
     alone: Left = {}
     for number, params in enumerate(pool):
-        alone |= run([[make_job(params, number)]])
+        alone |= run([[some_job(params, number)]])
 
     latents = [tensor for (_, what), tensor in alone.items() if what == "latents"]
     masked = {number for number, what in alone if what == "mask"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,8 @@ from diffusers import (
 from realtime.engine import Guidance
 from realtime.engine.recipe import make_noise
 from realtime.engine.sampler import TCD_GAMMA, NoiseSchedule, Prediction, Sampler
+from realtime.pixels import Pixels
+from realtime.references import NO_REFERENCES
 from tests.engine.tiny_models import (
     SD_BETAS,
     Prompts,
@@ -91,8 +95,10 @@ class Case:
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
 
-    def diffusers(self, n: int, guidance_scale: float, output_type: str = "latent") -> tuple[torch.Tensor, list[int]]:
-        """The pipeline's result and the timesteps it took."""
+    def diffusers(
+        self, n: int, guidance_scale: float, output_type: str = "latent", **more: Any
+    ) -> tuple[torch.Tensor, list[int]]:
+        """The pipeline's result and the timesteps it took; it is called with `more`, too."""
         noise = iter([*make_noise(SEED, n, (4, 8, 8))[:, None], torch.zeros(1, 4, 8, 8)])
         for module in NOISE_USERS:
             self._monkeypatch.setattr(f"diffusers.{module}.randn_tensor", lambda *args, **kwargs: next(noise))
@@ -116,17 +122,29 @@ class Case:
             callback_on_step_end=lambda pipe, i, t, kwargs: taken.append(round(float(t))) or {},
             **embeds,
             **eta,
+            **more,
         ).images
         return images, taken
 
-    def engine(self, taken: list[int], guidance_scale: float) -> tuple[torch.Tensor, np.ndarray]:
-        """The engine's latents and picture."""
+    def engine(
+        self,
+        taken: list[int],
+        guidance_scale: float,
+        seen: Mapping[str, Pixels] = NO_REFERENCES,
+        **fields: Any,
+    ) -> tuple[torch.Tensor, np.ndarray]:
+        """The engine's latents and picture; `fields` are of the params, `seen` the pictures that they name."""
         self._monkeypatch.setattr("realtime.engine.recipe.sampler.timesteps", lambda strength, n: tuple(taken))
         engine, backend = make_engine(self.model)
         params = make_params(
-            prompt=PROMPT, negative_prompt=NEGATIVE, guidance_scale=guidance_scale, seed=SEED, num_inference_steps=1
+            prompt=PROMPT,
+            negative_prompt=NEGATIVE,
+            guidance_scale=guidance_scale,
+            seed=SEED,
+            num_inference_steps=1,
+            **fields,
         )
-        (result,) = run(engine, [make_job(params)])
+        (result,) = run(engine, [replace(make_job(params), references=seen)])
         assert len(backend.rows_of_calls) == len(taken)
         return backend.latents[0], picture_of(result)
 

@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from realtime.config import Config
 from realtime.engine import Engine, Progress
 from realtime.engine.echo import EchoEngine
+from realtime.prompts import Layers
 from realtime.server.app import create_app, make_server
 from realtime.server.engine_host import Load
 from realtime.server.http import Server, listen
@@ -46,6 +47,13 @@ def load_seeing(config: Config, progress: Progress) -> Engine:
     """Loads an echo engine that hears pictures, and does nothing with them."""
     engine = EchoEngine(max_rows=config.max_rows)
     engine.info = replace(engine.info, hears_pictures=True)
+    return engine
+
+
+def load_adapted(config: Config, progress: Progress) -> Engine:
+    """Loads an echo engine that hears references and has a negative scale, and does nothing with them."""
+    engine = EchoEngine(max_rows=config.max_rows)
+    engine.info = replace(engine.info, reference_layers=tuple(Layers), hears_negative=True)
     return engine
 
 

@@ -12,11 +12,12 @@ from PIL import Image
 from realtime.config import EngineConfig
 from realtime.engine.echo import EchoEngine
 from realtime.errors import ConfigError
+from realtime.prompts import Layers
 from realtime.references import REFERENCE_SIDE_PX
 from realtime.run.progress import LineProgress
 from realtime.run.prompt_images import PromptImages
 from realtime.run.running import RunOrder, restyle_recording
-from realtime.run.wanted import asked_params
+from realtime.run.wanted import asked_params, check_heard
 from tests.fakes.films import a_film
 
 
@@ -76,4 +77,16 @@ def test_model_that_hears_words_alone_says_so(tmp_path: Path) -> None:
 def test_file_whose_name_ends_like_a_weight_is_a_file(tmp_path: Path) -> None:
     images = PromptImages.read([str(a_picture(tmp_path).rename(tmp_path / "style:2"))])
 
-    assert [part["weight"] for part in images.parts] == [1.0]
+    assert [part.keys() for part in images.parts] == [{"picture"}], "of the weight that pictures have"
+
+
+def test_pictures_for_an_adapter_are_references_beside_the_prompt(tmp_path: Path) -> None:
+    images = PromptImages.read([f"{a_picture(tmp_path)}:0.8"], has_adapter=True)
+    (name,) = images.references
+
+    asked = asked_params({"prompt": "ink"}, None, None, images)
+
+    assert asked == {"prompt": "ink", "references": [{"picture": name, "weight": 0.8}]}
+    check_heard(images, replace(EchoEngine().info, reference_layers=(Layers.ALL,)))
+    with pytest.raises(ConfigError, match="or --reference with it"):
+        check_heard(images, replace(EchoEngine().info, hears_pictures=True))

@@ -16,6 +16,7 @@ from realtime.config import Config
 from realtime.engine import Engine, Progress
 from realtime.engine.echo import EchoEngine
 from realtime.frame import Format, Job
+from realtime.prompts import Layers
 from realtime.protocol import HEADER, REFERENCE
 from realtime.references import REFERENCE_SIDE_PX
 from realtime.server.bringing import PICTURE_MAX_BYTES
@@ -157,6 +158,29 @@ async def test_model_that_hears_words_takes_no_pictures() -> None:
 
     assert answer.status_code == 409 and "echo hears words" in answer.json()["detail"]
     assert config["pictures"] is False
+
+
+async def test_references_reach_the_engine_of_a_model_with_an_adapter() -> None:
+    def load_adapted(config: Config, progress: Progress) -> Engine:
+        engine = EchoEngine(fault=seen.append)
+        engine.info = replace(engine.info, reference_layers=(Layers.ALL, Layers.STYLE), hears_negative=True)
+        return engine
+
+    with running(a_config(), load_adapted) as one:
+        async with http_client(one.url) as http, connected(one.websocket_url, session="alike") as peer:
+            kept = (await http.put("/api/pictures", content=encoded(90, 80))).json()["id"]
+            config = (await http.get("/api/config")).json()
+            params = await peer.patch(references=[{"picture": kept, "layers": "style"}], negative_scale=2.5)
+            await peer.restyle(1)
+            await peer.say(type="params", params={"prompt": [{"picture": kept}]})
+            error = await peer.text("error")
+
+    ready = next(text for text in peer.texts if text["type"] == "ready")
+    assert ready["references"] == config["references"] == ["all", "style"] and "pictures" not in ready
+    assert ready["negative_scale"] is config["negative_scale"] is True and config["pictures"] is False
+    assert params["references"] == [{"picture": kept, "weight": 0.6, "layers": "style"}]
+    assert list(seen[-1].references) == [kept] and seen[-1].references[kept].shape == (80, 90, 3)
+    assert (error["code"], error["field"]) == ("invalid_params", "prompt")
 
 
 async def test_pictures_in_use_outlive_a_flood_of_others(server: RunningServer, http: httpx2.AsyncClient) -> None:

@@ -18,6 +18,7 @@ from realtime.engine.echo import EchoEngine
 from realtime.media import codec
 from realtime.media.pipeline import DecodingHere
 from realtime.params import OutputFormat, Params
+from realtime.prompts import PicturesHeard
 from realtime.references import References
 from realtime.server import body, pages, picture_routes, protocols, routes, still_routes
 from realtime.server.access import GRANT, Access
@@ -223,9 +224,9 @@ MISSING = [
 PICTURES = [
     Case("the model is not loaded yet: try again", "not loaded", bringing(b"", running=None)),
     Case(
-        "tiny hears words, and no pictures: take another --model",
+        "tiny hears words, and no pictures: take another --model, or --reference with it",
         "tiny",
-        bringing(b"", running=mock.Mock(info=mock.Mock(model="tiny", takes_pictures=False))),
+        bringing(b"", running=mock.Mock(info=mock.Mock(model="tiny", pictures_heard=PicturesHeard()))),
     ),
     Case(
         "a picture for prompts may have 2097152 bytes: make it smaller",

@@ -278,7 +278,7 @@ IMAGES = [
     ),
     Case("--prompt-image style.png: the PNG header can't be read: it is damaged or cut off", "style.png", damaged),
     Case(
-        "--prompt-image: echo hears words, and no pictures: take another --model",
+        "--prompt-image: echo hears words, and no pictures: take another --model, or --reference with it",
         "echo",
         lambda: check_heard(PromptImages(({"picture": "0"},)), EchoEngine().info),
     ),

@@ -9,6 +9,7 @@ import pytest
 import realtime
 
 from . import (
+    adapters,
     bench,
     command_line,
     door,
@@ -38,6 +39,7 @@ LISTS = (
     networks,
     single_files,
     loras,
+    adapters,
     engine,
     texts,
     pictures,

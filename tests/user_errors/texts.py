@@ -15,6 +15,7 @@ from realtime.config import Config
 from realtime.control import Hint, HintKey
 from realtime.media.hints import Hints
 from realtime.params import Params
+from realtime.prompts import Layers, PicturesHeard
 from realtime.protocol import TEXT_MAX_BYTES, parse_picture, parse_text
 from realtime.references import References
 from realtime.server import connection, viewers
@@ -39,8 +40,11 @@ def nothing(*_: object) -> None:
     pass
 
 
-def a_session(max_output_pixels: int = 2**22, references: References | None = None, **more: Any) -> Session:
-    return Session("s", Params(), max_output_pixels, nothing, references=references, **more)
+ALL = PicturesHeard(layers=(Layers.ALL,))
+
+
+def a_session(max_output_pixels: int = 2**22, **options: Any) -> Session:
+    return Session("s", Params(), max_output_pixels, nothing, **options)
 
 
 def patch(**fields: Any) -> Callable[[], object]:
@@ -241,6 +245,28 @@ PARAMS = [
         "these params can't be used: there is no picture mona: send it to /api/pictures again",
         "mona",
         lambda: Hints().of([HintKey(Hint.CANNY, "mona")], np.zeros((8, 8, 3), np.uint8), {}),
+    ),
+    Case(
+        "prompt: this model hears words, and no pictures: leave the picture out, or name it in `references`",
+        "references",
+        lambda: a_session(references=References(), pictures_heard=ALL).update({"prompt": [{"picture": "0" * 32}]}),
+    ),
+    Case(
+        "references: this model has no IP-Adapter to hear them: leave them out",
+        "references",
+        lambda: a_session(references=References()).update({"references": [{"picture": "0" * 32}]}),
+    ),
+    Case(
+        "references: this model can't tell style from the rest: take all",
+        "style",
+        lambda: a_session(references=References(), pictures_heard=ALL).update(
+            {"references": [{"picture": "0" * 32, "layers": "style"}]}
+        ),
+    ),
+    Case(
+        "references: there is no picture 00000000000000000000000000000000: send it to /api/pictures again",
+        "0000",
+        lambda: a_session(references=References(), pictures_heard=ALL).update({"references": [{"picture": "0" * 32}]}),
     ),
     Case("prompt: 'wight' of entry 1 is unknown", "'wight'", patch(prompt=[{"text": "a", "wight": 1}])),
     Case("there is no field 'strenght': /api/params/schema lists all", "'strenght'", patch(strenght=0.5)),

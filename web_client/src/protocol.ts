@@ -94,6 +94,11 @@ export interface PicturePart {
   weight: number;
 }
 
+/** A picture that others are to be like, beside the prompt. */
+export interface Reference extends PicturePart {
+  layers?: string;
+}
+
 /** A part of a blend. */
 export type WeightedPrompt = TextPart | PicturePart;
 
@@ -167,10 +172,14 @@ export interface Ready {
   guidance?: Guidance;
   /** The values of `matte` that act. */
   mattes?: string[];
+  /** Whether the negative prompt acts by `negative_scale`, too. */
+  negative_scale?: boolean;
   /** Whether a prompt may have pictures in it. */
   pictures?: boolean;
   /** The nets that params may name. */
   controls?: ControlNet[];
+  /** The `layers` that `references` may have, where there may be some. */
+  references?: string[];
   /** Where other numbers of steps look worse. */
   best_steps?: number;
   air?: Air;

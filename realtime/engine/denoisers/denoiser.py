@@ -8,7 +8,7 @@ Must not know rows, regions, or how a UNet is made fast.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from torch import nn
@@ -38,14 +38,28 @@ class UnetCall(Protocol):
         ...
 
 
+class Contexts(NamedTuple):
+    """What a call's cross-attention hears beside the prompts (see `contexts`).
+
+    Attributes:
+        has_negative: whether there is a negative prompt.
+        pictures: number of places for pictures.
+    """
+
+    has_negative: bool = False
+    pictures: int = 0
+
+
 class Denoiser(nn.Module):
     """A UNet as the step region calls it, and what makes its conditions.
 
     Attributes:
         takes_source: whether its conditions include `source`, the latents of the row's picture.
+        hears_contexts: whether there may be contexts beside the conditions.
     """
 
     takes_source: bool = False
+    hears_contexts: bool = False
 
     def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
         """The conditions of one row that depend on its recipe.
@@ -56,6 +70,13 @@ class Denoiser(nn.Module):
 
         Returns:
             Tensors [1, …] by name: for equal arguments the same objects, so that unchanged ones need no copy.
+        """
+        raise NotImplementedError
+
+    def contexts(self, recipe: Recipe, step: int, is_second: bool, contexts: Contexts) -> Conditions:
+        """The conditions more that one row has in a call with these contexts: neutral ones, where it wants less.
+
+        Only where it `hears_contexts`; see `conditions`.
         """
         raise NotImplementedError
 
@@ -115,6 +136,11 @@ class ConcatDenoiser(Denoiser):
     def __init__(self, denoiser: Denoiser) -> None:
         super().__init__()
         self.denoiser = denoiser
+        self.hears_contexts = denoiser.hears_contexts
+
+    def contexts(self, recipe: Recipe, step: int, is_second: bool, contexts: Contexts) -> Conditions:
+        """See `Denoiser`."""
+        return self.denoiser.contexts(recipe, step, is_second, contexts)
 
     def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
         """See `Denoiser`."""

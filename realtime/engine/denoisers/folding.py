@@ -14,14 +14,22 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from ..models.components import UNet2DConditionModel
 from ..models.prompt import weighted_sum
 from ..models.quiet import quiet
 from ..sampler import T
-from .denoiser import Conditions, Denoiser
+from .contexts import (
+    NEGATIVE_COLUMN,
+    PICTURES_COLUMN,
+    SCALE_COLUMN,
+    ContextAttention,
+    PictureContexts,
+    Told,
+    name_biases,
+)
+from .denoiser import Conditions, Contexts, Denoiser
 from .residuals import Places
 
 with quiet():
@@ -75,6 +83,12 @@ def is_foldable(unet: nn.Module) -> bool:
     )
 
 
+def hears_contexts(unet: nn.Module) -> bool:
+    """True if a UNet that is folded hears contexts: it has cross-attentions, and all attentions can be replaced."""
+    attentions = [module for module in unet.modules() if isinstance(module, Attention)]
+    return is_foldable(unet) and bool(cross_attentions(unet)) and all(map(_is_plain_attention, attentions))
+
+
 class FoldedDenoiser(Denoiser):
     """A `Denoiser` on the weights of the model's UNet, without the folded layers.
 
@@ -94,15 +108,31 @@ class FoldedDenoiser(Denoiser):
         self._to_keys_values: list[nn.Linear] = layers
         self._keys_values = lru_cache(self._texts_kept())(self._make_keys_values)
         self._blended = lru_cache(BLENDS_KEPT)(self._blend)
+        self.hears_contexts = hears_contexts(model.unet)
+        self._pictures = PictureContexts(model.ip_adapter, next(model.unet.parameters())) if model.ip_adapter else None
+        self._unguided = torch.ones(1, 1, device=model.device)
 
     def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
         """See `Denoiser`: `biases` [1, S], all ResNets' side by side, and `keys_values` [1, L, K], all attentions', in
         the model's dtype.
         """
         prompt = recipe.prompt_of(is_second)
-        keys_values = self._blended(prompt) if self._is_blend(prompt) else self._keys_values(prompt)
         biases = self._biases(recipe.steps, recipe.timestep_cond, recipe.time_ids, prompt.pooled)
-        return {"biases": biases[step], "keys_values": keys_values}
+        return {"biases": biases[step], "keys_values": self._told(prompt)}
+
+    def contexts(self, recipe: Recipe, step: int, is_second: bool, contexts: Contexts) -> Conditions:
+        """See `Denoiser`: columns as in `contexts`."""
+        told: dict[str, torch.Tensor] = {}
+        if contexts.has_negative:
+            avoided = None if is_second else recipe.avoided
+            told[NEGATIVE_COLUMN] = self._told(recipe.prompt_of(is_second) if avoided is None else avoided)
+            told[SCALE_COLUMN] = self._unguided if avoided is None else recipe.negative_scale
+        if contexts.pictures and self._pictures is not None:
+            told[PICTURES_COLUMN] = self._pictures.column(recipe.pictures, contexts.pictures, is_second=is_second)
+        return told
+
+    def _told(self, prompt: Conditioning) -> torch.Tensor:
+        return self._blended(prompt) if self._is_blend(prompt) else self._keys_values(prompt)
 
     @property
     def texts_projected(self) -> int:
@@ -114,8 +144,10 @@ class FoldedDenoiser(Denoiser):
         unet: Any = self.unet
         sample = sample.to(self._dtype, memory_format=self._layout)
         biases, keys_values = conditions["biases"], conditions["keys_values"]
-        steered = self._places.told(conditions, sample)
-        return unet(sample, biases, encoder_hidden_states=keys_values, return_dict=False, **steered)[0]
+        contexts = Told.of(conditions)
+        more = {} if contexts is None else {"cross_attention_kwargs": {"contexts": contexts}}
+        more |= self._places.told(conditions, sample)
+        return unet(sample, biases, encoder_hidden_states=keys_values, return_dict=False, **more)[0]
 
     def _make_biases(
         self,
@@ -193,27 +225,6 @@ class _PlainResnet(ResnetBlock2D):
         return (input_tensor if block.conv_shortcut is None else block.conv_shortcut(input_tensor)) + hidden
 
 
-class _PlainAttention:
-    """As `_PlainResnet`: attention without a mask, and nothing behind its last product."""
-
-    def __call__(
-        self,
-        attn: Any,
-        hidden_states: torch.Tensor,
-        encoder_hidden_states: torch.Tensor | None = None,
-        attention_mask: None = None,
-    ) -> torch.Tensor:
-        told = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-
-        def by_head(tensor: torch.Tensor) -> torch.Tensor:
-            return tensor.unflatten(2, (attn.heads, -1)).transpose(1, 2)
-
-        found = F.scaled_dot_product_attention(
-            by_head(attn.to_q(hidden_states)), by_head(attn.to_k(told)), by_head(attn.to_v(told))
-        )
-        return attn.to_out[0](found.transpose(1, 2).flatten(2))
-
-
 def _without_constants(unet: nn.Module) -> UNet2DConditionModel:
     """A copy of a UNet on the same weights in which the folded layers are replaced by `_First` and `_Part`."""
     folded = folded_copy(unet)
@@ -239,9 +250,10 @@ def folded_copy(network: nn.Module) -> Any:
         length = int(attention.to_k.out_features)
         attention.to_k, attention.to_v = _Part(start, length), _Part(start + length, length)
         start += 2 * length
+    name_biases(cross_attentions(folded), _Part, start)
     attentions: list[Any] = [module for module in folded.modules() if isinstance(module, Attention)]
     for attention in filter(_is_plain_attention, attentions):
-        attention.processor = _PlainAttention()
+        attention.processor = ContextAttention()
     return folded
 
 

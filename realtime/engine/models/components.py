@@ -31,6 +31,8 @@ with quiet():  # their import alone logs
     from transformers import CLIPTokenizer
 
 if TYPE_CHECKING:
+    from transformers import CLIPVisionModelWithProjection
+
     from .clip import TextEncoder
 
 M = TypeVar("M", bound=nn.Module)
@@ -78,6 +80,16 @@ def load_image_encoder(
     """Load `image_encoder/`. Raises ModelError."""
     _check_class(folder / "config.json", [kind])
     return _load(kind, folder, dtype, variant)
+
+
+def load_vision_encoder(folder: Path, dtype: torch.dtype, variant: str | None) -> CLIPVisionModelWithProjection:
+    """Load CLIP's image encoder, of an IP-Adapter. Raises ModelError."""
+    from transformers import CLIPVisionModelWithProjection
+
+    model_type = read_json(folder / "config.json").get("model_type")
+    if model_type not in ("clip_vision_model", "clip"):
+        raise ModelError(f"{folder}: a {model_type!r}, and no image encoder of CLIP's: take the one of the adapter")
+    return _load(CLIPVisionModelWithProjection, folder, dtype, variant)
 
 
 def load_text_encoder(kind: type[TextEncoder], folder: Path, dtype: torch.dtype, variant: str | None) -> TextEncoder:

@@ -58,8 +58,12 @@ class Listener:
         self._text = lru_cache(TEXTS_KEPT)(self._hear_text)
         self._text("")  # sets the tokenizers' padding and truncation, which no later call changes
 
-    def hear(self, params: Params) -> Heard:
-        """How the prompts of these params are heard."""
+    def hear(self, params: Params, *, hears_negative: bool = False) -> Heard:
+        """How the prompts of these params are heard.
+
+        Args:
+            hears_negative: see `EngineInfo`.
+        """
         texts = params.prompt if isinstance(params.prompt, str) else _texts(params.prompt)
         heard = [self._text(text) for text in ((texts,) if isinstance(texts, str) else texts)]
         notes: list[tuple[Field, Note]] = []
@@ -69,7 +73,7 @@ class Listener:
             notes.append(("prompt", Note("no_effect", "", "all weights of the blend are 0: no prompt is heard")))
         negative = ""
         if params.negative_prompt.strip():
-            if not (why := self._why_no_negative(params)):
+            if not (why := self._why_no_negative(params, hears_negative)):
                 negative, of_negative = self._text(params.negative_prompt)
                 notes.extend(("negative_prompt", note) for note in of_negative)
             else:
@@ -78,14 +82,17 @@ class Listener:
         prompt = heard[0][0] if isinstance(texts, str) else tuple(text for text, _ in heard)
         return Heard(prompt, negative, tuple(notes))
 
-    def _why_no_negative(self, params: Params) -> str:
+    def _why_no_negative(self, params: Params, hears_negative: bool) -> str:
         """Why the negative prompt is not heard, for people; empty where it is."""
+        if hears_negative and params.negative_scale > 1:
+            return ""
+        beside = ", or negative_scale" if hears_negative else ""
         if not self._has_negative:
-            return "this model has no classifier-free guidance"
+            return "raise negative_scale above 1" if beside else "this model has no classifier-free guidance"
         if params.guidance_scale <= 1:
-            return "raise guidance_scale above 1"
+            return f"raise guidance_scale above 1{beside}"
         is_self = params.guidance is GuidanceMode.SELF
-        return "guidance self pulls away from the input; take full or once" if is_self else ""
+        return f"guidance self pulls away from the input; take full or once{beside}" if is_self else ""
 
     def _hear_text(self, text: str) -> tuple[str, tuple[Note, ...]]:
         """The text that is encoded, and what of the written one is not."""

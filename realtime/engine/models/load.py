@@ -17,6 +17,7 @@ from .. import Guidance
 from ..device_memory import must_visit, weights_bytes
 from ..sampler import NoiseSchedule, Sampler
 from .components import Autoencoder, AutoencoderKL, Unet, load_autoencoder, one_line, prefixed
+from .ip_adapter.load import load_ip_adapter
 from .listener import Listener
 from .lora import LoraSpec, fuse_loras, parse_lora
 from .model_card import ModelCard, guess_defaults, read_card
@@ -33,12 +34,14 @@ if TYPE_CHECKING:
 
     from .. import Progress
     from .family import Family
+    from .ip_adapter.adapter import IpAdapter
 
 
 VISITING = (
-    "the GPU's memory is short: text encoders are on it for new prompts only, which take some tenths of a second more"
+    "the GPU's memory is short: encoders are on it for new prompts and pictures only, which take some tenths of a "
+    "second more"
 )
-"""Among the notes of a model whose text encoders rest in the host's memory."""
+"""Among the notes of a model whose text encoders, and an adapter's image encoder, rest in the host's memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +62,9 @@ class Model:
         folder: of its files; None where there is none.
         listener: says how it hears prompts.
         nets: what steers the UNet.
+        ip_adapter: tells the UNet of pictures; None: there is none.
         exact: whether the user asked for `dtype`, so that no rung may calculate in a less exact one.
-        visiting_bytes: what the largest of the text encoders takes of the device's memory while a prompt is encoded,
+        visiting_bytes: what the largest of the encoders takes of the device's memory while a prompt is encoded,
             where they are not there all the time.
     """
 
@@ -84,6 +88,7 @@ class Model:
     pictures: tuple[tuple[str, bytes], ...] = ()
     notes: tuple[str, ...] = ()
     folder: Path | None = None
+    ip_adapter: IpAdapter | None = None
     exact: bool = False
     visiting_bytes: int = 0
     listener: Listener = field(default_factory=Listener)
@@ -130,7 +135,8 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     Args:
         config: which model, and how it is loaded.
         progress: called with the stages.
-        hears: whether it is to encode prompts; without, their encoders stay in the host's memory.
+        hears: whether it is to encode prompts; without, their encoders stay in the host's memory, and there is no
+            adapter for references.
 
     Raises:
         ModelError: the model can't be found or read, or could run code; the message is one line and says what to do.
@@ -153,20 +159,25 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     with prefixed(config.model):
         schedule = noise_schedule(parts.scheduler)
     notes += fuse_loras(parts, loras, progress)
+    adapter = load_ip_adapter(config.reference, parts, progress) if config.reference and hears else None
 
     progress(f"moving {config.model} to {device.type}", None)
     with one_line(config.model):
         readers = () if parts.image_encoder is None else (parts.image_encoder,)
         _freeze(parts.unet, device, dtype)
         _freeze(vae, device, _vae_dtype(vae, parts.family, dtype))
-        for network in (*parts.text_encoders, *readers):
+        encoders = (*parts.text_encoders, *([] if adapter is None else [adapter.encoder]))
+        for network in (*encoders, *readers):
             _freeze(network, torch.device("cpu"), dtype)
-        visiting_bytes = _place(parts.text_encoders, readers, device) if hears else 0
+        for network in () if adapter is None else adapter.networks:
+            network.eval().requires_grad_(False).to(device, dtype)
+        visiting_bytes = _place(encoders, readers, device) if hears else 0
     if visiting_bytes:
         notes += (VISITING,)
     sampler = named or _own_sampler(source, parts, loras)
     model = _assemble(config.model, source, parts, vae, schedule=schedule, sampler=sampler, notes=notes)
-    return replace(model, exact=config.dtype is not Dtype.AUTO, visiting_bytes=visiting_bytes)
+    is_exact = config.dtype is not Dtype.AUTO
+    return replace(model, ip_adapter=adapter, exact=is_exact, visiting_bytes=visiting_bytes)
 
 
 def _assemble(
@@ -278,7 +289,7 @@ def _named_sampler(name: str | None) -> Sampler | None:
         raise ConfigError(f"sampler: {name!r} is not one of {', '.join(Sampler)}") from None
 
 
-def _place(text_encoders: Sequence[torch.nn.Module], readers: Sequence[torch.nn.Module], device: torch.device) -> int:
+def _place(encoders: Sequence[torch.nn.Module], readers: Sequence[torch.nn.Module], device: torch.device) -> int:
     """Move what encodes prompts to the device, or have it visit that where memory is short.
 
     Returns:
@@ -286,13 +297,13 @@ def _place(text_encoders: Sequence[torch.nn.Module], readers: Sequence[torch.nn.
     """
     for network in readers:
         network.to(device)
-    if not must_visit(device, text_encoders):
-        for network in text_encoders:
+    if not must_visit(device, encoders):
+        for network in encoders:
             network.to(device)
         return 0
-    for network in text_encoders:
+    for network in encoders:
         Visit(network, device)
-    return max((weights_bytes([network]) for network in text_encoders), default=0)
+    return max((weights_bytes([network]) for network in encoders), default=0)
 
 
 def _vae_dtype(vae: Autoencoder, family: Family, dtype: torch.dtype) -> torch.dtype:

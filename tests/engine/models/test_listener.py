@@ -159,6 +159,29 @@ def test_negative_prompt_without_effect_is_said(
     assert advice is None or advice in said.notes[0][1].message
 
 
+@pytest.mark.parametrize(
+    ("has_negative", "guidance", "mode", "scale", "advice"),
+    [
+        (False, 2.0, "full", 3.0, None),
+        (False, 2.0, "full", 1.0, "raise negative_scale above 1"),
+        (True, 1.0, "full", 3.0, None),
+        (True, 1.0, "full", 1.0, "raise guidance_scale above 1, or negative_scale"),
+        (True, 2.0, "self", 3.0, None),
+        (True, 2.0, "self", 1.0, "take full or once, or negative_scale"),
+    ],
+)
+def test_negative_prompt_is_heard_by_its_own_scale_where_the_unet_can(
+    has_negative: bool, guidance: float, mode: str, scale: float, advice: str | None
+) -> None:
+    params = Params(negative_prompt="rain", guidance_scale=guidance, guidance=mode, negative_scale=scale)
+
+    said = Listener(has_negative=has_negative).hear(params, hears_negative=True)
+
+    assert said.negative_prompt == ("rain" if advice is None else "")
+    assert (said.notes == ()) is (advice is None)
+    assert advice is None or said.notes[0][1].message.endswith(advice)
+
+
 def test_message_is_bounded() -> None:
     params = Params(prompt=tuple(WeightedPrompt(text="<a:" + "x" * 400 + "> (") for _ in range(8)))
 

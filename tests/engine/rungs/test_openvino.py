@@ -359,6 +359,23 @@ def test_a_unet_that_is_told_more_than_was_converted_is_pytorch_s(fresh: Fresh) 
     assert "PyTorch" not in before and str(backend.rung) == f"{before}, step with hint in PyTorch"
 
 
+@pytest.mark.usefixtures("kept")
+def test_contexts_are_answered_by_pytorch_and_the_rung_says_so(fresh: Fresh) -> None:
+    backend = openvino(fresh.model)
+    fields: dict[str, Any] = {"prompt": "fox", "negative_prompt": "rain", "num_inference_steps": 2}
+    jobs = [make_job(make_params(**fields, negative_scale=scale), i) for i, scale in enumerate((1.0, 4.0))]
+    fast, eager = (DiffusionEngine(fresh.model, one) for one in (backend, EagerBackend(fresh.model)))
+
+    plain = picture_of(run(fast, jobs[:1])[0]).astype(int)
+    before = str(backend.rung)
+    ours = [picture_of(one).astype(int) for one in run(fast, jobs)]
+    theirs = [picture_of(one).astype(int) for one in run(eager, jobs)]
+
+    assert max(np.abs(mine - other).max() for mine, other in zip(ours, theirs, strict=True)) <= 1
+    assert np.abs(ours[0] - plain).max() <= 1 < np.abs(ours[0] - ours[1]).max()
+    assert "PyTorch" not in before and str(backend.rung) == f"{before}, step with a negative prompt in PyTorch"
+
+
 # -- compilations for the shapes in use --------------------------------------------------------------------------------
 
 

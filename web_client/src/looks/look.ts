@@ -22,7 +22,6 @@ const NO_LOOK = new Set([
 ]);
 /** Of a look that is saved: how fast it comes is said by who calls it, unless it was given a time of its own. */
 const TRANSITION = "transition_s";
-const CONTROL = "control";
 
 const MAX_TEXT_CHARS = 2000;
 const MAX_PROMPTS = 8;
@@ -64,14 +63,20 @@ export function readLook(value: unknown): Look | null {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
   const fields = Object.entries(value)
     .slice(0, MAX_FIELDS)
-    .filter(([field, each]) => /^[a-z][a-z0-9_]{0,63}$/.test(field) && !NO_LOOK.has(field) && (field === CONTROL ? isControl : isValue)(each));
+    .filter(([field, each]) => /^[a-z][a-z0-9_]{0,63}$/.test(field) && !NO_LOOK.has(field) && fits(field, each));
   return fields.length > 0 ? (Object.fromEntries(fields) as Look) : null;
+}
+
+function fits(field: string, value: unknown): boolean {
+  if (field === "control") return isControl(value);
+  // Without a prompt there is no picture; without references there is.
+  return isValue(value) && !(field === "prompt" && Array.isArray(value) && value.length === 0);
 }
 
 function isValue(value: unknown): value is Value {
   if (typeof value === "string") return value.length <= MAX_TEXT_CHARS;
   if (typeof value === "number") return Number.isFinite(value);
-  if (Array.isArray(value)) return value.length > 0 && value.length <= MAX_PROMPTS && value.every(isWeighted);
+  if (Array.isArray(value)) return value.length <= MAX_PROMPTS && value.every(isWeighted);
   return typeof value === "boolean" || value === null;
 }
 

@@ -7,6 +7,8 @@ export type NoEffect =
   | "guidanceIgnored"
   | "negativeIgnored"
   | "guidanceOff"
+  | "negativeOff"
+  | "guidedInstead"
   | "guidedBySelf"
   | "matteOff"
   | "feedbackOff";
@@ -14,6 +16,8 @@ export type NoEffect =
 /** What a model can do; null where the server doesn't say, and then nothing is claimed. */
 export interface Abilities {
   guidance: Guidance | null;
+  /** Whether the negative prompt acts by a scale of its own. */
+  hasNegativeScale: boolean;
   /** The values of `matte` that act. */
   mattes: readonly string[] | null;
   /** Whether the number of steps is the one beside which others look worse. */
@@ -21,11 +25,13 @@ export interface Abilities {
 }
 
 /** The controls that are worth their place on the page: without choices that this model has not, or has only one of. */
-export function usable(controls: readonly Control[], { guidance, mattes, hasBestSteps }: Abilities): Control[] {
+export function usable(controls: readonly Control[], abilities: Abilities): Control[] {
+  const { guidance, hasNegativeScale, mattes, hasBestSteps } = abilities;
   const hasMattes = mattes === null || mattes.some((matte) => matte !== "off");
   return controls.flatMap((control) => {
     const { kind, name } = control;
     if (name === "guidance" && (guidance === "none" || guidance === "embedded")) return [];
+    if (name === "negative_scale" && !hasNegativeScale) return [];
     if (name === "num_inference_steps" && hasBestSteps) return [];
     if (["matte", "beyond"].includes(name) && !hasMattes) return [];
     if (name !== "matte" || kind !== "choice" || mattes === null) return [control];
@@ -35,7 +41,7 @@ export function usable(controls: readonly Control[], { guidance, mattes, hasBest
 
 export function whyNoEffect(
   field: string,
-  guidance: Guidance | null,
+  { guidance, hasNegativeScale }: Pick<Abilities, "guidance" | "hasNegativeScale">,
   params: Readonly<Record<string, Value>>,
 ): NoEffect | null {
   switch (field) {
@@ -49,13 +55,23 @@ export function whyNoEffect(
     case "guidance":
       return guidance === "cfg" && isUnguided(params) ? "guidanceOff" : null;
     case "negative_prompt":
-      return whyNotNegative(guidance, params);
+      return whyNotNegative(guidance, hasNegativeScale, params);
+    case "negative_scale":
+      return guidance === "cfg" && !isUnguided(params) && params.guidance !== "self" ? "guidedInstead" : null;
     default:
       return null;
   }
 }
 
-function whyNotNegative(guidance: Guidance | null, params: Readonly<Record<string, Value>>): NoEffect | null {
+function whyNotNegative(
+  guidance: Guidance | null,
+  hasNegativeScale: boolean,
+  params: Readonly<Record<string, Value>>,
+): NoEffect | null {
+  if (hasNegativeScale) {
+    const isGuided = guidance === "cfg" && !isUnguided(params) && params.guidance !== "self";
+    return isGuided || Number(params.negative_scale) > 1 ? null : "negativeOff";
+  }
   if (guidance === "none" || guidance === "embedded") return "negativeIgnored";
   if (guidance === null) return null;
   if (isUnguided(params)) return "guidanceOff";

@@ -67,6 +67,7 @@ export interface Schema {
   $defs?: Record<string, Schema>;
   "x-control"?: string;
   "x-step"?: number;
+  "x-max"?: number;
   "x-group"?: string;
 }
 
@@ -123,7 +124,7 @@ function numberControl(base: ControlBase, schema: Schema, isOptional: boolean): 
   const isInteger = schema.type === "integer";
   const step = schema["x-step"] ?? schema.multipleOf ?? (isInteger ? 1 : 0.01);
   const min = schema.minimum ?? schema.exclusiveMinimum ?? null;
-  const max = schema.maximum ?? schema.exclusiveMaximum ?? null;
+  const max = schema["x-max"] ?? schema.maximum ?? schema.exclusiveMaximum ?? null;
   const hint = schema["x-control"];
   const isSeed = hint === "seed" || base.name === "seed";
   const fits = min !== null && max !== null && (max - min) / step <= MAX_SLIDER_POSITIONS;

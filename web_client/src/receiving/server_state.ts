@@ -14,6 +14,10 @@ export class ServerState {
   readonly guidance = signal<Guidance | null>(null);
   /** The values of `matte` that act; null where the server doesn't say. */
   readonly mattes = signal<readonly string[] | null>(null);
+  /** Whether the negative prompt acts by a scale of its own. */
+  readonly hasNegativeScale = signal(false);
+  /** What of a reference may be taken; none where the model hears no references. */
+  readonly referenceLayers = signal<readonly string[]>([]);
   /** Whether a prompt may have pictures in it. */
   readonly hearsPictures = signal(false);
   /** The nets that may steer the picture. */
@@ -39,6 +43,8 @@ export class ServerState {
     this.styles.value = ready.styles ?? {};
     this.guidance.value = ready.guidance ?? null;
     this.mattes.value = ready.mattes ?? null;
+    this.hasNegativeScale.value = ready.negative_scale ?? false;
+    this.referenceLayers.value = ready.references ?? [];
     this.hearsPictures.value = ready.pictures ?? false;
     this.nets.value = ready.controls ?? [];
     this.bestSteps.value = ready.best_steps ?? null;
@@ -66,6 +72,16 @@ export class ServerState {
         if (message.governor) this.governor.value = message.governor;
         break;
     }
+  }
+
+  /** Whether that field of the params may name pictures. */
+  hearsPicturesIn(field: "prompt" | "references"): boolean {
+    return field === "prompt" ? this.hearsPictures.value : this.referenceLayers.value.length > 0;
+  }
+
+  /** Whether pictures may be brought to it. */
+  get takesPictures(): boolean {
+    return this.hearsPicturesIn("prompt") || this.hearsPicturesIn("references");
   }
 
   /** The server was told to freeze, or to go on. */

@@ -44,7 +44,7 @@ import { createEncoder, NoEncoder } from "../sending/encoder";
 import { Senders } from "../sending/senders";
 import { createTrackCanvas } from "../sending/track_canvas";
 import { Inputs } from "../sources/inputs";
-import { Mender } from "./mender";
+import { isMended, Mender } from "./mender";
 
 const SCHEMA_RETRY_MS = 5000;
 const STEPS = "num_inference_steps";
@@ -96,14 +96,14 @@ export class Client {
     },
     onError: (problem, detail) => this.problems.mention(problem, detail),
   });
+  readonly abilities = computed(() => ({
+    guidance: this.server.guidance.value,
+    hasNegativeScale: this.server.hasNegativeScale.value,
+    mattes: this.server.mattes.value,
+    hasBestSteps: this.params.shown.value[STEPS] === this.server.bestSteps.value,
+  }));
   /** Those of the settings that this model can follow. */
-  readonly controls = computed(() => {
-    return usable(this.settings.controls.value, {
-      guidance: this.server.guidance.value,
-      mattes: this.server.mattes.value,
-      hasBestSteps: this.params.shown.value[STEPS] === this.server.bestSteps.value,
-    });
-  });
+  readonly controls = computed(() => usable(this.settings.controls.value, this.abilities.value));
   readonly senders = new Senders({
     clock,
     transport: () => this.dialer.inUse.peek(),
@@ -181,7 +181,7 @@ export class Client {
   readonly #mender = new Mender({
     params: this.params,
     bringAgain: (ids) => this.pictures.bringAgain(ids),
-    hearsPictures: () => this.server.hearsPictures.peek(),
+    hearsPictures: (field) => this.server.hearsPicturesIn(field),
     nets: () => this.server.nets.peek(),
     say: (note) => this.notes.say(note),
     missing: () => strings.prompt.pictureMissing,
@@ -296,8 +296,7 @@ export class Client {
         break;
       case "error":
         if (message.seq !== undefined) this.senders.settle([message.seq]);
-        if (message.field === "prompt" || message.field === "control")
-          void this.#mender.refused(message.field, message.message);
+        if (isMended(message.field)) void this.#mender.refused(message.field, message.message);
         else if (message.field !== undefined) this.params.refuse(message.field, message.message);
         else this.problems.mention(message.seq === undefined ? "commandRefused" : "frameRefused", message.message);
         break;

@@ -3,6 +3,7 @@
 import type { NoteKind } from "../languages/strings";
 import { picturesOf, withoutPictures } from "../looks/blend";
 import type { PicturesThere } from "../looks/pictures";
+import { referencesOf } from "../looks/references";
 import { known, rowsOf, sourcesOf } from "../params/control";
 import type { ParamsStore } from "../params/params";
 import type { ControlNet, Value } from "../protocol";
@@ -10,7 +11,7 @@ import type { ControlNet, Value } from "../protocol";
 export interface MenderOptions {
   params: Pick<ParamsStore, "shown" | "inForce" | "amend" | "resend" | "refuse">;
   bringAgain: (ids: readonly string[]) => Promise<PicturesThere>;
-  hearsPictures: () => boolean;
+  hearsPictures: (field: "prompt" | "references") => boolean;
   nets: () => readonly ControlNet[];
   say: (note: NoteKind) => void;
   /** What is said where a picture is neither on the server nor here. */
@@ -18,7 +19,12 @@ export interface MenderOptions {
 }
 
 /** The fields that may name pictures. */
-export type Mended = "prompt" | "control";
+const mended = ["prompt", "references", "control"] as const;
+export type Mended = (typeof mended)[number];
+
+export function isMended(field: string | undefined): field is Mended {
+  return mended.some((one) => one === field);
+}
 
 export class Mender {
   readonly #options: MenderOptions;
@@ -32,7 +38,7 @@ export class Mender {
     const { params, bringAgain, say, missing } = this.#options;
     const wanted = this.#wanted(field);
     if (this.#leaveOut(field, wanted)) {
-      say(field === "prompt" ? "pictureLeftOut" : "netLeftOut");
+      say(field === "control" ? "netLeftOut" : "pictureLeftOut");
       return params.resend();
     }
     const pictures = picturesIn(field, wanted);
@@ -55,8 +61,8 @@ export class Mender {
       if (there.length < rows.length) params.amend(field, there);
       return there.length < rows.length;
     }
-    if (hearsPictures() || picturesOf(wanted).length === 0) return false;
-    const heard = withoutPictures(wanted) ?? params.inForce.peek()?.prompt;
+    if (hearsPictures(field) || picturesIn(field, wanted).length === 0) return false;
+    const heard = field === "references" ? [] : (withoutPictures(wanted) ?? params.inForce.peek()?.prompt);
     if (heard !== undefined) params.amend(field, heard);
     return true;
   }
@@ -68,7 +74,8 @@ export class Mender {
 
 /** The ids of the pictures that a field's value names. */
 function picturesIn(field: Mended, wanted: Value | undefined): string[] {
-  return field === "control" ? sourcesOf(rowsOf(wanted)) : picturesOf(wanted).map(({ picture }) => picture);
+  if (field === "control") return sourcesOf(rowsOf(wanted));
+  return (field === "prompt" ? picturesOf(wanted) : referencesOf(wanted)).map(({ picture }) => picture);
 }
 
 function isSame(one: Value | undefined, other: Value | undefined): boolean {

@@ -15,6 +15,7 @@ import { likePicture, seenText } from "../looks/blend";
 import { lookOf } from "../looks/look";
 import { Looks } from "../looks/looks";
 import { preview, STRENGTHS } from "../looks/preview";
+import { referencesOf, toggled } from "../looks/references";
 import { bestFirst, setStyle } from "../params/styles";
 import { OutputWindow } from "../program/output_window";
 import { PictureInPicture } from "../program/picture_in_picture";
@@ -198,12 +199,17 @@ export class Studio {
   /** Brings a picture to the server, and has its style in force. */
   async styleAfter(file: File): Promise<void> {
     const id = await this.client.pictures.bring(file);
-    if (id !== null) this.styleLike(id);
+    const isOne = referencesOf(this.client.params.shown.peek().references).some(({ picture }) => picture === id);
+    if (id !== null && !isOne) this.styleLike(id);
   }
 
   /** Puts the style of a picture that was brought in force, with the way back. */
   styleLike(id: string): void {
     const { params, server, notes } = this.client;
+    if (!server.hearsPicturesIn("prompt")) {
+      const references = referencesOf(params.shown.peek().references);
+      return params.edit("references", toggled(references, id), "sliding");
+    }
     const before = params.shown.peek().prompt ?? "";
     const rest = setStyle(seenText(before), { name: "", prompt: "" }, server.styles.peek().styles ?? []);
     params.edit("prompt", likePicture(before, id, rest), "sliding");

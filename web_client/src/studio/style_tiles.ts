@@ -21,7 +21,7 @@ export type MakeTiles = (
 ) => Promise<void>;
 
 /** What would come into a tile from the pictures before it, or leave parts of it as they are. */
-const PLAIN: Readonly<Record<string, Value>> = { matte: "off", feedback: 0, calm: 0, seed_travel: 0, negative_prompt: "" };
+const PLAIN: Readonly<Record<string, Value>> = { matte: "off", feedback: 0, calm: 0, seed_travel: 0, negative_prompt: "", references: [] };
 const KEPT = new Set(["strength", "num_inference_steps", "seed"]);
 /** Until it is tried again: at first a camera may be coming to itself, and a server that is full or busy stays so. */
 const AGAIN_AFTER_MS = 1500;

@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest";
 import { type Abilities, usable, whyNoEffect } from "../../src/looks/no_effect";
 import type { Control } from "../../src/params/schema";
 
+const guided = { guidance: "cfg", hasNegativeScale: false } as const;
+
 describe("without effect", () => {
   test.each([
     ["negative_prompt", "none", 5, "negativeIgnored"],
@@ -16,13 +18,28 @@ describe("without effect", () => {
     ["strength", "none", 5, null],
     ["amount", "none", 5, null],
   ] as const)("%s, guidance %s at %d: %s", (field, guidance, guidance_scale, why) => {
-    expect(whyNoEffect(field, guidance, { guidance_scale, guidance: "full" })).toBe(why);
+    expect(whyNoEffect(field, { guidance, hasNegativeScale: false }, { guidance_scale, guidance: "full" })).toBe(why);
   });
 
   test("a negative prompt is not heard where the input stands for it", () => {
     const params = { guidance_scale: 5, guidance: "self" };
-    expect(whyNoEffect("negative_prompt", "cfg", params)).toBe("guidedBySelf");
-    expect(whyNoEffect("guidance", "cfg", params)).toBeNull();
+    expect(whyNoEffect("negative_prompt", guided, params)).toBe("guidedBySelf");
+    expect(whyNoEffect("guidance", guided, params)).toBeNull();
+  });
+
+  test.each([
+    ["none", { guidance_scale: 5, negative_scale: 1 }, "negativeOff", null],
+    ["none", { guidance_scale: 5, negative_scale: 2 }, null, null],
+    ["embedded", { guidance_scale: 8, negative_scale: 2 }, null, null],
+    ["cfg", { guidance_scale: 1, negative_scale: 2 }, null, null],
+    ["cfg", { guidance_scale: 1, negative_scale: 1 }, "negativeOff", null],
+    ["cfg", { guidance_scale: 4, guidance: "full", negative_scale: 1 }, null, "guidedInstead"],
+    ["cfg", { guidance_scale: 4, guidance: "self", negative_scale: 1 }, "negativeOff", null],
+    [null, { guidance_scale: 4, negative_scale: 1 }, "negativeOff", null],
+  ] as const)("with a negative scale: guidance %s, %o", (guidance, params, ofPrompt, ofScale) => {
+    const abilities = { guidance, hasNegativeScale: true };
+    expect(whyNoEffect("negative_prompt", abilities, params)).toBe(ofPrompt);
+    expect(whyNoEffect("negative_scale", abilities, params)).toBe(ofScale);
   });
 
   test.each([
@@ -32,7 +49,7 @@ describe("without effect", () => {
     ["feedback_turn", { feedback: 0 }, "feedbackOff"],
     ["feedback_turn", { feedback: 0.1 }, null],
   ] as const)("%s with %o: %s", (field, params, why) => {
-    expect(whyNoEffect(field, "cfg", params)).toBe(why);
+    expect(whyNoEffect(field, guided, params)).toBe(why);
   });
 });
 
@@ -52,19 +69,25 @@ describe("no place on the page", () => {
     ["cfg", ["guidance", "matte", "beyond", "guidance_scale"]],
     [null, ["guidance", "matte", "beyond", "guidance_scale"]],
   ] as const)("has a choice of guidance where there is only one: %s", (guidance, left) => {
-    expect(names({ guidance, mattes: null, hasBestSteps: false })).toEqual(left);
+    expect(names({ guidance, hasNegativeScale: true, mattes: null, hasBestSteps: false })).toEqual(left);
   });
 
   test("have mattes that do nothing", () => {
-    const matte = usable(controls, { guidance: "cfg", mattes: ["off", "drawn"], hasBestSteps: false })[1];
+    const matte = usable(controls, { ...guided, mattes: ["off", "drawn"], hasBestSteps: false })[1];
     expect(matte).toMatchObject({ name: "matte", options: ["off", "drawn"] });
-    expect(names({ guidance: "cfg", mattes: ["off"], hasBestSteps: false })).toEqual(["guidance", "guidance_scale"]);
-    expect(names({ guidance: "cfg", mattes: [], hasBestSteps: false })).toEqual(["guidance", "guidance_scale"]);
+    expect(names({ ...guided, mattes: ["off"], hasBestSteps: false })).toEqual(["guidance", "guidance_scale"]);
+    expect(names({ ...guided, mattes: [], hasBestSteps: false })).toEqual(["guidance", "guidance_scale"]);
+  });
+
+  test("has a negative scale that the model has not", () => {
+    const scale = [{ kind: "number", name: "negative_scale" } as Control];
+    expect(usable(scale, { ...guided, mattes: null, hasBestSteps: false })).toEqual([]);
+    expect(usable(scale, { ...guided, hasNegativeScale: true, mattes: null, hasBestSteps: false })).toEqual(scale);
   });
 
   test("have steps where the model looks best with those that are set", () => {
     const steps = [{ kind: "number", name: "num_inference_steps" } as Control];
-    const abilities: Abilities = { guidance: null, mattes: null, hasBestSteps: true };
+    const abilities: Abilities = { guidance: null, hasNegativeScale: true, mattes: null, hasBestSteps: true };
     expect(usable(steps, abilities)).toEqual([]);
     expect(usable(steps, { ...abilities, hasBestSteps: false })).toEqual(steps);
   });

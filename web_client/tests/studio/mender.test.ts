@@ -11,7 +11,7 @@ const row = (part: Partial<ControlRow> = {}) => ({
   ...part,
 });
 const nets: ControlNet[] = [{ name: "canny", hint: "canny", title: "Edges", weight: 1 }];
-const inForce = { version: 1, width: 8, height: 8, prompt: "ink", control: [], strength: 0.5 } as Params;
+const inForce = { version: 1, width: 8, height: 8, prompt: "ink", control: [], references: [], strength: 0.5 } as Params;
 
 /** A look with a picture was sent, and refused. */
 function refusedLook(prompt: Value, there: PicturesThere, hears = true) {
@@ -86,4 +86,14 @@ test("a picture that a net looks at is brought again, too", async () => {
 test("control that was changed while a picture was brought is left alone", async () => {
   const change = (params: ParamsStore) => params.edit("control", [row()], "sliding");
   expect((await refusedControl([row({ source: picture.picture })], "missing", change)).error).toBeUndefined();
+});
+
+test("references are mended as prompts are", async () => {
+  const outcomes = [await refused("references", [picture], "brought", true), await refused("references", [picture], "missing", true)];
+  expect(outcomes.map(({ sent, error }) => [sent.references, error])).toEqual([
+    [[picture], undefined],
+    [undefined, "it is missing"],
+  ]);
+  const left = await refused("references", [picture], "missing", false);
+  expect([left.sent.references, left.said]).toEqual([[], ["pictureLeftOut"]]);
 });

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ...backend import PlainBackend
-from ...denoisers.denoiser import Conditions, Denoiser
+from ...denoisers.contexts import CONTEXTS
+from ...denoisers.denoiser import Conditions, Contexts, Denoiser
 from ...networks import Networks
 from ...recipe import Recipe
 from ...regions import Call, Kind, Outputs, Regions, Run
@@ -91,7 +92,8 @@ class OpenVinoBackend(PlainBackend):
         what = f"openvino {version} on cpu, {torch.get_num_threads()} threads, {_said(taken, native, model.exact)}"
         in_less = [precision for precision in taken.values() if precision != FLOAT32]
         whole = Regions.of_model(model, fold=False).denoiser
-        denoiser = _OpenVinoDenoiser(whole, self._networks[Kind.STEP], self._unconverted)
+        folded = Regions.of_model(model).denoiser
+        denoiser = _OpenVinoDenoiser(whole, folded, self._networks[Kind.STEP], self._unconverted)
         super().__init__(
             Regions(Networks(model), denoiser),
             model.device,
@@ -179,21 +181,31 @@ class _OpenVinoDenoiser(Denoiser):
 
     Args:
         whole: the denoiser in PyTorch, which answers where there are conditions that `network` does not take.
+        folded: on the same weights, which answers where there are contexts; it is told its own conditions beside.
         network: `whole`, converted: its output is named `prediction`.
         unconverted: notes those calls.
     """
 
-    def __init__(self, whole: Denoiser, network: Network, unconverted: Unconverted) -> None:
+    def __init__(self, whole: Denoiser, folded: Denoiser, network: Network, unconverted: Unconverted) -> None:
         super().__init__()
         self.takes_source = whole.takes_source
-        self._whole, self._network, self._unconverted = whole, network, unconverted
+        self.hears_contexts = folded.hears_contexts
+        self._whole, self._folded, self._network, self._unconverted = whole, folded, network, unconverted
 
     def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
         """See `Denoiser`."""
         return self._whole.conditions(recipe, step, is_second)
 
+    def contexts(self, recipe: Recipe, step: int, is_second: bool, contexts: Contexts) -> Conditions:
+        """See `Denoiser`."""
+        more = self._folded.contexts(recipe, step, is_second, contexts)
+        return {**more, **self._folded.conditions(recipe, step, is_second)}
+
     def forward(self, sample: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         """See `Denoiser`."""
+        if told := conditions.keys() & CONTEXTS:
+            self._unconverted.note(Kind.STEP, [CONTEXTS[name] for name in told])
+            return self._folded(sample, timestep, conditions)
         if beyond := conditions.keys() - self._network.names:
             self._unconverted.note(Kind.STEP, beyond)
             return self._whole(sample, timestep, conditions)

@@ -12,6 +12,7 @@ import { GroupFold } from "./group";
 import { MoodChips } from "./mood_chips";
 import { PresetsRow } from "./presets_row";
 import { PromptField } from "./prompt_field";
+import { References } from "./references";
 import { SizeChooser } from "./size_chooser";
 import { StyleChooser } from "./style_chooser";
 import { TryStrengths } from "./try_strengths";
@@ -23,7 +24,7 @@ export function Panel({ studio }: { studio: Studio }) {
   const { client, looks, view } = studio;
   const controls = client.controls.value;
   const field = (control: Control) => {
-    const why = whyNoEffect(control.name, client.server.guidance.value, client.params.shown.value);
+    const why = whyNoEffect(control.name, client.abilities.value, client.params.shown.value);
     return (
       <Field
         key={control.name}
@@ -57,6 +58,7 @@ export function Panel({ studio }: { studio: Studio }) {
       <form onSubmit={(event) => event.preventDefault()}>
         {prompt?.kind === "text" ? <PromptField studio={studio} control={prompt} /> : prompt && field(prompt)}
         <StyleChooser studio={studio} />
+        <References studio={studio} />
         {strength && (
           <div class="how-far">
             {field(strength)}

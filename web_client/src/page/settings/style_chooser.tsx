@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { strings } from "../../languages/strings";
 import { seenText, styledBy, stylingPicture } from "../../looks/blend";
 import type { BroughtPicture } from "../../looks/pictures";
+import { referencesOf } from "../../looks/references";
 import { bestFirst, includesPhrase, setStyle } from "../../params/styles";
 import type { Phrase } from "../../protocol";
 import type { Studio } from "../../studio/studio";
@@ -25,15 +26,16 @@ export function StyleChooser({ studio }: { studio: Studio }) {
   const words = strings.panel;
   const [isOver, setOver] = useState(false);
   const { styles = [], pictures: samples = [] } = client.server.styles.value;
-  const hearsPictures = client.server.hearsPictures.value;
-  const { prompt } = client.params.shown.value;
+  const hearsPictures = client.server.takesPictures;
+  const { prompt, references } = client.params.shown.value;
+  const isReference = (id: string) => referencesOf(references).some((one) => one.picture === id);
   if (styles.length === 0 && !hearsPictures) return null;
   const text = seenText(prompt);
   const picture = stylingPicture(prompt);
   const isOn = (style: Phrase) => picture === null && includesPhrase(text, style);
   const showsAll = view.showsAllStyles.value;
   const brought = client.pictures.brought.value;
-  const pictures = hearsPictures ? brought.filter(({ id }, index) => showsAll || index < NEWEST_PICTURES || id === picture) : [];
+  const pictures = hearsPictures ? brought.filter(({ id }, index) => showsAll || index < NEWEST_PICTURES || id === picture || isReference(id)) : [];
   const room = FIRST - pictures.length - (hearsPictures ? 1 : 0);
   const ready = samples.filter(({ picture: id }) => showsAll || id === picture);
   const shown = bestFirst(styles).filter((style, index) => showsAll || index < room || isOn(style));
@@ -44,7 +46,7 @@ export function StyleChooser({ studio }: { studio: Studio }) {
       name={name}
       title={words.like(name)}
       picture={{ name, picture: id }}
-      isOn={id === picture}
+      isOn={id === picture || isReference(id)}
       press={() => studio.styleLike(id)}
     >
       <Thumb pictures={client.pictures} id={id} label="" />

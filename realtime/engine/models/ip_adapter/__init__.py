@@ -1,0 +1,1 @@
+"""IP-Adapters: what a UNet's cross-attention is told of pictures."""

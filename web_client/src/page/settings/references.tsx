@@ -1,0 +1,54 @@
+/** The references in force: each with its weight, and where the model can tell, what of it is taken. */
+
+import { strings } from "../../languages/strings";
+import { changed, MAX_WEIGHT, referencesOf, toggled } from "../../looks/references";
+import type { Reference } from "../../protocol";
+import type { Studio } from "../../studio/studio";
+import { IconButton } from "../widgets/icon_button";
+import { Select } from "../widgets/select";
+import { Thumb } from "../widgets/thumb";
+
+const FIELD = "references";
+
+export function References({ studio: { client } }: { studio: Studio }) {
+  const { params, pictures, server } = client;
+  const references = referencesOf(params.shown.value[FIELD]);
+  const layers = server.referenceLayers.value;
+  const error = params.errors.value[FIELD];
+  if (layers.length === 0 || (references.length === 0 && error === undefined)) return null;
+  const words = strings.references;
+  const edit = (now: Reference[]) => params.edit(FIELD, now, "sliding");
+  return (
+    <div class="field blend" role="group" aria-label={words.title}>
+      {references.map((one, index) => (
+        <div key={one.picture} class="blend-row">
+          <Thumb pictures={pictures} id={one.picture} label={words.picture(index + 1)} />
+          <IconButton icon="close" label={words.remove(index + 1)} press={() => edit(toggled(references, one.picture))} />
+          <input
+            type="range"
+            aria-label={words.weight(index + 1)}
+            title={words.weight(index + 1)}
+            min={0}
+            max={MAX_WEIGHT}
+            step={0.05}
+            value={one.weight}
+            onInput={({ currentTarget }) => edit(changed(references, index, { weight: currentTarget.valueAsNumber }))}
+          />
+          {layers.length > 1 && (
+            <Select
+              label={words.layers}
+              value={one.layers ?? "all"}
+              options={layers.map((each) => [each, words.layersOf[each] ?? each] as const)}
+              choose={(chosen) => edit(changed(references, index, { layers: chosen }))}
+            />
+          )}
+        </div>
+      ))}
+      {error !== undefined && (
+        <p class="error" role="alert">
+          {error}
+        </p>
+      )}
+    </div>
+  );
+}
