@@ -298,6 +298,10 @@ class Config(EngineConfig, BaseSettings):
     ] = ()
     allowed_hosts: Annotated[tuple[str, ...], Field(description="Further host names that this server answers to.")] = ()
 
+    lora_folder: Annotated[
+        Path | None,
+        Field(description="Folder of LoRAs (.safetensors) that whoever operates the server may add while it runs."),
+    ] = None
     inputs: Annotated[
         tuple[str, ...],
         Field(description="Video to fetch into a session: [NAME=]SOURCE, a file, camera:N or a URL (RTSP, RTMP)."),

@@ -116,6 +116,11 @@ class Recipes:
         self._time_ids = lru_cache(RECIPES_KEPT)(self._make_time_ids)
         self._equally_long = lru_cache(RECIPES_KEPT)(lambda *pair: equally_long(pair))
 
+    def forget(self) -> None:
+        """Compile all recipes anew from now on: what prompts are encoded to has changed."""
+        self._compiled.cache_clear()
+        self._equally_long.cache_clear()
+
     @property
     def compiled(self) -> int:
         """Number of recipes that were compiled, and not found in the cache."""

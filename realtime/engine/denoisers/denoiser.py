@@ -47,6 +47,9 @@ class Denoiser(nn.Module):
 
     takes_source: bool = False
 
+    def forget(self) -> None:
+        """Compute all conditions anew from now on: the UNet's weights have changed."""
+
     def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
         """The conditions of one row that depend on its recipe.
 
@@ -115,6 +118,10 @@ class ConcatDenoiser(Denoiser):
     def __init__(self, denoiser: Denoiser) -> None:
         super().__init__()
         self.denoiser = denoiser
+
+    def forget(self) -> None:
+        """See `Denoiser`."""
+        self.denoiser.forget()
 
     def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
         """See `Denoiser`."""

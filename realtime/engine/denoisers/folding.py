@@ -93,6 +93,12 @@ class FoldedDenoiser(Denoiser):
         self._keys_values = lru_cache(self._texts_kept())(self._make_keys_values)
         self._blended = lru_cache(BLENDS_KEPT)(self._blend)
 
+    def forget(self) -> None:
+        """See `Denoiser`: whatever is cached here was computed of weights."""
+        for cached in vars(self).values():
+            if hasattr(cached, "cache_clear"):
+                cached.cache_clear()
+
     def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
         """See `Denoiser`: `biases` [1, S], all ResNets' side by side, and `keys_values` [1, L, K], all attentions', in
         the model's dtype.

@@ -18,7 +18,7 @@ from ..device_memory import must_visit, weights_bytes
 from ..sampler import NoiseSchedule, Sampler
 from .components import Autoencoder, AutoencoderKL, Unet, load_autoencoder, one_line, prefixed
 from .listener import Listener
-from .lora import LoraSpec, fuse_loras, parse_lora
+from .lora import Loras, LoraSpec, fuse_loras, logged, notes_of, parse_lora
 from .model_card import ModelCard, guess_defaults, read_card
 from .parts import Parts, check_fit, scale_px
 from .prompt import PromptEncoder
@@ -57,6 +57,7 @@ class Model:
         defaults, styles, max_output_pixels, best_steps, pictures, notes: see `EngineInfo`.
         folder: of its files; None where there is none.
         listener: says how it hears prompts.
+        loras: those that may be changed while it runs; None where it takes none.
         exact: whether the user asked for `dtype`, so that no rung may calculate in a less exact one.
         visiting_bytes: what the largest of the text encoders takes of the device's memory while a prompt is encoded,
             where they are not there all the time.
@@ -85,6 +86,7 @@ class Model:
     exact: bool = False
     visiting_bytes: int = 0
     listener: Listener = field(default_factory=Listener)
+    loras: Loras | None = None
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -140,7 +142,7 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     named = _named_sampler(config.sampler)
     loras = [parse_lora(text) for text in config.loras]
     source = find_source(config.model, config.base, progress, prefer_fp16=dtype is torch.float16)
-    loras += [parse_lora(text) for text in (source.preset.loras if source.preset else ())]
+    own_loras = [parse_lora(text) for text in (source.preset.loras if source.preset else ())]
     vae_folder, notes = find_vae(config.vae, source, progress)
 
     progress(f"loading {config.model}", None)
@@ -149,7 +151,9 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     check_fit(config.model, parts, vae)
     with prefixed(config.model):
         schedule = noise_schedule(parts.scheduler)
-    notes += fuse_loras(parts, loras, progress)
+    notes += fuse_loras(parts, own_loras, progress)
+    live = Loras(parts.family, (parts.unet, *parts.text_encoders))
+    worn = live.read(loras, progress)
 
     progress(f"moving {config.model} to {device.type}", None)
     with one_line(config.model):
@@ -161,9 +165,11 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
         visiting_bytes = _place(parts.text_encoders, readers, device) if hears else 0
     if visiting_bytes:
         notes += (VISITING,)
-    sampler = named or _own_sampler(source, parts, loras)
+    notes += logged((*notes_of(worn), *live.start(worn)))
+    sampler = named or _own_sampler(source, parts, loras + own_loras)
     model = _assemble(config.model, source, parts, vae, schedule=schedule, sampler=sampler, notes=notes)
-    return replace(model, exact=config.dtype is not Dtype.AUTO, visiting_bytes=visiting_bytes)
+    live_loras = live if parts.family.takes_loras else None
+    return replace(model, exact=config.dtype is not Dtype.AUTO, visiting_bytes=visiting_bytes, loras=live_loras)
 
 
 def _assemble(

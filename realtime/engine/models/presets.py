@@ -205,6 +205,12 @@ def is_cached(preset: Preset) -> bool:
     )
 
 
+def cached_loras() -> list[str]:
+    """The LoRAs of `LORAS` that are on this machine."""
+    found = ((name, parse_hub_id(text)) for name, text in LORAS.items())
+    return [name for name, hub_id in found if hub_id and find_cached(hub_id, choose_lora(hub_id)) is not None]
+
+
 def pull(name: str, progress: Progress, prefer_fp16: bool | None = None) -> None:
     """Download a model without loading it.
 

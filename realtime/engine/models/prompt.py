@@ -120,6 +120,11 @@ class PromptEncoder:
         """
         return self._texts(prompt) if isinstance(prompt, str) else self._blends(prompt)
 
+    def forget(self) -> None:
+        """Encode all texts anew from now on: the text encoders' weights have changed."""
+        for cached in (self._texts, self._blends, self._negatives, self._nothing):
+            cached.cache_clear()
+
     @property
     def hears_pictures(self) -> bool:
         """Whether prompts may have pictures in them."""
