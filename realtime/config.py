@@ -225,6 +225,14 @@ class ModelConfig(BaseModel):
     loras: Annotated[
         tuple[str, ...], Field(description="LoRAs fused at load: preset, hub id or file, with :SCALE behind.")
     ] = ()
+    embeddings: Annotated[
+        tuple[str, ...],
+        Field(description="Textual inversions that prompts may name: FILE[=TOKEN], a .safetensors file."),
+    ] = ()
+    clip_skip: Annotated[
+        int | None,
+        Field(ge=1, le=24, description="Layer of the text encoder that is heard, from the last, which is 1."),
+    ] = None
     vae: Annotated[
         str | None, Field(description="Autoencoder: hub id or folder; `full` keeps the model's own. Default: TAESD.")
     ] = None

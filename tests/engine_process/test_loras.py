@@ -1,4 +1,4 @@
-"""LoRAs of an engine in a process of its own: its pictures are those of one here, also of another behind a killed one."""
+"""LoRAs of an engine in a process of its own: its pictures are those of one here, also when it was replaced."""
 
 from __future__ import annotations
 

@@ -16,7 +16,9 @@ from ...errors import ConfigError
 from .. import Guidance
 from ..device_memory import must_visit, weights_bytes
 from ..sampler import NoiseSchedule, Sampler
+from .clip_skip import hears_layer
 from .components import Autoencoder, AutoencoderKL, Unet, load_autoencoder, one_line, prefixed
+from .embeddings import add_embeddings, parse_embedding
 from .listener import Listener
 from .lora import Loras, LoraSpec, fuse_loras, logged, notes_of, parse_lora
 from .model_card import ModelCard, guess_defaults, read_card
@@ -152,6 +154,7 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     with prefixed(config.model):
         schedule = noise_schedule(parts.scheduler)
     notes += fuse_loras(parts, own_loras, progress)
+    add_embeddings(parts, [parse_embedding(text) for text in config.embeddings])
     live = Loras(parts.family, (parts.unet, *parts.text_encoders))
     worn = live.read(loras, progress)
 
@@ -167,7 +170,8 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
         notes += (VISITING,)
     notes += logged((*notes_of(worn), *live.start(worn)))
     sampler = named or _own_sampler(source, parts, loras + own_loras)
-    model = _assemble(config.model, source, parts, vae, schedule=schedule, sampler=sampler, notes=notes)
+    wanted = config.clip_skip or (source.preset.clip_skip if source.preset else None)
+    model = _assemble(config.model, source, parts, vae, schedule=schedule, sampler=sampler, notes=notes, skip=wanted)
     live_loras = live if parts.family.takes_loras else None
     return replace(model, exact=config.dtype is not Dtype.AUTO, visiting_bytes=visiting_bytes, loras=live_loras)
 
@@ -181,6 +185,7 @@ def _assemble(
     schedule: NoiseSchedule,
     sampler: Sampler,
     notes: tuple[str, ...],
+    skip: int | None,
 ) -> Model:
     unet = parts.unet
     guidance = _guidance(unet, source)
@@ -195,7 +200,7 @@ def _assemble(
         prompt_encoder=PromptEncoder(
             parts.tokenizers,
             parts.text_encoders,
-            encode_prompt=parts.family.encode_prompt,
+            encode_prompt=hears_layer(parts, skip or card.clip_skip),
             encode_picture=None if parts.image_encoder is None else parts.image_encoder.encode,
             max_chunks=parts.family.prompt_chunks,
             dtype=unet.dtype,

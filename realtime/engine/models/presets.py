@@ -67,6 +67,7 @@ class Preset:
         sampler: name of the sampler; None for the one that the model's files name.
         has_guidance: False for models distilled without guidance: a guidance scale has no effect.
         defaults: fields of params whose default differs for this model.
+        clip_skip: see `ModelCard`.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Preset:
     sampler: str | None = None
     has_guidance: bool = True
     defaults: dict[str, Any] = field(default_factory=dict[str, Any])
+    clip_skip: int | None = None
 
     @property
     def vae(self) -> HubId | None:

@@ -1,4 +1,4 @@
-"""Weights that change in place, on rungs that compile or copy them: each answers with the new ones, or says that not."""
+"""Weights that change in place, on rungs that compile or copy them: each has the new ones, or says that not."""
 
 from __future__ import annotations
 
