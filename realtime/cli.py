@@ -1,4 +1,4 @@
-"""The command line: serve, models, doctor; `bench`, `run` and `workers` have their own.
+"""The command line: serve, models, doctor; `bench`, `run`, `workers` and `loras` have their own.
 
 Heavy imports stand inside the commands: `--help`, `doctor` and mistakes in the configuration must not wait for torch.
 """
@@ -21,6 +21,7 @@ from .bench.cli import app as bench_app
 from .config import Config, load_config
 from .errors import RealtimeError
 from .operate import app as workers_app
+from .operate import loras_app
 from .options import option_of
 from .refusals import first_in_words
 from .run.cli import run
@@ -69,6 +70,7 @@ models_app = typer.Typer(help="The models that go by a name.", no_args_is_help=T
 app.add_typer(models_app, name="models")
 app.add_typer(bench_app, name="bench")
 app.add_typer(workers_app, name="workers")
+app.add_typer(loras_app, name="loras")
 
 
 class LogLevel(StrEnum):

@@ -233,6 +233,14 @@ class ModelConfig(BaseModel):
         str | None,
         Field(description="IP-Adapter, for pictures that others are to be like: preset or .safetensors file."),
     ] = None
+    embeddings: Annotated[
+        tuple[str, ...],
+        Field(description="Textual inversions that prompts may name: FILE[=TOKEN], a .safetensors file."),
+    ] = ()
+    clip_skip: Annotated[
+        int | None,
+        Field(ge=1, le=24, description="Layer of the text encoder that is heard, from the last, which is 1."),
+    ] = None
     vae: Annotated[
         str | None, Field(description="Autoencoder: hub id or folder; `full` keeps the model's own. Default: TAESD.")
     ] = None
@@ -306,6 +314,10 @@ class Config(EngineConfig, BaseSettings):
     ] = ()
     allowed_hosts: Annotated[tuple[str, ...], Field(description="Further host names that this server answers to.")] = ()
 
+    lora_folder: Annotated[
+        Path | None,
+        Field(description="Folder of LoRAs (.safetensors) that whoever operates the server may add while it runs."),
+    ] = None
     inputs: Annotated[
         tuple[str, ...],
         Field(description="Video to fetch into a session: [NAME=]SOURCE, a file, camera:N or a URL (RTSP, RTMP)."),

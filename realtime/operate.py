@@ -1,4 +1,5 @@
-"""`realtime workers`: shows the engines of a server that runs, takes one out of service, and back.
+"""`realtime workers` shows the engines of a server that runs, takes one out of service, and back; `realtime loras`
+changes what its model wears.
 
 Must not know the server: it asks over HTTP, as any program may.
 """
@@ -9,6 +10,7 @@ import json
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +21,7 @@ import typer
 from .errors import AccessError, ClientError, UnreachableError
 
 app = typer.Typer(help="The engines of a server that runs.", no_args_is_help=True)
+loras_app = typer.Typer(help="The LoRAs of a server that runs.", no_args_is_help=True)
 
 ANSWER_S = 120.0
 """How long an answer may take: an engine that is drained has ticks to end, or is seen to hang first."""
@@ -27,6 +30,8 @@ Url = Annotated[str, typer.Option(help="The server's address, as it printed it."
 Token = Annotated[str | None, typer.Option(envvar="REALTIME_TOKEN", help="Its token, unless the address has it.")]
 Trust = Annotated[Path | None, typer.Option(help="File of its certificate, where no authority knows that.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the engine, as `list` shows it.")]
+Lora = Annotated[str, typer.Argument(metavar="NAME", help="Of the LoRA, as `list` shows it.")]
+Weight = Annotated[float, typer.Argument(metavar="WEIGHT", help="Factor of its changes, as 0.8.")]
 HERE = "http://127.0.0.1:8777"
 
 
@@ -44,8 +49,11 @@ class Asked:
     token: str | None = None
     trust: Path | None = None
 
-    def ask(self, method: str, path: str) -> dict[str, Any]:
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The JSON object that it answers with.
+
+        Args:
+            body: sent as JSON; None sends none.
 
         Raises:
             AccessError: the token is missing, or a wrong one.
@@ -57,7 +65,8 @@ class Asked:
         address = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}{path}"
         headers = {"authorization": f"Bearer {token}"} if token else {}
         try:
-            request = urllib.request.Request(address, method=method, headers=headers)
+            data = None if body is None else json.dumps(body).encode()
+            request = urllib.request.Request(address, data, method=method, headers=headers)
             with urllib.request.urlopen(request, timeout=ANSWER_S, context=self._tls()) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
@@ -108,6 +117,34 @@ def drain_worker(name: Name, url: Url = HERE, token: Token = None, trust: Trust 
 def start_worker(name: Name, url: Url = HERE, token: Token = None, trust: Trust = None) -> None:
     """Load an engine that was drained, or has failed."""
     _say(Asked(url, token, trust).ask("POST", f"/api/workers/{quote(name, safe='')}/start"))
+
+
+@loras_app.command("list")
+def list_loras(url: Url = HERE, token: Token = None, trust: Trust = None) -> None:
+    """Those in force with their weights, and those that can be added."""
+    _show_loras(Asked(url, token, trust).ask("GET", "/api/loras"))
+
+
+@loras_app.command("set")
+def set_lora(name: Lora, weight: Weight, url: Url = HERE, token: Token = None, trust: Trust = None) -> None:
+    """Give a LoRA a weight, which adds it where it is not there; returns when pictures have it."""
+    _show_loras(Asked(url, token, trust).ask("PATCH", "/api/loras", {"loras": {name: weight}}))
+
+
+@loras_app.command("remove")
+def remove_lora(name: Lora, url: Url = HERE, token: Token = None, trust: Trust = None) -> None:
+    """Take a LoRA off: the weights are what they were without it."""
+    _show_loras(Asked(url, token, trust).ask("PATCH", "/api/loras", {"loras": {name: None}}))
+
+
+def _show_loras(answer: dict[str, Any]) -> None:
+    if answer["takes_loras"] is False:
+        typer.echo("this server's model takes no LoRAs")
+    weights = {one["name"]: one["weight"] for one in answer["loras"]}
+    for name in [*weights, *(name for name in answer["available"] if name not in weights)]:
+        typer.echo(f"{name}: {weights[name]:g}" if name in weights else f"{name}: not in use")
+    for note in answer["notes"]:
+        typer.echo(note)
 
 
 def _say(worker: dict[str, Any]) -> None:

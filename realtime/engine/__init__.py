@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..control import Hint
 from ..frame import Failure, Job, Order, Result
@@ -135,6 +136,7 @@ class EngineInfo:
         hears_negative: whether `negative_prompt` acts by `negative_scale`, too.
         hears_pictures: whether a prompt may have pictures in it (`Order.references`).
         reference_layers: which `layers` the `references` may have; empty where there is no adapter for them.
+        takes_loras: whether its LoRAs may be changed while it runs (`Engine.ready_loras`).
         best_steps, pictures: see `ModelCard`.
         mattes: which values of `matte` act.
         controls: the nets that are loaded.
@@ -153,6 +155,7 @@ class EngineInfo:
     hears_negative: bool = False
     hears_pictures: bool = False
     reference_layers: tuple[Layers, ...] = ()
+    takes_loras: bool = False
     best_steps: int | None = None
     pictures: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
     mattes: tuple[Matte, ...] = (Matte.OFF, Matte.DRAWN)
@@ -208,10 +211,24 @@ class Pending(Protocol):
         ...
 
 
+class LoraChange(NamedTuple):
+    """LoRAs that were read and fit, and may be put on an engine.
+
+    Attributes:
+        put: puts them on, and takes off all others. Called by the scheduler's thread, between two ticks and while no
+            row is in flight. All ticks behind it have them. Its future ends when it is done; with a `ModelError` where
+            it could not be, and then the LoRAs before are in force.
+        notes: what of them has no effect, or not at once, for the user.
+    """
+
+    put: Callable[[], Future[None]]
+    notes: tuple[str, ...] = ()
+
+
 class Engine(Protocol):
     """Runs jobs in rows, all of which move one step on with each tick.
 
-    Called by the scheduler's thread only, but for `cost`, `hear` and `info`.
+    Called by the scheduler's thread only, but for `cost`, `hear`, `ready_loras` and `info`.
     """
 
     @property
@@ -242,6 +259,19 @@ class Engine(Protocol):
 
     def hear(self, params: Params) -> Heard:
         """How the model hears the prompts of these params. Takes up to 10 ms; any thread."""
+        ...
+
+    def ready_loras(self, loras: Sequence[str]) -> LoraChange:
+        """Read LoRAs that are to be worn instead of those in force, and check that they fit, while ticks go on. Takes
+        seconds for one that is new; any thread, one at a time.
+
+        Args:
+            loras: all of them, each as `--lora` has it: `NAME_OR_PATH[:SCALE]`.
+
+        Raises:
+            ModelError: one can't be worn, and why; nothing has changed.
+            EngineError: the engine does not answer.
+        """
         ...
 
     def prepare(self, order: Order) -> None:

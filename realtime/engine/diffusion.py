@@ -12,6 +12,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ import torch
 from ..errors import EngineError, FrameError, ModelError
 from ..frame import Failure, Format, Frame, Job, Order, Result
 from ..params import Matte, Params
-from . import EngineInfo, Progress, rows
+from . import EngineInfo, LoraChange, Progress, rows
 from .backend import Backend
 from .device_memory import DeviceRoom, builder_obstacle, room_beside
 from .hearing import Heard
@@ -29,6 +30,7 @@ from .models.nets import works_of
 from .pending import Clock, DiffusionPending, Failed, Leaving
 from .recipe import Recipes
 from .rows import Entry, Finished, Mark, Passed, Row
+from .rungs.climb import Climb
 from .rungs.upgrade import Upgrade
 from .steering import check_hints
 from .work import RowWork
@@ -36,6 +38,8 @@ from .work import RowWork
 if TYPE_CHECKING:
     from ..config import EngineConfig
     from .models.load import Model
+    from .models.lora import Loras
+    from .models.lora_weights import Wearing
 
 _log = logging.getLogger(__name__)
 
@@ -68,10 +72,13 @@ def load_diffusion_engine(config: EngineConfig, progress: Progress) -> Diffusion
     if start.finish is not None:
         start.finish(progress)
         engine.warm_up(progress)  # on CUDA this captures what `finish` compiled
-    if start.upgrade is not None:
-        networks = (model.unet, model.vae)
-        engine.upgrade = Upgrade(config, engine.adopt, obstacle=lambda: builder_obstacle(model.device, networks))
-        engine.upgrade.start(start.upgrade)
+    networks = (model.unet, model.vae)
+    engine.climb = Climb(
+        config,
+        lambda config: Upgrade(config, engine.adopt, obstacle=lambda: builder_obstacle(model.device, networks)),
+        start,
+    )
+    engine.climb.begin()
     return engine
 
 
@@ -93,7 +100,7 @@ class DiffusionEngine:
         clock: monotonic nanoseconds.
 
     Attributes:
-        upgrade: makes a faster backend meanwhile; None where there is none to come.
+        climb: makes a faster backend meanwhile; None where there is none to come.
         cost: see `Engine`.
     """
 
@@ -108,7 +115,7 @@ class DiffusionEngine:
         clock: Clock = time.monotonic_ns,
     ) -> None:
         self.backend = backend
-        self.upgrade: Upgrade | None = None
+        self.climb: Climb | None = None
         self._hears_contexts = backend.regions.denoiser.hears_contexts
         self.recipes = Recipes(model, hears_contexts=self._hears_contexts)
         self.cost = RowWork(model.guidance, works_of(model.nets))
@@ -131,7 +138,7 @@ class DiffusionEngine:
         device = model.device.type
         if device == "cuda":
             device = f"cuda ({torch.cuda.get_device_name(model.device)})"
-        rung = self.backend.rung if self.upgrade is None else self.upgrade.beside(self.backend.rung)
+        rung = self.backend.rung if self.climb is None else self.climb.beside(self.backend.rung)
         return EngineInfo(
             model.name,
             model.family.name,
@@ -143,6 +150,7 @@ class DiffusionEngine:
             hears_pictures=model.prompt_encoder.hears_pictures,
             hears_negative=self._hears_contexts,
             reference_layers=tuple(model.ip_adapter.layers) if model.ip_adapter and self._hears_contexts else (),
+            takes_loras=model.loras is not None,
             best_steps=model.best_steps,
             pictures=model.pictures if model.prompt_encoder.hears_pictures else (),
             mattes=tuple(Matte),
@@ -151,6 +159,11 @@ class DiffusionEngine:
             notes=model.notes,
             batches=self.backend.batches.at_most(self._most_work),
         )
+
+    @property
+    def upgrade(self) -> Upgrade | None:
+        """The upgrade under way, or the last; None where there was none."""
+        return self.climb.upgrade if self.climb is not None else None
 
     @property
     def free_rows(self) -> int:
@@ -179,6 +192,40 @@ class DiffusionEngine:
             old, self.backend = self.backend, self._adopted.popleft()
             old.close()
             _log.info("now runs on %s", self.backend.rung)
+
+    def ready_loras(self, loras: Sequence[str]) -> LoraChange:
+        """See `Engine`."""
+        if (own := self._model.loras) is None:
+            raise ModelError(f"models of this family ({self._model.family.name}) take no LoRAs: take another --model")
+        from .models.lora import live_notes
+
+        wearing = own.ready(loras)
+        are_copied = self.climb is not None and self.climb.copies_weights
+        notes = live_notes(wearing.loras, self._model.sampler, are_copied=are_copied)
+        return LoraChange(lambda: self._put(own, wearing, loras), notes)
+
+    def _put(self, own: Loras, wearing: Wearing, loras: Sequence[str]) -> Future[None]:
+        done = Future[None]()
+        try:
+            own.wear(wearing)
+        except (ModelError, torch.OutOfMemoryError) as error:
+            short = "LoRAs: the device has too little memory to change them: take a smaller one"
+            done.set_exception(error if isinstance(error, ModelError) else ModelError(short))
+        else:
+            self._weights_changed(loras)
+            done.set_result(None)
+        return done
+
+    def _weights_changed(self, loras: Sequence[str]) -> None:
+        """Forget all that was computed of the weights before."""
+        self.recipes.forget()
+        self._model.prompt_encoder.forget()
+        if self.climb is not None and (backend := self.climb.begin_anew(loras)) is not None:
+            while self._adopted:  # of the weights before
+                self._adopted.popleft().close()
+            self._adopted.append(backend)
+            self._take_adopted()
+        self.backend.regions.denoiser.forget()
 
     def when_broken(self, call: Callable[[], None]) -> None:
         """See `Engine`: it breaks in `tick` and `collect` only."""
@@ -329,8 +376,8 @@ class DiffusionEngine:
 
     def close(self) -> None:
         """See `Engine`: ends the upgrade, drops the rows, closes the backend and frees the device's cache."""
-        if self.upgrade is not None:
-            self.upgrade.close()
+        if self.climb is not None:
+            self.climb.close()
         self._rows.clear()
         self.backend.close()
         if self._model.device.type == "cuda":

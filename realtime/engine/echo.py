@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from ..errors import ConfigError, FrameError
+from ..errors import ConfigError, FrameError, ModelError
 from ..frame import Failure, Job, Order, Result, Stamps
 from ..params import Params
-from . import EngineInfo, RowCost
+from . import EngineInfo, LoraChange, RowCost
 from .hearing import Heard
 from .state import RungState
 
@@ -73,6 +73,10 @@ class EchoEngine:
 
     def when_broken(self, call: Callable[[], None]) -> None:
         """See `Engine`: it breaks in `tick` only."""
+
+    def ready_loras(self, loras: Sequence[str]) -> LoraChange:
+        """See `Engine`: it has no weights."""
+        raise ModelError("echo has no weights for LoRAs: take another --model")
 
     def prepare(self, order: Order) -> None:
         """See `Engine`: nothing is needed."""

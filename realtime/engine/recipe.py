@@ -155,6 +155,11 @@ class Recipes:
         self._negative_scale = lru_cache(RECIPES_KEPT)(self._make_negative_scale)
         self._equally_long = lru_cache(RECIPES_KEPT)(lambda *pair: equally_long(pair))
 
+    def forget(self) -> None:
+        """Compile all recipes anew from now on: what prompts are encoded to has changed."""
+        self._compiled.cache_clear()
+        self._equally_long.cache_clear()
+
     @property
     def compiled(self) -> int:
         """Number of recipes that were compiled, and not found in the cache."""

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from typing import NoReturn
 
 from .. import errors
-from ..engine import Engine, EngineInfo, Pending
+from ..engine import Engine, EngineInfo, LoraChange, Pending
 from ..engine.devices import see_one_gpu
 from ..engine.hearing import Heard
 from ..forked import end_with_server
@@ -39,7 +39,11 @@ from .messages import (
     Loaded,
     LoadOrder,
     LoadStage,
+    LorasPut,
+    LorasReady,
     Made,
+    PutLoras,
+    ReadyLoras,
     Refused,
     Said,
     Ticked,
@@ -159,6 +163,8 @@ class _Loop:
         self._recent_hints = Recent[SizedHint](RECENT_HINTS_MAX)
         self._outcomes: dict[int, Made | Refused] = {}  # of jobs that left, until their tick is answered
         self._ear = ThreadPoolExecutor(1, "listener")
+        self._reader = ThreadPoolExecutor(1, "loras")
+        self._loras: dict[int, LoraChange] = {}  # those that were read and are not put on
 
     def run(self) -> None:
         """Until `Close`."""
@@ -170,6 +176,10 @@ class _Loop:
                     self._ear.submit(self._hear, number, params)
                 case Forget(session):
                     self._engine.forget(session)
+                case ReadyLoras(number, loras):
+                    self._reader.submit(self._ready_loras, number, loras)
+                case PutLoras(number):
+                    self._put_loras(number)
 
     def _next(self) -> ToChild:
         """The next message; meanwhile ticks are answered as they end."""
@@ -225,6 +235,22 @@ class _Loop:
             job.picture[:] = outcome.picture
         marks = {stage: getattr(outcome.stamps, stage) for stage in FINISHED}
         return Made(marks, is_input, outcome.mask)
+
+    def _ready_loras(self, number: int, loras: Sequence[str]) -> None:
+        """Read LoRAs, and say whether they can be worn."""
+        try:
+            change = self._engine.ready_loras(loras)
+        except Exception as error:
+            _log.debug("these LoRAs can't be worn", exc_info=True)
+            self._parent.tell(LorasReady(number, refusal=str(error) or type(error).__name__))
+        else:
+            self._loras = {number: change}  # one that was never put on is forgotten
+            self._parent.tell(LorasReady(number, change.notes))
+
+    def _put_loras(self, number: int) -> None:
+        change = self._loras.pop(number, None)
+        error = change.put().exception() if change is not None else errors.ModelError("the LoRAs are others by now")
+        self._parent.tell(LorasPut(number, "" if error is None else str(error)))
 
     def _hear(self, number: int, params: Params) -> None:
         heard: Heard | None = None

@@ -9,19 +9,38 @@ import itertools
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
-from ..engine import EngineInfo, Progress
+from ..engine import EngineInfo, LoraChange, Progress
 from ..engine.hearing import Heard
 from ..errors import ConfigError, EngineError, ModelError
 from ..params import Params
-from .messages import Answer, Ask, Beat, Broke, Launch, Loaded, LoadOrder, LoadStage, Said, Ticked, ToChild, ToParent
+from .messages import (
+    Answer,
+    Ask,
+    Beat,
+    Broke,
+    Launch,
+    Loaded,
+    LoadOrder,
+    LoadStage,
+    LorasPut,
+    LorasReady,
+    PutLoras,
+    ReadyLoras,
+    Said,
+    Ticked,
+    ToChild,
+    ToParent,
+)
 from .patience import Leeway, Limits, code_of
 from .pending import ProcessPending
 from .process import ChildProcess
 from .slots import Slots
 
+READY_LORAS_S = 120.0
+"""How long reading LoRAs may take: a slow disk gives 100 MB/s, and a large one has 2 GB."""
 HEAR_S = 5.0
 """How long to wait for the answer how prompts are heard."""
 PASSED_ON = {kind.__name__: kind for kind in (ConfigError, EngineError, ModelError)}
@@ -53,6 +72,7 @@ class Dialogue:
         self._due: deque[ProcessPending] = deque()
         self._asked: dict[int, Future[Heard | None]] = {}
         self._numbers = itertools.count()
+        self._loras: dict[int, tuple[Future[LorasReady], Future[None]]] = {}
         self._signs = 0
         self._is_closing = False
         self._broke: Broke | None = None
@@ -109,6 +129,28 @@ class Dialogue:
             raise EngineError("the engine's process does not say how prompts are heard")
         return heard
 
+    def ready_loras(self, loras: Sequence[str]) -> LoraChange:
+        """See `Engine`."""
+        number, ready, put = next(self._numbers), Future[LorasReady](), Future[None]()
+        with self._lock:
+            self._check()
+            self._loras[number] = ready, put
+        self.child.send(ReadyLoras(number, tuple(loras)))
+        try:
+            answer = ready.result(READY_LORAS_S)
+        except TimeoutError:
+            self._loras.pop(number, None)
+            raise EngineError("the engine's process does not say whether it has read the LoRAs") from None
+        if answer.refusal:
+            self._loras.pop(number, None)
+            raise ModelError(answer.refusal)
+
+        def put_on() -> Future[None]:
+            self.child.send(PutLoras(number))
+            return put
+
+        return LoraChange(put_on, answer.notes)
+
     def tell(self, message: ToChild) -> None:
         """Send what has no answer."""
         self.child.send(message)
@@ -141,6 +183,14 @@ class Dialogue:
             case Answer(number, heard):
                 if (answer := self._asked.get(number)) is not None:
                     answer.set_result(heard)
+            case LorasReady(number):
+                if (loras := self._loras.get(number)) is not None:
+                    loras[0].set_result(message)
+            case LorasPut(number, refusal):
+                if (loras := self._loras.pop(number, None)) is not None and refusal:
+                    loras[1].set_exception(ModelError(refusal))
+                elif loras is not None:
+                    loras[1].set_result(None)
             case Said(logger, level, text):
                 logging.getLogger(logger).log(level, "%s", text)
             case Broke():
@@ -178,6 +228,8 @@ class Dialogue:
             pending.end(failure)
         for answer in tuple(self._asked.values()):
             answer.set_exception(failure)
+        for waiting in (future for both in tuple(self._loras.values()) for future in both if not future.done()):
+            waiting.set_exception(failure)
         if not self._loaded.done():
             self._loaded.set_exception(failure)
         if not self._is_closing:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ..config import Config, Device, EngineConfig
 from ..control import INPUT
-from ..engine import EngineInfo, Progress, RowCost
+from ..engine import EngineInfo, LoraChange, Progress, RowCost
 from ..engine.hearing import Heard
 from ..engine.load import is_echo, likely_device, load_engine
 from ..errors import EngineError
@@ -105,6 +105,10 @@ class EngineProcess:
     def hear(self, params: Params) -> Heard:
         """See `Engine`; raises EngineError where there is no answer."""
         return self._dialogue.ask(params)
+
+    def ready_loras(self, loras: Sequence[str]) -> LoraChange:
+        """See `Engine`."""
+        return self._dialogue.ready_loras(loras)
 
     def when_broken(self, call: Callable[[], None]) -> None:
         """See `Engine`."""

@@ -82,11 +82,24 @@ class Forget(NamedTuple):
     session: str
 
 
+class ReadyLoras(NamedTuple):
+    """See `Engine.ready_loras`."""
+
+    number: int
+    loras: tuple[str, ...]
+
+
+class PutLoras(NamedTuple):
+    """Put on the LoRAs of this number, before the next tick."""
+
+    number: int
+
+
 class Close(NamedTuple):
     """Close the engine and end."""
 
 
-ToChild = Launch | Ask | Forget | Close
+ToChild = Launch | Ask | Forget | ReadyLoras | PutLoras | Close
 
 
 # -- to the parent --------------------------------------------------------------------------------------------------
@@ -162,6 +175,25 @@ class Answer(NamedTuple):
     heard: Heard | None
 
 
+class LorasReady(NamedTuple):
+    """The answer to `ReadyLoras`.
+
+    Attributes:
+        refusal: why they can't be worn; empty where they can.
+    """
+
+    number: int
+    notes: tuple[str, ...] = ()
+    refusal: str = ""
+
+
+class LorasPut(NamedTuple):
+    """The answer to `PutLoras`; see `LorasReady`."""
+
+    number: int
+    refusal: str = ""
+
+
 class Said(NamedTuple):
     """A record of the child's log."""
 
@@ -181,4 +213,4 @@ class Broke(NamedTuple):
     message: str
 
 
-ToParent = LoadStage | Loaded | Beat | Ticked | Answer | Said | Broke
+ToParent = LoadStage | Loaded | Beat | Ticked | Answer | LorasReady | LorasPut | Said | Broke

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -49,6 +49,10 @@ class Flight:
     charge: Charge[Seat]
     begun_ns: int
     launched_ns: int
+
+
+Change = Callable[[], None]
+"""Changes what the engine makes of frames, see `Scheduler.change`."""
 
 
 class Scheduler:
@@ -103,6 +107,7 @@ class Scheduler:
         self._device = DeviceClock(self._accounts.costs)
         self._in_flight: dict[int, Opened] = {}  # by job number
         self._sealing = Sealing(self._pipeline, self._answer, self.ring)
+        self._changes: deque[Change] = deque()
         engine.when_broken(self._break)
 
     # -- any thread ---------------------------------------------------------------------------------------------
@@ -145,6 +150,14 @@ class Scheduler:
         """Pictures a second that every session could have if sessions with these params joined. See `rate_for_all`."""
         loads = [SessionLoad(MOST_FPS, self._engine.cost(params)) for params in newcomers]
         return self._accounts.rate_for_all([*loads, *self._seats.loads(self._engine.cost)])
+
+    def change(self, change: Change) -> None:
+        """Have this called by the engine thread, between two ticks and while no row is in flight, so that no frame has
+        a part of it: until then no frame gets a row. From then on no picture repeats an earlier one. Not called where
+        the engine ends before. Whatever it raises has broken the engine.
+        """
+        self._changes.append(change)
+        self.ring()
 
     def stop(self) -> None:
         """Make `run` return after the tick under way."""
@@ -235,6 +248,9 @@ class Scheduler:
     def _admit(self) -> list[Job]:
         """Fill the free rows with frames that show something new. Opens at most one frame a session."""
         self._sealing.collect()
+        if self._changes and self._engine.busy_rows:
+            return []
+        self._make_changes()
         for seat, then in self._seats.take_gone():
             name = seat.session.name
             self._engine.forget(name)
@@ -252,6 +268,11 @@ class Scheduler:
                 self._enter(opened)
                 jobs.append(opened.job)
         return jobs
+
+    def _make_changes(self) -> None:
+        while self._changes:
+            self._changes.popleft()()
+            self._seats.renew()
 
     def _pick(self, seen: Collection[Seat], free: int) -> list[Seat]:
         """Up to `free` seats whose waiting frames fit into the next tick, in the order of the fair queue; one that is

@@ -260,6 +260,12 @@ class Seats:
         else:
             session.give_back(channel, follower.frame)
 
+    def renew(self) -> None:
+        """What the engine makes of frames has changed: each session's next frame is run, whatever it shows."""
+        for seat in self:
+            if (gate := seat.gate) is not None:
+                gate.renew()
+
     def answer_still(self) -> None:
         """Open waiting frames of sessions that are still: an unchanged one is answered at once, without a tick.
 

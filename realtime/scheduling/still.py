@@ -62,6 +62,10 @@ class StillGate:
             return False
         return self._noise.is_unchanged(job.thumbnail, reference.thumbnail)
 
+    def renew(self) -> None:
+        """What the engine makes of frames has changed: the next one is run, whatever it shows."""
+        self._reference = None
+
     def run(self, job: Job) -> None:
         """The frame got a row: it is the reference now."""
         self._alike = self._alike + 1 if self._shows_reference else 0

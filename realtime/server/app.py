@@ -37,6 +37,7 @@ from .hint_routes import router as hint_router
 from .hint_views import HintViews
 from .http import Server, http_settings, listen
 from .ingest import Ingest
+from .lora_routes import router as lora_router
 from .osc.endpoint import bound_socket, listen_for_osc
 from .output_routes import router as output_router
 from .picture_routes import router as picture_router
@@ -114,6 +115,7 @@ def create_app(
             service.host.start()
             endless = [tasks.create_task(each.run()) for each in (*ingests, *egresses)]
             endless.append(tasks.create_task(lag.watch(service.metrics.observe_lag)))
+            endless.append(tasks.create_task(service.loras.run()))
             if cluster is not None:
                 endless.append(tasks.create_task(Fleet(cluster, config, service.host).run()))
             osc = await listen_for_osc(service, config) if config.osc is not None else None
@@ -134,6 +136,7 @@ def create_app(
     app.include_router(router)
     app.include_router(ticket_router)
     app.include_router(worker_router)
+    app.include_router(lora_router)
     app.include_router(picture_router)
     app.include_router(still_router)
     app.include_router(hint_router)

@@ -12,16 +12,18 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
+from typing import NamedTuple
 
 from ..config import Config
-from ..engine import Engine, Progress
+from ..engine import Engine, LoraChange, Progress
 from ..engine.load import load_engine
 from ..engine_process.engine import restarts
-from ..errors import ConfigError, EngineError, RealtimeError
+from ..errors import ConfigError, EngineError, ModelError, RealtimeError
 from ..media.pipeline import Decoding
 from ..scheduling.scheduler import Scheduler
 from ..scheduling.suspects import Suspects
@@ -101,6 +103,19 @@ class Away:
     tries: int = 0
 
 
+class PutLoras(NamedTuple):
+    """LoRAs that fit an engine.
+
+    Attributes:
+        put: has them in force and no others, and returns when they are. Raises ModelError where that can't be: then
+            those before are. Raises EngineError where the engine has broken.
+        notes: see `LoraChange`.
+    """
+
+    put: Callable[[], Awaitable[None]]
+    notes: tuple[str, ...] = ()
+
+
 class _Restarts:
     """When another engine is loaded, and how often. The engine thread's."""
 
@@ -144,6 +159,7 @@ class EngineHost:
         away: set while `state` is AWAY; then None.
         error: what made `state` FAILED; None otherwise.
         ended: set when `state` is STOPPED or FAILED.
+        loras: what the newest engine wears, see `ModelConfig`.
         is_closed: whether its last engine is gone, behind that. Changed on the event loop only.
     """
 
@@ -176,7 +192,9 @@ class EngineHost:
         self._descent = Descent()
         self._prefix = f"{name}: " if name else ""
         self._gap: Away | None = None  # the engine thread's own
+        self._loaded_loras = config.loras  # the engine thread sets it before it tells the event loop
         self._load_ns = 0  # how long the newest engine took to load
+        self.loras: tuple[str, ...] = config.loras
         self._running: Scheduler | None = None  # the engine thread sets it, before the event loop knows
         self._logged: tuple[str, int | None] = ("", None)
         self._changes = changes or Changes()
@@ -208,6 +226,37 @@ class EngineHost:
     async def close(self) -> None:
         """See `stop`: the engine here ends with whoever runs it."""
         await self.stop()
+
+    async def ready_loras(self, loras: tuple[str, ...]) -> PutLoras:
+        """See `Host`: an engine that is loaded later has them from the start."""
+        life = self.life
+        change = await asyncio.to_thread(life.engine.ready_loras, loras) if life is not None else None
+        return PutLoras(lambda: self._put_loras(loras, life, change), change.notes if change is not None else ())
+
+    async def _put_loras(self, loras: tuple[str, ...], life: Life | None, change: LoraChange | None) -> None:
+        before, self._config = self._config, self._config.model_copy(update={"loras": loras})
+        if life is None or change is None:
+            return
+        put: Future[None] = Future()
+
+        def chain(done: Future[None]) -> None:
+            error = done.exception()
+            put.set_exception(error) if error is not None else put.set_result(None)
+
+        life.scheduler.change(lambda: change.put().add_done_callback(chain))
+        done = asyncio.wrap_future(put)
+        while not done.done() and self.life is life:  # an engine that breaks is followed by one that has them
+            changed = asyncio.ensure_future(self.changed.wait())
+            await asyncio.wait((done, changed), return_when=asyncio.FIRST_COMPLETED)
+            changed.cancel()
+        if not done.done():
+            done.cancel()
+            return
+        if isinstance(done.exception(), ModelError):
+            self._config = before
+        done.result()
+        if self.life is life:
+            self.loras = loras
 
     # -- the engine thread --------------------------------------------------------------------------------------
 
@@ -258,7 +307,9 @@ class EngineHost:
         return f"; again on {rung}, so the next engine goes without it"
 
     def _begin(self) -> Life:
-        engine = self._load(self._descent.configure(self._config), self._progress)
+        config = self._config
+        engine = self._load(self._descent.configure(config), self._progress)
+        self._loaded_loras = config.loras
         try:
             return Life.begin(engine, self._config, self._on_tick, self._suspects, self._decoding)
         except ConfigError:
@@ -326,6 +377,8 @@ class EngineHost:
         if self.ended.is_set():
             return
         self.state, self.life, self.away = state, life, away
+        if life is not None:
+            self.loras = self._loaded_loras
         if state in (State.STOPPED, State.FAILED):
             self.ended.set()
         self._on_life(life)

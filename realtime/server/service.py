@@ -25,6 +25,7 @@ from ..session import Session
 from .engine_host import BACK_OFF_S, Away, Load
 from .life import ReadyEngine
 from .lobby import Addresses, Lobby, Viewers
+from .loras import Loras
 from .metrics import Metrics, Totals, WorkerTotals
 from .pictures import Pictures
 from .placement import Placement
@@ -122,6 +123,7 @@ class Service:
         tickets: of this server.
         decoders: of pictures.
         host: loads and runs the engines, and knows which sessions are at which.
+        loras: of all engines.
         viewers: counts the viewers of all sessions.
         addresses: counts the sessions of each client's address.
         pictures: encodes results for viewers.
@@ -147,6 +149,7 @@ class Service:
         self.host = Placement(
             config, load, self.metrics.observe_tick, self._begin, self._tell_status, back_off_s, self.decoders
         )
+        self.loras = Loras(config, self.host)
         self.viewers = Viewers(config.max_viewers)
         self.addresses = Addresses(config.max_sessions_per_address)
         self.pictures = Pictures()

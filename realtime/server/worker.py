@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..scheduling.suspects import Suspects
-from .engine_host import Away, Changes, Stage, State
+from .engine_host import Away, Changes, PutLoras, Stage, State
 from .life import ReadyEngine
 
 
@@ -22,6 +22,7 @@ class Host(Protocol):
     away: Away | None
     error: BaseException | None
     is_closed: bool
+    loras: tuple[str, ...]
 
     @property
     def life(self) -> ReadyEngine | None:
@@ -38,6 +39,10 @@ class Host(Protocol):
 
     async def close(self) -> None:
         """Close it: `is_closed` is set when it is gone."""
+        ...
+
+    async def ready_loras(self, loras: tuple[str, ...]) -> PutLoras:
+        """See `Engine.ready_loras`. Raises ModelError, EngineError."""
         ...
 
 

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from realtime.engine import EngineInfo, RowCost
+from realtime.engine import EngineInfo, LoraChange, RowCost
 from realtime.engine.hearing import Heard, Note
 from realtime.engine.state import RungState
-from realtime.errors import FrameError
+from realtime.errors import FrameError, ModelError
 from realtime.frame import Failure, Job, Order, Result
 from realtime.params import Params
 
@@ -101,6 +101,10 @@ class ScriptedEngine:
         if "unheard" not in str(params.prompt):
             return Heard()
         return Heard("", "", (("prompt", Note("cut", "unheard", "not heard: “unheard”")),))
+
+    def ready_loras(self, loras: Sequence[str]) -> LoraChange:
+        """It has no weights."""
+        raise ModelError("no weights")
 
     def when_broken(self, call: Callable[[], None]) -> None:
         self.breaks = call

@@ -61,6 +61,9 @@ class Denoiser(nn.Module):
     takes_source: bool = False
     hears_contexts: bool = False
 
+    def forget(self) -> None:
+        """Compute all conditions anew from now on: the UNet's weights have changed."""
+
     def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
         """The conditions of one row that depend on its recipe.
 
@@ -141,6 +144,10 @@ class ConcatDenoiser(Denoiser):
     def contexts(self, recipe: Recipe, step: int, is_second: bool, contexts: Contexts) -> Conditions:
         """See `Denoiser`."""
         return self.denoiser.contexts(recipe, step, is_second, contexts)
+
+    def forget(self) -> None:
+        """See `Denoiser`."""
+        self.denoiser.forget()
 
     def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
         """See `Denoiser`."""

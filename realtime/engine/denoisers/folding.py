@@ -112,6 +112,12 @@ class FoldedDenoiser(Denoiser):
         self._pictures = PictureContexts(model.ip_adapter, next(model.unet.parameters())) if model.ip_adapter else None
         self._unguided = torch.ones(1, 1, device=model.device)
 
+    def forget(self) -> None:
+        """See `Denoiser`: whatever is cached here was computed of weights."""
+        for cached in vars(self).values():
+            if hasattr(cached, "cache_clear"):
+                cached.cache_clear()
+
     def conditions(self, recipe: Recipe, step: int, is_second: bool) -> Conditions:
         """See `Denoiser`: `biases` [1, S], all ResNets' side by side, and `keys_values` [1, L, K], all attentions', in
         the model's dtype.

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 
 from ..staging import join
+from .embeddings import LearnedWords, learned_words
 from .prompt_weights import Pieces
 from .quiet import quiet
 
@@ -86,20 +87,22 @@ def _equally_many(pairs: Pairs, sections: Sequence[Pieces], max_chunks: int) -> 
 def chunks_of(
     tokenizer: CLIPTokenizer, encoder: TextEncoder, sections: Sequence[Pieces], max_chunks: int
 ) -> list[Chunk]:
-    """Tokenize a text and divide it into chunks. No word of up to `WORD_MAX_TOKENS` is divided. Any thread.
+    """Tokenize a text and divide it into chunks. No word of up to `WORD_MAX_TOKENS` is divided, and no learned one. Any
+    thread.
 
     Each section is tokenized as a whole, so that weights do not change how words are split.
 
     Args:
         max_chunks: number of chunks; if the text needs more, there is one behind them, which has a token at least.
     """
-    room = room_of(tokenizer, encoder)
+    room, learned = room_of(tokenizer, encoder), learned_words(encoder)
     chunks: list[Chunk] = []
     for index, pieces in enumerate(sections):
         chunks.append(chunk := Chunk())
-        for word in _words(tokenizer, index, pieces):
+        for word in _words(tokenizer, learned, index, pieces):
             left = room - len(chunk.token_ids)
-            if len(word) > left and len(word) <= min(WORD_MAX_TOKENS, room):
+            is_learned = word[0][0] < 0
+            if len(word) > left and len(word) <= (room if is_learned else min(WORD_MAX_TOKENS, room)):
                 chunks.append(chunk := Chunk())
             for token_id, weight, span in word:
                 if len(chunk.token_ids) == room:
@@ -116,18 +119,42 @@ _Token = tuple[int, float, tuple[int, int, int]]
 """A token's id, weight and span."""
 
 
-def _words(tokenizer: CLIPTokenizer, section: int, pieces: Pieces) -> Iterator[list[_Token]]:
-    """The tokens of each word of a section."""
+def _words(
+    tokenizer: CLIPTokenizer, learned: LearnedWords | None, section: int, pieces: Pieces
+) -> Iterator[list[_Token]]:
+    """The tokens of each word of a section; those of learned words have negative ids."""
     text = "".join(piece for piece, _ in pieces)
     weight_of_char = list(chain.from_iterable([weight] * len(piece) for piece, weight in pieces))
+    at = 0
+    for found in learned.pattern.finditer(text) if learned is not None else ():
+        yield from _plain_words(tokenizer, section, text, weight_of_char, at, found.start())
+        weight, span, at = weight_of_char[found.start()], (section, *found.span()), found.end()
+        yield [(token_id, weight, span) for token_id in learned.words[found[0].lower()]] if learned else []
+    yield from _plain_words(tokenizer, section, text, weight_of_char, at, len(text))
+
+
+def _plain_words(
+    tokenizer: CLIPTokenizer, section: int, text: str, weight_of_char: Sequence[float], start: int, stop: int
+) -> Iterator[list[_Token]]:
+    """The tokens of each word between two places of a section's text."""
     # Neither padding nor truncation: they would be set on the tokenizer, which other threads use as well.
-    tokens = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    tokens = tokenizer(text[start:stop], add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     numbered = zip(tokens["input_ids"], tokens["offset_mapping"], tokens.word_ids(), strict=True)
     for _, of_word in groupby(numbered, key=lambda token: token[2]):
         yield [
-            (token_id, weight_of_char[begin] if begin < end else 1.0, (section, begin, end))
+            (token_id, weight_of_char[start + begin] if begin < end else 1.0, (section, start + begin, start + end))
             for token_id, (begin, end), _ in of_word
         ]
+
+
+def last_norm(encoder: TextEncoder, hidden: torch.Tensor) -> torch.Tensor:
+    """What an encoder does behind its last layer, to the hidden states [B, L, D] of another one.
+
+    Its weights may rest on the host (`visiting`), as it isn't called here.
+    """
+    norm = getattr(encoder, "text_model", encoder).final_layer_norm
+    weight, bias = norm.weight.to(hidden.device), norm.bias.to(hidden.device)
+    return torch.nn.functional.layer_norm(hidden, norm.normalized_shape, weight, bias, norm.eps)
 
 
 def room_of(tokenizer: CLIPTokenizer, encoder: TextEncoder) -> int:

@@ -101,6 +101,9 @@ class Family:
         taesd: the tiny autoencoder that replaces the model's own by default; None where only its own can be used.
         vae_overflows: whether its AutoencoderKL overflows in float16 where its configuration has `force_upcast`.
         takes_loras: whether LoRAs can be fused into its networks.
+        takes_embeddings: whether its text encoders can be given learned words (textual inversion).
+        clip_layer: which layer of the text encoders, from the last, is heard; 0 where there is no choice
+            (`--clip-skip`, which counts alike).
         single_file_prefixes: of the text encoders' keys in a single file, by the last of which the family is known;
             empty where there are no such files.
         base: the source of a single file's configuration where no `--base` is given.
@@ -123,28 +126,32 @@ class Family:
     taesd: HubId | None = None
     vae_overflows: bool = False
     takes_loras: bool = False
+    takes_embeddings: bool = False
+    clip_layer: int = 0
     single_file_prefixes: tuple[str, ...] = ()
     base: HubId | None = None
     prediction_mark: PredictionMark | None = None
 
 
-def _encode_sd(pairs: Pairs, sections: Sequence[Pieces], max_chunks: int) -> Encoded:
-    """Source: `encode_prompt` of diffusers' `StableDiffusionPipeline`."""
-    from .clip import encode_sections
+def _encode_sd(pairs: Pairs, sections: Sequence[Pieces], max_chunks: int, clip_layer: int = 1) -> Encoded:
+    """Source: `encode_prompt` of diffusers' `StableDiffusionPipeline`, whose `clip_skip` is `clip_layer` − 1."""
+    from .clip import encode_sections, last_norm
 
     def run(encoder: Any, token_ids: torch.Tensor) -> Encoded:
-        return encoder(token_ids).last_hidden_state, None
+        if clip_layer == 1:
+            return encoder(token_ids).last_hidden_state, None
+        return last_norm(encoder, encoder(token_ids, output_hidden_states=True).hidden_states[-clip_layer]), None
 
     return encode_sections(pairs, sections, run, max_chunks)
 
 
-def _encode_sdxl(pairs: Pairs, sections: Sequence[Pieces], max_chunks: int) -> Encoded:
-    """Source: `encode_prompt` of diffusers' `StableDiffusionXLPipeline`."""
+def _encode_sdxl(pairs: Pairs, sections: Sequence[Pieces], max_chunks: int, clip_layer: int = 2) -> Encoded:
+    """Source: `encode_prompt` of diffusers' `StableDiffusionXLPipeline`, whose `clip_skip` is `clip_layer` − 2."""
     from .clip import encode_sections
 
     def run(encoder: Any, token_ids: torch.Tensor) -> Encoded:
         output = encoder(token_ids, output_hidden_states=True)
-        return output.hidden_states[-2], getattr(output, "text_embeds", None)
+        return output.hidden_states[-clip_layer], getattr(output, "text_embeds", None)
 
     return encode_sections(pairs, sections, run, max_chunks)
 
@@ -190,6 +197,8 @@ SD = Family(
     prompt_chunks=PROMPT_CHUNKS,
     taesd=TAESD,
     takes_loras=True,
+    takes_embeddings=True,
+    clip_layer=1,
     single_file_prefixes=("cond_stage_model.transformer.",),
     base=HubId("stable-diffusion-v1-5/stable-diffusion-v1-5"),
 )
@@ -216,6 +225,8 @@ SDXL = Family(
     taesd=TAESDXL,
     vae_overflows=True,
     takes_loras=True,
+    takes_embeddings=True,
+    clip_layer=2,
     single_file_prefixes=("conditioner.embedders.0.transformer.", "conditioner.embedders.1.model."),
     base=HubId("stabilityai/stable-diffusion-xl-base-1.0"),
 )

@@ -51,12 +51,20 @@ class Listener:
         has_negative: bool = True,
     ) -> None:
         self._pairs = pairs
+        self._learned = self._find_learned()
         self._max_chunks = max_chunks
         self._vocabulary = _vocabulary(styles or {})
         self._name_style = name_style
         self._has_negative = has_negative
         self._text = lru_cache(TEXTS_KEPT)(self._hear_text)
         self._text("")  # sets the tokenizers' padding and truncation, which no later call changes
+
+    def _find_learned(self) -> re.Pattern[str] | None:
+        if not self._pairs:
+            return None
+        from .embeddings import learned_pattern
+
+        return learned_pattern(self._pairs)
 
     def hear(self, params: Params, *, hears_negative: bool = False) -> Heard:
         """How the prompts of these params are heard.
@@ -96,7 +104,7 @@ class Listener:
 
     def _hear_text(self, text: str) -> tuple[str, tuple[Note, ...]]:
         """The text that is encoded, and what of the written one is not."""
-        reading = read_prompt(text)
+        reading = read_prompt(text, self._learned)
         sections, notes = fitted(reading.sections, self._max_chunks), list(reading.notes)
         if len(sections) < len(reading.sections):
             notes.append(Note("syntax", "BREAK", "BREAK is left out: this model hears a prompt as a whole"))

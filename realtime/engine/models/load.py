@@ -16,10 +16,12 @@ from ...errors import ConfigError
 from .. import Guidance
 from ..device_memory import must_visit, weights_bytes
 from ..sampler import NoiseSchedule, Sampler
+from .clip_skip import hears_layer
 from .components import Autoencoder, AutoencoderKL, Unet, load_autoencoder, one_line, prefixed
 from .ip_adapter.load import load_ip_adapter
+from .embeddings import add_embeddings, parse_embedding
 from .listener import Listener
-from .lora import LoraSpec, fuse_loras, parse_lora
+from .lora import Loras, LoraSpec, fuse_loras, logged, notes_of, parse_lora
 from .model_card import ModelCard, guess_defaults, read_card
 from .nets import Net
 from .parts import Parts, check_fit, scale_px
@@ -63,6 +65,7 @@ class Model:
         listener: says how it hears prompts.
         nets: what steers the UNet.
         ip_adapter: tells the UNet of pictures; None: there is none.
+        loras: those that may be changed while it runs; None where it takes none.
         exact: whether the user asked for `dtype`, so that no rung may calculate in a less exact one.
         visiting_bytes: what the largest of the encoders takes of the device's memory while a prompt is encoded,
             where they are not there all the time.
@@ -93,6 +96,7 @@ class Model:
     visiting_bytes: int = 0
     listener: Listener = field(default_factory=Listener)
     nets: tuple[Net, ...] = ()
+    loras: Loras | None = None
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -149,7 +153,7 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     named = _named_sampler(config.sampler)
     loras = [parse_lora(text) for text in config.loras]
     source = find_source(config.model, config.base, progress, prefer_fp16=dtype is torch.float16)
-    loras += [parse_lora(text) for text in (source.preset.loras if source.preset else ())]
+    own_loras = [parse_lora(text) for text in (source.preset.loras if source.preset else ())]
     vae_folder, notes = find_vae(config.vae, source, progress)
 
     progress(f"loading {config.model}", None)
@@ -158,7 +162,10 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     check_fit(config.model, parts, vae)
     with prefixed(config.model):
         schedule = noise_schedule(parts.scheduler)
-    notes += fuse_loras(parts, loras, progress)
+    notes += fuse_loras(parts, own_loras, progress)
+    add_embeddings(parts, [parse_embedding(text) for text in config.embeddings])
+    live = Loras(parts.family, (parts.unet, *parts.text_encoders))
+    worn = live.read(loras, progress)
     adapter = load_ip_adapter(config.reference, parts, progress) if config.reference and hears else None
 
     progress(f"moving {config.model} to {device.type}", None)
@@ -174,10 +181,13 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
         visiting_bytes = _place(encoders, readers, device) if hears else 0
     if visiting_bytes:
         notes += (VISITING,)
-    sampler = named or _own_sampler(source, parts, loras)
-    model = _assemble(config.model, source, parts, vae, schedule=schedule, sampler=sampler, notes=notes)
+    notes += logged((*notes_of(worn), *live.start(worn)))
+    sampler = named or _own_sampler(source, parts, loras + own_loras)
+    wanted = config.clip_skip or (source.preset.clip_skip if source.preset else None)
+    model = _assemble(config.model, source, parts, vae, schedule=schedule, sampler=sampler, notes=notes, skip=wanted)
+    live_loras = live if parts.family.takes_loras else None
     is_exact = config.dtype is not Dtype.AUTO
-    return replace(model, ip_adapter=adapter, exact=is_exact, visiting_bytes=visiting_bytes)
+    return replace(model, ip_adapter=adapter, exact=is_exact, visiting_bytes=visiting_bytes, loras=live_loras)
 
 
 def _assemble(
@@ -189,6 +199,7 @@ def _assemble(
     schedule: NoiseSchedule,
     sampler: Sampler,
     notes: tuple[str, ...],
+    skip: int | None,
 ) -> Model:
     unet = parts.unet
     guidance = _guidance(unet, source)
@@ -203,7 +214,7 @@ def _assemble(
         prompt_encoder=PromptEncoder(
             parts.tokenizers,
             parts.text_encoders,
-            encode_prompt=parts.family.encode_prompt,
+            encode_prompt=hears_layer(parts, skip or card.clip_skip),
             encode_picture=None if parts.image_encoder is None else parts.image_encoder.encode,
             max_chunks=parts.family.prompt_chunks,
             dtype=unet.dtype,

@@ -1,4 +1,4 @@
-"""Adds one LoRA file to a model's weights: every layer that it names, by its format's formula, or none.
+"""Reads one LoRA file for a model: what it makes of the weights of each layer that it names, or why it does not fit.
 
 Must not know how files are found, nor do arithmetic of formats.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -22,76 +22,79 @@ from .files import read_json
 from .header import Header, shown
 from .lora_formulas import Alpha, LayerParts, added, added_to_bias
 from .lora_keys import PEFT_PREFIX, Layer, LayerNames, sort_keys
-from .parts import Parts
 
 _NETWORKS = ("unet", "text_encoder", "text_encoder_2")
 """As they are called in metadata, in the order of `Layer.network`."""
 
 
-def fuse_file(parts: Parts, path: Path, header: Header, scale: float) -> tuple[str, ...]:
-    """Add a LoRA's file to the weights of a model, in place: W + scale · change, calculated in float32.
+@dataclass(frozen=True, slots=True, eq=False)
+class LoraFile:
+    """A LoRA that was read, and fits a model.
+
+    Attributes:
+        edits: what it does to each layer.
+        notes: what of the file has no effect here, for the user.
+    """
+
+    edits: Mapping[Layer, Edit]
+    notes: tuple[str, ...]
+
+
+def read_file(networks: Sequence[nn.Module], path: Path, header: Header) -> LoraFile:
+    """Read a LoRA's file and check it against a model, which stays as it is.
 
     Args:
-        parts: of the model; unchanged where the file is refused, except by an overflow of half precision.
+        networks: the UNet, then the text encoders.
         path: a `.safetensors` file.
         header: of the file.
-        scale: of the change. 0 is the model as it was, with DoRA too.
-
-    Returns:
-        What of the file has no effect here, for the user.
 
     Raises:
         ModelError: it is no LoRA, of an unknown layout or format, has numbers that aren't finite, or is made for
             another model.
     """
     keys = sort_keys(header.shapes)
-    layers = LayerNames(parts.unet, parts.text_encoders).find(keys.layers)
+    layers = LayerNames(networks[0], networks[1:]).find(keys.layers)
     alphas = _Alphas.of(path, header.metadata, keys.layers)
     with one_line(path.name):
         state = load_file(path)
-    networks = (parts.unet, *parts.text_encoders)
-    edits: dict[Layer, _Edit] = {}
+    edits: dict[Layer, Edit] = {}
     for name, layer in layers.items():
         tensors = {part: state[key] for part, key in keys.layers[name].items()}
-        edit = _Edit(name, networks[layer.network].get_submodule(layer.name), tensors, alphas.find(layer))
+        edit = Edit(name, tensors, alphas.find(layer))
         if not edit.equals(edits.setdefault(layer, edit)):
             raise ModelError(f"it changes a layer twice, as {shown(name)} and {shown(edits[layer].name)}: take another")
-    for edit in edits.values():
-        edit.check()
-    with torch.no_grad():
-        for edit in edits.values():
-            edit.apply(scale)
-    return tuple(
+    for layer, edit in edits.items():
+        edit.check(layer.module_of(networks))
+    notes = (
         f"its embedding {name!r} isn't used: that word has the meaning that it has without it"
         for name in sorted(keys.embeddings)
     )
+    return LoraFile(edits, tuple(notes))
 
 
-@dataclass(frozen=True, slots=True)
-class _Edit:
+@dataclass(frozen=True, slots=True, eq=False)
+class Edit:
     """What a LoRA does to one layer.
 
     Attributes:
         name: of the layer in the file.
-        module: the layer.
         tensors: by part, in the file's dtypes.
         alpha: for a layer without its own.
     """
 
     name: str
-    module: nn.Module
     tensors: LayerParts
     alpha: Alpha
 
-    def equals(self, other: _Edit) -> bool:
+    def equals(self, other: Edit) -> bool:
         """True if both do the same: some files name their layers in two layouts."""
         mine, theirs = self.tensors, other.tensors
         return self is other or (
             mine.keys() == theirs.keys() and all(torch.equal(tensor, theirs[part]) for part, tensor in mine.items())
         )
 
-    def check(self) -> None:
-        """Check the numbers and, without calculating, the shapes. Raises ModelError."""
+    def check(self, module: nn.Module) -> None:
+        """Check the numbers and, without calculating, whether they fit this layer. Raises ModelError."""
         for part, tensor in self.tensors.items():
             if part == "alpha" and tensor.numel() != 1:
                 raise ModelError(f"the alpha of {shown(self.name)} isn't one number: it is damaged, fetch it again")
@@ -102,42 +105,41 @@ class _Edit:
                 raise ModelError(
                     f"layer {shown(self.name)} has numbers that aren't finite ({part}): it is damaged, fetch it again"
                 )
-        self._changes("meta")
-
-    def apply(self, scale: float) -> None:
-        """Change the layer. Raises ModelError where a weight overflows."""
-        for target, change in zip((self._weight, self._bias), self._changes(None), strict=True):
-            if target is None or change is None:
-                continue
-            target.data.copy_(target.float() + scale * change)
-            if not target.isfinite().all():
-                raise ModelError(f"layer {shown(self.name)} overflows: take a smaller scale, or --dtype float32")
-
-    @property
-    def _weight(self) -> torch.Tensor:
-        return cast("torch.Tensor", self.module.weight)
-
-    @property
-    def _bias(self) -> torch.Tensor | None:
-        return cast("torch.Tensor | None", getattr(self.module, "bias", None))
-
-    def _changes(self, device: str | None) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """What is added to weight and bias, float32. Raises ModelError where the parts don't fit."""
-        parts = {
-            part: tensor.reshape(()) if part == "alpha" else tensor.to(device=device, dtype=torch.float32)
-            for part, tensor in self.tensors.items()
-        }
         weight, bias = (
-            None if own is None else own.detach().to(device=device, dtype=torch.float32)
-            for own in (self._weight, self._bias)
+            None if own is None else own.detach().to(device="meta", dtype=torch.float32) for own in tensors_of(module)
         )
         assert weight is not None
+        self._changes(weight, bias)
+
+    def changed(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, scale: float
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Weight and bias with the change times `scale` added, float32 as they are, on their device."""
+        of_weight, of_bias = self._changes(weight, bias)
+        return (
+            weight if of_weight is None else weight + scale * of_weight,
+            bias if bias is None or of_bias is None else bias + scale * of_bias,
+        )
+
+    def _changes(
+        self, weight: torch.Tensor, bias: torch.Tensor | None
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """What is added to weight and bias at scale 1, float32. Raises ModelError where the parts don't fit."""
+        parts = {
+            part: tensor.reshape(()) if part == "alpha" else tensor.to(device=weight.device, dtype=torch.float32)
+            for part, tensor in self.tensors.items()
+        }
         try:
             return added(parts, weight, self.alpha), added_to_bias(parts, bias, self.alpha)
         except ModelError as error:
             raise ModelError(
                 f"layer {shown(self.name)}: {error}: it is damaged, or made for a model of another family"
             ) from None
+
+
+def tensors_of(module: nn.Module) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """A layer's weight, and its bias where it has one."""
+    return cast("torch.Tensor", module.weight), cast("torch.Tensor | None", getattr(module, "bias", None))
 
 
 @dataclass(frozen=True, slots=True)

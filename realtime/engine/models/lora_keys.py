@@ -53,6 +53,10 @@ class Layer(NamedTuple):
     network: int
     name: str
 
+    def module_of(self, networks: Sequence[nn.Module]) -> nn.Module:
+        """The layer among the UNet and the text encoders."""
+        return networks[self.network].get_submodule(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class LoraKeys:

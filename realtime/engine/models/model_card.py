@@ -47,6 +47,7 @@ class ModelCard:
         styles: `styles` and `moods`, each a list of {name, prompt}, for the client's panel.
         max_output_pixels: largest width times height of a picture; None where there is no limit.
         pictures: names and contents (JPEG, PNG or WebP) of pictures to take a style from, where a model hears such.
+        clip_skip: which layer of the text encoder is heard, as `--clip-skip` counts; None for the family's own.
         best_steps: the number of steps that looks best, where others look worse; None where more are finer.
     """
 
@@ -55,6 +56,7 @@ class ModelCard:
     max_output_pixels: int | None = None
     best_steps: int | None = None
     pictures: tuple[tuple[str, bytes], ...] = ()
+    clip_skip: int | None = None
 
 
 _PICTURES_MAX, _PICTURE_MAX_BYTES = 32, 100_000
@@ -85,13 +87,14 @@ def read_card(folder: Path) -> ModelCard:
         raise ModelError(f"{path}: {error}") from None
     styles = {name: card[name] for name in ("styles", "moods") if name in card}
     pixels = card.get("max_output_pixels")
-    steps = card.get("best_steps")
+    steps, clip_skip = card.get("best_steps"), card.get("clip_skip")
     return ModelCard(
         defaults,
         styles,
         pixels if isinstance(pixels, int) else None,
         steps if isinstance(steps, int) else None,
         _read_pictures(folder, card.get("pictures", [])),
+        clip_skip if isinstance(clip_skip, int) and clip_skip > 0 else None,
     )
 
 

@@ -67,6 +67,7 @@ class Preset:
         sampler: name of the sampler; None for the one that the model's files name.
         has_guidance: False for models distilled without guidance: a guidance scale has no effect.
         defaults: fields of params whose default differs for this model.
+        clip_skip: see `ModelCard`.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Preset:
     sampler: str | None = None
     has_guidance: bool = True
     defaults: dict[str, Any] = field(default_factory=dict[str, Any])
+    clip_skip: int | None = None
 
     @property
     def vae(self) -> HubId | None:
@@ -203,6 +205,12 @@ def is_cached(preset: Preset) -> bool:
         and (preset.vae is None or find_cached(preset.vae, choose_vae) is not None)
         and all(lora and find_cached(lora, choose_lora(lora)) for lora in loras)
     )
+
+
+def cached_loras() -> list[str]:
+    """The LoRAs of `LORAS` that are on this machine."""
+    found = ((name, parse_hub_id(text)) for name, text in LORAS.items())
+    return [name for name, hub_id in found if hub_id and find_cached(hub_id, choose_lora(hub_id)) is not None]
 
 
 def pull(name: str, progress: Progress, prefer_fp16: bool | None = None) -> None:

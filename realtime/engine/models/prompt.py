@@ -17,6 +17,7 @@ import torch
 
 from ...errors import ParamsError
 from ...prompts import Prompt, WeightedPrompt
+from .embeddings import learned_pattern
 from .prompt_text import fitted, read_prompt
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class PromptEncoder:
         cache_size: int = TEXTS_KEPT,
     ) -> None:
         self._pairs = list(zip(tokenizers, text_encoders, strict=True))
+        self._learned = learned_pattern(self._pairs)
         self._encode_prompt = encode_prompt
         self._encode_picture = encode_picture
         self._pictures: OrderedDict[str, Conditioning] = OrderedDict()
@@ -119,6 +121,11 @@ class PromptEncoder:
         where all weights are zero.
         """
         return self._texts(prompt) if isinstance(prompt, str) else self._blends(prompt)
+
+    def forget(self) -> None:
+        """Encode all texts anew from now on: the text encoders' weights have changed."""
+        for cached in (self._texts, self._blends, self._negatives, self._nothing):
+            cached.cache_clear()
 
     @property
     def hears_pictures(self) -> bool:
@@ -176,7 +183,7 @@ class PromptEncoder:
 
     @torch.no_grad()
     def _encode_text(self, prompt: str) -> Conditioning:
-        sections = fitted(read_prompt(prompt).sections, self._max_chunks)
+        sections = fitted(read_prompt(prompt, self._learned).sections, self._max_chunks)
         return self._cast(*self._encode_prompt(self._pairs, sections, self._max_chunks or 1))
 
     def _seen(self, picture: str) -> Conditioning:

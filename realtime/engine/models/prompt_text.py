@@ -53,7 +53,7 @@ _UNHEARD = (
     _Unheard(
         re.compile(r"<(?:lora|lyco|lycoris|hypernet)\s*:[^<>]*>", re.IGNORECASE),
         "tag",
-        "is left out: LoRAs are chosen when the server starts, by --lora",
+        "is left out: LoRAs are the server's, chosen by --lora and `realtime loras`",
         is_left_out=True,
     ),
     _Unheard(
@@ -65,7 +65,7 @@ _UNHEARD = (
     _Unheard(
         re.compile(r"\bembedding:[\w./\\-]+", re.IGNORECASE),
         "tag",
-        "is left out: this server loads no embeddings (textual inversion)",
+        "is left out: no embedding (textual inversion) of this name is loaded: start the server with --embedding",
         is_left_out=True,
     ),
     _Unheard(
@@ -99,6 +99,7 @@ _UNHEARD = (
 )
 """What other programs' users write. In order: what one pattern has found, none behind it sees."""
 
+_NAMED_EMBEDDING = re.compile(r"\bembedding:([^\s,()\[\]:]+)", re.IGNORECASE)
 _NO_WEIGHT = re.compile(r":\s*[-+]?[.,]?\d[^()\[\]:]*\)")
 _FACES = ":;=-'^"
 """Characters beside a lone parenthesis that make it a face, as in `:)` and `(=`: it needs no note."""
@@ -117,9 +118,15 @@ class PromptReading:
     notes: tuple[Note, ...]
 
 
-def read_prompt(text: str) -> PromptReading:
-    """Read a prompt. Accepts any string."""
+def read_prompt(text: str, learned: re.Pattern[str] | None = None) -> PromptReading:
+    """Read a prompt. Accepts any string.
+
+    Args:
+        learned: finds the names of learned words (`embeddings`): ComfyUI's `embedding:NAME` means such a one.
+    """
     plain, hidden = _cleaned(text)
+    if learned is not None:
+        plain = _NAMED_EMBEDDING.sub(lambda found: found[1] if learned.fullmatch(found[1]) else found[0], plain)
     notes = [*_other_syntax(plain)]
     if hidden:
         notes.append(Note("characters", "", f"{hidden} invisible characters are left out"))

@@ -93,10 +93,18 @@ class Packages:
     Args:
         regions: `take` puts loaded packages into them.
         dtype: of the networks.
+        revision: of the networks' weights, which may change while a package is compared with them.
     """
 
-    def __init__(self, regions: CompiledRegions, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        regions: CompiledRegions,
+        device: torch.device,
+        dtype: torch.dtype,
+        revision: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._regions, self._device, self._dtype = regions, device, dtype
+        self._revision = revision
         self._cache = PackageCache(cache_folder(self.name))
         self._loaded: dict[str, Run] = {}  # by key: one serves several signatures
 
@@ -127,6 +135,7 @@ class Packages:
             return True
         key = self._key(signature)
         region = self._regions.module(signature)
+        revision = self._revision()
         try:
             if (call := self._loaded.get(key)) is None:
                 if (path := self._cache.find(key)) is None:
@@ -134,6 +143,8 @@ class Packages:
                 call = aoti.load(path, region)
             check(call, region, signature.example(self._device), self._dtype)
         except RuntimeError as error:
+            if self._revision() != revision:
+                return self.take(signature)
             _log.warning("the compiled package for %s is thrown away: %s", signature, error)
             self._cache.drop(key)
             self._loaded.pop(key, None)
@@ -168,7 +179,9 @@ def build(model: Model, signatures: Sequence[Mapping[str, Any]]) -> Iterable[Map
 def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool, avoided: Collection[str]) -> Start:
     """See `Starter`: eager mode runs the calls that have no package yet. On CUDA both are captured in graphs."""
     backend = CompiledBackend(model, AOTI.name, f"{AOTI.name} on {model.device.type}")
-    packages = Packages(backend.compiled, model.device, model.dtype)
+    loras = model.loras
+    revision = (lambda: 0) if loras is None else (lambda: loras.weights.revision)
+    packages = Packages(backend.compiled, model.device, model.dtype, revision)
     return Start(captured(backend, model, max_rows, avoided), upgrade=functools.partial(specialise, packages))
 
 

@@ -26,11 +26,14 @@ class Start(NamedTuple):
         backend: runs the first frames.
         finish: called after the warm-up, before the first frame, with a progress callback; None for nothing.
         upgrade: work that makes something faster while frames flow; None for nothing.
+        anew: makes another start of the same model when its weights have changed in place, for a rung that has copies
+            of them; None for one that runs on the model's own.
     """
 
     backend: Backend
     finish: Callable[[Progress], None] | None = None
     upgrade: Work | None = None
+    anew: Callable[[], Start] | None = None
 
 
 class Starter(Protocol):

@@ -76,18 +76,26 @@ class Upgrade:
         goes_on = self._thread is not None and self._thread.is_alive() and not self.closing.is_set()
         return replace(rung, doing=doing, failed=failed, climbs=goes_on)
 
+    def goes_on_with(self, config: ModelConfig) -> None:
+        """Have children from now on load the model of this configuration."""
+        self._config = config
+
     def start(self, work: Work) -> None:
         """Start the thread with this work."""
         _running.add(self)
         self._thread = threading.Thread(target=self._run, args=(work,), name="upgrade", daemon=True)
         self._thread.start()
 
-    def close(self) -> None:
-        """Kill the builder, set `closing`, and wait for the thread."""
+    def retire(self) -> None:
+        """As `close`, but wait for no thread: it ends soon, and hands nothing over any more."""
         self.closing.set()
         with self._lock:
             if self._builder is not None:
                 self._builder.close()
+
+    def close(self) -> None:
+        """Kill the builder, set `closing`, and wait for the thread."""
+        self.retire()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
@@ -142,9 +150,10 @@ class Upgrade:
 
     def arrive(self, backend: Backend) -> None:
         """Hand the engine a faster backend, unless the upgrade is closing."""
-        if not self.closing.is_set():
-            self._meanwhile = IDLE
-            self._adopt(backend)
+        with self._lock:  # behind `retire` nothing may come
+            if not self.closing.is_set():
+                self._meanwhile = IDLE
+                self._adopt(backend)
 
     def _run(self, work: Work) -> None:
         try:

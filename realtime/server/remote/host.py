@@ -20,7 +20,7 @@ from ...errors import EngineError, ModelError
 from ...params import Params
 from ...scheduling.capacity import Capacity
 from ...scheduling.suspects import Suspects
-from ..engine_host import Away, Changes, Stage, State
+from ..engine_host import Away, Changes, PutLoras, Stage, State
 from ..life import ReadyEngine
 from .forwarder import Forwarder
 from .link import Link
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 BACK_S = 10.0
 """When a lost worker is expected back: Ray has another process in 4 to 6 s, which has its engine to load."""
 HEAR_S = 2.0
+READY_LORAS_S = 150.0
+"""Longer than an engine's process may take."""
 END_S = 10.0
 """How long a worker may take to close its engine."""
 LOST = "gives no sign of life"
@@ -83,7 +85,7 @@ class RemoteHost:
         clock: monotonic nanoseconds.
 
     Attributes:
-        state, stage, life, away, error, is_closed: see `EngineHost`.
+        state, stage, life, away, error, is_closed, loras: see `EngineHost`.
         is_leaving: whether the worker is about to end.
         device: as the worker named it; empty until it has answered.
     """
@@ -108,8 +110,10 @@ class RemoteHost:
         self.is_closed = False
         self.is_leaving = False
         self.device = ""
+        self.loras: tuple[str, ...] = tuple(order.fields["loras"])
         self._link = link
         self._order = order
+        self._next_order = order  # while LoRAs are being put on: the worker may have either
         self._on_life = on_life
         self._changes = changes
         self._suspects = suspects
@@ -154,6 +158,32 @@ class RemoteHost:
             await asyncio.wait_for(asyncio.wrap_future(self._link.call("end")), END_S)
         self.is_closed = True
         self._changes.tell()
+
+    async def ready_loras(self, loras: tuple[str, ...]) -> PutLoras:
+        """See `Host`. Names and paths are those of the worker's machine."""
+        if self.life is None:
+            raise EngineError(f"the worker {self.name} has no engine at the moment")
+        notes, refusal = await self._asked("ready_loras", loras)
+        if refusal:
+            raise ModelError(refusal)
+
+        async def put() -> None:
+            self._next_order = self._order.with_loras(loras)
+            try:
+                if refusal := await self._asked("put_loras"):
+                    raise ModelError(refusal)
+                self._order, self.loras = self._next_order, loras
+            finally:
+                self._next_order = self._order
+
+        return PutLoras(put, tuple(notes))
+
+    async def _asked(self, method: str, *arguments: object) -> Any:
+        """The worker's answer. Raises EngineError where there is none."""
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(self._link.call(method, *arguments)), READY_LORAS_S)
+        except Exception as error:  # whatever is wrong with the worker: its heartbeat tells
+            raise EngineError(f"the worker {self.name} does not change its LoRAs: {type(error).__name__}") from None
 
     @property
     def _forwarder(self) -> Forwarder | None:
@@ -211,7 +241,7 @@ class RemoteHost:
                 self._lose(f"the worker {self.name} has begun anew")
         if status.engaged is not None:
             self._version, self._engaged = status.version, status.engaged
-        if status.order != self._order:
+        if status.order not in (self._order, self._next_order):
             self._begin(status)
         else:
             self._has_begun = True

@@ -43,6 +43,10 @@ class WorkOrder(NamedTuple):
         """What the workers of a server are to load."""
         return cls(config.model_dump(include=set(CROSSING)), log_level)
 
+    def with_loras(self, loras: tuple[str, ...]) -> WorkOrder:
+        """The same with these LoRAs, and no others."""
+        return self._replace(fields={**self.fields, "loras": loras})
+
 
 class Offering(NamedTuple):
     """A session's frame.

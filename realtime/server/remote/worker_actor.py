@@ -21,12 +21,13 @@ from ...engine.devices import VISIBLE, see_one_gpu
 from ...engine.hearing import Heard
 from ...engine.load import load_engine
 from ...engine_process.engine import EngineProcess, load_engine_process, wants_process
+from ...errors import RealtimeError
 from ...frame import Format
 from ...media import codec
 from ...memory import settle
 from ...params import Params
 from ...scheduling.suspects import Suspects
-from ..engine_host import BACK_OFF_S, EngineHost, Load, Stage, State
+from ..engine_host import BACK_OFF_S, EngineHost, Load, PutLoras, Stage, State
 from ..life import Life
 from .messages import Engaged, HandedBack, Offering, Reply, Status, WorkOrder
 from .mirror import NUMBERLESS, MirroredSession
@@ -83,6 +84,7 @@ class WorkerActor:
         self._version = 0
         self._engaged: Engaged | None = None
         self._is_leaving = False
+        self._put: tuple[tuple[str, ...], PutLoras] | None = None
         self._lock = asyncio.Lock()  # while an engine is replaced by another order's
 
     # -- what the server asks -------------------------------------------------------------------------------------
@@ -137,6 +139,28 @@ class WorkerActor:
             is_apart=life is not None and isinstance(life.engine, EngineProcess),
             is_leaving=self._is_leaving,
         )
+
+    async def ready_loras(self, loras: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+        """See `Host.ready_loras`: its notes, and why they can't be worn; empty where they can."""
+        try:
+            if self._host is None or self._host.life is None:
+                return (), "the worker has no engine at the moment: try again"
+            self._put = loras, await self._host.ready_loras(loras)
+        except RealtimeError as error:
+            return (), str(error)
+        return self._put[1].notes, ""
+
+    async def put_loras(self) -> str:
+        """Have those in force that were read last. Returns why they can't be; empty where they are."""
+        if self._put is None or self._order is None:
+            return "the worker has begun anew: try again"
+        (loras, change), self._put = self._put, None
+        try:
+            await change.put()
+        except RealtimeError as error:
+            return str(error)
+        self._order = self._order.with_loras(loras)
+        return ""
 
     async def offer(self, offering: Offering) -> Reply:
         """Run a frame; the answer comes when there is one."""

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from ... import Progress
     from ...models.load import Model
 
+SETTLED_S = 3.0
+"""How long weights are left alone before they are converted, which takes seconds and gigabytes of disk: somebody may
+still be moving a slider.
+"""
+
 
 def obstacle(model: Model) -> str:
     """See `Rung.obstacle`."""
@@ -36,10 +41,22 @@ def obstacle(model: Model) -> str:
 def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool, avoided: Collection[str]) -> Start:
     from .backend import OpenVinoBackend, is_converted
 
+    anew = functools.partial(_start_anew, model)
     if not may_wait and not is_converted(model):
-        return Start(EagerBackend(model, "until openvino is ready"), upgrade=functools.partial(_upgrade, model))
+        eager = EagerBackend(model, "until openvino is ready")
+        return Start(eager, upgrade=functools.partial(_upgrade, model), anew=anew)
     backend = OpenVinoBackend(model, progress)
-    return Start(backend, upgrade=functools.partial(specialise, backend))
+    return Start(backend, upgrade=functools.partial(specialise, backend), anew=anew)
+
+
+def _start_anew(model: Model) -> Start:
+    """See `Start.anew`: PyTorch has the new weights at once, until they have come to rest and are converted."""
+
+    def upgrade(upgrade: Upgrade) -> None:
+        if not upgrade.closing.wait(SETTLED_S):
+            _upgrade(model, upgrade)
+
+    return Start(EagerBackend(model, "until openvino has converted the model with its LoRAs"), upgrade=upgrade)
 
 
 def _upgrade(model: Model, upgrade: Upgrade) -> None:
