@@ -262,6 +262,10 @@ class Config(EngineConfig, BaseSettings):
         DecoderProcess,
         Field(description="Decode what clients send in processes of their own: most (all but JPEG), all, or off."),
     ] = DecoderProcess.MOST
+    model_folders: Annotated[
+        tuple[Path, ...],
+        Field(description="Folder with models, diffusers folders or files, that the server may change to; many."),
+    ] = ()
     ray: Annotated[
         str,
         Field(description="Engines on other machines: address of a Ray cluster, as HOST:6379; see `realtime worker`."),

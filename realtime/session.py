@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import protocol
 from .errors import FrameError, ParamsError
-from .frame import Air, Failure, Frame, Outcome, Repeat, Result
+from .frame import Air, Dissolve, Failure, Frame, Outcome, Repeat, Result
 from .glide import Glide
 from .governor.governor import Governor
 from .mailbox import Mailbox
@@ -185,6 +185,7 @@ class Session:
         self._superseded = 0
         self._defaults = defaults
         self._max_output_pixels = max_output_pixels
+        self._dissolve: Dissolve | None = None
         self.heard: dict[str, Any] = {}
         self._ring: Callable[[], None] = lambda: None
         self._listen = listen
@@ -205,7 +206,8 @@ class Session:
     @property
     def gliding_s(self) -> float:
         """Seconds until all that is shown is as `params` say."""
-        return self._glide.left_s(self._clock())
+        now_ns = self._clock()
+        return max(self._glide.left_s(now_ns), self._dissolve.left_ns(now_ns) / 1e9 if self._dissolve else 0.0)
 
     # -- the connection's side, on the event loop ---------------------------------------------------------------
 
@@ -295,6 +297,34 @@ class Session:
             raise ParamsError("prompt: this model hears words, and no pictures: leave the picture out", "prompt")
         if unknown := [one for one in params.pictures if one not in self._references]:
             raise ParamsError(f"prompt: there is no picture {unknown[0]}: send it to /api/pictures again", "prompt")
+
+    def take_model(
+        self,
+        params: Params,
+        defaults: Params,
+        max_output_pixels: int,
+        references: References | None,
+        dissolve_s: float,
+        text: str,
+    ) -> None:
+        """Another model makes its pictures from now on. Called while no engine serves the session.
+
+        Args:
+            params: as the model can have them; they count as changed.
+            defaults, max_output_pixels, references: see `Session`.
+            dissolve_s: in which its pictures go over from the last one; 0: at once.
+            text: tells the connected client, before the params.
+        """
+        self._defaults, self._max_output_pixels, self._references = defaults, max_output_pixels, references
+        now_ns = self._clock()
+        self._dissolve = Dissolve(now_ns, int(dissolve_s * 1e9)) if dissolve_s > 0 else None
+        self.governor = Governor()  # what it has learned is of the model before
+        self.heard = {}
+        self.tell(text, "model")
+        params = params.model_copy(update={"version": self.params.version + 1})
+        self.in_use = params
+        self._set(Glide.at_rest(params, now_ns))
+        self._listen(self)
 
     def restore(self, patch: dict[str, Any], version: int, air: Air, *, frozen: bool) -> None:
         """Begin where a session of this name was, before anybody has it.
@@ -493,6 +523,11 @@ class Session:
         if (news := self.governor.take_news()) is not None:
             channel.post(protocol.governor_message(news.wire()), optional=True)
         return self.in_use
+
+    def dissolve_at(self, now_ns: int) -> Dissolve | None:
+        """The dissolve that a frame is in which is admitted now; None where there is none. Engine thread."""
+        dissolve = self._dissolve
+        return dissolve if dissolve is not None and dissolve.left_ns(now_ns) else None
 
     def references(self, params: Params) -> Mapping[str, Pixels]:
         """The pictures that these params name. Engine thread."""

@@ -239,6 +239,7 @@ class Seats:
             next_number(),
             channel.takes_encoded,
             session.references(params),
+            session.dissolve_at(now_ns),
         )
         return Taken(seat, gate, order)
 

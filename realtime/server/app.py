@@ -35,6 +35,7 @@ from .egress import Egress
 from .engine_host import BACK_OFF_S, Load
 from .http import Server, http_settings, listen
 from .ingest import Ingest
+from .model_routes import router as model_router
 from .osc.endpoint import bound_socket, listen_for_osc
 from .picture_routes import router as picture_router
 from .prefix import Prefix
@@ -45,6 +46,7 @@ from .service import Service
 from .state_file import StateFile, state_folder
 from .still_routes import router as still_router
 from .stills import Stills
+from .swaps import Swaps
 from .ticket_routes import router as ticket_router
 from .tls import Certificate
 from .webrtc.peers import Peers
@@ -99,6 +101,8 @@ def create_app(
     ice_servers = [RTCIceServer(**IceServer.parse(server).wire()) for server in config.ice_servers]
     peers = Peers(service, ice_servers)
     service.outputs = egresses = [Egress(service, setting) for setting in OutputSetting.parse_all(config.outputs)]
+    swaps = Swaps(service)
+    service.metrics.count("realtime_swaps", "Changes of the model, by how they ended.", "state", lambda: swaps.counts)
     ingests = [Ingest(service, source) for source in InputSource.parse_all(config.inputs)]
 
     @contextlib.asynccontextmanager
@@ -109,6 +113,7 @@ def create_app(
             service.decoders.begin()
             service.host.start()
             endless = [tasks.create_task(each.run()) for each in (*ingests, *egresses)]
+            endless.append(tasks.create_task(swaps.run()))
             endless.append(tasks.create_task(lag.watch(service.metrics.observe_lag)))
             if cluster is not None:
                 endless.append(tasks.create_task(Fleet(cluster, config, service.host).run()))
@@ -125,10 +130,11 @@ def create_app(
             await asyncio.to_thread(service.decoders.close)
 
     app = FastAPI(title="realtime", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.state.service, app.state.peers, app.state.stills = service, peers, Stills(service)
+    app.state.service, app.state.peers, app.state.stills, app.state.swaps = service, peers, Stills(service), swaps
     app.include_router(router)
     app.include_router(ticket_router)
     app.include_router(worker_router)
+    app.include_router(model_router)
     app.include_router(picture_router)
     app.include_router(still_router)
     app.include_router(command_router)

@@ -143,6 +143,10 @@ class Lobby:
         """Whether the session of this name has a connection, whose seat another one would take over."""
         return name in self._seats
 
+    def offer(self, defaults: Params, max_output_pixels: int, references: References | None) -> None:
+        """Make sessions with these from now on; see `Lobby`."""
+        self._defaults, self._max_output_pixels, self._references = defaults, max_output_pixels, references
+
     def serve_by(self, serving: Serving) -> None:
         """Have all present and future sessions served by this."""
         self._serving = serving

@@ -141,6 +141,8 @@ ROUTES: dict[str, dict[str, Rule]] = {
     "/api/sessions/{session}/stream.mjpg": {"GET": _WATCH},
     "/api/outputs": {"GET": Rule(Action.OPERATE)},
     "/api/sessions/{session}/still": {"GET": _WATCH, "POST": Rule(Action.CONTROL, "session")},
+    "/api/models": {"GET": Rule(Action.OPERATE)},
+    "/api/model": {"POST": Rule(Action.OPERATE)},
     "/api/workers": {"GET": Rule(Action.OPERATE)},
     "/api/workers/{worker}/drain": {"POST": Rule(Action.OPERATE)},
     "/api/workers/{worker}/start": {"POST": Rule(Action.OPERATE)},
