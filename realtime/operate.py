@@ -1,5 +1,5 @@
-"""`realtime workers` and `realtime swap`: the engines of a server that runs, taken out of service and back, and its model
-changed.
+"""`realtime workers` and `realtime swap`: takes the engines of a server that runs out of service and back, changes its
+model.
 
 Must not know the server: it asks over HTTP, as any program may.
 """

@@ -18,8 +18,9 @@ Free = Callable[[Device, str], "int | None"]
 
 
 def shortage(shelved: Shelved, config: Config, devices: Sequence[str], free: Free = free_memory) -> str:
-    """What memory is short of, as a sentence's part; empty where it suffices, or where that can't be told. It reads headers
-    and asks the driver.
+    """What memory is short of, as a sentence's part; empty where it suffices, or where that can't be told.
+
+    It reads headers, and asks the driver.
 
     Args:
         shelved: the next model.

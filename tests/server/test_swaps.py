@@ -7,23 +7,34 @@ import contextlib
 import gc
 import io
 import itertools
+import os
+import signal
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
+from huggingface_hub import constants
 from PIL import Image
 
+from realtime.client import connect
 from realtime.config import Config
 from realtime.engine import Engine, Progress
 from realtime.engine.echo import EchoEngine
+from realtime.engine.load import load_engine
+from realtime.engine_process.engine import EngineProcess, load_engine_process
 from realtime.errors import EngineError, FrameError, ModelError
 from realtime.frame import Failure, Job, Result
 from realtime.server.engine_host import State
+from tests.checkpoints import build_tiny
+from tests.fakes.faulty import in_a_process, load_faulty, load_killed_when_tried
 from tests.fakes.frames import a_message
+from tests.fakes.pictures import a_plain_jpeg
 from tests.fakes.servers import RunningServer, a_config, running
 from tests.fakes.waiting import PATIENCE_S, until
 from tests.server.peer import Peer, Picture, connected, http_client
@@ -184,7 +195,10 @@ async def ask(http: Any, name: str, **fields: Any) -> Any:
 async def over(http: Any) -> dict[str, Any]:
     """Wait for the end of a change; how it ended."""
     async with asyncio.timeout(PATIENCE_S):
-        while (swap := (await http.get("/api/models")).json()["swap"])["state"] not in ("done", "failed"):
+        while (swap := (await http.get("/api/models")).json()["swap"])["state"] not in (  # noqa: ASYNC110
+            "done",
+            "failed",
+        ):
             await asyncio.sleep(0.01)
     return swap
 
@@ -390,6 +404,23 @@ async def test_params_fall_to_what_the_next_model_takes_and_its_defaults_are_tol
     assert refused.status_code == 422
 
 
+async def test_programs_are_told_what_the_model_is() -> None:
+    models = Models()
+    models.facts[BLACK] = {"best_steps": 1}
+    models.facts[WHITE] = {"hears_pictures": True}
+    with serving(models) as server:
+        async with connect(server.websocket_url) as stream, http_client(server.url) as http:
+            await stream.restyle(a_plain_jpeg(3))
+            before, session = dict(stream.ready), stream.session
+            await change(http, WHITE, dissolve_s=0)
+            picture = await stream.restyle(a_plain_jpeg(90))
+
+    assert (before["model"], before["best_steps"], "pictures" in before) == (BLACK, 1, False)
+    assert (stream.ready["model"], stream.ready["pictures"], "best_steps" in stream.ready) == (WHITE, True, False)
+    assert (stream.session, stream.connections) == (session, 1)
+    assert picture.pixels().min() > 250
+
+
 async def test_every_device_goes_over_once_all_are_loaded() -> None:
     models = Models()
     with serving(models, devices="cpu,cpu") as server:
@@ -426,3 +457,92 @@ async def test_what_is_no_model_is_refused(body: dict[str, Any], status: int) ->
             answer = await http.post("/api/model", json=body)
 
     assert answer.status_code == status, answer.text
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two tiny checkpoints with random weights."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    for seed, name in enumerate(("ink", "neon")):
+        build_tiny(tmp_path / "models" / name, seed)
+    return tmp_path / "models"
+
+
+def all_are_answered(client: Camera, *also: str) -> bool:
+    fates = {**client.dropped(), **dict.fromkeys(client.seqs, "answered")}
+    return sorted(fates) == list(range(1, client.sent + 1)) and set(fates.values()) <= {"answered", "superseded", *also}
+
+
+@pytest.mark.parametrize("has_process", [False, True])
+async def test_tiny_checkpoints_follow_each_other_under_live_frames(folder: Path, has_process: bool) -> None:
+    config = a_config(
+        model=str(folder / "ink"), model_folders=(folder,), engine_process=has_process, accelerate="off", device="cpu"
+    )
+    load = load_engine_process if has_process else load_engine
+    with running(config, load) as server:
+        async with cameras(server) as (client,), http_client(server.url) as http:
+            await until(lambda: len(client.levels) > 5)
+            before = pids(server)
+            listed = (await http.get("/api/models")).json()
+            swap = await change(http, "neon")
+            count = len(client.levels)
+            await until(lambda: len(client.levels) > count + 10)
+            named = (await http.get("/api/config")).json()["model"]
+            back = await change(http, "ink", dissolve_s=0)
+            await client.stop()
+            after = pids(server)
+
+    assert listed["model"] == "ink"
+    assert {"ink", "neon"} < {one["name"] for one in listed["models"]}
+    assert (swap["state"], back["state"], named) == ("done", "done", "neon")
+    assert all_are_answered(client)
+    assert [text["model"] for text in client.peer.texts if text["type"] == "model"] == ["neon", "ink"]
+    assert not has_process or (before != after and not psutil.pid_exists(before[0]))
+
+
+def pids(server: RunningServer) -> list[int]:
+    lives = [worker.host.life for worker in server.service.host.workers]
+    return [life.engine.pid for life in lives if life is not None and isinstance(life.engine, EngineProcess)]
+
+
+async def test_process_that_is_killed_while_it_is_tried_leaves_the_one_before(folder: Path) -> None:
+    with running(a_config(model=BLACK, engine_process=True), in_a_process(load_killed_when_tried)) as server:
+        async with cameras(server) as (client,), http_client(server.url) as http:
+            await until(lambda: len(client.seqs) > 5)
+            before = pids(server)
+            swap = await change(http, WHITE)
+            count = len(client.seqs)
+            await until(lambda: len(client.seqs) > count + 5)
+            await client.stop()
+            after = pids(server)
+
+    assert swap["state"] == "failed"
+    assert "SIGKILL" in swap["reason"]
+    assert before == after
+    assert all_are_answered(client)
+
+
+async def test_process_that_is_killed_while_the_next_is_loaded_is_followed_by_it(tmp_path: Path) -> None:
+    gate = threading.Event()
+    load = in_a_process(load_faulty)
+
+    def held(config: Config, progress: Progress) -> Engine:
+        if config.model == WHITE:
+            progress("waiting", 10.0)
+            assert gate.wait(PATIENCE_S)
+        return load(config, progress)
+
+    with running(a_config(model=BLACK, engine_process=True), held) as server:
+        async with cameras(server) as (client,), http_client(server.url) as http:
+            await until(lambda: len(client.seqs) > 5)
+            await ask(http, WHITE)
+            await until(lambda: server.app.state.swaps.change.stage.percent == 10.0)
+            (pid,) = pids(server)
+            os.kill(pid, signal.SIGKILL)
+            await until(lambda: pids(server) not in ([], [pid]))
+            gate.set()
+            swap = await over(http)
+            await client.stop()
+
+    assert swap["state"] == "done"
+    assert all_are_answered(client, "engine_restarted")

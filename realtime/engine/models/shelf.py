@@ -88,7 +88,7 @@ def _folder_files(folder: Path, prefer_fp16: bool) -> list[Path]:
 def _preset_files(preset: Preset, prefer_fp16: bool) -> list[Path]:
     """The weights that a preset is loaded from, but for LoRAs, which are fused into them. Raises ModelError."""
     if preset.source is None:
-        return [path for path in embedded_folder().glob("*/*.safetensors")]
+        return list(embedded_folder().glob("*/*.safetensors"))
     folder = cached_folder(preset.source)
     if folder is None:
         raise ModelError(f"{preset.name} is not here")
