@@ -343,6 +343,10 @@ class Config(EngineConfig, BaseSettings):
         str, Field(description="Who is told by OSC what changes, as 192.0.2.7:9001; default: whoever sent last.")
     ] = ""
 
+    prompt_rules: Annotated[
+        Path | None,
+        Field(description="File of words and expressions that prompts may not have, or that others stand in place of."),
+    ] = None
     max_sessions: Annotated[int, Field(ge=1, le=1000, description="Sessions at once.")] = 8
     min_session_fps: Annotated[
         float,

@@ -146,6 +146,7 @@ class Session:
         listen: called with the session where its prompts have changed; asks the model how it hears them.
         clock: monotonic nanoseconds, the same as the scheduler's.
         references: the pictures that its params may name; None: the model hears no pictures.
+        rules: makes of params what is allowed of them, or raises ParamsError.
 
     Attributes:
         in_use: the params that the newest frame was admitted with.
@@ -166,6 +167,7 @@ class Session:
         listen: Callable[[Session], None] = lambda session: None,
         clock: Callable[[], int] = time.monotonic_ns,
         references: References | None = None,
+        rules: Callable[[Params], Params] = lambda params: params,
     ) -> None:
         self.name = name
         self._glide = Glide.at_rest(defaults, clock())
@@ -191,6 +193,7 @@ class Session:
         self._listen = listen
         self._clock = clock
         self._references = references
+        self._rules = rules
         self._viewers: tuple[Mailbox[Result], ...] = ()
 
     @property
@@ -279,7 +282,7 @@ class Session:
 
     def _patched(self, patch: dict[str, Any]) -> Params:
         """The params after a merge patch. Raises ParamsError."""
-        params = self.params.patched(patch, self._defaults)
+        params = self._rules(self.params.patched(patch, self._defaults))
         if params.pictures:
             self._check_pictures(params)
         if params.width * params.height > self._max_output_pixels:
@@ -290,6 +293,14 @@ class Session:
                 field,
             )
         return params
+
+    def check_rules(self) -> None:
+        """There are other rules: have the prompts be as they say, or empty where they are refused."""
+        try:
+            if self._rules(self.params) != self.params:
+                self.update({})
+        except ParamsError:
+            self.update({"prompt": "", "negative_prompt": ""}, 0)
 
     def _check_pictures(self, params: Params) -> None:
         """Check that the model can hear the pictures that params name. Raises ParamsError."""

@@ -114,6 +114,7 @@ def create_app(
             service.host.start()
             endless = [tasks.create_task(each.run()) for each in (*ingests, *egresses)]
             endless.append(tasks.create_task(swaps.run()))
+            endless.append(tasks.create_task(service.rules.watch(service.check_rules)))
             endless.append(tasks.create_task(lag.watch(service.metrics.observe_lag)))
             if cluster is not None:
                 endless.append(tasks.create_task(Fleet(cluster, config, service.host).run()))

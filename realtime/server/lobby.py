@@ -82,7 +82,7 @@ class Lobby:
         rate_with: pictures a second that every session could have if so many more joined.
         listen: see `Session`; called with every new session too.
         recall: what is remembered of a session that is made, by its name and who makes it (see `enter`).
-        references: see `Session`.
+        references, rules: see `Session`.
         min_fps: a session beside others is admitted only if that rate is at least this; 0 asks for a free seat only.
     """
 
@@ -100,8 +100,10 @@ class Lobby:
         recall: Callable[[str, str | None], Remembered | None] = lambda name, owner: None,
         min_fps: float = 0.0,
         references: References | None = None,
+        rules: Callable[[Params], Params] = lambda params: params,
     ) -> None:
         self._references = references
+        self._rules = rules
         self._max_sessions = max_sessions
         self._max_waiting = max_waiting
         self._resume_s = resume_s
@@ -206,7 +208,12 @@ class Lobby:
         session = self._sessions.get(name)
         if session is None:
             session = self._sessions[name] = Session(
-                name, self._defaults, self._max_output_pixels, self._listen, references=self._references
+                name,
+                self._defaults,
+                self._max_output_pixels,
+                self._listen,
+                references=self._references,
+                rules=self._rules,
             )
             self._owners[name] = OPERATORS if owner is None else owner
             if (past := self._recall(name, owner)) is not None:

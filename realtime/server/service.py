@@ -31,6 +31,7 @@ from .pictures import Pictures
 from .placement import Placement
 from .remembering import Memory
 from .roles import Grant, Role, seen_by
+from .rule_file import RuleFile
 from .samples import keep_samples
 from .tickets import Tickets
 from .turns import Turns
@@ -132,6 +133,7 @@ class Service:
         addresses: counts the sessions of each client's address.
         pictures: encodes results for viewers.
         references: what params may name, where the model hears pictures.
+        rules: for prompts.
         turns: whose picture for prompts is read next.
         running: None until an engine was ready for the first time.
         dissolve_s: in which pictures go over to those of the next model.
@@ -165,6 +167,7 @@ class Service:
         self.addresses = Addresses(config.max_sessions_per_address)
         self.pictures = Pictures()
         self.references = References(self._in_use)
+        self.rules = RuleFile(config.prompt_rules)
         self.turns = Turns()
         self.running: Running | None = None
         self.dissolve_s = 0.0
@@ -221,7 +224,13 @@ class Service:
             listen=self.listen,
             recall=self.memory.recall,
             references=self.references if life.engine.info.hears_pictures else None,
+            rules=self.rules.applied,
         )
+
+    def check_rules(self) -> None:
+        """Have all sessions keep to the rules for prompts, which have changed."""
+        for session in self.sessions:
+            session.check_rules()
 
     def _run(self, life: ReadyEngine, lobby: Lobby) -> Running:
         info = life.engine.info
