@@ -37,7 +37,7 @@ def is_word(char: str) -> bool:
 
 
 @dataclass(slots=True)
-class _State:
+class _Node:
     """A state: takes one character and goes on, or goes on in several ways without one.
 
     Attributes:
@@ -50,7 +50,7 @@ class _State:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _Stretch:
     """A piece of the automaton: where it begins, and the state behind which it ends, which has no way on yet."""
 
     first: int
@@ -154,7 +154,7 @@ class _Parser:
 
     pattern: str
     at: int = 0
-    states: list[_State] = field(default_factory=list[_State])
+    states: list[_Node] = field(default_factory=list[_Node])
 
     def starts(self, mark: str) -> bool:
         """Take this mark at the begin, if it is there."""
@@ -172,7 +172,7 @@ class _Parser:
         self.pattern = rest
         return True
 
-    def whole(self, *, is_marked: bool) -> _Part:
+    def whole(self, *, is_marked: bool) -> _Stretch:
         """The whole expression.
 
         Args:
@@ -188,16 +188,16 @@ class _Parser:
     def _state(self, takes: Matches | None, *then: int) -> int:
         if len(self.states) >= STATES_MAX:
             raise ValueError(f"has more than {STATES_MAX} states, its repetitions written out: make it shorter")
-        self.states.append(_State(takes, list(then)))
+        self.states.append(_Node(takes, list(then)))
         return len(self.states) - 1
 
-    def _nothing(self) -> _Part:
+    def _nothing(self) -> _Stretch:
         number = self._state(None)
-        return _Part(number, number)
+        return _Stretch(number, number)
 
-    def _joined(self, one: _Part, other: _Part) -> _Part:
+    def _joined(self, one: _Stretch, other: _Stretch) -> _Stretch:
         self.states[one.last].then.append(other.first)
-        return _Part(one.first, other.last)
+        return _Stretch(one.first, other.last)
 
     @property
     def _next(self) -> str:
@@ -210,26 +210,26 @@ class _Parser:
         self.at += 1
         return char
 
-    def _choice(self) -> _Part:
+    def _choice(self) -> _Stretch:
         part = self._sequence()
         while self._next == "|":
             self.at += 1
             part = self._either(part, self._sequence())
         return part
 
-    def _either(self, one: _Part, other: _Part) -> _Part:
+    def _either(self, one: _Stretch, other: _Stretch) -> _Stretch:
         first, last = self._state(None, one.first, other.first), self._state(None)
         for part in (one, other):
             self.states[part.last].then.append(last)
-        return _Part(first, last)
+        return _Stretch(first, last)
 
-    def _sequence(self) -> _Part:
+    def _sequence(self) -> _Stretch:
         part = self._nothing()
         while self._next not in ("", "|", ")"):
             part = self._joined(part, self._repeated())
         return part
 
-    def _repeated(self) -> _Part:
+    def _repeated(self) -> _Stretch:
         begin = self.at
         part = self._atom()
         behind = self.at
@@ -259,12 +259,12 @@ class _Parser:
         self.at = after
         return made
 
-    def _loop(self, one: _Part) -> _Part:
+    def _loop(self, one: _Stretch) -> _Stretch:
         around = self._state(None, one.first)
         self.states[one.last].then.append(around)
         last = self._state(None)
         self.states[around].then.append(last)
-        return _Part(around, last)
+        return _Stretch(around, last)
 
     def _counts(self) -> tuple[int, int | None]:
         end = self.pattern.find("}", self.at)
@@ -277,7 +277,7 @@ class _Parser:
         self.at = end + 1
         return counts
 
-    def _atom(self) -> _Part:
+    def _atom(self) -> _Stretch:
         char = self._take()
         if char == "(":
             return self._group()
@@ -291,11 +291,11 @@ class _Parser:
             raise ValueError(f"has a {char} where nothing is: write \\{char} for the character itself")
         return self._taking(_equal(char))
 
-    def _taking(self, takes: Matches) -> _Part:
+    def _taking(self, takes: Matches) -> _Stretch:
         last = self._state(None)
-        return _Part(self._state(takes, last), last)
+        return _Stretch(self._state(takes, last), last)
 
-    def _group(self) -> _Part:
+    def _group(self) -> _Stretch:
         if self.pattern.startswith("?", self.at):
             if not self.pattern.startswith("?:", self.at):
                 raise ValueError("looks around, or names a group: only (…) and (?:…) are possible")

@@ -36,7 +36,7 @@ _WORDS = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class PromptRule:
     """One line of the file.
 
     Attributes:
@@ -52,7 +52,7 @@ class Rule:
 class PromptRules:
     """All rules. Event loop only, as patterns are (see `LinearRegex`)."""
 
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[PromptRule, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> PromptRules:
@@ -61,7 +61,7 @@ class PromptRules:
         Raises:
             ConfigError: a line is no rule; names it.
         """
-        rules: list[Rule] = []
+        rules: list[PromptRule] = []
         for number, line in enumerate(text.splitlines(), 1):
             bare = line.strip()
             if not bare or bare.startswith("#"):
@@ -129,7 +129,7 @@ def _unwritten(text: str, instead: str) -> str:
     return _WRITTEN.sub(instead, text)
 
 
-def _replaced(text: str, rule: Rule) -> str:
+def _replaced(text: str, rule: PromptRule) -> str:
     parts: list[str] = []
     behind = 0
     for begin, end in rule.pattern.places(folded(text)):
@@ -138,7 +138,7 @@ def _replaced(text: str, rule: Rule) -> str:
     return "".join((*parts, text[behind:]))
 
 
-def _rule(line: str) -> Rule:
+def _rule(line: str) -> PromptRule:
     """Raises ValueError, whose words go on behind the line."""
     verb, *rest = line.split(maxsplit=1)
     make = _VERBS.get(verb)
@@ -147,21 +147,21 @@ def _rule(line: str) -> Rule:
     return make(rest[0])
 
 
-def _refusing(rest: str) -> Rule:
-    return Rule(_pattern(rest))
+def _refusing(rest: str) -> PromptRule:
+    return PromptRule(_pattern(rest))
 
 
-def _replacing(rest: str) -> Rule:
+def _replacing(rest: str) -> PromptRule:
     words, arrow, instead = rest.rpartition("=>")
     if not arrow:
         raise ValueError("replaces by nothing that is said: write replace WORDS => TEXT")
     instead = instead.strip()
     if len(instead) > PROMPT_MAX_CHARS:
         raise ValueError(f"replaces by more than the {PROMPT_MAX_CHARS} characters of a prompt: shorten it")
-    return Rule(_pattern(words.strip()), instead)
+    return PromptRule(_pattern(words.strip()), instead)
 
 
-_VERBS: dict[str, Callable[[str], Rule]] = {"refuse": _refusing, "replace": _replacing}
+_VERBS: dict[str, Callable[[str], PromptRule]] = {"refuse": _refusing, "replace": _replacing}
 
 
 def _pattern(words: str) -> LinearRegex:

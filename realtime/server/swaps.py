@@ -11,37 +11,26 @@ import contextlib
 import logging
 import os
 import threading
-import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..config import Config, Device, ModelConfig
-from ..engine import Engine, EngineInfo, Progress
+from ..config import Config, Device
 from ..engine.free_memory import free_memory
 from ..engine.load import is_echo, likely_device
 from ..engine.models.shelf import Shelved, list_shelved
-from ..engine_process.engine import wants_process
-from ..errors import FrameError, RealtimeError
-from ..memory import give_back
-from .engine_host import Load, Stage, State
-from .fitting import ModelOffer
-from .life import offered
-from .rehearsal import Shown, rehearse
-from .samples import opened_sample
+from ..errors import RealtimeError
+from .engine_host import Stage, State
 from .service import Service
 from .shortage import shortage
-from .worker import Worker
+from .succession import NotLoaded, Succession, Successor
 
 log = logging.getLogger(__name__)
 
 DISSOLVE_MAX_S = 10.0
 DISSOLVE_S = 0.5
-OWN_OPTIONS = ("base", "loras", "vae", "sampler")
-"""Options of `ModelConfig` that belong to the configured model, and to no other."""
-ECHO = "echo"
 
 T = TypeVar("T")
 
@@ -56,10 +45,6 @@ class NoSwap(Exception):
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
         self.status = status
-
-
-class _NotLoaded(Exception):
-    """The change has failed; the message says why."""
 
 
 class Phase(StrEnum):
@@ -129,9 +114,8 @@ class Swaps:
         self._free = free
         self._plan: SwapPlan | None = None
         self._change: Swap | None = None
-        self._loading: Worker | None = None
+        self._succession = Succession(service)
         self._asked = asyncio.Event()
-        self._loads_s: list[float] = []
         self.counts = {Phase.DONE: 0, Phase.FAILED: 0}
 
     @property
@@ -143,9 +127,10 @@ class Swaps:
     def change(self) -> Swap | None:
         """The newest change; None before the first."""
         change = self._change
-        if change is None or self._loading is None or change.phase is not Phase.LOADING:
+        loading = self._succession.loading
+        if change is None or loading is None or change.phase is not Phase.LOADING:
             return change
-        return replace(change, stage=self._loading.host.stage)
+        return replace(change, stage=loading.host.stage)
 
     async def models(self) -> list[Shelved]:
         """All that the model can be changed to, the one that serves among them."""
@@ -213,7 +198,7 @@ class Swaps:
             name = plan.shelved.name
             try:
                 await self._carry_out(plan)
-            except (_NotLoaded, NoSwap, RealtimeError) as error:
+            except (NotLoaded, NoSwap, RealtimeError) as error:
                 log.warning("the model stays %s: %s: %s", self.model, name, error)
                 self._say(Swap(name, Phase.FAILED, reason=str(error)))
             except Exception:
@@ -223,7 +208,7 @@ class Swaps:
                 log.info("the model is %s", name)
                 self._say(Swap(name, Phase.DONE))
             finally:
-                self._plan = self._loading = None
+                self._plan = None
 
     def _say(self, change: Swap) -> None:
         self._change = change
@@ -238,7 +223,12 @@ class Swaps:
         self._say(Swap(shelved.name, Phase.LOADING))
         self._service.shown_names[shelved.model] = shelved.name
         self._service.dissolve_s = plan.dissolve_s
-        await (self._behind(plan) if plan.frees_first else self._beside(plan))
+        if plan.frees_first:
+            await self._succession.behind(Successor(shelved.model, shelved.name), self.model)
+        else:
+            await self._succession.beside(
+                Successor(shelved.model, shelved.name), lambda: self._say(Swap(shelved.name, Phase.MOVING))
+            )
 
     async def _download(self, plan: SwapPlan) -> None:
         from ..engine.models.presets import pull
@@ -259,139 +249,10 @@ class Swaps:
         config = self._service.config
         if is_echo(self._configured(plan.shelved.model)):
             return
-        devices = [worker.own_device for worker in self._taking_over()]
+        devices = [worker.own_device for worker in self._succession.in_service]
         why = await asyncio.to_thread(shortage, plan.shelved, config, devices, self._free)
         if why:
             raise NoSwap(507, f"{why}: with free_first that one goes first, and who watches sees what `fallback` says")
-
-    def _taking_over(self) -> list[Worker]:
-        """The workers whose engines are in service."""
-        return [each for each in self._service.host.workers if not (each.is_drained or each.host.is_closed)]
-
-    async def _beside(self, plan: SwapPlan) -> None:
-        """Load the next model beside the one that serves, on each device in turn; once all are ready, go over to it."""
-        host = self._service.host
-        next_ones: dict[Worker, Worker] = {}
-        try:
-            for worker in self._taking_over():
-                next_ones[worker] = await self._load(worker, plan)
-            for worker in next_ones.values():
-                if worker.host.state is not State.READY:
-                    raise _NotLoaded(worker.reason or "its engine broke before it served")
-        except BaseException:
-            for worker in next_ones.values():
-                await host.retire(worker)
-            raise
-        self._say(Swap(plan.shelved.name, Phase.MOVING))
-        for worker in host.workers:
-            if worker not in next_ones:
-                next_ones[worker] = self._make(worker, plan)
-        host.succeed(next_ones, plan.shelved.model, "", 0.0)
-        await self._retire(next_ones)
-
-    async def _load(self, worker: Worker, plan: SwapPlan) -> Worker:
-        """Load the next engine for a worker's device, and try it. Raises _NotLoaded."""
-        host, begun_s = self._service.host, time.monotonic()
-        self._loading = following = self._make(worker, plan)
-        following.host.start()
-        await self._until_loaded(following)
-        if following.host.state is not State.READY:
-            reason = following.reason or "its engine broke before it served"
-            await host.retire(following)
-            raise _NotLoaded(reason)
-        self._loads_s.append(time.monotonic() - begun_s)
-        return following
-
-    async def _until_loaded(self, worker: Worker) -> None:
-        host = self._service.host
-        while worker.host.state is State.LOADING and not host.ended.is_set():
-            await host.changed.wait()
-        if host.ended.is_set():
-            raise _NotLoaded("the server ends")
-
-    def _make(self, worker: Worker, plan: SwapPlan) -> Worker:
-        return self._service.host.beside(worker, self._options(plan.shelved.model), self._rehearsed)
-
-    def _options(self, model: str) -> dict[str, Any]:
-        """What of the configuration is another with this model."""
-        config = self._service.config
-        if model == config.model:
-            return {"model": model, **{name: getattr(config, name) for name in OWN_OPTIONS}}
-        return {"model": model, **{name: ModelConfig.model_fields[name].default for name in OWN_OPTIONS}}
-
-    async def _behind(self, plan: SwapPlan) -> None:
-        """Close the engines that serve, then load the next model; if that fails, load the one before again."""
-        host, before = self._service.host, self._service.host.model
-        name, past_name = plan.shelved.name, self.model
-        expected_s = max(self._loads_s, default=0.0)
-        with host.holding():
-            try:
-                await self._in_place(plan, f"{name} is loaded in place of {past_name}", expected_s)
-            except _NotLoaded as error:
-                if host.ended.is_set():
-                    raise
-                again = SwapPlan(Shelved(past_name, before), 0.0)
-                self._service.dissolve_s = 0.0
-                with contextlib.suppress(_NotLoaded):  # then the server ends, as where the first engine can't be loaded
-                    await self._in_place(again, f"{name} can't be loaded ({error}): {past_name} is again", expected_s)
-                raise
-
-    async def _in_place(self, plan: SwapPlan, reason: str, expected_s: float) -> None:
-        host = self._service.host
-        next_ones = {worker: self._make(worker, plan) for worker in host.workers}
-        starting = [next_ones[worker] for worker in host.workers if not worker.is_drained]
-        host.succeed(next_ones, plan.shelved.model, reason, expected_s)
-        await self._retire(next_ones)
-        failed: str | None = None
-        for worker in starting:
-            self._loading = worker
-            worker.is_drained = worker.host.is_closed = False
-            worker.host.start()
-            await self._until_loaded(worker)
-            if worker.host.state is not State.READY:
-                failed = failed or worker.reason or "its engine broke"
-        if failed is not None:
-            raise _NotLoaded(failed)
-
-    async def _retire(self, workers: Collection[Worker]) -> None:
-        """Close engines that serve no more, and give their memory back."""
-        for worker in workers:
-            await self._service.host.retire(worker)
-        config = self._service.config
-        if not (wants_process(config) or is_echo(config)):
-            await asyncio.to_thread(give_back)
-
-    # -- on an engine's thread --------------------------------------------------------------------------------------
-
-    def _rehearsed(self, load: Load) -> Load:
-        """What loads engines, made to try the first of them on what is shown."""
-        shots = self._shots()
-        references, tried = self._service.references, threading.Event()
-
-        def load_and_rehearse(config: Config, progress: Progress) -> Engine:
-            engine = load(config, progress)
-            if tried.is_set():
-                return engine
-            tried.set()
-            progress("trying it on what is shown", None)
-            try:
-                offer = ModelOffer(engine.info, *offered(engine.info, config))
-                _open_samples(engine.info, config.max_pixels)
-                rehearse(engine, offer, shots, references)
-            except BaseException:
-                with contextlib.suppress(Exception):
-                    engine.close()
-                raise
-            return engine
-
-        return load_and_rehearse
-
-    def _shots(self) -> list[Shown]:
-        return [
-            Shown(session.newest.job if session.newest is not None else None, session.params, session.defaults)
-            for session in self._service.sessions
-            if session.channel is not None
-        ]
 
 
 def name_of(model: str) -> str:
@@ -403,12 +264,6 @@ def _is_offline() -> bool:
     from huggingface_hub import constants
 
     return constants.HF_HUB_OFFLINE
-
-
-def _open_samples(info: EngineInfo, max_pixels: int) -> None:
-    for _, data in info.pictures:
-        with contextlib.suppress(FrameError):
-            opened_sample(data, max_pixels)
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

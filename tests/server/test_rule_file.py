@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,13 +25,17 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+def write(file: Path, text: str) -> None:
+    file.write_text(text)
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rule_file, "LOOK_EVERY_S", 0.01)
 
 
 @pytest.mark.parametrize(
-    ("write", "why"),
+    ("write_it", "why"),
     [
         (lambda path: None, "can't be read (No such file or directory): check --prompt-rules"),
         (lambda path: path.write_bytes(b"\xff\xfe"), "no text in UTF-8"),
@@ -39,9 +44,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_server_does_not_start_with_rules_that_are_none(
-    tmp_path: Path, write: Callable[[Path], None], why: str
+    tmp_path: Path, write_it: Callable[[Path], None], why: str
 ) -> None:
-    write(tmp_path / "rules")
+    write_it(tmp_path / "rules")
 
     with pytest.raises(ConfigError) as caught:
         RuleFile(tmp_path / "rules")
@@ -72,9 +77,9 @@ async def test_new_rules_hold_for_prompts_that_are_in_force(file: Path, quick: N
     with running(a_config(prompt_rules=file)) as server:
         async with connected(server.websocket_url, session="s") as peer:
             await peer.patch(prompt="a cat on a mat")
-            file.write_text("replace cat => dog\n")
+            write(file, "replace cat => dog\n")
             told = await peer.text("params")
-            file.write_text("refuse dog*\n")
+            write(file, "refuse dog*\n")
             emptied = await peer.text("params")
 
     assert told["params"]["prompt"] == "a dog on a mat"
@@ -89,12 +94,12 @@ async def test_rules_that_become_none_leave_the_last_in_force(
     changes: list[int] = []
     with caplog.at_level(logging.ERROR):
         task = asyncio.create_task(rules.watch(lambda: changes.append(1)))
-        file.write_text("forbid everything\n")
+        write(file, "forbid everything\n")
         await until(lambda: "stay as they were" in caplog.text)
-        file.unlink()
+        os.unlink(file)
         await until(lambda: "can't be read" in caplog.text)
         assert rules.rules is before
-        file.write_text("refuse nothing\n")
+        write(file, "refuse nothing\n")
         await until(lambda: bool(changes))
         task.cancel()
 
