@@ -1,4 +1,4 @@
-"""The command line: serve, models, doctor; `bench`, `run`, `workers` and `loras` have their own.
+"""The command line: serve, models, doctor; `bench`, `run`, `workers`, `loras` and `swap` have their own.
 
 Heavy imports stand inside the commands: `--help`, `doctor` and mistakes in the configuration must not wait for torch.
 """
@@ -22,6 +22,7 @@ from .config import Config, load_config
 from .errors import RealtimeError
 from .operate import app as workers_app
 from .operate import loras_app
+from .operate import swap
 from .options import option_of
 from .refusals import first_in_words
 from .run.cli import run
@@ -193,6 +194,7 @@ _serve.__signature__ = _serve_signature()  # type: ignore[attr-defined]
 app.command("serve")(_serve)
 app.command("run")(run)
 app.command("worker")(worker)
+app.command("swap")(swap)
 
 
 def _log_to_stderr(level: LogLevel) -> None:

@@ -278,6 +278,10 @@ class Config(EngineConfig, BaseSettings):
         DecoderProcess,
         Field(description="Decode what clients send in processes of their own: most (all but JPEG), all, or off."),
     ] = DecoderProcess.MOST
+    model_folders: Annotated[
+        tuple[Path, ...],
+        Field(description="Folder with models, diffusers folders or files, that the server may change to; many."),
+    ] = ()
     ray: Annotated[
         str,
         Field(description="Engines on other machines: address of a Ray cluster, as HOST:6379; see `realtime worker`."),
@@ -359,6 +363,10 @@ class Config(EngineConfig, BaseSettings):
         str, Field(description="Who is told by OSC what changes, as 192.0.2.7:9001; default: whoever sent last.")
     ] = ""
 
+    prompt_rules: Annotated[
+        Path | None,
+        Field(description="File of words and expressions that prompts may not have, or that others stand in place of."),
+    ] = None
     max_sessions: Annotated[int, Field(ge=1, le=1000, description="Sessions at once.")] = 8
     min_session_fps: Annotated[
         float,

@@ -86,6 +86,30 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class Dissolve:
+    """A stretch of time in which a session's pictures go over from one model's to the next model's.
+
+    Attributes:
+        begun_ns: our monotonic clock, when the next model began to make its pictures.
+        lasts_ns: positive.
+    """
+
+    begun_ns: int
+    lasts_ns: int
+
+    def left_ns(self, now_ns: int) -> int:
+        """Time to its end; 0 behind it."""
+        return max(0, self.begun_ns + self.lasts_ns - now_ns)
+
+    def share(self, last_ns: int, now_ns: int) -> float:
+        """The share of the last picture in the next, when they were admitted: so that, picture by picture, what is left
+        of the model before falls in a straight line from 1 to 0.
+        """
+        left_ns = self.left_ns(now_ns)
+        return left_ns / max(left_ns, min(self.lasts_ns, self.left_ns(last_ns))) if left_ns else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """A frame with the params in force when it was picked.
 
@@ -96,6 +120,7 @@ class Order:
         encode: whether the result is to be encoded; a connection that sends video takes its pixels.
         references: the pictures that the params name, by id, as far as they are kept: uint8 [height, width, 3], RGB.
         hints_wanted: what the job is to bring beside its picture, see `control.hints_of_host`.
+        dissolve: from the pictures of a model before; None where there is none.
     """
 
     frame: Frame
@@ -106,6 +131,12 @@ class Order:
     encode: bool = True
     references: Mapping[str, Pixels] = field(default_factory=lambda: NO_REFERENCES, compare=False, repr=False)
     hints_wanted: tuple[HintKey, ...] = ()
+    dissolve: Dissolve | None = None
+
+    @property
+    def needs_past(self) -> bool:
+        """Whether its picture is sealed with the one before it."""
+        return bool(self.params.calm) or self.dissolve is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,5 @@
-"""`realtime workers` shows the engines of a server that runs, takes one out of service, and back; `realtime loras`
-changes what its model wears.
+"""`realtime workers`, `realtime loras` and `realtime swap`: takes the engines of a server that runs out of service and
+back, changes what its model wears, and its model.
 
 Must not know the server: it asks over HTTP, as any program may.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -23,6 +24,8 @@ from .errors import AccessError, ClientError, UnreachableError
 app = typer.Typer(help="The engines of a server that runs.", no_args_is_help=True)
 loras_app = typer.Typer(help="The LoRAs of a server that runs.", no_args_is_help=True)
 
+LOOK_AGAIN_S = 0.25
+"""How often it is looked how far a change of the model is."""
 ANSWER_S = 120.0
 """How long an answer may take: an engine that is drained has ticks to end, or is seen to hang first."""
 
@@ -54,6 +57,9 @@ class Asked:
 
         Args:
             body: sent as JSON; None sends none.
+
+        Args:
+            body: a JSON object; None: nothing.
 
         Raises:
             AccessError: the token is missing, or a wrong one.
@@ -149,3 +155,44 @@ def _show_loras(answer: dict[str, Any]) -> None:
 
 def _say(worker: dict[str, Any]) -> None:
     typer.echo(f"worker {worker['name']} on {worker['device']}: {worker['state']}")
+
+
+def swap(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Of a model, as the server lists them; none: list them.")
+    ] = "",
+    dissolve_s: Annotated[float, typer.Option(help="Seconds in which pictures go over, 0 to 10.")] = 0.5,
+    free_first: Annotated[
+        bool, typer.Option("--free-first", help="Where memory is short: close the model before first; viewers wait.")
+    ] = False,
+    url: Url = HERE,
+    token: Token = None,
+    trust: Trust = None,
+) -> None:
+    """Change the model of a server that runs: the next is loaded beside the one that serves, and no session ends."""
+    asked = Asked(url, token, trust)
+    if not name:
+        _list_models(asked.ask("GET", "/api/models"))
+        return
+    body = {"name": name, "dissolve_s": dissolve_s, "free_first": free_first}
+    change, said = asked.ask("POST", "/api/model", body)["swap"], ""
+    while change["state"] not in ("done", "failed"):
+        percent = "" if change["percent"] is None else f", {change['percent']:.0f} %"
+        if (text := f"{change['state']}: {change['stage'] or name}{percent}") != said:
+            typer.echo(said := text)
+        time.sleep(LOOK_AGAIN_S)
+        change = asked.ask("GET", "/api/models")["swap"]
+    if change["state"] == "failed":
+        raise ClientError(f"the model is not changed to {change['name']}: {change['reason']}")
+    typer.echo(f"the model is {change['name']}")
+
+
+def _list_models(told: Mapping[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("model", "what", "licence of the weights", "here")
+    for one in told["models"]:
+        here = "serves" if one["name"] == told["model"] else "yes" if one["here"] else f"{one['download_gb']:.1f} GB"
+        table.add_row(one["name"], one["title"], one["licence"], here)
+    Console().print(table)

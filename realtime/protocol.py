@@ -205,20 +205,59 @@ def _text(kind: str, **fields: Any) -> str:
     return json.dumps({"type": kind, **fields}, separators=(",", ":"))
 
 
+@dataclass(frozen=True, slots=True)
+class AboutModel:
+    """What clients are told of a model.
+
+    Attributes:
+        styles: words that a small model knows; left out where empty.
+        guidance: how the model uses `guidance_scale`, so that a client can tell which fields have no effect.
+        mattes: which values of `matte` act; left out where empty.
+        negative_scale: whether the negative prompt acts by that, too; left out where not.
+        pictures: whether prompts may have pictures in them; left out where not.
+        references: which `layers` the `references` may have; left out where there may be none.
+        controls: the nets that `control` may name, see `ControlInfo.wire`; left out where there are none.
+        best_steps: where other numbers of steps look worse; left out where more are finer.
+    """
+
+    model: str
+    styles: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    guidance: str | None = None
+    mattes: Sequence[str] = ()
+    negative_scale: bool = False
+    pictures: bool = False
+    references: Sequence[str] = ()
+    controls: Sequence[Mapping[str, Any]] = ()
+    best_steps: int | None = None
+
+    def wire(self) -> dict[str, Any]:
+        """The fields of a message."""
+        fields: dict[str, Any] = {"model": self.model}
+        if self.styles:
+            fields["styles"] = self.styles
+        if self.guidance is not None:
+            fields["guidance"] = self.guidance
+        if self.mattes:
+            fields["mattes"] = list(self.mattes)
+        if self.negative_scale:
+            fields["negative_scale"] = True
+        if self.pictures:
+            fields["pictures"] = True
+        if self.references:
+            fields["references"] = list(self.references)
+        if self.controls:
+            fields["controls"] = list(self.controls)
+        if self.best_steps is not None:
+            fields["best_steps"] = self.best_steps
+        return fields
+
+
 def ready_message(
     *,
     session: str,
-    model: str,
+    about: AboutModel,
     params: Mapping[str, Any],
     limits: Mapping[str, int],
-    styles: Mapping[str, Any],
-    guidance: str | None = None,
-    mattes: Sequence[str] = (),
-    negative_scale: bool = False,
-    pictures: bool = False,
-    controls: Sequence[Mapping[str, Any]] = (),
-    references: Sequence[str] = (),
-    best_steps: int | None = None,
     air: str | None = None,
     gliding_s: float = 0.0,
     tempo: Mapping[str, float] | None = None,
@@ -227,37 +266,14 @@ def ready_message(
     """Frames may be sent from now on.
 
     Args:
-        styles: words that a small model knows; left out where empty.
-        guidance: how the model uses `guidance_scale`, so that a client can tell which fields have no effect.
-        mattes: which values of `matte` act; left out where empty.
-        negative_scale: whether the negative prompt acts by that, too; left out where not.
-        pictures: whether prompts may have pictures in them; left out where not.
-        controls: the nets that `control` may name, see `ControlInfo.wire`; left out where there are none.
-        references: which `layers` the `references` may have; left out where there may be none.
-        best_steps: where other numbers of steps look worse; left out where more are finer.
+        about: the model.
         air: what viewers get, see `frame.Air`.
         gliding_s: see `params_message`.
         tempo: see `Tempo.wire`; None where the session has none.
         ticket: by which the session's owner comes back; None for those who need none.
     """
-    fields: dict[str, Any] = {"session": session, "model": model, "params": params, "limits": limits, "window": WINDOW}
-    fields |= _gliding(gliding_s)
-    if styles:
-        fields["styles"] = styles
-    if guidance is not None:
-        fields["guidance"] = guidance
-    if mattes:
-        fields["mattes"] = list(mattes)
-    if negative_scale:
-        fields["negative_scale"] = True
-    if pictures:
-        fields["pictures"] = True
-    if controls:
-        fields["controls"] = list(controls)
-    if references:
-        fields["references"] = list(references)
-    if best_steps is not None:
-        fields["best_steps"] = best_steps
+    fields: dict[str, Any] = {"session": session, "params": params, "limits": limits, "window": WINDOW}
+    fields |= about.wire() | _gliding(gliding_s)
     if air is not None:
         fields["air"] = air
     if tempo is not None:
@@ -265,6 +281,16 @@ def ready_message(
     if ticket is not None:
         fields["ticket"] = ticket
     return _text("ready", protocol=VERSION, **fields)
+
+
+def model_message(about: AboutModel, dissolve_s: float = 0.0, changed: Sequence[Mapping[str, str]] = ()) -> str:
+    """Another model makes the session's pictures from now on; the params in force under it follow.
+
+    Args:
+        dissolve_s: in which pictures go over from those of the model before.
+        changed: fields of params that it does not take as they were, each with a sentence (`field`, `message`).
+    """
+    return _text("model", **about.wire(), dissolve_s=dissolve_s, changed=list(changed))
 
 
 def loading_message(stage: str, percent: float | None) -> str:

@@ -17,12 +17,12 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import control as controls
 from . import protocol
 from .errors import FrameError, ParamsError
-from .frame import Air, Failure, Frame, Outcome, Repeat, Result
+from .frame import Air, Dissolve, Failure, Frame, Outcome, Repeat, Result
 from .glide import Glide
 from .governor.governor import Governor
 from .mailbox import Mailbox
@@ -138,6 +138,16 @@ COMMANDS = (*SWITCHES, "pad", "tempo", "seed")
 """What `Session.perform` knows."""
 
 
+class Offer(NamedTuple):
+    """What a model offers its sessions; see `Session`."""
+
+    defaults: Params
+    max_output_pixels: int
+    references: References | None
+    pictures_heard: PicturesHeard
+    nets: Collection[str]
+
+
 class Session:
     """A user's stream.
 
@@ -150,6 +160,7 @@ class Session:
         references: the pictures that its params may name; None: they may name none.
         pictures_heard: where its model hears them.
         nets: names of those that `control` may name.
+        rules: makes of params what is allowed of them, or raises ParamsError.
 
     Attributes:
         in_use: the params that the newest frame was admitted with.
@@ -172,6 +183,7 @@ class Session:
         references: References | None = None,
         pictures_heard: PicturesHeard = PicturesHeard(in_prompts=True),  # noqa: B008  it is frozen
         nets: Collection[str] = (),
+        rules: Callable[[Params], Params] = lambda params: params,
     ) -> None:
         self.name = name
         self._glide = Glide.at_rest(defaults, clock())
@@ -191,6 +203,7 @@ class Session:
         self._superseded = 0
         self._defaults = defaults
         self._max_output_pixels = max_output_pixels
+        self._dissolve: Dissolve | None = None
         self.heard: dict[str, Any] = {}
         self._ring: Callable[[], None] = lambda: None
         self._listen = listen
@@ -198,6 +211,7 @@ class Session:
         self._references = references
         self._pictures_heard = pictures_heard
         self._nets = nets
+        self._rules = rules
         self._viewers: tuple[Mailbox[Result], ...] = ()
 
     @property
@@ -213,7 +227,8 @@ class Session:
     @property
     def gliding_s(self) -> float:
         """Seconds until all that is shown is as `params` say."""
-        return self._glide.left_s(self._clock())
+        now_ns = self._clock()
+        return max(self._glide.left_s(now_ns), self._dissolve.left_ns(now_ns) / 1e9 if self._dissolve else 0.0)
 
     # -- the connection's side, on the event loop ---------------------------------------------------------------
 
@@ -285,7 +300,7 @@ class Session:
 
     def _patched(self, patch: dict[str, Any]) -> Params:
         """The params after a merge patch. Raises ParamsError."""
-        params = self.params.patched(patch, self._defaults)
+        params = self._rules(self.params.patched(patch, self._defaults))
         if params.control:
             self._check_control(params)
         if params.pictures:
@@ -298,6 +313,14 @@ class Session:
                 field,
             )
         return params
+
+    def check_rules(self) -> None:
+        """There are other rules: have the prompts be as they say, or empty where they are refused."""
+        try:
+            if self._rules(self.params) != self.params:
+                self.update({})
+        except ParamsError:
+            self.update({"prompt": "", "negative_prompt": ""}, 0)
 
     def _check_pictures(self, params: Params) -> None:
         """Check that the model can hear the pictures that params name. Raises ParamsError."""
@@ -329,6 +352,32 @@ class Session:
             )
         if unknown:
             raise ParamsError(f"control: there is no net {unknown[0]!r}: {', '.join(self._nets)} are loaded", "control")
+
+    def take_model(
+        self,
+        params: Params,
+        offer: Offer,
+        dissolve_s: float,
+        text: str,
+    ) -> None:
+        """Another model makes its pictures from now on. Called while no engine serves the session.
+
+        Args:
+            params: as the model can have them; they count as changed.
+            offer: of the model.
+            dissolve_s: in which its pictures go over from the last one; 0: at once.
+            text: tells the connected client, before the params.
+        """
+        self._defaults, self._max_output_pixels, self._references, self._pictures_heard, self._nets = offer
+        now_ns = self._clock()
+        self._dissolve = Dissolve(now_ns, int(dissolve_s * 1e9)) if dissolve_s > 0 else None
+        self.governor = Governor()  # what it has learned is of the model before
+        self.heard = {}
+        self.tell(text, "model")
+        params = params.model_copy(update={"version": self.params.version + 1})
+        self.in_use = params
+        self._set(Glide.at_rest(params, now_ns))
+        self._listen(self)
 
     def restore(self, patch: dict[str, Any], version: int, air: Air, *, frozen: bool) -> None:
         """Begin where a session of this name was, before anybody has it.
@@ -527,6 +576,11 @@ class Session:
         if (news := self.governor.take_news()) is not None:
             channel.post(protocol.governor_message(news.wire()), optional=True)
         return self.in_use
+
+    def dissolve_at(self, now_ns: int) -> Dissolve | None:
+        """The dissolve that a frame is in which is admitted now; None where there is none. Engine thread."""
+        dissolve = self._dissolve
+        return dissolve if dissolve is not None and dissolve.left_ns(now_ns) else None
 
     def references(self, params: Params) -> Mapping[str, Pixels]:
         """The pictures that these params name. Engine thread."""

@@ -1,4 +1,4 @@
-"""`realtime workers`, asked of a server that runs."""
+"""`realtime workers` and `realtime swap`, asked of a server that runs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from realtime.cli import EXIT_USAGE, app
+from realtime.engine import Engine
+from realtime.errors import ModelError
 from tests.fakes.servers import RunningServer, a_config, running
 from tests.fakes.waiting import PATIENCE_S
 
@@ -70,3 +72,34 @@ def test_server_that_is_not_there_is_said_in_one_line(url: str) -> None:
     assert done.exit_code == EXIT_USAGE
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"realtime: no server answers at {url}: check --url (")
+
+
+def test_model_is_changed_and_listed(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALTIME_TOKEN", TOKEN)
+    url = ("--url", server.url)
+    run = lambda *arguments: CliRunner().invoke(app, ["swap", *arguments, *url])  # noqa: E731
+
+    done, same, nobody, listed = (run(*arguments) for arguments in (["echo:7"], ["echo:7"], ["nobody"], []))
+
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "the model is echo:7"
+    assert (same.exit_code, same.stderr) == (EXIT_USAGE, "realtime: echo:7 is what serves already\n")
+    assert "there is no model 'nobody' here" in nobody.stderr
+    assert "sd-turbo" in listed.stdout
+
+
+def test_model_that_is_not_changed_is_said_with_the_reason(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(config: object, progress: object) -> Engine:
+        raise ModelError("it is broken")
+
+    monkeypatch.setenv("REALTIME_TOKEN", TOKEN)
+    monkeypatch.setattr(server.service.host, "_load", load)
+
+    done = CliRunner().invoke(app, ["swap", "echo:7", "--url", server.url])
+
+    assert (done.exit_code, done.stderr) == (
+        EXIT_USAGE,
+        "realtime: the model is not changed to echo:7: it is broken\n",
+    )

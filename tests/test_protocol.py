@@ -16,7 +16,7 @@ from realtime import protocol
 from realtime.errors import CloseCode, ProtocolError
 from realtime.frame import Air, Format, Frame, Job, Repeat, Result, Stamps
 from realtime.params import Params
-from realtime.protocol import CommandMessage, ParamsMessage, PictureMessage, UnknownMessage
+from realtime.protocol import AboutModel, CommandMessage, ParamsMessage, PictureMessage, UnknownMessage
 from tests.fakes.frames import a_job, a_message
 from tests.fakes.pictures import pixels
 
@@ -316,7 +316,7 @@ def test_ready_has_the_fields_of_the_protocol() -> None:
     limits = {"max_message_bytes": 1, "max_pixels": 2, "max_sessions": 3}
 
     message = json.loads(
-        protocol.ready_message(session="s", model="m", params=Params().wire(), limits=limits, styles={})
+        protocol.ready_message(session="s", about=AboutModel("m"), params=Params().wire(), limits=limits)
     )
 
     assert set(message) == {"type", "protocol", "session", "model", "params", "limits", "window"}
@@ -328,22 +328,31 @@ def test_ready_has_the_fields_of_the_protocol() -> None:
 def test_ready_names_the_styles_of_a_model_that_has_some() -> None:
     styles = {"styles": [{"name": "Ink", "prompt": "ink"}], "moods": []}
 
-    message = json.loads(protocol.ready_message(session="s", model="m", params={}, limits={}, styles=styles))
+    message = json.loads(protocol.ready_message(session="s", about=AboutModel("m", styles), params={}, limits={}))
 
     assert message["styles"] == styles
 
 
 def test_ready_says_how_the_model_hears_guidance_where_that_is_known() -> None:
     message = json.loads(
-        protocol.ready_message(session="s", model="m", params={}, limits={}, styles={}, guidance="embedded")
+        protocol.ready_message(session="s", about=AboutModel("m", guidance="embedded"), params={}, limits={})
     )
 
     assert message["guidance"] == "embedded"
 
 
+def test_model_has_the_fields_of_the_protocol_and_those_of_ready_that_are_about_it() -> None:
+    about = AboutModel("m", {"styles": []}, "cfg", ("off",), pictures=True, best_steps=2)
+
+    message = json.loads(protocol.model_message(about, 0.5, [{"field": "width", "message": "smaller"}]))
+
+    assert set(message) == {"type", "dissolve_s", "changed"} | set(about.wire())
+    assert_has_fields_of(message, SERVER_MESSAGES["model"])
+
+
 def test_ready_names_the_mattes_that_act() -> None:
     message = json.loads(
-        protocol.ready_message(session="s", model="m", params={}, limits={}, styles={}, mattes=("off", "drawn"))
+        protocol.ready_message(session="s", about=AboutModel("m", mattes=("off", "drawn")), params={}, limits={})
     )
 
     assert message["mattes"] == ["off", "drawn"]

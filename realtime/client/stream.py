@@ -25,6 +25,9 @@ from .wishes import Wishes, patch_message
 TRIES_OF_A_FRAME = 3
 """How often `restyle` sends a frame: one that cuts the connection each time is not sent for ever."""
 
+ABOUT_MODEL = ("model", "styles", "guidance", "mattes", "pictures", "best_steps")
+"""Fields of `ready` that say what the model is; a `model` message has them anew."""
+
 OnMessage = Callable[[dict[str, Any]], None]
 
 
@@ -42,7 +45,7 @@ class Stream:
         keep: pictures that wait for `pictures`, see there.
 
     Attributes:
-        ready: the newest `ready` message.
+        ready: the newest `ready` message, with what it says of the model as it is now.
         on_message: called with every text message, as an object.
         lost: number of frames that were under way when the connection was cut.
         skipped: number of pictures that `pictures` has left out, as newer ones had come.
@@ -326,6 +329,9 @@ class Stream:
         match message:
             case {"type": "params", "params": params}:
                 self._wishes.hear_params(params)
+            case {"type": "model", "dissolve_s": _, "changed": _, **about}:
+                self.ready = {name: self.ready[name] for name in self.ready if name not in ABOUT_MODEL} | about
+                self.ready["type"] = "ready"
             case {"type": "status", "engine": engine}:
                 self.away = str(message.get("reason", "")) if engine == "away" else ""
             case {"type": "dropped", "seqs": seqs, "reason": reason}:

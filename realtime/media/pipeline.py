@@ -23,6 +23,7 @@ from ..params import Matte
 from ..pixels import Pixels
 from . import codec, matte
 from .calm import calmed, calming_ns
+from .dissolve import dissolved, dissolving_ns
 from .feedback import MIXING_NS, is_of_shape, mixed
 from .hints import HINTING_NS, Hints
 from .thumbnail import thumbnail
@@ -143,8 +144,8 @@ class Pipeline:
         return self._put_aside(self._open, frame, then)
 
     def seal(self, outcomes: Sequence[ToSeal]) -> Iterator[Done[Result | Failure]]:
-        """Calm the pictures whose params say so by those before them, put them together by their mattes, and encode
-        those whose jobs ask for it (`Order.encode`).
+        """Dissolve those before them into the pictures whose jobs say so, or calm them by those before them, put them
+        together by their mattes, and encode those whose jobs ask for it (`Order.encode`).
 
         Yields:
             In the outcomes' order, each as soon as it is done, so that it can be sent before the next.
@@ -159,7 +160,11 @@ class Pipeline:
         pixels = params.width * params.height
         encoding_ns = codec.encoding_ns(pixels, params.output_format) if outcome.job.encode else 0.0
         composing_ns = matte.COMPOSING_NS * pixels if params.matte is not Matte.OFF else 0.0
-        return encoding_ns + composing_ns + (calming_ns(pixels) if params.calm else 0.0) > HEAVY_NS
+        if outcome.job.dissolve is not None:
+            composing_ns += dissolving_ns(pixels)
+        elif params.calm:
+            composing_ns += calming_ns(pixels)
+        return encoding_ns + composing_ns > HEAVY_NS
 
     def seal_aside(self, outcome: ToSeal, then: Callable[[], object]) -> Future[Done[Result | Failure]]:
         """As `seal`, without waiting for it.
@@ -219,11 +224,12 @@ class Pipeline:
             order.encode,
             order.references,
             order.hints_wanted,
+            order.dissolve,
             picture=picture,
             alpha=alpha,
             original=own if picture is not own else None,
             thumbnail=thumbnail(matte.compared(own, alpha, params.matte))
-            if params.skip_unchanged and not params.is_moving
+            if params.skip_unchanged and not params.is_moving and order.dissolve is None
             else None,
             hints=hints,
             opened_ns=self._clock(),
@@ -234,7 +240,10 @@ class Pipeline:
         if isinstance(outcome, Failure):
             return outcome
         params, whole, picture_format, data = outcome.job.params, outcome.picture, outcome.format, outcome.data
-        if params.calm and past is not None:
+        if (dissolve := outcome.job.dissolve) is not None and past is not None:
+            share = dissolve.share(past.job.admitted_ns, outcome.job.admitted_ns)
+            whole = dissolved(whole, outcome.job.input, past.whole, past.job.input, share)
+        elif params.calm and past is not None:
             whole = calmed(whole, outcome.job.input, past.whole, past.job.input, params.calm)
         mask = outcome.mask
         if mask is not None and past is not None and past.mask is not None:

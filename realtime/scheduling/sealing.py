@@ -40,7 +40,7 @@ class Sealing:
         """Seal and answer these. A heavy one keeps its session from having another row until it is answered."""
         quick: list[tuple[Opened, Result | Failure]] = []
         for opened, outcome in outcomes:
-            if opened.seat.sealing and outcome.order.params.calm:
+            if opened.seat.sealing and outcome.order.needs_past:
                 opened.seat.sealing += 1  # made from the picture before it, which is not there yet
                 self._held.append((opened, outcome))
             elif self._pipeline.is_heavy_to_seal(outcome):

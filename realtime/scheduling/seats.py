@@ -244,6 +244,7 @@ class Seats:
             channel.takes_encoded,
             session.references(params),
             hints_of_host(params.control, self._nets()) if params.control else (),
+            session.dissolve_at(now_ns),
         )
         return Taken(seat, gate, order)
 

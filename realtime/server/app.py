@@ -38,6 +38,7 @@ from .hint_views import HintViews
 from .http import Server, http_settings, listen
 from .ingest import Ingest
 from .lora_routes import router as lora_router
+from .model_routes import router as model_router
 from .osc.endpoint import bound_socket, listen_for_osc
 from .output_routes import router as output_router
 from .picture_routes import router as picture_router
@@ -49,6 +50,7 @@ from .service import Service
 from .state_file import StateFile, state_folder
 from .still_routes import router as still_router
 from .stills import Stills
+from .swaps import Swaps
 from .ticket_routes import router as ticket_router
 from .tls import Certificate
 from .webrtc.peers import Peers
@@ -104,6 +106,8 @@ def create_app(
     peers = Peers(service, ice_servers)
     service.outputs = egresses = [Egress(service, setting) for setting in OutputSetting.parse_all(config.outputs)]
     service.asks_for_token = token is not None
+    swaps = Swaps(service)
+    service.metrics.count("realtime_swaps", "Changes of the model, by how they ended.", "state", lambda: swaps.counts)
     ingests = [Ingest(service, source) for source in InputSource.parse_all(config.inputs)]
 
     @contextlib.asynccontextmanager
@@ -114,6 +118,8 @@ def create_app(
             service.decoders.begin()
             service.host.start()
             endless = [tasks.create_task(each.run()) for each in (*ingests, *egresses)]
+            endless.append(tasks.create_task(swaps.run()))
+            endless.append(tasks.create_task(service.rules.watch(service.check_rules)))
             endless.append(tasks.create_task(lag.watch(service.metrics.observe_lag)))
             endless.append(tasks.create_task(service.loras.run()))
             if cluster is not None:
@@ -131,12 +137,13 @@ def create_app(
             await asyncio.to_thread(service.decoders.close)
 
     app = FastAPI(title="realtime", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.state.service, app.state.peers, app.state.stills = service, peers, Stills(service)
+    app.state.service, app.state.peers, app.state.stills, app.state.swaps = service, peers, Stills(service), swaps
     app.state.hint_views = HintViews()
     app.include_router(router)
     app.include_router(ticket_router)
     app.include_router(worker_router)
     app.include_router(lora_router)
+    app.include_router(model_router)
     app.include_router(picture_router)
     app.include_router(still_router)
     app.include_router(hint_router)

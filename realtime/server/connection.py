@@ -281,7 +281,7 @@ class Connection(ABC):
             self.channel = channel = session.attach(
                 ring_from_any_thread(self._something_to_send), takes_encoded=self._takes_encoded
             )
-            channel.post(running.ready_message(session, grant))
+            channel.post((self.service.running or running).ready_message(session, grant))
             session.tell_choice(channel)
             session.tell_heard(channel)
             self.attached(session)

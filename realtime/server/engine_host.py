@@ -219,8 +219,8 @@ class EngineHost:
             return
         self._stopping.set()
         self._set_state(State.STOPPED)
-        if self._running is not None:
-            self._running.stop()
+        if (running := self._running) is not None:
+            running.stop()
             await asyncio.to_thread(self._thread.join, JOIN_TIMEOUT_S)
 
     async def close(self) -> None:
@@ -265,6 +265,7 @@ class EngineHost:
         while (wait_s := self._live_once()) is not None and not self._stopping.wait(wait_s):
             gc.unfreeze()
             gc.collect()  # models hold reference cycles, and two may not fit into memory
+        self._running = None  # which has the last engine
         self._tell(self._note_closed)
 
     def _live_once(self) -> float | None:

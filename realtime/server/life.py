@@ -120,14 +120,19 @@ class Life:
         Raises:
             ConfigError: `EngineInfo.defaults` are no valid params.
         """
-        max_output_pixels = min(config.max_output_pixels, engine.info.max_output_pixels or config.max_output_pixels)
-        defaults = _within(_own_defaults(engine.info), max_output_pixels)
+        defaults, max_output_pixels = offered(engine.info, config)
         pipeline = Pipeline(config.max_pixels, decoding=decoding)
         soundness = Soundness() if restarts(config) else None  # without another, this one may yet do for some params
         scheduler = Scheduler(
             engine, config.rows_per_session, on_tick, pipeline=pipeline, suspects=suspects, soundness=soundness
         )
         return cls(engine, scheduler, defaults, max_output_pixels)
+
+
+def offered(info: EngineInfo, config: Config) -> tuple[Params, int]:
+    """The defaults and the largest picture of a loaded engine, see `Life`. Raises ConfigError, see `Life.begin`."""
+    max_output_pixels = min(config.max_output_pixels, info.max_output_pixels or config.max_output_pixels)
+    return within(_own_defaults(info), max_output_pixels), max_output_pixels
 
 
 def _own_defaults(info: EngineInfo) -> Params:
@@ -139,7 +144,7 @@ def _own_defaults(info: EngineInfo) -> Params:
         raise ConfigError(f"the model's own defaults are no params ({problem}): take another model") from None
 
 
-def _within(params: Params, max_pixels: int) -> Params:
+def within(params: Params, max_pixels: int) -> Params:
     """The params with width and height scaled down to at most `max_pixels`, the aspect ratio kept as far as multiples
     of `SIDE_MULTIPLE_PX` allow; unchanged where they fit.
     """

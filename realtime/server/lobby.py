@@ -20,7 +20,7 @@ from ..errors import CloseCode, ProtocolError, SessionLimitError
 from ..params import Params
 from ..prompts import PicturesHeard
 from ..references import References
-from ..session import Channel, Session
+from ..session import Channel, Offer, Session
 from .addresses import network_of
 from .remembering import restore
 from .roles import OPERATORS
@@ -83,7 +83,7 @@ class Lobby:
         rate_with: pictures a second that every session could have if so many more joined.
         listen: see `Session`; called with every new session too.
         recall: what is remembered of a session that is made, by its name and who makes it (see `enter`).
-        references, pictures_heard, nets: see `Session`.
+        references, pictures_heard, nets, rules: see `Session`.
         min_fps: a session beside others is admitted only if that rate is at least this; 0 asks for a free seat only.
     """
 
@@ -103,10 +103,12 @@ class Lobby:
         references: References | None = None,
         pictures_heard: PicturesHeard = PicturesHeard(),  # noqa: B008  it is frozen
         nets: Collection[str] = (),
+        rules: Callable[[Params], Params] = lambda params: params,
     ) -> None:
         self._references = references
         self._pictures_heard = pictures_heard
         self._nets = nets
+        self._rules = rules
         self._max_sessions = max_sessions
         self._max_waiting = max_waiting
         self._resume_s = resume_s
@@ -147,6 +149,10 @@ class Lobby:
     def is_seated(self, name: str | None) -> bool:
         """Whether the session of this name has a connection, whose seat another one would take over."""
         return name in self._seats
+
+    def offer(self, offer: Offer) -> None:
+        """Make sessions with what another model offers from now on."""
+        self._defaults, self._max_output_pixels, self._references, self._pictures_heard, self._nets = offer
 
     def serve_by(self, serving: Serving) -> None:
         """Have all present and future sessions served by this."""
@@ -214,6 +220,7 @@ class Lobby:
                 references=self._references,
                 pictures_heard=self._pictures_heard,
                 nets=self._nets,
+                rules=self._rules,
             )
             self._owners[name] = OPERATORS if owner is None else owner
             if (past := self._recall(name, owner)) is not None:

@@ -5,9 +5,9 @@ No label may name a session: a label's series are kept for ever, and would tell 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -69,6 +69,7 @@ class Totals:
         workers: the engines.
         capacity_fps: pictures a second that every session could have if one more joined; None while no engine is ready.
         outputs: how sending goes.
+        model: what serves; empty before the first engine was ready.
     """
 
     sessions: Sequence[Session]
@@ -76,6 +77,7 @@ class Totals:
     workers: Sequence[WorkerTotals] = ()
     capacity_fps: float | None = None
     outputs: Sequence[PushStatus] = ()
+    model: str = ""
 
 
 class Metrics(Collector):
@@ -88,6 +90,7 @@ class Metrics(Collector):
     def __init__(self, totals: Callable[[], Totals]) -> None:
         self._totals = totals
         self._ended: dict[str, int] = {}
+        self._counters: list[tuple[str, str, str, Callable[[], Mapping[Any, int]]]] = []
         self._registry = CollectorRegistry()
         self._tick = Histogram(
             "realtime_tick_seconds", "From the launch of a tick to its end.", buckets=BUCKETS_S, registry=self._registry
@@ -117,6 +120,17 @@ class Metrics(Collector):
             read: its value, called at each scrape.
         """
         Gauge(name, text, registry=self._registry).set_function(read)
+
+    def count(self, name: str, text: str, label: str, read: Callable[[], Mapping[Any, int]]) -> None:
+        """Register a counter.
+
+        Args:
+            name: of the metric.
+            text: its HELP line.
+            label: what its series are told apart by.
+            read: their values by that label's, called at each scrape; none ever falls.
+        """
+        self._counters.append((name, text, label, read))
 
     def keep(self, session: Session) -> None:
         """Add the counts of an ending session to the totals, so that counters never fall."""
@@ -156,6 +170,15 @@ class Metrics(Collector):
         yield GaugeMetricFamily("realtime_ready", "1 where frames are welcome.", int(is_ready))
         rows = sum(worker.rows for worker in now.workers)
         yield GaugeMetricFamily("realtime_rows", "Frames that the engines are at.", rows)
+        if now.model:
+            model = GaugeMetricFamily("realtime_model_info", "1 for the model that serves.", labels=["model"])
+            model.add_metric([now.model], 1)
+            yield model
+        for name, text, label, read in self._counters:
+            counter = CounterMetricFamily(name, text, labels=[label])
+            for value, number in read().items():
+                counter.add_metric([str(value)], number)
+            yield counter
         yield from _by_worker(now.workers)
         yield from _of_outputs(now.outputs)
 

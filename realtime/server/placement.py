@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 
 from ..config import Config
@@ -48,10 +48,12 @@ class Placement:
         on_tick: see `Scheduler`; called by each worker's thread.
         on_change: called at each change of a worker's state, before sessions are placed by it.
         on_away: called with each session that no engine serves, or one does again (`Session.is_away`).
+        on_place: called with each session before an engine serves it.
         back_off_s, decoding: see `EngineHost`.
 
     Attributes:
         workers: by their numbers.
+        model: what they run, as `Config.model` has it; while it is about to be loaded too.
         ended: set when `state` is STOPPED or FAILED.
     """
 
@@ -64,16 +66,19 @@ class Placement:
         on_away: Callable[[Session], None] = lambda session: None,
         back_off_s: Sequence[float] = BACK_OFF_S,
         decoding: Decoding | None = None,
+        on_place: Callable[[Session], None] = lambda session: None,
     ) -> None:
         self.ended = asyncio.Event()
+        self.model = config.model
         self._load = load
         self._on_tick = on_tick
         self._on_change = on_change
         self._on_away = on_away
+        self._on_place = on_place
         self._back_off_s = back_off_s
         self._decoding = decoding
         self._configs = by_device(config)
-        self._is_fleet = bool(config.ray)
+        self.is_fleet = bool(config.ray)
         self._spares = config.ray_spares
         self._was_ready = False
         self._suspects = Suspects()  # one for all: what breaks an engine does not break each in turn
@@ -85,26 +90,33 @@ class Placement:
         self._leaving: set[Session] = set()  # those that go on elsewhere behind their frames under way
         self._settling: dict[int, asyncio.TimerHandle] = {}  # by the numbers of workers
         self._next_number = 0
+        self._aside: set[Worker] = set()  # not yet, or no longer among `workers`
+        self._is_held = False  # a worker that can't load its engine is not the end
         self._makers: dict[Worker, Callable[[], Host]] = {}
         self.workers: tuple[Worker, ...] = ()
-        for one in () if self._is_fleet else self._configs:
-            self._add_worker("", one.devices or one.device.value, partial(self._host, one, len(self.workers)))
+        for one in () if self.is_fleet else self._configs:
+            device, number = one.devices or one.device.value, len(self.workers)
+            self._add_worker("", device, partial(self._host, one, self._load, number))
 
     def _add_worker(self, name: str, device: str, make: MakeHost) -> Worker:
         number = self._next_number
         self._next_number += 1
+        worker = self._make_worker(number, name or str(number), device, make)
+        self.workers = (*self.workers, worker)
+        return worker
 
+    def _make_worker(self, number: int, name: str, device: str, make: MakeHost) -> Worker:
         def make_host() -> Host:
             return make(lambda life: self._on_life(worker), self._changes, self._suspects)
 
-        worker = Worker(number, device, make_host(), name=name or str(number))
+        worker = Worker(number, device, make_host(), name=name)
         self._makers[worker] = make_host
-        self.workers = (*self.workers, worker)
         return worker
 
     def _host(
         self,
         config: Config,
+        load: Load,
         number: int,
         on_life: Callable[[object], None],
         changes: Changes,
@@ -112,7 +124,7 @@ class Placement:
     ) -> EngineHost:
         return EngineHost(
             config,
-            self._load,
+            load,
             self._on_tick,
             on_life,
             self._back_off_s,
@@ -148,12 +160,12 @@ class Placement:
     async def stop(self) -> None:
         """See `EngineHost.stop`, of all workers at once."""
         self._end(State.STOPPED)
-        await asyncio.gather(*(worker.host.stop() for worker in self.workers))
+        await asyncio.gather(*(worker.host.stop() for worker in (*self.workers, *self._aside)))
 
     @property
     def state(self) -> State:
         """READY while sessions can be put at one worker at least; else the state of the one that is nearest to that."""
-        if self._final is None and self._is_fleet:
+        if self._final is None and self.is_fleet:
             if self.life is not None:
                 return State.READY
             return State.AWAY if self._was_ready else State.LOADING
@@ -223,6 +235,7 @@ class Placement:
         self._places[session], life = best
         if session.is_away:
             session.set_away(False)
+        self._on_place(session)
         life.scheduler.add(session)
 
     def remove(self, session: Session) -> None:
@@ -269,7 +282,8 @@ class Placement:
         self._on_change()
         if self.ended.is_set():
             return
-        if not self._is_fleet and (state := state_of(self.workers)) in (State.FAILED, State.STOPPED):
+        is_last = not self.is_fleet and not self._is_held
+        if is_last and (state := state_of(self.workers)) in (State.FAILED, State.STOPPED):
             self._end(state)
             return
         self._was_ready = self._was_ready or self.life is not None
@@ -283,6 +297,8 @@ class Placement:
             self._interim = None
         for session in [session for session, place in self._places.items() if place is None]:
             self._replace(session)
+        if worker in self._aside:
+            return
         if (timer := self._settling.pop(worker.number, None)) is not None:
             timer.cancel()
         if worker.open_life is not None:
@@ -369,6 +385,69 @@ class Placement:
         if worker.host.life is not None:
             self._leaving.add(session)
             worker.host.life.scheduler.remove(session, has_left)
+
+    # -- another model --------------------------------------------------------------------------------------------
+
+    def beside(self, worker: Worker, changes: Mapping[str, object], load: Callable[[Load], Load]) -> Worker:
+        """A worker with another model for the device of this one. It has its name, and no session before `succeed`;
+        whoever wants it starts its host.
+
+        Args:
+            changes: of the configuration.
+            load: makes of what loads engines what loads its.
+        """
+        config = self._configs[worker.number].model_copy(update=dict(changes))
+        make = partial(self._host, config, load(self._load), worker.number)
+        successor = self._make_worker(worker.number, worker.name, worker.own_device, make)
+        self._aside.add(successor)
+        return successor
+
+    def succeed(self, successors: Mapping[Worker, Worker], model: str, reason: str, expected_s: float) -> None:
+        """Have workers take the places of those that they were made beside. Their sessions go on at them, behind their
+        frames that are under way; while none is ready, they are told why. Follow it by `retire`.
+
+        Args:
+            successors: by the workers before them; that of one that was drained or has failed is as one drained.
+            model: see `model`.
+            reason, expected_s: see `Away`.
+        """
+        self.model = model
+        self._aside.difference_update(successors.values())
+        self._aside.update(successors)
+        self.workers = tuple(successors.get(worker, worker) for worker in self.workers)
+        if self.life is None:
+            now_ns = time.monotonic_ns()
+            self._away = Away(reason, now_ns, now_ns + int(expected_s * 1e9))
+        for before, successor in successors.items():
+            if before.is_drained or before.host.is_closed:
+                successor.is_drained = successor.host.is_closed = True  # until somebody starts it
+            before.is_drained = True
+            self._on_life(successor)
+        for before in successors:
+            for session in self.sessions_at(before):
+                self._let_go(session, before)
+        self._changes.tell()
+
+    async def retire(self, worker: Worker) -> None:
+        """Close the engine of a worker that has no place any more, behind its last frame. Returns when it is gone."""
+        while self.sessions_at(worker) and not self.ended.is_set():
+            await self.changed.wait()
+        await worker.host.close()
+        while not worker.host.is_closed and not self.ended.is_set():
+            await self.changed.wait()
+        self._aside.discard(worker)
+        self._makers.pop(worker, None)
+
+    @contextlib.contextmanager
+    def holding(self) -> Generator[None]:
+        """While the block runs, a worker that can't load its engine is not the end of all of them."""
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
+            for worker in self.workers:
+                self._on_life(worker)
 
     def start_again(self, worker: Worker) -> None:
         """Load the engine of a worker that is drained, or could not be loaded.

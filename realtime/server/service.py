@@ -21,8 +21,9 @@ from ..errors import EngineError
 from ..outputs.push import PushStatus
 from ..params import Params
 from ..references import References
-from ..session import Session
+from ..session import Offer, Session
 from .engine_host import BACK_OFF_S, Away, Load
+from .fitting import ModelOffer, fitted
 from .life import ReadyEngine
 from .lobby import Addresses, Lobby, Viewers
 from .loras import Loras
@@ -31,6 +32,7 @@ from .pictures import Pictures
 from .placement import Placement
 from .remembering import Memory
 from .roles import Grant, Role, seen_by
+from .rule_file import RuleFile
 from .samples import keep_samples
 from .tickets import Tickets
 from .turns import Turns
@@ -41,15 +43,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What a server has from the first ready engine until its end; it outlives a replaced engine.
+    """What a server has from the first ready engine until its end, or until it has another model; it outlives an engine
+    that breaks.
 
     Attributes:
-        info: `Engine.info` when the first engine was ready. Its rung may be outdated: `Life.engine.info` is current.
+        info: `Engine.info` when the first engine with this model was ready. Its rung may be outdated:
+            `Life.engine.info` is current.
         lobby: all sessions.
         defaults: the params that a session starts with.
         max_output_pixels: largest width times height that params may have.
         limits: the `limits` of a `ready` message.
         tickets: signs those of sessions' owners.
+        references: what params may name, where the model hears pictures.
     """
 
     info: EngineInfo
@@ -58,6 +63,7 @@ class Running:
     max_output_pixels: int
     limits: dict[str, int]
     tickets: Tickets
+    references: References
 
     def ready_message(self, session: Session, grant: Grant) -> str:
         """The `ready` message of a session: the first text to a client or viewer once frames are accepted. Owners, and
@@ -69,22 +75,45 @@ class Running:
             ticket = self.tickets.sign(Grant(Role.OWNER, session.name, owner, grant.expires_s, grant.number))
         return protocol.ready_message(
             session=session.name,
-            model=self.info.model,
+            about=self.about,
             params=seen_by(grant, session.params.wire()),
             ticket=ticket,
-            styles=self.info.styles,
-            guidance=self.info.guidance,
-            mattes=self.info.mattes,
-            negative_scale=self.info.hears_negative,
-            pictures=self.info.hears_pictures,
-            controls=[one.wire() for one in self.info.controls],
-            references=self.info.reference_layers,
-            best_steps=self.info.best_steps,
             limits=self.limits,
             air=session.air.value,
             gliding_s=session.gliding_s,
             tempo=session.tempo_wire,
         )
+
+    @property
+    def about(self) -> protocol.AboutModel:
+        """What clients are told of the model."""
+        info = self.info
+        return protocol.AboutModel(
+            model=info.model,
+            styles=info.styles,
+            guidance=info.guidance,
+            mattes=info.mattes,
+            negative_scale=info.hears_negative,
+            pictures=info.hears_pictures,
+            references=info.reference_layers,
+            controls=[one.wire() for one in info.controls],
+            best_steps=info.best_steps,
+        )
+
+    @property
+    def offer(self) -> Offer:
+        """What sessions have of the model."""
+        heard = self.info.pictures_heard
+        references = self.references if heard.anywhere else None
+        return Offer(self.defaults, self.max_output_pixels, references, heard, tuple(self.info.nets))
+
+    def take(self, session: Session, dissolve_s: float) -> None:
+        """Have a session be one of this model from now on, and tell it what that changes."""
+        params, changes = fitted(
+            session.params, session.defaults, ModelOffer(self.info, self.defaults, self.max_output_pixels)
+        )
+        text = protocol.model_message(self.about, dissolve_s, [change.wire() for change in changes])
+        session.take_model(params, self.offer, dissolve_s, text)
 
 
 class Outgoing(Protocol):
@@ -128,8 +157,11 @@ class Service:
         addresses: counts the sessions of each client's address.
         pictures: encodes results for viewers.
         references: what params may name, where the model hears pictures.
+        rules: for prompts.
         turns: whose picture for prompts is read next.
         running: None until an engine was ready for the first time.
+        dissolve_s: in which pictures go over to those of the next model.
+        shown_names: of models that clients know by another name than `Config.model`'s: of a folder's, without its path.
         outputs: what is sent on, and of which sessions.
         asks_for_token: whether whoever brings neither token nor ticket is sent away.
     """
@@ -147,15 +179,26 @@ class Service:
         self.metrics = Metrics(self._totals)
         self.decoders = PictureDecoders(config)
         self.host = Placement(
-            config, load, self.metrics.observe_tick, self._begin, self._tell_status, back_off_s, self.decoders
+            config,
+            load,
+            self.metrics.observe_tick,
+            self._begin,
+            self._tell_status,
+            back_off_s,
+            self.decoders,
+            self._take_model,
         )
         self.loras = Loras(config, self.host)
         self.viewers = Viewers(config.max_viewers)
         self.addresses = Addresses(config.max_sessions_per_address)
         self.pictures = Pictures()
         self.references = References(self._in_use)
+        self.rules = RuleFile(config.prompt_rules)
         self.turns = Turns()
         self.running: Running | None = None
+        self.dissolve_s = 0.0
+        self.shown_names: dict[str, str] = {}
+        self._model = config.model  # of `running`, as `Placement.model` has it
         self.outputs: Sequence[Outgoing] = ()
         self.asks_for_token = False
         self._to_hear: set[Session] = set()  # sessions that `_ear` has not come to
@@ -175,14 +218,27 @@ class Service:
         return protocol.status_message("away", away.reason, max(0, away.back_ns - time.monotonic_ns()) / 1e9)
 
     def _begin(self) -> None:
-        """Open the lobby when the first engine is ready."""
-        if self.running is None and (life := self.host.life) is not None:
-            self.running = self._run(life)
+        """Open the lobby when the first engine is ready, and offer what the model does when another has come."""
+        if (life := self.host.life) is None:
+            return
+        if self.running is None:
+            self.running = self._run(life, self._open_lobby(life))
             self.running.lobby.serve_by(self.host)
+        elif self._model != self.host.model:
+            self.running = running = self._run(life, self.running.lobby)
+            running.lobby.offer(running.offer)
+        self._model = self.host.model
 
-    def _run(self, life: ReadyEngine) -> Running:
+    def _take_model(self, session: Session) -> None:
+        """Have a session that an engine is about to serve be one of its model, if it is not."""
+        running = self.running
+        is_guest = running is not None and running.lobby.get(session.name) is session  # a still goes on as it was begun
+        if running is not None and is_guest and session.defaults is not running.defaults:
+            running.take(session, self.dissolve_s)
+
+    def _open_lobby(self, life: ReadyEngine) -> Lobby:
         config, heard = self.config, life.engine.info.pictures_heard
-        lobby = Lobby(
+        return Lobby(
             max_sessions=config.max_sessions,
             max_waiting=config.max_waiting,
             resume_s=config.resume_s,
@@ -196,12 +252,22 @@ class Service:
             references=self.references if heard.anywhere else None,
             pictures_heard=heard,
             nets=tuple(life.engine.info.nets),
+            rules=self.rules.applied,
         )
+
+    def check_rules(self) -> None:
+        """Have all sessions keep to the rules for prompts, which have changed."""
+        for session in self.sessions:
+            session.check_rules()
+
+    def _run(self, life: ReadyEngine, lobby: Lobby) -> Running:
         info = life.engine.info
+        info = replace(info, model=self.shown_names.get(self.host.model, info.model))
+        self.references.own = frozenset()
         if info.pictures:
-            kept = keep_samples(info.pictures, self.references, config.max_pixels)
+            kept = keep_samples(info.pictures, self.references, self.config.max_pixels)
             info = replace(info, styles={**info.styles, "pictures": kept})
-        return Running(info, lobby, life.defaults, life.max_output_pixels, self.limits(), self.tickets)
+        return Running(info, lobby, life.defaults, life.max_output_pixels, self.limits(), self.tickets, self.references)
 
     def _in_use(self) -> frozenset[str]:
         return frozenset[str]().union(*(session.pictures_in_use for session in self.sessions))
@@ -263,7 +329,8 @@ class Service:
         workers = [self._worker_totals(worker) for worker in self.host.workers]
         rate = self.rate_with(1) if self.host.life is not None else None
         outputs = [output.status for output in self.outputs]
-        return Totals(self.sessions, self.connected, workers, rate, outputs)
+        model = self.running.info.model if self.running is not None else ""
+        return Totals(self.sessions, self.connected, workers, rate, outputs, model)
 
     def _worker_totals(self, worker: Worker) -> WorkerTotals:
         life, sessions = worker.open_life, len(self.host.sessions_at(worker))

@@ -137,6 +137,7 @@ async def _report(websocket: WebSocket, session: Session, service: Service, gran
     """
     version, beats, heard, away = session.params.version, 0, session.heard, None
     state: tuple[object, ...] = ()
+    running = service.running
     while True:
         if may_control(grant) and (commanded := _commanded(session)) != state:
             state = commanded
@@ -145,6 +146,8 @@ async def _report(websocket: WebSocket, session: Session, service: Service, gran
         if service.away(session) is not away:
             away = service.away(session)
             await websocket.send_text(service.status(session))
+        if service.running is not running and (running := service.running) is not None:
+            await websocket.send_text(protocol.model_message(running.about, service.dissolve_s))
         if session.params.version != version:
             version = session.params.version
             await websocket.send_text(_params(session, grant))

@@ -85,6 +85,16 @@ def load_nothing(config: EngineConfig, progress: Progress) -> Engine:
     raise ModelError("there is no such model")
 
 
+def load_killed_when_tried(config: EngineConfig, progress: Progress) -> Engine:
+    """An engine whose process dies at the first frame that is no session's, if its model is not the first one's."""
+
+    def fault(job: Job) -> None:
+        if config.model != "echo:5":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return EchoEngine(fault=fault)
+
+
 def load_and_crash(config: EngineConfig, progress: Progress) -> Engine:
     os.abort()
 

@@ -160,14 +160,9 @@ export interface Limits {
   max_sessions: number;
 }
 
-export interface Ready {
-  type: "ready";
-  protocol: number;
-  session: string;
+/** What is told of a model. */
+export interface AboutModel {
   model: string;
-  params: Params;
-  limits: Limits;
-  window: number;
   styles?: Styles;
   guidance?: Guidance;
   /** The values of `matte` that act. */
@@ -182,6 +177,15 @@ export interface Ready {
   references?: string[];
   /** Where other numbers of steps look worse. */
   best_steps?: number;
+}
+
+export interface Ready extends AboutModel {
+  type: "ready";
+  protocol: number;
+  session: string;
+  params: Params;
+  limits: Limits;
+  window: number;
   air?: Air;
   gliding_s?: number;
   tempo?: WireTempo;
@@ -236,6 +240,14 @@ export type StatusMessage =
   | { type: "status"; engine: "away"; reason: string; expected_s: number }
   | { type: "status"; engine: "ready" };
 
+/** Another model makes the pictures from now on; the params in force under it follow. */
+export interface ModelMessage extends AboutModel {
+  type: "model";
+  dissolve_s: number;
+  /** Params that it does not take as they were. */
+  changed: { field: string; message: string }[];
+}
+
 /** Beats a minute, and how long ago one of them was. */
 export interface WireTempo {
   bpm: number;
@@ -261,6 +273,7 @@ export type ServerMessage =
   | { type: "loading"; stage: string; percent: number | null }
   | { type: "queued"; position: number; size: number }
   | StatusMessage
+  | ModelMessage
   /** `gliding_s`: seconds until all that is shown is as they say; missing where it is already. */
   | { type: "params"; params: Params; gliding_s?: number }
   | { type: "error"; code: string; message: string; field?: string; seq?: number }
@@ -280,6 +293,7 @@ const serverTypes = new Set([
   "ready",
   "loading",
   "status",
+  "model",
   "queued",
   "params",
   "error",

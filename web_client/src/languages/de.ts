@@ -74,6 +74,7 @@ export const german: Strings = {
       "Die Bilder der Eingabe sind gerade nicht lesbar. Die Seite versucht es weiter; bleibt es so, wähle die Eingabe noch einmal.",
     frameRefused: "Der Server konnte ein Bild von hier nicht verwenden.",
     commandRefused: "Der Server hat das abgelehnt.",
+    modelTakesLess: "Mit diesem Modell gelten einige andere Einstellungen.",
     paramsChanged: "Der Server kam mit anderen Einstellungen zurück. Es gelten die angezeigten.",
     noSchema: "Die Einstellungen konnten nicht geladen werden. Die Seite versucht es weiter.",
     notKept: "Dieser Browser behält hier nichts: Sein Speicher ist gesperrt oder voll.",
@@ -266,6 +267,15 @@ export const german: Strings = {
     refuge: "Panik zeigt",
     refuges: { black: "Schwarz", camera: "Die Eingabe" },
     links: { viewer: "Link zum Zuschauen kopieren", controller: "Link zur Fernsteuerung kopieren" },
+  },
+  model: {
+    title: "Modell",
+    download: (gigabytes) => `${gigabytes} GB herunterzuladen`,
+    dissolve: "Überblenden",
+    seconds: (seconds) => (seconds ? `${seconds} s` : "Schnitt"),
+    change: "Für alle wechseln",
+    freeFirst: "Das jetzige zuerst schließen",
+    states: { downloading: "Wird heruntergeladen", loading: "Wird daneben geladen", moving: "Wird gewechselt", done: "Gewechselt", failed: "Nicht gewechselt" },
   },
   send: {
     title: "Senden an …",

@@ -73,6 +73,7 @@ export const french: Strings = {
       "Les images de l’entrée sont illisibles en ce moment. La page continue d’essayer ; si cela dure, choisissez l’entrée à nouveau.",
     frameRefused: "Le serveur n’a pas pu utiliser une image d’ici.",
     commandRefused: "Le serveur a refusé cela.",
+    modelTakesLess: "Avec ce modèle, certains réglages sont autres.",
     paramsChanged: "Le serveur est revenu avec d’autres réglages. Ceux affichés sont en vigueur.",
     noSchema: "Les réglages n’ont pas pu être chargés. La page continue d’essayer.",
     notKept: "Ce navigateur ne garde rien ici : son stockage est bloqué ou plein.",
@@ -262,6 +263,15 @@ export const french: Strings = {
     refuge: "La panique montre",
     refuges: { black: "Noir", camera: "L’entrée" },
     links: { viewer: "Copier un lien pour regarder", controller: "Copier un lien de télécommande" },
+  },
+  model: {
+    title: "Modèle",
+    download: (gigabytes) => `${gigabytes} Go à télécharger`,
+    dissolve: "Fondu",
+    seconds: (seconds) => (seconds ? `${seconds} s` : "Coupe franche"),
+    change: "Changer pour tous",
+    freeFirst: "Fermer d’abord l’actuel",
+    states: { downloading: "Téléchargement", loading: "Chargement à côté", moving: "Passage au suivant", done: "Changé", failed: "Pas changé" },
   },
   send: {
     title: "Envoyer vers…",

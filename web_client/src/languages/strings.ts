@@ -67,6 +67,7 @@ export const english = {
       "The input's pictures can't be read at the moment. The page keeps trying; if this stays, choose the input again.",
     frameRefused: "The server could not use a picture from here.",
     commandRefused: "The server refused that.",
+    modelTakesLess: "Some settings are others with this model.",
     paramsChanged: "The server came back with other settings than before. The ones shown are in force.",
     noSchema: "The settings could not be loaded. The page keeps trying.",
     notKept: "This browser keeps nothing here: its storage is blocked or full.",
@@ -255,6 +256,15 @@ export const english = {
     refuge: "Panic shows",
     refuges: { black: "Black", camera: "The input" },
     links: { viewer: "Copy a link to watch", controller: "Copy a remote's link" },
+  },
+  model: {
+    title: "Model",
+    download: (gigabytes: string) => `${gigabytes} GB to download`,
+    dissolve: "Dissolve",
+    seconds: (seconds: number) => (seconds ? `${seconds} s` : "Cut"),
+    change: "Change for everybody",
+    freeFirst: "Close the present one first",
+    states: { downloading: "Downloading", loading: "Loading beside", moving: "Changing over", done: "Changed", failed: "Not changed" },
   },
   send: {
     title: "Send to…",

@@ -9,6 +9,7 @@ import { strings } from "../languages/strings";
 import { refuges } from "../program/mix";
 import type { Studio } from "../studio/studio";
 import { themes } from "../studio/view";
+import type { ModelChooser } from "./model_chooser";
 import type { SendTo } from "./send_to";
 import { Check } from "./widgets/check";
 import { Modal } from "./widgets/dialog";
@@ -35,6 +36,13 @@ const loaded = signal<typeof SendTo | null>(null);
 function LoadedSendTo(props: { studio: Studio; close: () => void }) {
   useEffect(() => void import("./send_to").then(({ SendTo }) => (loaded.value = SendTo)), []);
   return loaded.value && <loaded.value {...props} />;
+}
+
+const chooser = signal<typeof ModelChooser | null>(null);
+
+function LoadedModelChooser() {
+  useEffect(() => void import("./model_chooser").then(({ ModelChooser }) => (chooser.value = ModelChooser)), []);
+  return chooser.value && <chooser.value />;
 }
 
 function Help({ close }: { close: () => void }) {
@@ -93,6 +101,7 @@ function Options({ studio: { client, view }, close }: { studio: Studio; close: (
           choose={(chosen) => client.chooseTransport(chosen)}
         />
         <Check of={client.pausesHidden} label={strings.source.pauseHidden} />
+        <LoadedModelChooser />
       </div>
     </Modal>
   );

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type { Clock } from "../browser/clock";
-import type { Closed, ControlNet, Governor, Guidance, Params, Ready, ServerMessage, Stats, Styles } from "../protocol";
+import type { AboutModel, Closed, ControlNet, Governor, Guidance, Params, Ready, ServerMessage, Stats, Styles } from "../protocol";
 
 /** News of paused frames still on its way when we unfreeze must not freeze us again; `stats` come once a second. */
 const PAUSED_IS_OLD_MS = 2000;
@@ -37,22 +37,25 @@ export class ServerState {
     this.#clock = clock;
   }
 
-  /** There is a new connection. */
-  begin(ready: Ready): void {
-    this.model.value = ready.model;
-    this.styles.value = ready.styles ?? {};
-    this.guidance.value = ready.guidance ?? null;
-    this.mattes.value = ready.mattes ?? null;
-    this.hasNegativeScale.value = ready.negative_scale ?? false;
-    this.referenceLayers.value = ready.references ?? [];
-    this.hearsPictures.value = ready.pictures ?? false;
-    this.nets.value = ready.controls ?? [];
-    this.bestSteps.value = ready.best_steps ?? null;
+  /** There is a new connection, or another model. */
+  begin(about: AboutModel): void {
+    this.model.value = about.model;
+    this.styles.value = about.styles ?? {};
+    this.guidance.value = about.guidance ?? null;
+    this.mattes.value = about.mattes ?? null;
+    this.hasNegativeScale.value = about.negative_scale ?? false;
+    this.referenceLayers.value = about.references ?? [];
+    this.hearsPictures.value = about.pictures ?? false;
+    this.nets.value = about.controls ?? [];
+    this.bestSteps.value = about.best_steps ?? null;
     this.governor.value = null;
   }
 
   receive(message: Exclude<ServerMessage, Ready | Closed>): void {
     switch (message.type) {
+      case "model":
+        this.begin(message);
+        break;
       case "params":
         if (!hasTarget(message.params)) this.governor.value = null;
         break;

@@ -284,6 +284,13 @@ export class Client {
         if (message.engine === "ready") this.problems.clear("engine");
         else this.problems.report("engine", "engineAway", `${message.reason}; ~${Math.ceil(message.expected_s)} s`);
         break;
+      case "model":
+        this.params.heard.value = [];
+        if (message.changed.length > 0) {
+          this.problems.mention("modelTakesLess", message.changed.map((each) => `${each.field}: ${each.message}`).join("; "));
+        }
+        void this.#loadSettings();
+        break;
       case "state":
         if (message.frozen === false) this.#changed();
         this.onState(message);

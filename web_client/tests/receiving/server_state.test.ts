@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Governor, Params, Ready, Stats } from "../../src/protocol";
+import type { Governor, ModelMessage, Params, Ready, Stats } from "../../src/protocol";
 import { ServerState } from "../../src/receiving/server_state";
 import { FakeClock } from "../fakes";
 
@@ -92,4 +92,17 @@ describe("frozen", () => {
     state.receive({ type: "dropped", seqs: [2], reason: "paused" });
     expect(state.isFrozen.value).toBe(true);
   });
+});
+
+test("another model has what is told of it, and nothing of the one before", () => {
+  const other: ModelMessage = { type: "model", model: "sd-turbo", guidance: "none", dissolve_s: 0.5, changed: [] };
+  state.begin({ ...ready, styles: { styles: [{ name: "Ink", prompt: "ink" }] }, pictures: true, best_steps: 1 });
+
+  state.receive(other);
+
+  expect(state.model.value).toBe("sd-turbo");
+  expect(state.guidance.value).toBe("none");
+  expect(state.styles.value).toEqual({});
+  expect(state.hearsPictures.value).toBe(false);
+  expect(state.bestSteps.value).toBeNull();
 });

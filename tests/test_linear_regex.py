@@ -1,0 +1,109 @@
+"""Expressions that are searched for in linear time: as Python's own find them, and never longer than a text is long."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realtime.linear_regex import MATCH_MAX_CHARS, STATES_MAX, LinearRegex, folded
+
+ATOMS = st.sampled_from(["a", "b", "c", ".", "[ab]", "[^a]", "[a-c]", r"\w", r"\d", r"\s", r"\.", " ", "é"])
+
+
+def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Larger expressions, as Python's own have them."""
+    repeated = st.tuples(inner, st.sampled_from(["*", "+", "?", "{2}", "{1,2}", "{0,2}", "{2,}"])).map(
+        lambda one: f"(?:{one[0]}){one[1]}"
+    )
+    return st.one_of(
+        repeated,
+        st.tuples(inner, inner).map("".join),
+        st.tuples(inner, inner).map(lambda pair: f"(?:{pair[0]}|{pair[1]})"),
+    )
+
+
+PATTERNS = st.recursive(ATOMS, grown, max_leaves=6)
+TEXTS = st.text("abcdABé .1_", max_size=24)
+
+
+@settings(max_examples=400, deadline=None)
+@given(PATTERNS, TEXTS, st.sampled_from(["", r"\b", "^"]), st.sampled_from(["", r"\b", "$"]))
+def test_finds_what_python_finds(pattern: str, text: str, first: str, last: str) -> None:
+    try:
+        found = LinearRegex(f"{first}{pattern}{last}")
+    except ValueError:
+        assert re.fullmatch(pattern, "") or len(pattern) > 20
+        return
+    text = folded(text)
+    ours = re.compile(f"{first}(?:{pattern}){last}".replace("$", r"\Z"))
+
+    assert found.is_in(text) is (ours.search(text) is not None)
+    for begin, end in found.places(text):
+        assert re.compile(pattern).fullmatch(text, begin, end)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "places"),
+    [
+        ("a+", "baab a", [(1, 3), (5, 6)]),
+        ("ab|abcd", "xabcd", [(1, 5)]),  # the longest, where Python takes the first alternative
+        (r"\bcat\b", "cat concat cat's", [(0, 3), (11, 14)]),
+        ("gr[ae]y", "GREY Gray", [(0, 4), (5, 9)]),
+        ("[A-Z]1", "a1 B1", [(0, 2), (3, 5)]),
+        (r"[\d-]+", "1-2 -", [(0, 3), (4, 5)]),
+        (r"a\|b", "a|b", [(0, 3)]),
+        ("STRASSE|STRAẞE", "straße", [(0, 6)]),
+    ],
+)
+def test_places(pattern: str, text: str, places: list[tuple[int, int]]) -> None:
+    assert list(LinearRegex(pattern).places(folded(text))) == places
+
+
+def test_place_is_bounded() -> None:
+    assert next(LinearRegex("a+").places("a" * 3000)) == (0, MATCH_MAX_CHARS)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        ("", "empty text"),
+        ("a*", "empty text"),
+        ("(a", "without its )"),
+        ("a)", "without its ("),
+        ("[a", "in the middle"),
+        ("a\\", "in the middle"),
+        ("*a", "where nothing is"),
+        ("a**", "repeats a repetition"),
+        ("a{3,2}", "repeats from 3 to 2"),
+        ("a{65}", "64 are the most"),
+        ("a{x}", "count nothing"),
+        ("(?=a)", "looks around"),
+        ("(?P<x>a)", "looks around"),
+        (r"(a)\1", r"has \1"),
+        (r"a\bb", r"has \b"),
+        ("a^b", "where nothing is"),
+        (r"\bone|other\b", "in a group"),
+        ("[z-a]", "from the lower"),
+        ("((a{64}){64}){64}", f"more than {STATES_MAX} states"),
+    ],
+)
+def test_what_is_none_is_refused_in_words(pattern: str, why: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(why)):
+        LinearRegex(pattern)
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+b", "(a|aa)+b", "(.*)*b", "(a?){10}a{10}b", "(a*)*(a*)*b", r"(\w+\s?)+b$"])
+def test_what_takes_others_for_ever_takes_time_by_the_length_of_the_text(pattern: str) -> None:
+    found = LinearRegex(pattern)
+
+    def taken_s(length: int) -> float:
+        begun_s = time.process_time()
+        assert not found.is_in("a" * length)
+        return time.process_time() - begun_s
+
+    taken_s(100)
+    assert taken_s(20_000) < 20 * max(taken_s(4000), 0.002)
