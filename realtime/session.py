@@ -138,7 +138,7 @@ COMMANDS = (*SWITCHES, "pad", "tempo", "seed")
 """What `Session.perform` knows."""
 
 
-class Offer(NamedTuple):
+class Terms(NamedTuple):
     """What a model offers its sessions; see `Session`."""
 
     defaults: Params
@@ -356,7 +356,7 @@ class Session:
     def take_model(
         self,
         params: Params,
-        offer: Offer,
+        offer: Terms,
         dissolve_s: float,
         text: str,
     ) -> None:

@@ -20,7 +20,7 @@ from ..errors import CloseCode, ProtocolError, SessionLimitError
 from ..params import Params
 from ..prompts import PicturesHeard
 from ..references import References
-from ..session import Channel, Offer, Session
+from ..session import Channel, Terms, Session
 from .addresses import network_of
 from .remembering import restore
 from .roles import OPERATORS
@@ -150,7 +150,7 @@ class Lobby:
         """Whether the session of this name has a connection, whose seat another one would take over."""
         return name in self._seats
 
-    def offer(self, offer: Offer) -> None:
+    def offer(self, offer: Terms) -> None:
         """Make sessions with what another model offers from now on."""
         self._defaults, self._max_output_pixels, self._references, self._pictures_heard, self._nets = offer
 

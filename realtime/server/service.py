@@ -21,7 +21,7 @@ from ..errors import EngineError
 from ..outputs.push import PushStatus
 from ..params import Params
 from ..references import References
-from ..session import Offer, Session
+from ..session import Terms, Session
 from .engine_host import BACK_OFF_S, Away, Load
 from .fitting import ModelOffer, fitted
 from .life import ReadyEngine
@@ -101,11 +101,11 @@ class Running:
         )
 
     @property
-    def offer(self) -> Offer:
+    def offer(self) -> Terms:
         """What sessions have of the model."""
         heard = self.info.pictures_heard
         references = self.references if heard.anywhere else None
-        return Offer(self.defaults, self.max_output_pixels, references, heard, tuple(self.info.nets))
+        return Terms(self.defaults, self.max_output_pixels, references, heard, tuple(self.info.nets))
 
     def take(self, session: Session, dissolve_s: float) -> None:
         """Have a session be one of this model from now on, and tell it what that changes."""
