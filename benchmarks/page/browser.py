@@ -87,6 +87,7 @@ def opened(context: BrowserContext, url: str, *scripts: str) -> Generator[Opened
         scripts: JavaScript that runs before the page's own.
     """
     one = Opened(context.new_page())
+    one.page.set_default_timeout(READY_MS)
     for script in scripts:
         one.page.add_init_script(script)
     one.page.on("console", lambda said: one.said.append(f"{said.type}: {said.text} ({said.location['url']})"))

@@ -189,7 +189,9 @@ async def test_output_that_failed_is_tried_once_more_for_each_start(
             assert output.status.state == "stopped"
 
 
-@pytest.mark.parametrize("path", ["show/outputs/2", "show/outputs/0", "show/outputs/-1", "show/outputs/x", "mine/outputs/1"])
+@pytest.mark.parametrize(
+    "path", ["show/outputs/2", "show/outputs/0", "show/outputs/-1", "show/outputs/x", "mine/outputs/1"]
+)
 async def test_session_has_only_the_outputs_of_its_own(path: str) -> None:
     with running(a_config(outputs=("show=udp://127.0.0.1:9",))) as server:
         async with http_client(server.url) as http:
@@ -204,7 +206,11 @@ async def test_session_has_only_the_outputs_of_its_own(path: str) -> None:
 async def test_nobody_adds_an_address() -> None:
     with running(a_config(outputs=("show=udp://127.0.0.1:9",))) as server:
         async with http_client(server.url) as http:
-            for method, path in (("POST", "/api/outputs"), ("PUT", "/api/outputs"), ("POST", "/api/sessions/show/outputs")):
+            for method, path in (
+                ("POST", "/api/outputs"),
+                ("PUT", "/api/outputs"),
+                ("POST", "/api/sessions/show/outputs"),
+            ):
                 answer = await http.request(method, path, json={"address": "tcp://10.0.0.1:22"})
                 assert answer.status_code in (404, 405)
         assert len(server.service.outputs) == 1
