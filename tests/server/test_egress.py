@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -170,6 +172,27 @@ async def test_output_is_stopped_and_started_by_its_number_and_stays_stopped_mea
     assert again.json()["outputs"][0]["state"] == "stopped"
     assert started.json()["outputs"][0]["state"] != "stopped"
     assert untouched.status.state == "waiting"
+
+
+async def test_starts_and_stops_in_a_hurry_make_no_connections_in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(egress, "LOOK_EVERY_S", 0.25)
+    begun: list[float] = []
+
+    class Counting(push.Push):
+        def begin(self) -> None:
+            begun.append(time.monotonic())
+            super().begin()
+
+    monkeypatch.setattr(egress, "Push", Counting)
+    with running(a_config(outputs=(f"show=tcp://127.0.0.1:{a_free_port()}",))) as server:
+        async with connected(server.websocket_url, session="show") as client, http_client(server.url) as http:
+            await client.restyle(1)
+            for _ in range(40):
+                for verb in ("stop", "start"):
+                    assert (await http.post(f"/api/sessions/show/outputs/1/{verb}")).status_code == 200
+            await until(lambda: len(begun) > 1)
+
+    assert min(later - earlier for earlier, later in itertools.pairwise(begun)) >= 0.2
 
 
 async def test_output_that_failed_is_tried_once_more_for_each_start(
