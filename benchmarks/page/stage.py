@@ -7,6 +7,7 @@ Must not know what a server does.
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -122,8 +123,15 @@ def deeds(page: Page) -> Iterator[tuple[str, Callable[[], None]]]:
         yield "camera", partial(source, "Camera")
 
 
-def perform(page: Page, seconds: float, every_s: float = EVERY_S, look_every_s: float = LOOK_EVERY_S) -> Watched:
-    """Play a page for so long, with its output window open, and look at it."""
+def perform(
+    page: Page,
+    seconds: float = math.inf,
+    deeds_max: float = math.inf,
+    *,
+    every_s: float = EVERY_S,
+    look_every_s: float = LOOK_EVERY_S,
+) -> Watched:
+    """Play a page for so long or so many things, with its output window open, and look at it."""
     cdp = page.context.new_cdp_session(page)
     watched = Watched()
     page.get_by_role("button", name="Camera").click()
@@ -140,11 +148,13 @@ def perform(page: Page, seconds: float, every_s: float = EVERY_S, look_every_s: 
         watched.played[name] = watched.played.get(name, 0) + 1
         if (task_ms := took[-1]["task_ms"]) > watched.slowest_ms.get(name, 0):
             watched.slowest_ms[name] = task_ms
-        if (now_s := time.monotonic()) - looked_s < look_every_s and now_s - begun_s < seconds:
+        now_s = time.monotonic()
+        is_over = now_s - begun_s >= seconds or sum(watched.played.values()) >= deeds_max
+        if not is_over and now_s - looked_s < look_every_s:
             continue
         _look(page, cdp, watched, took, now_s - looked_s)
         took, looked_s = [], time.monotonic()
-        if now_s - begun_s >= seconds:
+        if is_over:
             return watched
     raise AssertionError("deeds have no end")
 
