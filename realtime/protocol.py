@@ -79,6 +79,17 @@ class CommandMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class VideoMessage:
+    """How the video of a connection is taken from now on.
+
+    Attributes:
+        is_as_is: whether its frames are shown as they are, as by `AS_IS`, which a frame of a video can't have.
+    """
+
+    is_as_is: bool
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownMessage:
     """A message to be ignored, as of a later version. `problem` is set where a known type lacks a field."""
 
@@ -86,7 +97,7 @@ class UnknownMessage:
     problem: str | None = None
 
 
-TextMessage = ParamsMessage | CommandMessage | UnknownMessage
+TextMessage = ParamsMessage | CommandMessage | VideoMessage | UnknownMessage
 
 
 def parse_picture(message: bytes, previous_seq: int | None) -> PictureMessage:
@@ -198,6 +209,11 @@ def _message(fields: dict[str, Any]) -> TextMessage:
         if not isinstance(name, str):
             return UnknownMessage(kind, "a `command` message must have a string `command`")
         return CommandMessage(name, fields)
+    if kind == "video":
+        as_is = fields.get("as_is")
+        if not isinstance(as_is, bool):
+            return UnknownMessage(kind, "a `video` message must have a boolean `as_is`")
+        return VideoMessage(as_is)
     return UnknownMessage(kind)
 
 

@@ -72,6 +72,7 @@ class Channel:
         past: the newest picture that was handed to it, which the next may be made from; None before the first, and
             behind a frame that failed. Engine thread only.
         answered_bytes: of the answers to patches, for whoever paces them. Event loop only.
+        video_is_as_is: whether frames of its video are shown as they are. Event loop only.
     """
 
     def __init__(self, bell: Callable[[], None], takes_encoded: bool = True) -> None:
@@ -81,6 +82,7 @@ class Channel:
         self.last_delivered = -1
         self.past: Result | None = None
         self.answered_bytes = 0
+        self.video_is_as_is = False
         self.lost = asyncio.Event()
         self._bell = bell
         self._lock = threading.Lock()

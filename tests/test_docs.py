@@ -67,7 +67,7 @@ def test_every_param_stands_in_the_protocol() -> None:
 
 def test_every_message_stands_in_the_protocol() -> None:
     assert {"ready", "loading", "queued", "params", "error", "dropped", "stats"} <= set(SERVER_MESSAGES)
-    assert set(CLIENT_MESSAGES) == {"params", "command"}
+    assert set(CLIENT_MESSAGES) == {"params", "command", "video"}
     assert missing([*SERVER_MESSAGES, *CLIENT_MESSAGES], PROTOCOL) == []
 
 

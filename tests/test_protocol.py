@@ -16,7 +16,7 @@ from realtime import protocol
 from realtime.errors import CloseCode, ProtocolError
 from realtime.frame import Air, Format, Frame, Job, Repeat, Result, Stamps
 from realtime.params import Params
-from realtime.protocol import AboutModel, CommandMessage, ParamsMessage, PictureMessage, UnknownMessage
+from realtime.protocol import AboutModel, CommandMessage, ParamsMessage, PictureMessage, UnknownMessage, VideoMessage
 from tests.fakes.frames import a_job, a_message
 from tests.fakes.pictures import pixels
 
@@ -165,6 +165,8 @@ def test_golden_client_message_is_read(vector: dict[str, Any]) -> None:
 
     if vector["message"]["type"] == "params":
         assert message == ParamsMessage(vector["message"]["params"], vector["message"].get("transition_s"))
+    elif vector["message"]["type"] == "video":
+        assert message == VideoMessage(vector["message"]["as_is"])
     else:
         assert message == CommandMessage(vector["message"]["command"])
 
@@ -288,7 +290,7 @@ def test_unknown_fields_are_ignored() -> None:
         st.none() | st.booleans() | st.floats() | st.text(st.characters(), max_size=8) | st.just("params"),
         lambda inner: (
             st.lists(inner, max_size=3)
-            | st.dictionaries(st.sampled_from(["type", "params", "command", "x"]), inner, max_size=4)
+            | st.dictionaries(st.sampled_from(["type", "params", "command", "as_is", "x"]), inner, max_size=4)
         ),
     ).map(json.dumps)
 )
@@ -297,7 +299,7 @@ def test_any_text_is_a_message_or_a_protocol_error(text: str) -> None:
         message = protocol.parse_text(text)
     except ProtocolError:
         return
-    assert isinstance(message, ParamsMessage | CommandMessage | UnknownMessage)
+    assert isinstance(message, ParamsMessage | CommandMessage | VideoMessage | UnknownMessage)
 
 
 # -- texts to the client -------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import calm_tables, engine_tables, gpu_tables, plots, tables, webrtc_tables
+from . import calm_tables, engine_tables, gpu_tables, page_tables, plots, tables, webrtc_tables
 from .headline import headline_table
 from .tables import Answer
 
@@ -37,6 +37,8 @@ KINDS: dict[str, Callable[[Answer], str]] = {
     "cpu": webrtc_tables.cpu_table,
     "calm": calm_tables.calm_table,
     "calm-clips": calm_tables.calm_line,
+    "walks": page_tables.walks_table,
+    "stage": page_tables.stage_line,
 }
 PLACES: dict[str, Callable[[Answer], str]] = {
     "gpu-runs": gpu_tables.runs_table,

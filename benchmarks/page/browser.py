@@ -46,9 +46,8 @@ def write_camera(path: Path) -> None:
             file.write(b"FRAME\n" + cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420).tobytes())
 
 
-@contextmanager
-def chromium() -> Generator[Browser]:
-    """A browser that lets the page have its camera.
+def program() -> str:
+    """The browser's program.
 
     Raises:
         BenchError: there is none.
@@ -56,17 +55,34 @@ def chromium() -> Generator[Browser]:
     path = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if path is None:
         raise BenchError(f"no Chromium: install one of {', '.join(PROGRAMS)}")
+    return path
+
+
+def arguments(camera: Path) -> list[str]:
+    """Its arguments, with a file as its camera."""
+    return [
+        "--no-sandbox",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={camera}",
+        "--allow-loopback-in-peer-connection",
+    ]
+
+
+@contextmanager
+def chromium() -> Generator[Browser]:
+    """A browser that lets the page have its camera.
+
+    Raises:
+        BenchError: there is none.
+    """
+    path = program()
     with tempfile.TemporaryDirectory(prefix="realtime-bench-") as folder, sync_playwright() as playwright:
         camera = Path(folder) / "camera.y4m"
         write_camera(camera)
-        args = [
-            "--no-sandbox",
-            "--disable-background-networking",
-            "--use-fake-ui-for-media-stream",
-            "--use-fake-device-for-media-stream",
-            f"--use-file-for-fake-video-capture={camera}",
-        ]
-        browser = playwright.chromium.launch(executable_path=path, args=args)
+        browser = playwright.chromium.launch(executable_path=path, args=arguments(camera))
         yield browser
         browser.close()
 
@@ -87,6 +103,7 @@ def opened(context: BrowserContext, url: str, *scripts: str) -> Generator[Opened
         scripts: JavaScript that runs before the page's own.
     """
     one = Opened(context.new_page())
+    one.page.set_default_timeout(READY_MS)
     for script in scripts:
         one.page.add_init_script(script)
     one.page.on("console", lambda said: one.said.append(f"{said.type}: {said.text} ({said.location['url']})"))

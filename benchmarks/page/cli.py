@@ -68,3 +68,17 @@ def tiles(
     from .tiles import tiles_bench
 
     tiles_bench(model, repetitions, window_s=window_s, settle_s=settle_s, options=option or (), output=output)
+
+
+@app.command()
+def hidden(
+    model: Model = "echo",
+    repetitions: Repetitions = 3,
+    seconds: Annotated[float, typer.Option(min=1, help="Of each look.")] = 10.0,
+    option: Options = None,
+    output: Output = None,
+) -> None:
+    """Pictures of a camera that a page sends while its window is minimised, by WebSocket and by WebRTC."""
+    from .hidden import hidden_bench
+
+    hidden_bench(model, repetitions, seconds, options=option or (), output=output)

@@ -19,7 +19,8 @@ from realtime.bench.errors import BenchError
 
 T = TypeVar("T")
 Picture = NDArray[np.float32]
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
+"""On a busy machine a picture may take a second and more."""
 LOOK_EVERY_MS = 50
 SIDE_PX = 64
 OUTPUT = ".output canvas"
@@ -49,6 +50,11 @@ def screenshot(of: Locator) -> NDArray[np.uint8]:
 def apart(one: Picture, other: Picture) -> float:
     """How far two pictures are apart, in levels of 255."""
     return float(np.abs(one[..., :3] - other[..., :3]).mean())
+
+
+def colour(picture: Picture) -> float:
+    """How colourful a picture is: the mean distance of its channels, in levels of 255."""
+    return float((picture[..., :3].max(-1) - picture[..., :3].min(-1)).mean())
 
 
 def until(page: Page, look: Callable[[], T], is_wanted: Callable[[T], bool], what: str) -> T:

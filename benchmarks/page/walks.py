@@ -26,7 +26,7 @@ from ..comparison import Target
 from ..console import show_targets
 from .browser import CAMERA_SHAPE, DESKTOP, PHONE, Opened, chromium, opened, wait_until_ready
 from .hand import Hand
-from .looking import Picture, apart, screenshot, seen, shape, until
+from .looking import Picture, apart, colour, screenshot, seen, shape, until
 
 OTHER_LEVELS = 8.0
 """So far apart are pictures of two styles at least; those of one style, of a face that sways, are half of that."""
@@ -114,9 +114,9 @@ def look_on_a_pad(tour: Tour, page: Page, begin: Callable[[], None]) -> str:
     pad.wait_for()
     other = _in_another_look(page, saved)
     pad.click()
-    again = until(page, partial(seen, page), partial(_is_back, saved, other), "the look is back")
+    again = until(page, partial(seen, page), partial(_is_back, saved), "the look is back")
     tour.keep(page, "pad")
-    return f"{apart(other, saved):.0f} levels away, then {apart(again, saved):.0f}"
+    return f"colour of {colour(saved):.0f} levels, {colour(other):.0f} in another look, then {colour(again):.0f}"
 
 
 def phone_steers_the_desktop(tour: Tour, page: Page, begin: Callable[[], None]) -> str:
@@ -136,10 +136,10 @@ def phone_steers_the_desktop(tour: Tour, page: Page, begin: Callable[[], None]) 
     tour.hand.did("scan the code with the phone")
     with opened(tour.hand.context(**PHONE), read) as phone:
         phone.page.locator(".pads button, .pad").first.tap()
-        steered = until(page, partial(seen, page), partial(_is_back, saved, other), "the desktop has the phone's look")
+        steered = until(page, partial(seen, page), partial(_is_back, saved), "the desktop has the phone's look")
         tour.keep(phone.page, "phone")
         tour.keep(page, "phone-desktop")
-    return f"{apart(other, saved):.0f} levels away, then {apart(steered, saved):.0f}"
+    return f"colour of {colour(saved):.0f} levels, {colour(other):.0f} in another look, then {colour(steered):.0f}"
 
 
 def drawing_saved_large(tour: Tour, page: Page, begin: Callable[[], None]) -> str:
@@ -255,17 +255,17 @@ def _live(tour: Tour, page: Page) -> Picture:
 
 
 def _in_another_look(page: Page, saved: Picture) -> Picture:
-    """Somebody else, by the server's API, chooses another style, far from the saved one."""
+    """Somebody else, by the server's API, chooses a style without colour."""
     change = """async () => {
         const session = sessionStorage.getItem("realtime.session");
         const { styles } = await (await fetch("api/config")).json();
-        const prompt = styles.styles.map(({ prompt }) => prompt).find((prompt) => /pencil|ink/.test(prompt));
+        const prompt = styles.styles.map(({ prompt }) => prompt).find((prompt) => prompt.includes("pencil"));
         const body = JSON.stringify({ params: { prompt } });
         return (await fetch(`api/sessions/${session}`, { method: "PATCH", body })).status;
     }"""
     if (status := page.evaluate(change)) != 200:
         raise BenchError(f"the look could not be changed: {status}")
-    return until(page, partial(seen, page), partial(_is_other, saved), "the picture has another look")
+    return until(page, partial(seen, page), lambda now: colour(now) < colour(saved) / 2, "the picture has another look")
 
 
 def _pads(page: Page) -> Locator:
@@ -295,9 +295,9 @@ def _is_like(one: Picture, other: Picture) -> bool:
     return _has_something(other) and apart(one, other) < ALIKE_LEVELS
 
 
-def _is_back(saved: Picture, other: Picture, now: Picture) -> bool:
+def _is_back(saved: Picture, now: Picture) -> bool:
     """Whether it has the saved look again; it may be of another size, as the page looks for the sharpest."""
-    return apart(now, saved) < apart(other, saved) / 2
+    return colour(now) > 0.8 * colour(saved)
 
 
 def _is_near(one: Picture, other: Picture) -> bool:

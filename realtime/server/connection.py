@@ -153,6 +153,9 @@ def carry_out(text: str, session: Session, answer: Callable[[str], None], by: Ch
                     answer(protocol.error_message("unknown_command", unknown_command(name)))
             except ParamsError as error:
                 answer(protocol.error_message("invalid_params", str(error), field=error.field))
+        case protocol.VideoMessage(is_as_is):
+            if by is not None:  # a remote has no video
+                by.video_is_as_is = is_as_is
         case protocol.UnknownMessage(_, problem):
             if problem is not None:
                 answer(protocol.error_message("bad_message", problem))

@@ -44,7 +44,8 @@ class VideoConnection(Connection):
         self.frame_at_s = time.monotonic()
         if self.session is not None and self.channel is not None:
             self._seq += 1
-            frame = Frame(self._seq, Format.PLANES, planes, captured_us, time.monotonic_ns())
+            is_as_is = self.channel.video_is_as_is
+            frame = Frame(self._seq, Format.PLANES, planes, captured_us, time.monotonic_ns(), is_as_is)
             self.session.offer(self.channel, frame)
 
     def refuse(self, error: FrameError) -> None:

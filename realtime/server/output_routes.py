@@ -1,7 +1,7 @@
 """The HTTP routes of what is sent on: how it goes, and whether it does.
 
-Where to is the configuration's alone: who could name an address here would have the server connect to any. Must not know
-how pictures are sent.
+Where to is the configuration's alone: who could name an address here would have the server connect to any. Must not
+know how pictures are sent.
 """
 
 from __future__ import annotations

@@ -282,9 +282,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def handle_events(self) -> None:
         """Handle the frames of one slice."""
         if self.conn.events and self.handshake_complete and self._frames.spend(len(self.conn.events)) > 0:
-            self._fail(
-                CloseCode.PROTOCOL_ERROR, f"a connection may send {FRAMES_PER_SECOND} WebSocket frames a second: send fewer"
-            )
+            most = f"a connection may send {FRAMES_PER_SECOND} WebSocket frames a second"
+            self._fail(CloseCode.PROTOCOL_ERROR, f"{most}: send fewer")
             return
         super().handle_events()
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.drawing import draw, engine_tables, gpu_tables, headline, plots, tables, webrtc_tables
+from benchmarks.drawing import draw, engine_tables, gpu_tables, headline, page_tables, plots, tables, webrtc_tables
 from benchmarks.gpu import goals, variants
 
 ROOT = Path(__file__).parents[2]
@@ -282,3 +282,25 @@ def test_webrtc_tables_find_their_numbers_by_comparison_and_arm() -> None:
 
     assert text.startswith("| viewers | 0 | 8 | each further one | Mbit/s each |\n")
     assert "| ours: one encoding | 70.0 | 70.0 | 6.50 (6.00–7.00) | 4.50 |\n" in text
+
+
+def test_walks_are_shown_with_what_was_done_and_what_proves_it() -> None:
+    walk = {"actions": ["press Camera", "press ink"], "seconds": spread_of(1.5, 1.25, 2.0), "proof": "40 levels"}
+    target = {"value": 2, "wanted": "at most", "limit": 2.0, "ok": True}
+    answer = {"walks": {"own face": walk}, "targets": {"own face: actions": target}}
+
+    row = page_tables.walks_table(answer).splitlines()[2]
+
+    assert row == "| own face | 2: press Camera, press ink | 2 ok | 1.50 (1.25–2.00) s | 40 levels |"
+
+
+def test_stage_is_shown_in_a_line() -> None:
+    stage = {"played": {"pad": 3, "style": 2}, "fps": [29.0, 30.0], "held_mb": [8.0, 9.5], "slowest_ms": {"draw": 61.0}}
+
+    line = page_tables.stage_line({"model": "tiny", "settings": {"minutes": 10.0}, "stage": stage})
+
+    assert line.startswith("10 minutes of tiny, 5 things played: 29.0 to 30.0 pictures a second")
+    assert "8.00 MB held after the first look, 9.50 after the last; longest tasks: draw 61.0 ms." in line
+    assert "none of 50 ms" in page_tables.stage_line(
+        {"model": "tiny", "settings": {"minutes": 10.0}, "stage": {**stage, "slowest_ms": {}}}
+    )

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from realtime.server.snapshot import text_of
+
 from .driver import PHONE, SOON_MS, ServerProcess, serving, until
 from .test_drawing import BLACK, RED, WHITE, at, drawing, expect_colour, press, stroke, surface
+from .test_webrtc import choose as choose_transport
 
 pytestmark = pytest.mark.browser
 
@@ -80,6 +86,27 @@ def test_blank_paper_is_shown_as_it_is(browser: Browser, echo: ServerProcess) ->
         until(last, lambda flags: flags == AS_IS, "the paper is blank again")
         press(page, "Redo")
         until(last, lambda flags: flags == 0, "the drawing is back")
+
+
+def test_blank_paper_is_shown_as_it_is_over_webrtc_too(browser: Browser, echo: ServerProcess) -> None:
+    with drawing(browser, echo) as watched:
+        page = watched.page
+        choose_transport(page, "WebRTC")
+        session = page.evaluate("sessionStorage.getItem('realtime.session')")
+
+        def strength() -> float | None:
+            """Of the newest picture."""
+            page.wait_for_timeout(100)
+            with contextlib.suppress(HTTPError), urlopen(f"{echo.url}api/sessions/{session}/snapshot") as answer:
+                return text_of(answer.read())["params"]["strength"]
+            return None
+
+        expect(page.locator(".output video")).to_be_visible(timeout=SOON_MS)
+        until(strength, lambda strength: strength == 0, "the blank paper is shown as it is")
+        stroke(page, (0.5, 0.3), (0.7, 0.5))
+        until(strength, lambda strength: bool(strength), "the drawing is restyled")
+        press(page, "Undo")
+        until(strength, lambda strength: strength == 0, "the paper is blank again")
 
 
 def test_shapes_with_corners_are_filled_and_mirrored(browser: Browser, echo: ServerProcess) -> None:

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.fakes.receivers import Receiver
 
-from .driver import DESKTOP, PHONE, SOON_MS, free_port, opened, serving, session_of, start_camera, wait_for_param
+from .driver import (
+    DESKTOP,
+    PHONE,
+    SOON_MS,
+    free_port,
+    opened,
+    serving,
+    session_of,
+    start_camera,
+    until,
+    wait_for_param,
+)
 from .test_overlay import wait_for_alpha, wait_for_light
 
 pytestmark = pytest.mark.browser
@@ -184,3 +195,20 @@ def test_the_sheet_fits_on_a_phone_in_the_longest_words(browser: Browser) -> Non
         studio.page.get_by_role("button", name="Senden").click()
         expect(studio.page.get_by_text("rtmp://a-media-server")).to_be_visible(timeout=SOON_MS)
         assert studio.page.evaluate(FITS)
+
+
+def test_an_address_is_copied_with_its_ticket_or_not_yet(browser: Browser) -> None:
+    with serving(*OPERATORS) as server, opened(browser, server.url, viewport=DESKTOP) as studio:
+        page = studio.page
+        held: list[Route] = []
+        page.route("**/api/tickets", lambda route: held.append(route))  # Playwright sets attributes of it
+        page.get_by_role("button", name="Send to…").click()
+        sheet = page.get_by_role("region", name="OBS: browser source")
+        until(lambda: (page.wait_for_timeout(50), len(held))[1], bool, "a ticket is asked for")
+        expect(sheet.get_by_role("button", name="Copy")).to_be_disabled()
+        for route in held:
+            route.continue_()
+        page.unroute("**/api/tickets")
+        expect(sheet.get_by_role("button", name="Copy")).to_be_enabled()
+        assert "ticket=" in sheet.get_by_role("textbox").input_value()
+        assert studio.errors == []

@@ -45,6 +45,8 @@ def a_message(source: random.Random) -> Any:
         if source.random() < 0.6:
             patch[source.choice([*RIGHT, "no such field", "__class__", ""])] = source.choice(ODD)
         fields = {"type": "params", "params": patch}
+    elif source.random() < 0.2:
+        fields = {"type": "video", "as_is": source.choice([True, False, *ODD])}
     else:
         fields = {"type": "command", "command": source.choice(COMMANDS)}
         for name in source.sample(["pad", "bpm", "since_s", "transition_s"], source.randint(0, 3)):
@@ -74,7 +76,7 @@ def test_every_text_is_read_refused_or_answered() -> None:
         assert Params.model_validate(dict(session.params)) == session.params
         assert all(json.loads(said)["type"] for said in channel.take_texts())
     print(tally)
-    done = {"params", "refused params", "command", "refused command", "unknown command", "unknown"}
+    done = {"params", "refused params", "command", "refused command", "unknown command", "video", "unknown"}
     assert set(tally.outcomes) == done | {"1002", "1009"}
 
 
@@ -103,5 +105,8 @@ def told(session: Session, text: str) -> str:
             except ParamsError as error:
                 protocol.error_message("invalid_params", str(error), field=error.field).encode()
                 return "refused command"
+        case protocol.VideoMessage(is_as_is):
+            assert isinstance(is_as_is, bool)
+            return "video"
         case protocol.UnknownMessage():
             return "unknown"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -172,6 +174,27 @@ async def test_output_is_stopped_and_started_by_its_number_and_stays_stopped_mea
     assert untouched.status.state == "waiting"
 
 
+async def test_starts_and_stops_in_a_hurry_make_no_connections_in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(egress, "LOOK_EVERY_S", 0.25)
+    begun: list[float] = []
+
+    class Counting(push.Push):
+        def begin(self) -> None:
+            begun.append(time.monotonic())
+            super().begin()
+
+    monkeypatch.setattr(egress, "Push", Counting)
+    with running(a_config(outputs=(f"show=tcp://127.0.0.1:{a_free_port()}",))) as server:
+        async with connected(server.websocket_url, session="show") as client, http_client(server.url) as http:
+            await client.restyle(1)
+            for _ in range(40):
+                for verb in ("stop", "start"):
+                    assert (await http.post(f"/api/sessions/show/outputs/1/{verb}")).status_code == 200
+            await until(lambda: len(begun) > 1)
+
+    assert min(later - earlier for earlier, later in itertools.pairwise(begun)) >= 0.2
+
+
 async def test_output_that_failed_is_tried_once_more_for_each_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,7 +212,9 @@ async def test_output_that_failed_is_tried_once_more_for_each_start(
             assert output.status.state == "stopped"
 
 
-@pytest.mark.parametrize("path", ["show/outputs/2", "show/outputs/0", "show/outputs/-1", "show/outputs/x", "mine/outputs/1"])
+@pytest.mark.parametrize(
+    "path", ["show/outputs/2", "show/outputs/0", "show/outputs/-1", "show/outputs/x", "mine/outputs/1"]
+)
 async def test_session_has_only_the_outputs_of_its_own(path: str) -> None:
     with running(a_config(outputs=("show=udp://127.0.0.1:9",))) as server:
         async with http_client(server.url) as http:
@@ -204,7 +229,11 @@ async def test_session_has_only_the_outputs_of_its_own(path: str) -> None:
 async def test_nobody_adds_an_address() -> None:
     with running(a_config(outputs=("show=udp://127.0.0.1:9",))) as server:
         async with http_client(server.url) as http:
-            for method, path in (("POST", "/api/outputs"), ("PUT", "/api/outputs"), ("POST", "/api/sessions/show/outputs")):
+            for method, path in (
+                ("POST", "/api/outputs"),
+                ("PUT", "/api/outputs"),
+                ("POST", "/api/sessions/show/outputs"),
+            ):
                 answer = await http.request(method, path, json={"address": "tcp://10.0.0.1:22"})
                 assert answer.status_code in (404, 405)
         assert len(server.service.outputs) == 1

@@ -20,7 +20,7 @@ from realtime.media.pipeline import DecodingHere
 from realtime.params import OutputFormat, Params
 from realtime.prompts import PicturesHeard
 from realtime.references import References
-from realtime.server import body, pages, picture_routes, protocols, routes, still_routes
+from realtime.server import body, output_routes, pages, picture_routes, protocols, routes, still_routes
 from realtime.server.access import GRANT, Access
 from realtime.server.app import _full
 from realtime.server.bringing import PICTURE_MAX_BYTES, bring
@@ -207,6 +207,11 @@ MISSING = [
         "there is no session 'door': /api/sessions lists all",
         "'door'",
         lambda: routes.session_of("door", mock.Mock(session=lambda name: None)),
+    ),
+    Case(
+        "session 'door' has no output '2': /api/outputs lists all",
+        "'2'",
+        lambda: output_routes.output_of("door", "2", mock.Mock(outputs=[])),
     ),
     Case(
         "this session has no picture yet: try again once it has",

@@ -151,9 +151,7 @@ PICTURE = [{"picture": "a" * 32, "weight": 1}]
 
 INPUT = [
     Case("INPUT .: that is a folder; name a file in it", "INPUT", of(".")),
-    Case(
-        "INPUT clip.mov: there is no such file; a camera is camera:0, a URL has ://", "clip.mov", of("clip.mov")
-    ),
+    Case("INPUT clip.mov: there is no such file; a camera is camera:0, a URL has ://", "clip.mov", of("clip.mov")),
     Case(
         "still.png: it is a picture and no video; the page of realtime serve restyles pictures", "still.png", a_picture
     ),

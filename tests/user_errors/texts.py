@@ -281,6 +281,7 @@ TEXTS = [
     Case("strength: must be at most 1, not 2", "strength", text(type="params", params={"strength": 2})),
     Case("a `params` message must have an object `params`", "`params`", text(type="params")),
     Case("a `command` message must have a string `command`", "`command`", text(type="command")),
+    Case("a `video` message must have a boolean `as_is`", "`video`", text(type="video")),
     Case("a message must have a string `type`", "`type`", text()),
     Case(
         "there is no command 'freze'; there are freeze, unfreeze, reset, on_air, bypass, black, pad, tempo, seed",

@@ -287,7 +287,9 @@ export type ServerMessage =
 export type ClientMessage =
   /** `transition_s`: of this patch alone, in place of the params' own. */
   | { type: "params"; params: Record<string, Value>; transition_s?: number | undefined }
-  | { type: "command"; command: string; [argument: string]: Value };
+  | { type: "command"; command: string; [argument: string]: Value }
+  /** The video track from about now on is shown as it is, or no more. */
+  | { type: "video"; as_is: boolean };
 
 const serverTypes = new Set([
   "ready",

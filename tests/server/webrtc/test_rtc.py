@@ -83,6 +83,40 @@ async def test_text_messages_go_over_the_control_channel_as_over_a_websocket(ser
     assert not [text for text in peer.texts if text["type"] == "dropped"]
 
 
+async def test_video_is_shown_as_it_is_while_its_sender_says_so(server: RunningServer) -> None:
+    async with dialled_rtc(server.url, session="blank", skip_unchanged=False) as peer:
+        await peer.picture()
+        session = server.service.session("blank")
+        assert session is not None
+
+        def shown_with() -> float:
+            assert session.newest is not None
+            return session.newest.job.params.strength
+
+        for is_as_is in (True, False, True):
+            peer.say(type="video", as_is=is_as_is)
+            await until(lambda wanted=0.0 if is_as_is else session.params.strength: shown_with() == wanted)
+        peer.say(type="video", as_is="yes")
+        assert (await peer.text("error"))["code"] == "bad_message"
+        assert session.params.strength > 0, "what is in force is as it was"
+
+    async with dialled_rtc(server.url, session="blank", skip_unchanged=False):
+        await until(lambda: shown_with() == session.params.strength)
+
+
+async def test_remote_has_no_video_to_speak_of(server: RunningServer) -> None:
+    async with dialled_rtc(server.url, session="blank", skip_unchanged=False) as peer:
+        await peer.picture()
+        session = server.service.session("blank")
+        assert session is not None
+        async with connected(f"{server.websocket_url}?watch=blank", size=None) as remote:
+            await remote.say(type="video", as_is=True)
+            await remote.say(type="params", params={"seed": 4242})
+            await until(lambda: session.newest is not None and session.newest.job.params.seed == 4242)
+        assert session.newest is not None
+        assert session.newest.job.params.strength == session.params.strength
+
+
 async def test_camera_may_change_its_size_between_two_frames(server: RunningServer) -> None:
     camera = Camera(160, 120)
     async with dialled_rtc(server.url, camera=camera) as peer:
@@ -229,7 +263,7 @@ async def test_flood_of_texts_ends_the_connection_and_nobody_elses(server: Runni
         other.say(type="params", params={"prompt": "still here"})
         confirmed = await other.text("params")
 
-    assert end["code"] == 1008
+    assert (end["code"], end["reason"]) == (1002, "texts come faster than they can be read: send fewer")
     assert confirmed["params"]["prompt"] == "still here"
 
 

@@ -18,6 +18,8 @@ export interface SendersOptions {
   encode: Encode;
   sendFrame: (bytes: ArrayBuffer) => void;
   createCanvas: () => TrackCanvas;
+  /** See `TrackSenderOptions`. */
+  tellAsIs: (isAsIs: boolean) => void;
   onSent: () => void;
   /** Pictures have failed for a while: those of this input, or all of them in this browser (`NoEncoder`). */
   onError: (error: unknown) => void;
@@ -37,9 +39,9 @@ export class Senders implements Sender {
 
   constructor(options: SendersOptions) {
     this.#options = options;
-    const { encode, sendFrame, createCanvas } = options;
+    const { encode, sendFrame, createCanvas, tellAsIs } = options;
     this.#frames = new FrameSender({ ...this.#optionsFor("websocket"), encode, send: sendFrame });
-    this.#tracks = new TrackSender({ ...this.#optionsFor("webrtc"), createCanvas });
+    this.#tracks = new TrackSender({ ...this.#optionsFor("webrtc"), createCanvas, tellAsIs });
   }
 
   /** The stream of the video track, the same one for as long as the page lives. */

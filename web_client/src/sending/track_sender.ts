@@ -18,6 +18,8 @@ export interface TrackSenderOptions {
   createCanvas: () => TrackCanvas;
   /** Width and height to send; null while nothing may be sent. */
   target: () => { width: number; height: number } | null;
+  /** Tells the server whether what is sent from now on is to be shown as it is. */
+  tellAsIs: (isAsIs: boolean) => void;
   onSent: () => void;
   onError: (error: unknown) => void;
 }
@@ -34,6 +36,7 @@ export class TrackSender implements Sender {
   #canvas: TrackCanvas | null = null;
   #source: Source | null = null;
   #sentAt_ms = -SHORTEST_MS;
+  #isAsIs = false;
   #callOff: () => void = () => {};
 
   constructor(options: TrackSenderOptions) {
@@ -54,6 +57,7 @@ export class TrackSender implements Sender {
   }
 
   connected(): void {
+    this.#isAsIs = false;
     this.changed();
   }
 
@@ -72,10 +76,12 @@ export class TrackSender implements Sender {
   }
 
   #send(again_ms: number): void {
-    const { clock, target, onSent, onError } = this.#options;
+    const { clock, target, tellAsIs, onSent, onError } = this.#options;
     const size = target();
     const picture = this.#source?.picture();
     if (!size || !picture || !this.#canvas) return;
+    const isAsIs = picture.isBlank ?? false;
+    if (isAsIs !== this.#isAsIs) tellAsIs((this.#isAsIs = isAsIs));
     try {
       this.#canvas.capture(picture, size.width, size.height);
     } catch (error) {

@@ -111,6 +111,7 @@ export class Client {
     encode: createEncoder(),
     sendFrame: (bytes) => this.connection.sendFrame(bytes),
     createCanvas: createTrackCanvas,
+    tellAsIs: (as_is) => void this.connection.send({ type: "video", as_is }),
     onSent: () => {
       this.meter.sent();
       this.problems.clear("sending");

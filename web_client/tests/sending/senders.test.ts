@@ -39,6 +39,7 @@ beforeEach(() => {
       stream: { getVideoTracks: () => [] } as unknown as MediaStream,
       capture: () => captures++,
     }),
+    tellAsIs() {},
     onSent: () => flows++,
     onError: (error) => errors.push(error),
   });

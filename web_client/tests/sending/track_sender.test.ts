@@ -1,20 +1,22 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { TrackSender } from "../../src/sending/track_sender";
-import type { Source } from "../../src/sources/source";
+import type { Picture, Source } from "../../src/sources/source";
 import { FakeClock } from "../fakes";
 
-const picture = { image: {} as CanvasImageSource, width: 640, height: 480, mirrored: true };
+const picture: Picture = { image: {} as CanvasImageSource, width: 640, height: 480, mirrored: true };
 
 let clock: FakeClock;
 let track: { contentHint: string };
 let captured: { at_ms: number; width: number; height: number }[];
 let target: { width: number; height: number } | null;
+let told: boolean[];
 let sender: TrackSender;
 
 beforeEach(() => {
   clock = new FakeClock();
   track = { contentHint: "" };
   captured = [];
+  told = [];
   target = { width: 512, height: 256 };
   sender = new TrackSender({
     clock,
@@ -26,12 +28,17 @@ beforeEach(() => {
       },
     }),
     target: () => target,
+    tellAsIs: (isAsIs) => told.push(isAsIs),
     onSent() {},
     onError(error) {
       throw error;
     },
   });
   void sender.stream;
+});
+
+afterEach(() => {
+  delete picture.isBlank;
 });
 
 function use(isStill: boolean): void {
@@ -105,5 +112,28 @@ describe("a drawing", () => {
     use(false);
     clock.pass(10_000);
     expect(times()).toEqual([0]);
+  });
+});
+
+describe("blank paper", () => {
+  test("is said to be shown as it is, once, and no more once there is a stroke", () => {
+    picture.isBlank = true;
+    use(true);
+    sender.changed();
+    clock.pass(5000);
+    expect(told).toEqual([true]);
+    picture.isBlank = false;
+    sender.changed();
+    clock.pass(5000);
+    expect(told).toEqual([true, false]);
+  });
+
+  test("is said again to a new connection, which knows nothing of it", () => {
+    picture.isBlank = true;
+    use(true);
+    sender.changed();
+    sender.connected();
+    clock.pass(5000);
+    expect(told).toEqual([true, true]);
   });
 });
