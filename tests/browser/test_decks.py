@@ -75,7 +75,9 @@ def deck(page: Page, letter: str) -> Locator:
 def add_clips(page: Page, *files: Path | dict[str, Any]) -> None:
     types = {".webm": "video/webm", ".jpg": "image/jpeg"}
     payloads = [
-        {"name": file.name, "mimeType": types[file.suffix], "buffer": file.read_bytes()} if isinstance(file, Path) else file
+        {"name": file.name, "mimeType": types[file.suffix], "buffer": file.read_bytes()}
+        if isinstance(file, Path)
+        else file
         for file in files
     ]
     page.locator(".clips input").set_input_files(payloads)  # type: ignore[arg-type]
@@ -274,9 +276,7 @@ def test_clips_are_kept_with_how_they_play(browser: Browser, echo: ServerProcess
         assert watched.errors == []
 
 
-def test_the_part_between_the_points_plays_again_and_again(
-    browser: Browser, echo: ServerProcess, video: Path
-) -> None:
+def test_the_part_between_the_points_plays_again_and_again(browser: Browser, echo: ServerProcess, video: Path) -> None:
     with opened(browser, echo.url, viewport=DESKTOP) as watched:
         page = watched.page
         open_decks(page)
