@@ -466,3 +466,18 @@ def test_decks_out_of_sight_go_on_to_play_to_fade_and_to_send(
         until(lambda: frames_in(server), lambda count: count > before + PICTURES, "pictures go on to arrive")
 
         assert tab.evaluate("document.hidden")
+
+
+def test_of_clips_in_quick_succession_the_last_one_plays(browser: Browser, echo: ServerProcess, video: Path) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        open_decks(page)
+        add_clips(page, video, picture("red.png", RED), picture("green.png", GREEN))
+        expect(page.locator(".clip")).to_have_count(3)
+        fade_to(page, 1)
+        page.evaluate("() => { for (const pad of document.querySelectorAll('.clip .pad')) pad.click(); }")
+        colour_once(page, GREEN, "the last one")
+        page.wait_for_timeout(500)
+        colour_once(page, GREEN, "still the last one")
+        expect(clip(page, "green.png")).to_have_attribute("aria-pressed", "true")
+        assert watched.errors == []

@@ -36,6 +36,8 @@ export class FileSource implements CroppedSource {
   #changed: (() => void) | null = null;
   /** Of a video whose own element doesn't know it before its end: one that a browser has recorded. */
   #length_s = 0;
+  /** Counts openings: of several at once the last one counts, however long the others take. */
+  #opening = 0;
   /** Whether the file's shape is not known yet. */
   #isNew = false;
 
@@ -81,6 +83,7 @@ export class FileSource implements CroppedSource {
    * @returns whether all of it is shown: false for an animation that stands still.
    */
   async open(file: File): Promise<boolean> {
+    const opening = ++this.#opening;
     const url = URL.createObjectURL(file);
     let still: HTMLCanvasElement | null = null;
     let probed: Probed = { isOnPaper: false, length_s: 0 };
@@ -100,6 +103,11 @@ export class FileSource implements CroppedSource {
     } catch (error) {
       URL.revokeObjectURL(url);
       throw new SourceError("fileUnreadable", error);
+    }
+    if (opening !== this.#opening) {
+      URL.revokeObjectURL(url);
+      animation?.close();
+      return true;
     }
     URL.revokeObjectURL(this.#url);
     this.#url = url;
