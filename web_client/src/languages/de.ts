@@ -152,7 +152,7 @@ export const german: Strings = {
     in: "Anfang",
     out: "Ende",
     speed: "Tempo",
-    add: "Clips wählen oder ablegen",
+    add: "Clips hinzufügen",
   },
   tools: {
     label: "Zeichenwerkzeuge",

@@ -148,7 +148,7 @@ export const french: Strings = {
     in: "Début",
     out: "Fin",
     speed: "Vitesse",
-    add: "Ajouter ou déposer des clips",
+    add: "Ajouter des clips",
   },
   tools: {
     label: "Outils de dessin",

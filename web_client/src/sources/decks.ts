@@ -151,7 +151,7 @@ export class Decks implements MixedSource {
     const file = await this.clips.file(clip);
     if (!file) return this.#options.problems.mention("clipNotKept", clip.name);
     this.#given.value = { ...this.#given.peek(), [deck]: { id: clip.id, file } };
-    this.trimmers[deck].prepare(clip.trim);
+    this.trimmers[deck].prepare(file, clip.trim);
     await this[deck].play(file);
   }
 

@@ -36,6 +36,8 @@ export class FileSource implements CroppedSource {
   #changed: (() => void) | null = null;
   /** Of a video whose own element doesn't know it before its end: one that a browser has recorded. */
   #length_s = 0;
+  /** Counts openings: of several at once the last one counts, however long the others take. */
+  #opening = 0;
   /** Whether the file's shape is not known yet. */
   #isNew = false;
 
@@ -81,9 +83,10 @@ export class FileSource implements CroppedSource {
    * @returns whether all of it is shown: false for an animation that stands still.
    */
   async open(file: File): Promise<boolean> {
+    const opening = ++this.#opening;
     const url = URL.createObjectURL(file);
     let still: HTMLCanvasElement | null = null;
-    let probed = { isOnPaper: false, length_s: 0 };
+    let probed: Probed = { isOnPaper: false, length_s: 0 };
     let animation: PictureAnimation | null = null;
     try {
       // What it is shows when it is read: many systems have no type for .mkv and .mov.
@@ -93,10 +96,18 @@ export class FileSource implements CroppedSource {
           return null;
         });
       if (still) animation = await openAnimation(file, browserClock).catch(() => null);
-      else probed = await probeVideo(url);
+      else {
+        probed = known.get(file) ?? (await probeVideo(url));
+        known.set(file, probed);
+      }
     } catch (error) {
       URL.revokeObjectURL(url);
       throw new SourceError("fileUnreadable", error);
+    }
+    if (opening !== this.#opening) {
+      URL.revokeObjectURL(url);
+      animation?.close();
+      return true;
     }
     URL.revokeObjectURL(this.#url);
     this.#url = url;
@@ -195,11 +206,21 @@ async function readPicture(url: string): Promise<HTMLCanvasElement> {
   return canvas;
 }
 
+/** Whether a video is transparent anywhere, and how long it is; 0 where that takes too long to find. */
+interface Probed {
+  isOnPaper: boolean;
+  length_s: number;
+}
+
+/** A clip that is played again is played at once. */
+const known = new WeakMap<File, Probed>();
 /** Later than any video ends: wound there, it knows how long it is. */
 const BEYOND_S = 1e8;
+/** A long one without an index is read whole for that. */
+const LENGTH_TIMEOUT_MS = 2000;
 
-/** Rejects where it can't be played. Returns whether it is transparent anywhere, and how long it is. */
-async function probeVideo(url: string): Promise<{ isOnPaper: boolean; length_s: number }> {
+/** Rejects where it can't be played. */
+async function probeVideo(url: string): Promise<Probed> {
   const video = document.createElement("video");
   video.muted = true;
   video.src = url;
@@ -218,7 +239,7 @@ async function probeVideo(url: string): Promise<{ isOnPaper: boolean; length_s: 
   const points = sample(video);
   if (video.duration === Infinity) {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, LOAD_TIMEOUT_MS);
+      const timer = setTimeout(resolve, LENGTH_TIMEOUT_MS);
       video.onseeked = () => {
         clearTimeout(timer);
         resolve();

@@ -40,14 +40,13 @@ export function nextMove({ in_s, out_s, loops }: Trim, at_s: number, hasEnded: b
 export class Trimmer {
   readonly trim = signal(WHOLE);
   readonly #video: HTMLVideoElement;
-  #next = WHOLE;
+  #next: { file: File; trim: Trim } | null = null;
 
   constructor(file: FileSource) {
     const { video } = file;
     this.#video = video;
-    file.file.subscribe(() => {
-      this.trim.value = this.#next;
-      this.#next = WHOLE;
+    file.file.subscribe((opened) => {
+      this.trim.value = this.#next?.file === opened ? this.#next.trim : WHOLE;
     });
     // Before it has anything to show: no picture of what is left out is seen.
     video.addEventListener("loadstart", () => {
@@ -63,9 +62,9 @@ export class Trimmer {
     this.#watch();
   }
 
-  /** How the file plays that is opened next. */
-  prepare(trim: Trim): void {
-    this.#next = trim;
+  /** How a file plays that is about to be opened. */
+  prepare(file: File, trim: Trim): void {
+    this.#next = { file, trim };
   }
 
   #apply(): void {
