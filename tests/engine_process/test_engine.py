@@ -164,7 +164,7 @@ def test_engine_that_is_stopped_while_it_has_nothing_to_do_is_seen_and_one_that_
     os.kill(faulty.pid, signal.SIGSTOP)
 
     assert broken.wait(PATIENCE_S)
-    with pytest.raises(EngineError, match="gave no answer for 1.0 s: it was stopped by a signal") as caught:
+    with pytest.raises(EngineError, match=r"gave no answer for 1.0 s: it was stopped by a signal") as caught:
         faulty.tick([])
     assert not caught.value.blames_frames
 
