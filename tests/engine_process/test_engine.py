@@ -197,7 +197,7 @@ def test_engine_that_is_closed_is_not_broken() -> None:
 )
 def test_engine_that_cannot_be_loaded_raises(load: Any, error: type[Exception], reason: str) -> None:
     with pytest.raises(error, match=reason):
-        in_a_process(load, replace(QUICK, loading_s=1.0))(a_config())
+        in_a_process(load)(a_config())
 
 
 def test_name_that_is_none_is_the_configurations_error_in_the_process_too() -> None:
