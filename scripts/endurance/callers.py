@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import AsyncGenerator
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import av
@@ -192,9 +193,13 @@ class Caller:
         try:
             peer.addTrack(camera or _Damage(self._damage or 0))
             control = peer.createDataChannel("control")
-            control.on("message", lambda text: self._hear(text, control, over))
-            peer.on("track", lambda track: reading.append(asyncio.create_task(self._read(track, over))))
-            peer.on("connectionstatechange", lambda: self._look(peer, over))
+
+            def take(track: MediaStreamTrack) -> None:
+                reading.append(asyncio.create_task(self._read(track, over)))
+
+            control.on("message", partial(self._hear, control, over))
+            peer.on("track", take)
+            peer.on("connectionstatechange", partial(self._look, peer, over))
             await peer.setLocalDescription(await peer.createOffer())
             async with httpx2.AsyncClient(base_url=self._url, timeout=PATIENCE_S, trust_env=False) as http:
                 answer = await http.post(f"rtc?session={self.session}", content=peer.localDescription.sdp, headers=SDP)
@@ -215,7 +220,7 @@ class Caller:
         if peer.connectionState in ("failed", "closed"):
             over.set()
 
-    def _hear(self, text: str, control: Any, over: asyncio.Event) -> None:
+    def _hear(self, control: Any, over: asyncio.Event, text: str) -> None:
         match json.loads(text):
             case {"type": "ready"}:
                 self.connections += 1

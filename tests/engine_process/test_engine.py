@@ -167,7 +167,7 @@ def test_engine_that_is_stopped_while_it_has_nothing_to_do_is_seen_and_one_that_
     os.kill(faulty.pid, signal.SIGSTOP)
 
     assert broken.wait(PATIENCE_S)
-    with pytest.raises(EngineError, match="gave no answer for 1.0 s: it was stopped by a signal") as caught:
+    with pytest.raises(EngineError, match=r"gave no answer for 1.0 s: it was stopped by a signal") as caught:
         faulty.tick([])
     assert not caught.value.blames_frames
 
@@ -200,7 +200,7 @@ def test_engine_that_is_closed_is_not_broken() -> None:
 )
 def test_engine_that_cannot_be_loaded_raises(load: Any, error: type[Exception], reason: str) -> None:
     with pytest.raises(error, match=reason):
-        in_a_process(load, replace(QUICK, loading_s=1.0))(a_config())
+        in_a_process(load)(a_config())
 
 
 def test_name_that_is_none_is_the_configurations_error_in_the_process_too() -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -70,6 +71,19 @@ def test_server_whose_process_group_gets_the_signal_ends_in_order(how: int, prog
         assert server.stop(how) == 0
         assert all_gone(processes)
         assert "engine's process" not in server.errors()
+
+
+@pytest.mark.parametrize("program", [FORKED, SPAWNED], ids=["forked", "spawned"])
+def test_server_that_ends_in_order_leaves_no_temporary_file(
+    monkeypatch: pytest.MonkeyPatch, program: Sequence[str]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # a short path: there is a socket in it
+        monkeypatch.setenv("TMPDIR", folder)
+        with serving(*FLAGS, program=program) as server:
+            below(server)
+            server.stop()
+
+            assert os.listdir(folder) == []
 
 
 @pytest.mark.parametrize("module", ["preload", "preload_models"])

@@ -92,11 +92,14 @@ def tiles() -> object:
     return decoding.stream_of(container)
 
 
-def killed() -> object:
-    Path("clip.mp4").touch()
-    worker = mock.Mock(ask=mock.Mock(side_effect=WorkerDied("it was ended by SIGKILL")))
-    with mock.patch.object(fetching, "DecoderWorker", lambda *_: worker):
-        return fetching.read_elsewhere(opening_of("clip.mp4"), mock.Mock(), threading.Event(), 1024)
+def dead(how: WorkerDied) -> Callable[[], object]:
+    def read() -> object:
+        Path("clip.mp4").touch()
+        worker = mock.Mock(ask=mock.Mock(side_effect=how))
+        with mock.patch.object(fetching, "DecoderWorker", lambda *_: worker):
+            return fetching.read_elsewhere(opening_of("clip.mp4"), mock.Mock(), threading.Event(), 1024)
+
+    return read
 
 
 def empty() -> Awaitable[str]:
@@ -217,6 +220,15 @@ SHOWN = [
 ]
 
 DIED = [
-    Case("its decoder died (it was ended by SIGKILL): convert it, or give another", "its decoder", killed),
+    Case(
+        "its decoder died (it crashed: SIGSEGV): convert it, or give another",
+        "its decoder",
+        dead(WorkerDied("it crashed: SIGSEGV")),
+    ),
+    Case(
+        "its decoder died (it was killed by somebody): it is opened again",
+        "its decoder",
+        dead(WorkerDied("it was killed by somebody", is_own_doing=False)),
+    ),
 ]
 CASES = [*NAMES, *OPENED, *SHOWN, *DIED]

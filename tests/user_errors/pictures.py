@@ -66,6 +66,10 @@ def dead(times: int) -> Callable[[], object]:
     return run
 
 
+def gone() -> object:
+    raise Penalties().died("show", "it was killed by somebody", is_own_doing=False)
+
+
 def long() -> object:
     decoders = PictureDecoders(Config(decoder_process="most", max_message_bytes=1024))
     return decoders.decode(Frame(1, Format.PNG, PNG + bytes(LEAST_BYTES), 0, 0), 64, 64, 1024, "show")
@@ -178,6 +182,7 @@ DEATHS = [
         "what was sent before",
         dead(2),
     ),
+    Case("the decoder of this picture is gone (it was killed by somebody): send another", "picture", gone),
     Case("the picture has more than 2097152 bytes: send a smaller one", "2097152 bytes", long),
 ]
 

@@ -81,6 +81,7 @@ CAUSED_BY_NO_USER = {
     },
     "told to all, as the engine is replaced by itself": {
         "scheduling/scheduler.py": ["the engine's pictures are not numbers any more"],
+        "engine_process/engine.py": ["the engine's process can't be started: …"],
     },
     "caught where it is raised from, and said in the words of its catcher": {
         "media/codec.py": ["no VP8 chunk"],
@@ -92,6 +93,7 @@ CAUSED_BY_NO_USER = {
             "nobody waits for it any more",
             "it gave no answer for … s",
         ],
+        "forked.py": ["the process that it is forked from has ended"],
         "server/webrtc/udp_ports.py": ["all UDP ports are in use"],
     },
     "a rung's, for the log: the user is told that it can't run the model": {
