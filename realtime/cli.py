@@ -204,7 +204,7 @@ def _log_to_stderr(level: LogLevel) -> None:
 def models_list() -> None:
     """Presets with their licence, what they are good for, and whether they are on this machine."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from .engine.models.ip_adapter.names import ADAPTERS, LICENCE
     from .engine.models.ip_adapter.names import is_cached as is_adapter_cached
@@ -216,11 +216,11 @@ def models_list() -> None:
         licence = f"{preset.licence.name}: {preset.licence.note}"
         table.add_row(preset.name, preset.title, licence, size, "yes" if is_cached(preset) else "no")
     Console().print(table)
-    adapters = Table("--reference", "for models of", "licence of the weights", "download", "here")
+    names = Column("--reference", min_width=max(map(len, ADAPTERS)))  # names are typed: the rest gives way
+    adapters = Table(names, "for models of", "licence", "download", "here")
     for name, adapter in ADAPTERS.items():
         is_here = "yes" if is_adapter_cached(adapter) else "no"
-        licence = f"{LICENCE.name}: {LICENCE.note}"
-        adapters.add_row(name, adapter.title, licence, f"{adapter.download_gb:.1f} GB", is_here)
+        adapters.add_row(name, adapter.title, LICENCE.name, f"{adapter.download_gb:.1f} GB", is_here)
     Console().print(adapters)
 
 
