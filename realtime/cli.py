@@ -210,7 +210,7 @@ def models_list() -> None:
     them, each with the models that it fits.
     """
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from .engine.models.net_presets import is_net_cached, list_nets, models_for
     from .engine.models.ip_adapter.names import ADAPTERS, LICENCE
@@ -222,6 +222,7 @@ def models_list() -> None:
         size = f"{preset.download_gb:.1f} GB" if preset.download_gb else "none"
         licence = f"{preset.licence.name}: {preset.licence.note}"
         table.add_row(preset.name, preset.title, licence, size, "yes" if is_cached(preset) else "no")
+<<<<<<< HEAD
     nets = Table("--control", "for --model", "is shown", "licence of the weights", "download", "here")
     for net in list_nets():
         fits = ", ".join(models_for(net))
@@ -232,10 +233,17 @@ def models_list() -> None:
     console.print(table)
     console.print(nets)
     adapters = Table("--reference", "for models of", "licence of the weights", "download", "here")
+||||||| 8c9edf3
+    Console().print(table)
+    adapters = Table("--reference", "for models of", "licence of the weights", "download", "here")
+=======
+    Console().print(table)
+    names = Column("--reference", min_width=max(map(len, ADAPTERS)))  # names are typed: the rest gives way
+    adapters = Table(names, "for models of", "licence", "download", "here")
+>>>>>>> contexts
     for name, adapter in ADAPTERS.items():
         is_here = "yes" if is_adapter_cached(adapter) else "no"
-        licence = f"{LICENCE.name}: {LICENCE.note}"
-        adapters.add_row(name, adapter.title, licence, f"{adapter.download_gb:.1f} GB", is_here)
+        adapters.add_row(name, adapter.title, LICENCE.name, f"{adapter.download_gb:.1f} GB", is_here)
     console.print(adapters)
 
 

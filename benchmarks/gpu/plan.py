@@ -72,6 +72,7 @@ RUNS = {
             Part("regions", "rungs:regions", "engine", LEAST_S, 8),
             Part("steps", "rungs:more_steps", "engine", LEAST_S, 8),
             Part("sizes", "sizes:sizes", "engine", LEAST_S, 10),
+            Part("contexts", "contexts:contexts", "engine", LEAST_S, 10),
             Part("profile", "rungs:profile", "engine", LEAST_S, 8),
             Part("streams", "serving:on_graphs", "streams", 140, 100, 15),
         ),

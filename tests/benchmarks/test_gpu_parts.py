@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.engine import arms
 from benchmarks.engine import bench as engine_bench
-from benchmarks.gpu import building, checks, goals, hazards, rungs, serving, sizes, variants, working
+from benchmarks.gpu import building, checks, contexts, goals, hazards, rungs, serving, sizes, variants, working
 from benchmarks.gpu.working import Setting, Shared
 from realtime.errors import EngineError
 
@@ -180,6 +180,16 @@ def test_first_calls_of_a_size_and_memory_are_told(setting: Setting) -> None:
 
     assert all(len(times) == sizes.CALLS and min(times) > 0 for times in found["first_calls"].values())
     assert found["memory"]["with both engines"]["held_mb"] > 0
+
+
+def test_ticks_with_contexts_are_told_beside_plain_ones(setting: Setting) -> None:
+    found: dict[str, Any] = {}
+
+    contexts.contexts(setting, found)
+
+    wanted = {f"{kind}, {count} of 2" for kind in contexts.KINDS for count in (1, 2)}
+    assert found["contexts_tick_ms"].keys() == {"plain", *wanted}
+    assert min(found["contexts_tick_ms"].values()) > 0
 
 
 def test_batches_count_as_built_when_all_their_packages_are_there(setting: Setting) -> None:

@@ -108,9 +108,9 @@ def test_with_an_adapter_pictures_stand_beside_the_prompt(browser: Browser) -> N
 
         wait_for_references(page, server, "the picture is a reference", [(0.6, "all")])
         expect(tile).to_have_attribute("aria-pressed", "true")
-        expect(rows.locator("img.thumb")).to_be_visible()
+        expect(rows.locator(".reference img.thumb")).to_be_visible()
         rows.get_by_role("slider", name="Weight of picture 1").fill("1.5")
-        rows.get_by_role("combobox").select_option(label="the style")
+        rows.get_by_role("combobox").select_option(label="Its style")
         wait_for_references(page, server, "its weight and what is taken of it", [(1.5, "style")])
 
         rows.get_by_role("button", name="Remove picture 1").click()

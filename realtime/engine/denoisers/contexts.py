@@ -8,7 +8,6 @@ Must not know rows, regions, or how prompts and pictures are encoded.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -70,12 +69,11 @@ def normalised_guidance(positive: torch.Tensor, negative: torch.Tensor, scale: t
         positive, negative: [B, L, C], all heads side by side, before the last projection.
         scale: float32 [B, 1].
 
-    Source: Chen et al. 2025, "Normalized Attention Guidance" (arXiv 2505.21179), formulas 7 to 10.
+    Source: Chen et al. 2025, "Normalized Attention Guidance" (arXiv 2505.21179).
     """
     found, avoided = positive.float(), negative.float()
     guided = found + (scale[:, :, None] - 1) * (found - avoided)
-    lengths = (one.abs().sum(-1, keepdim=True) for one in (found, guided))
-    allowed, length = (next(lengths) * NAG_TAU, next(lengths))
+    allowed, length = NAG_TAU * found.abs().sum(-1, keepdim=True), guided.abs().sum(-1, keepdim=True)
     guided = guided * (allowed / length.clamp_min(TINY_NORM)).clamp_max(1)
     return (found + NAG_ALPHA * (guided - found)).to(positive.dtype)
 
@@ -137,7 +135,7 @@ class PictureContexts:
     multiplied by its picture's share of the largest, which is the logarithm of that added before the softmax. So
     pictures of one weight are heard as those that are joined, and one whose weight falls to 0 fades out.
 
-    Source: Ye et al. 2023, "IP-Adapter" (arXiv 2308.06721), formulas 4 and 5.
+    Source: Ye et al. 2023, "IP-Adapter" (arXiv 2308.06721), section 3.2.
 
     Args:
         adapter: whose keys and values they are.
@@ -177,7 +175,7 @@ class PictureContexts:
         weights = torch.tensor([[one.weight * part for part in self._adapter.layers[one.layers]] for one in pictures])
         strongest = weights.amax(0)
         shares = weights / strongest.clamp_min(TINY_NORM)
-        biases = torch.where(shares > math.exp(ABSENT), shares.log(), ABSENT).clamp_min(ABSENT)
+        biases = torch.where(shares > 0, shares.log(), ABSENT)
         scales = torch.stack([torch.ones_like(strongest), strongest], 1).flatten()
         spread = self._moved(scales.repeat_interleave(torch.tensor(self._widths))[None, None])
         tokens = self._adapter.tokens

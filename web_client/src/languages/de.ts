@@ -498,8 +498,8 @@ export const german: Strings = {
     picture: (index) => `Bild ${index}`,
     remove: (index) => `Bild ${index} entfernen`,
     weight: (index) => `Gewicht von Bild ${index}`,
-    layers: "Davon",
-    layersOf: { all: "alles", style: "der Stil", composition: "der Aufbau" },
+    layers: (index) => `Was von Bild ${index}`,
+    layersOf: { all: "Alles davon", style: "Sein Stil", composition: "Sein Aufbau" },
   },
   prompt: {
     blend: "Mischen",

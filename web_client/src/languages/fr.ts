@@ -494,8 +494,8 @@ export const french: Strings = {
     picture: (index) => `Image ${index}`,
     remove: (index) => `Retirer l’image ${index}`,
     weight: (index) => `Poids de l’image ${index}`,
-    layers: "On en prend",
-    layersOf: { all: "tout", style: "le style", composition: "la composition" },
+    layers: (index) => `Ce qu’on prend de l’image ${index}`,
+    layersOf: { all: "Tout", style: "Son style", composition: "Sa composition" },
   },
   prompt: {
     blend: "Mélanger",

@@ -396,8 +396,8 @@ export const english = {
     picture: (index: number) => `Picture ${index}`,
     remove: (index: number) => `Remove picture ${index}`,
     weight: (index: number) => `Weight of picture ${index}`,
-    layers: "Of it",
-    layersOf: { all: "all", style: "the style", composition: "the composition" } as Readonly<Record<string, string>>,
+    layers: (index: number) => `What of picture ${index}`,
+    layersOf: { all: "All of it", style: "Its style", composition: "Its composition" } as Readonly<Record<string, string>>,
   },
   prompt: {
     blend: "Blend",

@@ -59,10 +59,10 @@ class IpAdapter:
         to_keys_values: for each of the UNet's cross-attentions, in `modules`' order, the layers that make keys and
             values of tokens; on the device.
         layers: for each choice of layers that acts, the factor of each cross-attention.
-        notes: for the user.
 
     Attributes:
         tokens: number of tokens of a picture.
+        pictures_encoded: number of pictures that were encoded, and not found in the cache.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class IpAdapter:
         self.layers = layers
         self._seen: OrderedDict[str, PictureTokens] = OrderedDict()
         self._nothing: PictureTokens | None = None
+        self.tokens = projection.tokens
         self.pictures_encoded = 0
 
     @property
@@ -94,13 +95,10 @@ class IpAdapter:
             self._nothing = self._tokens(None)
         return self._nothing
 
-    @property
-    def tokens(self) -> int:
-        """See the class."""
-        return self.nothing.tokens.shape[1]
-
     def look(self, references: Mapping[str, Pixels]) -> None:
         """Encode those of some pictures that were not seen yet, or long ago; `shown` may name them from now on."""
+        if references and self._nothing is None:
+            self._nothing = self._tokens(None)  # now, as no tick is to wait for it
         for reference, picture in references.items():
             if reference not in self._seen:
                 self._seen[reference] = self._tokens(picture)

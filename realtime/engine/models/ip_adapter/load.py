@@ -62,7 +62,7 @@ _STYLE_AND_COMPOSITION: Mapping[str, Mapping[Layers, tuple[str, ...]]] = {
 }
 """Where in a family's UNets a picture is heard for these. Its authors call those of SD 1.x experimental.
 
-Source: Wang et al. 2024, "InstantStyle" (arXiv 2404.02733), section 3.3, and the demos of its repository.
+Source: Wang et al. 2024, "InstantStyle" (arXiv 2404.02733), and the demos of its repository.
 """
 
 

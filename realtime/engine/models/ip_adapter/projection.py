@@ -24,17 +24,20 @@ class ImageProjection(nn.Module):
         seen_width: of the image encoder's embedding.
         width: of a token.
         tokens: number of tokens.
+
+    Attributes:
+        tokens: likewise.
     """
 
     def __init__(self, seen_width: int, width: int, tokens: int) -> None:
         super().__init__()
+        self.tokens = tokens
         self.proj = nn.Linear(seen_width, tokens * width)
         self.norm = nn.LayerNorm(width)
-        self._tokens = tokens
 
     def forward(self, seen: torch.Tensor) -> torch.Tensor:
         """[B, seen_width] to [B, tokens, width]."""
-        return self.norm(self.proj(seen).unflatten(1, (self._tokens, -1)))
+        return self.norm(self.proj(seen).unflatten(1, (self.tokens, -1)))
 
 
 class PerceiverAttention(nn.Module):
@@ -72,12 +75,16 @@ class Resampler(nn.Module):
         depth: number of layers.
         heads: of each attention.
         inner_width: of what is behind each attention.
+
+    Attributes:
+        tokens: number of tokens.
     """
 
     def __init__(
         self, seen_width: int, hidden_width: int, width: int, tokens: int, depth: int, heads: int, inner_width: int
     ) -> None:
         super().__init__()
+        self.tokens = tokens
         self.latents = nn.Parameter(torch.zeros(1, tokens, hidden_width))
         self.proj_in = nn.Linear(seen_width, hidden_width)
         self.proj_out = nn.Linear(hidden_width, width)

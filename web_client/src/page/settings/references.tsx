@@ -5,7 +5,6 @@ import { changed, MAX_WEIGHT, referencesOf, toggled } from "../../looks/referenc
 import type { Reference } from "../../protocol";
 import type { Studio } from "../../studio/studio";
 import { IconButton } from "../widgets/icon_button";
-import { Select } from "../widgets/select";
 import { Thumb } from "../widgets/thumb";
 
 const FIELD = "references";
@@ -21,9 +20,8 @@ export function References({ studio: { client } }: { studio: Studio }) {
   return (
     <div class="field blend" role="group" aria-label={words.title}>
       {references.map((one, index) => (
-        <div key={one.picture} class="blend-row">
+        <div key={one.picture} class="reference">
           <Thumb pictures={pictures} id={one.picture} label={words.picture(index + 1)} />
-          <IconButton icon="close" label={words.remove(index + 1)} press={() => edit(toggled(references, one.picture))} />
           <input
             type="range"
             aria-label={words.weight(index + 1)}
@@ -34,13 +32,19 @@ export function References({ studio: { client } }: { studio: Studio }) {
             value={one.weight}
             onInput={({ currentTarget }) => edit(changed(references, index, { weight: currentTarget.valueAsNumber }))}
           />
+          <IconButton icon="close" label={words.remove(index + 1)} press={() => edit(toggled(references, one.picture))} />
           {layers.length > 1 && (
-            <Select
-              label={words.layers}
+            <select
+              aria-label={words.layers(index + 1)}
               value={one.layers ?? "all"}
-              options={layers.map((each) => [each, words.layersOf[each] ?? each] as const)}
-              choose={(chosen) => edit(changed(references, index, { layers: chosen }))}
-            />
+              onChange={({ currentTarget }) => edit(changed(references, index, { layers: currentTarget.value }))}
+            >
+              {layers.map((each) => (
+                <option key={each} value={each}>
+                  {words.layersOf[each] ?? each}
+                </option>
+              ))}
+            </select>
           )}
         </div>
       ))}
