@@ -21,8 +21,7 @@ from .bench.cli import app as bench_app
 from .config import Config, load_config
 from .errors import RealtimeError
 from .operate import app as workers_app
-from .operate import loras_app
-from .operate import swap
+from .operate import loras_app, swap
 from .options import option_of
 from .refusals import first_in_words
 from .run.cli import run
@@ -212,9 +211,9 @@ def models_list() -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from .engine.models.net_presets import is_net_cached, list_nets, models_for
     from .engine.models.ip_adapter.names import ADAPTERS, LICENCE
     from .engine.models.ip_adapter.names import is_cached as is_adapter_cached
+    from .engine.models.net_presets import is_net_cached, list_nets, models_for
     from .engine.models.presets import is_cached, list_presets
 
     table = Table("--model", "what", "licence of the weights", "download", "here")
@@ -222,7 +221,6 @@ def models_list() -> None:
         size = f"{preset.download_gb:.1f} GB" if preset.download_gb else "none"
         licence = f"{preset.licence.name}: {preset.licence.note}"
         table.add_row(preset.name, preset.title, licence, size, "yes" if is_cached(preset) else "no")
-<<<<<<< HEAD
     nets = Table("--control", "for --model", "is shown", "licence of the weights", "download", "here")
     for net in list_nets():
         fits = ", ".join(models_for(net))
@@ -232,15 +230,8 @@ def models_list() -> None:
     console = Console()
     console.print(table)
     console.print(nets)
-    adapters = Table("--reference", "for models of", "licence of the weights", "download", "here")
-||||||| 8c9edf3
-    Console().print(table)
-    adapters = Table("--reference", "for models of", "licence of the weights", "download", "here")
-=======
-    Console().print(table)
     names = Column("--reference", min_width=max(map(len, ADAPTERS)))  # names are typed: the rest gives way
     adapters = Table(names, "for models of", "licence", "download", "here")
->>>>>>> contexts
     for name, adapter in ADAPTERS.items():
         is_here = "yes" if is_adapter_cached(adapter) else "no"
         adapters.add_row(name, adapter.title, LICENCE.name, f"{adapter.download_gb:.1f} GB", is_here)
