@@ -1,15 +1,16 @@
-"""All that is to be measured on a GPU: two runs, each under eight minutes.
+"""All that is to be measured on a GPU: three runs, each under eight minutes.
 
-    python -m benchmarks.gpu --output DIR [--run 1|2] [--wheels DIR] [--dry-run]
+    python -m benchmarks.gpu --output DIR [--run 1|2|3] [--wheels DIR] [--dry-run]
 
-Run 1 asks whether everything works and where the time goes, run 2 measures packages and variants (`plan.py`). Each
+Run 1 asks whether everything works and where the time goes, run 2 measures packages and variants, run 3 what changes
+while frames flow (`plan.py`). Each
 has its own deadline: a part that would pass it is left out and named. DIR/gpu.json is whole from the first second on,
 and is written anew whenever there is more; what it has of the other run stays. Parts run in processes with limits, so
 that one that hangs, breaks or has too little memory costs only itself. What was predicted and what is wanted stands
 beside what was measured (`goals.py`). Random weights of the real shapes, made on the spot; nothing is fetched. Models
 (ten GB) and what is compiled lie in DIR/models and DIR/cache, or where `--models` and `--cache` say.
 
-`--dry-run` rehearses both with tiny shapes on any machine, in a few minutes.
+`--dry-run` rehearses all with tiny shapes on any machine, in a few minutes.
 """
 
 from __future__ import annotations
@@ -184,7 +185,7 @@ def parsed(options: Sequence[str] | None = None) -> argparse.Namespace:
         prog="python -m benchmarks.gpu", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--output", type=Path, required=True, help="a folder for the JSON object and all else")
-    parser.add_argument("--run", type=int, action="append", choices=sorted(RUNS), help="one of them; default: both")
+    parser.add_argument("--run", type=int, action="append", choices=sorted(RUNS), help="one of them; default: all")
     parser.add_argument("--wheels", type=Path, help="a folder of wheels; what is missing is installed from it")
     parser.add_argument("--models", type=Path, help="a folder that keeps the random models")
     parser.add_argument("--cache", type=Path, help="a folder for what is compiled")

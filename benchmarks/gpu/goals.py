@@ -155,6 +155,7 @@ def served_rows(parts: Parts) -> list[Row]:
         ),
         ("C2 tests on the device that fail", "0", 0, total(parts.get("tests"), "failed"), False),
         ("C3 longest call at a new size, ms", "100 to 300", 300, max(first, default=None), False),
+        ("C4 longest gap while the model changes, ms", "40 to 60", 67, at(parts, "swap", "longest_gap_ms"), False),
     ]
 
 

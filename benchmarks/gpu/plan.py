@@ -1,4 +1,4 @@
-"""What is measured on a GPU: two runs of eight minutes, each a list of parts with limits.
+"""What is measured on a GPU: runs of up to eight minutes, each a list of parts with limits.
 
 Must not import anything that a machine may lack, or know how a part measures.
 """
@@ -90,6 +90,13 @@ RUNS = {
             Part("aoti", "rungs:packaged", "aoti", 80, 45, 10, after=BUILDS),
             Part("packed_streams", "serving:on_packages", "streams", 90, 60, 15),
             Part("compile", "rungs:compiled", "compile", math.inf, 60, 5),
+        ),
+    ),
+    3: RunPlan(
+        "what changes while frames flow",
+        (
+            Part("machine", "checks:machine", "engine", 60, 20),
+            Part("swap", "swapping:swap", "swap", 150, 75, 30),
         ),
     ),
 }

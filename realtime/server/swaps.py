@@ -11,7 +11,8 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 DISSOLVE_MAX_S = 10.0
 DISSOLVE_S = 0.5
+LISTED_S = 3.0
+"""How long a listing is kept: pages ask twice a second how far a change is."""
 
 T = TypeVar("T")
 
@@ -99,23 +102,15 @@ class Swaps:
 
     Args:
         service: the server's state.
-        look: lists the models that there are, in a thread.
-        free: see `free_memory`.
     """
 
-    def __init__(
-        self,
-        service: Service,
-        look: Callable[[Sequence[Path]], list[Shelved]] = list_shelved,
-        free: Callable[[Device, str], int | None] = free_memory,
-    ) -> None:
+    def __init__(self, service: Service) -> None:
         self._service = service
-        self._look = look
-        self._free = free
         self._plan: SwapPlan | None = None
         self._change: Swap | None = None
         self._succession = Succession(service)
         self._asked = asyncio.Event()
+        self._listed: tuple[list[Shelved], float] = [], 0.0  # and until when it is not looked again
         self.counts = {Phase.DONE: 0, Phase.FAILED: 0}
 
     @property
@@ -134,10 +129,13 @@ class Swaps:
 
     async def models(self) -> list[Shelved]:
         """All that the model can be changed to, the one that serves among them."""
-        config = self._service.config
-        found = await asyncio.to_thread(self._look, tuple(folder.expanduser() for folder in config.model_folders))
-        if all(one.model != config.model for one in found):
-            found.insert(0, Shelved(name_of(config.model), config.model, "as the server was started"))
+        found, until_s = self._listed
+        if time.monotonic() >= until_s:
+            config = self._service.config
+            found = await asyncio.to_thread(list_shelved, tuple(folder.expanduser() for folder in config.model_folders))
+            if all(one.model != config.model for one in found):
+                found.insert(0, Shelved(name_of(config.model), config.model, "as the server was started"))
+            self._listed = found, time.monotonic() + LISTED_S
         return found
 
     async def begin(self, name: str, dissolve_s: float = DISSOLVE_S, *, frees_first: bool = False) -> Swap:
@@ -161,7 +159,9 @@ class Swaps:
         if shelved.is_here:
             await self._check_memory(plan)
             self._check_time()
+        self._listed = [], 0.0  # a download is here then
         self._plan, self._change = plan, Swap(name, Phase.LOADING if shelved.is_here else Phase.DOWNLOADING)
+        self._succession.loading = None
         self._asked.set()
         return self._change
 
@@ -250,7 +250,7 @@ class Swaps:
         if is_echo(self._configured(plan.shelved.model)):
             return
         devices = [worker.own_device for worker in self._succession.in_service]
-        why = await asyncio.to_thread(shortage, plan.shelved, config, devices, self._free)
+        why = await asyncio.to_thread(shortage, plan.shelved, config, devices, free_memory)
         if why:
             raise NoSwap(507, f"{why}: with free_first that one goes first, and who watches sees what `fallback` says")
 

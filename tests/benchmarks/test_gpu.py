@@ -66,7 +66,7 @@ def test_goals_stand_beside_what_was_measured() -> None:
         "measured": None,
         "ok": None,
     }
-    assert next(iter(held)).startswith("B1 SD-Turbo") and list(held)[-1].startswith("C3")
+    assert next(iter(held)).startswith("B1 SD-Turbo") and list(held)[-1].startswith("C4")
     assert held["B2 batch 8, ms a frame"]["ok"] is True and held["B2 ... next, ms a frame"]["ok"] is False
     assert held["B3 streams of 30 fps with p95 below 50 ms"]["measured"] == 8
     assert held["B3 ... next"]["ok"] is False

@@ -27,10 +27,14 @@ from realtime.config import Config
 from realtime.engine import Engine, Progress
 from realtime.engine.echo import EchoEngine
 from realtime.engine.load import load_engine
+from realtime.engine.models import presets
 from realtime.engine_process.engine import EngineProcess, load_engine_process
 from realtime.errors import EngineError, FrameError, ModelError
 from realtime.frame import Failure, Job, Result
+from realtime.server import swaps
 from realtime.server.engine_host import State
+from realtime.server.service import Service
+from realtime.server.swaps import NoSwap, Swaps
 from tests.checkpoints import build_tiny
 from tests.fakes.faulty import in_a_process, load_faulty, load_killed_when_tried
 from tests.fakes.frames import a_message
@@ -106,6 +110,12 @@ class Models:
         engine = Painted(self, config)
         self.made.append(weakref.ref(engine))
         self.most = max(self.most, len(self.made) - len(self.closed))
+        return engine
+
+    def plain(self, config: Config, progress: Progress) -> Engine:
+        """Loads an echo in place of any model."""
+        engine = EchoEngine()
+        self.made.append(weakref.ref(engine))
         return engine
 
     @property
@@ -498,6 +508,88 @@ async def test_tiny_checkpoints_follow_each_other_under_live_frames(folder: Path
     assert all_are_answered(client)
     assert [text["model"] for text in client.peer.texts if text["type"] == "model"] == ["neon", "ink"]
     assert not has_process or (before != after and not psutil.pid_exists(before[0]))
+
+
+async def test_memory_of_a_model_that_was_in_this_process_is_back(folder: Path) -> None:
+    config = a_config(
+        model=str(folder / "ink"), model_folders=(folder,), engine_process=False, accelerate="off", device="cpu"
+    )
+    with running(config, load_engine) as server:
+        async with cameras(server) as (client,), http_client(server.url) as http:
+            await until(lambda: len(client.levels) > 2)
+            life = server.service.host.life
+            assert life is not None
+            gone = weakref.ref(life.engine)
+            del life
+            swap = await change(http, "neon", dissolve_s=0)
+            left = gone()
+            await client.stop()
+
+    assert swap["state"] == "done"
+    assert left is None
+
+
+async def test_model_that_does_not_fit_is_refused_before_anything_is_loaded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(swaps, "free_memory", lambda device, name: 10_000_000)
+    models = Models()
+    with running(a_config(model=str(folder / "ink"), model_folders=(folder,)), models.plain) as server:
+        async with http_client(server.url) as http:
+            await until(lambda: server.service.host.state is State.READY)
+            refused = await ask(http, "neon")
+            count = len(models.made)
+            allowed = await ask(http, "neon", free_first=True)
+            swap = await over(http)
+
+    assert refused.status_code == 507
+    assert "neon takes about" in refused.json()["detail"]
+    assert "0.0 GB are free (cpu): with free_first that one goes first" in refused.json()["detail"]
+    assert (count, allowed.status_code, swap["state"]) == (1, 202, "done")
+
+
+async def test_what_is_not_here_is_not_fetched_offline(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with running(a_config(model=str(folder / "ink")), Models().plain) as server:
+        async with http_client(server.url) as http:
+            await until(lambda: server.service.host.state is State.READY)
+            refused = await ask(http, "sd-turbo")
+
+    assert refused.status_code == 409
+    assert "HF_HUB_OFFLINE" in refused.json()["detail"]
+
+
+async def test_preset_that_is_not_here_is_downloaded_while_the_one_before_serves(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+
+    def pull(name: str, progress: Progress, prefer_fp16: bool) -> None:
+        progress(f"downloading {name}", 40.0)
+        assert gate.wait(PATIENCE_S)
+
+    monkeypatch.setattr(presets, "pull", pull)
+    with running(a_config(model=str(folder / "ink")), Models().plain) as server:
+        async with http_client(server.url) as http:
+            await until(lambda: server.service.host.state is State.READY)
+            begun = await ask(http, "sd-turbo")
+            await until(lambda: server.app.state.swaps.change.stage.percent == 40.0)
+            told = (await http.get("/api/models")).json()["swap"]
+            ready = await http.get("/readyz")
+            gate.set()
+            swap = await over(http)
+
+    assert begun.json()["swap"]["state"] == "downloading"
+    assert told == {"name": "sd-turbo", "state": "downloading", "stage": "downloading sd-turbo", "percent": 40.0}
+    assert ready.status_code == 200
+    assert swap["state"] == "done"
+
+
+async def test_engines_on_other_machines_keep_their_model() -> None:
+    service = Service(a_config(ray="127.0.0.1:6379"))
+
+    with pytest.raises(NoSwap, match="start the server with another --model"):
+        await Swaps(service).begin("tiny")
 
 
 def pids(server: RunningServer) -> list[int]:

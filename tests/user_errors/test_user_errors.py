@@ -23,8 +23,10 @@ from . import (
     outputs,
     pictures,
     playing,
+    rules,
     runs,
     single_files,
+    swapping,
     texts,
     webrtc,
     workers,
@@ -53,6 +55,8 @@ LISTS = (
     runs,
     outputs,
     bench,
+    rules,
+    swapping,
 )
 CASES = [(module.__name__.rpartition(".")[2], case) for module in LISTS for case in module.CASES]
 
@@ -70,6 +74,10 @@ CAUSED_BY_NO_USER = {
     "said when its hearer has left": {
         "server/body.py": ["the body is not whole"],
         "server/still_routes.py": ["the client has left"],
+        "server/succession.py": ["the server ends"],
+    },
+    "in place of a reason that an engine did not give": {
+        "server/succession.py": ["its engine broke before it served"],
     },
     "a mistake of ours": {
         "engine/diffusion.py": ["… jobs for … free rows"],
