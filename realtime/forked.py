@@ -11,7 +11,6 @@ import ctypes
 import multiprocessing
 import os
 import secrets
-import shutil
 import signal
 import sys
 import threading
@@ -144,13 +143,6 @@ def _end_behind(sentinel: int) -> None:
     with contextlib.suppress(OSError):
         wait([sentinel])
     os._exit(0)
-
-
-def leave_nothing() -> None:
-    """Remove the folder through which processes are forked: for a process that leaves without its interpreter's end."""
-    folder = getattr(multiprocessing.current_process(), "_config").get("tempdir")  # noqa: B009
-    if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 # -- memory ------------------------------------------------------------------------------------------------------------

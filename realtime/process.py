@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import io
 import os
+import shutil
 import signal
 import sys
 import time
@@ -48,7 +49,7 @@ def _code_of(end: SystemExit) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process now: flush the standard streams, and nothing else.
+    """End the process now: flush the standard streams, remove the folder through which processes are forked, no more.
 
     The interpreter's own end is not for a process that has run an engine: a thread that comes back from C++ beside it
     is unwound, which C++ answers by `terminate called without an active exception`.
@@ -58,7 +59,15 @@ def leave(code: int) -> NoReturn:
             stream.flush()
         except OSError:
             code = code or 1
+    _remove_folder()
     os._exit(code)
+
+
+def _remove_folder() -> None:
+    if (module := sys.modules.get("multiprocessing.process")) is not None:
+        folder = module.current_process()._config.get("tempdir")
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 # -- a server's -----------------------------------------------------------------------------------------------------

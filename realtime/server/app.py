@@ -201,7 +201,6 @@ def serve(
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     make_server(app, config, lambda: announce(announced), on_signal, certificate).run(sockets=[listening])
     abandon_upgrades()
-    forked.leave_nothing()
     error = app.state.service.host.error
     if error is None:
         return EXIT_OK
