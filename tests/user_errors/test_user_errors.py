@@ -11,6 +11,7 @@ import realtime
 from . import (
     bench,
     command_line,
+    controls,
     door,
     engine,
     http,
@@ -38,6 +39,7 @@ LISTS = (
     networks,
     single_files,
     loras,
+    controls,
     engine,
     texts,
     pictures,
