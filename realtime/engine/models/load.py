@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from ...config import Device, Dtype, ModelConfig
-from ...errors import ConfigError
+from ...control import Hint
+from ...errors import ConfigError, ModelError
 from .. import Guidance
 from ..device_memory import must_visit, weights_bytes
 from ..sampler import NoiseSchedule, Sampler
@@ -20,6 +21,8 @@ from .clip_skip import hears_layer
 from .components import Autoencoder, AutoencoderKL, Unet, load_autoencoder, one_line, prefixed
 from .ip_adapter.load import load_ip_adapter
 from .embeddings import add_embeddings, parse_embedding
+from .control import load_nets, parse_controls
+from .depth import DepthEstimator, load_depth
 from .listener import Listener
 from .lora import Loras, LoraSpec, fuse_loras, logged, notes_of, parse_lora
 from .model_card import ModelCard, guess_defaults, read_card
@@ -66,6 +69,7 @@ class Model:
         nets: what steers the UNet.
         ip_adapter: tells the UNet of pictures; None: there is none.
         loras: those that may be changed while it runs; None where it takes none.
+        depth: tells how near things are, where a net is shown that.
         exact: whether the user asked for `dtype`, so that no rung may calculate in a less exact one.
         visiting_bytes: what the largest of the encoders takes of the device's memory while a prompt is encoded,
             where they are not there all the time.
@@ -97,6 +101,12 @@ class Model:
     listener: Listener = field(default_factory=Listener)
     nets: tuple[Net, ...] = ()
     loras: Loras | None = None
+    depth: DepthEstimator | None = None
+
+    @property
+    def beside(self) -> tuple[torch.nn.Module, ...]:
+        """The networks beside UNet and autoencoder that are on the device all the time."""
+        return (*(net.network for net in self.nets), *([] if self.depth is None else [self.depth]))
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -151,7 +161,7 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
         use_flash_attention()
     dtype = resolve_dtype(config.dtype, device)
     named = _named_sampler(config.sampler)
-    loras = [parse_lora(text) for text in config.loras]
+    loras, controls = [parse_lora(text) for text in config.loras], parse_controls(config.control)
     source = find_source(config.model, config.base, progress, prefer_fp16=dtype is torch.float16)
     own_loras = [parse_lora(text) for text in (source.preset.loras if source.preset else ())]
     vae_folder, notes = find_vae(config.vae, source, progress)
@@ -162,6 +172,9 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     check_fit(config.model, parts, vae)
     with prefixed(config.model):
         schedule = noise_schedule(parts.scheduler)
+    nets = load_nets(parts, controls, dtype, source.prefer_fp16, progress)  # a Control-LoRA is one of plain weights
+    nets, depth, without = _with_depth(nets, dtype, progress)
+    notes += without
     notes += fuse_loras(parts, own_loras, progress)
     add_embeddings(parts, [parse_embedding(text) for text in config.embeddings])
     live = Loras(parts.family, (parts.unet, *parts.text_encoders))
@@ -172,6 +185,10 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     with one_line(config.model):
         readers = () if parts.image_encoder is None else (parts.image_encoder,)
         _freeze(parts.unet, device, dtype)
+        for net in nets:
+            net.network.to(device)
+        if depth is not None:
+            depth.to(device)
         _freeze(vae, device, _vae_dtype(vae, parts.family, dtype))
         encoders = (*parts.text_encoders, *([] if adapter is None else [adapter.encoder]))
         for network in (*encoders, *readers):
@@ -185,9 +202,15 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     sampler = named or _own_sampler(source, parts, loras + own_loras)
     wanted = config.clip_skip or (source.preset.clip_skip if source.preset else None)
     model = _assemble(config.model, source, parts, vae, schedule=schedule, sampler=sampler, notes=notes, skip=wanted)
-    live_loras = live if parts.family.takes_loras else None
-    is_exact = config.dtype is not Dtype.AUTO
-    return replace(model, ip_adapter=adapter, exact=is_exact, visiting_bytes=visiting_bytes, loras=live_loras)
+    return replace(
+        model,
+        nets=nets,
+        depth=depth,
+        ip_adapter=adapter,
+        loras=live if parts.family.takes_loras else None,
+        exact=config.dtype is not Dtype.AUTO,
+        visiting_bytes=visiting_bytes,
+    )
 
 
 def _assemble(
@@ -251,6 +274,27 @@ def _style_namer(parts: Parts, card: ModelCard) -> Callable[[str], str] | None:
     if parts.family.name_style is None or not names:
         return None
     return parts.family.name_style(list(zip(parts.tokenizers, parts.text_encoders, strict=True)), names)
+
+
+def _with_depth(
+    nets: tuple[Net, ...], dtype: torch.dtype, progress: Progress
+) -> tuple[tuple[Net, ...], DepthEstimator | None, tuple[str, ...]]:
+    """What nets for depth need beside them. Where it can't be had, unions go without that type, and a note says so.
+
+    Raises:
+        ModelError: it can't be had, and a net is for depth alone.
+    """
+    if not any(one.hint is Hint.DEPTH for net in nets for one in net.controls):
+        return nets, None, ()
+    try:
+        return nets, load_depth(dtype, progress), ()
+    except ModelError as error:
+        left = tuple(
+            replace(net, controls=tuple(one for one in net.controls if one.hint is not Hint.DEPTH)) for net in nets
+        )
+        if not all(net.controls for net in left):
+            raise
+        return left, None, (f"Nets are not shown depth, because {error}",)
 
 
 def use_flash_attention() -> None:
