@@ -208,7 +208,8 @@ def models_list() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from .engine.models.net_presets import is_net_cached, list_nets, models_for
+    from .engine.models.control_presets import CONTROL_PRESETS
+    from .engine.models.net_downloads import hints_of, is_net_cached, models_for
     from .engine.models.presets import is_cached, list_presets
 
     table = Table("--model", "what", "licence of the weights", "download", "here")
@@ -217,10 +218,10 @@ def models_list() -> None:
         licence = f"{preset.licence.name}: {preset.licence.note}"
         table.add_row(preset.name, preset.title, licence, size, "yes" if is_cached(preset) else "no")
     nets = Table("--control", "for --model", "is shown", "licence of the weights", "download", "here")
-    for net in list_nets():
+    for net in CONTROL_PRESETS:
         fits = ", ".join(models_for(net))
         licence = f"{net.licence.name}: {net.licence.note}"
-        hints = ", ".join((net.hint, *net.others))
+        hints = ", ".join(hints_of(net))
         nets.add_row(net.name, fits, hints, licence, f"{net.download_gb:.1f} GB", "yes" if is_net_cached(net) else "no")
     console = Console()
     console.print(table)
@@ -233,13 +234,13 @@ def models_pull(
     model: Annotated[str, typer.Option("--for", help="Of a net: the model that it is for, as sd-turbo.")] = "",
 ) -> None:
     """Download a model, or a net that steers one, without starting it."""
-    from .engine.models.net_presets import nets_named, pull_net
+    from .engine.models.net_downloads import is_net, pull_net
     from .engine.models.presets import pull
 
     def progress(stage: str, percent: float | None) -> None:
         typer.echo(stage if percent is None else f"{stage}: {percent:.0f} %")
 
-    if nets_named(name) or model:
+    if is_net(name) or model:
         pull_net(name, model, progress)
     else:
         pull(name, progress)

@@ -1,4 +1,4 @@
-"""Nets in the panel: a tiny model with random nets, chosen and weighed, seen what they are shown, and a drawing's lines."""
+"""Nets in the panel: a tiny model with random nets, chosen, weighed, seen what they are shown; a drawing's lines."""
 
 from __future__ import annotations
 
