@@ -131,12 +131,12 @@ class TappedEngine(EngineUnderTest):
         return [result.picture.copy() for result in results], latents
 
     @contextmanager
-    def watched(self) -> Generator[dict[Kind, list[float]]]:
+    def watched(self) -> Generator[dict[str, list[float]]]:
         """How many milliseconds each call of a region takes meanwhile, of those that are called.
 
         Each is waited for: not for a GPU.
         """
-        spent_ms: dict[Kind, list[float]] = {}
+        spent_ms: dict[str, list[float]] = {}
 
         def tap(run: RunCall, call: Call) -> Outputs:
             begin_s = time.perf_counter()

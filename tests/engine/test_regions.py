@@ -25,8 +25,10 @@ from realtime.engine.regions import (
     to_pixels,
 )
 from realtime.engine.state import CallShape
+from realtime.frame import Result
 from realtime.params import Matte
-from tests.engine.tiny_models import make_job, make_model, make_params, run
+from tests.engine.tiny_models import FRAME_KINDS, make_job, make_model, make_params, run
+from tests.engine.tiny_nets import a_net, make_controlnet, make_t2i, make_union_network
 
 
 class Answers(Denoiser):
@@ -187,7 +189,14 @@ def test_what_a_graph_can_not_hold_is_seen() -> None:
 @pytest.mark.slow
 def test_no_region_leaves_the_device(options: dict[str, Any], is_folded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("realtime.engine.regions.is_foldable", lambda unet: is_folded)
-    model = make_model(**options)
+    channels = options.get("latent_channels", 4)
+    family = options.get("family", "sd")
+    nets = (
+        a_net(make_controlnet(family, in_channels=channels), "canny"),
+        a_net(make_union_network(family, in_channels=channels), "union"),
+        a_net(make_t2i(), "t2i"),
+    )
+    model = make_model(**options, nets=nets)
     backend = EagerBackend(model)
     calls: list[tuple[CallShape, Inputs]] = []
 
@@ -196,8 +205,10 @@ def test_no_region_leaves_the_device(options: dict[str, Any], is_folded: bool, m
         return backend.regions.region_for(call)
 
     monkeypatch.setattr(backend, "answer", answer)
-    params = make_params(num_inference_steps=2, guidance_scale=3.0, matte=Matte.PERSON)
-    run(DiffusionEngine(model, backend), [make_job(params)])
+    control = [{"net": name} for name in ("canny", "union/depth", "t2i")]
+    params = make_params(num_inference_steps=2, guidance_scale=3.0, matte=Matte.PERSON, control=control)
+    (made,) = run(DiffusionEngine(model, backend), [make_job(params)])
+    assert isinstance(made, Result)
 
     operations: dict[str, int] = {}
     for call, inputs in calls:
@@ -207,4 +218,5 @@ def test_no_region_leaves_the_device(options: dict[str, Any], is_folded: bool, m
             results: Outputs = region(**on_meta)
         operations[call.kind] = device.operations
         assert all(result.device.type == "meta" for result in results.values())
-    assert operations.keys() == set(Kind) and min(operations.values()) > 3
+    of_nets = {"embed/canny", "embed/union", "embed/t2i", "control/canny", "control/union"}
+    assert operations.keys() == {*FRAME_KINDS, Kind.MATTE, *of_nets} and min(operations.values()) > 3

@@ -36,10 +36,10 @@ def make_controlnet(family: str = "sd", seed: int = 1, **options: Any) -> Contro
     return filled(ControlNetModel(**{**BLOCKS, **(SDXL if family == "sdxl" else {}), **options}), seed)
 
 
-def make_union_network(family: str = "sdxl", seed: int = 1) -> ControlNetUnionModel:
+def make_union_network(family: str = "sdxl", seed: int = 1, **options: Any) -> ControlNetUnionModel:
     more = {"num_trans_channel": 16, "num_trans_head": 4, "num_proj_channel": 16, "num_control_type": 6}
     sizes = SDXL if family == "sdxl" else {"addition_time_embed_dim": 8}
-    return filled(ControlNetUnionModel(**{**BLOCKS, **sizes, **more}), seed)
+    return filled(ControlNetUnionModel(**{**BLOCKS, **sizes, **more, **options}), seed)
 
 
 def make_t2i(kind: str = "full_adapter_xl", seed: int = 1, in_channels: int = 3) -> T2IAdapter:

@@ -62,7 +62,7 @@ def unet_names(unet: nn.Module) -> dict[str, str]:
     """LDM's names of the modules of a UNet that have weights of their own, by diffusers' names.
 
     Args:
-        unet: a UNet2DConditionModel. Modules that LDM doesn't have are left out.
+        unet: a UNet2DConditionModel, or a ControlNetModel. Modules that LDM doesn't have are left out.
     """
     prefixes = dict(_unet_prefixes(unet))
     names: dict[str, str] = {}
@@ -73,6 +73,28 @@ def unet_names(unet: nn.Module) -> dict[str, str]:
             if name == ours or name.startswith(f"{ours}."):
                 names[name] = theirs + _in_block(ours, name.removeprefix(ours))
     return names
+
+
+def control_names(net: nn.Module) -> dict[str, str]:
+    """The same of a ControlNetModel, with the layers that it has beside a UNet's."""
+    names = unet_names(net) | {"controlnet_mid_block": "middle_block_out.0"}
+    for name, module in net.named_modules():
+        if not any(True for _ in module.parameters(recurse=False)):
+            continue
+        part, _, place = name.partition(".")
+        if part == "controlnet_down_blocks":
+            names[name] = f"zero_convs.{place}.0"
+        if part == "controlnet_cond_embedding":
+            names[name] = f"input_hint_block.{_of_hint(net, place)}"
+    return names
+
+
+def _of_hint(net: Any, place: str) -> int:
+    """The number of a convolution among LDM's layers, where each is followed by an activation."""
+    if place == "conv_in":
+        return 0
+    blocks = len(net.controlnet_cond_embedding.blocks)
+    return 2 * (1 + (blocks if place == "conv_out" else int(place.rpartition(".")[2])))
 
 
 def unet_weight_names(unet: nn.Module) -> set[str]:
@@ -105,7 +127,7 @@ def _unet_prefixes(unet: Any) -> Iterator[tuple[str, str]]:
     yield "mid_block.attentions.0", "middle_block.1"
     yield "mid_block.resnets.1", "middle_block.2"
     number = 0
-    for at, block in enumerate(unet.up_blocks):
+    for at, block in enumerate(getattr(unet, "up_blocks", ())):
         for layer in range(len(_list(block, "resnets"))):
             yield f"up_blocks.{at}.resnets.{layer}", f"output_blocks.{number}.0"
             yield f"up_blocks.{at}.attentions.{layer}", f"output_blocks.{number}.1"

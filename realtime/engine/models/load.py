@@ -17,6 +17,7 @@ from .. import Guidance
 from ..device_memory import must_visit, weights_bytes
 from ..sampler import NoiseSchedule, Sampler
 from .components import Autoencoder, AutoencoderKL, Unet, load_autoencoder, one_line, prefixed
+from .control import load_nets, parse_controls
 from .listener import Listener
 from .lora import LoraSpec, fuse_loras, parse_lora
 from .model_card import ModelCard, guess_defaults, read_card
@@ -141,7 +142,7 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
         use_flash_attention()
     dtype = resolve_dtype(config.dtype, device)
     named = _named_sampler(config.sampler)
-    loras = [parse_lora(text) for text in config.loras]
+    loras, controls = [parse_lora(text) for text in config.loras], parse_controls(config.control)
     source = find_source(config.model, config.base, progress, prefer_fp16=dtype is torch.float16)
     loras += [parse_lora(text) for text in (source.preset.loras if source.preset else ())]
     vae_folder, notes = find_vae(config.vae, source, progress)
@@ -152,12 +153,15 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     check_fit(config.model, parts, vae)
     with prefixed(config.model):
         schedule = noise_schedule(parts.scheduler)
+    nets = load_nets(parts, controls, dtype, source.prefer_fp16, progress)  # a Control-LoRA is one of plain weights
     notes += fuse_loras(parts, loras, progress)
 
     progress(f"moving {config.model} to {device.type}", None)
     with one_line(config.model):
         readers = () if parts.image_encoder is None else (parts.image_encoder,)
         _freeze(parts.unet, device, dtype)
+        for net in nets:
+            net.network.to(device)
         _freeze(vae, device, _vae_dtype(vae, parts.family, dtype))
         for network in (*parts.text_encoders, *readers):
             _freeze(network, torch.device("cpu"), dtype)
@@ -166,7 +170,7 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
         notes += (VISITING,)
     sampler = named or _own_sampler(source, parts, loras)
     model = _assemble(config.model, source, parts, vae, schedule=schedule, sampler=sampler, notes=notes)
-    return replace(model, exact=config.dtype is not Dtype.AUTO, visiting_bytes=visiting_bytes)
+    return replace(model, nets=nets, exact=config.dtype is not Dtype.AUTO, visiting_bytes=visiting_bytes)
 
 
 def _assemble(
