@@ -1,12 +1,14 @@
-"""The walk of docs/control.md, from a model that is not here to a drawing that becomes a picture: its own commands, run,
-with a hub on this machine that has tiny random networks in the layouts of the real ones.
+"""The walk of docs/control.md, from nothing to a drawing that becomes a picture: its own commands, run, with a hub on
+this machine that has tiny random networks in the layouts of the real ones.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -33,6 +35,7 @@ WALK = PAGE.partition("## From a drawing to a picture\n")[2].partition("\n## ")[
 PORT = "8777"
 """That the page names."""
 PATIENCE_S = 240
+SD2_WIDTH = 1024
 
 
 def blocks(language: str, text: str) -> list[str]:
@@ -47,7 +50,15 @@ def commands(text: str) -> list[list[str]]:
 
 
 def options_of(command: list[str], name: str) -> list[str]:
-    return [value for option, value in zip(command, command[1:], strict=False) if option == name]
+    return [value for option, value in itertools.pairwise(command) if option == name]
+
+
+def a_turbo(folder: Path) -> Path:
+    """A tiny model that is known for one of SD 2.x: by the width of its text."""
+    checkpoints.build_sd2(folder, cross_attention_dim=SD2_WIDTH)
+    shutil.rmtree(folder / "text_encoder")
+    checkpoints.save_text_encoder(folder / "text_encoder", width=SD2_WIDTH)
+    return folder
 
 
 @pytest.fixture
@@ -56,7 +67,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     turbo, net = find_preset("sd-turbo"), find_control("scribble", SD2)
     assert turbo is not None and turbo.source is not None and net is not None and net.source.file is not None
     repos = {
-        turbo.source.repo: checkpoints.build_sd2(tmp_path / "repos" / "turbo"),
+        turbo.source.repo: a_turbo(tmp_path / "repos" / "turbo"),
         TAESD.repo: checkpoints.build_taesd(tmp_path / "repos" / "taesd"),
         net.source.repo: tmp_path / "repos" / "nets",
     }
@@ -67,9 +78,14 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     with a_hub(repos) as address:
         yield {
             **{name: value for name, value in os.environ.items() if not name.startswith(("REALTIME_", "HF_"))},
-            **{"HF_ENDPOINT": address, "HF_HUB_CACHE": str(tmp_path / "hub"), "COLUMNS": "200", "HF_HUB_OFFLINE": "0"},
-            # An address of the machine's own choice, and nothing that takes a minute to compile.
-            **{"REALTIME_PORT": "0", "REALTIME_ACCELERATE": "off", "REALTIME_NO_STATE": "true"},
+            "HF_ENDPOINT": address,
+            "HF_HUB_CACHE": str(tmp_path / "hub"),
+            "HF_HUB_OFFLINE": "0",
+            "COLUMNS": "200",
+            # A port of the machine's choice, and nothing that takes a minute to compile.
+            "REALTIME_PORT": "0",
+            "REALTIME_ACCELERATE": "off",
+            "REALTIME_NO_STATE": "true",
         }
 
 
