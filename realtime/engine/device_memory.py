@@ -82,18 +82,21 @@ class DeviceRoom:
         return offered if wanted is None else min(wanted, offered)
 
 
-def room_beside(device: torch.device, dtype: torch.dtype, *, is_tiny: bool, visiting_bytes: int) -> DeviceRoom:
+def room_beside(
+    device: torch.device, dtype: torch.dtype, *, is_tiny: bool, visiting_bytes: int, more_row_bytes: int = 0
+) -> DeviceRoom:
     """What fits beside a model that is loaded.
 
     Args:
         dtype: of the networks.
         is_tiny: whether the autoencoder is a tiny one.
         visiting_bytes: memory that networks take at times which are not on the device now.
+        more_row_bytes: what a row of 512×512 pixels takes beyond a plain one's.
     """
     free = free_bytes(device)
     if free is None:
         return DeviceRoom()
-    row = ROW_BYTES * dtype.itemsize // 2 * (1 if is_tiny else FULL_AUTOENCODER)
+    row = ROW_BYTES * dtype.itemsize // 2 * (1 if is_tiny else FULL_AUTOENCODER) + more_row_bytes
     return DeviceRoom(max(0, free - RESERVE_BYTES - visiting_bytes) * 512 * 512 // row)
 
 

@@ -30,7 +30,7 @@ from .pending import Clock, DiffusionPending, Failed, Leaving
 from .recipe import Recipes
 from .rows import Entry, Finished, Mark, Passed, Row
 from .rungs.upgrade import Upgrade
-from .steering import check_hints
+from .steering import check_hints, steering_bytes
 from .work import RowWork
 
 if TYPE_CHECKING:
@@ -57,7 +57,13 @@ def load_diffusion_engine(config: EngineConfig, progress: Progress) -> Diffusion
     avoided = config.avoid_rungs
     is_full = isinstance(model.vae, AutoencoderKL)
     dtype = model.vae.dtype if is_full else model.dtype
-    room = room_beside(model.device, dtype, is_tiny=not is_full, visiting_bytes=model.visiting_bytes)
+    room = room_beside(
+        model.device,
+        dtype,
+        is_tiny=not is_full,
+        visiting_bytes=model.visiting_bytes,
+        more_row_bytes=steering_bytes(model),
+    )
     default = _default_params(model)
     max_rows = room.rows(config.max_rows, default.width * default.height)
     if max_rows < config.max_rows:
@@ -69,7 +75,7 @@ def load_diffusion_engine(config: EngineConfig, progress: Progress) -> Diffusion
         start.finish(progress)
         engine.warm_up(progress)  # on CUDA this captures what `finish` compiled
     if start.upgrade is not None:
-        networks = (model.unet, model.vae)
+        networks = (model.unet, model.vae, *model.beside)
         engine.upgrade = Upgrade(config, engine.adopt, obstacle=lambda: builder_obstacle(model.device, networks))
         engine.upgrade.start(start.upgrade)
     return engine

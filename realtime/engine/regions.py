@@ -7,6 +7,7 @@
 
 Beside a UNet there may be nets that steer it. Of each there are, for the rows that want it:
 
+    hint/depth:   pictures                                       → pictures: what nets are shown of them; once a frame
     embed/NAME:   pictures                                       → embedded: a ControlNet's hint, or a T2I-Adapter's
                                                                    features; once a frame
     control/NAME: x, steps, embedded, weight, conditions…        → residual: what a ControlNet adds in a step
@@ -58,11 +59,12 @@ class Kind(StrEnum):
     STEP = "step"
     DECODE = "decode"
     MATTE = "matte"
+    HINT = "hint"
     EMBED = "embed"
     CONTROL = "control"
 
     def of(self, net: str) -> str:
-        """The name of a net's own region."""
+        """The name of a net's own region, or a hint's."""
         return f"{self}/{net}"
 
 
@@ -253,6 +255,30 @@ class MatteRegion(nn.Module):
         return {"masks": (masks * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()}
 
 
+class DepthRegion(nn.Module):
+    """Pictures to what nets for depth are shown of them.
+
+    Args:
+        estimate: see `DepthEstimator`.
+    """
+
+    def __init__(self, estimate: nn.Module) -> None:
+        super().__init__()
+        self.estimate = estimate
+
+    def forward(self, pictures: torch.Tensor) -> Outputs:
+        """Look how near things are.
+
+        Args:
+            pictures: uint8 [B, H, W, 3].
+
+        Returns:
+            `pictures`: uint8 [B, H, W, 3], grey: what is near is white.
+        """
+        near = (self.estimate(to_hint(pictures)) * 255).round().to(torch.uint8)
+        return {"pictures": near[..., None].repeat(1, 1, 1, 3)}
+
+
 class EmbedRegion(nn.Module):
     """Pictures to what a net makes of them once a frame.
 
@@ -370,6 +396,8 @@ class Regions:
                 return DecodeRegion(self._networks.decode_latents)
             case Kind.MATTE:
                 return MatteRegion(self._networks.find_people)
+            case Kind.HINT:
+                return DepthRegion(cast("nn.Module", self._networks.estimate_depth))
             case Kind.EMBED:
                 net = self.nets[name]
                 return EmbedRegion(net.embed if isinstance(net, FoldedControl) else net)

@@ -7,7 +7,7 @@ Must not know how frames are encoded, or what a region computes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 
@@ -17,11 +17,25 @@ from ..frame import Job
 from ..pixels import Pixels
 from .backend import Backend
 from .denoisers.control import FoldedControl
-from .denoisers.residuals import CONTROL, FEATURES
+from .denoisers.residuals import CONTROL, FEATURES, Places, numbers
 from .recipe import Recipe, Steering
 from .regions import Call, Kind
 
+if TYPE_CHECKING:
+    from .models.load import Model
+
+COPIES = 4
+"""Of what nets add to a row: a net's result, the sum, and the inputs of the step and of a graph."""
+
 Columns = Mapping[str, Sequence[torch.Tensor]]
+
+
+def steering_bytes(model: Model) -> int:
+    """Device memory that what nets add to a row of 512×512 pixels takes; 0 without nets."""
+    if not model.nets:
+        return 0
+    side = 512 // model.latent_scale_px
+    return COPIES * numbers(Places(model.unet).of_control(side, side)) * model.dtype.itemsize
 
 
 class Steered(Protocol):
@@ -59,15 +73,22 @@ class Use(NamedTuple):
 def check_hints(job: Job, recipe: Recipe) -> None:
     """Check that a job brings what its nets are to be shown. Raises FrameError."""
     for net in recipe.nets:
-        _shown(job, net.key)
+        _brought(job, net.key)
 
 
 def embed(rows: Sequence[Steered], backend: Backend) -> None:
-    """Give new rows of one size what their nets make of their hints, by one call of each net in use."""
+    """Give new rows of one size what their nets make of their hints, by one call of each net in use, behind one of
+    what makes hints here.
+    """
+    made = _estimated(rows, backend)
     for row in rows:
         row.embedded = [row.x] * len(row.recipe.nets)  # each is replaced below
     for net, uses in _by_net(rows, every_step=True).items():
-        pictures = [torch.from_numpy(_shown(rows[use.row].job, use.steering.key))[None] for use in uses]
+        pictures = [made.get((use.row, use.steering.key)) for use in uses]
+        pictures = [
+            torch.from_numpy(_brought(rows[use.row].job, use.steering.key))[None] if picture is None else picture
+            for use, picture in zip(uses, pictures, strict=True)
+        ]
         outputs = backend.run(_call(Kind.EMBED.of(net), rows, {"pictures": pictures}))
         for use, embedded in zip(uses, outputs["embedded"].split(1), strict=True):
             rows[use.row].embedded[use.number] = embedded
@@ -145,8 +166,23 @@ def _by_net(rows: Sequence[Steered], *, every_step: bool = False) -> dict[str, l
     return found
 
 
-def _shown(job: Job, key: HintKey) -> Pixels:
-    """The picture that a net is shown: uint8 [H, W, 3]. Raises FrameError."""
+def _estimated(rows: Sequence[Steered], backend: Backend) -> dict[tuple[int, HintKey], torch.Tensor]:
+    """The hints that are made here, uint8 [1, H, W, 3], by row and key, by one call for all rows."""
+    keys = [(i, net.key) for i, row in enumerate(rows) for net in row.recipe.nets if not net.key.hint.is_on_host]
+    if not keys:
+        return {}
+    keys = list(dict.fromkeys(keys))
+    pictures = [torch.from_numpy(_brought(rows[i].job, key))[None] for i, key in keys]
+    outputs = backend.run(_call(Kind.HINT.of(Hint.DEPTH), rows, {"pictures": pictures}))
+    return dict(zip(keys, outputs["pictures"].split(1), strict=True))
+
+
+def _brought(job: Job, key: HintKey) -> Pixels:
+    """What a job brings for a hint, uint8 [H, W, 3]: the hint, or the picture that it is made of here. Raises
+    FrameError.
+    """
+    if not key.hint.is_on_host:
+        key = HintKey(Hint.PICTURE, key.source)
     if key == (Hint.PICTURE, INPUT):
         return job.input
     if (hint := job.hints.get(key)) is None:

@@ -25,6 +25,7 @@ from realtime.engine.models.nets import Net
 from realtime.engine.networks import Networks
 from realtime.engine.recipe import Recipes, make_noise
 from realtime.engine.sampler import NoiseSchedule, Prediction, Sampler
+from realtime.engine.work import DEPTH_WORK
 from realtime.frame import Failure, Job
 from tests.engine.tiny_models import (
     SD_BETAS,
@@ -427,3 +428,36 @@ def test_net_costs_its_share_of_each_row_in_the_steps_in_which_it_is_called() ->
         pixels,
         pixels,
     )
+
+
+# -- depth -----------------------------------------------------------------------------------------------------------
+
+
+class Nearness(torch.nn.Module):
+    """Stands for the estimator: red is near."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return pixels[:, 0]
+
+
+def test_depth_is_made_once_a_frame_of_inputs_and_pictures_for_those_who_want_it() -> None:
+    nets = (a_net(make_controlnet(), "depth", Hint.DEPTH), a_net(make_t2i(), "t2i", Hint.DEPTH))
+    model = replace(make_model(nets=nets), depth=Nearness())  # type: ignore[arg-type]
+    engine, backend = make_engine(model)
+    shown: list[np.ndarray] = []
+    answer = backend.answer
+    backend.answer = lambda call, inputs: (
+        (  # type: ignore[method-assign]
+            shown.append(inputs["pictures"].numpy()) if call.kind == "embed/depth" else None
+        )
+        or answer(call, inputs)
+    )
+    jobs = jobs_of([{"control": [{"net": "depth"}, {"net": "t2i"}]}, {}, {"control": [{"net": "depth", "source": A}]}])
+
+    results = run(engine, jobs)
+
+    assert not any(isinstance(one, Failure) for one in results)
+    assert backend.calls_of_nets == [("hint/depth", 2), ("embed/depth", 2), ("embed/t2i", 1), ("control/depth", 2)]
+    expected = [np.repeat(picture[..., :1], 3, 2) for picture in (jobs[0].picture, a_hint(ord("a")))]
+    np.testing.assert_array_equal(shown[0], np.stack(expected))
+    assert engine.cost(jobs[2].params).works[0] == round(1.5 * 64 * 64) + DEPTH_WORK

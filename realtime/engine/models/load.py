@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from ...config import Device, Dtype, ModelConfig
+from ...control import Hint
 from ...errors import ConfigError
 from .. import Guidance
 from ..device_memory import must_visit, weights_bytes
 from ..sampler import NoiseSchedule, Sampler
 from .components import Autoencoder, AutoencoderKL, Unet, load_autoencoder, one_line, prefixed
 from .control import load_nets, parse_controls
+from .depth import DepthEstimator, load_depth
 from .listener import Listener
 from .lora import LoraSpec, fuse_loras, parse_lora
 from .model_card import ModelCard, guess_defaults, read_card
@@ -60,6 +62,7 @@ class Model:
         folder: of its files; None where there is none.
         listener: says how it hears prompts.
         nets: what steers the UNet.
+        depth: tells how near things are, where a net is shown that.
         exact: whether the user asked for `dtype`, so that no rung may calculate in a less exact one.
         visiting_bytes: what the largest of the text encoders takes of the device's memory while a prompt is encoded,
             where they are not there all the time.
@@ -89,6 +92,12 @@ class Model:
     visiting_bytes: int = 0
     listener: Listener = field(default_factory=Listener)
     nets: tuple[Net, ...] = ()
+    depth: DepthEstimator | None = None
+
+    @property
+    def beside(self) -> tuple[torch.nn.Module, ...]:
+        """The networks beside UNet and autoencoder that are on the device all the time."""
+        return (*(net.network for net in self.nets), *([] if self.depth is None else [self.depth]))
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -154,6 +163,8 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     with prefixed(config.model):
         schedule = noise_schedule(parts.scheduler)
     nets = load_nets(parts, controls, dtype, source.prefer_fp16, progress)  # a Control-LoRA is one of plain weights
+    wants_depth = any(one.hint is Hint.DEPTH for net in nets for one in net.controls)
+    depth = load_depth(dtype, progress) if wants_depth else None
     notes += fuse_loras(parts, loras, progress)
 
     progress(f"moving {config.model} to {device.type}", None)
@@ -162,6 +173,8 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
         _freeze(parts.unet, device, dtype)
         for net in nets:
             net.network.to(device)
+        if depth is not None:
+            depth.to(device)
         _freeze(vae, device, _vae_dtype(vae, parts.family, dtype))
         for network in (*parts.text_encoders, *readers):
             _freeze(network, torch.device("cpu"), dtype)
@@ -170,7 +183,7 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
         notes += (VISITING,)
     sampler = named or _own_sampler(source, parts, loras)
     model = _assemble(config.model, source, parts, vae, schedule=schedule, sampler=sampler, notes=notes)
-    return replace(model, nets=nets, exact=config.dtype is not Dtype.AUTO, visiting_bytes=visiting_bytes)
+    return replace(model, nets=nets, depth=depth, exact=config.dtype is not Dtype.AUTO, visiting_bytes=visiting_bytes)
 
 
 def _assemble(

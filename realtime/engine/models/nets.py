@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from torch import nn
 
+from ...control import Hint
 from .. import ControlInfo, NetKind
-from ..work import NetWork
+from ..work import DEPTH_WORK, NetWork
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +55,10 @@ def by_name(nets: tuple[Net, ...]) -> Mapping[str, NamedControl]:
 def works_of(nets: tuple[Net, ...]) -> Mapping[str, NetWork]:
     """What each costs, by the names that params have for it."""
     return {
-        name: NetWork(control.net.share, is_once=control.info.kind is NetKind.ADAPTER)
+        name: NetWork(
+            control.net.share,
+            is_once=control.info.kind is NetKind.ADAPTER,
+            before=DEPTH_WORK if control.info.hint is Hint.DEPTH else 0,
+        )
         for name, control in by_name(nets).items()
     }

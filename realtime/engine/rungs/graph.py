@@ -158,5 +158,8 @@ def batch_sizes(max_rows: int) -> tuple[int, ...]:
 
 
 def batch_size_for(rows: int, sizes: Sequence[int]) -> int:
-    """The smallest of `sizes` that is at least `rows`; 0 for no rows."""
-    return next(size for size in sizes if size >= rows) if rows else 0
+    """The smallest of `sizes` that is at least `rows`; 0 for no rows.
+
+    Above the largest it is twice one of them: nets are asked twice for a row with a second one.
+    """
+    return next(size for size in (*sizes, *(2 * size for size in sizes)) if size >= rows) if rows else 0

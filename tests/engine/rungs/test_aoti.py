@@ -20,6 +20,7 @@ from realtime.engine.rungs.specialise import Signature
 from realtime.engine.rungs.toolchain import compiler_obstacle
 from tests import checkpoints
 from tests.engine.tiny_models import make_job, make_model, make_params, run
+from tests.engine.tiny_nets import a_net, make_controlnet, make_t2i, make_union_network
 
 pytestmark = pytest.mark.slow
 OBSTACLE = compiler_obstacle("cpu")
@@ -89,11 +90,16 @@ def test_what_is_exported_of_one_batch_runs_all(family: str, tmp_path: Path) -> 
     if family == "painter":
         model = load_model(Config(model=str(checkpoints.build_painter(tmp_path / family)), device=Device.CPU))
     else:
-        model = make_model(family, guidance=Guidance.CFG)
+        nets = {"canny": make_controlnet(), "t2i": make_t2i()} if family == "sd" else {"union": make_union_network()}
+        named = tuple(a_net(network, name) for name, network in nets.items())
+        model = make_model(family, guidance=Guidance.CFG, nets=named)
     backend = CompiledBackend(model, "aoti", "compiled")
-    plain = make_params(num_inference_steps=1)
-    run(DiffusionEngine(model, backend), [make_job(plain, seed) for seed in range(3)])
+    control = [{"net": net.controls[0].name} for net in model.nets]
+    for params in (make_params(), make_params(control=control)):
+        run(DiffusionEngine(model, backend), [make_job(params, seed) for seed in range(3)])
 
+    kinds = {signature.call.kind for signature in backend.compiled.demand.so_far()}
+    assert kinds >= {f"embed/{net.name}" for net in model.nets}
     for signature in backend.compiled.demand.so_far():
         region = backend.compiled.module(signature)
         with torch.no_grad():
