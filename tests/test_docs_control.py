@@ -12,13 +12,13 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
-from diffusers import UNet2DConditionModel
+from diffusers import UNet2DConditionModel  # pyright: ignore[reportPrivateImportUsage]
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -103,7 +103,7 @@ def ran(command: list[str], environment: dict[str, str]) -> str:
 
 
 @contextmanager
-def served(command: list[str], environment: dict[str, str]) -> Iterator[str]:
+def served(command: list[str], environment: dict[str, str]) -> Generator[str]:
     """`realtime serve` while the block runs: its port."""
     arguments = [sys.executable, "-m", "realtime", *command]
     with subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, text=True) as server:

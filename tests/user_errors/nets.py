@@ -7,7 +7,7 @@ from typing import Any
 from unittest import mock
 
 from realtime.control import INPUT, Hint
-from realtime.engine.models.net_downloads import net_files, net_for
+from realtime.engine.models.net_downloads import estimator_files, net_files, net_for
 from realtime.references import References
 from realtime.server import hint_routes
 
@@ -26,6 +26,11 @@ CASES = [
         "there is no net in it (no config.json): name its file, or another folder",
         "config.json",
         lambda: net_files(["README.md"], prefer_fp16=True),
+    ),
+    Case(
+        "model.safetensors is missing: fetch it again",
+        "model.safetensors",
+        lambda: estimator_files(["config.json"]),
     ),
     Case(
         "there are no nets for models like tiny: take another model",

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from ...control import Hint
 from ...errors import ModelError
-from .control_presets import CONTROL_PRESETS, UNION_TYPES, ControlPreset, controls_for, find_control
+from .control_presets import (
+    CONTROL_PRESETS,
+    DEPTH_ESTIMATOR,
+    UNION_TYPES,
+    ControlPreset,
+    controls_for,
+    find_control,
+)
 from .family import Family, find_family, read_facts
 from .files import find_component, list_files, local_path, needed_files
 from .hub import Choose, HubId, cached_folder, fetch, find_cached, parse_hub_id
@@ -35,8 +42,11 @@ def hints_of(net: ControlPreset) -> tuple[Hint, ...]:
 
 
 def is_net_cached(net: ControlPreset) -> bool:
-    """True if a net can be loaded without the network."""
-    return find_cached(net.source, choose_net(net.source, prefer_fp16=True)) is not None
+    """True if a net, and what makes its hint, can be loaded without the network."""
+    needed = [find_cached(net.source, choose_net(net.source, prefer_fp16=True))]
+    if Hint.DEPTH in hints_of(net):
+        needed.append(find_cached(DEPTH_ESTIMATOR, estimator_files))
+    return None not in needed
 
 
 def is_net(name: str) -> bool:
@@ -55,13 +65,21 @@ def net_files(names: Collection[str], prefer_fp16: bool) -> tuple[str, ...]:
     return ("config.json", *find_component(names, "", prefer_fp16, "diffusion_pytorch_model").files)
 
 
+def estimator_files(names: Collection[str]) -> tuple[str, ...]:
+    """The files of what makes hints of depth. Raises ModelError."""
+    wanted = ("config.json", "model.safetensors")
+    if missing := [name for name in wanted if name not in names]:
+        raise ModelError(f"{missing[0]} is missing: fetch it again")
+    return wanted
+
+
 def choose_net(source: HubId, prefer_fp16: bool) -> Choose:
     """The `Choose` for a net's repository."""
     return partial(one_file, source.file) if source.file else partial(net_files, prefer_fp16=prefer_fp16)
 
 
 def pull_net(name: str, model: str, progress: Progress, prefer_fp16: bool | None = None) -> None:
-    """Download a net without loading it.
+    """Download a net, and the network that makes its hint, without loading them.
 
     Args:
         name: a preset's.
@@ -73,8 +91,10 @@ def pull_net(name: str, model: str, progress: Progress, prefer_fp16: bool | None
     Raises:
         ModelError: there is no such net for the model, or it can't be downloaded.
     """
-    source = net_for(name, model).source
-    fetch(source, choose_net(source, prefers_fp16() if prefer_fp16 is None else prefer_fp16), progress)
+    net = net_for(name, model)
+    fetch(net.source, choose_net(net.source, prefers_fp16() if prefer_fp16 is None else prefer_fp16), progress)
+    if Hint.DEPTH in hints_of(net):
+        fetch(DEPTH_ESTIMATOR, estimator_files, progress)
 
 
 def net_for(name: str, model: str) -> ControlPreset:

@@ -104,7 +104,8 @@ def test_pulling_fetches_what_is_needed_and_then_it_is_here(tmp_path: Path, monk
         asked.append(str(source))
         folder = tmp_path / "files"
         folder.mkdir(exist_ok=True)
-        for name in ("config.json", "diffusion_pytorch_model.safetensors", source.file or "x.safetensors"):
+        stems = ("diffusion_pytorch_model", "model")
+        for name in ("config.json", *(f"{stem}.safetensors" for stem in stems), source.file or "x.safetensors"):
             (folder / name).touch()
         choose([path.name for path in folder.iterdir()])
         return checkpoints.put_in_hub_cache(cache, source.repo, folder)
@@ -118,3 +119,28 @@ def test_pulling_fetches_what_is_needed_and_then_it_is_here(tmp_path: Path, monk
     net_downloads.pull_net("canny", "sd-turbo", silent, prefer_fp16=True)
     assert all(map(net_downloads.is_net_cached, nets))
     assert asked == [str(net.source) for net in nets]
+
+
+def test_nets_for_depth_come_with_the_network_that_makes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+
+    def fetch(source: HubId, choose: object, progress: object) -> None:
+        asked.append(source.repo)
+
+    monkeypatch.setattr(net_downloads, "fetch", fetch)
+
+    for name in ("depth", "canny"):
+        net_downloads.pull_net(name, "sd-turbo", silent, prefer_fp16=True)
+
+    assert asked == ["thibaud/controlnet-sd21", "depth-anything/Depth-Anything-V2-Small-hf", "thibaud/controlnet-sd21"]
+    source, estimator = net_for("depth", "sd-turbo").source, net_downloads.DEPTH_ESTIMATOR
+    assert source.file is not None
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / source.file).touch()
+    checkpoints.put_in_hub_cache(tmp_path / "hub", source.repo, tmp_path / "net")
+    assert not net_downloads.is_net_cached(net_for("depth", "sd-turbo"))
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "net" / name).touch()
+    checkpoints.put_in_hub_cache(tmp_path / "hub", estimator.repo, tmp_path / "net")
+    assert net_downloads.is_net_cached(net_for("depth", "sd-turbo"))
