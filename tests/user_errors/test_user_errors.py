@@ -11,6 +11,7 @@ import realtime
 from . import (
     bench,
     command_line,
+    controls,
     door,
     engine,
     http,
@@ -40,6 +41,7 @@ LISTS = (
     nets,
     single_files,
     loras,
+    controls,
     engine,
     texts,
     pictures,
