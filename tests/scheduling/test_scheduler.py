@@ -10,14 +10,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from realtime.engine import Batches, EngineInfo
+from realtime.control import INPUT, Hint, HintKey
+from realtime.engine import Batches, ControlInfo, EngineInfo
 from realtime.engine.state import RungState
 from realtime.errors import EngineError
 from realtime.frame import Job
 from realtime.media.pipeline import Pipeline
 from realtime.params import Params
+from realtime.references import References
 from realtime.scheduling.capacity import MOST_FPS
 from realtime.scheduling.costs import MEASURED, NEWEST
 from realtime.scheduling.scheduler import Scheduler
@@ -761,3 +764,35 @@ def test_engine_that_breaks_while_no_frame_comes_is_asked_why() -> None:
 
     with pytest.raises(EngineError, match="its process is gone"):
         scheduler.run()
+
+
+# -- nets ----------------------------------------------------------------------------------------------------------
+
+
+def test_jobs_bring_the_hints_that_the_engines_nets_are_shown_of_inputs_and_pictures() -> None:
+    controls = (ControlInfo("edges", Hint.CANNY, "Edges"), ControlInfo("drawn", Hint.PICTURE, "As it is"))
+    info = EngineInfo("scripted", "echo", "none", RungState("echo", "scripted"), controls=controls)
+    engine = ScriptedEngine(info=info)
+    scheduler = Scheduler(engine)
+    user = User(scheduler, "a")
+    references = References()
+    picture = references.add(np.full((9, 9, 3), 7, np.uint8))
+    user.session = Session("b", Params(width=64, height=64), 2**22, references=references, nets=("edges", "drawn"))
+    user.channel = user.session.attach(user.arrived.set)
+    control = [{"net": "edges"}, {"net": "edges", "source": picture}, {"net": "drawn", "source": picture}]
+    user.session.update({"control": control})
+    scheduler.add(user.session)
+    user.send()
+
+    with running(scheduler, engine):
+        engine.finish_next()
+        user.answer()
+
+    (job,) = engine.ticks[0]
+    assert set(job.hints) == {
+        HintKey(Hint.CANNY, INPUT),
+        HintKey(Hint.CANNY, str(picture)),
+        HintKey(Hint.PICTURE, str(picture)),
+    }
+    assert {hint.shape for hint in job.hints.values()} == {(64, 64, 3)}
+    assert user.session.pictures_in_use == {picture}

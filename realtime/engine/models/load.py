@@ -13,7 +13,7 @@ import torch
 
 from ...config import Device, Dtype, ModelConfig
 from ...control import Hint
-from ...errors import ConfigError
+from ...errors import ConfigError, ModelError
 from .. import Guidance
 from ..device_memory import must_visit, weights_bytes
 from ..sampler import NoiseSchedule, Sampler
@@ -163,8 +163,8 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     with prefixed(config.model):
         schedule = noise_schedule(parts.scheduler)
     nets = load_nets(parts, controls, dtype, source.prefer_fp16, progress)  # a Control-LoRA is one of plain weights
-    wants_depth = any(one.hint is Hint.DEPTH for net in nets for one in net.controls)
-    depth = load_depth(dtype, progress) if wants_depth else None
+    nets, depth, without = _with_depth(nets, dtype, progress)
+    notes += without
     notes += fuse_loras(parts, loras, progress)
 
     progress(f"moving {config.model} to {device.type}", None)
@@ -246,6 +246,27 @@ def _style_namer(parts: Parts, card: ModelCard) -> Callable[[str], str] | None:
     if parts.family.name_style is None or not names:
         return None
     return parts.family.name_style(list(zip(parts.tokenizers, parts.text_encoders, strict=True)), names)
+
+
+def _with_depth(
+    nets: tuple[Net, ...], dtype: torch.dtype, progress: Progress
+) -> tuple[tuple[Net, ...], DepthEstimator | None, tuple[str, ...]]:
+    """What nets for depth need beside them. Where it can't be had, unions go without that type, and a note says so.
+
+    Raises:
+        ModelError: it can't be had, and a net is for depth alone.
+    """
+    if not any(one.hint is Hint.DEPTH for net in nets for one in net.controls):
+        return nets, None, ()
+    try:
+        return nets, load_depth(dtype, progress), ()
+    except ModelError as error:
+        left = tuple(
+            replace(net, controls=tuple(one for one in net.controls if one.hint is not Hint.DEPTH)) for net in nets
+        )
+        if not all(net.controls for net in left):
+            raise
+        return left, None, (f"Nets are not shown depth, because {error}",)
 
 
 def use_flash_attention() -> None:

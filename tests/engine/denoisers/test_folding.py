@@ -21,7 +21,7 @@ from realtime.engine.recipe import Recipes
 from realtime.engine.regions import Kind, Regions
 from realtime.engine.sampler import T
 from realtime.prompts import WeightedPrompt
-from tests.engine.tiny_models import WIDTH, make_model, make_params
+from tests.engine.tiny_models import FRAME_KINDS, WIDTH, make_model, make_params
 
 LAYOUTS: dict[str, dict[str, Any]] = {
     "sd": {},
@@ -159,7 +159,7 @@ def test_unet_of_unknown_parts_stays_whole() -> None:
     assert isinstance(Regions.of_model(replace(model, unet=unet)).denoiser, PlainDenoiser)
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", [*FRAME_KINDS, Kind.MATTE])  # those of nets: see test_aoti
 @pytest.mark.slow
 def test_every_region_exports_as_a_graph_of_tensors(kind: Kind) -> None:
     model = make_model(guidance=Guidance.CFG)

@@ -140,13 +140,13 @@ def test_nets_of_a_model_are_loaded_with_names_hints_and_weights(tmp_path: Path)
 
     assert [(one.name, one.hint, one.weight, one.kind) for net in model.nets for one in net.controls] == [
         ("union/openpose", Hint.PICTURE, 0.5, NetKind.CONTROLNET),
-        ("union/depth", Hint.DEPTH, 0.5, NetKind.CONTROLNET),
         ("union/scribble", Hint.SCRIBBLE, 0.5, NetKind.CONTROLNET),
         ("union/canny", Hint.CANNY, 0.5, NetKind.CONTROLNET),
         ("union/lineart", Hint.LINES, 0.5, NetKind.CONTROLNET),
         ("edges", Hint.CANNY, 1.0, NetKind.CONTROLNET),
         ("t2i-lineart", Hint.LINES, 0.7, NetKind.ADAPTER),
     ]
+    assert [note for note in model.notes if "not shown depth, because depth-anything/" in note]
     assert [net.share > 0 for net in model.nets] == [True] * 3
     assert all(weight.dtype is torch.float32 for net in model.nets for weight in net.network.parameters())
 
@@ -193,6 +193,13 @@ def test_what_is_no_net_is_refused(tmp_path: Path) -> None:
     assert "there is no net 'union' for models of the family sd: its presets are canny, depth" in refusal(
         model, "union"
     )
+
+
+def test_net_for_depth_alone_is_refused_where_nothing_tells_it(tmp_path: Path) -> None:
+    model = build_sd(tmp_path / "sd")
+    net = saved(a_controlnet(UNet2DConditionModel.from_pretrained(model / "unet")), tmp_path / "net")
+
+    assert "depth-anything/Depth-Anything-V2-Small-hf is not in the local cache" in refusal(model, f"depth={net}")
 
 
 def test_model_that_sees_its_input_takes_no_nets(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from realtime.engine.state import CallShape
 from realtime.errors import ConfigError
 from tests import checkpoints
 from tests.engine.tiny_models import FRAME_KINDS, make_job, make_model, make_params, picture_of, run
+from tests.engine.tiny_nets import a_net, make_controlnet, make_t2i
 from tests.fakes.clock import FakeClock
 
 # Ours first: it keeps OpenVINO from telling its makers of every conversion, in a process that takes 10 s to fail.
@@ -357,6 +358,22 @@ def test_a_unet_that_is_told_more_than_was_converted_is_pytorch_s(fresh: Fresh) 
 
     torch.testing.assert_close(answered, converted, atol=1e-3, rtol=0)
     assert "PyTorch" not in before and str(backend.rung) == f"{before}, step with hint in PyTorch"
+
+
+@pytest.mark.usefixtures("kept")
+def test_rows_that_nets_steer_are_answered_by_pytorch_beside_others(fresh: Fresh) -> None:
+    nets = (a_net(make_controlnet(in_channels=8)), a_net(make_t2i(), "t2i"))
+    model = replace(fresh.model, nets=nets)
+    backend = openvino(model)
+    controls: list[list[dict[str, Any]]] = [[{"net": "canny"}], [], [{"net": "t2i"}, {"net": "canny", "weight": 0.5}]]
+    jobs = [make_job(make_params(control=control), seed) for seed, control in enumerate(controls)]
+
+    ours = [picture_of(one) for one in run(DiffusionEngine(model, backend), jobs)]
+    theirs = [picture_of(one) for one in run(DiffusionEngine(model, EagerBackend(model)), jobs)]
+
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one.astype(int), other.astype(int), atol=2)
+    assert "control/canny" in str(backend.rung) and "step with control and features" in str(backend.rung)
 
 
 # -- compilations for the shapes in use --------------------------------------------------------------------------------
