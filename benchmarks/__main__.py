@@ -146,6 +146,14 @@ def calm(
 
 
 @app.command()
+def hints(repetitions: Repetitions = 20, output: Output = None) -> None:
+    """What making hints for nets takes, beside decoding the frame."""
+    from .hints.bench import hints_bench
+
+    hints_bench(repetitions=repetitions, output=output)
+
+
+@app.command()
 def coldstart(
     model: Annotated[str, typer.Option(help="As in serve.")] = "tiny",
     accelerate: Annotated[list[str] | None, typer.Option(help="A rung beside off; again for more: auto.")] = None,

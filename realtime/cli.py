@@ -211,9 +211,10 @@ def models_list() -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
+    from .engine.models.control_presets import CONTROL_PRESETS
     from .engine.models.ip_adapter.names import ADAPTERS, LICENCE
     from .engine.models.ip_adapter.names import is_cached as is_adapter_cached
-    from .engine.models.net_presets import is_net_cached, list_nets, models_for
+    from .engine.models.net_downloads import hints_of, is_net_cached, models_for
     from .engine.models.presets import is_cached, list_presets
 
     table = Table("--model", "what", "licence of the weights", "download", "here")
@@ -222,10 +223,10 @@ def models_list() -> None:
         licence = f"{preset.licence.name}: {preset.licence.note}"
         table.add_row(preset.name, preset.title, licence, size, "yes" if is_cached(preset) else "no")
     nets = Table("--control", "for --model", "is shown", "licence of the weights", "download", "here")
-    for net in list_nets():
+    for net in CONTROL_PRESETS:
         fits = ", ".join(models_for(net))
         licence = f"{net.licence.name}: {net.licence.note}"
-        hints = ", ".join((net.hint, *net.others))
+        hints = ", ".join(hints_of(net))
         nets.add_row(net.name, fits, hints, licence, f"{net.download_gb:.1f} GB", "yes" if is_net_cached(net) else "no")
     console = Console()
     console.print(table)
@@ -245,7 +246,7 @@ def models_pull(
 ) -> None:
     """Download a model, or a net or an adapter for one, without starting it."""
     from .engine.models.ip_adapter.names import ADAPTERS, pull_adapter
-    from .engine.models.net_presets import nets_named, pull_net
+    from .engine.models.net_downloads import is_net, pull_net
     from .engine.models.presets import pull
 
     def progress(stage: str, percent: float | None) -> None:
@@ -253,7 +254,7 @@ def models_pull(
 
     if adapter := ADAPTERS.get(name):
         pull_adapter(adapter, progress)
-    elif nets_named(name) or model:
+    elif is_net(name) or model:
         pull_net(name, model, progress)
     else:
         pull(name, progress)

@@ -28,6 +28,11 @@ class BlockingStream:
         self.stream = stream
 
     @property
+    def ready(self) -> dict[str, Any]:
+        """See `Stream`."""
+        return self.stream.ready
+
+    @property
     def params(self) -> dict[str, Any]:
         """See `Stream.params`."""
         return self.stream.params

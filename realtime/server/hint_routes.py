@@ -37,7 +37,9 @@ async def get_hint(
     if (hint := nets.get(net)) is None:
         raise HTTPException(404, f"there is no net {net[:64]!r}: `controls` of /api/config lists all")
     if not hint.is_on_host:
-        raise HTTPException(404, f"the model makes the {hint} for itself, and nobody else sees it")
+        raise HTTPException(
+            404, f"the model makes the {hint} for itself, and nobody else sees it: ask for what another net is shown"
+        )
     reference = service.references.get(source) if source != INPUT else None
     if reference is None and source != INPUT:
         raise HTTPException(404, f"there is no picture {source[:64]!r}: bring it to /api/pictures again")

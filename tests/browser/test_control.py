@@ -1,9 +1,10 @@
-"""Nets in the panel: a tiny model with random nets, chosen and weighed, seen what they are shown, and a drawing's lines."""
+"""Nets in the panel: a tiny model with random nets, chosen, weighed, seen what they are shown; a drawing's lines."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from realtime.config import Config
 from realtime.control import Hint
 from realtime.engine import Engine, Progress
+from tests.engine.test_steering import Nearness
 from tests.engine.tiny_models import make_engine, make_model
 from tests.engine.tiny_nets import a_net, make_controlnet
 from tests.fakes.servers import RunningServer, a_config, running
@@ -29,7 +31,7 @@ NETS = {"canny": Hint.CANNY, "scribble": Hint.SCRIBBLE, "depth": Hint.DEPTH}
 
 def load(config: Config, progress: Progress) -> Engine:
     nets = tuple(a_net(make_controlnet(seed=seed), name, hint) for seed, (name, hint) in enumerate(NETS.items()))
-    return make_engine(make_model(nets=nets))[0]
+    return make_engine(replace(make_model(nets=nets), depth=Nearness()))[0]  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

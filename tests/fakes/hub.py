@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -51,6 +51,8 @@ class _Hub(http.server.BaseHTTPRequestHandler):
                     return json.dumps(tree).encode()
                 case name if (file := files.get(name.removeprefix(f"{repo}/resolve/{COMMIT}/"))) is not None:
                     return file.read_bytes()
+                case _:
+                    pass
         return None
 
     def log_message(self, format: str, *args: object) -> None:
@@ -58,7 +60,7 @@ class _Hub(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def a_hub(repos: Mapping[str, Path]) -> Iterator[str]:
+def a_hub(repos: Mapping[str, Path]) -> Generator[str]:
     """Serves the files of each folder as those of the repository of that name.
 
     Yields:

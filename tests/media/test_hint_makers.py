@@ -33,7 +33,10 @@ def drawing(side: int = 192) -> Pixels:
     """Strokes of several colours and widths, a dot and a filled shape, on white paper."""
     paper = np.full((side, side, 3), 255, np.uint8)
     unit = side / 64
-    at = lambda x, y: (round(x * unit), round(y * unit))  # noqa: E731
+
+    def at(x: int, y: int) -> tuple[int, int]:
+        return round(x * unit), round(y * unit)
+
     cv2.circle(paper, at(32, 24), round(14 * unit), (20, 20, 20), max(1, round(unit)), cv2.LINE_AA)
     cv2.ellipse(paper, at(32, 28), at(6, 4), 0, 0, 180, (200, 30, 30), max(1, round(0.8 * unit)), cv2.LINE_AA)
     cv2.circle(paper, at(27, 21), round(2 * unit), (0, 0, 200), -1, cv2.LINE_AA)

@@ -155,4 +155,4 @@ async def test_what_frames_have_brought_is_not_made_again_and_few_are_kept(monke
     assert jpeg is not None and abs(np.asarray(Image.open(io.BytesIO(jpeg))).astype(int) - 90).max() < 4
     for number in range(2 * KEPT):
         await views.of(session, HintKey(Hint.CANNY, f"{number:032x}"), own)
-    assert len(views._kept[session]) == KEPT
+    assert len(views._kept[session]) == KEPT  # pyright: ignore[reportPrivateUsage]

@@ -1,4 +1,4 @@
-"""Nets by name: complete, one of each name in a family, found in the cache, pulled."""
+"""Nets by name: complete, each for some model, found in the cache, pulled."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import Any
 import huggingface_hub
 import pytest
 
-from realtime.control import NET_MAX_CHARS
-from realtime.engine.models import net_presets
+from realtime.control import NET_MAX_CHARS, Hint
+from realtime.engine.models import net_downloads
+from realtime.engine.models.control_presets import CONTROL_PRESETS, ControlPreset, controls_for, find_control
 from realtime.engine.models.family import SD, SD2, SDXL
 from realtime.engine.models.hub import HubId
-from realtime.engine.models.net_presets import find_net, list_nets, models_for, net_files, net_for
+from realtime.engine.models.net_downloads import hints_of, models_for, net_files, net_for
 from realtime.engine.models.presets import find_preset
 from realtime.errors import ModelError
 from tests import checkpoints
@@ -29,8 +30,8 @@ def silent(stage: str, percent: float | None) -> None:
 def test_listing_nets_imports_neither_torch_nor_the_hub() -> None:
     code = """
 import sys
-from realtime.engine.models.net_presets import list_nets
-print(len(list_nets()))
+from realtime.engine.models import net_downloads
+print(len(net_downloads.CONTROL_PRESETS))
 print([name for name in ("torch", "diffusers", "transformers", "huggingface_hub") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, check=True)
@@ -38,20 +39,20 @@ print([name for name in ("torch", "diffusers", "transformers", "huggingface_hub"
     assert done.stdout.splitlines()[1] == "[]"
 
 
-@pytest.mark.parametrize("net", list_nets(), ids=lambda net: f"{net.family.name}-{net.name}")
-def test_each_net_says_whose_it_is_and_what_it_is_shown(net: net_presets.NetPreset) -> None:
-    assert find_net(net.name, net.family) is net, "of a family one of each name"
-    assert re.fullmatch(r"[a-z]+", net.name) and len(net.name) <= NET_MAX_CHARS
+@pytest.mark.parametrize("net", CONTROL_PRESETS, ids=lambda net: f"{net.family.name}-{net.name}")
+def test_each_net_says_whose_it_is_and_what_it_is_shown(net: ControlPreset) -> None:
+    assert find_control(net.name, net.family) is net, "of a family one of each name"
+    assert re.fullmatch(r"[a-z0-9-]+", net.name) and len(net.name) <= NET_MAX_CHARS
     assert net.licence.name and net.licence.note
     assert 0 < net.weight <= 1 and 0 < net.download_gb < 3
-    assert net.hint not in net.others
+    assert hints_of(net) and (net.name == "union" or hints_of(net) == (net.hint,))
     assert models_for(net), "a model that goes by a name is of its family"
     assert net.source.file is None or net.source.file.endswith(".safetensors")
 
 
 def test_each_model_of_stable_diffusion_has_nets_for_drawing() -> None:
     for family in (SD, SD2, SDXL):
-        assert {"canny", "lines", "scribble"} <= {net.name for net in list_nets(family)}
+        assert {Hint.CANNY, Hint.LINES, Hint.SCRIBBLE} <= {net.hint for net in controls_for(family)}
 
 
 def test_the_net_of_a_name_depends_on_the_model(tmp_path: Path) -> None:
@@ -68,7 +69,7 @@ def test_the_net_of_a_name_depends_on_the_model(tmp_path: Path) -> None:
     [
         ("canny", "", "for several models: say which, with --for and one of lcm-sd15, .*sd-turbo"),
         ("cany", "", "there is no net 'cany'"),
-        ("tile", "sd-turbo", "there is no net 'tile' for sd-turbo: take canny, lines"),
+        ("tile", "sd-turbo", "there is no net 'tile' for sd-turbo: take canny, depth"),
         ("canny", "tiny", "there are no nets for models like tiny"),
         ("canny", "org/nothing-here", "can't be told which nets fit"),
     ],
@@ -90,7 +91,7 @@ def test_files_of_a_net_are_its_configuration_and_weights_in_half_precision_wher
 
     assert net_files(names, prefer_fp16=True) == ("config.json", f"{stem}.fp16.safetensors")
     assert net_files(names, prefer_fp16=False) == ("config.json", f"{stem}.safetensors")
-    with pytest.raises(ModelError, match=r"there is no net in it .*org/name/FILE.safetensors"):
+    with pytest.raises(ModelError, match=r"there is no net in it \(no config.json\): name its file"):
         net_files(["a.safetensors"], prefer_fp16=True)
 
 
@@ -103,17 +104,43 @@ def test_pulling_fetches_what_is_needed_and_then_it_is_here(tmp_path: Path, monk
         asked.append(str(source))
         folder = tmp_path / "files"
         folder.mkdir(exist_ok=True)
-        for name in ("config.json", "diffusion_pytorch_model.safetensors", source.file or "x.safetensors"):
+        stems = ("diffusion_pytorch_model", "model")
+        for name in ("config.json", *(f"{stem}.safetensors" for stem in stems), source.file or "x.safetensors"):
             (folder / name).touch()
         choose([path.name for path in folder.iterdir()])
         return checkpoints.put_in_hub_cache(cache, source.repo, folder)
 
-    monkeypatch.setattr(net_presets, "fetch", fetch)
+    monkeypatch.setattr(net_downloads, "fetch", fetch)
     nets = [net_for("canny", "lcm-sd15"), net_for("canny", "sd-turbo")]
-    assert not any(map(net_presets.is_net_cached, nets))
+    assert not any(map(net_downloads.is_net_cached, nets))
 
-    net_presets.pull_net("canny", "lcm-sd15", silent, prefer_fp16=True)
-    assert [net_presets.is_net_cached(net) for net in nets] == [True, False]
-    net_presets.pull_net("canny", "sd-turbo", silent, prefer_fp16=True)
-    assert all(map(net_presets.is_net_cached, nets))
+    net_downloads.pull_net("canny", "lcm-sd15", silent, prefer_fp16=True)
+    assert [net_downloads.is_net_cached(net) for net in nets] == [True, False]
+    net_downloads.pull_net("canny", "sd-turbo", silent, prefer_fp16=True)
+    assert all(map(net_downloads.is_net_cached, nets))
     assert asked == [str(net.source) for net in nets]
+
+
+def test_nets_for_depth_come_with_the_network_that_makes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+
+    def fetch(source: HubId, choose: object, progress: object) -> None:
+        asked.append(source.repo)
+
+    monkeypatch.setattr(net_downloads, "fetch", fetch)
+
+    for name in ("depth", "canny"):
+        net_downloads.pull_net(name, "sd-turbo", silent, prefer_fp16=True)
+
+    assert asked == ["thibaud/controlnet-sd21", "depth-anything/Depth-Anything-V2-Small-hf", "thibaud/controlnet-sd21"]
+    source, estimator = net_for("depth", "sd-turbo").source, net_downloads.DEPTH_ESTIMATOR
+    assert source.file is not None
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / source.file).touch()
+    checkpoints.put_in_hub_cache(tmp_path / "hub", source.repo, tmp_path / "net")
+    assert not net_downloads.is_net_cached(net_for("depth", "sd-turbo"))
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "net" / name).touch()
+    checkpoints.put_in_hub_cache(tmp_path / "hub", estimator.repo, tmp_path / "net")
+    assert net_downloads.is_net_cached(net_for("depth", "sd-turbo"))

@@ -1,0 +1,1 @@
+"""What hints for nets cost beside what each frame costs anyway."""
