@@ -84,7 +84,7 @@ class ReadyLoras(NamedTuple):
     loras: tuple[str, ...]
 
 
-class PutLoras(NamedTuple):
+class WearLoras(NamedTuple):
     """Put on the LoRAs of this number, before the next tick."""
 
     number: int
@@ -94,7 +94,7 @@ class Close(NamedTuple):
     """Close the engine and end."""
 
 
-ToChild = Launch | Ask | Forget | ReadyLoras | PutLoras | Close
+ToChild = Launch | Ask | Forget | ReadyLoras | WearLoras | Close
 
 
 # -- to the parent --------------------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ class LorasReady(NamedTuple):
 
 
 class LorasPut(NamedTuple):
-    """The answer to `PutLoras`; see `LorasReady`."""
+    """The answer to `WearLoras`; see `LorasReady`."""
 
     number: int
     refusal: str = ""

@@ -20,7 +20,7 @@ from .clip_skip import hears_layer
 from .components import Autoencoder, AutoencoderKL, Unet, load_autoencoder, one_line, prefixed
 from .embeddings import add_embeddings, parse_embedding
 from .listener import Listener
-from .lora import Loras, LoraSpec, fuse_loras, logged, notes_of, parse_lora
+from .lora import LoraSpec, ModelLoras, fuse_loras, logged, notes_of, parse_lora
 from .model_card import ModelCard, guess_defaults, read_card
 from .parts import Parts, check_fit, scale_px
 from .prompt import PromptEncoder
@@ -88,7 +88,7 @@ class Model:
     exact: bool = False
     visiting_bytes: int = 0
     listener: Listener = field(default_factory=Listener)
-    loras: Loras | None = None
+    loras: ModelLoras | None = None
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -155,7 +155,7 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
         schedule = noise_schedule(parts.scheduler)
     notes += fuse_loras(parts, own_loras, progress)
     add_embeddings(parts, [parse_embedding(text) for text in config.embeddings])
-    live = Loras(parts.family, (parts.unet, *parts.text_encoders))
+    live = ModelLoras(parts.family, (parts.unet, *parts.text_encoders))
     worn = live.read(loras, progress)
 
     progress(f"moving {config.model} to {device.type}", None)

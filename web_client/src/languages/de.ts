@@ -257,6 +257,14 @@ export const german: Strings = {
     refuges: { black: "Schwarz", camera: "Die Eingabe" },
     links: { viewer: "Link zum Zuschauen kopieren", controller: "Link zur Fernsteuerung kopieren" },
   },
+  loras: {
+    title: "LoRAs",
+    hint: "Für alle Sitzungen dieses Servers.",
+    none: "Dieses Modell nimmt keine LoRAs.",
+    add: "Hinzufügen",
+    remove: "Entfernen",
+    reading: (name) => `${name} wird gelesen …`,
+  },
   send: {
     title: "Senden an …",
     name: "Name dieser Sitzung",

@@ -253,6 +253,14 @@ export const french: Strings = {
     refuges: { black: "Noir", camera: "L’entrée" },
     links: { viewer: "Copier un lien pour regarder", controller: "Copier un lien de télécommande" },
   },
+  loras: {
+    title: "LoRA",
+    hint: "Pour toutes les sessions de ce serveur.",
+    none: "Ce modèle n’accepte pas de LoRA.",
+    add: "Ajouter",
+    remove: "Retirer",
+    reading: (name) => `Lecture de ${name} …`,
+  },
   send: {
     title: "Envoyer vers…",
     name: "Nom de cette session",

@@ -246,6 +246,14 @@ export const english = {
     refuges: { black: "Black", camera: "The input" },
     links: { viewer: "Copy a link to watch", controller: "Copy a remote's link" },
   },
+  loras: {
+    title: "LoRAs",
+    hint: "For all sessions of this server.",
+    none: "This model takes no LoRAs.",
+    add: "Add",
+    remove: "Remove",
+    reading: (name: string) => `Reading ${name} …`,
+  },
   send: {
     title: "Send to…",
     name: "Name of this session",

@@ -9,6 +9,7 @@ import { strings } from "../languages/strings";
 import { refuges } from "../program/mix";
 import type { Studio } from "../studio/studio";
 import { themes } from "../studio/view";
+import type { LorasSheet } from "./loras";
 import type { SendTo } from "./send_to";
 import { Check } from "./widgets/check";
 import { Modal } from "./widgets/dialog";
@@ -23,6 +24,8 @@ export function Dialogs({ studio }: { studio: Studio }) {
       return <Help close={close} />;
     case "send":
       return <LoadedSendTo studio={studio} close={close} />;
+    case "loras":
+      return <LoadedLoras close={close} />;
     case "options":
       return <Options studio={studio} close={close} />;
     case null:
@@ -35,6 +38,13 @@ const loaded = signal<typeof SendTo | null>(null);
 function LoadedSendTo(props: { studio: Studio; close: () => void }) {
   useEffect(() => void import("./send_to").then(({ SendTo }) => (loaded.value = SendTo)), []);
   return loaded.value && <loaded.value {...props} />;
+}
+
+const lorasLoaded = signal<typeof LorasSheet | null>(null);
+
+function LoadedLoras(props: { close: () => void }) {
+  useEffect(() => void import("./loras").then(({ LorasSheet }) => (lorasLoaded.value = LorasSheet)), []);
+  return lorasLoaded.value && <lorasLoaded.value {...props} />;
 }
 
 function Help({ close }: { close: () => void }) {
@@ -93,6 +103,9 @@ function Options({ studio: { client, view }, close }: { studio: Studio; close: (
           choose={(chosen) => client.chooseTransport(chosen)}
         />
         <Check of={client.pausesHidden} label={strings.source.pauseHidden} />
+        <button type="button" onClick={() => (view.dialog.value = "loras")}>
+          {strings.loras.title}
+        </button>
       </div>
     </Modal>
   );
