@@ -1,6 +1,6 @@
 /** LoRAs as a page changes them: one request at a time, the newest weight last, refusals told. */
 
-import { afterEach, expect, test, vi } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import { Loras } from "../../src/studio/loras";
 
 interface Asked {
@@ -10,18 +10,17 @@ interface Asked {
 
 const asked: Asked[] = [];
 
-vi.stubGlobal("document", { baseURI: "http://here/" });
-vi.stubGlobal("fetch", (_address: URL, options: { body?: string }) => {
-  return new Promise<Response>((resolve) => {
-    asked.push({
-      loras: options.body ? (JSON.parse(options.body) as Asked).loras : {},
-      answer: (status, body) => resolve(new Response(JSON.stringify(body), { status })),
+beforeEach(() => {
+  asked.length = 0;
+  vi.stubGlobal("document", { baseURI: "http://here/" });
+  vi.stubGlobal("fetch", (_address: URL, options: { body?: string }) => {
+    return new Promise<Response>((resolve) => {
+      asked.push({
+        loras: options.body ? (JSON.parse(options.body) as Asked).loras : {},
+        answer: (status, body) => resolve(new Response(JSON.stringify(body), { status })),
+      });
     });
   });
-});
-
-afterEach(() => {
-  asked.length = 0;
 });
 
 const told = (weights: Record<string, number>) => ({
