@@ -72,7 +72,9 @@ def test_config_is_frozen() -> None:
 
 
 def test_what_names_a_model_is_a_part_of_the_configuration() -> None:
-    assert set(ModelConfig.model_fields) == {"model", "base", "loras", "vae", "sampler", "device", "dtype"}
+    assert set(ModelConfig.model_fields) == {
+        *("model", "base", "loras", "embeddings", "clip_skip", "vae", "sampler", "device", "dtype"),
+    }
     assert isinstance(load_config({}), ModelConfig)
     with pytest.raises(ValidationError):
         ModelConfig().model = "x"  # type: ignore[misc]

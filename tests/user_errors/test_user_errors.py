@@ -15,6 +15,7 @@ from . import (
     engine,
     http,
     inputs,
+    live_loras,
     loras,
     machines,
     model_files,
@@ -38,6 +39,7 @@ LISTS = (
     networks,
     single_files,
     loras,
+    live_loras,
     engine,
     texts,
     pictures,
@@ -71,7 +73,11 @@ CAUSED_BY_NO_USER = {
     },
     "a mistake of ours": {
         "engine/diffusion.py": ["… jobs for … free rows"],
-        "engine_process/dialogue.py": ["the engine's process does not say how prompts are heard"],
+        "engine_process/child.py": ["the LoRAs are others by now"],
+        "engine_process/dialogue.py": [
+            "the engine's process does not say how prompts are heard",
+            "the engine's process does not say whether it has read the LoRAs",
+        ],
         "engine_process/engine.py": ["… jobs for … free rows"],
         "media/codec.py": ["the picture can't be decoded"],
         "engine/recipe.py": ["this recipe has no second row"],
