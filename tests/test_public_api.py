@@ -56,7 +56,19 @@ def test_engine_is_as_small_as_it_was() -> None:
         return {name for name in vars(cls) if not name.startswith("_")}
 
     assert public(Engine) == {
-        *("info", "free_rows", "busy_rows", "cost", "hear", "prepare", "tick", "forget", "when_broken", "close"),
+        *(
+            "info",
+            "free_rows",
+            "busy_rows",
+            "cost",
+            "hear",
+            "ready_loras",
+            "prepare",
+            "tick",
+            "forget",
+            "when_broken",
+            "close",
+        ),
     }
     assert public(Pending) == {"jobs", "preparing_ns", "finished_ns", "ready", "collect"}
 

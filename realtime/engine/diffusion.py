@@ -38,7 +38,7 @@ from .work import RowWork
 if TYPE_CHECKING:
     from ..config import EngineConfig
     from .models.load import Model
-    from .models.lora import Loras
+    from .models.lora import ModelLoras
     from .models.lora_weights import Wearing
 
 _log = logging.getLogger(__name__)
@@ -210,7 +210,7 @@ class DiffusionEngine:
         notes = live_notes(wearing.loras, self._model.sampler, are_copied=are_copied)
         return LoraChange(lambda: self._put(own, wearing, loras), notes)
 
-    def _put(self, own: Loras, wearing: Wearing, loras: Sequence[str]) -> Future[None]:
+    def _put(self, own: ModelLoras, wearing: Wearing, loras: Sequence[str]) -> Future[None]:
         done = Future[None]()
         try:
             own.wear(wearing)

@@ -42,13 +42,13 @@ from .messages import (
     LorasPut,
     LorasReady,
     Made,
-    PutLoras,
     ReadyLoras,
     Refused,
     Said,
     Ticked,
     ToChild,
     ToParent,
+    WearLoras,
 )
 from .recent import RECENT_HINTS_MAX, Recent, SizedHint
 from .slots import Slots
@@ -178,7 +178,7 @@ class _Loop:
                     self._engine.forget(session)
                 case ReadyLoras(number, loras):
                     self._reader.submit(self._ready_loras, number, loras)
-                case PutLoras(number):
+                case WearLoras(number):
                     self._put_loras(number)
 
     def _next(self) -> ToChild:

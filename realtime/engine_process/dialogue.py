@@ -27,12 +27,12 @@ from .messages import (
     LoadStage,
     LorasPut,
     LorasReady,
-    PutLoras,
     ReadyLoras,
     Said,
     Ticked,
     ToChild,
     ToParent,
+    WearLoras,
 )
 from .patience import Leeway, Limits, code_of
 from .pending import ProcessPending
@@ -146,7 +146,7 @@ class Dialogue:
             raise ModelError(answer.refusal)
 
         def put_on() -> Future[None]:
-            self.child.send(PutLoras(number))
+            self.child.send(WearLoras(number))
             return put
 
         return LoraChange(put_on, answer.notes)

@@ -89,7 +89,7 @@ class ReadyLoras(NamedTuple):
     loras: tuple[str, ...]
 
 
-class PutLoras(NamedTuple):
+class WearLoras(NamedTuple):
     """Put on the LoRAs of this number, before the next tick."""
 
     number: int
@@ -99,7 +99,7 @@ class Close(NamedTuple):
     """Close the engine and end."""
 
 
-ToChild = Launch | Ask | Forget | ReadyLoras | PutLoras | Close
+ToChild = Launch | Ask | Forget | ReadyLoras | WearLoras | Close
 
 
 # -- to the parent --------------------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ class LorasReady(NamedTuple):
 
 
 class LorasPut(NamedTuple):
-    """The answer to `PutLoras`; see `LorasReady`."""
+    """The answer to `WearLoras`; see `LorasReady`."""
 
     number: int
     refusal: str = ""

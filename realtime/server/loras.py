@@ -53,7 +53,7 @@ class Workers(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class _Asked:
+class _Wish:
     """Somebody's changes: a weight by name, None to take it off; and when they are in force."""
 
     changes: Mapping[str, float | None]
@@ -79,7 +79,7 @@ class Loras:
         self.weights: Weights = {name: _parsed(text)[1] for name, text in zip(self._named, config.loras, strict=True)}
         self.notes: tuple[str, ...] = ()
         self._start = config.loras  # as they were written, until something is changed
-        self._asked: list[_Asked] = []
+        self._asked: list[_Wish] = []
         self._bell = Changes()
         self._is_changing = False
 
@@ -114,7 +114,7 @@ class Loras:
                 where = "--lora and --lora-folder say which there are" if self._folder is None else "see its folder"
                 raise ParamsError(f"there is no LoRA {name[:64]!r} here: {where}", name)
             self._named |= known
-        asked = _Asked(changes)
+        asked = _Wish(changes)
         self._asked.append(asked)
         self._bell.tell()
         await asyncio.shield(asked.done)
@@ -232,7 +232,7 @@ async def _all(calls: Any) -> list[Any]:
     return results
 
 
-def _changed(weights: Weights, asked: Sequence[_Asked]) -> Weights:
+def _changed(weights: Weights, asked: Sequence[_Wish]) -> Weights:
     merged = dict(weights)
     for one in asked:
         for name, weight in one.changes.items():
@@ -243,7 +243,7 @@ def _changed(weights: Weights, asked: Sequence[_Asked]) -> Weights:
     return merged
 
 
-def _end(asked: _Asked, error: Exception | None = None) -> None:
+def _end(asked: _Wish, error: Exception | None = None) -> None:
     if asked.done.done():
         return
     if error is None:

@@ -17,6 +17,7 @@ from . import (
     engine,
     http,
     inputs,
+    live_loras,
     loras,
     machines,
     model_files,
@@ -46,6 +47,7 @@ LISTS = (
     loras,
     adapters,
     controls,
+    live_loras,
     engine,
     texts,
     pictures,
@@ -85,7 +87,11 @@ CAUSED_BY_NO_USER = {
     },
     "a mistake of ours": {
         "engine/diffusion.py": ["… jobs for … free rows"],
-        "engine_process/dialogue.py": ["the engine's process does not say how prompts are heard"],
+        "engine_process/child.py": ["the LoRAs are others by now"],
+        "engine_process/dialogue.py": [
+            "the engine's process does not say how prompts are heard",
+            "the engine's process does not say whether it has read the LoRAs",
+        ],
         "engine_process/engine.py": ["… jobs for … free rows"],
         "media/codec.py": ["the picture can't be decoded"],
         "engine/recipe.py": ["this recipe has no second row"],

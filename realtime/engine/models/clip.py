@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 
 from ..staging import join
-from .embeddings import LearnedWords, learned_words
+from .learned_words import LearnedWords, learned_words
 from .prompt_weights import Pieces
 from .quiet import quiet
 
@@ -152,7 +152,7 @@ def last_norm(encoder: TextEncoder, hidden: torch.Tensor) -> torch.Tensor:
 
     Its weights may rest on the host (`visiting`), as it isn't called here.
     """
-    norm = getattr(encoder, "text_model", encoder).final_layer_norm
+    norm: Any = getattr(encoder, "text_model", encoder).final_layer_norm
     weight, bias = norm.weight.to(hidden.device), norm.bias.to(hidden.device)
     return torch.nn.functional.layer_norm(hidden, norm.normalized_shape, weight, bias, norm.eps)
 

@@ -1,8 +1,6 @@
-"""Textual inversions: reads files of learned words, and gives text encoders the rows for them.
+"""Textual inversions: reads files of learned words, and gives a model's text encoders the rows for them.
 
-A learned word stands in a prompt by its name, and is a few vectors where another has the rows of its tokens. Its tokens
-have negative ids, so that no tokenizer changes, and neither the end of a text, which CLIP finds by its id or as the
-largest, nor what is pooled there. Must not know prompts' syntax, chunks or sessions.
+Must not know prompts' syntax, chunks or sessions.
 
 Source: Gal et al. 2022, "An Image is Worth One Word"; diffusers' `loaders/textual_inversion.py`; AUTOMATIC1111's
 `modules/textual_inversion`.
@@ -12,19 +10,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_file
-from torch import nn
 
 from ...errors import ConfigError, ModelError
 from .components import one_line, prefixed
 from .header import PICKLE_SUFFIXES, read_header, refuse_pickle
+from .learned_words import LearnedWords
 
 if TYPE_CHECKING:
     from .parts import Parts
@@ -65,48 +62,6 @@ def parse_embedding(text: str) -> EmbeddingSpec:
     if not token or _NO_TOKEN.search(token):
         raise ConfigError(f"embeddings: {token[:64]!r} is no word: write FILE=TOKEN without spaces, brackets and , : |")
     return EmbeddingSpec(Path(file).expanduser(), token)
-
-
-class LearnedWords(nn.Module):
-    """A text encoder's table of tokens, with the rows of learned words behind it: −1 is the first of them.
-
-    Args:
-        table: of the tokenizer's tokens.
-        words: the ids of each learned word, by its name in lower case; the same for all encoders of a model.
-        rows: [n, D].
-    """
-
-    def __init__(self, table: nn.Embedding, words: Mapping[str, tuple[int, ...]], rows: torch.Tensor) -> None:
-        super().__init__()
-        self.weight = table.weight
-        self.rows: torch.Tensor
-        self.register_buffer("rows", rows.to(table.weight.device, table.weight.dtype), persistent=False)
-        self.words = words
-        # The longest first: a name may begin as another one does.
-        self.pattern = re.compile("|".join(map(_whole_word, sorted(words, key=len, reverse=True))), re.IGNORECASE)
-
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """The rows [B, L, D] of tokens [B, L]."""
-        known = F.embedding(ids.clamp(min=0), self.weight)
-        learned = F.embedding((-1 - ids).clamp(min=0), self.rows)
-        return torch.where(ids[..., None] < 0, learned, known)
-
-
-def _whole_word(name: str) -> str:
-    before, behind = r"(?<!\w)" if name[0].isalnum() else "", r"(?!\w)" if name[-1].isalnum() else ""
-    return before + re.escape(name) + behind
-
-
-def learned_words(encoder: Any) -> LearnedWords | None:
-    """The learned words of a text encoder; None where it has none."""
-    table = encoder.get_input_embeddings() if isinstance(encoder, nn.Module) else None
-    return table if isinstance(table, LearnedWords) else None
-
-
-def learned_pattern(pairs: Sequence[tuple[Any, Any]]) -> re.Pattern[str] | None:
-    """Finds the names of the learned words of tokenizers' text encoders; None where they have none."""
-    learned = learned_words(pairs[0][1]) if pairs else None
-    return None if learned is None else learned.pattern
 
 
 def add_embeddings(parts: Parts, specs: Sequence[EmbeddingSpec]) -> None:

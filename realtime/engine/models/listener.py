@@ -62,7 +62,7 @@ class Listener:
     def _find_learned(self) -> re.Pattern[str] | None:
         if not self._pairs:
             return None
-        from .embeddings import learned_pattern
+        from .learned_words import learned_pattern
 
         return learned_pattern(self._pairs)
 

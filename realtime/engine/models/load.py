@@ -24,7 +24,7 @@ from .embeddings import add_embeddings, parse_embedding
 from .control import load_nets, parse_controls
 from .depth import DepthEstimator, load_depth
 from .listener import Listener
-from .lora import Loras, LoraSpec, fuse_loras, logged, notes_of, parse_lora
+from .lora import LoraSpec, ModelLoras, fuse_loras, logged, notes_of, parse_lora
 from .model_card import ModelCard, guess_defaults, read_card
 from .nets import Net
 from .parts import Parts, check_fit, scale_px
@@ -100,7 +100,7 @@ class Model:
     visiting_bytes: int = 0
     listener: Listener = field(default_factory=Listener)
     nets: tuple[Net, ...] = ()
-    loras: Loras | None = None
+    loras: ModelLoras | None = None
     depth: DepthEstimator | None = None
 
     @property
@@ -177,7 +177,7 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     notes += without
     notes += fuse_loras(parts, own_loras, progress)
     add_embeddings(parts, [parse_embedding(text) for text in config.embeddings])
-    live = Loras(parts.family, (parts.unet, *parts.text_encoders))
+    live = ModelLoras(parts.family, (parts.unet, *parts.text_encoders))
     worn = live.read(loras, progress)
     adapter = load_ip_adapter(config.reference, parts, progress) if config.reference and hears else None
 

@@ -52,7 +52,7 @@ def find_lora(spec: LoraSpec, progress: Progress) -> Path:
     return folder / (hub_id.file or choose(list_files(folder))[0])
 
 
-class Loras:
+class ModelLoras:
     """The LoRAs of one model: those that it has for good, and those that may be changed while it runs.
 
     Args:
@@ -174,7 +174,7 @@ def fuse_loras(parts: Parts, specs: Sequence[LoraSpec], progress: Progress) -> t
     Raises:
         ModelError: a LoRA can't be found, is not one, or does not fit the model.
     """
-    loras = Loras(parts.family, (parts.unet, *parts.text_encoders))
+    loras = ModelLoras(parts.family, (parts.unet, *parts.text_encoders))
     worn = loras.read(specs, progress)
     loras.fuse(worn)
     return logged(notes_of(worn))

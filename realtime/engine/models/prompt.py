@@ -17,7 +17,7 @@ import torch
 
 from ...errors import ParamsError
 from ...prompts import Prompt, WeightedPrompt
-from .embeddings import learned_pattern
+from .learned_words import learned_pattern
 from .prompt_text import fitted, read_prompt
 
 if TYPE_CHECKING:

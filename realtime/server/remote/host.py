@@ -162,7 +162,7 @@ class RemoteHost:
     async def ready_loras(self, loras: tuple[str, ...]) -> PutLoras:
         """See `Host`. Names and paths are those of the worker's machine."""
         if self.life is None:
-            raise EngineError(f"the worker {self.name} has no engine at the moment")
+            raise EngineError(f"the worker {self.name} has no engine at the moment: try again when it has")
         notes, refusal = await self._asked("ready_loras", loras)
         if refusal:
             raise ModelError(refusal)
@@ -183,7 +183,10 @@ class RemoteHost:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(self._link.call(method, *arguments)), READY_LORAS_S)
         except Exception as error:  # whatever is wrong with the worker: its heartbeat tells
-            raise EngineError(f"the worker {self.name} does not change its LoRAs: {type(error).__name__}") from None
+            log.debug("%s: %s: %s", self.name, method, error)
+            raise EngineError(
+                f"the worker {self.name} does not change its LoRAs, as it gives no answer: try again when it does"
+            ) from None
 
     @property
     def _forwarder(self) -> Forwarder | None:

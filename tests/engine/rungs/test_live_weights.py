@@ -54,6 +54,7 @@ def step_of(backend: CompiledBackend) -> Signature:
 
 
 @needs_compiler
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method.*:DeprecationWarning")  # Inductor's first import
 @pytest.mark.parametrize("rung", ["compile", "aoti"])
 def test_compiled_steps_have_the_new_weights_at_once(
     folder: Path, rung: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -277,6 +277,14 @@ export const german: Strings = {
     freeFirst: "Das jetzige zuerst schließen",
     states: { downloading: "Wird heruntergeladen", loading: "Wird daneben geladen", moving: "Wird gewechselt", done: "Gewechselt", failed: "Nicht gewechselt" },
   },
+  loras: {
+    title: "LoRAs",
+    hint: "Für alle Sitzungen dieses Servers.",
+    none: "Dieses Modell nimmt keine LoRAs.",
+    add: "Hinzufügen",
+    remove: "Entfernen",
+    reading: (name) => `${name} wird gelesen …`,
+  },
   send: {
     title: "Senden an …",
     name: "Name dieser Sitzung",

@@ -273,6 +273,14 @@ export const french: Strings = {
     freeFirst: "Fermer d’abord l’actuel",
     states: { downloading: "Téléchargement", loading: "Chargement à côté", moving: "Passage au suivant", done: "Changé", failed: "Pas changé" },
   },
+  loras: {
+    title: "LoRA",
+    hint: "Pour toutes les sessions de ce serveur.",
+    none: "Ce modèle n’accepte pas de LoRA.",
+    add: "Ajouter",
+    remove: "Retirer",
+    reading: (name) => `Lecture de ${name} …`,
+  },
   send: {
     title: "Envoyer vers…",
     name: "Nom de cette session",

@@ -266,6 +266,14 @@ export const english = {
     freeFirst: "Close the present one first",
     states: { downloading: "Downloading", loading: "Loading beside", moving: "Changing over", done: "Changed", failed: "Not changed" },
   },
+  loras: {
+    title: "LoRAs",
+    hint: "For all sessions of this server.",
+    none: "This model takes no LoRAs.",
+    add: "Add",
+    remove: "Remove",
+    reading: (name: string) => `Reading ${name} …`,
+  },
   send: {
     title: "Send to…",
     name: "Name of this session",

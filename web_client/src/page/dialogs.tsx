@@ -10,6 +10,7 @@ import { refuges } from "../program/mix";
 import type { Studio } from "../studio/studio";
 import { themes } from "../studio/view";
 import type { ModelChooser } from "./model_chooser";
+import type { LorasSheet } from "./loras";
 import type { SendTo } from "./send_to";
 import { Check } from "./widgets/check";
 import { Modal } from "./widgets/dialog";
@@ -24,6 +25,8 @@ export function Dialogs({ studio }: { studio: Studio }) {
       return <Help close={close} />;
     case "send":
       return <LoadedSendTo studio={studio} close={close} />;
+    case "loras":
+      return <LoadedLoras close={close} />;
     case "options":
       return <Options studio={studio} close={close} />;
     case null:
@@ -43,6 +46,13 @@ const chooser = signal<typeof ModelChooser | null>(null);
 function LoadedModelChooser() {
   useEffect(() => void import("./model_chooser").then(({ ModelChooser }) => (chooser.value = ModelChooser)), []);
   return chooser.value && <chooser.value />;
+}
+
+const lorasLoaded = signal<typeof LorasSheet | null>(null);
+
+function LoadedLoras(props: { close: () => void }) {
+  useEffect(() => void import("./loras").then(({ LorasSheet }) => (lorasLoaded.value = LorasSheet)), []);
+  return lorasLoaded.value && <lorasLoaded.value {...props} />;
 }
 
 function Help({ close }: { close: () => void }) {
@@ -102,6 +112,9 @@ function Options({ studio: { client, view }, close }: { studio: Studio; close: (
         />
         <Check of={client.pausesHidden} label={strings.source.pauseHidden} />
         <LoadedModelChooser />
+        <button type="button" onClick={() => (view.dialog.value = "loras")}>
+          {strings.loras.title}
+        </button>
       </div>
     </Modal>
   );

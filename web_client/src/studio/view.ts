@@ -9,7 +9,7 @@ import { Inset } from "./stage";
 export const themes = ["automatic", "dark", "light"] as const;
 export type Theme = (typeof themes)[number];
 
-export type Dialog = "help" | "options" | "send";
+export type Dialog = "help" | "options" | "send" | "loras";
 export const tabs = ["look", "show"] as const;
 export type Tab = (typeof tabs)[number];
 
