@@ -20,7 +20,7 @@ from ..errors import CloseCode, ProtocolError, SessionLimitError
 from ..params import Params
 from ..prompts import PicturesHeard
 from ..references import References
-from ..session import Channel, Terms, Session
+from ..session import Channel, Session, Terms
 from .addresses import network_of
 from .remembering import restore
 from .roles import OPERATORS

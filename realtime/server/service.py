@@ -21,7 +21,7 @@ from ..errors import EngineError
 from ..outputs.push import PushStatus
 from ..params import Params
 from ..references import References
-from ..session import Terms, Session
+from ..session import Session, Terms
 from .engine_host import BACK_OFF_S, Away, Load
 from .fitting import ModelOffer, fitted
 from .life import ReadyEngine

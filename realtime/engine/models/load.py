@@ -19,10 +19,10 @@ from ..device_memory import must_visit, weights_bytes
 from ..sampler import NoiseSchedule, Sampler
 from .clip_skip import hears_layer
 from .components import Autoencoder, AutoencoderKL, Unet, load_autoencoder, one_line, prefixed
-from .ip_adapter.load import load_ip_adapter
-from .embeddings import add_embeddings, parse_embedding
 from .control import load_nets, parse_controls
 from .depth import DepthEstimator, load_depth
+from .embeddings import add_embeddings, parse_embedding
+from .ip_adapter.load import load_ip_adapter
 from .listener import Listener
 from .lora import LoraSpec, ModelLoras, fuse_loras, logged, notes_of, parse_lora
 from .model_card import ModelCard, guess_defaults, read_card
