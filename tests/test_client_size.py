@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 STATIC = Path(__file__).parent.parent / "realtime" / "server" / "static"
-PAGE_MAX_BYTES = 130_000
-"""With every part opened, in the largest language."""
+PAGE_MAX_BYTES = 138_000
+"""With every part opened, in the largest language: nets, LoRAs and other models among them."""
 FIRST_LOAD_MAX_BYTES = 90_000
 LATER_CHUNK_MAX_BYTES = 10_000
 """The show, the decks, the plot, what one draws with, the stock picture: what is loaded when it is wanted."""
@@ -50,7 +50,7 @@ def is_language(file: Path) -> bool:
     return re.match(r"[a-z]{2}-", file.name) is not None
 
 
-def test_the_page_is_below_130_kilobytes_with_everything_opened(first: set[Path], later: set[Path]) -> None:
+def test_the_page_is_small_with_everything_opened(first: set[Path], later: set[Path]) -> None:
     languages = [sent(file) for file in later if is_language(file)]
     parts = [sent(file) for file in later if not is_language(file)]
 

@@ -42,7 +42,7 @@ async def serve(tick_ms: float, with_codec: bool) -> None:
 
     async def answer(websocket: ServerConnection) -> None:
         await websocket.send(
-            protocol.ready_message(session="floor", model="floor", params=params.wire(), limits={}, styles={})
+            protocol.ready_message(session="floor", about=protocol.AboutModel("floor"), params=params.wire(), limits={})
         )
         patches = 0
         async for message in websocket:
