@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from realtime.config import Accelerate
+from realtime.control import INPUT, Hint, HintKey
 from realtime.engine import Guidance, rows
 from realtime.engine.backend import Backend, EagerBackend
 from realtime.engine.diffusion import DiffusionEngine
@@ -23,9 +24,11 @@ from realtime.engine.rungs.graphs import GraphBackend
 from realtime.engine.rungs.registry import start
 from realtime.engine.sampler import Prediction, Sampler
 from realtime.frame import Job
+from realtime.media.fit import fit
 from realtime.params import GuidanceMode, Matte, Params
 from tests.engine.tiny_adapters import SIDE, make_adapter
 from tests.engine.tiny_models import make_job, make_model, make_params, make_picture
+from tests.engine.tiny_nets import a_net, make_controlnet, make_t2i
 
 pytestmark = pytest.mark.slow
 
@@ -45,8 +48,13 @@ def model() -> Model:
         concat_source=True,
         is_shared=True,
     )
+    nets = (
+        a_net(make_controlnet(seed=1), "edges"),
+        a_net(make_controlnet(seed=2), "depth"),
+        a_net(make_t2i(), "colours"),
+    )
     with TemporaryDirectory() as folder:
-        return replace(plain, ip_adapter=make_adapter(Path(folder), plain.unet, "sd"))
+        return replace(plain, ip_adapter=make_adapter(Path(folder), plain.unet, "sd"), nets=nets)
 
 
 def eager() -> Backend:
@@ -70,6 +78,7 @@ def some_params(chance: random.Random) -> Params:
         negative_prompt=chance.choice(["", "rain"]),
         negative_scale=chance.choice([1.0, 1.0, 1.0, 1.5, 4.0, 10.0]),
         references=chance.choice([[], [], some_references(chance)]),
+        control=chance.choice([[], [], some_control(chance)]),
         strength=chance.choice([0.0, *(round(chance.uniform(0.1, 1), 2) for _ in range(9))]),
         amount=chance.choice([0.0, 0.5, 1.0, 1.0, 1.3, 2.0]),
         num_inference_steps=chance.choice([1, 2, 3]),
@@ -86,8 +95,22 @@ def some_references(chance: random.Random) -> list[dict[str, Any]]:
     return [{"picture": name, "weight": chance.choice([0.0, 0.3, 0.6, 1.4])} for name in names]
 
 
+def some_control(chance: random.Random) -> list[dict[str, Any]]:
+    return [
+        {
+            "net": net,
+            "weight": chance.choice([0.0, 0.4, 1.0]),
+            "start": chance.choice([0.0, 0.0, 0.5]),
+            "end": chance.choice([1.0, 1.0, 0.6]),
+            "source": chance.choice([INPUT, *SEEN]),
+        }
+        for net in chance.sample(["edges", "depth", "colours"], chance.randint(1, 3))
+    ]
+
+
 def some_job(params: Params, number: int) -> Job:
-    return replace(make_job(params, number), references=SEEN)
+    hints = {HintKey(Hint.PICTURE, name): fit(one, params.width, params.height) for name, one in SEEN.items()}
+    return replace(make_job(params, number), references=SEEN, hints=hints)
 
 
 Left = dict[tuple[int, str], torch.Tensor]
