@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ from hypothesis import HealthCheck, settings
 # Threads of OpenMP wait for each other spinning: with two of them and any other load, seconds become minutes.
 # Before anything imports torch; the servers that tests start inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Under nohup all that is started here would ignore the end of its terminal, which tests send to it.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Neither a deadline nor "data generation is slow": both are the machine's affair.
 settings.register_profile("default", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

@@ -64,6 +64,7 @@ class Egress:
         self._wanted, self._over = asyncio.Event(), asyncio.Event()
         self._wanted.set()
         self._before = PushStatus(self._target.shown)
+        self._is_renewed = False  # somebody has started it since what sends was made
         self._said = ""
 
     @property
@@ -72,9 +73,10 @@ class Egress:
         before, now = self._before, self._push.status if self._push is not None else None
         if now is None:
             return before
+        state = PushState.WAITING if now.state is PushState.FAILED and self._is_renewed else now.state
         return replace(
             now,
-            state=now.state if self._wanted.is_set() else PushState.STOPPED,
+            state=state if self._wanted.is_set() else PushState.STOPPED,
             sent=before.sent + now.sent,
             repeated=before.repeated + now.repeated,
             skipped=before.skipped + now.skipped,
@@ -83,8 +85,9 @@ class Egress:
 
     def start(self) -> None:
         """Send again, if it was stopped or no further try was of use."""
-        if not self._wanted.is_set():
+        if not self._wanted.is_set() or self.status.state is PushState.FAILED:
             self._before = replace(self._before, state=PushState.WAITING, problem="")
+            self._is_renewed = True
             self._wanted.set()
             log.info("output of session %s: to %s, as somebody has started it", self.name, self._target.shown)
 
@@ -129,6 +132,7 @@ class Egress:
                     loop.call_soon_threadsafe(over.set)
 
         self._push = push = self._make(self._target, self._service.config.output_fps, tell)
+        self._is_renewed = False
         push.begin()
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -15,6 +15,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from benchmarks.page.hidden import received
+from benchmarks.page.tab import chromium_tab
+from realtime.bench.servers import Process
+
 from .conftest import PHOTO
 from .driver import (
     DESKTOP,
@@ -34,7 +38,7 @@ from .driver import (
     wait_for_param,
 )
 from .test_accessibility import tab_to, violations
-from .test_hidden import PICTURES, chromium, frames_in
+from .test_hidden import PICTURES
 from .test_sources import RECORD
 
 pytestmark = pytest.mark.browser
@@ -305,12 +309,22 @@ def test_the_part_between_the_points_plays_again_and_again(browser: Browser, ech
         assert watched.errors == []
 
 
+KEPT_CLIPS = """() => new Promise((resolve) => {
+    const opening = indexedDB.open("realtime-clips");
+    opening.onsuccess = () => {
+        const counting = opening.result.transaction("clips").objectStore("clips").count();
+        counting.onsuccess = () => { opening.result.close(); resolve(counting.result); };
+    };
+})"""
+
+
 def test_a_full_browser_is_said_and_nothing_is_lost(browser: Browser, echo: ServerProcess) -> None:
     with opened(browser, echo.url, viewport=DESKTOP) as watched:
         page = watched.page
         open_decks(page)
         add_clips(page, picture("red.png", RED))
         expect(clip(page, "red.png")).to_be_visible()
+        until(lambda: page.evaluate(KEPT_CLIPS), lambda count: count == 1, "it is kept")
         page.evaluate(
             """() => {
                 IDBObjectStore.prototype.put = () => { throw new DOMException("full", "QuotaExceededError"); };
@@ -441,7 +455,11 @@ SEEN_OF_THE_MIX = """(() => {
 def test_decks_out_of_sight_go_on_to_play_to_fade_and_to_send(
     launching: dict[str, Any], tmp_path: Path, transport: str
 ) -> None:
-    with serving("--model", "echo") as server, chromium(launching, tmp_path, server.url) as tab:
+    with (
+        serving("--model", "echo") as server,
+        chromium_tab(launching["executable_path"], launching["args"], tmp_path, server.url) as tab,
+    ):
+        process = Process(server.process.pid, server.url)
         until(lambda: tab.evaluate("document.querySelector('.stage') !== null"), bool, "the page is there")
         kept = {"transport": transport, "showsDecks": True}
         for name, value in kept.items():
@@ -454,16 +472,16 @@ def test_decks_out_of_sight_go_on_to_play_to_fade_and_to_send(
         tab.evaluate("document.querySelector('.clip .pad').click()")
         until(lambda: tab.evaluate("document.querySelector('.clip .pad-time')?.textContent"), bool, "the clip is on B")
         session_of(server)
-        until(lambda: frames_in(server), lambda count: count > 3, "the camera's pictures arrive")
-        tab.minimise()
+        until(lambda: received(process), lambda count: count > 3, "the camera's pictures arrive")
+        tab.show(is_seen=False)
         until(lambda: tab.evaluate("document.hidden"), bool, "it is out of sight")
-        before = frames_in(server)
+        before = received(process)
 
         tab.evaluate("document.querySelector('[data-midi=fade]').click()")
         until(lambda: tab.evaluate("document.querySelector('.fader input').value"), lambda at: at == "1", "it fades")
         first = tab.evaluate(SEEN_OF_THE_MIX)
         until(lambda: tab.evaluate(SEEN_OF_THE_MIX), lambda seen: seen != first, "the clip plays on")
-        until(lambda: frames_in(server), lambda count: count > before + PICTURES, "pictures go on to arrive")
+        until(lambda: received(process), lambda count: count > before + PICTURES, "pictures go on to arrive")
 
         assert tab.evaluate("document.hidden")
 

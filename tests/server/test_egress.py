@@ -70,6 +70,7 @@ async def test_session_is_sent_on_its_state_is_told_and_its_key_is_not(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "realtime")
     url = f"rtmp://127.0.0.1:{a_free_port()}/live/{KEY}"
     receiver = Receiver(url, 10, container_format="flv", listen="1")
     with running(a_config(outputs=(f"show={url}",))) as server:
@@ -187,6 +188,7 @@ async def test_starts_and_stops_in_a_hurry_make_no_connections_in_a_hurry(monkey
     with running(a_config(outputs=(f"show=tcp://127.0.0.1:{a_free_port()}",))) as server:
         async with connected(server.websocket_url, session="show") as client, http_client(server.url) as http:
             await client.restyle(1)
+            await until(lambda: begun)
             for _ in range(40):
                 for verb in ("stop", "start"):
                     assert (await http.post(f"/api/sessions/show/outputs/1/{verb}")).status_code == 200

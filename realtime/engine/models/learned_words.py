@@ -48,8 +48,10 @@ def _whole_word(name: str) -> str:
 
 def learned_words(encoder: Any) -> LearnedWords | None:
     """The learned words of a text encoder; None where it has none."""
-    find = getattr(encoder, "get_input_embeddings", None)
-    table: object = find() if find is not None else None
+    try:
+        table: object = encoder.get_input_embeddings()
+    except (AttributeError, NotImplementedError):  # one of its own kind, without a table of words
+        return None
     return table if isinstance(table, LearnedWords) else None
 
 
