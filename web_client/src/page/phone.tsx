@@ -30,15 +30,17 @@ export function Phone({ studio, session }: { studio: Studio; session: string }) 
       code.value = null;
     };
   }, [session]);
-  const made = code.value;
+  const made = code.value === "none" ? null : code.value;
+  const isNowhere = code.value === "none";
   return (
     <section class="phone" aria-label={words.phone}>
-      {made && made !== "none" && <img src={made.picture} alt={words.code} />}
+      {/* Its place is kept while it is made, or what one is about to press would move away. */}
+      {!isNowhere && <span class="code">{made && <img src={made.picture} alt={words.code} />}</span>}
       <div>
         <h3>{words.phone}</h3>
-        <p class="detail">{made === "none" ? words.noNetwork : words.phoneHint}</p>
-        {made && made !== "none" && (
-          <button type="button" onClick={() => void studio.sharing.copy(made.address)}>
+        <p class="detail">{isNowhere ? words.noNetwork : words.phoneHint}</p>
+        {!isNowhere && (
+          <button type="button" disabled={!made} onClick={() => made && void studio.sharing.copy(made.address)}>
             {words.copy}
           </button>
         )}

@@ -5,7 +5,7 @@ import { sessionName } from "../connection/session";
 import { fetchStillProgress, makeStill, type StillProgress } from "../connection/stills";
 import type { Client } from "./client";
 
-const SCALES = [2, 3, 4, 6, 8] as const;
+const SCALES = [2, 3, 4, 5, 6, 8] as const;
 /** More than this only as far as it is wanted: of a picture that is small when it is live. */
 const USUAL_SCALE = 4;
 /** As large as the server makes one. */
@@ -17,8 +17,8 @@ const LOOK_MS = 400;
 /** The scales that a picture of this size can be had at, and the one that is best for most. */
 export function scalesOf(width: number, height: number): { scales: number[]; best: number } {
   const side = Math.min(width, height);
-  const isOffered = (scale: number) =>
-    width * height * scale ** 2 <= MOST_PIXELS && (scale <= USUAL_SCALE || side * scale <= WANTED_PX);
+  const isOffered = (scale: number, index: number) =>
+    width * height * scale ** 2 <= MOST_PIXELS && (scale <= USUAL_SCALE || side * (SCALES[index - 1] ?? 0) < WANTED_PX);
   const scales = SCALES.filter(isOffered);
   const best = scales.find((scale) => side * scale >= WANTED_PX) ?? scales.at(-1) ?? SCALES[0];
   return { scales, best };

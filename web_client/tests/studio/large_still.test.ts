@@ -3,11 +3,13 @@ import type { Client } from "../../src/studio/client";
 import { LargeStill, scalesOf } from "../../src/studio/large_still";
 import { settled } from "../fakes";
 
-test("the shorter side comes to 2048 pixels and to no more than is wanted", () => {
+test("the shorter side comes to 2048 pixels, and small pictures to no more than is needed for it", () => {
   expect(scalesOf(512, 512)).toEqual({ scales: [2, 3, 4], best: 4 });
   expect(scalesOf(768, 512)).toEqual({ scales: [2, 3, 4], best: 4 });
   expect(scalesOf(1024, 768)).toEqual({ scales: [2, 3, 4], best: 3 });
-  expect(scalesOf(256, 256)).toEqual({ scales: [2, 3, 4, 6, 8], best: 8 });
+  expect(scalesOf(256, 256)).toEqual({ scales: [2, 3, 4, 5, 6, 8], best: 8 });
+  expect(scalesOf(384, 384)).toEqual({ scales: [2, 3, 4, 5, 6], best: 6 });
+  expect(scalesOf(448, 448)).toEqual({ scales: [2, 3, 4, 5], best: 5 });
 });
 
 test("what would be larger than the server makes is not offered", () => {
