@@ -35,8 +35,10 @@ KEPT = 8
 
 @dataclass(slots=True)
 class _View:
-    """Attributes:
-    shows: what it was made of: a job's number, or a size.
+    """A view that is made, or being made.
+
+    Attributes:
+        shows: what it is made of: a job's number, or the size of a reference's hint.
     """
 
     shows: tuple[int, ...]

@@ -39,7 +39,7 @@ from .driver import (
 )
 from .test_accessibility import tab_to, violations
 from .test_hidden import PICTURES
-from .test_sources import RECORD
+from .test_sources import A_SCREEN, RECORD
 
 pytestmark = pytest.mark.browser
 
@@ -148,21 +148,6 @@ def test_two_inputs_are_mixed_in_every_mode(browser: Browser, echo: ServerProces
         assert watched.errors == []
 
 
-SHARED = """() => {
-    navigator.mediaDevices.getDisplayMedia = async () => {
-        const canvas = document.createElement("canvas");
-        [canvas.width, canvas.height] = [640, 360];
-        const context = canvas.getContext("2d");
-        let step = 0;
-        setInterval(() => {
-            context.fillStyle = step++ % 2 ? "#3050c0" : "#3152c2";
-            context.fillRect(0, 0, 640, 360);
-        }, 40);
-        return canvas.captureStream();
-    };
-}"""
-
-
 def put_on(page: Page, letter: str, kind: str, clips: dict[str, str]) -> None:
     """Has one of the inputs on a deck."""
     if kind in clips:
@@ -201,7 +186,7 @@ def test_any_two_inputs_go_together(
 ) -> None:
     with opened(browser, echo.url, viewport=DESKTOP) as watched:
         page = watched.page
-        page.evaluate(SHARED)
+        page.evaluate(A_SCREEN)
         open_decks(page)
         add_clips(page, video, picture("red.png", RED))
         clips = {"video": video.name, "picture": "red.png"}

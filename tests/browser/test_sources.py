@@ -123,26 +123,27 @@ def test_the_part_of_a_camera_that_is_sent_has_a_frame(browser: Browser, echo: S
         assert frame["height"] == pytest.approx(frame["width"], abs=2)
 
 
+A_SCREEN = """() => {
+    navigator.mediaDevices.getDisplayMedia = async () => {
+        const canvas = document.createElement("canvas");
+        [canvas.width, canvas.height] = [640, 360];
+        const context = canvas.getContext("2d");
+        let step = 0;
+        setInterval(() => {
+            context.fillStyle = step++ % 2 ? "#3050c0" : "#3152c2";
+            context.fillRect(0, 0, 640, 360);
+        }, 40);
+        window.shared = canvas.captureStream();
+        return window.shared;
+    };
+}"""
+"""What the browser would record of a screen: asking for one needs a person."""
+
+
 def test_a_screen_is_shared_and_its_end_is_said(browser: Browser, echo: ServerProcess) -> None:
     with opened(browser, echo.url, viewport=DESKTOP) as watched:
         page = watched.page
-        # What the browser would record of a screen: asking for one needs a person.
-        page.evaluate(
-            """() => {
-                navigator.mediaDevices.getDisplayMedia = async () => {
-                    const canvas = document.createElement("canvas");
-                    [canvas.width, canvas.height] = [640, 360];
-                    const context = canvas.getContext("2d");
-                    let step = 0;
-                    setInterval(() => {
-                        context.fillStyle = step++ % 2 ? "#3050c0" : "#3152c2";
-                        context.fillRect(0, 0, 640, 360);
-                    }, 40);
-                    window.shared = canvas.captureStream();
-                    return window.shared;
-                };
-            }"""
-        )
+        page.evaluate(A_SCREEN)
         page.locator(".chooser").get_by_role("button", name="Screen").click()
         expect(page.get_by_text(WAITING)).to_be_hidden(timeout=SOON_MS)
         shown_once(page, lambda picture: picture[32, 32, 2] > 150, "the screen is blue")
