@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 
-from realtime.memory import M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, MMAP_BYTES, TRIM_BYTES, settle
+from realtime.memory import ARENAS, M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, MMAP_BYTES, TRIM_BYTES, settle
 
 
 @pytest.fixture
@@ -22,10 +22,14 @@ def mallopt(monkeypatch: pytest.MonkeyPatch) -> Iterator[mock.Mock]:
     gc.unfreeze()
 
 
-def test_large_pictures_are_given_back_where_the_model_calculates_elsewhere(mallopt: mock.Mock) -> None:
+def test_large_pictures_are_given_back_and_heaps_few_where_a_model_calculates_elsewhere(mallopt: mock.Mock) -> None:
     settle("cuda (NVIDIA H100)")
 
-    assert mallopt.mock_calls == [mock.call(M_MMAP_THRESHOLD, MMAP_BYTES), mock.call(M_TRIM_THRESHOLD, TRIM_BYTES)]
+    assert mallopt.mock_calls == [
+        mock.call(M_MMAP_THRESHOLD, MMAP_BYTES),
+        mock.call(M_TRIM_THRESHOLD, TRIM_BYTES),
+        mock.call(M_ARENA_MAX, ARENAS),
+    ]
 
 
 @pytest.mark.parametrize("device", ["cpu", "cpu (AMD EPYC)"])
@@ -45,3 +49,4 @@ def test_settings_are_taken() -> None:
 
     gc.unfreeze()
     assert library.mallopt(M_TRIM_THRESHOLD, TRIM_BYTES) == 1
+    assert library.mallopt(M_ARENA_MAX, ARENAS) == 1
