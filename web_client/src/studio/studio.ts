@@ -23,7 +23,6 @@ import { Program } from "../program/program";
 import type { Frame } from "../protocol";
 import { type LatencySample, withSample } from "../receiving/latency";
 import type { DrawingCanvas } from "../sources/canvas";
-import type { Decks } from "../sources/decks";
 import type { Picture } from "../sources/source";
 import { fittedJpeg } from "../sources/crop";
 import type { Show } from "../vj/show";
@@ -31,6 +30,7 @@ import type { PageAction } from "../vj/targets";
 import type { Client } from "./client";
 import { CloserLook } from "./closer_look";
 import { bindKeys, type KeyAction } from "./keys";
+import { Mixer } from "./mixer";
 import { PadsThere } from "./played";
 import { Sharing } from "./sharing";
 import { Sizing } from "./sizing";
@@ -40,9 +40,6 @@ import { Tries } from "./tries";
 import type { View } from "./view";
 
 const STRENGTH_SHARE = 0.05;
-const FADER_STEP = 0.05;
-/** From deck to deck, where changes take no time. */
-const FADE_S = 1;
 /** In times of what a tile took: see `PreviewOptions.rests`. */
 const TILE_RESTS = 20;
 /** A camera has come to itself by then. */
@@ -83,8 +80,7 @@ export class Studio {
   readonly latencies = signal<readonly LatencySample[]>([]);
   /** The show, which is loaded when it is first wanted: most people never play one. */
   readonly show = signal<Show | null>(null);
-  /** Both decks and the clips, loaded with what shows them, when that is first opened: most people have one input. */
-  readonly decks = signal<Decks | null>(null);
+  readonly mixer: Mixer;
   /** Shown in the output's place while something else is on air. */
   readonly cut = document.createElement("canvas");
 
@@ -107,22 +103,17 @@ export class Studio {
     window: () => this.#toggleWindow(),
     help: () => this.view.toggleDialog("help"),
     decks: () => toggle(this.view.showsDecks),
-    cut: () => this.#play(({ fader }) => fader.cut()),
-    fade: () => this.#play(({ fader }) => fader.go(this.fade_s)),
-    towardsA: () => this.#play(({ fader }) => fader.set(fader.at.peek() - FADER_STEP)),
-    towardsB: () => this.#play(({ fader }) => fader.set(fader.at.peek() + FADER_STEP)),
+    cut: () => this.mixer.cut(),
+    fade: () => this.mixer.fade(),
+    towardsA: () => this.mixer.step(-1),
+    towardsB: () => this.mixer.step(1),
     lessStrength: () => this.client.settings.nudge("strength", -STRENGTH_SHARE),
     moreStrength: () => this.client.settings.nudge("strength", STRENGTH_SHARE),
     lessOutput: () => this.view.mixBy(-1),
     moreOutput: () => this.view.mixBy(1),
   };
 
-  readonly callClip = (index: number): void => {
-    this.#play((decks) => {
-      const clip = decks.clips.clips.peek()[index];
-      if (clip) void decks.play(clip);
-    });
-  };
+  readonly callClip = (index: number): void => this.mixer.callClip(index);
 
   readonly callPreset = (index: number, transition_s?: number): void => this.looks.call(index, transition_s);
 
@@ -139,6 +130,7 @@ export class Studio {
     });
     this.sharing = new Sharing({ looks: this.looks, notes: client.notes, clock: browserClock });
     this.sizing = new Sizing(client);
+    this.mixer = new Mixer(client);
     this.program = new Program({
       layers: () => view.layers.peek(),
       input: () => client.inputs.picture(),
@@ -247,17 +239,6 @@ export class Studio {
     }
   }
 
-  /** How long the way from deck to deck takes: as every change does, or else so long that it is one. */
-  get fade_s(): number {
-    const { transition_s } = this.client.params.shown.value;
-    return Number(transition_s) || FADE_S;
-  }
-
-  /** Does something with the decks, once they have been opened. */
-  #play(action: (decks: Decks) => void): void {
-    if (this.decks.peek()) action(this.decks.peek() as Decks);
-  }
-
   /** The result as it is seen. */
   #thumbnail(): string | undefined {
     const picture = this.client.player.picture();
@@ -274,7 +255,7 @@ export class Studio {
       edit: this.client.params.edit,
       toggle: (one) => this.client.settings.toggle(one),
       mix: (amount) => (this.view.amount.value = amount),
-      crossfade: (amount) => this.#play(({ fader }) => fader.set(amount)),
+      crossfade: (amount) => this.mixer.set(amount),
       callClip: this.callClip,
       callPreset: this.callPreset,
       actions: this.actions,
@@ -350,14 +331,16 @@ export class Studio {
       if (isFirst && air !== "on_air") view.follow(air);
       else if (air !== view.air.peek()) client.putOnAir(view.air.peek());
       pads.connected();
+      this.mixer.connected();
       void this.openShow().then((show) => {
         const own = show.wireTempo;
         if (own) client.connection.send({ type: "command", command: "tempo", ...own });
         else if (tempo) show.follow(tempo);
       });
     };
-    client.onState = ({ air, tempo }) => {
+    client.onState = ({ air, tempo, crossfade }) => {
       if (air) view.follow(air);
+      if (crossfade) void this.mixer.follow(crossfade);
       if (tempo) void this.openShow().then((show) => show.follow(tempo));
     };
     effect(() => {
