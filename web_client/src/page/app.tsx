@@ -4,10 +4,12 @@ import { strings } from "../languages/strings";
 import type { Studio } from "../studio/studio";
 import { Dialogs } from "./dialogs";
 import { Header } from "./header";
-import { Hud } from "./measurements/hud";
 import { Messages } from "./messages";
 import { Panes } from "./panes";
 import { Side } from "./side";
+import { later } from "./widgets/later";
+
+const Hud = later(async () => (await import("./measurements/hud")).Hud);
 
 export function App({ studio }: { studio: Studio }) {
   const { view } = studio;
