@@ -1,10 +1,9 @@
-/** The page's frame: header, messages, panes and settings. */
+/** The page's frame: header, panes and settings. */
 
 import { strings } from "../languages/strings";
 import type { Studio } from "../studio/studio";
 import { Dialogs } from "./dialogs";
 import { Header } from "./header";
-import { Messages } from "./messages";
 import { Panes } from "./panes";
 import { Side } from "./side";
 import { later } from "./widgets/later";
@@ -20,7 +19,6 @@ export function App({ studio }: { studio: Studio }) {
       </a>
       <Header studio={studio} />
       {view.showsHud.value && <Hud studio={studio} />}
-      <Messages studio={studio} />
       <main>
         <Panes studio={studio} />
         <Side studio={studio} />

@@ -7,6 +7,7 @@ import { blends, layouts } from "../program/mix";
 import type { Studio } from "../studio/studio";
 import type { View } from "../studio/view";
 import { SourceBar } from "./input/source_bar";
+import { Messages } from "./messages";
 import { OutputTools } from "./output/output_tools";
 import { Stage } from "./stage";
 import { IconButton } from "./widgets/icon_button";
@@ -67,6 +68,7 @@ export function Panes({ studio }: { studio: Studio }) {
       </div>
       {draws && <draws.DrawTools canvas={canvas} />}
       <Stage studio={studio} />
+      <Messages studio={studio} />
       {draws && <draws.DrawSide studio={studio} canvas={canvas} />}
       <OutputTools studio={studio} />
       {view.showsDecks.value && <Mixing studio={studio} />}
