@@ -8,7 +8,7 @@ import { Panes } from "./panes";
 import { Side } from "./side";
 import { later } from "./widgets/later";
 
-const Hud = later(async () => (await import("./measurements/hud")).Hud);
+const LoadedHud = later(async () => (await import("./measurements/hud")).Hud);
 
 export function App({ studio }: { studio: Studio }) {
   const { view } = studio;
@@ -18,7 +18,7 @@ export function App({ studio }: { studio: Studio }) {
         {strings.skip}
       </a>
       <Header studio={studio} />
-      {view.showsHud.value && <Hud studio={studio} />}
+      {view.showsHud.value && <LoadedHud studio={studio} />}
       <main>
         <Panes studio={studio} />
         <Side studio={studio} />

@@ -3,10 +3,10 @@
 import type { Studio } from "../studio/studio";
 import { later } from "./widgets/later";
 
-const Help = later(async () => (await import("./sheets")).Help);
-const Options = later(async () => (await import("./sheets")).Options);
-const SendTo = later(async () => (await import("./sheets")).SendTo);
-const LorasSheet = later(async () => (await import("./sheets")).LorasSheet);
+const LoadedHelp = later(async () => (await import("./sheets")).Help);
+const LoadedOptions = later(async () => (await import("./sheets")).Options);
+const LoadedSendTo = later(async () => (await import("./sheets")).SendTo);
+const LoadedLorasSheet = later(async () => (await import("./sheets")).LorasSheet);
 
 export function Dialogs({ studio }: { studio: Studio }) {
   const close = () => {
@@ -14,13 +14,13 @@ export function Dialogs({ studio }: { studio: Studio }) {
   };
   switch (studio.view.dialog.value) {
     case "help":
-      return <Help close={close} />;
+      return <LoadedHelp close={close} />;
     case "send":
-      return <SendTo studio={studio} close={close} />;
+      return <LoadedSendTo studio={studio} close={close} />;
     case "loras":
-      return <LorasSheet close={close} />;
+      return <LoadedLorasSheet close={close} />;
     case "options":
-      return <Options studio={studio} close={close} />;
+      return <LoadedOptions studio={studio} close={close} />;
     case null:
       return null;
   }

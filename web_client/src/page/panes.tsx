@@ -21,8 +21,8 @@ type DrawSheet = typeof import("./draw/sheet");
 const sheet = signal<DrawSheet | null>(null);
 
 // What stands in their places has their height: the stage doesn't jump.
-const DecksBar = later(async () => (await import("./input/decks_bar")).DecksBar, <div class="decks" />);
-const PerformBar = later(async () => (await import("./show/perform_bar")).PerformBar, <div class="perform" />);
+const LoadedDecksBar = later(async () => (await import("./input/decks_bar")).DecksBar, <div class="decks" />);
+const LoadedPerformBar = later(async () => (await import("./show/perform_bar")).PerformBar, <div class="perform" />);
 
 export function Panes({ studio }: { studio: Studio }) {
   const { client, view } = studio;
@@ -81,13 +81,13 @@ export function Panes({ studio }: { studio: Studio }) {
 function Mixing({ studio }: { studio: Studio }) {
   const decks = studio.mixer.decks.value;
   useEffect(() => void studio.mixer.open(), []);
-  return decks ? <DecksBar studio={studio} decks={decks} /> : <div class="decks" />;
+  return decks ? <LoadedDecksBar studio={studio} decks={decks} /> : <div class="decks" />;
 }
 
 /** The pads and the beat, which come when the page has a session. */
 function Performing({ studio }: { studio: Studio }) {
   const show = studio.show.value;
-  return show ? <PerformBar studio={studio} show={show} /> : <div class="perform" />;
+  return show ? <LoadedPerformBar studio={studio} show={show} /> : <div class="perform" />;
 }
 
 function Layouts({ view }: { view: View }) {

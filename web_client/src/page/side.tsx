@@ -7,7 +7,7 @@ import { Panel } from "./settings/panel";
 import { later } from "./widgets/later";
 
 /** The show's controls. */
-const ShowPanel = later(async () => (await import("./show/show_panel")).ShowPanel);
+const LoadedShowPanel = later(async () => (await import("./show/show_panel")).ShowPanel);
 
 function open(studio: Studio, tab: Tab): void {
   studio.view.tab.value = tab;
@@ -44,7 +44,7 @@ export function Side({ studio }: { studio: Studio }) {
         ))}
       </div>
       <div id="tab-panel" role="tabpanel" aria-labelledby={`tab-${chosen}`}>
-        {chosen === "look" ? <Panel studio={studio} /> : show && <ShowPanel show={show} pictures={studio.client.pictures} />}
+        {chosen === "look" ? <Panel studio={studio} /> : show && <LoadedShowPanel show={show} pictures={studio.client.pictures} />}
       </div>
     </section>
   );

@@ -7,7 +7,7 @@ import { later } from "../widgets/later";
 import { Fold } from "./fold";
 
 const CONTROL = "control";
-const ControlRows = later(async () => (await import("./control_rows")).ControlRows);
+const LoadedControlRows = later(async () => (await import("./control_rows")).ControlRows);
 
 export function ControlFold({ studio }: { studio: Studio }) {
   const { client, view } = studio;
@@ -18,7 +18,7 @@ export function ControlFold({ studio }: { studio: Studio }) {
   const names = rows.map((row) => nets.find(({ name }) => name === row.net)?.title ?? row.net);
   return (
     <Fold view={view} name={CONTROL} title={strings.control.title} state={names.join(", ")}>
-      {isOpen && <ControlRows studio={studio} />}
+      {isOpen && <LoadedControlRows studio={studio} />}
     </Fold>
   );
 }
