@@ -34,7 +34,6 @@ effect(() => {
 });
 // What nobody expected is said at least: a part that can't be loaded since the server was updated, say.
 addEventListener("error", ({ error }) => error && client.problems.mention("unexpected", String(error)));
-addEventListener("error", ({ error }) => error && client.problems.mention("unexpected", String(error)));
 addEventListener("unhandledrejection", ({ reason }) => client.problems.mention("unexpected", String(reason)));
 bindKeys(studio, document);
 bindIntake((file) => void studio.take(file));
