@@ -348,7 +348,7 @@ def state_message(**fields: Any) -> str:
 
     Args:
         fields: `frozen`; `air`, see `frame.Air`; `pad`, the number of the one that was called last, from 1 on, or None;
-            `pads`, their version; `tempo`, see `Tempo.wire`.
+            `pads`, their version; `tempo`, see `Tempo.wire`; `crossfade`, see `Crossfade.wire`.
     """
     return _text("state", **fields)
 

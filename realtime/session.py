@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import control as controls
 from . import protocol
+from .crossfade import Crossfade
 from .errors import FrameError, ParamsError
 from .frame import Air, Dissolve, Failure, Frame, Outcome, Repeat, Result
 from .glide import Glide
@@ -136,7 +137,7 @@ class Channel:
 
 SWITCHES = ("freeze", "unfreeze", "reset", *(air.value for air in Air))
 """What `Session.command` knows."""
-COMMANDS = (*SWITCHES, "pad", "tempo", "seed")
+COMMANDS = (*SWITCHES, "pad", "tempo", "crossfade", "seed")
 """What `Session.perform` knows."""
 
 
@@ -172,6 +173,7 @@ class Session:
         newest: the newest picture that the engine has made.
         pads: looks to call. Event loop only.
         tempo: of whoever plays it; None where nobody has said one. Event loop only.
+        crossfade: of the two decks that its pictures come from; None where nobody has said one. Event loop only.
         is_away: whether the engine is: frames that a newer one replaces are dropped for that. Event loop only.
     """
 
@@ -199,6 +201,7 @@ class Session:
         self.newest: Result | None = None
         self.pads = Pads()
         self.tempo: Tempo | None = None
+        self.crossfade: Crossfade | None = None
         self._shown: Result | None = None  # to viewers: the newest, or what stands for it while the engine is away
         self.governor = Governor()
         self.in_use = defaults
@@ -422,6 +425,7 @@ class Session:
         - `pad`: puts the look of the pad `pad`, a number from 1 on or a name, in force, over `transition_s`, or its own
           time, or that of the params.
         - `tempo`: `bpm`, and `since_s`, seconds since a beat.
+        - `crossfade`: `at`, from 0, the first deck, to 1, and `transition_s`, seconds of the way there.
         - `seed`: another one, by chance.
 
         Args:
@@ -439,6 +443,8 @@ class Session:
                 self.call_pad(self.pads.find(fields.get("pad")), fields.get("transition_s"))
             case "tempo":
                 self.tempo = Tempo.of(fields.get("bpm"), fields.get("since_s"), self._clock())
+            case "crossfade":
+                self.crossfade = Crossfade.of(fields.get("at"), fields.get("transition_s"))
             case "seed":
                 self.update({"seed": secrets.randbelow(SEEDS)}, fields.get("transition_s"))
             case _:
@@ -447,8 +453,8 @@ class Session:
         if self.channel is not None and self.channel is not by:
             for field, value in self._commanded.items():
                 if value != before[field]:
-                    text = protocol.state_message(**{field: self.tempo_wire if field == "tempo" else value})
-                    self.channel.post(text, kind=f"state: {field}")
+                    news = self._played.get(field, value)
+                    self.channel.post(protocol.state_message(**{field: news}), kind=f"state: {field}")
         return True
 
     def call_pad(self, index: int, transition_s: object = None) -> None:
@@ -459,15 +465,18 @@ class Session:
 
     @property
     def _commanded(self) -> dict[str, object]:
-        return {"frozen": self.frozen, "air": self.air.value, "tempo": self.tempo}
+        return {"frozen": self.frozen, "air": self.air.value, "tempo": self.tempo, "crossfade": self.crossfade}
 
     def state_message(self) -> str:
         """All that commands have changed, as a text message."""
         fields: dict[str, object] = {"frozen": self.frozen, "air": self.air.value}
-        tempo = self.tempo_wire
-        return protocol.state_message(
-            **fields, pad=self.pad, pads=self.pads.version, **({} if tempo is None else {"tempo": tempo})
-        )
+        return protocol.state_message(**fields, pad=self.pad, pads=self.pads.version, **self._played)
+
+    @property
+    def _played(self) -> dict[str, object]:
+        """What whoever plays has said, as JSON values; without what nobody has."""
+        played = {"tempo": self.tempo_wire, "crossfade": self.crossfade and self.crossfade.wire()}
+        return {field: value for field, value in played.items() if value is not None}
 
     @property
     def pad(self) -> int | None:

@@ -6,6 +6,7 @@ Must not know sessions or the engine.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,9 @@ STATIC = Path(__file__).parent / "static"
 PAGES = {"/": "index.html", "/overlay": "overlay.html", "/remote": "remote.html"}
 FOREVER = "public, max-age=31536000, immutable"
 """For files whose names contain a digest of their content."""
+COPIES = {"br": "br", "gzip": "gz"}
+"""Encodings, the smallest first, and how the names of compressed copies end. Browsers take `br` at https:// and
+localhost addresses alone."""
 
 
 def add_to(app: FastAPI) -> None:
@@ -41,19 +45,28 @@ def add_to(app: FastAPI) -> None:
 
 
 class Assets(StaticFiles):
-    """Scripts and styles, compressed where the client takes that: the build puts `NAME.gz` beside each."""
+    """Scripts and styles, compressed where the client takes it: the build puts `NAME.br` and `NAME.gz` beside."""
 
     def file_response(
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
-        """The file, or its compressed copy."""
-        copy = Path(f"{os.fspath(full_path)}.gz")
-        is_compressed = "gzip" in Headers(scope=scope).get("accept-encoding", "") and copy.is_file()
-        if is_compressed:
-            full_path, stat_result = copy, copy.stat()
+        """The file, or the smallest of its compressed copies that the client takes."""
+        taken = accepted(Headers(scope=scope).get("accept-encoding", ""))
+        encoding: str | None = None
+        for name, ending in COPIES.items():
+            copy = Path(f"{os.fspath(full_path)}.{ending}")
+            if name in taken and copy.is_file():
+                encoding, full_path, stat_result = name, copy, copy.stat()
+                break
         response = super().file_response(full_path, stat_result, scope, status_code)
         response.headers["cache-control"] = FOREVER
         response.headers["vary"] = "accept-encoding"
-        if is_compressed:
-            response.headers["content-encoding"] = "gzip"
+        if encoding is not None:
+            response.headers["content-encoding"] = encoding
         return response
+
+
+def accepted(header: str) -> set[str]:
+    """The encodings that an `Accept-Encoding` header names, without those of quality 0 (RFC 9110, 12.5.3)."""
+    coded = [[part.strip() for part in one.lower().split(";")] for one in header.split(",")]
+    return {name for name, *quality in coded if not any(re.fullmatch(r"q=0(\.0*)?", one) for one in quality)}

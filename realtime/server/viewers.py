@@ -165,4 +165,4 @@ def _params(session: Session, grant: Grant) -> str:
 
 def _commanded(session: Session) -> tuple[object, ...]:
     """What changes with what a `state` message says, apart from the time of beats."""
-    return session.frozen, session.air, session.pads.last, session.pads.version, session.tempo
+    return session.frozen, session.air, session.pads.last, session.pads.version, session.tempo, session.crossfade

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
@@ -263,6 +264,44 @@ def test_clips_are_kept_with_how_they_play(browser: Browser, echo: ServerProcess
         expect(deck(page, "B").get_by_role("button", name="Play", exact=True)).to_be_visible()
         position = page.get_by_role("slider", name="Position in the video")
         assert 0.6 <= float(position.input_value()) <= 0.85
+        assert watched.errors == []
+
+
+def test_both_decks_and_the_crossfader_outlive_a_reload(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        two_pictures(page)
+        fade_to(page, 0.25)
+        mixed = (160, 85, 45)
+        colour_once(page, mixed, "a quarter of B")
+        page.get_by_role("button", name="Decks", exact=True).click()
+        expect(page.locator(".decks")).to_be_hidden()
+        page.reload()
+
+        page.get_by_role("button", name="Output only").click()
+        colour_once(page, mixed, "the same mix, with the decks out of sight")
+        open_decks(page)
+        expect(page.get_by_role("slider", name="Crossfader")).to_have_value("0.25")
+        deck(page, "B").get_by_role("button", name="Remove B").click()
+        page.reload()
+        expect(deck(page, "A").get_by_text("red.png")).to_be_visible()
+        expect(deck(page, "B").get_by_text("green.png")).to_be_hidden()
+        colour_once(page, RED, "A alone")
+        assert watched.errors == []
+
+
+def test_somebody_else_moves_the_crossfader(browser: Browser, echo: ServerProcess) -> None:
+    with opened(browser, echo.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        two_pictures(page)
+        fade_to(page, 0.5)
+        until(
+            lambda: session_of(echo)["crossfade"], lambda now: now and now["at"] == 0.5, "the server knows where it is"
+        )
+        body = json.dumps({"command": "crossfade", "at": 1, "transition_s": 1}).encode()
+        urlopen(Request(f"{echo.url}api/sessions/{session_of(echo)['session']}/command", body)).close()
+        expect(page.get_by_role("slider", name="Crossfader")).to_have_value("1")
+        colour_once(page, GREEN, "B alone")
         assert watched.errors == []
 
 

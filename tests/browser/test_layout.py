@@ -140,6 +140,25 @@ def test_a_message_does_not_move_what_is_drawn_on(browser: Browser) -> None:
         assert box(page, ".drawing") == before
 
 
+@pytest.mark.parametrize("source", ["Camera", "Draw"])
+def test_a_message_lies_on_the_stage_and_covers_neither_the_inset_nor_what_is_pressed(
+    browser: Browser, source: str
+) -> None:
+    with serving("--model", "echo") as server, opened(browser, server.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        page.get_by_role("button", name=source).first.click()
+        page.get_by_role("button", name="Pads", exact=True).click()
+        page.get_by_role("button", name="Decks", exact=True).click()
+        expect(page.locator(".clips")).to_be_visible()
+        expect(page.locator(".pad.add").first).to_be_visible()
+        server.kill()
+        expect(page.locator(".message").first).to_be_visible(timeout=SOON_MS)
+        message, stage, inset = (box(page, one) for one in (".message", ".stage", ".picture[data-spot=inset]"))
+        assert stage["x"] <= message["x"] <= message["x"] + message["width"] <= stage["x"] + stage["width"]
+        assert stage["y"] <= message["y"] <= message["y"] + message["height"] <= stage["y"] + stage["height"]
+        assert message["x"] >= inset["x"] + inset["width"], "beside the inset"
+
+
 def test_full_screen_shows_the_audience_nothing_but_pictures(browser: Browser, echo: ServerProcess) -> None:
     with opened(browser, echo.url, viewport=DESKTOP) as watched:
         page = watched.page

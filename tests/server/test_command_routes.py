@@ -95,6 +95,22 @@ async def test_client_is_told_what_others_command_and_not_what_it_does_itself(
     assert (await http.get("/api/sessions/here")).json()["tempo"]["bpm"] == 128
 
 
+async def test_crossfader_is_moved_for_the_studio_which_says_where_its_own_is(
+    server: RunningServer, http: httpx2.AsyncClient, peer: Peer
+) -> None:
+    async with dialled(f"{server.websocket_url}?watch=here") as remote:
+        await told(remote, "state")
+        await peer.websocket.send('{"type": "command", "command": "crossfade", "at": 0.25}')
+        seen = await told(remote, "state")
+        body = {"command": "crossfade", "at": 7, "transition_s": 2}
+        answer = await http.post("/api/sessions/here/command", json=body)
+        moved = await told(peer, "state")
+
+    assert seen["crossfade"] == {"at": 0.25, "transition_s": 0.0}
+    assert answer.json()["crossfade"] == {"at": 1.0, "transition_s": 2.0}
+    assert moved == {"type": "state", "crossfade": {"at": 1.0, "transition_s": 2.0}}, "and not its own before"
+
+
 async def test_seed_by_chance_is_another_one(http: httpx2.AsyncClient, peer: Peer) -> None:
     before = (await http.get("/api/sessions/here")).json()["params"]["seed"]
 
@@ -123,6 +139,8 @@ async def test_remote_hears_the_state_when_it_comes_and_when_it_changes(
         ({"command": "pad", "pad": "noon"}, 422, "there is no pad 'noon'"),
         ({"command": "pad"}, 422, "there is no pad 'None'"),
         ({"command": "tempo"}, 422, "bpm must be a number"),
+        ({"command": "crossfade"}, 422, "at must be a number"),
+        ({"command": "crossfade", "at": 1, "transition_s": -1}, 422, "transition_s"),
         ({"command": "seed", "transition_s": -1}, 422, "transition_s"),
     ],
 )

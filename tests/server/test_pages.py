@@ -12,6 +12,8 @@ from fastapi import FastAPI
 from realtime.server import pages
 
 SCRIPT = b"export const answer = 42;\n" * 100
+BROTLI = b"as brotli has it"
+"""What is inside is the browser's affair."""
 
 
 @pytest.fixture
@@ -22,6 +24,9 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
     (tmp_path / "index.html").write_text("<!doctype html>")
     (assets / "index-1a2b.js").write_bytes(SCRIPT)
     (assets / "index-1a2b.js.gz").write_bytes(gzip.compress(SCRIPT))
+    (assets / "index-1a2b.js.br").write_bytes(BROTLI)
+    (assets / "old-5e6f.js").write_bytes(SCRIPT)
+    (assets / "old-5e6f.js.gz").write_bytes(gzip.compress(SCRIPT))
     (assets / "icon-3c4d.svg").write_text("<svg/>")
     monkeypatch.setattr(pages, "STATIC", tmp_path)
     app = FastAPI()
@@ -34,9 +39,18 @@ async def get(app: FastAPI, path: str, **headers: str) -> httpx2.Response:
         return await client.get(path, headers=headers)
 
 
-@pytest.mark.parametrize("accepted", ["gzip", "br, gzip;q=0.8"])
-async def test_script_goes_out_compressed_to_who_takes_that(app: FastAPI, accepted: str) -> None:
-    response = await get(app, "/assets/index-1a2b.js", **{"accept-encoding": accepted})
+@pytest.mark.parametrize(
+    ("name", "accepted"),
+    [
+        ("index-1a2b.js", "gzip"),
+        ("index-1a2b.js", "GZIP;q=0.8, identity"),
+        ("index-1a2b.js", "gzip, br;q=0"),
+        ("index-1a2b.js", "gzip, brotli"),
+        ("old-5e6f.js", "br, gzip;q=0.8"),
+    ],
+)
+async def test_script_goes_out_compressed_to_who_takes_that(app: FastAPI, name: str, accepted: str) -> None:
+    response = await get(app, f"/assets/{name}", **{"accept-encoding": accepted})
 
     assert response.headers["content-encoding"] == "gzip"
     assert int(response.headers["content-length"]) < len(SCRIPT) / 10
@@ -44,8 +58,23 @@ async def test_script_goes_out_compressed_to_who_takes_that(app: FastAPI, accept
     assert response.content == SCRIPT
 
 
-async def test_script_goes_out_as_it_is_to_all_others(app: FastAPI) -> None:
-    response = await get(app, "/assets/index-1a2b.js", **{"accept-encoding": "identity"})
+async def test_smallest_copy_goes_out_to_who_takes_it(app: FastAPI) -> None:
+    address, headers = "http://127.0.0.1/assets/index-1a2b.js", {"accept-encoding": "gzip, deflate, br, zstd"}
+    async with (
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app)) as client,
+        client.stream("GET", address, headers=headers) as response,
+    ):
+        body = b"".join([part async for part in response.aiter_raw()])
+
+    assert response.headers["content-encoding"] == "br"
+    assert response.headers["content-type"].startswith("text/javascript")
+    assert response.headers["vary"] == "accept-encoding"
+    assert body == BROTLI
+
+
+@pytest.mark.parametrize("accepted", ["identity", "", "gzip;q=0, br; q=0.0"])
+async def test_script_goes_out_as_it_is_to_all_others(app: FastAPI, accepted: str) -> None:
+    response = await get(app, "/assets/index-1a2b.js", **{"accept-encoding": accepted})
 
     assert "content-encoding" not in response.headers
     assert response.headers["vary"] == "accept-encoding"

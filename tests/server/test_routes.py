@@ -95,7 +95,19 @@ async def test_sessions_tell_who_is_on(http: httpx2.AsyncClient, peer: Peer) -> 
 
     (session,) = (await http.get("/api/sessions")).json()["sessions"]
 
-    fields = {"session", "worker", "connected", "frozen", "air", "pad", "tempo", "watching", "outputs", "params"}
+    fields = {
+        "session",
+        "worker",
+        "connected",
+        "frozen",
+        "air",
+        "pad",
+        "tempo",
+        "crossfade",
+        "watching",
+        "outputs",
+        "params",
+    }
     assert set(session) == fields | {"gliding_s", "stats", "heard"}
     assert (session["session"], session["worker"], session["connected"], session["frozen"]) == ("here", 0, True, False)
     assert session["params"]["width"] == 64

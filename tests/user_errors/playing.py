@@ -120,6 +120,12 @@ PADS = [
         "there is no pad 'noon': give a number from 1 to 1, or a name", "'noon'", commanded(command="pad", pad="noon")
     ),
     Case("bpm must be a number from 30 to 300", "bpm", commanded(command="tempo", bpm="fast")),
+    Case("at must be a number from 0, the first deck, to 1, the second", "at", commanded(command="crossfade", at="b")),
+    Case(
+        "transition_s must be a number from 0 to 60",
+        "transition_s",
+        commanded(command="crossfade", at=1, transition_s=61),
+    ),
     Case('the body must be {"command": …}', '"command"', commanded(pad=1)),
     Case("the body must be the text of the code", "text", lambda: command_routes.post_code(request(b""))),
 ]

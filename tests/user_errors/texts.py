@@ -284,7 +284,8 @@ TEXTS = [
     Case("a `video` message must have a boolean `as_is`", "`video`", text(type="video")),
     Case("a message must have a string `type`", "`type`", text()),
     Case(
-        "there is no command 'freze'; there are freeze, unfreeze, reset, on_air, bypass, black, pad, tempo, seed",
+        "there is no command 'freze'; there are freeze, unfreeze, reset, on_air, bypass, black, pad, tempo, "
+        "crossfade, seed",
         "'freze'",
         text(type="command", command="freze"),
     ),

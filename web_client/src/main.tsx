@@ -34,15 +34,13 @@ effect(() => {
 });
 // What nobody expected is said at least: a part that can't be loaded since the server was updated, say.
 addEventListener("error", ({ error }) => error && client.problems.mention("unexpected", String(error)));
-addEventListener("error", ({ error }) => error && client.problems.mention("unexpected", String(error)));
 addEventListener("unhandledrejection", ({ reason }) => client.problems.mention("unexpected", String(reason)));
 bindKeys(studio, document);
 bindIntake((file) => void studio.take(file));
 // Missing at addresses that are not secure, whatever TypeScript believes.
-await claimSession((navigator as Partial<Navigator>).locks);
+await Promise.all([claimSession((navigator as Partial<Navigator>).locks), speakChosen()]);
 client.connection.start();
 void client.inputs.resume();
-await speakChosen();
 document.body.textContent = "";
 // Anew for each language: whoever reads the words reads them all again.
 language.subscribe((spoken) => render(<App key={spoken} studio={studio} />, document.body));

@@ -254,6 +254,12 @@ export interface WireTempo {
   since_s: number;
 }
 
+/** Where the crossfader is to be, from 0, the first deck, to 1, and how long the way there takes. */
+export interface WireCrossfade {
+  at: number;
+  transition_s: number;
+}
+
 /**
  * What commands have changed: to remotes all of it, to the session's client what others have changed. `pad`: number of the
  * one that was called last; `pads` rises when they are replaced.
@@ -265,6 +271,7 @@ export interface StateMessage {
   pad?: number | null;
   pads?: number;
   tempo?: WireTempo;
+  crossfade?: WireCrossfade;
 }
 
 export type ServerMessage =

@@ -46,6 +46,9 @@ def act(session: Session, path: str, values: Sequence[OscValue]) -> None:
             bpm, _ = _first_two(values)
             since_s = (session.tempo_wire or {}).get("since_s")
             session.perform("tempo", {"bpm": bpm, "since_s": since_s})
+        case "crossfade" if not rest:
+            at, transition_s = _first_two(values)
+            session.perform("crossfade", {"at": at, "transition_s": transition_s})
         case "blend" if not rest:
             session.update({"prompt": _blend(values)})
         case _ if path in BUTTONS:
@@ -86,7 +89,11 @@ def told(session: Session) -> Mapping[str, tuple[OscValue, ...]]:
     for number, pad in enumerate(pads, 1):
         news[f"pad/{number}"] = (int(number == session.pad),)
         news[f"pad/{number}/name"] = (pad.name,)
-    return news if tempo is None else news | {"bpm": (round(tempo.bpm, 2),)}
+    if tempo is not None:
+        news["bpm"] = (round(tempo.bpm, 2),)
+    if session.crossfade is not None:
+        news["crossfade"] = (session.crossfade.at,)
+    return news
 
 
 def _flat(parts: list[dict[str, Any]]) -> tuple[OscValue, ...]:

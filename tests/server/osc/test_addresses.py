@@ -108,6 +108,21 @@ def test_tempo_is_set_and_its_beat_is_now(session: Session) -> None:
     assert told(session)["bpm"] == (128.0,)
 
 
+@pytest.mark.parametrize(
+    ("values", "at", "transition_s"), [((0.25,), 0.25, 0), ((1,), 1, 0), ((1.0, 2.5), 1, 2.5), ((-3.0,), 0, 0)]
+)
+def test_crossfader_goes_somewhere_at_once_or_in_seconds(
+    session: Session, values: Sequence[OscValue], at: float, transition_s: float
+) -> None:
+    before = told(session)
+
+    act(session, "crossfade", values)
+
+    assert "crossfade" not in before
+    assert (session.crossfade.at, session.crossfade.transition_s) == (at, transition_s)  # type: ignore[union-attr]
+    assert told(session)["crossfade"] == (at,)
+
+
 def test_new_seed_and_reset(session: Session) -> None:
     act(session, "new_seed", ())
     seed = session.params.seed
@@ -134,6 +149,10 @@ def test_new_seed_and_reset(session: Session) -> None:
         ("pad/-1", ()),
         ("pad/²", ()),
         ("freeze/now", ()),
+        ("crossfade", ()),
+        ("crossfade", ("b",)),
+        ("crossfade", (1.0, 61.0)),
+        ("crossfade/a", (1.0,)),
         ("blend", ()),
         ("blend", ("ink",)),
         ("blend", (1.0, "ink")),

@@ -1,12 +1,12 @@
-/** Speaks a language: the user's choice, or else the browser's. All but English are loaded when spoken. */
+/** Speaks a language: the user's choice, or else the browser's. It alone is loaded. */
 
 import { signal } from "@preact/signals";
 import { kept, oneOf } from "../browser/kept";
 import { type Language, languageFor, languages } from "./languages";
-import { english, type Strings, useStrings } from "./strings";
+import { type Strings, useStrings } from "./strings";
 
 const loads: Record<Language, () => Promise<Strings>> = {
-  en: async () => english,
+  en: async () => (await import("./en")).english,
   de: async () => (await import("./de")).german,
   fr: async () => (await import("./fr")).french,
 };
@@ -16,9 +16,12 @@ export const language = signal<Language>("en");
 
 const chosen = kept("language", oneOf(languages), languageFor(navigator.languages));
 
-/** Begins with what was chosen. A language that can't be loaded leaves the page in English. */
+/** Begins with what was chosen. Where that can't be loaded the page is in English. */
 export async function speakChosen(): Promise<void> {
-  await speak(chosen.peek()).catch((error: unknown) => console.warn("this language can't be loaded:", error));
+  await speak(chosen.peek()).catch(async (error: unknown) => {
+    console.warn("this language can't be loaded:", error);
+    useStrings(await loads.en());
+  });
 }
 
 export async function speak(wanted: Language): Promise<void> {

@@ -1,13 +1,14 @@
-/** The page's frame: header, messages, panes and settings. */
+/** The page's frame: header, panes and settings. */
 
 import { strings } from "../languages/strings";
 import type { Studio } from "../studio/studio";
 import { Dialogs } from "./dialogs";
 import { Header } from "./header";
-import { Hud } from "./measurements/hud";
-import { Messages } from "./messages";
 import { Panes } from "./panes";
 import { Side } from "./side";
+import { later } from "./widgets/later";
+
+const LoadedHud = later(async () => (await import("./measurements/hud")).Hud);
 
 export function App({ studio }: { studio: Studio }) {
   const { view } = studio;
@@ -17,8 +18,7 @@ export function App({ studio }: { studio: Studio }) {
         {strings.skip}
       </a>
       <Header studio={studio} />
-      {view.showsHud.value && <Hud studio={studio} />}
-      <Messages studio={studio} />
+      {view.showsHud.value && <LoadedHud studio={studio} />}
       <main>
         <Panes studio={studio} />
         <Side studio={studio} />

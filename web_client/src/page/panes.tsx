@@ -6,13 +6,13 @@ import { strings } from "../languages/strings";
 import { blends, layouts } from "../program/mix";
 import type { Studio } from "../studio/studio";
 import type { View } from "../studio/view";
-import type { DecksBar } from "./input/decks_bar";
 import { SourceBar } from "./input/source_bar";
+import { Messages } from "./messages";
 import { OutputTools } from "./output/output_tools";
-import type { PerformBar } from "./show/perform_bar";
 import { Stage } from "./stage";
 import { IconButton } from "./widgets/icon_button";
 import { Icon } from "./widgets/icons";
+import { later } from "./widgets/later";
 import { MixSlider } from "./widgets/mix_slider";
 
 type DrawSheet = typeof import("./draw/sheet");
@@ -20,18 +20,20 @@ type DrawSheet = typeof import("./draw/sheet");
 /** What one draws with, which is loaded when somebody does for the first time. */
 const sheet = signal<DrawSheet | null>(null);
 
-const loaded = signal<typeof PerformBar | null>(null);
-const loadedDecks = signal<typeof DecksBar | null>(null);
+// What stands in their places has their height: the stage doesn't jump.
+const LoadedDecksBar = later(async () => (await import("./input/decks_bar")).DecksBar, <div class="decks" />);
+const LoadedPerformBar = later(async () => (await import("./show/perform_bar")).PerformBar, <div class="perform" />);
 
 export function Panes({ studio }: { studio: Studio }) {
   const { client, view } = studio;
   const { width, height } = client.shape.value;
   const kind = client.inputs.kind.value;
-  const draws = kind === "canvas" && sheet.value;
+  const { canvas } = client.inputs;
+  const draws = kind === "canvas" && canvas && sheet.value;
   useLayoutEffect(() => {
     if (kind === "canvas") void import("./draw/sheet").then((loaded) => (sheet.value = loaded));
   }, [kind]);
-  useLayoutEffect(() => (draws ? draws.bindDrawKeys(client.inputs.canvas) : undefined), [draws]);
+  useLayoutEffect(() => (draws ? draws.bindDrawKeys(canvas) : undefined), [draws]);
   return (
     <div
       class="panes"
@@ -64,9 +66,10 @@ export function Panes({ studio }: { studio: Studio }) {
           <Layouts view={view} />
         </div>
       </div>
-      {draws && <draws.DrawTools canvas={client.inputs.canvas} />}
+      {draws && <draws.DrawTools canvas={canvas} />}
       <Stage studio={studio} />
-      {draws && <draws.DrawSide studio={studio} />}
+      <Messages studio={studio} />
+      {draws && <draws.DrawSide studio={studio} canvas={canvas} />}
       <OutputTools studio={studio} />
       {view.showsDecks.value && <Mixing studio={studio} />}
       {view.showsPads.value && <Performing studio={studio} />}
@@ -76,23 +79,15 @@ export function Panes({ studio }: { studio: Studio }) {
 
 /** Both decks and the clips. */
 function Mixing({ studio }: { studio: Studio }) {
-  const [decks, Bar] = [studio.decks.value, loadedDecks.value];
-  useEffect(() => {
-    void import("./input/decks_bar").then(({ DecksBar, openDecks }) => {
-      studio.decks.value ??= openDecks(studio.client);
-      loadedDecks.value = DecksBar;
-    });
-  }, []);
-  return decks && Bar ? <Bar studio={studio} decks={decks} /> : <div class="decks" />;
+  const decks = studio.mixer.decks.value;
+  useEffect(() => void studio.mixer.open(), []);
+  return decks ? <LoadedDecksBar studio={studio} decks={decks} /> : <div class="decks" />;
 }
 
 /** The pads and the beat, which come when the page has a session. */
 function Performing({ studio }: { studio: Studio }) {
-  const [show, Bar] = [studio.show.value, loaded.value];
-  useEffect(() => {
-    if (show) void import("./show/perform_bar").then(({ PerformBar }) => (loaded.value = PerformBar));
-  }, [show]);
-  return show && Bar ? <Bar studio={studio} show={show} /> : <div class="perform" />;
+  const show = studio.show.value;
+  return show ? <LoadedPerformBar studio={studio} show={show} /> : <div class="perform" />;
 }
 
 function Layouts({ view }: { view: View }) {

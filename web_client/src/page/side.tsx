@@ -1,26 +1,24 @@
 /** The column beside the panes, in tabs: the look of the picture, and the show around it. */
 
-import { signal } from "@preact/signals";
 import { strings } from "../languages/strings";
 import type { Studio } from "../studio/studio";
 import { type Tab, tabs } from "../studio/view";
 import { Panel } from "./settings/panel";
-import type { ShowPanel } from "./show/show_panel";
+import { later } from "./widgets/later";
 
-/** The show's controls, which are loaded when they are first wanted. */
-const loaded = signal<typeof ShowPanel | null>(null);
+/** The show's controls. */
+const LoadedShowPanel = later(async () => (await import("./show/show_panel")).ShowPanel);
 
 function open(studio: Studio, tab: Tab): void {
   studio.view.tab.value = tab;
   if (tab !== "show") return;
   studio.view.showsPads.value = true;
   void studio.openShow();
-  void import("./show/show_panel").then(({ ShowPanel }) => (loaded.value = ShowPanel));
 }
 
 export function Side({ studio }: { studio: Studio }) {
   const chosen = studio.view.tab.value;
-  const [show, LoadedPanel] = [studio.show.value, loaded.value];
+  const show = studio.show.value;
   return (
     <section class="panel" id="settings" tabIndex={-1} aria-label={strings.panel.title}>
       <div class="tabs" role="tablist" aria-label={strings.panel.title}>
@@ -46,9 +44,7 @@ export function Side({ studio }: { studio: Studio }) {
         ))}
       </div>
       <div id="tab-panel" role="tabpanel" aria-labelledby={`tab-${chosen}`}>
-        {chosen === "look" ? <Panel studio={studio} /> : show && LoadedPanel && (
-          <LoadedPanel show={show} pictures={studio.client.pictures} />
-        )}
+        {chosen === "look" ? <Panel studio={studio} /> : show && <LoadedShowPanel show={show} pictures={studio.client.pictures} />}
       </div>
     </section>
   );

@@ -5,13 +5,13 @@
 
 import { effect, signal } from "@preact/signals";
 import type { Clock } from "../browser/clock";
-import { kept, oneOf } from "../browser/kept";
+import { kept, oneOf, recall, remember, within } from "../browser/kept";
 import type { Problems } from "../problems";
 import type { Clip, ClipBin } from "./clips";
 import { drawCropped } from "./crop";
 import { crossfaded, fadeModes } from "./crossfade";
 import type { Fader } from "./fader";
-import { Inputs } from "./inputs";
+import { DECKS_KEY, Inputs } from "./inputs";
 import type { MixedSource, Picture } from "./source";
 import { type Trim, Trimmer, trimmed } from "./trim";
 
@@ -31,6 +31,12 @@ export interface DecksOptions {
 
 /** A deck whose clip is changed, or whose video is wound, has no picture for a moment: the mix before is seen as long. */
 const HELD_MS = 700;
+
+/** What a reload finds again. */
+interface Remembered {
+  at: number;
+  clips: Partial<Record<DeckName, string | null>>;
+}
 
 export class Decks implements MixedSource {
   readonly view = document.createElement("canvas");
@@ -63,7 +69,7 @@ export class Decks implements MixedSource {
       problems,
       scope: "secondSource",
       name: "B",
-      canvas: inputs.canvas,
+      openCanvas: () => inputs.openCanvas(),
       changed: () => {
         this.#isStale = true;
         if (fader.at.peek() > 0) inputs.changed();
@@ -93,6 +99,27 @@ export class Decks implements MixedSource {
       this.#isStale = true;
       if (inputs.mixed.peek()) inputs.changed();
     });
+  }
+
+  /** Goes on with what a reload has interrupted, and keeps from now on what the next one would. */
+  async resume(): Promise<void> {
+    const { at, clips } = remembered();
+    if (at > 0) this.fader.set(at);
+    await Promise.all(deckNames.map((deck) => this.#resume(deck, clips[deck])));
+    effect(() => {
+      const [a, b] = [this.clipOn("a"), this.clipOn("b")];
+      const isUsed = a !== null || this.b.kind.value !== null;
+      const now: Remembered = { at: this.fader.goal.value ?? this.fader.at.value, clips: { a, b } };
+      remember(DECKS_KEY, isUsed ? JSON.stringify(now) : "", "sessionStorage");
+    });
+  }
+
+  async #resume(deck: DeckName, id?: string | null): Promise<void> {
+    const clip = this.clips.clips.peek().find((each) => each.id === id);
+    if (this[deck].kind.peek() !== null) return;
+    if (clip) await this.play(clip, deck);
+    // The first deck goes on by itself.
+    else if (deck === "b") await this.b.resume();
   }
 
   /** Whether all that is seen rests, and the crossfader, too. */
@@ -177,5 +204,15 @@ export class Decks implements MixedSource {
     context.globalCompositeOperation = fade.operation;
     context.globalAlpha = fade.b;
     if (b && fade.b > 0) drawCropped(context, b);
+  }
+}
+
+/** Anyone may have written what the tab keeps. */
+function remembered(): Remembered {
+  try {
+    const { at, clips } = JSON.parse(recall(DECKS_KEY, "sessionStorage") || "{}") as Partial<Remembered>;
+    return { at: within(0, 1)(at) ?? 0, clips: clips ?? {} };
+  } catch {
+    return { at: 0, clips: {} };
   }
 }

@@ -1,13 +1,13 @@
 /** The crossfader: a place between two decks, moved by hand or over some seconds, in sight or not. Knows no picture. */
 
-import { signal } from "@preact/signals";
+import { batch, signal } from "@preact/signals";
 import type { Clock } from "../browser/clock";
 
 export class Fader {
   /** 0: the first deck alone, 1: the second. */
   readonly at = signal(0);
   /** Where it goes by itself; null while it rests. */
-  readonly goal = signal<0 | 1 | null>(null);
+  readonly goal = signal<number | null>(null);
 
   readonly #clock: Clock;
   readonly #onHiddenTick: (action: () => void) => () => void;
@@ -21,8 +21,11 @@ export class Fader {
 
   /** By hand: whatever it did by itself ends. */
   set(at: number): void {
-    this.#rest();
-    this.at.value = Math.min(1, Math.max(0, Number(at.toFixed(4))));
+    // Nobody sees it rest on the last step of its way.
+    batch(() => {
+      this.#rest();
+      this.at.value = Math.min(1, Math.max(0, Number(at.toFixed(4))));
+    });
   }
 
   /** To the other deck at once: the one that is less to be seen, or that it was going to. */
@@ -32,10 +35,15 @@ export class Fader {
 
   /** To the other deck; while it is on its way, back. The whole way takes `seconds`. */
   go(seconds: number): void {
-    const [goal, from, startedAt_ms] = [this.#other(), this.at.peek(), this.#clock.now()];
-    const way_ms = Math.abs(goal - from) * seconds * 1000;
+    const goal = this.#other();
+    this.goTo(goal, Math.abs(goal - this.at.peek()) * seconds);
+  }
+
+  /** To a place, in so many seconds. */
+  goTo(goal: number, seconds: number): void {
+    const [from, startedAt_ms, way_ms] = [this.at.peek(), this.#clock.now(), seconds * 1000];
     this.#rest();
-    if (way_ms === 0) return this.set(goal);
+    if (way_ms === 0 || goal === from) return this.set(goal);
     this.goal.value = goal;
     let callOff = () => {};
     const step = (): void => {
@@ -55,8 +63,8 @@ export class Fader {
 
   #other(): 0 | 1 {
     const goal = this.goal.peek();
-    if (goal !== null) return goal === 1 ? 0 : 1;
-    return this.at.peek() < 0.5 ? 1 : 0;
+    // On its way it turns back.
+    return (goal ?? this.at.peek()) < 0.5 ? 1 : 0;
   }
 
   #rest(): void {

@@ -4,13 +4,15 @@ import { signal } from "@preact/signals";
 import { recall, remember } from "../browser/kept";
 import type { Problems, Scope } from "../problems";
 import { Camera } from "./camera";
-import { DrawingCanvas } from "./canvas";
+import type { DrawingCanvas } from "./canvas";
 import { FileSource } from "./file";
 import { Screen } from "./screen";
 import { type MixedSource, type OnSourceProblem, type Picture, type Source, SourceError, type SourceKind } from "./source";
 
 /** For as long as the tab lives, like the session that the pictures go to. */
 const KIND_KEY = "source";
+/** As long, what two decks have; empty where there is one input. */
+export const DECKS_KEY = "decks";
 
 export interface InputsOptions {
   problems: Problems;
@@ -18,8 +20,10 @@ export interface InputsOptions {
   scope?: Scope;
   /** Added to the names under which the browser keeps what is chosen for it. */
   name?: string;
-  /** The one drawing, where there is one already. */
-  canvas?: DrawingCanvas;
+  /** Opens the drawing, in the place of a new one. */
+  openCanvas?: () => Promise<DrawingCanvas>;
+  /** Called with the drawing, before it is used for the first time. */
+  onCanvas?: (canvas: DrawingCanvas) => void;
   /** Called whenever the source in use has a new picture. */
   changed: () => void;
   /** Called with the source in use from now on, before it begins. */
@@ -42,13 +46,16 @@ export class Inputs {
   readonly camera: Camera;
   readonly screen = new Screen(this.#onProblem);
   readonly file = new FileSource();
-  readonly canvas: DrawingCanvas;
   readonly kind = signal<SourceKind | null>(null);
   /** What is sent in the place of the source in use; null: that itself. */
   readonly mixed = signal<MixedSource | null>(null);
   readonly #options: InputsOptions;
   readonly #scope: Scope;
   readonly #kindKey: string;
+  readonly #canvas = signal<DrawingCanvas | null>(null);
+  #opening: Promise<DrawingCanvas> | null = null;
+  /** Counts what was chosen. */
+  #choices = 0;
 
   constructor(options: InputsOptions) {
     this.#options = options;
@@ -56,10 +63,14 @@ export class Inputs {
     this.#scope = scope;
     this.#kindKey = KIND_KEY + name;
     this.camera = new Camera(this.#onProblem, name);
-    this.canvas = options.canvas ?? new DrawingCanvas();
     // A still is not sent again by itself.
     for (const source of [this.camera, this.screen, this.file])
       source.crop.subscribe(() => source === this.own && this.#changed());
+  }
+
+  /** The drawing; null before it is first used. */
+  get canvas(): DrawingCanvas | null {
+    return this.#canvas.value;
   }
 
   /** There is something new to send. */
@@ -74,9 +85,9 @@ export class Inputs {
 
   /** The source in use. */
   get own(): Source | null {
-    const { camera, screen, file, canvas } = this;
+    const { camera, screen, file } = this;
     const kind = this.kind.peek();
-    return kind && { camera, screen, file, canvas }[kind];
+    return kind && { camera, screen, file, canvas: this.#canvas.peek() }[kind];
   }
 
   /** The newest picture; null while there is none. */
@@ -86,6 +97,12 @@ export class Inputs {
 
   /** Switches the source; the connection stays as it is. */
   async use(kind: SourceKind): Promise<void> {
+    const choice = ++this.#choices;
+    if (kind === "canvas" && !this.#canvas.peek()) {
+      await this.openCanvas();
+      // Something else was chosen while it was loaded.
+      if (choice !== this.#choices) return;
+    }
     this.own?.stop();
     this.#options.problems.clear(this.#scope);
     this.kind.value = kind;
@@ -96,11 +113,29 @@ export class Inputs {
     if (this.kind.peek() === kind) this.#options.onBegun();
   }
 
+  /** Loads the drawing, unless it is there: many a page never has one. */
+  openCanvas(): Promise<DrawingCanvas> {
+    const { openCanvas = newCanvas, onCanvas } = this.#options;
+    this.#opening ??= openCanvas().then(
+      (canvas) => {
+        onCanvas?.(canvas);
+        return (this.#canvas.value = canvas);
+      },
+      (error: unknown) => {
+        this.#opening = null;
+        throw error;
+      },
+    );
+    return this.#opening;
+  }
+
   /** Uses none any more. */
   clear(): void {
+    this.#choices++;
     this.own?.stop();
     this.#options.problems.clear(this.#scope);
     this.kind.value = null;
+    remember(this.#kindKey, "", "sessionStorage");
   }
 
   /** Sends a mix in the place of the source in use, or with null that itself again. */
@@ -125,9 +160,9 @@ export class Inputs {
     try {
       if (file.name.toLowerCase().endsWith(".ora")) {
         if (this.kind.peek() !== "canvas") await this.use("canvas");
-        return await this.canvas.open(file);
+        return await this.canvas?.open(file);
       }
-      if (this.kind.peek() === "canvas" && file.type.startsWith("image/")) return await this.canvas.addPicture(file);
+      if (this.kind.peek() === "canvas" && file.type.startsWith("image/")) return await this.canvas?.addPicture(file);
     } catch (error) {
       this.#refuse(error);
       return;
@@ -183,6 +218,11 @@ export class Inputs {
     if (this.kind.peek()) this.#options.problems.mention(error.kind);
     else this.#options.problems.report(this.#scope, error.kind);
   }
+}
+
+async function newCanvas(): Promise<DrawingCanvas> {
+  const { DrawingCanvas } = await import("./canvas");
+  return new DrawingCanvas();
 }
 
 async function mayUseCamera(): Promise<boolean> {

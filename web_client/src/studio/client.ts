@@ -43,6 +43,7 @@ import { ServerState } from "../receiving/server_state";
 import { createEncoder, NoEncoder } from "../sending/encoder";
 import { Senders } from "../sending/senders";
 import { createTrackCanvas } from "../sending/track_canvas";
+import type { DrawingCanvas } from "../sources/canvas";
 import { Inputs } from "../sources/inputs";
 import { isMended, Mender } from "./mender";
 
@@ -75,6 +76,10 @@ export class Client {
     },
     onBegun: () => {
       if (this.dialer.wanted !== this.dialer.inUse.peek()) this.connection.redial();
+    },
+    onCanvas: (canvas) => {
+      canvas.pen.onMove = this.#refiner.moved;
+      this.#fit(canvas);
     },
   });
   readonly params = new ParamsStore({
@@ -199,7 +204,6 @@ export class Client {
       if (isKept) this.problems.clear("storage");
       else this.problems.report("storage", "notKept");
     });
-    this.inputs.canvas.pen.onMove = this.#refiner.moved;
     // The page that comes after this one would take the few steps for the user's own.
     addEventListener("pagehide", this.#refiner.rest);
     document.addEventListener("visibilitychange", () => {
@@ -246,7 +250,7 @@ export class Client {
 
   /** The drawing as it is seen, larger than it is sent. */
   async saveDrawing(): Promise<void> {
-    const png = await this.inputs.canvas.png();
+    const png = await this.inputs.canvas?.png();
     if (png) this.save(png, "drawing", "png");
   }
 
@@ -317,9 +321,16 @@ export class Client {
     this.params.confirm(params);
     this.#mover.follow(params, gliding_s);
     if (!isNew) return;
-    this.inputs.canvas.resize(params.width, params.height);
-    this.inputs.canvas.sendsPaintOnly = params.matte === "drawn";
+    if (this.inputs.canvas) this.#fit(this.inputs.canvas);
     this.#resendStill();
+  }
+
+  /** The drawing is what the params ask for. */
+  #fit(canvas: DrawingCanvas): void {
+    const params = this.params.inForce.peek();
+    if (!params) return;
+    canvas.resize(params.width, params.height);
+    canvas.sendsPaintOnly = params.matte === "drawn";
   }
 
   /** A drawing doesn't change by itself: sent once more, it comes back with the new look. */

@@ -8,8 +8,14 @@ import { type Clip, ClipBin } from "../sources/clips";
 import { Decks } from "../sources/decks";
 import { Fader } from "../sources/fader";
 import type { Client } from "./client";
+import { FaderThere } from "./fader_there";
 
-export function openDecks({ inputs, problems, shape }: Client): Decks {
+export interface OpenDecks {
+  decks: Decks;
+  there: FaderThere;
+}
+
+export function openDecks({ inputs, problems, shape, connection }: Client): OpenDecks {
   const clips = new ClipBin({
     clock: browserClock,
     clips: new Records<Clip>("realtime-clips", "clips"),
@@ -19,13 +25,16 @@ export function openDecks({ inputs, problems, shape }: Client): Decks {
     now_ms: Date.now,
     mention: (problem, detail) => problems.mention(problem, detail),
   });
-  void clips.restore();
-  return new Decks({
+  const fader = new Fader(browserClock, onHiddenTick);
+  const decks = new Decks({
     clock: browserClock,
     problems,
     inputs,
-    fader: new Fader(browserClock, onHiddenTick),
+    fader,
     clips,
     size: () => shape.peek(),
   });
+  void clips.restore().then(() => decks.resume());
+  const tell = (at: number) => void connection.send({ type: "command", command: "crossfade", at });
+  return { decks, there: new FaderThere({ clock: browserClock, fader, tell }) };
 }

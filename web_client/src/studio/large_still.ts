@@ -43,7 +43,7 @@ export class LargeStill {
     this.progress.value = { done: 0, of: 1 };
     const watching = setInterval(() => void this.#look(abort.signal), LOOK_MS);
     try {
-      const drawing = await inputs.canvas.png();
+      const drawing = await inputs.canvas?.png();
       if (!drawing) throw new Error("no picture");
       this.#client.save(await makeStill(sessionName(), drawing, scale, abort.signal), "drawing-large", "png");
     } catch (error) {

@@ -2,66 +2,32 @@
 
 import { computed, effect, signal } from "@preact/signals";
 import { keepAwake } from "../browser/awake";
-import { socketBeside } from "../browser/beside";
 import { browserClock } from "../browser/clock";
 import { thumbnail } from "../browser/thumbnail";
-import { endSession, putPads } from "../connection/requests";
-import { newSessionName, sessionName } from "../connection/session";
-import { dialWebSocket } from "../connection/websocket";
 import { Keep } from "../keep/keep";
 import { Recorder } from "../keep/recorder";
 import { strings } from "../languages/strings";
 import { likePicture, seenText } from "../looks/blend";
-import { lookOf } from "../looks/look";
 import { Looks } from "../looks/looks";
-import { preview, STRENGTHS } from "../looks/preview";
 import { referencesOf, toggled } from "../looks/references";
-import { bestFirst, setStyle } from "../params/styles";
+import { setStyle } from "../params/styles";
 import { OutputWindow } from "../program/output_window";
 import { PictureInPicture } from "../program/picture_in_picture";
 import { Program } from "../program/program";
-import type { Frame } from "../protocol";
 import { type LatencySample, withSample } from "../receiving/latency";
 import type { DrawingCanvas } from "../sources/canvas";
-import type { Decks } from "../sources/decks";
-import type { Picture } from "../sources/source";
-import { fittedJpeg } from "../sources/crop";
 import type { Show } from "../vj/show";
 import type { PageAction } from "../vj/targets";
 import type { Client } from "./client";
-import { CloserLook } from "./closer_look";
 import { bindKeys, type KeyAction } from "./keys";
-import { PadsThere } from "./played";
+import { Mixer } from "./mixer";
+import { followOthers } from "./others";
+import { Previews } from "./previews";
 import { Sharing } from "./sharing";
 import { Sizing } from "./sizing";
-import stockPicture from "./stock.webp";
-import { StyleTiles } from "./style_tiles";
-import { Tries } from "./tries";
 import type { View } from "./view";
 
 const STRENGTH_SHARE = 0.05;
-const FADER_STEP = 0.05;
-/** From deck to deck, where changes take no time. */
-const FADE_S = 1;
-/** In times of what a tile took: see `PreviewOptions.rests`. */
-const TILE_RESTS = 20;
-/** A camera has come to itself by then. */
-const TILES_AFTER_MS = 1500;
-
-/** A session of its own for a moment, of which nobody asks anything afterwards. */
-const beside = {
-  clock: browserClock,
-  dial: dialWebSocket(() => socketBeside({ session: `preview-${newSessionName()}` })),
-  onOver: (session: string) => void endSession(session),
-};
-
-/** What a tile shows: a style of this name, or a picture that was brought. */
-export interface StylePicture {
-  /** As it is written on the tile. */
-  name: string;
-  style?: string;
-  picture?: string;
-}
 
 export class Studio {
   readonly client: Client;
@@ -72,19 +38,14 @@ export class Studio {
   readonly recorder: Recorder;
   readonly view: View;
   readonly program: Program;
-  readonly tries = new Tries((onPicture) => this.#preview(onPicture));
-  readonly tiles = new StyleTiles((jpeg, looks, onPicture, abort) =>
-    preview({ ...beside, jpeg, looks, rests: TILE_RESTS, onPicture, abort }),
-  );
-  readonly closerLook = new CloserLook<StylePicture>(browserClock);
+  readonly previews: Previews;
   readonly window: OutputWindow;
   readonly pictureInPicture: PictureInPicture;
   /** The last minute of measurements. */
   readonly latencies = signal<readonly LatencySample[]>([]);
   /** The show, which is loaded when it is first wanted: most people never play one. */
   readonly show = signal<Show | null>(null);
-  /** Both decks and the clips, loaded with what shows them, when that is first opened: most people have one input. */
-  readonly decks = signal<Decks | null>(null);
+  readonly mixer: Mixer;
   /** Shown in the output's place while something else is on air. */
   readonly cut = document.createElement("canvas");
 
@@ -107,22 +68,17 @@ export class Studio {
     window: () => this.#toggleWindow(),
     help: () => this.view.toggleDialog("help"),
     decks: () => toggle(this.view.showsDecks),
-    cut: () => this.#play(({ fader }) => fader.cut()),
-    fade: () => this.#play(({ fader }) => fader.go(this.fade_s)),
-    towardsA: () => this.#play(({ fader }) => fader.set(fader.at.peek() - FADER_STEP)),
-    towardsB: () => this.#play(({ fader }) => fader.set(fader.at.peek() + FADER_STEP)),
+    cut: () => this.mixer.cut(),
+    fade: () => this.mixer.fade(),
+    towardsA: () => this.mixer.step(-1),
+    towardsB: () => this.mixer.step(1),
     lessStrength: () => this.client.settings.nudge("strength", -STRENGTH_SHARE),
     moreStrength: () => this.client.settings.nudge("strength", STRENGTH_SHARE),
     lessOutput: () => this.view.mixBy(-1),
     moreOutput: () => this.view.mixBy(1),
   };
 
-  readonly callClip = (index: number): void => {
-    this.#play((decks) => {
-      const clip = decks.clips.clips.peek()[index];
-      if (clip) void decks.play(clip);
-    });
-  };
+  readonly callClip = (index: number): void => this.mixer.callClip(index);
 
   readonly callPreset = (index: number, transition_s?: number): void => this.looks.call(index, transition_s);
 
@@ -139,6 +95,8 @@ export class Studio {
     });
     this.sharing = new Sharing({ looks: this.looks, notes: client.notes, clock: browserClock });
     this.sizing = new Sizing(client);
+    this.mixer = new Mixer(client);
+    this.previews = new Previews(client);
     this.program = new Program({
       layers: () => view.layers.peek(),
       input: () => client.inputs.picture(),
@@ -170,9 +128,8 @@ export class Studio {
     if (view.usesMidi.peek()) void this.openShow();
     this.#keepAwake();
     this.#showNewPads();
-    this.#followOthers();
+    followOthers({ client, view, looks: this.looks, mixer: this.mixer, openShow: () => this.openShow() });
     this.#followPictures();
-    this.#keepTiles();
   }
 
   /** The drawing; null while something else is the input. */
@@ -216,48 +173,6 @@ export class Studio {
     notes.say("styleTaken", () => params.edit("prompt", before, "sliding"));
   }
 
-  /** Has the styles' tiles made anew, of the picture of this moment. */
-  renewTiles(): void {
-    this.tiles.forget();
-    void this.#followTiles();
-  }
-
-  /** Has this moment's picture made at several strengths; resolves with whether there was one, and it was. */
-  async #preview(onPicture: (index: number, frame: Frame) => void): Promise<boolean> {
-    const { inputs, params, problems } = this.client;
-    const [picture, inForce] = [inputs.picture(), params.inForce.peek()];
-    if (!picture || !inForce) {
-      problems.mention("noPreview");
-      return false;
-    }
-    const { width, height } = inForce;
-    try {
-      const look = { ...lookOf(inForce), width, height };
-      await preview({
-        ...beside,
-        jpeg: await fittedJpeg(picture, width, height),
-        looks: STRENGTHS.map((strength) => ({ ...look, strength })),
-        rests: 0,
-        onPicture,
-      });
-      return true;
-    } catch (error) {
-      problems.mention("previewFailed", (error as Error).message);
-      return false;
-    }
-  }
-
-  /** How long the way from deck to deck takes: as every change does, or else so long that it is one. */
-  get fade_s(): number {
-    const { transition_s } = this.client.params.shown.value;
-    return Number(transition_s) || FADE_S;
-  }
-
-  /** Does something with the decks, once they have been opened. */
-  #play(action: (decks: Decks) => void): void {
-    if (this.decks.peek()) action(this.decks.peek() as Decks);
-  }
-
   /** The result as it is seen. */
   #thumbnail(): string | undefined {
     const picture = this.client.player.picture();
@@ -274,7 +189,7 @@ export class Studio {
       edit: this.client.params.edit,
       toggle: (one) => this.client.settings.toggle(one),
       mix: (amount) => (this.view.amount.value = amount),
-      crossfade: (amount) => this.#play(({ fader }) => fader.set(amount)),
+      crossfade: (amount) => this.mixer.set(amount),
       callClip: this.callClip,
       callPreset: this.callPreset,
       actions: this.actions,
@@ -333,64 +248,6 @@ export class Studio {
     });
   }
 
-  /**
-   * Tells the server of this page's cuts, pads and tempo, and takes over what others command. A page that comes back takes
-   * over what is on air.
-   */
-  #followOthers(): void {
-    const { client, looks, view } = this;
-    view.air.subscribe((air) => client.putOnAir(air));
-    const pads = new PadsThere({
-      clock: browserClock,
-      presets: () => looks.presets.value,
-      isSeedLocked: () => looks.isSeedLocked.value,
-      put: (all) => putPads(sessionName(), all),
-    });
-    client.onReady = (air, isFirst, tempo) => {
-      if (isFirst && air !== "on_air") view.follow(air);
-      else if (air !== view.air.peek()) client.putOnAir(view.air.peek());
-      pads.connected();
-      void this.openShow().then((show) => {
-        const own = show.wireTempo;
-        if (own) client.connection.send({ type: "command", command: "tempo", ...own });
-        else if (tempo) show.follow(tempo);
-      });
-    };
-    client.onState = ({ air, tempo }) => {
-      if (air) view.follow(air);
-      if (tempo) void this.openShow().then((show) => show.follow(tempo));
-    };
-    effect(() => {
-      if (client.params.inForce.value) looks.note(client.params.inForce.value, looks.presets.value);
-    });
-  }
-
-  /** The styles' tiles are made when the page has a server, and anew for each input. */
-  #keepTiles(): void {
-    const { client } = this;
-    const isWanted = computed(() => client.connection.status.value.state === "open" && client.server.styles.value.styles);
-    effect(() => {
-      client.inputs.kind.value;
-      return isWanted.value ? browserClock.after(TILES_AFTER_MS, () => void this.#followTiles()) : undefined;
-    });
-  }
-
-  async #followTiles(): Promise<void> {
-    const { inputs, params, server } = this.client;
-    const { styles } = server.styles.peek();
-    const inForce = params.inForce.peek();
-    if (!styles || !inForce) return;
-    const kind = inputs.kind.peek();
-    const jpeg = async (width: number, height: number) => {
-      // Paper is white at first: of that all styles make the same.
-      const isStock = kind === null || kind === "canvas";
-      const picture = isStock ? await stock() : inputs.picture();
-      return picture && fittedJpeg(picture, width, height);
-    };
-    const again_ms = await this.tiles.follow({ name: kind ?? "stock", jpeg }, bestFirst(styles), inForce);
-    if (again_ms !== null) browserClock.after(again_ms, () => void this.#followTiles());
-  }
-
   /** Each new picture, mix and measurement goes to those that draw and keep it. */
   #followPictures(): void {
     const { client, view, program } = this;
@@ -408,11 +265,6 @@ export class Studio {
     });
     effect(() => (view.isCut.value ? program.add({ canvas: this.cut }) : undefined));
   }
-}
-
-async function stock(): Promise<Picture> {
-  const image = await createImageBitmap(await (await fetch(stockPicture)).blob());
-  return { image, width: image.width, height: image.height, mirrored: false };
 }
 
 function toggle(flag: { value: boolean; peek(): boolean }): void {

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { german } from "../../src/languages/de";
+import { english } from "../../src/languages/en";
 import { french } from "../../src/languages/fr";
 import { languageFor } from "../../src/languages/languages";
-import { english } from "../../src/languages/strings";
 
 test("the first preferred language that there is is spoken", () => {
   expect(languageFor(["nl-NL", "de-AT", "en"])).toBe("de");

@@ -6,6 +6,7 @@ import { Decks } from "../../src/sources/decks";
 import { Fader } from "../../src/sources/fader";
 import type { Inputs } from "../../src/sources/inputs";
 import type { MixedSource, Picture, Source, SourceKind } from "../../src/sources/source";
+import { WHOLE } from "../../src/sources/trim";
 import { FakeClock } from "../fakes";
 
 /** A deck's input as far as the decks ask: what is on it, and who is told of it. */
@@ -35,6 +36,8 @@ let a: FakeDeck;
 let b: FakeDeck;
 let decks: Decks;
 let inUse: (MixedSource | null)[];
+/** What the browser keeps for as long as the tab lives. */
+let tab: Map<string, string>;
 
 beforeEach(() => {
   clock = new FakeClock();
@@ -56,6 +59,11 @@ beforeEach(() => {
   });
   vi.stubGlobal("document", { createElement: element, addEventListener() {}, body: element() });
   vi.stubGlobal("localStorage", { getItem: () => null, setItem() {} });
+  tab = new Map();
+  vi.stubGlobal("sessionStorage", {
+    getItem: (key: string) => tab.get(key) ?? null,
+    setItem: (key: string, text: string) => tab.set(key, text),
+  });
   const mixed = signal<MixedSource | null>(null);
   const file = { video: element(), file: signal(null), duration_s: signal(0) };
   const first = {
@@ -188,4 +196,41 @@ test("there is one drawing: on the first deck it is taken off the second", () =>
   decks.b.kind.value = "canvas";
   a.kind.value = "canvas";
   expect(decks.b.kind.value).toBeNull();
+});
+
+describe("a reload", () => {
+  const clip = { id: "1", name: "one.mp4", type: "video/mp4", addedAt_ms: 0, picture: undefined, trim: WHOLE };
+  const kept = () => JSON.parse(tab.get("realtime.decks") || "null");
+
+  test("finds the crossfader where it was going, and what the second deck had", async () => {
+    await decks.resume();
+    expect(kept()).toBeNull();
+    fillB();
+    decks.fader.set(0.25);
+    expect(kept()).toMatchObject({ at: 0.25 });
+    decks.fader.go(1);
+    expect(kept()).toMatchObject({ at: 1 });
+    decks.b.kind.value = null;
+    expect(kept()).toBeNull();
+  });
+
+  test("plays the clips that there still are, and goes on with another input", async () => {
+    tab.set("realtime.decks", JSON.stringify({ at: 0.25, clips: { a: "gone", b: "1" } }));
+    decks.clips.clips.value = [clip];
+    const played: unknown[] = [];
+    decks.play = async (...asked) => void played.push(asked);
+    decks.b.resume = async () => void played.push("resumed");
+    await decks.resume();
+    expect(decks.fader.at.value).toBe(0.25);
+    expect(played).toEqual([[clip, "b"]]);
+    decks.clips.clips.value = [];
+    await decks.resume();
+    expect(played.at(-1)).toBe("resumed");
+  });
+
+  test.each(["no JSON", "7", '{"at": 5, "clips": []}', '{"at": "1", "clips": {"b": 3}}'])("takes nothing of %s", async (text) => {
+    tab.set("realtime.decks", text);
+    await decks.resume();
+    expect(decks.fader.at.value).toBe(0);
+  });
 });

@@ -48,6 +48,17 @@ describe("by itself", () => {
     expect(ticks.size).toBe(0);
   });
 
+  test("it goes to a place in so many seconds, however far that is, and back from there", () => {
+    fader.goTo(0.5, 2);
+    clock.pass(1000);
+    expect(fader.at.value).toBeCloseTo(0.25, 1);
+    expect(fader.goal.value).toBe(0.5);
+    clock.pass(1100);
+    expect(fader.at.value).toBe(0.5);
+    fader.go(1);
+    expect(fader.goal.value).toBe(0);
+  });
+
   test("in no time it is there", () => {
     fader.go(0);
     expect(fader.at.value).toBe(1);

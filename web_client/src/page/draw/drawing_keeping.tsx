@@ -3,9 +3,9 @@
 import { signal } from "@preact/signals";
 import { isFull } from "../../draw/layers";
 import { strings } from "../../languages/strings";
+import type { DrawingCanvas } from "../../sources/canvas";
 import type { Client } from "../../studio/client";
 import { LargeStill, scalesOf } from "../../studio/large_still";
-import type { Studio } from "../../studio/studio";
 import { FileButton } from "../widgets/file_button";
 import { IconButton } from "../widgets/icon_button";
 import { Icon } from "../widgets/icons";
@@ -16,7 +16,7 @@ const ACCEPT = "image/*,.ora";
 const chosen = signal<number | null>(null);
 let still: LargeStill | null = null;
 
-export function DrawingKeeping({ studio: { client } }: { studio: Studio }) {
+export function DrawingKeeping({ client, canvas }: { client: Client; canvas: DrawingCanvas }) {
   const words = strings.drawing;
   return (
     <div class="drawing-keeping" role="group" aria-label={words.label}>
@@ -24,7 +24,7 @@ export function DrawingKeeping({ studio: { client } }: { studio: Studio }) {
         type="button"
         title={words.useHint}
         disabled={!client.player.hasPicture.value}
-        onClick={() => void useAsLayer(client)}
+        onClick={() => void useAsLayer(client, canvas)}
       >
         <Icon name="inset" />
         {words.use}
@@ -36,14 +36,14 @@ export function DrawingKeeping({ studio: { client } }: { studio: Studio }) {
           accept={ACCEPT}
           label={strings.layers.import}
           title={strings.layers.importHint}
-          disabled={isFull(client.inputs.canvas.drawing.layers.value)}
+          disabled={isFull(canvas.drawing.layers.value)}
           take={(file) => void client.inputs.open(file)}
         >
           <Icon name="file" />
         </FileButton>
-        <IconButton icon="sheet" label={strings.layers.begin} press={() => client.inputs.canvas.drawing.begin()} />
+        <IconButton icon="sheet" label={strings.layers.begin} press={() => canvas.drawing.begin()} />
         <IconButton icon="snapshot" label={strings.layers.save} press={() => void client.saveDrawing()} />
-        <IconButton icon="layers" label={words.ora} press={() => void saveOra(client)} />
+        <IconButton icon="layers" label={words.ora} press={() => void saveOra(client, canvas)} />
       </div>
     </div>
   );
@@ -93,18 +93,18 @@ function SaveLarge({ client }: { client: Client }) {
   );
 }
 
-async function useAsLayer(client: Client): Promise<void> {
+async function useAsLayer(client: Client, canvas: DrawingCanvas): Promise<void> {
   const picture = client.player.picture();
   if (!picture) return;
   try {
-    await client.inputs.canvas.addCopy(picture);
+    await canvas.addCopy(picture);
   } catch {
     client.problems.mention("layersFull");
   }
 }
 
-async function saveOra(client: Client): Promise<void> {
+async function saveOra(client: Client, { drawing }: DrawingCanvas): Promise<void> {
   const { toOra } = await import("../../draw/file/open_raster");
   const nameOf = ({ kind, id }: { kind: "drawing" | "picture"; id: number }) => strings.layers.name(kind, id);
-  client.save(await toOra(client.inputs.canvas.drawing, nameOf), "drawing", "ora");
+  client.save(await toOra(drawing, nameOf), "drawing", "ora");
 }

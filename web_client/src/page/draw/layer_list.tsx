@@ -3,7 +3,6 @@
 import type { Drawing } from "../../draw/drawing";
 import { activate, activeLayer, change, isFull, type Layer, type Layers, remove, shift } from "../../draw/layers";
 import { strings } from "../../languages/strings";
-import type { Client } from "../../studio/client";
 import { IconButton } from "../widgets/icon_button";
 
 /** Where the list would push what is below it out of sight. */
@@ -11,9 +10,8 @@ function isNarrow(): boolean {
   return matchMedia("(max-width: 639px), (max-height: 500px)").matches;
 }
 
-export function LayerList({ client }: { client: Client }) {
+export function LayerList({ drawing }: { drawing: Drawing }) {
   const words = strings.layers;
-  const { drawing } = client.inputs.canvas;
   const layers = drawing.layers.value;
   return (
     <details class="layers" open={!isNarrow()}>

@@ -22,8 +22,7 @@ const STROKES: ReadonlySet<Tool> = new Set(["brush", "eraser"]);
 const AREAS: ReadonlySet<Tool> = new Set(["rectangle", "ellipse", "polygon", "star"]);
 const CORNERED: ReadonlySet<Tool> = new Set(["polygon", "star"]);
 
-export function ToolOptions({ client }: { client: Client }) {
-  const { canvas } = client.inputs;
+export function ToolOptions({ client, canvas }: { client: Client; canvas: DrawingCanvas }) {
   const words = strings.tools;
   return (
     <div class="tool-options" role="group" aria-label={words.options}>

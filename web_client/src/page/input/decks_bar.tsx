@@ -13,8 +13,6 @@ import styles from "./decks.css?url";
 import { SourceBar } from "./source_bar";
 import { TrimBar } from "./trim_bar";
 
-export { openDecks } from "../../studio/decks";
-
 await loadStyles(styles);
 
 /** Often enough to know what is on a deck. */
@@ -105,7 +103,7 @@ function Crossfader({ studio, decks }: { studio: Studio; decks: Decks }) {
   const { crossfade } = strings.show.amounts;
   const { fader, mode } = decks;
   const at = fader.at.value;
-  const seconds = Number(studio.fade_s.toFixed(2));
+  const seconds = Number(studio.mixer.fade_s.toFixed(2));
   return (
     <div class="crossfade" role="group" aria-label={crossfade}>
       <select

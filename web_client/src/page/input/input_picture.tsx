@@ -72,6 +72,7 @@ function ratioOf(client: Client, kind: SourceKind | null, spot: Spot): number | 
 
 function SourcePicture({ client, kind }: { client: Client; kind: SourceKind }) {
   const source = client.inputs[kind];
+  if (!source) return null;
   const label = kind === "canvas" ? strings.source.drawingSurface : strings.source[kind];
   return (
     <>

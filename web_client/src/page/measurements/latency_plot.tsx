@@ -1,9 +1,9 @@
-/** The fold that holds the latency plot, and loads it when opened. */
+/** The fold that holds the latency plot. */
 
 import { useEffect, useRef } from "preact/hooks";
 import { strings } from "../../languages/strings";
 import type { Studio } from "../../studio/studio";
-import type { Plot } from "./plot";
+import { Plot } from "./plot";
 
 export function LatencyPlot({ studio }: { studio: Studio }) {
   const { view, latencies } = studio;
@@ -15,27 +15,21 @@ export function LatencyPlot({ studio }: { studio: Studio }) {
       }}
     >
       <summary>{strings.hud.plot}</summary>
-      {view.showsPlot.value && <LoadedPlot samples={latencies} />}
+      {view.showsPlot.value && <DrawnPlot samples={latencies} />}
     </details>
   );
 }
 
-function LoadedPlot({ samples }: { samples: Studio["latencies"] }) {
+function DrawnPlot({ samples }: { samples: Studio["latencies"] }) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    let isThere = true;
-    let plot: Plot | null = null;
-    let stop = () => {};
-    void import("./plot").then(({ Plot }) => {
-      if (!isThere || !place.current) return;
-      const { latency, p95, stage: stages } = strings.hud;
-      plot = new Plot(place.current, { p50: latency, p95, stages });
-      stop = samples.subscribe((now) => plot?.update(now));
-    });
+    if (!place.current) return;
+    const { latency, p95, stage: stages } = strings.hud;
+    const plot = new Plot(place.current, { p50: latency, p95, stages });
+    const stop = samples.subscribe((now) => plot.update(now));
     return () => {
-      isThere = false;
       stop();
-      plot?.destroy();
+      plot.destroy();
     };
   }, []);
   return <div class="plot" ref={place} role="group" aria-label={strings.hud.plot} />;

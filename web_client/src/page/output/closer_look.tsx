@@ -5,7 +5,7 @@ import type { Studio } from "../../studio/studio";
 import { CanvasCopy } from "../widgets/canvas_copy";
 import { Thumb } from "../widgets/thumb";
 
-export function StyleLarge({ studio: { client, closerLook, tiles } }: { studio: Studio }) {
+export function StyleLarge({ studio: { client, previews: { closerLook, tiles } } }: { studio: Studio }) {
   const shown = closerLook.shown.value;
   const isShown = shown !== null;
   useEffect(() => {

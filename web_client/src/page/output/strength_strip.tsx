@@ -5,7 +5,7 @@ import { STRENGTHS } from "../../looks/preview";
 import type { Studio } from "../../studio/studio";
 import { IconButton } from "../widgets/icon_button";
 
-export function StrengthStrip({ studio: { client, tries } }: { studio: Studio }) {
+export function StrengthStrip({ studio: { client, previews: { tries } } }: { studio: Studio }) {
   const words = strings.preview;
   const pictures = tries.pictures.value;
   if (!pictures) return null;

@@ -22,7 +22,7 @@ const FIRST = 12;
 const NEWEST_PICTURES = 3;
 
 export function StyleChooser({ studio }: { studio: Studio }) {
-  const { client, tiles, view } = studio;
+  const { client, previews, view } = studio;
   const words = strings.panel;
   const [isOver, setOver] = useState(false);
   const { styles = [], pictures: samples = [] } = client.server.styles.value;
@@ -74,7 +74,7 @@ export function StyleChooser({ studio }: { studio: Studio }) {
             </button>
           )}
           {styles.length > 0 && (
-            <IconButton icon="renew" label={words.newTiles} isOff={tiles.isBusy.value} press={() => studio.renewTiles()} />
+            <IconButton icon="renew" label={words.newTiles} isOff={previews.tiles.isBusy.value} press={() => previews.renew()} />
           )}
         </span>
       </div>
@@ -92,7 +92,7 @@ export function StyleChooser({ studio }: { studio: Studio }) {
               isOn={isOn(style)}
               press={() => client.params.edit("prompt", styledBy(prompt, setStyle(text, style, styles)), "sliding")}
             >
-              <CanvasCopy of={tiles.pictures.value.get(style.name)} />
+              <CanvasCopy of={previews.tiles.pictures.value.get(style.name)} />
             </StyleTile>
           );
         })}

@@ -1,7 +1,8 @@
 /** A style with a picture; a click takes it, resting on it or holding it shows the picture large. */
 
 import type { ComponentChildren } from "preact";
-import type { StylePicture, Studio } from "../../studio/studio";
+import type { StylePicture } from "../../studio/previews";
+import type { Studio } from "../../studio/studio";
 
 interface StyleTileProps {
   studio: Studio;
@@ -15,7 +16,7 @@ interface StyleTileProps {
   children: ComponentChildren;
 }
 
-export function StyleTile({ studio: { closerLook }, name, title, picture, isOn, press, children }: StyleTileProps) {
+export function StyleTile({ studio: { previews: { closerLook } }, name, title, picture, isOn, press, children }: StyleTileProps) {
   return (
     <button
       type="button"

@@ -3,7 +3,7 @@
 import { strings } from "../../languages/strings";
 import type { Studio } from "../../studio/studio";
 
-export function TryStrengths({ studio: { tries } }: { studio: Studio }) {
+export function TryStrengths({ studio: { previews: { tries } } }: { studio: Studio }) {
   const words = strings.preview;
   return (
     <button type="button" class="small" disabled={tries.isBusy.value} onClick={() => void tries.run()}>

@@ -1,0 +1,53 @@
+/** Others who play this session: the server is told of this page's cuts, pads, tempo and crossfader, and theirs are followed. */
+
+import { effect } from "@preact/signals";
+import { browserClock } from "../browser/clock";
+import { putPads } from "../connection/requests";
+import { sessionName } from "../connection/session";
+import type { Looks } from "../looks/looks";
+import type { Show } from "../vj/show";
+import type { Client } from "./client";
+import type { Mixer } from "./mixer";
+import { PadsThere } from "./played";
+import type { View } from "./view";
+
+interface Played {
+  client: Client;
+  view: View;
+  looks: Looks;
+  mixer: Mixer;
+  openShow: () => Promise<Show>;
+}
+
+/**
+ * Tells the server of this page's cuts, pads and tempo, and takes over what others command. A page that comes back takes
+ * over what is on air.
+ */
+export function followOthers({ client, view, looks, mixer, openShow }: Played): void {
+  view.air.subscribe((air) => client.putOnAir(air));
+  const pads = new PadsThere({
+    clock: browserClock,
+    presets: () => looks.presets.value,
+    isSeedLocked: () => looks.isSeedLocked.value,
+    put: (all) => putPads(sessionName(), all),
+  });
+  client.onReady = (air, isFirst, tempo) => {
+    if (isFirst && air !== "on_air") view.follow(air);
+    else if (air !== view.air.peek()) client.putOnAir(view.air.peek());
+    pads.connected();
+    mixer.connected();
+    void openShow().then((show) => {
+      const own = show.wireTempo;
+      if (own) client.connection.send({ type: "command", command: "tempo", ...own });
+      else if (tempo) show.follow(tempo);
+    });
+  };
+  client.onState = ({ air, tempo, crossfade }) => {
+    if (air) view.follow(air);
+    if (crossfade) void mixer.follow(crossfade);
+    if (tempo) void openShow().then((show) => show.follow(tempo));
+  };
+  effect(() => {
+    if (client.params.inForce.value) looks.note(client.params.inForce.value, looks.presets.value);
+  });
+}
