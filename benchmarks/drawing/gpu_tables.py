@@ -176,7 +176,12 @@ def variants_table(answer: Answer) -> str:
         longest = figure(max(calls)) if calls else OPEN if not told else ""
         rows.append([name, *cells, longest, told.get("note", "")])
     head = [f"{kind}, batch {batch}" for batch in ENDS for kind in KINDS]
-    return table(["ms a frame", *head, "longest first call", ""], rows)
+    whole: list[Row] = [
+        [way, *(value(answer["parts"], "one_graph", "one_graph", way, f"batch_{batch}") for batch in ENDS)]
+        for way in ("one graph", "three graphs")
+    ]
+    ways = table(["all of a frame of one step, ms a frame", *(f"batch {batch}" for batch in ENDS)], whole)
+    return f"{table(['ms a frame', *head, 'longest first call', ''], rows)}\n{ways}"
 
 
 def builds_table(answer: Answer) -> str:

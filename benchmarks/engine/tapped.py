@@ -53,6 +53,15 @@ class TappedBackend:
         """See `Backend`."""
         return self.backend.batches
 
+    @property
+    def takes_frames(self) -> bool:
+        """See `Backend`: a tap sees each region's call."""
+        return False
+
+    def run_frames(self, call: Call) -> Outputs | None:
+        """See `Backend`."""
+        return None
+
     def prepare(self, width: int, height: int) -> tuple[int, ...]:
         """See `Backend`."""
         return self.backend.prepare(width, height)

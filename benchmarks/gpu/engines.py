@@ -7,6 +7,8 @@ not know what is measured.
 from __future__ import annotations
 
 import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +17,11 @@ from typing import cast
 from realtime.bench.engine_under_test import PROMPT, picture
 from realtime.config import Config
 from realtime.engine import Engine
-from realtime.engine.backend import EagerBackend
+from realtime.engine.backend import Backend, EagerBackend
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.models.load import Model
 from realtime.engine.rungs.capture import Rerun
-from realtime.engine.rungs.graphs import GraphBackend, captured
+from realtime.engine.rungs.graphs import EAGER_CALLS, GraphBackend, captured
 from realtime.frame import Job
 from realtime.params import Params
 
@@ -53,9 +55,25 @@ class GraphsOnModel(TappedEngine):
         engine.warm_up()
         return engine
 
+    def make_frame_graphs(self, batches: Sequence[int]) -> None:
+        """Have all graphs made that frames of one step use: those of whole frames are made beside others."""
+        backend = self._backend
+        if not isinstance(backend, GraphBackend):
+            return
+        for batch in batches:
+            for _ in range(EAGER_CALLS + 2):
+                self.frames(batch, 1)
+            while backend.is_making:
+                time.sleep(0.01)
+            self.frames(batch, 1)
+
+    @property
+    def _backend(self) -> Backend:
+        return cast(DiffusionEngine, self.engine).backend
+
     def close_backend(self) -> None:
         """Free the graphs. The model stays: it is another engine's."""
-        cast(DiffusionEngine, self.engine).backend.close()
+        self._backend.close()
 
 
 class Engines:
@@ -78,7 +96,9 @@ class Engines:
     @cached_property
     def graphs(self) -> GraphsOnModel:
         """On eager's model."""
-        return GraphsOnModel(self.folder, self.eager, self.machine)
+        graphs = GraphsOnModel(self.folder, self.eager, self.machine)
+        graphs.make_frame_graphs(BATCHES)
+        return graphs
 
     @property
     def by_rung(self) -> dict[str, TappedEngine]:
@@ -89,6 +109,20 @@ class Engines:
 def model_of(ours: TappedEngine) -> Model:
     """The loaded model of an engine."""
     return cast(Model, cast("object", getattr(ours.engine, "_model")))  # noqa: B009
+
+
+@contextmanager
+def region_by_region(ours: TappedEngine) -> Generator[None]:
+    """Meanwhile each region is a call of its own."""
+    backend = cast(DiffusionEngine, ours.engine).backend
+    if not isinstance(backend, GraphBackend):
+        yield
+        return
+    before, backend.frame_graphs = backend.frame_graphs, False
+    try:
+        yield
+    finally:
+        backend.frame_graphs = before
 
 
 def job_of(ours: TappedEngine, number: int, shows: int, **fields: object) -> Job:

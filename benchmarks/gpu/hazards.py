@@ -22,6 +22,8 @@ TICKS, TICKS_DRY = 200, 40
 JOBS, LATE_JOBS = 20, 4
 """Different jobs, and those of a size that comes in the middle, to be captured while others are in flight."""
 BATCH_CHOICES = (1, 3, 5, 8)
+WHOLE_SHARE = 0.5
+"""Of the ticks that nothing is in flight at: those whose frames one graph may make."""
 MIXED_UP = 0.1
 """Relative difference above which a picture is another's, or broken: rounding makes some thousandths."""
 
@@ -61,9 +63,12 @@ class _Flight:
         self._last: Pending | None = None
 
     def tick(self, pool: list[Job]) -> list[tuple[int, Pixels | None]]:
-        """Admit some jobs, launch a tick, and collect the one before."""
+        """Admit some jobs, launch a tick, and collect the one before. Some ticks are of one size and one step."""
         free = self._ours.engine.free_rows
         count = min(free, self._rng.choice(BATCH_CHOICES), max(BATCHES))
+        if not self._ours.engine.busy_rows and self._rng.random() < WHOLE_SHARE:
+            first = self._rng.choice([job for job in pool if job.params.num_inference_steps == 1])
+            pool = [job for job in pool if _is_like(job, first)]
         pending = self._ours.engine.tick([self._rng.choice(pool) for _ in range(count)])
         last, self._last = self._last, pending
         return _collected(last)
@@ -76,6 +81,11 @@ class _Flight:
             made += _collected(self._last)
             self._last = pending
         return made + _collected(self._last)
+
+
+def _is_like(job: Job, other: Job) -> bool:
+    mine, its = job.params, other.params
+    return (mine.width, mine.height, mine.num_inference_steps) == (its.width, its.height, its.num_inference_steps)
 
 
 def _collected(pending: Pending | None) -> list[tuple[int, Pixels | None]]:

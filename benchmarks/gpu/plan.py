@@ -86,6 +86,7 @@ RUNS = {
             Part("build_4", "building:build", "build_4", 300, 60, is_beside=True, cores=MANY_CORES),
             Part("machine", "checks:machine", "variants", 60, 20),
             Part("variants", "variants:variants", "variants", 110, 40),
+            Part("one_graph", "one_graph:one_graph", "variants", LEAST_S, 10),
             Part("sdxl", "rungs:sdxl", "sdxl", 70, 40),
             Part("aoti", "rungs:packaged", "aoti", 80, 45, 10, after=BUILDS),
             Part("packed_streams", "serving:on_packages", "streams", 90, 60, 15),

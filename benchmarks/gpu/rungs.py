@@ -99,6 +99,13 @@ def _regions(setting: Setting, found: Found, rungs: dict[str, TappedEngine], bat
 
 def stamped(ours: TappedEngine, batch: int, rounds: int) -> Numbers:
     """Medians, in milliseconds a frame, of what each region takes: `opening` from the call of `tick` on."""
+    from .engines import region_by_region
+
+    with region_by_region(ours):
+        return _stamped(ours, batch, rounds)
+
+
+def _stamped(ours: TappedEngine, batch: int, rounds: int) -> Numbers:
     from realtime.bench.engine_under_test import results_of
 
     spent: dict[str, list[float]] = {"opening_ms": [], "step_ms": [], "closing_ms": [], "tick_ms": []}

@@ -142,6 +142,7 @@ class EngineInfo:
         controls: the nets that are loaded.
         max_output_pixels: largest width times height of a picture; None leaves the limit to the configuration.
         notes: messages for the user about how it was loaded, one line each: what is slower than it could be, and why.
+        prepares_beside: whether `Engine.prepare_beside` makes anything: else all is `prepared`.
         batches: how many rows it runs well in one tick at present.
     """
 
@@ -162,6 +163,7 @@ class EngineInfo:
     controls: tuple[ControlInfo, ...] = ()
     max_output_pixels: int | None = None
     notes: tuple[str, ...] = ()
+    prepares_beside: bool = False
     batches: Batches = Batches()
 
     @property
@@ -271,6 +273,21 @@ class Engine(Protocol):
         Raises:
             ModelError: one can't be worn, and why; nothing has changed.
             EngineError: the engine does not answer.
+        """
+        ...
+
+    def is_prepared(self, order: Order) -> bool:
+        """Whether a job with these params and references may be admitted now: what takes long to make for it is there,
+        was refused, or can't be made beside ticks. Takes microseconds.
+        """
+        ...
+
+    def prepare_beside(self, order: Order) -> Future[int]:
+        """Begin to make what takes long to make for such a job, while ticks go on; only where it is not `is_prepared`.
+
+        Returns:
+            Ends, in any thread, when that is made, or can't be: then the tick that admits the job says why. With how
+            long it took, in nanoseconds.
         """
         ...
 

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from .models.load import Model
 
 
+FRAME = "frame"
+"""The kind of a call of ENCODE, STEP and DECODE as one, for frames of one step without nets. Its inputs are those of
+the first two, without what goes between the three, and its outputs the last one's.
+"""
+
+
 class Backend(Protocol):
     """Runs the regions of one model on one rung. Called by the engine's thread under `torch.inference_mode`.
 
@@ -36,6 +42,11 @@ class Backend(Protocol):
         ...
 
     regions: Regions
+
+    @property
+    def takes_frames(self) -> bool:
+        """Whether `run_frames` may have an answer."""
+        ...
 
     def prepare(self, width: int, height: int) -> tuple[int, ...]:
         """Announce pictures of this size, in pixels.
@@ -56,6 +67,10 @@ class Backend(Protocol):
             The region's outputs, in memory that no later call writes into: of the device, or of the host where the
             call says so.
         """
+        ...
+
+    def run_frames(self, call: Call) -> Outputs | None:
+        """Run a call of the kind `FRAME`, as `run` does; None: nothing is done, as three calls are to do it."""
         ...
 
     def answer(self, call: CallShape, inputs: Inputs) -> Run:
@@ -92,6 +107,15 @@ class PlainBackend:
     def batches(self) -> Batches:
         """See `Backend`: all numbers of rows are alike."""
         return Batches()
+
+    @property
+    def takes_frames(self) -> bool:
+        """See `Backend`."""
+        return False
+
+    def run_frames(self, call: Call) -> Outputs | None:
+        """See `Backend`: three calls take as long."""
+        return None
 
     def prepare(self, width: int, height: int) -> tuple[int, ...]:
         """See `Backend`."""

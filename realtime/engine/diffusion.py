@@ -24,6 +24,7 @@ from ..frame import Failure, Format, Frame, Job, Order, Result
 from ..params import Matte, Params
 from . import EngineInfo, LoraChange, Progress, rows
 from .backend import Backend
+from .beside import Beside
 from .device_memory import DeviceRoom, builder_obstacle, room_beside
 from .hearing import Heard
 from .models.nets import works_of
@@ -73,7 +74,9 @@ def load_diffusion_engine(config: EngineConfig, progress: Progress) -> Diffusion
     if max_rows < config.max_rows:
         _log.info("the GPU's memory suffices for %d rows of %dx%d", max_rows, default.width, default.height)
     start = registry.start(config.accelerate, model, progress, max_rows, avoided=avoided)
-    engine = DiffusionEngine(model, start.backend, max_rows=max_rows, avoided=avoided, room=room)
+    # On a CPU both would share its cores: the prompt would be there later, and nobody's picture sooner.
+    beside = Beside(model.device) if model.device.type == "cuda" else None
+    engine = DiffusionEngine(model, start.backend, max_rows=max_rows, avoided=avoided, room=room, beside=beside)
     engine.warm_up(progress)
     if start.finish is not None:
         start.finish(progress)
@@ -103,6 +106,7 @@ class DiffusionEngine:
         max_rows: largest number of rows in flight.
         avoided: see `RungState`.
         room: in the device's memory.
+        beside: encodes prompts while ticks go on; None: `prepare` does so between two.
         clock: monotonic nanoseconds.
 
     Attributes:
@@ -118,9 +122,11 @@ class DiffusionEngine:
         max_rows: int = 8,
         avoided: Sequence[str] = (),
         room: DeviceRoom = DeviceRoom(),  # noqa: B008  it is frozen
+        beside: Beside | None = None,
         clock: Clock = time.monotonic_ns,
     ) -> None:
         self.backend = backend
+        self._beside = beside
         self.climb: Climb | None = None
         self._hears_contexts = backend.regions.denoiser.hears_contexts
         self.recipes = Recipes(model, hears_contexts=self._hears_contexts)
@@ -163,6 +169,7 @@ class DiffusionEngine:
             controls=tuple(info for net in model.nets for info in net.controls),
             max_output_pixels=self._room.max_output_pixels(model.max_output_pixels, default.width * default.height),
             notes=model.notes,
+            prepares_beside=self._beside is not None,
             batches=self.backend.batches.at_most(self._most_work),
         )
 
@@ -213,7 +220,8 @@ class DiffusionEngine:
     def _put(self, own: ModelLoras, wearing: Wearing, loras: Sequence[str]) -> Future[None]:
         done = Future[None]()
         try:
-            own.wear(wearing)
+            with self._model.prompt_encoder.unused():
+                own.wear(wearing)
         except (ModelError, torch.OutOfMemoryError) as error:
             short = "LoRAs: the device has too little memory to change them: take a smaller one"
             done.set_exception(error if isinstance(error, ModelError) else ModelError(short))
@@ -224,6 +232,8 @@ class DiffusionEngine:
 
     def _weights_changed(self, loras: Sequence[str]) -> None:
         """Forget all that was computed of the weights before."""
+        if self._beside is not None:
+            self._beside.fence()
         self.recipes.forget()
         self._model.prompt_encoder.forget()
         if self.climb is not None and (backend := self.climb.begin_anew(loras)) is not None:
@@ -236,6 +246,18 @@ class DiffusionEngine:
     def when_broken(self, call: Callable[[], None]) -> None:
         """See `Engine`: it breaks in `tick` and `collect` only."""
 
+    def is_prepared(self, order: Order) -> bool:
+        """See `Engine`."""
+        return self._beside is None or not self.recipes.lacks(order.params, order.references)
+
+    def prepare_beside(self, order: Order) -> Future[int]:
+        """See `Engine`: encodes its prompts and pictures."""
+        if self._beside is None:
+            done = Future[int]()
+            done.set_result(0)
+            return done
+        return self._beside.submit(self.recipes.beside(order.params, order.references))
+
     def prepare(self, order: Order) -> None:
         """See `Engine`: compiles the recipe."""
         with torch.inference_mode(), contextlib.suppress(FrameError, torch.OutOfMemoryError):
@@ -244,35 +266,35 @@ class DiffusionEngine:
     def tick(self, admitted: Sequence[Job]) -> DiffusionPending:
         """See `Engine`; new rows do their first step in this tick.
 
-        If the device is out of memory, all rows and all of `admitted` fail, and the engine goes on.
+        If the device is out of memory, all rows and all of `admitted` fail, and the engine goes on; for want of memory
+        for a job's prompt, that job.
         """
         if len(admitted) > self.free_rows:
             raise EngineError(f"{len(admitted)} jobs for {self.free_rows} free rows")
         self._take_adopted()
-        opened: list[Entry | Passed | Failed] = []
-        are_open = False
-        try:
-            with torch.inference_mode():
-                opened += [self._open(job) for job in admitted]
-                are_open = True
+        with torch.inference_mode():
+            opened = [self._open(job) for job in admitted]
+            try:
                 after = self._advance(opened)
-        except torch.OutOfMemoryError:
-            after = None
-            if are_open:  # else a prompt had too little
-                self._have_less_work(admitted)
+            except torch.OutOfMemoryError:
+                after = None
         if after is None:
-            after = self._fail_all(opened or admitted)
+            self._have_less_work(admitted)
+            after = self._fail_all(opened)
         self._rows = [one for one in after if isinstance(one, Row)]
         return DiffusionPending([one for one in after if not isinstance(one, Row)], self._end_mark(), self._clock)
 
     def _open(self, job: Job) -> Entry | Passed | Failed:
-        """Look up a job's recipe; a FrameError fails this job alone."""
+        """Look up a job's recipe; a FrameError fails this job alone, and so does too little memory for its prompt."""
         try:
             recipe = self.recipes.get(job.params, job.references)
             if recipe is not None:
                 check_hints(job, recipe)
         except FrameError as error:
             return Failed(job, error)
+        except torch.OutOfMemoryError:
+            self._empty_cache()
+            return Failed(job, FrameError("the device has too little memory for these params", "out_of_memory"))
         return Entry(job, recipe) if recipe is not None else Passed(job)
 
     def _advance(self, opened: Sequence[Entry | Passed | Failed]) -> list[Row | Leaving]:
@@ -281,15 +303,18 @@ class DiffusionEngine:
         Returns:
             For each row in flight, then each of `opened`: the row if it has steps left, else what leaves.
         """
-        entered: dict[Entry, Row] = {}
-        for entries in rows.by_size(one for one in opened if isinstance(one, Entry)):
-            entered |= zip(entries, rows.encode_latents(entries, self.backend), strict=True)
-            self._mark([entered[entry] for entry in entries], "encode_latents")
-        after = [*self._rows, *(entered[one] if isinstance(one, Entry) else one for one in opened)]
+        made: dict[Entry, Row | Finished] = {}
+        if self.backend.takes_frames:
+            made |= self._whole(opened)
+        for entries in rows.by_size(one for one in opened if isinstance(one, Entry) and one not in made):
+            begun = rows.encode_latents(entries, self.backend)
+            made |= zip(entries, begun, strict=True)
+            self._mark(begun, "encode_latents")
+        after = [*self._rows, *(made[one] if isinstance(one, Entry) else one for one in opened)]
         for group in rows.by_form(one for one in after if isinstance(one, Row)):
             rows.denoise(group, self.backend)
             self._mark(group, "denoise")
-        wanting = [one for one in after if isinstance(one, Passed) or (isinstance(one, Row) and one.is_done)]
+        wanting = [one for one in after if isinstance(one, Passed | Finished) or (isinstance(one, Row) and one.is_done)]
         for group in rows.by_size(one for one in wanting if one.job.params.matte.finds_people):
             rows.find_people(group, self.backend)
         finished: dict[Row, Finished] = {}
@@ -297,6 +322,21 @@ class DiffusionEngine:
             finished |= zip(group, rows.decode_latents(group, self.backend), strict=True)
             self._mark(group, "decode_latents")
         return [finished.get(one, one) if isinstance(one, Row) else one for one in after]
+
+    def _whole(self, opened: Sequence[Entry | Passed | Failed]) -> dict[Entry, Finished]:
+        """Make the pictures of those new frames that one call a size can make whole, where nothing else is of their
+        size: else they share the calls of what is.
+        """
+        made: dict[Entry, Finished] = {}
+        taken = {(row.job.params.width, row.job.params.height) for row in self._rows}
+        for entries in rows.by_size(one for one in opened if isinstance(one, Entry)):
+            params = entries[0].job.params
+            if (params.width, params.height) in taken or not rows.are_whole(entries):
+                continue
+            finished = rows.make_whole(entries, self.backend, self._end_mark())
+            self._mark([*finished.values()], "decode_latents")
+            made |= finished
+        return made
 
     def _have_less_work(self, admitted: Sequence[Job]) -> None:
         """Memory did not suffice for a tick of the rows in flight and these jobs: further ones are to have half the
@@ -307,26 +347,25 @@ class DiffusionEngine:
         self._most_work = min(self._most_work, work // 2)
         _log.warning("too little memory for a tick of %d rows: from now on they are smaller", sum(map(len, batches)))
 
-    def _fail_all(self, new: Sequence[Entry | Passed | Failed | Job]) -> list[Row | Leaving]:
-        """Fail all rows in flight and all of `new`, because the device is out of memory, and free its cache.
-
-        Args:
-            new: the admitted jobs, or what `_open` made of them.
-        """
+    def _fail_all(self, new: Sequence[Entry | Passed | Failed]) -> list[Row | Leaving]:
+        """Fail all rows in flight and all of `new`, because the device is out of memory, and free its cache."""
         error = FrameError(
             "the device has too little memory for this picture size: take a smaller one", "out_of_memory"
         )
 
-        def failed(one: Row | Entry | Passed | Failed | Job) -> Failed:
-            return one if isinstance(one, Failed) else Failed(one if isinstance(one, Job) else one.job, error)
+        def failed(one: Row | Entry | Passed | Failed) -> Failed:
+            return one if isinstance(one, Failed) else Failed(one.job, error)
 
         leaving = [failed(one) for one in [*self._rows, *new]]
         self._rows = []
-        if self._model.device.type == "cuda":
-            torch.cuda.empty_cache()
+        self._empty_cache()
         return list(leaving)
 
-    def _mark(self, group: Sequence[Row], stage: str) -> None:
+    def _empty_cache(self) -> None:
+        if self._model.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _mark(self, group: Sequence[Row | Finished], stage: str) -> None:
         mark = self._end_mark()
         for row in group:
             row.marks[stage] = mark
@@ -384,10 +423,11 @@ class DiffusionEngine:
         """See `Engine`: ends the upgrade, drops the rows, closes the backend and frees the device's cache."""
         if self.climb is not None:
             self.climb.close()
+        if self._beside is not None:
+            self._beside.close()
         self._rows.clear()
         self.backend.close()
-        if self._model.device.type == "cuda":
-            torch.cuda.empty_cache()
+        self._empty_cache()
 
 
 def _default_params(model: Model) -> Params:

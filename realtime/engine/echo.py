@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -77,6 +78,16 @@ class EchoEngine:
     def ready_loras(self, loras: Sequence[str]) -> LoraChange:
         """See `Engine`: it has no weights."""
         raise ModelError("echo has no weights for LoRAs: take another --model")
+
+    def is_prepared(self, order: Order) -> bool:
+        """See `Engine`: nothing is needed."""
+        return True
+
+    def prepare_beside(self, order: Order) -> Future[int]:
+        """See `Engine`: nothing is needed."""
+        done = Future[int]()
+        done.set_result(0)
+        return done
 
     def prepare(self, order: Order) -> None:
         """See `Engine`: nothing is needed."""

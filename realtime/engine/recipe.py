@@ -20,6 +20,7 @@ from ..prompts import Prompt, Reference
 from ..references import NO_REFERENCES
 from . import Guidance, sampler
 from .amount import with_amount, with_amount_once
+from .beside import Making
 from .models.nets import by_name, works_of
 from .models.prompt import Conditioning, equally_long, weighted_sum
 from .staging import join
@@ -27,7 +28,7 @@ from .work import RowWork, weights_by_step
 
 if TYPE_CHECKING:
     from ..pixels import Pixels
-    from .models.ip_adapter.adapter import ShownPicture
+    from .models.ip_adapter.adapter import IpAdapter, ShownPicture
     from .models.load import Model
 
 RECIPES_KEPT, NOISES_KEPT, MIXES_KEPT = 64, 64, 16
@@ -131,6 +132,10 @@ class RecipeKey(NamedTuple):
     """Name, source and weights by step of each net."""
 
 
+def _prompts(key: RecipeKey) -> list[Prompt]:
+    return [key.prompt] if key.negative is None else [key.prompt, key.negative]
+
+
 class Recipes:
     """Compiles recipes and caches the last `RECIPES_KEPT`. Engine's thread only.
 
@@ -179,6 +184,46 @@ class Recipes:
         Raises:
             FrameError: these params can't be compiled, for example the prompt can't be encoded.
         """
+        key = self._key(params)
+        if key is None:
+            return None
+        try:
+            self._model.prompt_encoder.look(references)
+            if (adapter := self._adapter) is not None:
+                adapter.look(references)
+            return self._compiled(key)
+        except ParamsError as error:
+            raise FrameError(f"these params can't be used: {error}", "invalid_params") from error
+
+    def lacks(self, params: Params, references: Mapping[str, Pixels] = NO_REFERENCES) -> bool:
+        """Whether these params need encoding of what is not kept; see `get`. False where they can't be compiled."""
+        key = self._key_or_none(params)
+        if key is None:
+            return False
+        adapter = self._adapter
+        lacks = self._model.prompt_encoder.lacks(_prompts(key), references)
+        return lacks or (adapter is not None and adapter.lacks(references))
+
+    def beside(self, params: Params, references: Mapping[str, Pixels] = NO_REFERENCES) -> list[Making]:
+        """What encodes beside the ticks what these params lack. See `get`."""
+        key = self._key_or_none(params)
+        if key is None:
+            return []
+        made = self._model.prompt_encoder.beside(_prompts(key), references)
+        return made + (self._adapter.beside(references) if self._adapter is not None else [])
+
+    @property
+    def _adapter(self) -> IpAdapter | None:
+        return self._model.ip_adapter if self._hears_contexts else None
+
+    def _key_or_none(self, params: Params) -> RecipeKey | None:
+        try:
+            return self._key(params)
+        except FrameError:
+            return None
+
+    def _key(self, params: Params) -> RecipeKey | None:
+        """What the recipe of these params depends on; None where there is none. Raises FrameError."""
         timesteps = sampler.timesteps(params.strength, params.num_inference_steps)
         if not timesteps:
             return None
@@ -186,8 +231,7 @@ class Recipes:
         has_second = mode in (GuidanceMode.FULL, GuidanceMode.ONCE)
         embedded = self._model.guidance is Guidance.EMBEDDED
         avoids = self._hears_contexts and not has_second and params.negative_scale > 1
-        adapter = self._model.ip_adapter if self._hears_contexts else None
-        key = RecipeKey(
+        return RecipeKey(
             params.prompt,
             params.negative if has_second or avoids else None,
             timesteps,
@@ -199,16 +243,9 @@ class Recipes:
             params.width,
             params.height,
             params.negative_scale if avoids else 1.0,
-            tuple(one for one in params.references if one.weight) if adapter is not None else (),
+            tuple(one for one in params.references if one.weight) if self._adapter is not None else (),
             self._control(params, len(timesteps)),
         )
-        try:
-            self._model.prompt_encoder.look(references)
-            if adapter is not None:
-                adapter.look(references)
-            return self._compiled(key)
-        except ParamsError as error:
-            raise FrameError(f"these params can't be used: {error}", "invalid_params") from error
 
     def _control(self, params: Params, steps: int) -> tuple[tuple[str, str, tuple[float, ...]], ...]:
         """The nets that steer in some step, in an order of their own. Raises FrameError."""

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 import torch
 
 from ..frame import Job
-from .backend import Backend
+from .backend import FRAME, Backend
 from .denoisers.contexts import shared
 from .recipe import Recipe
 from .regions import Call, Kind, Outputs
@@ -62,12 +62,13 @@ class Row:
         return self.step == self.recipe.step_count
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Finished:
     """A decoded row. Its tensors are in the host's memory, where the device may still be writing them.
 
     Attributes:
         marks: the row's.
+        begun: where one call made all of it: before that call, and `marks` has its end alone.
         picture: uint8 [H, W, 3].
         finite: bool [], whether all latents and pixels are finite.
         mask: the row's.
@@ -78,6 +79,7 @@ class Finished:
     picture: torch.Tensor
     finite: torch.Tensor
     mask: torch.Tensor | None = None
+    begun: Mark | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -148,14 +150,7 @@ def denoise(rows: Sequence[Row], backend: Backend) -> None:
     }
     if any(row.recipe.is_once for row in rows):
         columns["anchor"] = [row.anchor for row in rows]
-    tell = backend.regions.denoiser.conditions
-    those = [(row, False) for row in rows] + [(row, True) for row in guided]
-    told = [tell(row.recipe, row.step, is_second) for row, is_second in those]
-    if any(contexts := shared(row.recipe for row in rows)):
-        tell_more = backend.regions.denoiser.contexts
-        more = [tell_more(row.recipe, row.step, is_second, contexts) for row, is_second in those]
-        told = [{**first, **second} for first, second in zip(told, more, strict=True)]
-    columns |= {name: [of_row[name] for of_row in told] for name in told[0]}
+    columns |= _conditions([(row.recipe, row.step) for row in rows], len(guided), backend)
     columns |= steer(rows, len(guided), backend)
     outputs = _run(backend, Kind.STEP, rows, columns, len(guided))
     for i, row in enumerate(rows):
@@ -165,6 +160,50 @@ def denoise(rows: Sequence[Row], backend: Backend) -> None:
         row.step += 1
 
 
+def _conditions(steps: Sequence[tuple[Recipe, int]], guided: int, backend: Backend) -> dict[str, list[torch.Tensor]]:
+    """What the UNet is told in some steps, by column; and in the second rows of the last `guided`."""
+    denoiser = backend.regions.denoiser
+    places = [(recipe, step, False) for recipe, step in steps]
+    places += [(recipe, step, True) for recipe, step in steps[len(steps) - guided :]]
+    told = [denoiser.conditions(*place) for place in places]
+    if any(contexts := shared(recipe for recipe, _ in steps)):
+        more = [denoiser.contexts(*place, contexts) for place in places]
+        told = [{**first, **second} for first, second in zip(told, more, strict=True)]
+    return {name: [of_row[name] for of_row in told] for name in told[0]}
+
+
+def are_whole(entries: Sequence[Entry]) -> bool:
+    """Whether one call may do all that is done to new frames of one size: they have one step each, no nets, and prompts
+    of one length.
+    """
+    recipes = [entry.recipe for entry in entries]
+    are_short = all(recipe.step_count == 1 and not recipe.nets for recipe in recipes)
+    return are_short and len({recipe.prompt.length for recipe in recipes}) == 1
+
+
+def make_whole(entries: Sequence[Entry], backend: Backend, begun: Mark) -> dict[Entry, Finished]:
+    """Make the pictures of new frames that `are_whole`, by one call; nothing where the backend has none.
+
+    Args:
+        begun: before it.
+    """
+    entries = sorted(entries, key=lambda entry: entry.recipe.has_second(0))
+    guided = sum(entry.recipe.has_second(0) for entry in entries)
+    columns = {
+        "pictures": [torch.from_numpy(entry.job.picture)[None] for entry in entries],
+        "start": [entry.recipe.start for entry in entries],
+        "noise": [entry.recipe.noise[0] for entry in entries],
+        "steps": [entry.recipe.steps[0] for entry in entries],
+        **_conditions([(entry.recipe, 0) for entry in entries], guided, backend),
+    }
+    params = entries[0].job.params
+    call = Call(FRAME, params.width, params.height, len(entries) - guided, guided, columns, to_host=True)
+    if (outputs := backend.run_frames(call)) is None:
+        return {}
+    found = zip(entries, outputs["pictures"], outputs["finite"], strict=True)
+    return {entry: Finished(entry.job, {}, picture, finite, begun=begun) for entry, picture, finite in found}
+
+
 def decode_latents(rows: Sequence[Row], backend: Backend) -> list[Finished]:
     """Decode rows of one size that are done, in their order, by one call of the decode region."""
     outputs = _run(backend, Kind.DECODE, rows, {"x": [row.x for row in rows]}, to_host=True)
@@ -172,7 +211,7 @@ def decode_latents(rows: Sequence[Row], backend: Backend) -> list[Finished]:
     return [Finished(row.job, row.marks, pictures[i], finite[i], row.mask) for i, row in enumerate(rows)]
 
 
-def find_people(those: Sequence[Row | Passed], backend: Backend) -> None:
+def find_people(those: Sequence[Row | Passed | Finished], backend: Backend) -> None:
     """Give frames of one size their masks, by one call of the matte region: uint8 [h, w], in the host's memory, where
     the device may still be writing them.
     """

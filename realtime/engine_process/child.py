@@ -24,7 +24,7 @@ from ..engine import Engine, EngineInfo, LoraChange, Pending
 from ..engine.devices import see_one_gpu
 from ..engine.hearing import Heard
 from ..forked import end_with_server
-from ..frame import STAGES, Failure, Format, Frame, Job, Result
+from ..frame import STAGES, Failure, Format, Frame, Job, Order, Result
 from ..memory import settle
 from ..params import Params
 from .messages import (
@@ -42,6 +42,8 @@ from .messages import (
     LorasPut,
     LorasReady,
     Made,
+    Prepare,
+    Prepared,
     ReadyLoras,
     Refused,
     Said,
@@ -58,6 +60,8 @@ _log = logging.getLogger(__name__)
 BEAT_EVERY_S = 0.25
 POLL_S = 0.0003
 """How often a tick that an asynchronous device works on is looked at, while no message comes."""
+_NO_FRAME = Frame(0, Format.NONE, b"", 0, 0)
+"""In place of one that stays with the server."""
 FINISHED = [stage for stage in STAGES if stage not in ("queue", "decode", "encode")]
 """The stages of `Stamps` that an engine marks."""
 
@@ -174,6 +178,8 @@ class _Loop:
                     self._launch(message)
                 case Ask(number, params):
                     self._ear.submit(self._hear, number, params)
+                case Prepare():
+                    self._prepare_beside(message)
                 case Forget(session):
                     self._engine.forget(session)
                 case ReadyLoras(number, loras):
@@ -190,6 +196,13 @@ class _Loop:
                 break
         return self._parent.next()
 
+    def _prepare_beside(self, message: Prepare) -> None:
+        """Have something made beside the ticks, and say when it is."""
+        number, params, references = message
+        order = Order(_NO_FRAME, params, "", 0, references=self._recent.unpacked(references))
+        prepared = self._engine.prepare_beside(order)
+        prepared.add_done_callback(lambda done: self._parent.tell(Prepared(number, done.result())))
+
     def _launch(self, message: Launch) -> None:
         jobs = [self._job(entrant) for entrant in message.entrants]
         preparing_ns = tuple(map(self._prepare, jobs))
@@ -203,13 +216,12 @@ class _Loop:
         return time.monotonic_ns() - begun_ns
 
     def _job(self, entrant: Entrant) -> Job:
-        frame = Frame(0, Format.NONE, b"", 0, 0)
         picture = self._slots.picture(entrant.slot, entrant.shape)
         original = self._slots.original(entrant.slot, entrant.shape) if entrant.has_original else None
         hints = {key: self._slots.hint(entrant.slot, i, entrant.shape) for i, key in enumerate(entrant.hints)}
         others = self._recent_hints.unpacked(entrant.hints_of_references)
         return Job(
-            frame,
+            _NO_FRAME,
             entrant.params,
             entrant.session,
             0,

@@ -27,6 +27,8 @@ from .messages import (
     LoadStage,
     LorasPut,
     LorasReady,
+    Prepare,
+    Prepared,
     ReadyLoras,
     Said,
     Ticked,
@@ -37,6 +39,7 @@ from .messages import (
 from .patience import Leeway, Limits, code_of
 from .pending import ProcessPending
 from .process import ChildProcess
+from .recent import Crossing
 from .slots import Slots
 
 READY_LORAS_S = 120.0
@@ -71,6 +74,7 @@ class Dialogue:
         self._loaded: Future[Loaded] = Future()
         self._due: deque[ProcessPending] = deque()
         self._asked: dict[int, Future[Heard | None]] = {}
+        self._prepared: dict[int, Future[int]] = {}
         self._numbers = itertools.count()
         self._loras: dict[int, tuple[Future[LorasReady], Future[None]]] = {}
         self._signs = 0
@@ -129,6 +133,17 @@ class Dialogue:
             raise EngineError("the engine's process does not say how prompts are heard")
         return heard
 
+    def prepare(self, params: Params, references: Crossing) -> Future[int]:
+        """See `Engine.prepare_beside`; it ends at once where the engine is broken: a tick says so."""
+        number, prepared = next(self._numbers), Future[int]()
+        with self._lock:
+            if self._failure is not None:
+                prepared.set_result(0)
+                return prepared
+            self._prepared[number] = prepared
+        self.child.send(Prepare(number, params, references))
+        return prepared
+
     def ready_loras(self, loras: Sequence[str]) -> LoraChange:
         """See `Engine`."""
         number, ready, put = next(self._numbers), Future[LorasReady](), Future[None]()
@@ -183,6 +198,9 @@ class Dialogue:
             case Answer(number, heard):
                 if (answer := self._asked.get(number)) is not None:
                     answer.set_result(heard)
+            case Prepared(number, took_ns):
+                if (prepared := self._prepared.pop(number, None)) is not None:
+                    prepared.set_result(took_ns)
             case LorasReady(number):
                 if (loras := self._loras.get(number)) is not None:
                     loras[0].set_result(message)
@@ -224,6 +242,8 @@ class Dialogue:
         with self._lock:
             self._failure = failure
             call = self._on_broken
+        for prepared in tuple(self._prepared.values()):
+            prepared.set_result(0)
         for pending in self._due:
             pending.end(failure)
         for answer in tuple(self._asked.values()):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from ..config import Config, Device, EngineConfig
@@ -21,6 +22,7 @@ from ..forked import NotStartedError
 from ..frame import Job, Order
 from ..params import Params
 from .dialogue import Dialogue
+from .known import Known
 from .messages import Close, Entrant, Forget, Launch, LoadEngine, LoadOrder, Ticked
 from .patience import Limits, TickPatience, code_of
 from .pending import Occupant, ProcessPending
@@ -68,6 +70,7 @@ class EngineProcess:
         self._rows: list[_Mirrored] = []
         self._recent = Recent[str]()
         self._recent_hints = Recent[SizedHint](RECENT_HINTS_MAX)
+        self._known = Known()
         self._patience = TickPatience(limits)
         self._last_ns = 0  # when the newest tick ended that was answered
         settings = EngineConfig(**config.model_dump(include=set(EngineConfig.model_fields)))
@@ -108,7 +111,13 @@ class EngineProcess:
 
     def ready_loras(self, loras: Sequence[str]) -> LoraChange:
         """See `Engine`."""
-        return self._dialogue.ready_loras(loras)
+        change = self._dialogue.ready_loras(loras)
+
+        def put() -> Future[None]:
+            self._known.forget()
+            return change.put()
+
+        return LoraChange(put, change.notes)
 
     def when_broken(self, call: Callable[[], None]) -> None:
         """See `Engine`."""
@@ -124,8 +133,19 @@ class EngineProcess:
         """See `Engine`."""
         return len(self._rows)
 
+    def is_prepared(self, order: Order) -> bool:
+        """See `Engine`."""
+        return not self.info.prepares_beside or self._known.covers(order)
+
+    def prepare_beside(self, order: Order) -> Future[int]:
+        """See `Engine`."""
+        epoch = self._known.epoch
+        prepared = self._dialogue.prepare(order.params, self._recent.packed(order.references))
+        prepared.add_done_callback(lambda done: self._known.add(order, epoch))
+        return prepared
+
     def prepare(self, order: Order) -> None:
-        """See `Engine`: left to the tick."""
+        """See `Engine`: what was not made beside is left to the tick."""
 
     def tick(self, admitted: Sequence[Job]) -> ProcessPending:
         """See `Engine`."""

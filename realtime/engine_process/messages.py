@@ -76,6 +76,18 @@ class Ask(NamedTuple):
     params: Params
 
 
+class Prepare(NamedTuple):
+    """Make what takes long to make for jobs with these params. See `Engine.prepare_beside`.
+
+    Attributes:
+        references: see `Recent`.
+    """
+
+    number: int
+    params: Params
+    references: Crossing
+
+
 class Forget(NamedTuple):
     """See `Engine.forget`."""
 
@@ -99,7 +111,7 @@ class Close(NamedTuple):
     """Close the engine and end."""
 
 
-ToChild = Launch | Ask | Forget | ReadyLoras | WearLoras | Close
+ToChild = Launch | Ask | Prepare | Forget | ReadyLoras | WearLoras | Close
 
 
 # -- to the parent --------------------------------------------------------------------------------------------------
@@ -175,6 +187,13 @@ class Answer(NamedTuple):
     heard: Heard | None
 
 
+class Prepared(NamedTuple):
+    """The answer to `Prepare`: how long it took."""
+
+    number: int
+    took_ns: int
+
+
 class LorasReady(NamedTuple):
     """The answer to `ReadyLoras`.
 
@@ -213,4 +232,4 @@ class Broke(NamedTuple):
     message: str
 
 
-ToParent = LoadStage | Loaded | Beat | Ticked | Answer | LorasReady | LorasPut | Said | Broke
+ToParent = LoadStage | Loaded | Beat | Ticked | Answer | Prepared | LorasReady | LorasPut | Said | Broke

@@ -103,6 +103,7 @@ class Scheduler:
             self.ring,
             self._suspects.refusal,
             lambda: engine.info.nets,
+            engine,
         )
         self._device = DeviceClock(self._accounts.costs)
         self._in_flight: dict[int, Opened] = {}  # by job number

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ..frame import Failure, Job, Order
 from ..media.pipeline import Done
 from ..session import Session
+from .ahead import Ahead
 from .fair_queue import Tag
 from .still import StillGate
 from .timing import Rhythm
@@ -37,6 +38,7 @@ class Seat:
         rows: number of its rows in flight.
         sealing: number of its results that are being sealed aside, or wait for one that is.
         aside: its frame that is being opened aside.
+        ahead: what its frames can be run with.
     """
 
     session: Session
@@ -47,6 +49,7 @@ class Seat:
     rows: int = 0
     sealing: int = 0
     aside: Aside | None = None
+    ahead: Ahead = field(default_factory=Ahead)
     _gate: StillGate | None = None
 
     @property

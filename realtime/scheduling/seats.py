@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from ..media.pipeline import Done, Pipeline, ToOpen
 from ..params import Params
 from ..session import Delivery, Session
 from ..stats import DropReason
+from .ahead import Ahead, Preparing
 from .capacity import MOST_FPS, SessionLoad
 from .seat import Aside, Seat
 from .still import Judgement, StillGate
@@ -79,6 +81,7 @@ class Seats:
         ring: called by any thread when a frame that was opened aside is ready.
         refusal: called with each frame that is taken: why it is not to be run, or None.
         nets: see `EngineInfo.nets`.
+        engine: makes beside the ticks what params need; None: nothing is.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class Seats:
         ring: Callable[[], None] = lambda: None,
         refusal: Callable[[Order], FrameError | None] = lambda order: None,
         nets: Callable[[], Mapping[str, Hint]] = dict[str, Hint],
+        engine: Preparing | None = None,
     ) -> None:
         self._rows_per_session = rows_per_session
         self._pipeline = pipeline
@@ -98,6 +102,7 @@ class Seats:
         self._ring = ring
         self._refusal = refusal
         self._nets = nets
+        self._engine = engine
         self._lock = threading.Lock()
         self._seats: tuple[Seat, ...] = ()
         self._gone: tuple[Leaver, ...] = ()  # removed, and to be forgotten by the engine
@@ -136,7 +141,7 @@ class Seats:
     @property
     def is_waiting(self) -> bool:
         """Whether a frame waits anywhere, or a session that is gone to be forgotten."""
-        return any(seat.has_frame for seat in self) or any(not gone.seat.under_way for gone in self._gone)
+        return any(map(self._has_frame, self)) or any(not gone.seat.under_way for gone in self._gone)
 
     def loads(self, cost: Callable[[Params], RowCost]) -> list[SessionLoad]:
         """The load of each session that has a connection."""
@@ -150,7 +155,12 @@ class Seats:
         to the engine they would be the same.
         """
         going = {gone.seat.session.name for gone in self._gone}
-        return [seat for seat in self if seat.has_frame and self._has_room(seat) and seat.session.name not in going]
+        ready = (seat for seat in self if self._has_frame(seat) and self._has_room(seat))
+        return [seat for seat in ready if seat.session.name not in going]
+
+    def _has_frame(self, seat: Seat) -> bool:
+        """Whether a frame waits that can be taken."""
+        return seat.has_frame and (seat.aside is not None or not seat.ahead.waits(self._clock()))
 
     def next_coming(self, after_ns: float) -> tuple[float, Seat] | None:
         """The first frame that is expected of a seat with a row to spare.
@@ -225,7 +235,7 @@ class Seats:
             session.give_back(channel, frame, DropReason.ENGINE_RESTARTED)
 
     def _take(self, seat: Seat) -> Taken | None:
-        """Take the waiting frame; None where the client has left since it was seen."""
+        """Take the waiting frame; None where the client has left since it was seen, or what it needs is being made."""
         gate = seat.gate
         frame = gate.channel.inbox.take() if gate is not None else None
         if gate is None or frame is None:
@@ -242,11 +252,36 @@ class Seats:
             now_ns,
             next_number(),
             channel.takes_encoded,
-            session.references(params),
-            hints_of_host(params.control, self._nets()) if params.control else (),
-            session.dissolve_at(now_ns),
+            dissolve=session.dissolve_at(now_ns),
         )
+        order = self._prepared(seat, self._naming(session, order, params))
+        if order is None:
+            session.give_back(channel, frame)
+            return None
+        if not frame.is_as_is:
+            session.in_use = order.params
         return Taken(seat, gate, order)
+
+    def _naming(self, session: Session, order: Order, params: Params) -> Order:
+        """An order with these params, and with what they name."""
+        hints = hints_of_host(params.control, self._nets()) if params.control else ()
+        return replace(order, params=params, references=session.references(params), hints_wanted=hints)
+
+    def _prepared(self, seat: Seat, order: Order) -> Order | None:
+        """The order, or one with the params before, as `Ahead` has it; None: it waits. Whose it is pays for all that is
+        made for it.
+        """
+        if self._engine is None or order.frame.is_as_is:
+            return order
+        if (spent_ns := seat.ahead.take_spent_ns(order.admitted_ns)) > 0:
+            self._on_opened(seat, spent_ns)
+        return seat.ahead.chosen(
+            order,
+            self._engine,
+            order.admitted_ns,
+            lambda params: self._naming(seat.session, order, params),
+            self._ring,
+        )
 
     def answer(self, opened: Opened, outcome: Result | Failure) -> None:
         """Deliver the outcome of a job, and settle the frame that follows it, if any (`Judgement.FOLLOW`)."""
@@ -264,6 +299,7 @@ class Seats:
     def renew(self) -> None:
         """What the engine makes of frames has changed: each session's next frame is run, whatever it shows."""
         for seat in self:
+            seat.ahead = Ahead()
             if (gate := seat.gate) is not None:
                 gate.renew()
 
@@ -275,7 +311,7 @@ class Seats:
         still = (
             seat
             for seat in self
-            if seat.aside is None and seat.has_frame and (gate := seat.gate) is not None and gate.is_still
+            if seat.aside is None and self._has_frame(seat) and (gate := seat.gate) is not None and gate.is_still
         )
         for seat, gate, job in self.open(list(itertools.islice(still, self._pipeline.concurrency))):
             seat.session.give_back(gate.channel, job.frame)  # it shows something new: it waits for its turn

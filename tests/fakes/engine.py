@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from realtime.engine import EngineInfo, LoraChange, RowCost
@@ -108,6 +109,13 @@ class ScriptedEngine:
 
     def when_broken(self, call: Callable[[], None]) -> None:
         self.breaks = call
+
+    def is_prepared(self, order: Order) -> bool:
+        """It needs nothing."""
+        return True
+
+    def prepare_beside(self, order: Order) -> Future[int]:
+        raise AssertionError("all is prepared")
 
     def prepare(self, order: Order) -> None:
         """Takes no time."""

@@ -1,5 +1,5 @@
 """Prompts to embeddings: texts with weights and chunks, pictures, blends, and a cache for all sessions. Engine's thread
-only.
+only, but for what is encoded beside the ticks.
 
 Must not know sessions, models or sampling.
 """
@@ -7,16 +7,18 @@ Must not know sessions, models or sampling.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ...errors import ParamsError
-from ...prompts import Prompt, WeightedPrompt
+from ...prompts import Prompt, WeightedPrompt, parts_of
+from ..beside import Making
+from .encodings import Encodings
 from .learned_words import learned_pattern
 from .prompt_text import fitted, read_prompt
 
@@ -107,11 +109,11 @@ class PromptEncoder:
         self._learned = learned_pattern(self._pairs)
         self._encode_prompt = encode_prompt
         self._encode_picture = encode_picture
-        self._pictures: OrderedDict[str, Conditioning] = OrderedDict()
         self._max_chunks = max_chunks
         self._dtype = dtype
         self._zero_empty_negative = zero_empty_negative
-        self._texts = lru_cache(cache_size)(self._encode_text)
+        self._texts = Encodings(cache_size, _tensors)
+        self._pictures = Encodings(PICTURES_KEPT, _tensors)
         self._blends = lru_cache(BLENDS_KEPT)(partial(self._blend, self.encode))
         self._negatives = lru_cache(BLENDS_KEPT)(partial(self._blend, self.encode_negative))
         self._nothing = lru_cache(1)(self._make_nothing)
@@ -120,11 +122,33 @@ class PromptEncoder:
         """The embeddings of a prompt, or of a blend: the weighted mean of its prompts' embeddings, of the empty prompt
         where all weights are zero.
         """
-        return self._texts(prompt) if isinstance(prompt, str) else self._blends(prompt)
+        if isinstance(prompt, str):
+            return self._texts.get(prompt, lambda: self._encode_text(prompt))
+        return self._blends(prompt)
+
+    def lacks(self, prompts: Iterable[Prompt], references: Iterable[str]) -> bool:
+        """Whether texts of these prompts, or pictures of these ids, would have to be encoded."""
+        texts = (text not in self._texts for text in _texts(prompts))
+        return any(texts) or (self.hears_pictures and any(one not in self._pictures for one in references))
+
+    def beside(self, prompts: Iterable[Prompt], references: Mapping[str, Pixels]) -> list[Making]:
+        """What encodes beside the ticks what these lack. It is kept from when it is made on."""
+        made = [
+            making for text in _texts(prompts) for making in self._texts.beside(text, partial(self._encode_text, text))
+        ]
+        if (encode := self._encode_picture) is not None:
+            for reference, picture in references.items():
+                made += self._pictures.beside(reference, partial(self._see, encode, picture))
+        return made
+
+    def unused(self) -> AbstractContextManager[Any]:
+        """Within it nothing is encoded: for who changes the text encoders' weights."""
+        return self._texts.in_use
 
     def forget(self) -> None:
         """Encode all texts anew from now on: the text encoders' weights have changed."""
-        for cached in (self._texts, self._blends, self._negatives, self._nothing):
+        self._texts.forget()
+        for cached in (self._blends, self._negatives, self._nothing):
             cached.cache_clear()
 
     @property
@@ -132,22 +156,21 @@ class PromptEncoder:
         """Whether prompts may have pictures in them."""
         return self._encode_picture is not None
 
-    @torch.no_grad()
     def look(self, references: Mapping[str, Pixels]) -> None:
         """Encode those of some pictures that were not seen yet, or long ago; prompts may name them from now on."""
-        if self._encode_picture is None:
+        if (encode := self._encode_picture) is None:
             return
         for reference, picture in references.items():
-            if reference not in self._pictures:
-                self._pictures[reference] = self._cast(*self._encode_picture(picture))
-            self._pictures.move_to_end(reference)
-        while len(self._pictures) > PICTURES_KEPT:
-            self._pictures.popitem(last=False)
+            self._pictures.get(reference, partial(self._see, encode, picture))
+
+    @torch.no_grad()
+    def _see(self, encode: EncodePicture, picture: Pixels) -> Conditioning:
+        return self._cast(*encode(picture))
 
     @property
     def texts_encoded(self) -> int:
         """Number of texts that were encoded, and not found in the cache."""
-        return self._texts.cache_info().misses
+        return self._texts.encoded
 
     def encode_negative(self, prompt: Prompt) -> Conditioning:
         """The embeddings of a negative prompt, or of a blend of several; an empty text's are zeros with
@@ -187,12 +210,22 @@ class PromptEncoder:
         return self._cast(*self._encode_prompt(self._pairs, sections, self._max_chunks or 1))
 
     def _seen(self, picture: str) -> Conditioning:
-        if (seen := self._pictures.get(picture)) is None:
+        if (seen := self._pictures.find(picture)) is None:
             raise ParamsError(f"prompt: the picture {picture} is not here any more: send it again", "prompt")
         return seen
 
     def _cast(self, embeds: torch.Tensor, pooled: torch.Tensor | None) -> Conditioning:
         return Conditioning(embeds.to(self._dtype), None if pooled is None else pooled.to(self._dtype))
+
+
+def _texts(prompts: Iterable[Prompt]) -> dict[str, None]:
+    """The texts of some prompts, each once: what is encoded for them."""
+    parts = (part for prompt in prompts for part in parts_of(prompt))
+    return dict.fromkeys(part.text for part in parts if not part.picture)
+
+
+def _tensors(one: Conditioning) -> tuple[torch.Tensor | None, ...]:
+    return one.prompt_embeds, one.pooled
 
 
 def weighted_sum(parts: Iterable[tuple[torch.Tensor, float]]) -> torch.Tensor:

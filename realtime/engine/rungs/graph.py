@@ -86,6 +86,7 @@ class RegionGraph:
         under: runs the region.
 
     Attributes:
+        shape: of its calls.
         answer: the callable that is captured.
     """
 
@@ -97,7 +98,7 @@ class RegionGraph:
         under: Backend,
     ) -> None:
         plain, guided = key.plain, key.guided
-        self._shape = replace(call.shape, batch=plain + guided, guided=guided)
+        self.shape = replace(call.shape, batch=plain + guided, guided=guided)
         self._starts = (0, plain, plain + guided)
         rows = call.plain + call.guided
         self._buffers = {
@@ -109,7 +110,7 @@ class RegionGraph:
 
     def answered_by(self, under: Backend) -> Run:
         """The callable that `under` runs this graph's calls by now."""
-        return under.answer(self._shape, self._inputs())
+        return under.answer(self.shape, self.inputs())
 
     def capture(self, capture: Capture) -> None:
         """Capture the call. Any thread: what is in the buffers does not matter.
@@ -117,7 +118,7 @@ class RegionGraph:
         Raises:
             RuntimeError: see `Capture`.
         """
-        inputs, answer = self._inputs(), self.answer
+        inputs, answer = self.inputs(), self.answer
         with torch.inference_mode():
             self._replay = capture.capture(lambda: answer(**inputs))
 
@@ -130,7 +131,8 @@ class RegionGraph:
         join = joining(call)
         return {name: join([out[: ends[0]], out[starts[1] : ends[1]]]) for name, out in self._replay().items()}
 
-    def _inputs(self) -> Inputs:
+    def inputs(self) -> Inputs:
+        """What it reads, by name."""
         return {name: buffer.batch for name, buffer in self._buffers.items()}
 
     def _fill(self, call: Call) -> None:

@@ -33,6 +33,7 @@ class Size(Generic[Key, Graph]):
         calls: number of calls without a graph, by the same key.
         is_expected: whether it was announced.
         refused_from: batches of so many places and more get no graphs; None: all may.
+        undone: keys that get none, while those of other keys do their work.
         called_s: when it was called last.
     """
 
@@ -41,6 +42,7 @@ class Size(Generic[Key, Graph]):
     calls: Counter[Key] = field(default_factory=Counter)
     is_expected: bool = False
     refused_from: int | None = None
+    undone: set[Key] = field(default_factory=set)
     called_s: float = 0.0
 
     @property
@@ -82,6 +84,11 @@ class Sizes(Generic[Key, Graph]):
 
     def __len__(self) -> int:
         return len(self._with_graphs)
+
+    @property
+    def is_making(self) -> bool:
+        """Whether some graph is being made."""
+        return any(not future.done() for size in self._sizes.values() for _, future in size.making.values())
 
     def called(self, width: int, height: int) -> Size[Key, Graph]:
         """The size of a call, or of one that is announced."""

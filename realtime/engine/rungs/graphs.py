@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 
 from .. import Batches
-from ..backend import Backend, EagerBackend
+from ..backend import FRAME, Backend, EagerBackend
 from ..device_memory import sizes_with_graphs
 from ..regions import Call, Inputs, Outputs, Run
 from .capture import Capture, CudaCapture
+from .frame_graph import graph_class
 from .graph import GraphKey, InputBuffer, RegionGraph, batch_sizes, joining
 from .graph_sizes import SIZES_KEPT, Size, Sizes
 from .rung import Rung, Start
@@ -70,6 +71,10 @@ class GraphBackend:
         device: of the model.
         maker: where they are made, one after the other; shut down by `close`.
         sizes_kept: see `Sizes`.
+        frame_graphs: see the attribute.
+
+    Attributes:
+        frame_graphs: whether frames of one step have a graph for all that is done to them; may change between calls.
     """
 
     def __init__(
@@ -80,8 +85,11 @@ class GraphBackend:
         device: torch.device,
         maker: Executor | None = None,
         sizes_kept: int | None = None,
+        *,
+        frame_graphs: bool = True,
     ) -> None:
         self.regions = under.regions
+        self.frame_graphs = frame_graphs
         self._under = under
         self._capture = capture
         self._device = device
@@ -102,6 +110,22 @@ class GraphBackend:
     def batches(self) -> Batches:
         """See `Backend`."""
         return Batches(self._batch_sizes, self._most_work)
+
+    @property
+    def takes_frames(self) -> bool:
+        """See `Backend`: not while those graphs are made that every frame has use for."""
+        return self.frame_graphs and not self._is_preparing
+
+    def run_frames(self, call: Call) -> Outputs | None:
+        """See `Backend`: by a graph, once there is one."""
+        size = self._sizes.called(call.width, call.height)
+        graph = self._graph(call, size, GraphKey.of(call, self._batch_sizes))
+        return None if graph is None else graph.run(call)
+
+    @property
+    def is_making(self) -> bool:
+        """Whether graphs are being made; the next calls that they can run are replayed."""
+        return self._sizes.is_making
 
     def prepare(self, width: int, height: int) -> tuple[int, ...]:
         """See `Backend`: graphs of this size are captured at their first call, the largest of several first: smaller
@@ -146,17 +170,17 @@ class GraphBackend:
         """The graph for a call, if there is one; has one made that is worth it."""
         self._take(call, size, key)
         if self._wants_one(size, key) and key not in size.making:
-            graph = RegionGraph(call, key, self._buffer, self._under)
+            graph = graph_class(key.kind)(call, key, self._buffer, self._under)
             size.making[key] = graph, self._maker.submit(graph.capture, self._capture)
             self._take(call, size, key)
         return size.graphs.get(key)
 
     def _wants_one(self, size: _Size, key: GraphKey) -> bool:
         """Whether calls of a key are worth a graph, or another one, as the other backend has a faster answer now."""
-        if size.refuses(key.places):
+        if size.refuses(key.places) or key in size.undone:
             return False
         if (graph := size.graphs.get(key)) is not None:
-            return graph.answered_by(self._under) is not graph.answer
+            return graph.answered_by(self._under) != graph.answer
         size.calls[key] += 1
         return (_expects(size, key) or size.calls[key] > EAGER_CALLS) and self._sizes.has_room_for(size)
 
@@ -183,6 +207,10 @@ class GraphBackend:
             _log.warning("%s runs uncompiled, slower: what was compiled can't be captured: %s", key.kind, why)
             size.graphs[key].answer = graph.answer  # so that it is not tried again
             return
+        if key.kind == FRAME:
+            size.undone.add(key)
+            _log.warning("frames of %dx%d take three graphs, not one: %s", call.width, call.height, why)
+            return
         if size.refuses(key.places):
             return
         size.refused_from = key.places if is_short else 0
@@ -206,8 +234,11 @@ class GraphBackend:
 
 def _expects(size: _Size, key: GraphKey) -> bool:
     """Whether a graph is captured at the first call: `prepare` announced the size, and no other form of it has run
-    (the first prompt is the warm-up's; a longer one is typed letter by letter, and gets its graph when it stays).
+    (the first prompt is the warm-up's; a longer one is typed letter by letter, and gets its graph when it stays). One
+    of whole frames waits: three do the same.
     """
+    if key.kind == FRAME:
+        return False
     return size.is_expected and all(other.kind != key.kind or other.form == key.form for other in size.calls)
 
 

@@ -100,9 +100,11 @@ class CountingRerun(Rerun):
         self.releases += 1
 
 
-def with_graphs(model: Model, max_rows: int = 4) -> tuple[DiffusionEngine, GraphBackend, CountingRerun]:
+def with_graphs(
+    model: Model, max_rows: int = 4, *, frame_graphs: bool = False
+) -> tuple[DiffusionEngine, GraphBackend, CountingRerun]:
     capture = CountingRerun()
-    backend = GraphBackend(RecordingBackend(model), capture, max_rows, model.device)
+    backend = GraphBackend(RecordingBackend(model), capture, max_rows, model.device, frame_graphs=frame_graphs)
     backend._batch_sizes = (1, 2, 4)  # so that some batches are padded
     return DiffusionEngine(model, backend, max_rows=max_rows), backend, capture
 
@@ -371,7 +373,7 @@ def test_warm_up_captures_all_batch_sizes_of_the_default_size_at_once(monkeypatc
 
 def made_beside(model: Model, max_rows: int = 4) -> tuple[DiffusionEngine, GraphBackend, CountingRerun, Maker]:
     capture, maker = CountingRerun(), Maker()
-    backend = GraphBackend(RecordingBackend(model), capture, max_rows, model.device, maker)
+    backend = GraphBackend(RecordingBackend(model), capture, max_rows, model.device, maker, frame_graphs=False)
     return DiffusionEngine(model, backend, max_rows=max_rows), backend, capture, maker
 
 
@@ -422,7 +424,7 @@ def test_the_warm_up_waits_for_graphs_and_no_later_frame_does() -> None:
     model = make_model(is_shared=True)
     capture = CountingRerun()
     with ThreadPoolExecutor(1) as maker:
-        backend = GraphBackend(RecordingBackend(model), capture, 2, model.device, maker)
+        backend = GraphBackend(RecordingBackend(model), capture, 2, model.device, maker, frame_graphs=False)
         engine = DiffusionEngine(model, backend, max_rows=2)
         engine.warm_up()
         warm, may_go_on = capture.captures, threading.Event()
@@ -455,7 +457,9 @@ def test_a_graph_that_could_not_be_made_beside_is_done_without(caplog: pytest.Lo
 def test_the_old_graph_answers_until_the_faster_one_is_made() -> None:
     model, capture, maker = make_model(is_shared=True), CountingRerun(), Maker()
     under = CompiledBackend(model, "aoti", "compiled")
-    engine = DiffusionEngine(model, GraphBackend(under, capture, 2, model.device, maker), max_rows=2)
+    engine = DiffusionEngine(
+        model, GraphBackend(under, capture, 2, model.device, maker, frame_graphs=False), max_rows=2
+    )
     jobs, answered = some_jobs(1, num_inference_steps=1), list[Signature]()
     for _ in range(EAGER_CALLS + 1):
         before = pictures(engine, jobs)
@@ -476,7 +480,8 @@ def test_the_old_graph_answers_until_the_faster_one_is_made() -> None:
 
 def compiled_under_graphs(model: Model) -> tuple[DiffusionEngine, CompiledBackend, CountingRerun]:
     under, capture = CompiledBackend(model, "aoti", "compiled"), CountingRerun()
-    return DiffusionEngine(model, GraphBackend(under, capture, 2, model.device), max_rows=2), under, capture
+    backend = GraphBackend(under, capture, 2, model.device, frame_graphs=False)
+    return DiffusionEngine(model, backend, max_rows=2), under, capture
 
 
 def put_all(under: CompiledBackend, answered: list[Signature]) -> None:

@@ -1,13 +1,14 @@
 """An IP-Adapter in use: pictures to tokens, which are kept, and the layers that make keys and values of them.
 
-Must not know params, files, or how the keys and values are heard. Engine's thread only.
+Must not know params, files, or how the keys and values are heard. Engine's thread only, but for what is encoded beside
+the ticks.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -16,7 +17,9 @@ from torch import nn
 
 from ....errors import ParamsError
 from ....prompts import Layers
+from ...beside import Making
 from ...staging import join
+from ..encodings import Encodings
 from .projection import ImageProjection, Projection
 
 if TYPE_CHECKING:
@@ -62,7 +65,6 @@ class IpAdapter:
 
     Attributes:
         tokens: number of tokens of a picture.
-        pictures_encoded: number of pictures that were encoded, and not found in the cache.
     """
 
     def __init__(
@@ -76,10 +78,10 @@ class IpAdapter:
         self.projection = projection
         self.to_keys_values = list(to_keys_values)
         self.layers = layers
-        self._seen: OrderedDict[str, PictureTokens] = OrderedDict()
-        self._nothing: PictureTokens | None = None
+        self._seen: Encodings[PictureTokens] = Encodings(PICTURES_KEPT, lambda one: (one.tokens,))
+        self._nothing: Encodings[PictureTokens] = Encodings(1, lambda one: (one.tokens,))
+        self._nothing.in_use = self._seen.in_use
         self.tokens = projection.tokens
-        self.pictures_encoded = 0
 
     @property
     def networks(self) -> tuple[nn.Module, ...]:
@@ -91,25 +93,34 @@ class IpAdapter:
         """Of no picture, for rows with a negative prompt, as in diffusers' pipelines: of an embedding of zeros, or of a
         picture of zeros where patches are looked at.
         """
-        if self._nothing is None:
-            self._nothing = self._tokens(None)
-        return self._nothing
+        return self._nothing.get("", partial(self._tokens, None))
+
+    @property
+    def pictures_encoded(self) -> int:
+        """Number of pictures that were encoded, and not found in the cache."""
+        return self._seen.encoded
 
     def look(self, references: Mapping[str, Pixels]) -> None:
         """Encode those of some pictures that were not seen yet, or long ago; `shown` may name them from now on."""
-        if references and self._nothing is None:
-            self._nothing = self._tokens(None)  # now, as no tick is to wait for it
+        if references:
+            self._nothing.get("", partial(self._tokens, None))  # now, as no tick is to wait for it
         for reference, picture in references.items():
-            if reference not in self._seen:
-                self._seen[reference] = self._tokens(picture)
-                self.pictures_encoded += 1
-            self._seen.move_to_end(reference)
-        while len(self._seen) > PICTURES_KEPT:
-            self._seen.popitem(last=False)
+            self._seen.get(reference, partial(self._tokens, picture))
+
+    def lacks(self, references: Iterable[str]) -> bool:
+        """Whether pictures of these ids would have to be encoded."""
+        return any(one not in self._seen for one in references)
+
+    def beside(self, references: Mapping[str, Pixels]) -> list[Making]:
+        """What encodes beside the ticks what these lack. It is kept from when it is made on."""
+        made = self._nothing.beside("", partial(self._tokens, None)) if references else []
+        for reference, picture in references.items():
+            made += self._seen.beside(reference, partial(self._tokens, picture))
+        return made
 
     def shown(self, reference: Reference) -> ShownPicture:
         """A picture as params want it. Raises ParamsError where it was not looked at, or its layers don't act."""
-        if (tokens := self._seen.get(reference.picture)) is None:
+        if (tokens := self._seen.find(reference.picture)) is None:
             raise ParamsError(
                 f"references: the picture {reference.picture} is not here any more: send it again", "references"
             )
