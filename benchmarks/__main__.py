@@ -123,6 +123,38 @@ def engine(
 
 
 @app.command()
+def variants(
+    shape: Annotated[
+        list[str] | None, typer.Option(help="tiny, sd-turbo, lcm or sdxl-turbo; default: sd-turbo.")
+    ] = None,
+    variant: Annotated[list[str] | None, typer.Option(help="One alone; again for more. Default: all.")] = None,
+    batch: Annotated[list[int] | None, typer.Option(help="Frames a tick; give it again for more. Default: 1.")] = None,
+    side_px: Annotated[int | None, typer.Option(min=64, max=1024, help="Of the pictures.")] = None,
+    device: Annotated[Device, typer.Option(help="As in serve.")] = Device.AUTO,
+    dtype: Annotated[Dtype, typer.Option(help="As in serve.")] = Dtype.AUTO,
+    seconds: Annotated[float, typer.Option(min=0.01, help="Of each variant, five turns at least.")] = 4.0,
+    tiny_shapes: Annotated[bool, typer.Option(help="Models of few channels: only to see that all of it runs.")] = False,
+    keep: Annotated[Path | None, typer.Option(help="A folder that keeps the random models.")] = None,
+    output: Output = None,
+) -> None:
+    """Each variant of the regions (`--variants` of serve) beside the plain ones, in turns."""
+    from .engine.variants import variants_bench
+
+    variants_bench(
+        shape or ("sd-turbo",),
+        names=variant or (),
+        batches=batch or (1,),
+        side=side_px,
+        device=device,
+        dtype=dtype,
+        seconds=seconds,
+        tiny_shapes=tiny_shapes,
+        keep=keep,
+        output=output,
+    )
+
+
+@app.command()
 def calm(
     accelerate: Annotated[Accelerate, typer.Option(help="As in serve.")] = Accelerate.AUTO,
     photograph: Annotated[

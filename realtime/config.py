@@ -12,7 +12,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
@@ -209,6 +218,24 @@ class Accelerate(StrEnum):
     OPENVINO = "openvino"
 
 
+AUTO_VARIANTS, KNOWN_VARIANTS, NO_VARIANTS = "auto", "known", "off"
+VARIANT_NAMES = ("conv-relu", "qkv", "group-norm", "fp16-sums")
+"""Other ways to calculate the same, each of which `variants` may name."""
+
+
+def checked_variants(text: str) -> str:
+    """The same, where it is `auto`, `known`, `off`, or names of variants.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if text not in (AUTO_VARIANTS, KNOWN_VARIANTS, NO_VARIANTS):
+        for name in text.split(","):
+            if name not in VARIANT_NAMES:
+                raise ValueError(f"{name[:32]!r} is no variant: write auto, off or names of {', '.join(VARIANT_NAMES)}")
+    return text
+
+
 NO_RUNGS = (Accelerate.AUTO, Accelerate.OFF)
 """What `accelerate` may be that names no rung."""
 
@@ -262,6 +289,11 @@ class EngineConfig(ModelConfig):
     avoid_rungs: Annotated[
         tuple[Accelerate, ...], Field(description="Rungs that are not to run, as openvino: what crashes here.")
     ] = ()
+    variants: Annotated[
+        str,
+        AfterValidator(checked_variants),
+        Field(description="Other ways to calculate the same: auto (what a trial finds faster), known, off, or names."),
+    ] = AUTO_VARIANTS
     max_rows: Annotated[int, Field(ge=1, le=64, description="Rows of one tick: frames in flight in one UNet call.")] = 8
 
 

@@ -19,6 +19,7 @@ from .computed import AOTI, CONTEXT_GB, GRAPHS, SIZES, basis_of, has_room_for_bu
 from .config import Config, Device
 from .engine.load import likely_device
 from .engine.rungs.toolchain import compiler_obstacle, cxx, packages_obstacle
+from .engine.rungs.tried import TrialCache
 from .outputs.choosing import found_encoders
 from .outputs.h264 import SOFTWARE, TRIAL_SIDE_PX
 
@@ -40,6 +41,7 @@ OLDEST_IN_CUDA_13 = (7, 5)
 SIDES_PX = (256, 384, 512)
 LIVE_FPS = 10
 """Frames a second below which a picture follows visibly late."""
+TRIALS_TOLD = 6
 ROOMY_BYTES = 10 * 2**30
 """Free space below which the model cache is a note: a few models of a few GB each."""
 
@@ -76,7 +78,7 @@ def examine() -> Iterator[Finding]:
     card = find_card() if likely_device() is Device.CUDA else None
     checks: tuple[Callable[[], Finding | Iterable[Finding]], ...] = (
         python, packages, gpu, lambda: generation(card), openvino, lambda: compiler(card), lambda: rungs(card),
-        lambda: models_on(card), embedded_model, web_client, port, hub_cache, video_encoder, speed,
+        lambda: models_on(card), variants, embedded_model, web_client, port, hub_cache, video_encoder, speed,
     )  # fmt: skip
     for check in checks:
         found = check()
@@ -208,6 +210,17 @@ def _model_on(card: Card, memory_gb: float, name: str, found_rungs: Sequence[str
     how += "; no memory to build packages (aoti) beside it" if is_short else ""
     where = f"{size.side_px}×{size.side_px}, {size.steps} steps"
     return Finding(Verdict.OK, subject, f"{fits}; {where}: {', then '.join(told)}; {how}")
+
+
+def variants() -> list[Finding]:
+    """What trials of variants have found on this machine, of the models that were tried last."""
+    found: dict[str, Finding] = {}
+    for tried in TrialCache().all()[:TRIALS_TOLD]:
+        told = "; ".join(f"{one}{one.why and f': {one.why}'}" for one in tried.variants)
+        is_whole = all(one.ratio is not None for one in tried.variants)
+        subject = f"variants, {tried.about}"
+        found.setdefault(subject, Finding(Verdict.OK if is_whole else Verdict.NOTE, subject, told))
+    return list(found.values())
 
 
 def _two_digits(value: float) -> str:

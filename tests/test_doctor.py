@@ -6,12 +6,15 @@ import socket
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
 from realtime import computed, doctor
 from realtime.card import Card
 from realtime.doctor import Verdict
+from realtime.engine.rungs.tried import TrialCache, Tried
+from realtime.engine.state import VariantState
 from realtime.outputs.h264 import Trial
 
 
@@ -28,6 +31,22 @@ def test_everything_is_looked_at_and_each_finding_is_one_line(monkeypatch: pytes
     subjects = [finding.subject for finding in findings]
     assert len(set(subjects)) == len(subjects) >= 6
     assert all(finding.text and "\n" not in finding.text for finding in findings)
+
+
+def test_what_trials_have_found_is_told_by_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    assert doctor.variants() == []
+    fast, slow = VariantState("qkv", True, 0.931), VariantState("conv-relu", False, 1.2, "not faster here")
+    TrialCache().keep("a", Tried("sd, 512×512, float16, on an H100", (fast, slow)))
+    TrialCache().keep("b", Tried("other", (VariantState("group-norm", False, None, "RuntimeError: no"),)))
+
+    told = {finding.subject: finding for finding in doctor.variants()}
+
+    assert told["variants, sd, 512×512, float16, on an H100"].text == (
+        "qkv (0.93 of the time); conv-relu (1.20 of the time): not faster here"
+    )
+    assert told["variants, other"].verdict is Verdict.NOTE
+    assert told["variants, other"].text == "group-norm: RuntimeError: no"
 
 
 def test_only_a_failure_is_a_failure() -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from realtime.config import VARIANT_NAMES
+
 from ..gpu.goals import SD_TURBO, at, goals
 from ..gpu.plan import BATCHES, BUILDS, RUNS
 from ..gpu.serving import LIVE_P95_MS, STREAMS
@@ -41,8 +43,7 @@ VARIANTS = (
     "cuDNN's attention",
     "cudnn.benchmark",
     "contiguous",
-    "TAESD, fused",
-    "q-k-v, fused",
+    *VARIANT_NAMES,
     "products, tuned",
 )
 KINDS = ("encode", "step", "decode")

@@ -14,25 +14,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from realtime.bench.rounds import timed
+from realtime.config import VARIANT_NAMES
 from realtime.engine.models.load import Model
-from realtime.engine.models.quiet import quiet
 from realtime.engine.regions import Kind, Outputs, Regions
 from realtime.engine.rungs.capture import Capture, CudaCapture, Rerun
 from realtime.engine.rungs.exactness import relative_l2
+from realtime.engine.rungs.trials import obstacle
+from realtime.engine.state import VariantState
+from realtime.engine.variants import table
+from realtime.engine.variants.table import named
 
 from .engines import Engines, model_of, now_ms
 from .plan import BATCHES
 from .working import Found, Setting
-
-with quiet():
-    from diffusers.models.attention import BasicTransformerBlock
-    from diffusers.models.attention_processor import FusedAttnProcessor2_0
-    from diffusers.models.unets.unet_2d_blocks import AutoencoderTinyBlock
 
 if TYPE_CHECKING:
     from ..engine.machine import Machine
@@ -98,60 +96,34 @@ def contiguous(model: Model) -> Regions:
     return regions
 
 
-def fused_autoencoder(model: Model) -> Regions:
-    """TAESD's blocks with bias, ReLU and residual in the convolutions' epilogues, by cuDNN."""
-    changed = replace(model, vae=copy.deepcopy(model.vae))
-    regions = Regions.of_model(changed)
-    for parent in list(changed.vae.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, AutoencoderTinyBlock):
-                setattr(parent, name, FusedBlock(child))
-    return regions
+def of_ours(name: str) -> Variant:
+    """One of the engine's own variants, which trials decide on."""
+    (ours,) = named([name])
+
+    def changed(model: Model) -> Regions:
+        # Not of a model that others serve: some variants move its weights.
+        copied = _copied(model)
+        if why := obstacle(ours, copied):
+            raise RuntimeError(f"not here: {why}")
+        return Regions.of_model(replace(copied, variants=(VariantState(name, is_on=True),)))
+
+    return Variant(
+        change=changed,
+        kinds=tuple(kind for kind in KINDS if kind in ours.kinds),
+        around=functools.partial(_switched, ours),
+    )
 
 
-def fused_attention(model: Model) -> Regions:
-    """Queries, keys and values of each self-attention in one product."""
-    regions = Regions.of_model(replace(model, unet=copy.deepcopy(model.unet)))
-    for block in [part for part in regions.region(Kind.STEP).modules() if isinstance(part, BasicTransformerBlock)]:
-        attention: Any = block.attn1
-        attention.fuse_projections(fuse=True)
-        attention.set_processor(FusedAttnProcessor2_0())
-    return regions
-
-
-class FusedBlock(nn.Module):
-    """`AutoencoderTinyBlock` on the same weights: three convolutions and a residual, three calls.
-
-    Source: diffusers' `vae.py`; on other devices than CUDA the same calls one by one.
-    """
-
-    def __init__(self, block: Any) -> None:
-        super().__init__()
-        self.convolutions = nn.ModuleList([part for part in block.conv if isinstance(part, nn.Conv2d)])
-        self.skip = block.skip
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """As the block's: [B, C, h, w]."""
-        first, second, third = (_parts(part) for part in self.convolutions)
-        y = conv_relu(conv_relu(x, *first), *second)
-        return conv_relu(y, *third, residual=self.skip(x))
-
-
-def conv_relu(
-    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, padding: Any, residual: torch.Tensor | None = None
-) -> torch.Tensor:
-    """`relu(conv(x) + bias + residual)`."""
-    if x.device.type != "cuda":
-        y = F.conv2d(x, weight, bias, padding=padding)
-        return F.relu(y if residual is None else y + residual)
-    sizes = ([1, 1], list(padding), [1, 1], 1)
-    if residual is None:
-        return torch.cudnn_convolution_relu(x, weight, bias, *sizes)
-    return torch.cudnn_convolution_add_relu(x, weight, residual, 1.0, bias, *sizes)
-
-
-def _parts(convolution: Any) -> tuple[torch.Tensor, torch.Tensor | None, Any]:
-    return convolution.weight, convolution.bias, convolution.padding
+@contextmanager
+def _switched(ours: table.Variant) -> Generator[None]:
+    if ours.switch is None:
+        yield
+        return
+    ours.switch(True)
+    try:
+        yield
+    finally:
+        ours.switch(False)
 
 
 def autotuned(region: nn.Module) -> Callable[..., Outputs]:
@@ -165,8 +137,7 @@ VARIANTS: dict[str, Variant] = {
     "cuDNN's attention": Variant(cudnn_attention, kinds=(Kind.STEP,), on_cpu=False),
     "cudnn.benchmark": Variant(cudnn_benchmark, needs_s=15),
     "contiguous": Variant(change=contiguous),
-    "TAESD, fused": Variant(change=fused_autoencoder, kinds=(Kind.ENCODE, Kind.DECODE)),
-    "q-k-v, fused": Variant(change=fused_attention, kinds=(Kind.STEP,)),
+    **{name: of_ours(name) for name in VARIANT_NAMES},
     "products, tuned": Variant(kinds=(Kind.STEP,), on_cpu=False, needs_s=AUTOTUNE_S, batches=(1,), wrap=autotuned),
 }
 

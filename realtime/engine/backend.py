@@ -148,7 +148,7 @@ class EagerBackend(PlainBackend):
     def __init__(self, model: Model, why: str = "") -> None:
         threads = f", {torch.get_num_threads()} threads" if model.device.type == "cpu" else ""
         what = f"eager: torch on {model.device.type}{threads}"
-        rung = RungState("eager", what, name_of(model.dtype), why=why)
+        rung = RungState("eager", what, name_of(model.dtype), why=why, variants=model.variants)
         super().__init__(Regions.of_model(model), model.device, rung)
 
 

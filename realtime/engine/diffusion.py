@@ -73,7 +73,7 @@ def load_diffusion_engine(config: EngineConfig, progress: Progress) -> Diffusion
     max_rows = room.rows(config.max_rows, default.width * default.height)
     if max_rows < config.max_rows:
         _log.info("the GPU's memory suffices for %d rows of %dx%d", max_rows, default.width, default.height)
-    start = registry.start(config.accelerate, model, progress, max_rows, avoided=avoided)
+    start = registry.start(config.accelerate, model, progress, max_rows, avoided=avoided, variants=config.variants)
     # On a CPU both would share its cores: the prompt would be there later, and nobody's picture sooner.
     beside = Beside(model.device) if model.device.type == "cuda" else None
     engine = DiffusionEngine(model, start.backend, max_rows=max_rows, avoided=avoided, room=room, beside=beside)

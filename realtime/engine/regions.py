@@ -40,6 +40,7 @@ from .networks import Networks
 from .recipe import GUIDANCE
 from .sampler import KA, KIN, KM, KS, KX, KZ, PM, PX, T
 from .state import CallShape
+from .variants.table import change_unet, named, with_autoencoder
 
 if TYPE_CHECKING:
     from .models.load import Model
@@ -360,13 +361,19 @@ class Regions:
 
     @classmethod
     def of_model(cls, model: Model, *, fold: bool = True) -> Regions:
-        """The regions in PyTorch.
+        """The regions in PyTorch, with the model's variants.
 
         Args:
             fold: whether to fold the UNet (see `folding`) where it can be.
         """
-        networks = Networks(model)
+        variants = named(one.name for one in model.variants if one.is_on)
+        networks = Networks(with_autoencoder(model, variants))
         denoiser = _denoiser(model, networks, fold)
+        if isinstance(denoiser, FoldedDenoiser):
+            change_unet(denoiser.unet, variants)
+        for net in networks.nets.values():
+            if isinstance(net, FoldedControl):
+                change_unet(net.network, variants)
         return cls(networks, ConcatDenoiser(denoiser) if model.concat_source else denoiser)
 
     def region(self, kind: str, guided: int = 0, names: tuple[str, ...] = ()) -> nn.Module:

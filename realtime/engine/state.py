@@ -47,6 +47,38 @@ class CallShape:
 
 
 @dataclass(frozen=True, slots=True)
+class VariantState:
+    """Whether a variant of the regions runs, and why.
+
+    Attributes:
+        name: as in `--variants`.
+        is_on: whether it runs.
+        ratio: the time of the regions that it changes, to theirs without it, as it was measured on this device; None
+            where it was not.
+        why: why it does not run, or runs without having been measured, for people; may be empty.
+    """
+
+    name: str
+    is_on: bool
+    ratio: float | None = None
+    why: str = ""
+
+    @classmethod
+    def parse(cls, wire: Mapping[str, Any]) -> VariantState:
+        """The inverse of `dataclasses.asdict`, also after JSON.
+
+        Raises:
+            TypeError, ValueError, KeyError: it is none.
+        """
+        ratio = wire["ratio"]
+        return cls(str(wire["name"]), bool(wire["is_on"]), None if ratio is None else float(ratio), str(wire["why"]))
+
+    def __str__(self) -> str:
+        """For example `qkv (0.93 of the time)`."""
+        return self.name if self.ratio is None else f"{self.name} ({self.ratio:.2f} of the time)"
+
+
+@dataclass(frozen=True, slots=True)
 class RungState:
     """Which rung runs, why, and what is being made. `str` gives the line in the log, in `stats` and on the page.
 
@@ -61,6 +93,7 @@ class RungState:
         failed: what could not be made and why, for people; empty where nothing failed.
         avoided: names of rungs that are left out: they were to be, or broke engines.
         climbs: whether a faster rung may come, or calls that are not in `made_for` be compiled, while frames flow.
+        variants: of the regions that PyTorch runs, those that were tried or asked for.
     """
 
     name: str
@@ -72,13 +105,15 @@ class RungState:
     failed: str = ""
     avoided: tuple[str, ...] = ()
     climbs: bool = False
+    variants: tuple[VariantState, ...] = ()
 
     def __str__(self) -> str:
         """For example `eager: torch on cpu, 2 threads (until openvino is ready); the conversion is being made`."""
         left_out = f"without {', '.join(self.avoided)}" if self.avoided else ""
         reason = f" ({', '.join(filter(None, (self.why, left_out)))})" if self.why or left_out else ""
         meanwhile = f"{self.doing} is being made" if self.doing is not None else self.failed
-        return f"{self.what}{reason}{meanwhile and f'; {meanwhile}'}"
+        on = ", ".join(str(variant) for variant in self.variants if variant.is_on)
+        return f"{self.what}{on and f', with {on}'}{reason}{meanwhile and f'; {meanwhile}'}"
 
     def wire(self) -> dict[str, Any]:
         """A JSON object: the attributes by name, call shapes as objects."""
@@ -86,7 +121,10 @@ class RungState:
 
     @classmethod
     def parse(cls, wire: Mapping[str, Any]) -> RungState:
-        """The inverse of `wire`, also after JSON has made lists of tuples, and of earlier versions' (no `avoided`)."""
+        """The inverse of `wire`, also after JSON has made lists of tuples, and of earlier versions' (without `avoided`
+        or `variants`).
+        """
         made_for, avoided = tuple(map(CallShape.parse, wire["made_for"])), tuple(map(str, wire.get("avoided", ())))
-        fields: dict[str, Any] = {**wire, "made_for": made_for, "avoided": avoided}
+        variants = tuple(map(VariantState.parse, wire.get("variants", ())))
+        fields: dict[str, Any] = {**wire, "made_for": made_for, "avoided": avoided, "variants": variants}
         return cls(**fields)

@@ -6,7 +6,7 @@ No label may name a session: a label's series are kept for ever, and would tell 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
@@ -49,6 +49,7 @@ class WorkerTotals:
         sessions: that are there, connected or not.
         rows: frames that were picked and not answered yet.
         capacity_fps: pictures a second that every session there could have if one more joined; 0 where none is put.
+        variants: those that run, and the measured time of what each changes to that without it; 1 where it was not.
     """
 
     number: int
@@ -57,6 +58,7 @@ class WorkerTotals:
     sessions: int
     rows: int
     capacity_fps: float
+    variants: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,15 @@ def _by_worker(workers: Sequence[WorkerTotals]) -> Iterator[Metric]:
         for worker in workers:
             family.add_metric([str(worker.number), worker.device], float(getattr(worker, name)))
         yield family
+    variants = GaugeMetricFamily(
+        "realtime_variant_time_ratio",
+        "Of variants that run: the time of what each changes to that without it; 1 where it was not measured.",
+        labels=["worker", "device", "variant"],
+    )
+    for worker in workers:
+        for name, ratio in worker.variants.items():
+            variants.add_metric([str(worker.number), worker.device, name], ratio)
+    yield variants
 
 
 def _of_outputs(outputs: Sequence[PushStatus]) -> Iterator[Metric]:

@@ -335,7 +335,9 @@ class Service:
     def _worker_totals(self, worker: Worker) -> WorkerTotals:
         life, sessions = worker.open_life, len(self.host.sessions_at(worker))
         rate = life.scheduler.rate_with([life.defaults]) if life is not None else 0.0
-        return WorkerTotals(worker.number, worker.device, life is not None, sessions, worker.jobs, rate)
+        tried = life.engine.info.rung.variants if life is not None else ()
+        variants = {one.name: 1.0 if one.ratio is None else one.ratio for one in tried if one.is_on}
+        return WorkerTotals(worker.number, worker.device, life is not None, sessions, worker.jobs, rate, variants)
 
     def limits(self) -> dict[str, int]:
         """The `limits` of `ready` and of `/api/config`."""

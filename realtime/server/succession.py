@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from ..config import Config, ModelConfig
+from ..config import AUTO_VARIANTS, KNOWN_VARIANTS, Config, ModelConfig
 from ..engine import Engine, EngineInfo, Progress
 from ..engine.load import is_echo
 from ..engine_process.engine import wants_process
@@ -117,7 +117,10 @@ class Succession:
             raise NotLoaded("the server ends")
 
     def _make(self, worker: Worker, following: Successor) -> Worker:
-        return self._service.host.beside(worker, self._options(following.model), self._rehearsed)
+        options = self._options(following.model)
+        if self._service.config.variants == AUTO_VARIANTS:
+            options["variants"] = KNOWN_VARIANTS  # to try others takes the device from those who are served
+        return self._service.host.beside(worker, options, self._rehearsed)
 
     def _options(self, model: str) -> dict[str, Any]:
         """What of the configuration is another with this model."""

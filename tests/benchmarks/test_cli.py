@@ -13,7 +13,7 @@ from benchmarks.__main__ import app
 from realtime.cli import EXIT_USAGE
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("page", "server", "webrtc", "engine", "hints", "coldstart", "devices", "draw")
+COMMANDS = ("page", "server", "webrtc", "engine", "variants", "hints", "coldstart", "devices", "draw")
 
 
 def test_help_is_there_and_imports_nothing_heavy() -> None:
@@ -51,6 +51,7 @@ def test_the_gpus_parts_are_ordered_without_what_they_may_have_to_install() -> N
         (["server", "--only", "nonsense"], "no scenario 'nonsense'"),
         (["webrtc", "--only", "nonsense"], "no scenario 'nonsense'"),
         (["engine", "--shape", "sd9"], "no shape 'sd9'"),
+        (["variants", "--variant", "tensorrt"], "no variant 'tensorrt'"),
         (["coldstart", "--accelerate", "warp"], "no rung 'warp'"),
         (["draw", "--document", "no-such-page.md"], "no-such-page.md"),
     ],

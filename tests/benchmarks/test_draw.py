@@ -242,7 +242,7 @@ def test_what_a_gpu_was_found_to_do_is_drawn_in_its_place() -> None:
         "streams": {"scenarios": {"12_streams": run}, "prompts": {"new": {"ms": {"p95": 60.5}, "frames": {"p95": 2}}}},
         "variants": {
             "variants": {
-                "TAESD, fused": {"batch_1": {"encode_ms": 0.5, "encode_first_call_ms": 12.5}},
+                "conv-relu": {"batch_1": {"encode_ms": 0.5, "encode_first_call_ms": 12.5}},
                 "contiguous": {"note": "RuntimeError: no"},
             }
         },
@@ -261,7 +261,7 @@ def test_what_a_gpu_was_found_to_do_is_drawn_in_its_place() -> None:
     assert "| graphs | not yet | 4.50 | not yet | 6.40, computed 8.6 (8.2) |" in drawn["gpu-regions"]
     assert "| 12, graphs | 21.0 | 44.0 | 29.5 | 1.0% | yes |" in drawn["gpu-streams"]
     assert "| new, graphs | 60.5 | 2 |" in drawn["gpu-streams"]
-    assert "| TAESD, fused | 0.500 |  |  |  |  |  | 12.5 |  |" in drawn["gpu-variants"]
+    assert "| conv-relu | 0.500 |  |  |  |  |  | 12.5 |  |" in drawn["gpu-variants"]
     assert "| contiguous |  |  |  |  |  |  |  | RuntimeError: no |" in drawn["gpu-variants"]
     assert "| step, batch 8 | 102 | `export` 6 |" in drawn["gpu-builds"]
     assert "| 520×520, batch 1 | 9.00 · 120 |" in drawn["gpu-sizes"]

@@ -113,6 +113,13 @@ def _by_head(attn: Any, tensor: torch.Tensor) -> torch.Tensor:
 def _found(attn: Any, query: torch.Tensor, told: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
     """What a query finds in a context, [B, L, C]."""
     keys, values = _by_head(attn, attn.to_k(told)), _by_head(attn, attn.to_v(told))
+    return attend(query, keys, values, bias)
+
+
+def attend(
+    query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, bias: torch.Tensor | None = None
+) -> torch.Tensor:
+    """What queries [B, heads, L, D] find of keys and values [B, heads, T, D]: [B, L, C]."""
     return F.scaled_dot_product_attention(query, keys, values, bias).transpose(1, 2).flatten(2)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from ..models.load import Model
     from ..models.prompt import Conditioning
     from ..recipe import Recipe
+
+M = TypeVar("M", bound=nn.Module)
 
 BIASES_KEPT = 64
 """Timesteps and guidance (with SDXL sizes and prompts, too) whose biases are cached: 40 KB a step for Stable Diffusion
@@ -240,10 +242,15 @@ def _without_constants(unet: nn.Module) -> UNet2DConditionModel:
     return folded
 
 
+def on_same_weights(network: M) -> M:
+    """A copy of a network whose modules can be changed, on the same weights."""
+    memo: dict[int, Any] = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+    return copy.deepcopy(network, memo)
+
+
 def folded_copy(network: nn.Module) -> Any:
     """A copy of a network on the same weights in which the folded layers of its blocks are replaced by `_Part`."""
-    memo: dict[int, Any] = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
-    folded: Any = copy.deepcopy(network, memo)
+    folded: Any = on_same_weights(network)
     start = 0
     for resnet in resnets(folded):
         length = int(resnet.time_emb_proj.out_features)

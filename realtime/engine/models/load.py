@@ -17,6 +17,7 @@ from ...errors import ConfigError, ModelError
 from .. import Guidance
 from ..device_memory import must_visit, weights_bytes
 from ..sampler import NoiseSchedule, Sampler
+from ..state import VariantState
 from .clip_skip import hears_layer
 from .components import Autoencoder, AutoencoderKL, Unet, load_autoencoder, one_line, prefixed
 from .control import load_nets, parse_controls
@@ -73,6 +74,7 @@ class Model:
         exact: whether the user asked for `dtype`, so that no rung may calculate in a less exact one.
         visiting_bytes: what the largest of the encoders takes of the device's memory while a prompt is encoded,
             where they are not there all the time.
+        variants: how its regions are calculated otherwise than PyTorch does by itself.
     """
 
     name: str
@@ -102,6 +104,7 @@ class Model:
     nets: tuple[Net, ...] = ()
     loras: ModelLoras | None = None
     depth: DepthEstimator | None = None
+    variants: tuple[VariantState, ...] = ()
 
     @property
     def beside(self) -> tuple[torch.nn.Module, ...]:

@@ -63,7 +63,7 @@ def key_of(module: torch.nn.Module, example: Inputs) -> str:
     serves_many = _serves_many(example)
     example = _of_example_batch(example) if serves_many else example
     parts = [
-        _machine(device),
+        machine_of(device),
         _sources(module),
         json.dumps([OPTIONS[device.type], WEIGHTS_OUTSIDE, [min(BATCHES), max(BATCHES)] if serves_many else []]),
         str(module),
@@ -186,7 +186,8 @@ def _sources(module: torch.nn.Module) -> str:
     return f"diffusers {importlib.metadata.version('diffusers')}\n" + "\n".join(texts)
 
 
-def _machine(device: torch.device) -> str:
+def machine_of(device: torch.device) -> str:
+    """What compiled code, and how fast anything is, depends on beside the model: versions, device, settings."""
     versions = f"torch {torch.__version__} {torch.version.git_version}, Python {platform.python_version()}"
     if device.type == "cuda":
         name, capability = torch.cuda.get_device_name(device), torch.cuda.get_device_capability(device)

@@ -83,7 +83,8 @@ class CompiledBackend(PlainBackend):
     def __init__(self, model: Model, name: str, title: str) -> None:
         self.compiled = CompiledRegions(Regions.of_model(model), Demand())
         self._name, self._title = name, title
-        eager = RungState("eager", f"eager: torch on {model.device.type}", name_of(model.dtype))
+        what = f"eager: torch on {model.device.type}"
+        eager = RungState("eager", what, name_of(model.dtype), variants=model.variants)
         super().__init__(self.compiled.eager, model.device, eager)
 
     @property
@@ -155,5 +156,5 @@ def _obstacle(model: Model) -> str:
     return compiler_obstacle(model.device.type, capability_of(model.device))
 
 
-COMPILE = Rung("compile", ("cpu", "cuda"), (), _start, _obstacle)
+COMPILE = Rung("compile", ("cpu", "cuda"), (), _start, _obstacle, takes_variants=True)
 """`torch.compile`. Never chosen by `auto`: the first frame waits for minutes."""

@@ -270,4 +270,4 @@ def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool, a
     return Start(captured(EagerBackend(model), model, max_rows, avoided))
 
 
-GRAPHS = Rung("graphs", ("cuda",), ("cuda",), _start)
+GRAPHS = Rung("graphs", ("cuda",), ("cuda",), _start, takes_variants=True)

@@ -9,10 +9,12 @@ import functools
 import hashlib
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..regions import Regions, Run
+from ..state import VariantState
 from . import aoti
 from .builder import Task
 from .compile import CompiledBackend, CompiledRegions, check
@@ -94,6 +96,7 @@ class Packages:
         regions: `take` puts loaded packages into them.
         dtype: of the networks.
         revision: of the networks' weights, which may change while a package is compared with them.
+        variants: names of those that the regions have.
     """
 
     def __init__(
@@ -102,9 +105,10 @@ class Packages:
         device: torch.device,
         dtype: torch.dtype,
         revision: Callable[[], int] = lambda: 0,
+        variants: Sequence[str] = (),
     ) -> None:
         self._regions, self._device, self._dtype = regions, device, dtype
-        self._revision = revision
+        self._revision, self._variants = revision, list(variants)
         self._cache = PackageCache(cache_folder(self.name))
         self._loaded: dict[str, Run] = {}  # by key: one serves several signatures
 
@@ -124,7 +128,8 @@ class Packages:
 
     def task(self, signatures: Sequence[Signature]) -> Task:
         """See `Specialiser`."""
-        return Task(build, {"signatures": [signature.wire() for signature in signatures]})
+        wires = [signature.wire() for signature in signatures]
+        return Task(build, {"signatures": wires, "variants": self._variants})
 
     def keep(self, signature: Signature) -> None:
         """See `Specialiser`: the task has put it into the cache already."""
@@ -158,16 +163,20 @@ class Packages:
         return aoti.key_of(self._regions.module(signature), signature.example(self._device))
 
 
-def build(model: Model, signatures: Sequence[Mapping[str, Any]]) -> Iterable[Mapping[str, Any]]:
+def build(
+    model: Model, signatures: Sequence[Mapping[str, Any]], variants: Sequence[str] = ()
+) -> Iterable[Mapping[str, Any]]:
     """A builder's task: compile the packages that are not in the cache.
 
     Args:
         signatures: as `Signature.wire` gives them.
+        variants: names of those that the regions are to have.
 
     Yields:
         `made(signature)` for each.
     """
-    cache, regions = PackageCache(cache_folder(AOTI.name)), Regions.of_model(model)
+    varied = replace(model, variants=tuple(VariantState(name, is_on=True) for name in variants))
+    cache, regions = PackageCache(cache_folder(AOTI.name)), Regions.of_model(varied)
     for signature in map(Signature.parse, signatures):
         region, example = regions.region_for(signature.call), signature.example(model.device)
         key = aoti.key_of(region, example)
@@ -181,7 +190,8 @@ def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool, a
     backend = CompiledBackend(model, AOTI.name, f"{AOTI.name} on {model.device.type}")
     loras = model.loras
     revision = (lambda: 0) if loras is None else (lambda: loras.weights.revision)
-    packages = Packages(backend.compiled, model.device, model.dtype, revision)
+    variants = [one.name for one in model.variants if one.is_on]
+    packages = Packages(backend.compiled, model.device, model.dtype, revision, variants)
     return Start(captured(backend, model, max_rows, avoided), upgrade=functools.partial(specialise, packages))
 
 
@@ -189,7 +199,7 @@ def _obstacle(model: Model) -> str:
     return packages_obstacle(model.device.type, capability_of(model.device))
 
 
-AOTI = Rung("aoti", ("cpu", "cuda"), ("cuda",), _start, _obstacle)
+AOTI = Rung("aoti", ("cpu", "cuda"), ("cuda",), _start, _obstacle, takes_variants=True)
 """AOTInductor's packages. Chosen by `auto` on CUDA only: on a CPU OpenVINO is faster, and made in seconds."""
 
 

@@ -80,6 +80,7 @@ class Rung:
         auto_on: those of them on which `--accelerate auto` may choose it.
         start: starts a model on it.
         obstacle: why it can't run a model that is on one of its devices, and what to do; empty where it can.
+        takes_variants: whether PyTorch runs the regions on it, so that variants of them help.
     """
 
     name: str
@@ -87,3 +88,4 @@ class Rung:
     auto_on: tuple[str, ...]
     start: Starter
     obstacle: Callable[[Model], str] = no_obstacle
+    takes_variants: bool = False

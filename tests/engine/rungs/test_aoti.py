@@ -62,7 +62,7 @@ def test_size_dtype_layout_settings_and_region_each_change_the_key() -> None:
 
 def test_machine_code_and_options_each_change_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [key_of(make_model())]
-    for name, value in (("_machine", "another machine"), ("_sources", "another region")):
+    for name, value in (("machine_of", "another machine"), ("_sources", "another region")):
         with monkeypatch.context() as patch:
             patch.setattr(aoti, name, lambda what, value=value: value)
             keys.append(key_of(make_model()))

@@ -1,0 +1,74 @@
+"""What trials of variants have found, on disk: so a model is tried once on a device, and not at each start.
+
+Must not import torch, or know how anything is tried: `doctor` reads it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..state import VariantState
+from .folder_cache import FolderCache, cache_folder
+
+_log = logging.getLogger(__name__)
+
+KIND = "trials"
+"""Of the cache's entries."""
+MOST_KEPT = 64
+_FILE = "tried.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One model on one device.
+
+    Attributes:
+        about: both, for people.
+        variants: what was found of each.
+    """
+
+    about: str
+    variants: tuple[VariantState, ...]
+
+
+class TrialCache:
+    """What was found, by key. What is damaged counts as not there."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = cache_folder(KIND) if folder is None else folder
+        self._folders = FolderCache(self._folder, max_count=MOST_KEPT)
+
+    def find(self, key: str) -> Tried | None:
+        """What was found under this key."""
+        kept = self._folders.find(key)
+        return None if kept is None else _read(kept / _FILE)
+
+    def keep(self, key: str, tried: Tried) -> None:
+        """Keep this under this key, in place of what is there. Where that can't be, the next start tries again."""
+        text = json.dumps(dataclasses.asdict(tried), indent=1)
+        self._folders.drop(key)
+        try:
+            self._folders.make(key, lambda folder: (folder / _FILE).write_text(text, "utf-8") and None)
+        except OSError as error:
+            _log.debug("what was tried is not kept: %s", error)
+
+    def all(self) -> Sequence[Tried]:
+        """Everything that is kept, the newest first."""
+        files = sorted(self._folder.glob(f"*/{_FILE}"), key=lambda file: -file.stat().st_mtime)
+        return [tried for tried in map(_read, files) if tried is not None]
+
+
+def _read(file: Path) -> Tried | None:
+    try:
+        wire = json.loads(file.read_text("utf-8"))
+        return Tried(str(wire["about"]), tuple(map(VariantState.parse, wire["variants"])))
+    except OSError:
+        return None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        _log.warning("%s is damaged, or of another version: variants are tried anew", file)
+        return None
