@@ -84,7 +84,9 @@ class DiffusionPending:
         except FrameError as error:
             return Failure(one.job, error)
         moments = {stage: self._moment(mark) for stage, mark in one.marks.items()}
-        return Result(one.job, picture, replace(Stamps.opened(one.job), **moments), mask=_array(one.mask))
+        hints = {key: view.numpy() for key, view in one.views.items()}
+        stamps = replace(Stamps.opened(one.job), **moments)
+        return Result(one.job, picture, stamps, mask=_array(one.mask), hints=hints)
 
     def _moment(self, mark: Mark) -> int:
         """A mark in monotonic nanoseconds; an event counts back from the tick's end, as CUDA tells differences only."""
