@@ -215,6 +215,9 @@ def models_list() -> None:
     from .engine.models.ip_adapter.names import ADAPTERS, LICENCE
     from .engine.models.ip_adapter.names import is_cached as is_adapter_cached
     from .engine.models.net_downloads import hints_of, is_net_cached, models_for
+    from .engine.models.pose.names import DETECTORS
+    from .engine.models.pose.names import LICENCE as DETECTORS_LICENCE
+    from .engine.models.pose.names import is_cached as is_detector_cached
     from .engine.models.presets import is_cached, list_presets
 
     table = Table("--model", "what", "licence of the weights", "download", "here")
@@ -237,16 +240,22 @@ def models_list() -> None:
         is_here = "yes" if is_adapter_cached(adapter) else "no"
         adapters.add_row(name, adapter.title, LICENCE.name, f"{adapter.download_gb:.1f} GB", is_here)
     console.print(adapters)
+    detectors = Table("--pose-detector", "what", "licence", "download", "here")
+    for name, detector in DETECTORS.items():
+        is_here = "yes" if is_detector_cached(detector) else "no"
+        detectors.add_row(name, detector.title, DETECTORS_LICENCE.name, f"{detector.download_gb:.1f} GB", is_here)
+    console.print(detectors)
 
 
 @models_app.command("pull")
 def models_pull(
-    name: Annotated[str, typer.Argument(help="A preset of a model or an adapter, a hub id, or a net.")],
+    name: Annotated[str, typer.Argument(help="A preset of a model, adapter or detector, a hub id, or a net.")],
     model: Annotated[str, typer.Option("--for", help="Of a net: the model that it is for, as sd-turbo.")] = "",
 ) -> None:
-    """Download a model, or a net or an adapter for one, without starting it."""
+    """Download a model, or a net, an adapter or a detector for one, without starting it."""
     from .engine.models.ip_adapter.names import ADAPTERS, pull_adapter
     from .engine.models.net_downloads import is_net, pull_net
+    from .engine.models.pose.names import DETECTORS, pull_detector
     from .engine.models.presets import pull
 
     def progress(stage: str, percent: float | None) -> None:
@@ -254,6 +263,8 @@ def models_pull(
 
     if adapter := ADAPTERS.get(name):
         pull_adapter(adapter, progress)
+    elif detector := DETECTORS.get(name):
+        pull_detector(detector, progress)
     elif is_net(name) or model:
         pull_net(name, model, progress)
     else:

@@ -260,6 +260,10 @@ class ModelConfig(BaseModel):
         str | None,
         Field(description="IP-Adapter, for pictures that others are to be like: preset or .safetensors file."),
     ] = None
+    pose_detector: Annotated[
+        str | None,
+        Field(description="Finds people for nets that are shown poses: rtdetr, hub id or folder. Default: one person."),
+    ] = None
     embeddings: Annotated[
         tuple[str, ...],
         Field(description="Textual inversions that prompts may name: FILE[=TOKEN], a .safetensors file."),

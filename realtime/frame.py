@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Thumbnail = npt.NDArray[np.float32]
 
 
+HINT_VIEW_PX = 192
+"""Longest side of what people see of hints."""
 NO_HINTS: Mapping[HintKey, Pixels] = {}
 
 
@@ -217,6 +219,7 @@ class Result:
         data: the encoded picture, once it is sealed; empty where the job is not to be encoded.
         format: encoding of `data`; NONE where it is empty.
         air: which picture of the job `picture` is.
+        hints: those that the engine made for nets, for people to see: uint8 [h, w, 3], no side above `HINT_VIEW_PX`.
     """
 
     job: Job
@@ -228,6 +231,7 @@ class Result:
     mask: Pixels | None = field(default=None, compare=False, repr=False)
     restyled: Pixels | None = field(default=None, compare=False, repr=False)
     key: Pixels | None = field(default=None, compare=False, repr=False)
+    hints: Mapping[HintKey, Pixels] = field(default_factory=lambda: NO_HINTS, compare=False, repr=False)
 
     @property
     def order(self) -> Order:

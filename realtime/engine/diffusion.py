@@ -130,7 +130,7 @@ class DiffusionEngine:
         self.climb: Climb | None = None
         self._hears_contexts = backend.regions.denoiser.hears_contexts
         self.recipes = Recipes(model, hears_contexts=self._hears_contexts)
-        self.cost = RowWork(model.guidance, works_of(model.nets))
+        self.cost = RowWork(model.guidance, works_of(model.nets, finds_people=model.finds_people))
         self._model = model
         self._default = _default_params(model)
         self._max_rows = max_rows

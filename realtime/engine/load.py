@@ -51,11 +51,14 @@ def check_engine(config: EngineConfig) -> None:
         EchoEngine.from_name(config.model, max_rows=config.max_rows)
         return
     from .models.ip_adapter.names import check_reference
+    from .models.pose.names import check_detector
     from .models.presets import check_name
 
     check_name(config.model)
     if config.reference is not None:
         check_reference(config.reference)
+    if config.pose_detector is not None:
+        check_detector(config.pose_detector)
 
 
 def likely_device(wanted: Device = Device.AUTO) -> Device:

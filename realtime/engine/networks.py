@@ -37,7 +37,7 @@ class Networks:
         decode_latents: float32 latents [B, C, h, w] to pixels [B, 3, H, W], nominally in [-1, 1].
         find_people: see `MatteNetwork`.
         nets: what steers the UNet, by name.
-        estimate_depth: see `DepthEstimator`; None where nothing is shown that.
+        estimators: what makes hints for them.
     """
 
     def __init__(self, model: Model) -> None:
@@ -52,7 +52,7 @@ class Networks:
         self.decode_latents = _Half(model, model.decode_latents, layout)
         self.find_people = load_matte(model.device)
         self.nets: Mapping[str, FoldedControl | Adapter] = beside(model, layout)
-        self.estimate_depth = model.depth
+        self.estimators = model.estimators
 
 
 class _Half(nn.Module):

@@ -93,7 +93,9 @@ class DiffusionPending:
         if one.begun is not None:
             begun_ns, end_ns = self._moment(one.begun), moments["decode_latents"]
             moments = {stage: begun_ns + round(share * (end_ns - begun_ns)) for stage, share in WHOLE_SHARES.items()}
-        return Result(one.job, picture, replace(Stamps.opened(one.job), **moments), mask=_array(one.mask))
+        hints = {key: view.numpy() for key, view in one.views.items()}
+        stamps = replace(Stamps.opened(one.job), **moments)
+        return Result(one.job, picture, stamps, mask=_array(one.mask), hints=hints)
 
     def _moment(self, mark: Mark) -> int:
         """A mark in monotonic nanoseconds; an event counts back from the tick's end, as CUDA tells differences only."""

@@ -7,7 +7,8 @@
 
 Beside a UNet there may be nets that steer it. Of each there are, for the rows that want it:
 
-    hint/depth:   pictures                                       → pictures: what nets are shown of them; once a frame
+    hint/NAME:    pictures                                       → pictures: what nets for depth or poses are shown of
+                                                                   them, views: that small; once a frame
     embed/NAME:   pictures                                       → embedded: a ControlNet's hint, or a T2I-Adapter's
                                                                    features; once a frame
     control/NAME: x, steps, embedded, weight, conditions…        → residual: what a ControlNet adds in a step
@@ -32,6 +33,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..control import Hint
+from ..frame import HINT_VIEW_PX
 from .denoisers.control import Adapter, FoldedControl, to_hint
 from .denoisers.denoiser import ConcatDenoiser, Denoiser, PlainDenoiser
 from .denoisers.folding import FoldedDenoiser, is_foldable
@@ -256,11 +259,11 @@ class MatteRegion(nn.Module):
         return {"masks": (masks * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()}
 
 
-class DepthRegion(nn.Module):
-    """Pictures to what nets for depth are shown of them.
+class HintRegion(nn.Module):
+    """Pictures to what nets are shown of them, where a network makes that.
 
     Args:
-        estimate: see `DepthEstimator`.
+        estimate: float32 [B, 3, H, W] in [0, 1] to uint8 [B, H, W, 3].
     """
 
     def __init__(self, estimate: nn.Module) -> None:
@@ -268,16 +271,21 @@ class DepthRegion(nn.Module):
         self.estimate = estimate
 
     def forward(self, pictures: torch.Tensor) -> Outputs:
-        """Look how near things are.
+        """Make hints.
 
         Args:
             pictures: uint8 [B, H, W, 3].
 
         Returns:
-            `pictures`: uint8 [B, H, W, 3], grey: what is near is white.
+            `pictures`: uint8 [B, H, W, 3], and `views`: the same with no side above `HINT_VIEW_PX`, for people.
         """
-        near = (self.estimate(to_hint(pictures)) * 255).round().to(torch.uint8)
-        return {"pictures": near[..., None].repeat(1, 1, 1, 3)}
+        made = self.estimate(to_hint(pictures))
+        height, width = made.shape[1:3]
+        shrink = min(1.0, HINT_VIEW_PX / max(height, width))
+        size = max(1, round(height * shrink)), max(1, round(width * shrink))
+        small = F.interpolate(made.permute(0, 3, 1, 2).float(), size, mode="bilinear", antialias=True)
+        views = small.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+        return {"pictures": made, "views": views}
 
 
 class EmbedRegion(nn.Module):
@@ -404,7 +412,7 @@ class Regions:
             case Kind.MATTE:
                 return MatteRegion(self._networks.find_people)
             case Kind.HINT:
-                return DepthRegion(cast("nn.Module", self._networks.estimate_depth))
+                return HintRegion(self._networks.estimators[Hint(name)])
             case Kind.EMBED:
                 net = self.nets[name]
                 return EmbedRegion(net.embed if isinstance(net, FoldedControl) else net)

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 import torch
 
+from ..control import HintKey
 from ..frame import Job
 from .backend import FRAME, Backend
 from .denoisers.contexts import shared
@@ -42,6 +43,7 @@ class Row:
         anchor: of one-time guidance, see `StepRegion`; the source until the first step is done. Float32 [1, C, h, w].
         step: number of steps done.
         embedded: what each of the recipe's nets made of its hint: [1, …] in the model's dtype.
+        views: see `Steered`.
         mask: where people are (see `find_people`); None before the row is done, and where the params want none.
         marks: the ends of stages on the device, by their names in `frame.Stamps`.
     """
@@ -53,6 +55,7 @@ class Row:
     anchor: torch.Tensor
     step: int = 0
     embedded: list[torch.Tensor] = field(default_factory=list[torch.Tensor])
+    views: dict[HintKey, torch.Tensor] = field(default_factory=dict[HintKey, torch.Tensor])
     mask: torch.Tensor | None = None
     marks: dict[str, Mark] = field(default_factory=dict[str, Mark])
 
@@ -71,7 +74,7 @@ class Finished:
         begun: where one call made all of it: before that call, and `marks` has its end alone.
         picture: uint8 [H, W, 3].
         finite: bool [], whether all latents and pixels are finite.
-        mask: the row's.
+        mask, views: the row's.
     """
 
     job: Job
@@ -80,6 +83,7 @@ class Finished:
     finite: torch.Tensor
     mask: torch.Tensor | None = None
     begun: Mark | None = None
+    views: Mapping[HintKey, torch.Tensor] = field(default_factory=dict[HintKey, torch.Tensor])
 
 
 @dataclass(slots=True, eq=False)
@@ -208,7 +212,7 @@ def decode_latents(rows: Sequence[Row], backend: Backend) -> list[Finished]:
     """Decode rows of one size that are done, in their order, by one call of the decode region."""
     outputs = _run(backend, Kind.DECODE, rows, {"x": [row.x for row in rows]}, to_host=True)
     pictures, finite = outputs["pictures"], outputs["finite"]
-    return [Finished(row.job, row.marks, pictures[i], finite[i], row.mask) for i, row in enumerate(rows)]
+    return [Finished(row.job, row.marks, pictures[i], finite[i], row.mask, row.views) for i, row in enumerate(rows)]
 
 
 def find_people(those: Sequence[Row | Passed | Finished], backend: Backend) -> None:

@@ -20,6 +20,7 @@ from .denoisers.control import FoldedControl
 from .denoisers.residuals import CONTROL, FEATURES, Places, numbers
 from .recipe import Recipe, Steering
 from .regions import Call, Kind
+from .staging import to_host
 
 if TYPE_CHECKING:
     from .models.load import Model
@@ -45,11 +46,14 @@ class Steered(Protocol):
         x: see `Row`.
         step: number of steps done.
         embedded: what each of the recipe's nets made of its hint: [1, …] in the model's dtype.
+        views: what people see of hints that were made here: uint8 [h, w, 3], in the host's memory, where the device may
+            still be writing them.
     """
 
     x: torch.Tensor
     step: int
     embedded: list[torch.Tensor]
+    views: dict[HintKey, torch.Tensor]
 
     @property
     def job(self) -> Job: ...  # noqa: D102
@@ -78,9 +82,9 @@ def check_hints(job: Job, recipe: Recipe) -> None:
 
 def embed(rows: Sequence[Steered], backend: Backend) -> None:
     """Give new rows of one size what their nets make of their hints, by one call of each net in use, behind one of
-    what makes hints here.
+    each that makes hints here.
     """
-    made = _estimated(rows, backend)
+    made = _estimate(rows, backend)
     for row in rows:
         row.embedded = [row.x] * len(row.recipe.nets)  # each is replaced below
     for net, uses in _by_net(rows, every_step=True).items():
@@ -166,15 +170,20 @@ def _by_net(rows: Sequence[Steered], *, every_step: bool = False) -> dict[str, l
     return found
 
 
-def _estimated(rows: Sequence[Steered], backend: Backend) -> dict[tuple[int, HintKey], torch.Tensor]:
-    """The hints that are made here, uint8 [1, H, W, 3], by row and key, by one call for all rows."""
+def _estimate(rows: Sequence[Steered], backend: Backend) -> dict[tuple[int, HintKey], torch.Tensor]:
+    """The hints that are made here, uint8 [1, H, W, 3], by row and key, by one call of each kind for all rows; the rows
+    get what people see of them.
+    """
     keys = [(i, net.key) for i, row in enumerate(rows) for net in row.recipe.nets if not net.key.hint.is_on_host]
-    if not keys:
-        return {}
-    keys = list(dict.fromkeys(keys))
-    pictures = [torch.from_numpy(_brought(rows[i].job, key))[None] for i, key in keys]
-    outputs = backend.run(_call(Kind.HINT.of(Hint.DEPTH), rows, {"pictures": pictures}))
-    return dict(zip(keys, outputs["pictures"].split(1), strict=True))
+    made: dict[tuple[int, HintKey], torch.Tensor] = {}
+    for hint in dict.fromkeys(key.hint for _, key in keys):
+        those = list(dict.fromkeys((i, key) for i, key in keys if key.hint is hint))
+        pictures = [torch.from_numpy(_brought(rows[i].job, key))[None] for i, key in those]
+        outputs = backend.run(_call(Kind.HINT.of(hint), rows, {"pictures": pictures}))
+        made |= zip(those, outputs["pictures"].split(1), strict=True)
+        for (i, key), view in zip(those, to_host(outputs["views"]), strict=True):
+            rows[i].views[key] = view
+    return made
 
 
 def _brought(job: Job, key: HintKey) -> Pixels:

@@ -22,6 +22,11 @@ DEPTH_WORK = 11_000
 803 for 512×512.
 """
 
+POSE_WORK = 11_500
+"""Likewise, of one person's pose: 35 GFLOP."""
+PEOPLE_WORK = 4 * POSE_WORK + 20_000
+"""Likewise, of the poses of several, who are found first, by 61 GFLOP: as many are looked at, whoever is there."""
+
 
 def weights_by_step(control: Control, steps: int) -> tuple[float, ...]:
     """A net's weight in each step: 0 where it is not called.

@@ -246,7 +246,7 @@ class _Loop:
         if not is_input:
             job.picture[:] = outcome.picture
         marks = {stage: getattr(outcome.stamps, stage) for stage in FINISHED}
-        return Made(marks, is_input, outcome.mask)
+        return Made(marks, is_input, outcome.mask, outcome.hints)
 
     def _ready_loras(self, number: int, loras: Sequence[str]) -> None:
         """Read LoRAs, and say whether they can be worn."""

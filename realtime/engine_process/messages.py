@@ -152,12 +152,13 @@ class Made(NamedTuple):
     Attributes:
         marks: when it left which stage of `Stamps`, in monotonic nanoseconds.
         is_input: whether it is the job's own picture, so that the slot holds nothing new.
-        mask: see `Result.mask`.
+        mask, hints: see `Result`.
     """
 
     marks: Mapping[str, int]
     is_input: bool
     mask: Pixels | None
+    hints: Mapping[HintKey, Pixels]
 
 
 class Refused(NamedTuple):

@@ -31,15 +31,11 @@ async def get_hint(
     session: SessionOf, service: ServiceOf, views: HintViewsOf, net: str, source: str = INPUT
 ) -> Response:
     """A small JPEG of the newest frame's hint for the net `net`, or of that of the picture `source`; nothing before the
-    session's first picture.
+    session's first picture, and of a hint that a network makes, before the net has acted.
     """
     nets = service.running.info.nets if service.running is not None else {}
     if (hint := nets.get(net)) is None:
         raise HTTPException(404, f"there is no net {net[:64]!r}: `controls` of /api/config lists all")
-    if not hint.is_on_host:
-        raise HTTPException(
-            404, f"the model makes the {hint} for itself, and nobody else sees it: ask for what another net is shown"
-        )
     reference = service.references.get(source) if source != INPUT else None
     if reference is None and source != INPUT:
         raise HTTPException(404, f"there is no picture {source[:64]!r}: bring it to /api/pictures again")

@@ -1,6 +1,7 @@
 """What nets are shown of the newest frames, as small pictures for whoever sets the nets.
 
-Event loop only; hints are made in threads, where frames haven't brought them. Must not know routes or nets.
+Event loop only; hints are made in threads, where neither frames nor the engine have brought them. Must not know routes
+or nets.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import cv2
 import numpy as np
 
 from ..control import INPUT, HintKey
-from ..frame import Job
+from ..frame import HINT_VIEW_PX, Result
 from ..media import codec
 from ..media.fit import fit
 from ..media.hint_makers import MAKERS
@@ -24,8 +25,6 @@ from ..params import OutputFormat
 from ..pixels import Pixels
 from ..session import Session
 
-SIDE_PX = 192
-"""Longest side of a view."""
 QUALITY = 75
 EVERY_S = 0.2
 """A view is made no more often, however often it is asked for."""
@@ -58,23 +57,22 @@ class HintViews:
         self._kept: WeakKeyDictionary[Session, OrderedDict[HintKey, _View]] = WeakKeyDictionary()
 
     async def of(self, session: Session, key: HintKey, reference: Pixels | None) -> bytes | None:
-        """A hint as JPEG, no side above `SIDE_PX`.
+        """A hint as JPEG, no side above `HINT_VIEW_PX`.
 
         Args:
-            key: of a hint that is made on the host.
             reference: the picture that `key.source` names; None where that is the input.
 
         Returns:
-            None while the session has no picture.
+            None while the session has no picture, or none for which the engine made such a hint.
         """
-        if (newest := session.newest) is None:
+        if (newest := session.newest) is None or not (key.hint.is_on_host or key in newest.hints):
             return None
         job, now_s = newest.job, self._clock()
         shows = (job.number,) if key.source == INPUT else (job.params.width, job.params.height)
         kept = self._kept.setdefault(session, OrderedDict())
         view = kept.get(key)
         if view is None or (view.shows != shows and now_s - view.made_s >= EVERY_S):
-            work = asyncio.to_thread(_made, job, key, reference)
+            work = asyncio.to_thread(_made, newest, key, reference)
             view = kept[key] = _View(shows, now_s, asyncio.ensure_future(work))
             while len(kept) > KEPT:
                 kept.popitem(last=False)
@@ -82,14 +80,17 @@ class HintViews:
         return await asyncio.shield(view.jpeg)  # whoever hangs up must not cancel it for the others
 
 
-def _made(job: Job, key: HintKey, reference: Pixels | None) -> bytes:
-    """Of a frame's own hint if it has one: in the first place it was made for the net."""
-    hint = job.hints.get(key)
+def _made(newest: Result, key: HintKey, reference: Pixels | None) -> bytes:
+    """Of the hint that the engine made, or the frame brought, if there is one: in the first place it was made for the
+    net.
+    """
+    job = newest.job
+    hint = newest.hints.get(key, job.hints.get(key))
     if hint is None:
         picture = job.input if reference is None else fit(reference, job.params.width, job.params.height)
         hint = MAKERS[key.hint](picture)
     height, width, _ = hint.shape
-    shrink = min(1.0, SIDE_PX / max(width, height))
+    shrink = min(1.0, HINT_VIEW_PX / max(width, height))
     size = max(1, round(width * shrink)), max(1, round(height * shrink))
     small = np.asarray(cv2.resize(hint, size, interpolation=cv2.INTER_AREA), np.uint8)
     return codec.encode(small, OutputFormat.JPEG, QUALITY)[1]

@@ -15,9 +15,11 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from realtime.config import Config
 from realtime.control import Hint
 from realtime.engine import Engine, Progress
+from realtime.engine.models.pose.estimator import PoseEstimator
 from tests.engine.test_steering import Nearness
 from tests.engine.tiny_models import make_engine, make_model
 from tests.engine.tiny_nets import a_net, make_controlnet
+from tests.engine.tiny_pose import STANDING, Seer
 from tests.fakes.servers import RunningServer, a_config, running
 
 from .driver import DESKTOP, PHONE, SOON_MS, difference, opened, shown_once, start_camera, until
@@ -26,12 +28,13 @@ from .test_pictures import DROP, a_png
 
 pytestmark = pytest.mark.browser
 
-NETS = {"canny": Hint.CANNY, "scribble": Hint.SCRIBBLE, "depth": Hint.DEPTH}
+NETS = {"canny": Hint.CANNY, "scribble": Hint.SCRIBBLE, "depth": Hint.DEPTH, "openpose": Hint.POSE}
 
 
 def load(config: Config, progress: Progress) -> Engine:
     nets = tuple(a_net(make_controlnet(seed=seed), name, hint) for seed, (name, hint) in enumerate(NETS.items()))
-    return make_engine(replace(make_model(nets=nets), depth=Nearness()))[0]  # type: ignore[arg-type]
+    estimators = {Hint.DEPTH: Nearness(), Hint.POSE: PoseEstimator(Seer(STANDING)).eval()}
+    return make_engine(replace(make_model(nets=nets), estimators=estimators))[0]
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +99,16 @@ def test_a_net_is_added_weighed_and_removed_and_seen_what_it_is_shown(browser: B
 
         fold.get_by_role("button", name="Add a net").click()
         wait_for(page, server, "control", lambda rows: [one["net"] for one in rows] == ["canny", "scribble"], "two")
+        fold.get_by_role("combobox", name="Net 2").select_option("openpose")
+        second = fold.get_by_role("group", name="2: openpose")
+        expect(second.locator("img.control-hint")).to_be_visible()
+        until(
+            lambda: hint(page, second),
+            lambda seen: 0.01 < (seen > 60).mean() < 0.4 and np.median(seen) < 20,
+            "limbs on black",
+        )
         fold.get_by_role("combobox", name="Net 2").select_option("depth")
-        expect(fold.get_by_role("group", name="2: depth").get_by_text("made by the model")).to_be_visible()
+        expect(fold.get_by_role("group", name="2: depth").locator("img.control-hint")).to_be_visible()
         row.get_by_role("button", name="Remove canny").click()
         wait_for(page, server, "control", lambda rows: [one["net"] for one in rows] == ["depth"], "one")
         fold.locator("summary").click()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -13,9 +14,13 @@ from realtime.engine import Guidance
 from realtime.engine.backend import EagerBackend
 from realtime.engine.denoisers.denoiser import ConcatDenoiser, Conditions, Denoiser
 from realtime.engine.diffusion import DiffusionEngine
+from realtime.engine.models.depth import DepthEstimator
+from realtime.engine.models.pose.detector import PersonDetector
+from realtime.engine.models.pose.estimator import PoseEstimator
 from realtime.engine.regions import (
     Call,
     EncodeRegion,
+    HintRegion,
     Inputs,
     Kind,
     Outputs,
@@ -25,10 +30,12 @@ from realtime.engine.regions import (
     to_pixels,
 )
 from realtime.engine.state import CallShape
-from realtime.frame import Result
+from realtime.frame import HINT_VIEW_PX, Result
 from realtime.params import Matte
-from tests.engine.tiny_models import FRAME_KINDS, make_job, make_model, make_params, run
+from tests.engine.models.test_depth import tiny as tiny_depth
+from tests.engine.tiny_models import FRAME_KINDS, make_job, make_model, make_params, make_picture, run
 from tests.engine.tiny_nets import a_net, make_controlnet, make_t2i, make_union_network
+from tests.engine.tiny_pose import PERSON, tiny_rtdetr, tiny_vitpose
 
 
 class Answers(Denoiser):
@@ -220,3 +227,37 @@ def test_no_region_leaves_the_device(options: dict[str, Any], is_folded: bool, m
         assert all(result.device.type == "meta" for result in results.values())
     of_nets = {"embed/canny", "embed/union", "embed/t2i", "control/canny", "control/union"}
     assert operations.keys() == {*FRAME_KINDS, Kind.MATTE, *of_nets} and min(operations.values()) > 3
+
+
+@pytest.mark.parametrize("finds_people", [False, True])
+def test_no_hint_leaves_the_device_while_it_is_made(finds_people: bool) -> None:
+    detector = PersonDetector(tiny_rtdetr(), PERSON) if finds_people else None
+    pictures = torch.from_numpy(np.stack([make_picture(seed, 128, 96) for seed in (1, 2)]))
+    for estimate in (PoseEstimator(tiny_vitpose(), detector), DepthEstimator(tiny_depth())):
+        region = HintRegion(estimate.eval())
+        with torch.inference_mode():
+            here = region(pictures)
+        region, on_meta = region.to("meta"), pictures.to("meta")
+        with torch.no_grad(), OnDevice() as device:
+            there = region(on_meta)
+        assert device.operations > 30
+        assert {name: (one.shape, one.dtype) for name, one in here.items()} == {
+            name: (one.shape, one.dtype) for name, one in there.items()
+        }
+        assert here["pictures"].shape == here["views"].shape == (2, 96, 128, 3)
+
+
+def test_views_of_hints_are_small() -> None:
+    class Same(torch.nn.Module):
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            return (pixels * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+
+    picture = np.zeros((256, 512, 3), np.uint8)
+    picture[:, :256] = 200
+
+    made = HintRegion(Same())(torch.from_numpy(picture)[None])
+
+    np.testing.assert_array_equal(made["pictures"][0].numpy(), picture)
+    assert made["views"].shape == (1, HINT_VIEW_PX // 2, HINT_VIEW_PX, 3) and made["views"].dtype is torch.uint8
+    left, right = made["views"][0, :, :90], made["views"][0, :, 102:]
+    assert left.min() == left.max() == 200 and not right.any()

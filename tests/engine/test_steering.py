@@ -19,14 +19,19 @@ from diffusers import (
 
 from realtime.control import INPUT, Hint, HintKey
 from realtime.engine import Guidance
+from realtime.engine.backend import EagerBackend
 from realtime.engine.denoisers.control import Adapter, FoldedControl
+from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.models.load import Model
 from realtime.engine.models.nets import Net
+from realtime.engine.models.pose.estimator import PoseEstimator
 from realtime.engine.networks import Networks
 from realtime.engine.recipe import Recipes, make_noise
+from realtime.engine.rungs.capture import Rerun
+from realtime.engine.rungs.graphs import GraphBackend
 from realtime.engine.sampler import NoiseSchedule, Prediction, Sampler
-from realtime.engine.work import DEPTH_WORK
-from realtime.frame import Failure, Job
+from realtime.engine.work import DEPTH_WORK, POSE_WORK
+from realtime.frame import Failure, Job, Result
 from tests.engine.tiny_models import (
     SD_BETAS,
     Prompts,
@@ -40,6 +45,7 @@ from tests.engine.tiny_models import (
     run,
 )
 from tests.engine.tiny_nets import TYPES, a_net, make_controlnet, make_t2i, make_union_network
+from tests.engine.tiny_pose import STANDING, Seer
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -437,12 +443,12 @@ class Nearness(torch.nn.Module):
     """Stands for the estimator: red is near."""
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return pixels[:, 0]
+        return (pixels[:, :1].repeat(1, 3, 1, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
 def test_depth_is_made_once_a_frame_of_inputs_and_pictures_for_those_who_want_it() -> None:
     nets = (a_net(make_controlnet(), "depth", Hint.DEPTH), a_net(make_t2i(), "t2i", Hint.DEPTH))
-    model = replace(make_model(nets=nets), depth=Nearness())  # type: ignore[arg-type]
+    model = replace(make_model(nets=nets), estimators={Hint.DEPTH: Nearness()})
     engine, backend = make_engine(model)
     shown: list[np.ndarray] = []
     answer = backend.answer
@@ -461,3 +467,42 @@ def test_depth_is_made_once_a_frame_of_inputs_and_pictures_for_those_who_want_it
     expected = [np.repeat(picture[..., :1], 3, 2) for picture in (jobs[0].picture, a_hint(ord("a")))]
     np.testing.assert_array_equal(shown[0], np.stack(expected))
     assert engine.cost(jobs[2].params).works[0] == round(1.5 * 64 * 64) + DEPTH_WORK
+    seen = [one.hints for one in results if isinstance(one, Result)]
+    assert [list(hints) for hints in seen] == [[(Hint.DEPTH, INPUT)], [], [(Hint.DEPTH, A)]]
+    np.testing.assert_array_equal(seen[0][HintKey(Hint.DEPTH, INPUT)], expected[0])
+
+
+def test_poses_are_found_by_row_in_one_call_and_each_row_is_what_it_is_alone() -> None:
+    nets = (a_net(make_controlnet(seed=1), "openpose", Hint.POSE), a_net(make_controlnet(seed=2), "depth", Hint.DEPTH))
+    estimators = {Hint.DEPTH: Nearness(), Hint.POSE: PoseEstimator(Seer(STANDING)).eval()}
+    model = replace(make_model(nets=nets), estimators=estimators)
+    asked: list[dict[str, Any]] = [
+        {"control": [{"net": "openpose"}]},
+        {},
+        {"control": [{"net": "openpose", "weight": 0.5, "source": A}, {"net": "depth"}]},
+        {"control": [{"net": "openpose", "weight": 0.0}]},
+    ]
+    engine, backend = make_engine(model)
+
+    together = run(engine, jobs_of(asked))
+    calls = list(backend.calls_of_nets)
+    alone = [run(make_engine(model)[0], [job])[0] for job in jobs_of(asked)]
+    replaying = GraphBackend(EagerBackend(model), Rerun(), 4, model.device)
+    for _ in range(3):  # the first calls are not captured
+        replayed = run(DiffusionEngine(model, replaying), jobs_of(asked))
+    plain = run(make_engine(make_model())[0], jobs_of([{}] * 4))
+
+    assert calls == [("hint/pose", 2), ("hint/depth", 1), ("embed/openpose", 2), ("embed/depth", 1),
+                     ("control/openpose", 2), ("control/depth", 1)]  # fmt: skip
+    for one, other, again in zip(together, alone, replayed, strict=True):
+        assert np.abs(picture_of(one).astype(int) - picture_of(other)).max() <= 1
+        assert np.abs(picture_of(one).astype(int) - picture_of(again)).max() <= 1
+        assert isinstance(one, Result) and isinstance(again, Result)
+        assert one.hints.keys() == again.hints.keys()
+    assert np.abs(picture_of(together[0]).astype(int) - picture_of(plain[0])).max() > 3, "the skeleton steers"
+    np.testing.assert_array_equal(picture_of(together[3]), picture_of(plain[3]))
+    assert engine.cost(jobs_of(asked)[0].params).works[0] == round(1.5 * 64 * 64) + POSE_WORK
+    [key] = together[0].hints  # type: ignore[union-attr]
+    skeleton = together[0].hints[key]  # type: ignore[union-attr]
+    assert key == (Hint.POSE, INPUT) and skeleton.shape == (64, 64, 3)
+    assert 0.01 < (skeleton.max(2) > 100).mean() < 0.3, "limbs on black"

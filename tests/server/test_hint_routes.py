@@ -17,10 +17,10 @@ from realtime.config import Config
 from realtime.control import INPUT, Hint, HintKey
 from realtime.engine import ControlInfo, Engine, Progress
 from realtime.engine.echo import EchoEngine
-from realtime.frame import Job, Result
+from realtime.frame import HINT_VIEW_PX, Result
 from realtime.params import Params
 from realtime.server import hint_views
-from realtime.server.hint_views import EVERY_S, KEPT, SIDE_PX, HintViews
+from realtime.server.hint_views import EVERY_S, KEPT, HintViews
 from realtime.session import Session
 from tests.fakes.frames import a_job, a_result
 from tests.fakes.pictures import encoded
@@ -78,7 +78,7 @@ async def test_a_net_is_seen_what_it_is_shown_of_the_newest_frame_also_while_it_
         squares = pixels_of(await http.get("/api/sessions/seen/hint?net=squares"))
         itself = pixels_of(await http.get("/api/sessions/seen/hint?net=itself"))
 
-    assert edges.shape == (SIDE_PX // 2, SIDE_PX, 3)
+    assert edges.shape == (HINT_VIEW_PX // 2, HINT_VIEW_PX, 3)
     assert edges[:, 92:100].max() > 60 and max(edges[:, :86].max(), edges[:, 106:].max()) < 40
     for picture in (squares, itself):
         assert abs(int(picture[40, 40, 0]) - 20) < 8 and abs(int(picture[40, 150, 0]) - 230) < 8
@@ -98,7 +98,6 @@ async def test_a_picture_is_shown_in_the_inputs_place(server: RunningServer, htt
     ("query", "said"),
     [
         ("net=wind", "no net 'wind'"),
-        ("net=far", "the model makes the depth for itself"),
         (f"net=edges&source={'0' * 32}", "no picture"),
         ("net=edges&source=../x", "no picture"),
     ],
@@ -124,9 +123,9 @@ def a_result_of(number: int, **fields: Any) -> Result:
 async def test_hints_are_made_when_there_is_something_new_and_no_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
 
-    def make(job: Job, key: HintKey, reference: object) -> bytes:
-        made.append(job.number)
-        return bytes([job.number])
+    def make(newest: Result, key: HintKey, reference: object) -> bytes:
+        made.append(newest.job.number)
+        return bytes([newest.job.number])
 
     monkeypatch.setattr(hint_views, "_made", make)
     now = [0.0]
@@ -156,3 +155,21 @@ async def test_what_frames_have_brought_is_not_made_again_and_few_are_kept(monke
     for number in range(2 * KEPT):
         await views.of(session, HintKey(Hint.CANNY, f"{number:032x}"), own)
     assert len(views._kept[session]) == KEPT  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_what_the_engine_made_is_shown_and_nothing_before_it_did() -> None:
+    now = [0.0]
+    views, session = HintViews(lambda: now[0]), Session("s", Params(), 2**22)
+    of_input, of_picture = HintKey(Hint.POSE, INPUT), HintKey(Hint.POSE, "a" * 32)
+    session.newest = a_result_of(1)
+    assert await views.of(session, of_input, None) is None
+
+    for number in (2, 3):
+        made = np.full((96, 192, 3), 40 * number, np.uint8)
+        session.newest = replace(a_result_of(number), hints={of_input: made, of_picture: made // 2})
+        now[0] += EVERY_S
+        for key, level in ((of_input, 40 * number), (of_picture, 20 * number if number == 2 else 40)):
+            jpeg = await views.of(session, key, None)
+            assert jpeg is not None
+            seen = np.asarray(Image.open(io.BytesIO(jpeg))).astype(int)
+            assert seen.shape == (96, 192, 3) and np.abs(seen - level).max() < 4

@@ -113,12 +113,6 @@ def steering(control: dict[str, Any], has_net: bool) -> Callable[[], object]:
     return run
 
 
-def depth_without_weights() -> object:
-    from realtime.engine.models.depth import _files
-
-    return _files(["config.json"])
-
-
 _WIDE = "models whose text has 32 numbers a token"
 
 CASES = [
@@ -199,7 +193,6 @@ CASES = [
         "input_blocks.0.0.weight",
         file({"zero_convs.0.0.weight": (1,)}),
     ),
-    Case("model.safetensors is missing: fetch it again", "model.safetensors", depth_without_weights),
     Case(
         f"these params can't be used: the picture of {'a' * 32} is missing",
         "the picture",

@@ -92,6 +92,23 @@ def load_vision_encoder(folder: Path, dtype: torch.dtype, variant: str | None) -
     return _load(CLIPVisionModelWithProjection, folder, dtype, variant)
 
 
+def load_estimator(kind: type[M], folder: Path, dtype: torch.dtype) -> M:
+    """Load a network of transformers that makes hints for nets. What else is in its file is left there.
+
+    Raises:
+        ModelError: it can't be loaded, or weights are missing.
+    """
+    library: Any = kind
+    with one_line(folder):
+        network, loading = library.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
+        )
+    needed = {name for name, _ in network.named_parameters()}
+    if missing := sorted(needed.intersection(map(str, loading["missing_keys"]))):
+        raise ModelError(f"{folder}: {len(missing)} weights are missing (such as {missing[0]}): fetch it again")
+    return network
+
+
 def load_text_encoder(kind: type[TextEncoder], folder: Path, dtype: torch.dtype, variant: str | None) -> TextEncoder:
     """Load `text_encoder/` or `text_encoder_2/`. Raises ModelError."""
     model_type = read_json(folder / "config.json").get("model_type")

@@ -5,16 +5,15 @@ Must not know nets, or which frames want it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ...errors import ModelError
-from .components import one_line
+from .components import load_estimator, prefixed
 from .control_presets import DEPTH_ESTIMATOR
+from .files import estimator_files
 from .hub import fetch
 from .quiet import quiet
 
@@ -49,6 +48,18 @@ class DepthEstimator(nn.Module):
         self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """What nets for depth are shown of pictures.
+
+        Args:
+            pixels: float32 [B, 3, H, W] in [0, 1].
+
+        Returns:
+            uint8 [B, H, W, 3], grey: what is near is white.
+        """
+        near = (self.nearness(pixels) * 255).round().to(torch.uint8)
+        return near[..., None].repeat(1, 1, 1, 3)
+
+    def nearness(self, pixels: torch.Tensor) -> torch.Tensor:
         """How near each pixel is.
 
         Args:
@@ -74,16 +85,7 @@ def load_depth(dtype: torch.dtype, progress: Progress) -> DepthEstimator:
     Raises:
         ModelError: it can't be had.
     """
-    folder = fetch(DEPTH_ESTIMATOR, _files, progress)
-    with one_line(DEPTH_ESTIMATOR):
-        network = DepthAnythingForDepthEstimation.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, local_files_only=True
-        )
+    folder = fetch(DEPTH_ESTIMATOR, estimator_files, progress)
+    with prefixed(DEPTH_ESTIMATOR):
+        network = load_estimator(DepthAnythingForDepthEstimation, folder, dtype)
     return DepthEstimator(network).eval().requires_grad_(False)
-
-
-def _files(names: Collection[str]) -> tuple[str, ...]:
-    wanted = ("config.json", "model.safetensors")
-    if missing := [name for name in wanted if name not in names]:
-        raise ModelError(f"{missing[0]} is missing: fetch it again")
-    return wanted

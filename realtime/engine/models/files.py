@@ -135,6 +135,18 @@ def local_path(name: str) -> Path | None:
         return None
 
 
+def estimator_files(names: Collection[str]) -> tuple[str, ...]:
+    """The files of one of transformers' networks that make hints for nets.
+
+    Raises:
+        ModelError: one is missing.
+    """
+    wanted = ("config.json", "model.safetensors")
+    if missing := [name for name in wanted if name not in names]:
+        raise ModelError(f"{missing[0]} is missing: fetch it again")
+    return wanted
+
+
 def list_files(folder: Path, depth: int = 2) -> frozenset[str]:
     """Names of the files down to `depth` levels of folders, relative to the first, with forward slashes."""
     paths = (path for level in range(depth) for path in folder.glob("*/" * level + "*"))

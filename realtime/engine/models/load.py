@@ -13,7 +13,7 @@ import torch
 
 from ...config import Device, Dtype, ModelConfig
 from ...control import Hint
-from ...errors import ConfigError, ModelError
+from ...errors import ConfigError
 from .. import Guidance
 from ..device_memory import must_visit, weights_bytes
 from ..sampler import NoiseSchedule, Sampler
@@ -21,14 +21,15 @@ from ..state import VariantState
 from .clip_skip import hears_layer
 from .components import Autoencoder, AutoencoderKL, Unet, load_autoencoder, one_line, prefixed
 from .control import load_nets, parse_controls
-from .depth import DepthEstimator, load_depth
 from .embeddings import add_embeddings, parse_embedding
+from .estimators import Estimators, load_estimators
 from .ip_adapter.load import load_ip_adapter
 from .listener import Listener
 from .lora import LoraSpec, ModelLoras, fuse_loras, logged, notes_of, parse_lora
 from .model_card import ModelCard, guess_defaults, read_card
 from .nets import Net
 from .parts import Parts, check_fit, scale_px
+from .pose.estimator import PoseEstimator
 from .prompt import PromptEncoder
 from .schedules import noise_schedule, scheduler_sampler
 from .sources import Source, find_source, find_vae
@@ -70,7 +71,7 @@ class Model:
         nets: what steers the UNet.
         ip_adapter: tells the UNet of pictures; None: there is none.
         loras: those that may be changed while it runs; None where it takes none.
-        depth: tells how near things are, where a net is shown that.
+        estimators: what makes hints for nets here.
         exact: whether the user asked for `dtype`, so that no rung may calculate in a less exact one.
         visiting_bytes: what the largest of the encoders takes of the device's memory while a prompt is encoded,
             where they are not there all the time.
@@ -103,13 +104,18 @@ class Model:
     listener: Listener = field(default_factory=Listener)
     nets: tuple[Net, ...] = ()
     loras: ModelLoras | None = None
-    depth: DepthEstimator | None = None
+    estimators: Estimators = field(default_factory=dict[Hint, torch.nn.Module])
     variants: tuple[VariantState, ...] = ()
 
     @property
     def beside(self) -> tuple[torch.nn.Module, ...]:
         """The networks beside UNet and autoencoder that are on the device all the time."""
-        return (*(net.network for net in self.nets), *([] if self.depth is None else [self.depth]))
+        return (*(net.network for net in self.nets), *self.estimators.values())
+
+    @property
+    def finds_people(self) -> bool:
+        """Whether poses are those of people who were found first, and may be several."""
+        return isinstance(pose := self.estimators.get(Hint.POSE), PoseEstimator) and pose.detector is not None
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -176,7 +182,7 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     with prefixed(config.model):
         schedule = noise_schedule(parts.scheduler)
     nets = load_nets(parts, controls, dtype, source.prefer_fp16, progress)  # a Control-LoRA is one of plain weights
-    nets, depth, without = _with_depth(nets, dtype, progress)
+    nets, estimators, without = load_estimators(nets, config.pose_detector, dtype, progress)
     notes += without
     notes += fuse_loras(parts, own_loras, progress)
     add_embeddings(parts, [parse_embedding(text) for text in config.embeddings])
@@ -190,8 +196,8 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
         _freeze(parts.unet, device, dtype)
         for net in nets:
             net.network.to(device)
-        if depth is not None:
-            depth.to(device)
+        for estimator in estimators.values():
+            estimator.to(device)
         _freeze(vae, device, _vae_dtype(vae, parts.family, dtype))
         encoders = (*parts.text_encoders, *([] if adapter is None else [adapter.encoder]))
         for network in (*encoders, *readers):
@@ -208,7 +214,7 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     return replace(
         model,
         nets=nets,
-        depth=depth,
+        estimators=estimators,
         ip_adapter=adapter,
         loras=live if parts.family.takes_loras else None,
         exact=config.dtype is not Dtype.AUTO,
@@ -277,27 +283,6 @@ def _style_namer(parts: Parts, card: ModelCard) -> Callable[[str], str] | None:
     if parts.family.name_style is None or not names:
         return None
     return parts.family.name_style(list(zip(parts.tokenizers, parts.text_encoders, strict=True)), names)
-
-
-def _with_depth(
-    nets: tuple[Net, ...], dtype: torch.dtype, progress: Progress
-) -> tuple[tuple[Net, ...], DepthEstimator | None, tuple[str, ...]]:
-    """What nets for depth need beside them. Where it can't be had, unions go without that type, and a note says so.
-
-    Raises:
-        ModelError: it can't be had, and a net is for depth alone.
-    """
-    if not any(one.hint is Hint.DEPTH for net in nets for one in net.controls):
-        return nets, None, ()
-    try:
-        return nets, load_depth(dtype, progress), ()
-    except ModelError as error:
-        left = tuple(
-            replace(net, controls=tuple(one for one in net.controls if one.hint is not Hint.DEPTH)) for net in nets
-        )
-        if not all(net.controls for net in left):
-            raise
-        return left, None, (f"Nets are not shown depth, because {error}",)
 
 
 def use_flash_attention() -> None:

@@ -13,14 +13,14 @@ from ...control import Hint
 from ...errors import ModelError
 from .control_presets import (
     CONTROL_PRESETS,
-    DEPTH_ESTIMATOR,
+    ESTIMATORS,
     UNION_TYPES,
     ControlPreset,
     controls_for,
     find_control,
 )
 from .family import Family, find_family, read_facts
-from .files import find_component, list_files, local_path, needed_files
+from .files import estimator_files, find_component, list_files, local_path, needed_files
 from .hub import Choose, HubId, cached_folder, fetch, find_cached, parse_hub_id
 from .presets import find_preset, list_presets, one_file, prefers_fp16
 
@@ -44,8 +44,7 @@ def hints_of(net: ControlPreset) -> tuple[Hint, ...]:
 def is_net_cached(net: ControlPreset) -> bool:
     """True if a net, and what makes its hint, can be loaded without the network."""
     needed = [find_cached(net.source, choose_net(net.source, prefer_fp16=True))]
-    if Hint.DEPTH in hints_of(net):
-        needed.append(find_cached(DEPTH_ESTIMATOR, estimator_files))
+    needed += [find_cached(source, estimator_files) for source in _estimators_of(net)]
     return None not in needed
 
 
@@ -63,14 +62,6 @@ def net_files(names: Collection[str], prefer_fp16: bool) -> tuple[str, ...]:
     if "config.json" not in names:
         raise ModelError("there is no net in it (no config.json): name its file, or another folder")
     return ("config.json", *find_component(names, "", prefer_fp16, "diffusion_pytorch_model").files)
-
-
-def estimator_files(names: Collection[str]) -> tuple[str, ...]:
-    """The files of what makes hints of depth. Raises ModelError."""
-    wanted = ("config.json", "model.safetensors")
-    if missing := [name for name in wanted if name not in names]:
-        raise ModelError(f"{missing[0]} is missing: fetch it again")
-    return wanted
 
 
 def choose_net(source: HubId, prefer_fp16: bool) -> Choose:
@@ -93,8 +84,12 @@ def pull_net(name: str, model: str, progress: Progress, prefer_fp16: bool | None
     """
     net = net_for(name, model)
     fetch(net.source, choose_net(net.source, prefers_fp16() if prefer_fp16 is None else prefer_fp16), progress)
-    if Hint.DEPTH in hints_of(net):
-        fetch(DEPTH_ESTIMATOR, estimator_files, progress)
+    for source in _estimators_of(net):
+        fetch(source, estimator_files, progress)
+
+
+def _estimators_of(net: ControlPreset) -> tuple[HubId, ...]:
+    return tuple(ESTIMATORS[hint] for hint in hints_of(net) if hint in ESTIMATORS)
 
 
 def net_for(name: str, model: str) -> ControlPreset:

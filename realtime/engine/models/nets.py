@@ -13,7 +13,7 @@ from torch import nn
 
 from ...control import Hint
 from .. import ControlInfo, NetKind
-from ..work import DEPTH_WORK, NetWork
+from ..work import DEPTH_WORK, PEOPLE_WORK, POSE_WORK, NetWork
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +52,18 @@ def by_name(nets: tuple[Net, ...]) -> Mapping[str, NamedControl]:
     return {info.name: NamedControl(info, net) for net in nets for info in net.controls}
 
 
-def works_of(nets: tuple[Net, ...]) -> Mapping[str, NetWork]:
-    """What each costs, by the names that params have for it."""
+def works_of(nets: tuple[Net, ...], *, finds_people: bool = False) -> Mapping[str, NetWork]:
+    """What each costs, by the names that params have for it.
+
+    Args:
+        finds_people: see `Model`.
+    """
+    hints = {Hint.DEPTH: DEPTH_WORK, Hint.POSE: PEOPLE_WORK if finds_people else POSE_WORK}
     return {
         name: NetWork(
             control.net.share,
             is_once=control.info.kind is NetKind.ADAPTER,
-            before=DEPTH_WORK if control.info.hint is Hint.DEPTH else 0,
+            before=hints.get(control.info.hint, 0),
         )
         for name, control in by_name(nets).items()
     }

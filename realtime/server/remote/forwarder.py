@@ -403,7 +403,8 @@ class Forwarder:
         begun_ns = sent.sent_ns + max(0, now_ns - sent.sent_ns - made.spent_ns) // 2
         marks = {stage: begun_ns + after_ns for stage, after_ns in made.marks_ns.items()}
         stamps = replace(Stamps(order.frame.received_ns), **marks)
-        result = sent_result(order, made.format, made.data, stamps, has_key=made.has_key, encode=order.encode)
+        has_key, encode, views = made.has_key, order.encode, made.hints
+        result = sent_result(order, made.format, made.data, stamps, has_key=has_key, encode=encode, views=views)
         if not order.encode:
             _ = result.picture  # here, and not on the event loop that sends it
         session.deliver(channel, result, now_ns)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ...config import Config, EngineConfig
+from ...control import HintKey
 from ...engine import EngineInfo, RowCost
 from ...frame import Format
 from ...params import Params
@@ -68,6 +69,9 @@ class Offering(NamedTuple):
     params: Params
 
 
+NO_VIEWS: Mapping[HintKey, bytes] = {}
+
+
 class PictureMade(NamedTuple):
     """The answer to a frame: its picture.
 
@@ -76,6 +80,7 @@ class PictureMade(NamedTuple):
         params: that it was made with, where these are not those that came with the frame.
         marks_ns: when it left which stage of `Stamps`, from the frame's arrival.
         spent_ns: from the frame's arrival to the answer.
+        hints: see `Result`; JPEGs.
     """
 
     format: Format
@@ -84,6 +89,7 @@ class PictureMade(NamedTuple):
     params: Params | None
     marks_ns: Mapping[str, int]
     spent_ns: int
+    hints: Mapping[HintKey, bytes] = NO_VIEWS
 
 
 class PictureRefused(NamedTuple):

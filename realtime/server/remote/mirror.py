@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...frame import STAGES, Failure, Frame, Outcome, Repeat, Result
-from ...params import Params
+from ...media import codec
+from ...params import OutputFormat, Params
 from ...session import Channel, Delivery, Session
 from ...stats import DropReason
 from .messages import HandedBack, Offering, Overtaken, PictureMade, PictureRefused, RemoteAnswer, Reply, ShownBefore
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 GiveAnswer = Callable[[Reply], None]
 """Takes the answer to a frame; any thread."""
+VIEW_QUALITY = 85
+"""Of hints that people see: as JPEG they are a tenth of a picture."""
 NUMBERLESS = -1
 """Of a `Reply` to a frame of a connection that is no more."""
 
@@ -189,4 +192,5 @@ def _made(result: Result, offered: _Offered, now_ns: int) -> PictureMade:
         result.job.params if result.job.params is not offered.params else None,
         {stage: mark - offered.received_ns for stage, mark in marks.items() if mark},
         now_ns - offered.received_ns,
+        {key: codec.encode(view, OutputFormat.JPEG, VIEW_QUALITY)[1] for key, view in result.hints.items()},
     )

@@ -6,9 +6,10 @@ Most never are: clients get the encoded picture as it came. Must not know sessio
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from ...control import HintKey
 from ...frame import Format, Job, Order, Result, Stamps
 from ...media import codec
 
@@ -82,7 +83,14 @@ class SentResult(Result):
 
 
 def sent_result(
-    order: Order, picture_format: Format, data: bytes, stamps: Stamps, *, has_key: bool, encode: bool
+    order: Order,
+    picture_format: Format,
+    data: bytes,
+    stamps: Stamps,
+    *,
+    has_key: bool,
+    encode: bool,
+    views: Mapping[HintKey, bytes] | None = None,
 ) -> Result:
     """The result of an order that was worked on elsewhere.
 
@@ -91,6 +99,7 @@ def sent_result(
         picture_format, data: the encoded picture.
         has_key: whether its opacity is in it.
         encode: whether its client takes encoded pictures.
+        views: see `Result.hints`; JPEGs.
     """
     params, frame = order.params, order.frame
     own = _Later(lambda: codec.decode(frame.data, frame.format, params.width, params.height, _ANY_SIZE))
@@ -114,6 +123,7 @@ def sent_result(
         data if encode else b"",
         picture_format if encode else Format.NONE,
         key=_Later(lambda: both.get()[1]) if has_key else None,  # pyright: ignore[reportArgumentType]
+        hints={key: codec.decode_encoded(view, Format.JPEG)[0] for key, view in (views or {}).items()},
     )
 
 

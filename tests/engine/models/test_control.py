@@ -15,13 +15,16 @@ from realtime.control import Hint
 from realtime.engine import NetKind
 from realtime.engine.models.control import ControlSpec, parse_control, parse_controls
 from realtime.engine.models.control_files import load_control
-from realtime.engine.models.control_presets import CONTROL_PRESETS, find_control, guessed_hint
+from realtime.engine.models.control_presets import CONTROL_PRESETS, POSE_ESTIMATOR, find_control, guessed_hint
 from realtime.engine.models.family import SD, SD2, SDXL
 from realtime.engine.models.flops import share_of
 from realtime.engine.models.load import load_model
+from realtime.engine.models.nets import works_of
+from realtime.engine.work import PEOPLE_WORK, POSE_WORK
 from realtime.errors import ConfigError, ModelError
-from tests.checkpoints import build_painter, build_sd, build_sdxl, tiny_sdxl_unet, tiny_unet
+from tests.checkpoints import build_painter, build_sd, build_sdxl, put_in_hub_cache, tiny_sdxl_unet, tiny_unet
 from tests.engine.tiny_nets import filled
+from tests.engine.tiny_pose import tiny_rtdetr, tiny_vitpose
 from tests.ldm import unet_key
 
 EMBED = {"conditioning_embedding_out_channels": (4, 8, 8, 8)}
@@ -139,7 +142,6 @@ def test_nets_of_a_model_are_loaded_with_names_hints_and_weights(tmp_path: Path)
     model = load_model(Config(model=str(folder), vae="full", device=Device.CPU, control=sources))
 
     assert [(one.name, one.hint, one.weight, one.kind) for net in model.nets for one in net.controls] == [
-        ("union/openpose", Hint.PICTURE, 0.5, NetKind.CONTROLNET),
         ("union/scribble", Hint.SCRIBBLE, 0.5, NetKind.CONTROLNET),
         ("union/canny", Hint.CANNY, 0.5, NetKind.CONTROLNET),
         ("union/lineart", Hint.LINES, 0.5, NetKind.CONTROLNET),
@@ -147,6 +149,7 @@ def test_nets_of_a_model_are_loaded_with_names_hints_and_weights(tmp_path: Path)
         ("t2i-lineart", Hint.LINES, 0.7, NetKind.ADAPTER),
     ]
     assert [note for note in model.notes if "not shown depth, because depth-anything/" in note]
+    assert [note for note in model.notes if "not shown poses, because usyd-community/" in note]
     assert [net.share > 0 for net in model.nets] == [True] * 3
     assert all(weight.dtype is torch.float32 for net in model.nets for weight in net.network.parameters())
 
@@ -200,6 +203,30 @@ def test_net_for_depth_alone_is_refused_where_nothing_tells_it(tmp_path: Path) -
     net = saved(a_controlnet(UNet2DConditionModel.from_pretrained(model / "unet")), tmp_path / "net")
 
     assert "depth-anything/Depth-Anything-V2-Small-hf is not in the local cache" in refusal(model, f"depth={net}")
+    assert "usyd-community/vitpose-base-simple is not in the local cache" in refusal(model, f"openpose={net}")
+
+
+def test_net_for_poses_is_loaded_with_what_finds_them_and_a_detector_wants_such_a_net(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    folder = build_sd(tmp_path / "sd")
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet")
+    net = saved(a_controlnet(unet), tmp_path / "net")
+    tiny_vitpose().save_pretrained(tmp_path / "pose")
+    put_in_hub_cache(tmp_path / "hub", POSE_ESTIMATOR.repo, tmp_path / "pose")
+    tiny_rtdetr().save_pretrained(tmp_path / "people")
+    plain = Config(model=str(folder), vae="full", device=Device.CPU, control=(f"openpose={net}",))
+
+    alone = load_model(plain)
+    several = load_model(plain.model_copy(update={"pose_detector": str(tmp_path / "people")}))
+
+    assert list(alone.estimators) == [Hint.POSE] and not alone.finds_people and several.finds_people
+    works = [works_of(model.nets, finds_people=model.finds_people)["openpose"].before for model in (alone, several)]
+    assert works == [POSE_WORK, PEOPLE_WORK]
+    other = plain.model_copy(update={"pose_detector": "rtdetr", "control": (f"canny={net}",)})
+    with pytest.raises(ConfigError, match="pose_detector: no net is shown poses: add --control openpose, or leave"):
+        load_model(other)
 
 
 def test_model_that_sees_its_input_takes_no_nets(tmp_path: Path) -> None:
@@ -244,6 +271,8 @@ def test_presets_of_one_name_are_of_several_families() -> None:
     [
         (("edges", "x"), Hint.CANNY),
         (("a", "control_v11f1p_sd15_depth"), Hint.DEPTH),
+        (("a", "control_v11p_sd15_openpose_fp16"), Hint.POSE),
+        (("dwpose", "x"), Hint.POSE),
         (("softline", "canny"), Hint.LINES),
         (("mine", "net"), Hint.PICTURE),
     ],

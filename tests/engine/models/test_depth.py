@@ -40,11 +40,14 @@ def test_depth_is_of_the_pictures_size_and_each_pictures_own_range(cache: Path, 
     pixels = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(1))
 
     with torch.no_grad():
-        near, alone = estimate(pixels), estimate(pixels[1:])
+        near, alone = estimate.nearness(pixels), estimate.nearness(pixels[1:])
+        shown = estimate(pixels)
 
     assert near.shape == (2, 64, 96) and near.dtype is torch.float32
     assert near.flatten(1).amin(1).tolist() == [0, 0] and near.flatten(1).amax(1).tolist() == [1, 1]
     torch.testing.assert_close(near[1:], alone, atol=1e-4, rtol=0)
+    assert shown.dtype is torch.uint8 and shown.shape == (2, 64, 96, 3)
+    torch.testing.assert_close(shown[..., 1].float(), near * 255, atol=0.51, rtol=0)
 
 
 def test_picture_of_one_depth_is_black() -> None:

@@ -14,7 +14,14 @@ import pytest
 
 from realtime.control import NET_MAX_CHARS, Hint
 from realtime.engine.models import net_downloads
-from realtime.engine.models.control_presets import CONTROL_PRESETS, ControlPreset, controls_for, find_control
+from realtime.engine.models.control_presets import (
+    CONTROL_PRESETS,
+    DEPTH_ESTIMATOR,
+    POSE_ESTIMATOR,
+    ControlPreset,
+    controls_for,
+    find_control,
+)
 from realtime.engine.models.family import SD, SD2, SDXL
 from realtime.engine.models.hub import HubId
 from realtime.engine.models.net_downloads import hints_of, models_for, net_files, net_for
@@ -121,7 +128,9 @@ def test_pulling_fetches_what_is_needed_and_then_it_is_here(tmp_path: Path, monk
     assert asked == [str(net.source) for net in nets]
 
 
-def test_nets_for_depth_come_with_the_network_that_makes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nets_for_depth_and_poses_come_with_the_network_that_makes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[str] = []
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
 
@@ -130,11 +139,12 @@ def test_nets_for_depth_come_with_the_network_that_makes_it(tmp_path: Path, monk
 
     monkeypatch.setattr(net_downloads, "fetch", fetch)
 
-    for name in ("depth", "canny"):
+    for name in ("depth", "canny", "openpose"):
         net_downloads.pull_net(name, "sd-turbo", silent, prefer_fp16=True)
 
-    assert asked == ["thibaud/controlnet-sd21", "depth-anything/Depth-Anything-V2-Small-hf", "thibaud/controlnet-sd21"]
-    source, estimator = net_for("depth", "sd-turbo").source, net_downloads.DEPTH_ESTIMATOR
+    nets = "thibaud/controlnet-sd21"
+    assert asked == [nets, str(DEPTH_ESTIMATOR), nets, nets, str(POSE_ESTIMATOR)]
+    source, estimator = net_for("depth", "sd-turbo").source, DEPTH_ESTIMATOR
     assert source.file is not None
     (tmp_path / "net").mkdir()
     (tmp_path / "net" / source.file).touch()

@@ -489,7 +489,6 @@ export const german: Strings = {
     from: "Von",
     to: "Bis",
     hintOf: (title: string) => `Was ${title} gezeigt wird`,
-    unseen: "macht das Modell",
   },
   noEffect: {
     guidanceIgnored: "Dieses Modell kennt keine Führung: Der Wert bewirkt hier nichts.",

@@ -387,7 +387,6 @@ export const english = {
     from: "From",
     to: "To",
     hintOf: (title: string) => `What ${title} is shown`,
-    unseen: "made by the model",
   },
   noEffect: {
     guidanceIgnored: "This model was made without guidance: the scale does nothing here.",

@@ -485,7 +485,6 @@ export const french: Strings = {
     from: "De",
     to: "À",
     hintOf: (title: string) => `Ce que voit ${title}`,
-    unseen: "fait par le modèle",
   },
   noEffect: {
     guidanceIgnored: "Ce modèle est fait sans guidage : l’échelle n’a pas d’effet ici.",

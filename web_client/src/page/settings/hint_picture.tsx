@@ -9,8 +9,6 @@ import type { ControlNet } from "../../protocol";
 
 /** Often enough to see that it lives; each is a few kilobytes. */
 const EVERY_MS = 400;
-/** What the model makes for itself, where nobody else sees it. */
-const UNSEEN = ["depth", "pose"];
 
 interface HintPictureProps {
   of: ControlNet | undefined;
@@ -21,11 +19,11 @@ interface HintPictureProps {
 
 export function HintPicture({ of, source, isSeen }: HintPictureProps) {
   const [url, setUrl] = useState<string | null>(null);
-  const name = of && !UNSEEN.includes(of.hint) && isSeen ? of.name : null;
+  const name = of && isSeen ? of.name : null;
   useEffect(() => (name === null ? undefined : watch(name, source, setUrl)), [name, source]);
   const label = of ? strings.control.hintOf(of.title) : "";
   if (url !== null && name !== null) return <img class="control-hint" src={url} alt={label} draggable={false} />;
-  return <span class="control-hint">{of && UNSEEN.includes(of.hint) ? strings.control.unseen : ""}</span>;
+  return <span class="control-hint" />;
 }
 
 /** Shows one picture after another until the returned function is called. */
