@@ -105,6 +105,7 @@ class HintViews:
         if view is None and (rest_s > 0 or views.in_line >= KEPT):
             raise NotTaken(429, f"you have looked at many hints: look at others in {math.ceil(max(rest_s, 1.0))} s")
         if view is None or (view.shows != shows and now_s - view.made_s >= EVERY_S and rest_s == 0):
+            views.in_line += 1
             work = asyncio.ensure_future(self._make(views, session, job, key, reference))
             view = kept[key] = _View(shows, now_s, work)
             while len(kept) > KEPT:
@@ -118,7 +119,6 @@ class HintViews:
             raise
 
     async def _make(self, views: _Views, session: Session, job: Job, key: HintKey, reference: Pixels | None) -> bytes:
-        views.in_line += 1
         try:
             async with views.turn, self._aside:
                 jpeg, spent_ns = await asyncio.to_thread(_timed, job, key, reference)

@@ -1,8 +1,8 @@
 """The LoRAs of a server: one setting for all of its engines and sessions, changed while they run.
 
-It outlives an engine, which is replaced by one that wears the same, and not the server, which starts with `--lora`; each
-model has its own. Names are looked up among those that the operator has put there; no path comes from outside. Must not
-know weights, or how an engine changes them. Event loop only.
+It outlives an engine, which is replaced by one that wears the same, and not the server, which starts with `--lora`.
+Each model has its own. Names are looked up among those that the operator has put there; no path comes from outside. Must
+not know weights, or how an engine changes them. Event loop only.
 """
 
 from __future__ import annotations

@@ -22,12 +22,14 @@ from websockets.exceptions import WebSocketException
 from realtime.frame import Format
 from realtime.protocol import HEADER, REFERENCE, VERSION
 
-from .flooding import Target, base_of, bomb, flood
+from .flooding import TIMEOUT_S, Target, base_of, bomb, flood
 
 FLOODERS = 2
 """Sessions that bring pictures by WebSocket, and name as many as they may."""
 SEND_AHEAD = 20
 """Pictures that each sends before it looks whether there are answers."""
+SOURCES = 14
+"""Of hints: pictures, the input and one that is not there."""
 NOBODYS = "0" * 32
 
 
@@ -98,13 +100,12 @@ async def _read(target: Target, socket: object) -> None:
 async def on_hints(target: Target) -> None:
     """What every net is shown of every picture, again and again."""
     nets, ids = await _nets(target), [NOBODYS, "input"]
-    for number in range(12):
-        async with httpx2.AsyncClient(base_url=base_of(target), trust_env=False) as http:
-            answer = await http.put("/api/pictures", content=another(number))
-            if answer.status_code == 200:
-                ids.append(answer.json()["id"])
 
     async def attempt(http: httpx2.AsyncClient) -> httpx2.Response:
+        if len(ids) < SOURCES:
+            answer = await http.put("/api/pictures", content=another(len(ids)))
+            if answer.status_code == 200:
+                ids.append(answer.json()["id"])
         query = {"net": target.dice.choice([*nets, "wind", "x" * 3000]), "source": target.dice.choice(ids)}
         return await http.get(f"{target.path}/hint", params=query, timeout=target.dice.choice((0.05, 30.0)))
 
@@ -168,8 +169,10 @@ async def on_models(target: Target) -> None:
 
 
 async def _told(target: Target, path: str) -> dict[str, list[dict[str, str]]]:
-    async with httpx2.AsyncClient(base_url=base_of(target), trust_env=False) as http:
-        return (await http.get(path)).json()
+    while True:
+        with contextlib.suppress(httpx2.HTTPError):
+            async with httpx2.AsyncClient(base_url=base_of(target), timeout=TIMEOUT_S, trust_env=False) as http:
+                return (await http.get(path)).raise_for_status().json()
 
 
 async def _names(target: Target, path: str, field: str) -> list[str]:

@@ -43,9 +43,9 @@ function LoadedSendTo(props: { studio: Studio; close: () => void }) {
 
 const chooser = signal<typeof ModelChooser | null>(null);
 
-function LoadedModelChooser() {
+function LoadedModelChooser(props: { showLoras: () => void }) {
   useEffect(() => void import("./model_chooser").then(({ ModelChooser }) => (chooser.value = ModelChooser)), []);
-  return chooser.value && <chooser.value />;
+  return chooser.value && <chooser.value {...props} />;
 }
 
 const lorasLoaded = signal<typeof LorasSheet | null>(null);
@@ -111,10 +111,7 @@ function Options({ studio: { client, view }, close }: { studio: Studio; close: (
           choose={(chosen) => client.chooseTransport(chosen)}
         />
         <Check of={client.pausesHidden} label={strings.source.pauseHidden} />
-        <LoadedModelChooser />
-        <button type="button" onClick={() => (view.dialog.value = "loras")}>
-          {strings.loras.title}
-        </button>
+        <LoadedModelChooser showLoras={() => (view.dialog.value = "loras")} />
       </div>
     </Modal>
   );
