@@ -165,26 +165,46 @@ def swap(
     free_first: Annotated[
         bool, typer.Option("--free-first", help="Where memory is short: close the model before first; viewers wait.")
     ] = False,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="Call off the change that is on its way: the model stays.")
+    ] = False,
     url: Url = HERE,
     token: Token = None,
     trust: Trust = None,
 ) -> None:
     """Change the model of a server that runs: the next is loaded beside the one that serves, and no session ends."""
     asked = Asked(url, token, trust)
+    if cancel:
+        _call_off(asked, name)
+        return
     if not name:
         _list_models(asked.ask("GET", "/api/models"))
         return
     body = {"name": name, "dissolve_s": dissolve_s, "free_first": free_first}
-    change, said = asked.ask("POST", "/api/model", body)["swap"], ""
-    while change["state"] not in ("done", "failed"):
+    change = _followed(asked, asked.ask("POST", "/api/model", body)["swap"])
+    if change["state"] != "done":
+        why = change.get("reason", "somebody has cancelled it")
+        raise ClientError(f"the model is not changed to {change['name']}: {why}")
+    typer.echo(", ".join([f"the model is {change['name']}", *([change["reason"]] if "reason" in change else [])]))
+
+
+def _call_off(asked: Asked, name: str) -> None:
+    if name:
+        raise typer.BadParameter("it is given without NAME: one change is on its way at most", param_hint="--cancel")
+    change = _followed(asked, asked.ask("DELETE", "/api/model")["swap"])
+    typer.echo(f"the change to {change['name']} is {change['state']}")
+
+
+def _followed(asked: Asked, change: dict[str, Any]) -> dict[str, Any]:
+    """A change when it has ended; says how far it is until then."""
+    said = ""
+    while change["state"] not in ("done", "failed", "cancelled"):
         percent = "" if change["percent"] is None else f", {change['percent']:.0f} %"
-        if (text := f"{change['state']}: {change['stage'] or name}{percent}") != said:
+        if (text := f"{change['state']}: {change['stage'] or change['name']}{percent}") != said:
             typer.echo(said := text)
         time.sleep(LOOK_AGAIN_S)
         change = asked.ask("GET", "/api/models")["swap"]
-    if change["state"] == "failed":
-        raise ClientError(f"the model is not changed to {change['name']}: {change['reason']}")
-    typer.echo(f"the model is {change['name']}")
+    return change
 
 
 def _list_models(told: Mapping[str, Any]) -> None:

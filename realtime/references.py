@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 REFERENCES_KEPT = 64
 REFERENCES_MAX_BYTES = 64 * 1024 * 1024
-"""Of pixels, of all references together."""
+"""Of pixels. Both of those that are not in use: of those that are, each session has as many as params may name."""
 REFERENCE_SIDE_PX = 512
 """Longest side of a reference: what a model learns of a style is in its strokes and colours, not in its size."""
 
@@ -24,7 +24,8 @@ NO_REFERENCES: Mapping[str, Pixels] = {}
 
 
 class References:
-    """The newest references, and those that are in use.
+    """The references that are in use, and the newest of others. Whoever brings many costs nobody else his: where there
+    is no more room, one goes of those of the sender who has most of them.
 
     Args:
         in_use: the ids that params name at the moment; those are kept whatever comes.
@@ -37,7 +38,7 @@ class References:
         self._in_use = in_use
         self.own: frozenset[str] = frozenset()
         self._kept: OrderedDict[str, Pixels] = OrderedDict()
-        self._bytes = 0
+        self._senders: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def __contains__(self, reference: str) -> bool:
@@ -46,28 +47,31 @@ class References:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def add(self, picture: Pixels) -> str | None:
-        """Keep a picture, at the cost of those that were named longest ago and are not in use.
+    def add(self, picture: Pixels, sender: str = "") -> str:
+        """Keep a picture, at the cost of one that is not in use: of the sender who has most of those, the one that was
+        named longest ago.
 
         Args:
             picture: uint8 [height, width, 3], RGB, which nobody writes to any more; no side above `REFERENCE_SIDE_PX`.
+            sender: who has brought it.
 
         Returns:
-            Its id, the same for the same pixels; None where all that are kept are in use, and there is no room.
+            Its id, the same for the same pixels.
         """
         reference = id_of(picture)
         in_use = {*self._in_use(), *self.own}
         with self._lock:
-            if reference in self._kept:
-                self._kept.move_to_end(reference)
-                return reference
-            free = [one for one in self._kept if one not in in_use]
-            while len(self._kept) >= REFERENCES_KEPT or self._bytes + picture.nbytes > REFERENCES_MAX_BYTES:
-                if not free:
-                    return None
-                self._bytes -= self._kept.pop(free.pop(0)).nbytes
             self._kept[reference] = picture
-            self._bytes += picture.nbytes
+            self._kept.move_to_end(reference)
+            self._senders[reference] = sender
+            spare = [one for one in self._kept if one not in in_use]
+            size = sum(self._kept[one].nbytes for one in spare)
+            while len(spare) > REFERENCES_KEPT or size > REFERENCES_MAX_BYTES:
+                (greediest, _), *_ = Counter(self._senders[one] for one in spare).most_common(1)
+                oldest = next(one for one in spare if self._senders[one] == greediest)
+                spare.remove(oldest)
+                size -= self._kept.pop(oldest).nbytes
+                del self._senders[oldest]
         return reference
 
     def get(self, reference: str) -> Pixels | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,7 +12,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from realtime.cli import EXIT_USAGE, app
-from realtime.engine import Engine
+from realtime.engine import Engine, Progress
 from realtime.errors import ModelError
 from tests.fakes.servers import RunningServer, a_config, running
 from tests.fakes.waiting import PATIENCE_S
@@ -86,6 +88,39 @@ def test_model_is_changed_and_listed(server: RunningServer, monkeypatch: pytest.
     assert (same.exit_code, same.stderr) == (EXIT_USAGE, "realtime: echo:7 is what serves already\n")
     assert "there is no model 'nobody' here" in nobody.stderr
     assert "sd-turbo" in listed.stdout
+
+
+def test_change_of_the_model_is_called_off(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    loading = threading.Event()
+
+    def load(config: object, progress: Progress) -> Engine:
+        while True:
+            progress("reading it", 20.0)
+            loading.set()
+            time.sleep(0.005)
+
+    monkeypatch.setenv("REALTIME_TOKEN", TOKEN)
+    monkeypatch.setattr(server.service.host, "_load", load)
+    run = lambda *arguments: CliRunner().invoke(app, ["swap", *arguments, "--url", server.url])  # noqa: E731
+
+    nothing, named = run("--cancel"), run("echo:7", "--cancel")
+    ended: list[Result] = []
+
+    def cancel() -> None:  # the runner is the process's: it can't be called by two at once
+        assert loading.wait(PATIENCE_S)
+        request = urllib.request.Request(
+            f"{server.url}/api/model", method="DELETE", headers={"authorization": f"Bearer {TOKEN}"}
+        )
+        urllib.request.urlopen(request).close()
+
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
+    ended.append(run("echo:7"))
+    canceller.join()
+
+    assert (nothing.exit_code, nothing.stderr) == (EXIT_USAGE, "realtime: no change is on its way\n")
+    assert named.exit_code == EXIT_USAGE and "without NAME" in named.stderr
+    assert ended[0].stderr == "realtime: the model is not changed to echo:7: somebody has cancelled it\n"
 
 
 def test_model_that_is_not_changed_is_said_with_the_reason(

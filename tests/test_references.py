@@ -37,18 +37,31 @@ def test_what_was_named_longest_ago_makes_room_but_not_what_is_in_use() -> None:
     references.add(a_picture(100))
     references.add(a_picture(101))
 
-    assert len(references) == REFERENCES_KEPT
-    assert [one in references for one in ids[:5]] == [True, True, False, False, True]
+    assert len(references) == REFERENCES_KEPT + 1, "what is in use comes beside"
+    assert [one in references for one in ids[:4]] == [True, True, False, True]
 
 
-def test_nothing_is_taken_where_all_are_in_use() -> None:
+def test_however_many_are_in_use_there_is_room_for_others() -> None:
     references = References(lambda: ids)
     ids: list[str] = []
     ids += [references.add(a_picture(value)) for value in range(REFERENCES_KEPT)]
 
-    assert references.add(a_picture(100)) is None
+    others = [references.add(a_picture(100 + value)) for value in range(REFERENCES_KEPT)]
+
     assert references.add(a_picture(3)) == ids[3], "one that is kept needs no room"
-    assert all(one in references for one in ids)
+    assert all(one in references for one in (*ids, *others))
+
+
+def test_who_brings_many_loses_his_own() -> None:
+    references = References()
+    anns = [references.add(a_picture(value), "ann") for value in range(3)]
+    bobs = references.add(a_picture(10), "bob")
+
+    flood = [references.add(a_picture(value, 8), "flood") for value in range(2 * REFERENCES_KEPT)]
+
+    assert all(one in references for one in (*anns, bobs))
+    assert flood[-1] in references and flood[0] not in references
+    assert len(references) == REFERENCES_KEPT
 
 
 def test_bytes_of_all_together_are_limited() -> None:

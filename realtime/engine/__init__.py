@@ -20,7 +20,9 @@ from .hearing import Heard
 from .state import RungState
 
 Progress = Callable[[str, "float | None"], None]
-"""Called with a stage's name and its percentage, None where no percentage is known; from any thread."""
+"""Called with a stage's name and its percentage, None where no percentage is known; from any thread. It may raise where
+nobody wants any more what is loaded: by that loading ends.
+"""
 
 
 class Guidance(StrEnum):

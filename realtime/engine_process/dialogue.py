@@ -5,12 +5,14 @@ Must not know rows, or how a process is started.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from queue import Empty, SimpleQueue
 
 from ..engine import EngineInfo, LoraChange, Progress
 from ..engine.hearing import Heard
@@ -44,6 +46,8 @@ from .slots import Slots
 
 READY_LORAS_S = 120.0
 """How long reading LoRAs may take: a slow disk gives 100 MB/s, and a large one has 2 GB."""
+TELL_AGAIN_S = 0.25
+"""How often the stage of loading is told while there is nothing new."""
 HEAR_S = 5.0
 """How long to wait for the answer how prompts are heard."""
 PASSED_ON = {kind.__name__: kind for kind in (ConfigError, EngineError, ModelError)}
@@ -56,7 +60,7 @@ class Dialogue:
     Args:
         order: what the process loads.
         slots: shared with it.
-        progress: called with the stages of loading, by the reader.
+        progress: called with the stages of loading, by whoever waits in `loaded`.
         limits: of patience.
 
     Attributes:
@@ -72,6 +76,8 @@ class Dialogue:
         self._lock = threading.Lock()  # around `_failure`, and what it ends
         self._failure: Exception | None = None
         self._loaded: Future[Loaded] = Future()
+        self._stages = SimpleQueue[LoadStage | None]()  # None: it is loaded, or has failed
+        self._loaded.add_done_callback(lambda done: self._stages.put(None))
         self._due: deque[ProcessPending] = deque()
         self._asked: dict[int, Future[Heard | None]] = {}
         self._prepared: dict[int, Future[int]] = {}
@@ -84,13 +90,20 @@ class Dialogue:
         self.child = ChildProcess(order, slots, self)
 
     def loaded(self) -> Loaded:
-        """What was loaded; waits for it.
+        """What was loaded; waits for it, and tells the stages, the newest again and again: so whoever is told may raise
+        to wait no longer.
 
         Raises:
             ModelError, ConfigError: see `load_engine`.
             EngineError: the process has ended, or says nothing.
         """
-        return self._loaded.result()
+        newest: LoadStage | None = None
+        while True:
+            with contextlib.suppress(Empty):
+                if (newest := self._stages.get(timeout=TELL_AGAIN_S)) is None:
+                    return self._loaded.result()
+            if newest is not None:
+                self._progress(newest.name, newest.percent)
 
     def when_broken(self, call: Callable[[], None]) -> None:
         """See `Engine`."""
@@ -190,8 +203,8 @@ class Dialogue:
             case Beat(info):
                 if info is not None:
                     self._hear_info(info)
-            case LoadStage(name, percent):
-                self._progress(name, percent)
+            case LoadStage():
+                self._stages.put(message)
             case Loaded(info):
                 self.info = info
                 self._loaded.set_result(message)

@@ -56,6 +56,12 @@ def run(
         list[str] | None,
         typer.Option(help="FILE[:WEIGHT], a picture beside the words, where the model hears pictures; repeat it."),
     ] = None,
+    steer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NET[=FILE][:WEIGHT], a net of --control that steers, by a picture if not the input; repeat it."
+        ),
+    ] = None,
     negative_prompt: Annotated[str | None, typer.Option(help="What to keep out, where the model hears that.")] = None,
     strength: Annotated[
         float | None, typer.Option(help="How far the pictures may leave the input: 0 to 1. [default: the model's]")
@@ -117,8 +123,12 @@ def run(
         "width": width,
         "height": height,
     }
-    images = PromptImages.read(prompt_image or [], has_adapter=engine_config.reference is not None)
+    images = PromptImages.read(
+        prompt_image or [], steer or [], engine_config.control, has_adapter=engine_config.reference is not None
+    )
     asked = asked_params(flags, params, look, images)
+    if engine_config.control and not asked.get("control"):
+        typer.echo("realtime: --control: nets are loaded, and none steers: name one with --steer", err=True)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     if is_live_output(output) or is_live_input(source):
         _run_live(source, output, asked, engine_config, rate, encoder or EncoderChoice.AUTO, overwrite, images)

@@ -168,7 +168,7 @@ class _LiveRun:
     def _params(self, size: tuple[float, float]) -> Params:
         info = self._engine.info
         defaults = Params.model_validate({**dict(Params()), **info.defaults})
-        return params_for(dict(self._order.asked), defaults, size, info.max_output_pixels)
+        return params_for(self._order.images.weighed(self._order.asked, info), defaults, size, info.max_output_pixels)
 
     def _heard(self, samples: Any, made_s: float) -> None:
         """Sound, by the reading thread: as late as its pictures."""

@@ -222,4 +222,4 @@ def _terms(order: RunOrder, recording: Recording) -> Terms:
 def _params(order: RunOrder, recording: Recording, engine: Engine) -> Params:
     defaults = Params.model_validate({**dict(Params()), **engine.info.defaults})
     shape = recording.width, recording.height
-    return params_for(dict(order.asked), defaults, shape, engine.info.max_output_pixels)
+    return params_for(order.images.weighed(order.asked, engine.info), defaults, shape, engine.info.max_output_pixels)

@@ -109,6 +109,7 @@ class Scheduler:
         self._in_flight: dict[int, Opened] = {}  # by job number
         self._sealing = Sealing(self._pipeline, self._answer, self.ring)
         self._changes: deque[Change] = deque()
+        self._spent: deque[tuple[Session, int]] = deque()
         engine.when_broken(self._break)
 
     # -- any thread ---------------------------------------------------------------------------------------------
@@ -151,6 +152,11 @@ class Scheduler:
         """Pictures a second that every session could have if sessions with these params joined. See `rate_for_all`."""
         loads = [SessionLoad(MOST_FPS, self._engine.cost(params)) for params in newcomers]
         return self._accounts.rate_for_all([*loads, *self._seats.loads(self._engine.cost)])
+
+    def spend(self, session: Session, spent_ns: int) -> None:
+        """Charge a session for CPU time that was spent on what it has sent beside its frames."""
+        self._spent.append((session, spent_ns))
+        self.ring()
 
     def change(self, change: Change) -> None:
         """Have this called by the engine thread, between two ticks and while no row is in flight, so that no frame has
@@ -249,6 +255,7 @@ class Scheduler:
     def _admit(self) -> list[Job]:
         """Fill the free rows with frames that show something new. Opens at most one frame a session."""
         self._sealing.collect()
+        self._charge_spent()
         if self._changes and self._engine.busy_rows:
             return []
         self._make_changes()
@@ -269,6 +276,13 @@ class Scheduler:
                 self._enter(opened)
                 jobs.append(opened.job)
         return jobs
+
+    def _charge_spent(self) -> None:
+        while self._spent:
+            session, spent_ns = self._spent.popleft()
+            for seat in self._seats:
+                if seat.session is session:
+                    self._accounts.spend(seat, spent_ns)
 
     def _make_changes(self) -> None:
         while self._changes:

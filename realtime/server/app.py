@@ -138,7 +138,7 @@ def create_app(
 
     app = FastAPI(title="realtime", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service, app.state.peers, app.state.stills, app.state.swaps = service, peers, Stills(service), swaps
-    app.state.hint_views = HintViews()
+    app.state.hint_views = HintViews(service.host.spend, service.aside)
     app.include_router(router)
     app.include_router(ticket_router)
     app.include_router(worker_router)

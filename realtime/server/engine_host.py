@@ -197,6 +197,7 @@ class EngineHost:
         self.loras: tuple[str, ...] = config.loras
         self._running: Scheduler | None = None  # the engine thread sets it, before the event loop knows
         self._logged: tuple[str, int | None] = ("", None)
+        self._told: Stage | None = None  # the engine thread's
         self._changes = changes or Changes()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._live, name="engine", daemon=True)
@@ -353,11 +354,16 @@ class EngineHost:
         return left
 
     def _progress(self, stage: str, percent: float | None) -> None:
+        """Tell a stage of loading. Raises EngineError where nobody wants the engine any more: by that loading ends."""
+        if self._stopping.is_set():
+            raise EngineError("it is not wanted any more", blames_frames=False, blames_engine=False)
         tenth = None if percent is None else int(percent // 10)
         if (stage, tenth) != self._logged:
             self._logged = (stage, tenth)
             log.info("%s%s", self._prefix, stage if percent is None else f"{stage}: {percent:.0f} %")
-        self._tell(lambda: self._set_stage(Stage(stage, percent)))
+        if (told := Stage(stage, percent)) != self._told:
+            self._told = told
+            self._tell(lambda: self._set_stage(told))
 
     def _log_end(self, error: BaseException) -> None:
         """Log how an engine ended; one that ends because it is stopped is no news."""

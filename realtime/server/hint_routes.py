@@ -14,6 +14,7 @@ from ..control import INPUT, HintKey
 from ..frame import Format
 from .hint_views import HintViews
 from .routes import ServiceOf, SessionOf
+from .turns import NotTaken
 
 router = APIRouter()
 
@@ -39,7 +40,10 @@ async def get_hint(
     reference = service.references.get(source) if source != INPUT else None
     if reference is None and source != INPUT:
         raise HTTPException(404, f"there is no picture {source[:64]!r}: bring it to /api/pictures again")
-    jpeg = await views.of(session, HintKey(hint, source), reference)
+    try:
+        jpeg = await views.of(session, HintKey(hint, source), reference)
+    except NotTaken as error:
+        raise HTTPException(error.status, str(error)) from None
     if jpeg is None:
         return Response(status_code=204)
     return Response(jpeg, media_type=Format.JPEG.media_type, headers={"cache-control": "no-store"})

@@ -43,6 +43,10 @@ class Served(Protocol):
         """See `Scheduler`."""
         ...
 
+    def spend(self, session: Session, spent_ns: int) -> None:
+        """See `Scheduler`."""
+        ...
+
     def rate_with(self, newcomers: Sequence[Params]) -> float:
         """See `Scheduler`."""
         ...

@@ -1,8 +1,8 @@
 """The LoRAs of a server: one setting for all of its engines and sessions, changed while they run.
 
 It outlives an engine, which is replaced by one that wears the same, and not the server, which starts with `--lora`.
-Names are looked up among those that the operator has put there; no path comes from outside. Must not know weights, or
-how an engine changes them. Event loop only.
+Each model has its own. Names are looked up among those that the operator has put there; no path comes from outside. Must
+not know weights, or how an engine changes them. Event loop only.
 """
 
 from __future__ import annotations
@@ -47,6 +47,11 @@ class Workers(Protocol):
         ...
 
     @property
+    def model(self) -> str:
+        """What they run."""
+        ...
+
+    @property
     def changed(self) -> asyncio.Event:
         """See `Changes.next`."""
         ...
@@ -60,28 +65,52 @@ class _Wish:
     done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
+@dataclass(frozen=True, slots=True)
+class _Worn:
+    """What a model wears.
+
+    Attributes:
+        notes: what of it has no effect, or not at once, for the user.
+        written: as `--lora` has it, until something is changed.
+    """
+
+    weights: Weights = field(default_factory=dict[str, float])
+    notes: tuple[str, ...] = ()
+    written: tuple[str, ...] | None = None
+
+
 class Loras:
     """The LoRAs of all engines.
 
     Args:
-        config: says which are worn at the start, and where others are.
+        config: says which its model wears at the start, and where others are.
         workers: whose engines wear them.
-
-    Attributes:
-        weights: of those in force.
-        notes: what of them has no effect, or not at once, for the user.
     """
 
     def __init__(self, config: Config, workers: Workers) -> None:
         self._folder = config.lora_folder
         self._workers = workers
         self._named = _named(config.loras)
-        self.weights: Weights = {name: _parsed(text)[1] for name, text in zip(self._named, config.loras, strict=True)}
-        self.notes: tuple[str, ...] = ()
-        self._start = config.loras  # as they were written, until something is changed
+        weights = {name: _parsed(text)[1] for name, text in zip(self._named, config.loras, strict=True)}
+        self._worn: dict[str, _Worn] = {config.model: _Worn(weights, written=config.loras)}
+        self._refusal = ""  # what was logged last
         self._asked: list[_Wish] = []
         self._bell = Changes()
         self._is_changing = False
+
+    @property
+    def _now(self) -> _Worn:
+        return self._worn.get(self._workers.model, _Worn())
+
+    @property
+    def weights(self) -> Weights:
+        """Of those in force."""
+        return self._now.weights
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of them has no effect, or not at once, for the user."""
+        return self._now.notes
 
     @property
     def is_changing(self) -> bool:
@@ -164,7 +193,7 @@ class Loras:
         """Have these in force at all engines, or none of them at any."""
         if len(weights) > WORN_MAX:
             raise ParamsError(f"{WORN_MAX} LoRAs at most: take one off first", "loras")
-        texts = self._texts(weights)
+        texts, model = self._texts(weights), self._workers.model
         hosts = [worker.host for worker in self._workers.workers if worker.host.state is State.READY]
         if not hosts:
             raise EngineError("no engine is ready: try again when one is")
@@ -174,12 +203,11 @@ class Loras:
         except (ModelError, EngineError):
             await self._keep_up()
             raise
-        self.weights, self._start = weights, None
-        self.notes = tuple(dict.fromkeys(note for one in ready for note in one.notes))
+        self._worn[model] = _Worn(weights, tuple(dict.fromkeys(note for one in ready for note in one.notes)))
 
     async def _keep_up(self) -> bool:
         """Have engines that are new wear what the others do. Returns whether all do."""
-        texts, is_even = self._texts(self.weights), True
+        texts, is_even = self._now.written or self._texts(self.weights), True
         for worker in self._workers.workers:
             host = worker.host
             if host.state is not State.READY or host.loras == texts:
@@ -188,13 +216,13 @@ class Loras:
                 await (await host.ready_loras(texts)).put()
             except (ModelError, EngineError) as error:
                 is_even = False
-                log.warning("engine %s does not wear the LoRAs of the server: %s", worker.name, error)
+                if (refusal := f"engine {worker.name} does not wear the LoRAs of the server: {error}") != self._refusal:
+                    self._refusal = refusal
+                    log.warning("%s", refusal)
         return is_even
 
     def _texts(self, weights: Weights) -> tuple[str, ...]:
         """As `--lora` has them."""
-        if self._start is not None and weights is self.weights:
-            return self._start
         return tuple(f"{self._named[name]}:{weight!r}" for name, weight in weights.items())
 
     def _all_named(self) -> dict[str, str]:

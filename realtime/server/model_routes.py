@@ -65,3 +65,14 @@ async def post_model(swaps: SwapsOf, request: Request) -> dict[str, Any]:
     except NoSwap as error:
         raise HTTPException(error.status, str(error)) from None
     return {"swap": change.wire()}
+
+
+@router.delete("/api/model", status_code=202, summary="Call a change of the model off")
+async def delete_model(swaps: SwapsOf) -> dict[str, Any]:
+    """The model stays as it is, and what was loaded of the next is closed: `swap` of `GET /api/models` says
+    `cancelled` when it is.
+    """
+    try:
+        return {"swap": (await swaps.cancel()).wire()}
+    except NoSwap as error:
+        raise HTTPException(error.status, str(error)) from None

@@ -30,7 +30,8 @@ async def put_picture(service: ServiceOf, request: Request) -> dict[str, Any]:
     """Body: a JPEG, PNG or WebP. Answers its `id` for `{"picture": id}` in a prompt, and its size as it is kept."""
     try:
         check_heard(service)
-        return (await bring(service, await read_body(request, PICTURE_MAX_BYTES), address_of(request)))._asdict()
+        sender = f"address {address_of(request)}"  # as no session can be called
+        return (await bring(service, await read_body(request, PICTURE_MAX_BYTES), sender))._asdict()
     except NotTaken as error:
         raise HTTPException(error.status, str(error)) from None
 
@@ -40,5 +41,6 @@ async def get_picture(picture: str, service: ServiceOf) -> Response:
     """JPEG, as large as it is kept."""
     if (pixels := service.references.get(picture)) is None:
         raise HTTPException(404, f"there is no picture {picture[:64]!r}: bring it to /api/pictures again")
-    _, data = await asyncio.to_thread(codec.encode, pixels, OutputFormat.JPEG, SHOWN_QUALITY)
+    async with service.aside:
+        _, data = await asyncio.to_thread(codec.encode, pixels, OutputFormat.JPEG, SHOWN_QUALITY)
     return Response(data, media_type=Format.JPEG.media_type, headers={"cache-control": "private, max-age=31536000"})

@@ -212,6 +212,12 @@ class Placement:
         """The sessions at a worker, with those kept for resuming."""
         return [session for session, place in self._places.items() if place is worker]
 
+    def spend(self, session: Session, spent_ns: int) -> None:
+        """Charge a session for CPU time that was spent on what it has sent beside its frames, wherever it is served."""
+        worker = self._places.get(session)
+        if worker is not None and worker.host.life is not None:
+            worker.host.life.scheduler.spend(session, spent_ns)
+
     def rate_with(self, newcomers: Sequence[Params]) -> float:
         """Pictures a second that every one of so many newcomers could have, and those beside whom they were put; 0
         without an engine. See `Scheduler.rate_with`.

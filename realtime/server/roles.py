@@ -148,7 +148,7 @@ ROUTES: dict[str, dict[str, Rule]] = {
     "/api/sessions/{session}/still": {"GET": _WATCH, "POST": Rule(Action.CONTROL, "session")},
     "/api/loras": {"GET": Rule(Action.OPERATE), "PATCH": Rule(Action.OPERATE)},
     "/api/models": {"GET": Rule(Action.OPERATE)},
-    "/api/model": {"POST": Rule(Action.OPERATE)},
+    "/api/model": {"POST": Rule(Action.OPERATE), "DELETE": Rule(Action.OPERATE)},
     "/api/workers": {"GET": Rule(Action.OPERATE)},
     "/api/workers/{worker}/drain": {"POST": Rule(Action.OPERATE)},
     "/api/workers/{worker}/start": {"POST": Rule(Action.OPERATE)},

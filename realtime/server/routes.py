@@ -197,7 +197,8 @@ async def get_snapshot(session: SessionOf, service: ServiceOf, grant: GrantOf) -
     result = session.newest
     if result is None:
         raise HTTPException(404, "this session has no picture yet: try again once it has")
-    png = await asyncio.to_thread(snapshot, result, service.model, seen_by(grant, result.job.params.wire()))
+    async with service.aside:
+        png = await asyncio.to_thread(snapshot, result, service.model, seen_by(grant, result.job.params.wire()))
     return Response(png, media_type="image/png", headers={"cache-control": "no-store"})
 
 

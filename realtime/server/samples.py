@@ -45,7 +45,6 @@ def keep_samples(
         except FrameError as error:
             log.warning("the model's picture %r is left out: %s", name, error)
             continue
-        if reference is not None:
-            references.own |= {reference}
-            kept.append({"name": name, "picture": reference})
+        references.own |= {reference}
+        kept.append({"name": name, "picture": reference})
     return kept

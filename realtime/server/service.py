@@ -5,6 +5,7 @@ Must not know sockets.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,9 @@ from .turns import Turns
 from .worker import Worker
 
 log = logging.getLogger(__name__)
+
+ASIDE_MAX = 2
+"""Snapshots, pictures and hints that are made at once. asyncio has six threads on the smallest machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +163,7 @@ class Service:
         references: what params may name, where the model hears pictures.
         rules: for prompts.
         turns: whose picture for prompts is read next.
+        aside: held by whoever makes in a thread what nobody sees live, so that threads are left for what is.
         running: None until an engine was ready for the first time.
         dissolve_s: in which pictures go over to those of the next model.
         shown_names: of models that clients know by another name than `Config.model`'s: of a folder's, without its path.
@@ -195,6 +200,7 @@ class Service:
         self.references = References(self._in_use)
         self.rules = RuleFile(config.prompt_rules)
         self.turns = Turns()
+        self.aside = asyncio.Semaphore(ASIDE_MAX)
         self.running: Running | None = None
         self.dissolve_s = 0.0
         self.shown_names: dict[str, str] = {}

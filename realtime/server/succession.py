@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from ..config import AUTO_VARIANTS, KNOWN_VARIANTS, Config, ModelConfig
 from ..engine import Engine, EngineInfo, Progress
 from ..engine.load import is_echo
 from ..engine_process.engine import wants_process
-from ..errors import FrameError
+from ..errors import ConfigError, FrameError, ModelError
 from ..memory import give_back
 from .engine_host import Load, State
 from .fitting import ModelOffer
@@ -29,6 +30,13 @@ from .worker import Worker
 
 OWN_OPTIONS = ("base", "loras", "vae", "sampler")
 """Options of `ModelConfig` that belong to the configured model, and to no other."""
+
+
+CALLED_OFF = "it was cancelled"
+FITTED_OPTIONS = ("control", "reference", "embeddings", "clip_skip")
+"""Options that stay where the model changes, as far as they fit the next one."""
+
+log = logging.getLogger(__name__)
 
 
 class NotLoaded(Exception):
@@ -56,10 +64,15 @@ class Succession:
 
     Attributes:
         loading: the worker that loads now, or did last.
+        left_out: what of the options the newest was loaded without, and why, for people; empty where it has all.
+        can_be_called_off: whether `call_off` has an effect: until the next one serves.
     """
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self.can_be_called_off = False
+        self.left_out = ""
+        self._is_called_off = False
         self.loading: Worker | None = None
         self._load_s = 0.0  # how long the newest took
 
@@ -67,6 +80,26 @@ class Succession:
     def in_service(self) -> list[Worker]:
         """The workers whose engines are in service."""
         return [each for each in self._service.host.workers if not (each.is_drained or each.host.is_closed)]
+
+    async def call_off(self) -> None:
+        """Load the next model no further: whoever waits for it is told by NotLoaded, once what was loaded is closed."""
+        self._is_called_off = self.can_be_called_off
+        loading = self.loading
+        if self._is_called_off and loading is not None and loading.host.state is State.LOADING:
+            await loading.host.close()
+
+    @contextlib.contextmanager
+    def _cancellable(self) -> Generator[None]:
+        """While the block runs, it can be called off."""
+        self.can_be_called_off, self._is_called_off = True, False
+        try:
+            yield
+        finally:
+            self.can_be_called_off = self._is_called_off = False
+
+    def _check_called_off(self) -> None:
+        if self._is_called_off:
+            raise NotLoaded(CALLED_OFF)
 
     async def beside(self, following: Successor, on_moving: Callable[[], None]) -> None:
         """Load the next model beside the one that serves, on each device in turn; once all are ready, go over to it.
@@ -80,11 +113,13 @@ class Succession:
         host = self._service.host
         next_ones: dict[Worker, Worker] = {}
         try:
-            for worker in self.in_service:
-                next_ones[worker] = await self._load(worker, following)
-            for worker in next_ones.values():
-                if worker.host.state is not State.READY:
-                    raise NotLoaded(worker.reason or "its engine broke before it served")
+            with self._cancellable():
+                for worker in self.in_service:
+                    next_ones[worker] = await self._load(worker, following)
+                for worker in next_ones.values():
+                    if worker.host.state is not State.READY:
+                        raise NotLoaded(worker.reason or "its engine broke before it served")
+                self._check_called_off()
         except BaseException:
             for worker in next_ones.values():
                 await host.retire(worker)
@@ -98,13 +133,16 @@ class Succession:
 
     async def _load(self, worker: Worker, following: Successor) -> Worker:
         """Load the next engine for a worker's device, and try it. Raises NotLoaded."""
+        self._check_called_off()
         host, begun_s = self._service.host, time.monotonic()
+        self.left_out = ""
         self.loading = one = self._make(worker, following)
         one.host.start()
         await self._until_loaded(one)
         if one.host.state is not State.READY:
             reason = one.reason or "its engine broke before it served"
             await host.retire(one)
+            self._check_called_off()
             raise NotLoaded(reason)
         self._load_s = time.monotonic() - begun_s
         return one
@@ -142,7 +180,8 @@ class Succession:
         name = following.name
         with host.holding():
             try:
-                await self._in_place(following, f"{name} is loaded in place of {past_name}")
+                with self._cancellable():
+                    await self._in_place(following, f"{name} is loaded in place of {past_name}")
             except NotLoaded as error:
                 if host.ended.is_set():
                     raise
@@ -159,13 +198,18 @@ class Succession:
         host.succeed(next_ones, following.model, reason, self._load_s)
         await self._retire(next_ones)
         failed: str | None = None
+        self.left_out = ""
         for worker in starting:
+            if self._is_called_off:
+                worker.host.is_closed = True  # as it was never started
+                continue
             self.loading = worker
             worker.is_drained = worker.host.is_closed = False
             worker.host.start()
             await self._until_loaded(worker)
             if worker.host.state is not State.READY:
                 failed = failed or worker.reason or "its engine broke"
+        self._check_called_off()
         if failed is not None:
             raise NotLoaded(failed)
 
@@ -185,7 +229,7 @@ class Succession:
         references, tried = self._service.references, threading.Event()
 
         def load_and_rehearse(config: Config, progress: Progress) -> Engine:
-            engine = load(config, progress)
+            engine = self._fitting(load, config, progress)
             if tried.is_set():
                 return engine
             tried.set()
@@ -202,6 +246,22 @@ class Succession:
             return engine
 
         return load_and_rehearse
+
+    def _fitting(self, load: Load, config: Config, progress: Progress) -> Engine:
+        """Load an engine; where it can't be as nets, adapters or words are in the way, without those."""
+        try:
+            return load(config, progress)
+        except (ModelError, ConfigError) as error:
+            wanted = [name for name in FITTED_OPTIONS if getattr(config, name)]
+            if not wanted or config.model == self._service.config.model:
+                raise
+            why = str(error)
+        plain = {name: ModelConfig.model_fields[name].default for name in wanted}
+        engine = load(config.model_copy(update=plain), progress)
+        flags = ", ".join(f"--{name.removesuffix('s').replace('_', '-')}" for name in wanted)
+        self.left_out = f"without {flags}, as not all of it fits: {why}"
+        log.warning("%s is loaded %s", config.model, self.left_out)
+        return engine
 
     def _shots(self) -> list[Shown]:
         return [

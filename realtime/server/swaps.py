@@ -16,17 +16,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ..config import Config, Device
 from ..engine.free_memory import free_memory
 from ..engine.load import is_echo, likely_device
 from ..engine.models.shelf import Shelved, list_shelved
-from ..errors import RealtimeError
+from ..errors import EngineError, RealtimeError
 from .engine_host import Stage, State
 from .service import Service
 from .shortage import shortage
-from .succession import NotLoaded, Succession, Successor
+from .succession import CALLED_OFF, NotLoaded, Succession, Successor
 
 log = logging.getLogger(__name__)
 
@@ -51,15 +51,18 @@ class NoSwap(Exception):
 
 
 class Phase(StrEnum):
-    """How far a change is. DONE and FAILED are final."""
+    """How far a change is. DONE, FAILED and CANCELLED are final."""
 
     DOWNLOADING = "downloading"
     LOADING = "loading"
     """The next one is loaded and tried, while the one before serves, if there is memory for both."""
     MOVING = "moving"
     """Sessions go over, and the one before is closed."""
+    CANCELLING = "cancelling"
+    """What was loaded is closed."""
     DONE = "done"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class Swap:
 
     Attributes:
         name: of the next model.
-        reason: why it failed.
+        reason: why it failed; or what of the options the next model does without, and why.
     """
 
     name: str
@@ -111,7 +114,8 @@ class Swaps:
         self._succession = Succession(service)
         self._asked = asyncio.Event()
         self._listed: tuple[list[Shelved], float] = [], 0.0  # and until when it is not looked again
-        self.counts = {Phase.DONE: 0, Phase.FAILED: 0}
+        self._end_download: Callable[[], None] | None = None
+        self.counts = {Phase.DONE: 0, Phase.FAILED: 0, Phase.CANCELLED: 0}
 
     @property
     def model(self) -> str:
@@ -165,6 +169,30 @@ class Swaps:
         self._asked.set()
         return self._change
 
+    async def cancel(self) -> Swap:
+        """Call the change off that is on its way; what of it was loaded is closed. Returns at once: `change` tells.
+
+        Raises:
+            NoSwap: there is none, or it is too late.
+        """
+        plan, change = self._plan, self._change
+        if plan is None or change is None:
+            raise NoSwap(409, "no change is on its way")
+        if change.phase is Phase.CANCELLING:
+            return change
+        is_early = self._asked.is_set() or change.phase is Phase.DOWNLOADING
+        if not (is_early or self._succession.can_be_called_off):
+            raise NoSwap(409, f"it is too late: {plan.shelved.name} is about to serve, or has failed already")
+        self._change = Swap(plan.shelved.name, Phase.CANCELLING)
+        if self._end_download is not None:
+            self._end_download()
+        await self._succession.call_off()
+        return self._change
+
+    @property
+    def _is_called_off(self) -> bool:
+        return self._change is not None and self._change.phase is Phase.CANCELLING
+
     def _check_time(self) -> None:
         """Raises NoSwap where no change can begin now."""
         host = self._service.host
@@ -199,14 +227,18 @@ class Swaps:
             try:
                 await self._carry_out(plan)
             except (NotLoaded, NoSwap, RealtimeError) as error:
-                log.warning("the model stays %s: %s: %s", self.model, name, error)
-                self._say(Swap(name, Phase.FAILED, reason=str(error)))
+                if self._is_called_off:
+                    log.info("the model stays %s: the change to %s was cancelled", self.model, name)
+                    self._say(Swap(name, Phase.CANCELLED))
+                else:
+                    log.warning("the model stays %s: %s: %s", self.model, name, error)
+                    self._say(Swap(name, Phase.FAILED, reason=str(error)))
             except Exception:
                 log.exception("the model can't be changed to %s", name)
                 self._say(Swap(name, Phase.FAILED, reason="the server failed: its log says why"))
             else:
                 log.info("the model is %s", name)
-                self._say(Swap(name, Phase.DONE))
+                self._say(Swap(name, Phase.DONE, reason=self._succession.left_out))
             finally:
                 self._plan = None
 
@@ -217,9 +249,11 @@ class Swaps:
 
     async def _carry_out(self, plan: SwapPlan) -> None:
         shelved = plan.shelved
-        if not shelved.is_here:
+        if not (shelved.is_here or self._is_called_off):
             await self._download(plan)
             await self._check_memory(plan)
+        if self._is_called_off:
+            raise NotLoaded(CALLED_OFF)
         self._say(Swap(shelved.name, Phase.LOADING))
         self._service.shown_names[shelved.model] = shelved.name
         self._service.dissolve_s = plan.dissolve_s
@@ -236,11 +270,28 @@ class Swaps:
         name, loop = plan.shelved.name, asyncio.get_running_loop()
         prefer_fp16 = likely_device(self._service.config.device) is Device.CUDA
 
-        def progress(stage: str, percent: float | None) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(self._say, Swap(name, Phase.DOWNLOADING, Stage(stage, percent)))
+        cancelled, over = threading.Event(), loop.create_future()
 
-        await _in_thread(lambda: pull(name, progress, prefer_fp16))
+        def tell(stage: Stage) -> None:
+            if not cancelled.is_set():
+                self._say(Swap(name, Phase.DOWNLOADING, stage))
+
+        def progress(stage: str, percent: float | None) -> None:
+            if cancelled.is_set():
+                raise EngineError("the download was cancelled")  # by which it ends; what is here stays
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(tell, Stage(stage, percent))
+
+        def end() -> None:
+            cancelled.set()
+            if not over.done():
+                over.set_exception(NotLoaded(CALLED_OFF))  # at once: a network that is silent says nothing
+
+        self._end_download = end
+        try:
+            await _in_thread(lambda: pull(name, progress, prefer_fp16), over)
+        finally:
+            self._end_download = None
 
     async def _check_memory(self, plan: SwapPlan) -> None:
         """Raises NoSwap where the next model does not fit beside the one that serves, and nobody said what then."""
@@ -266,17 +317,21 @@ def _is_offline() -> bool:
     return constants.HF_HUB_OFFLINE
 
 
-async def _in_thread(work: Callable[[], T]) -> T:
-    """What `work` returns or raises, made in a thread that the process does not wait for at its end."""
-    loop, done = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+async def _in_thread(work: Callable[[], T], done: asyncio.Future[T]) -> T:
+    """What `work` returns or raises, made in a thread that the process does not wait for at its end.
+
+    Args:
+        done: is waited for; whoever ends it before leaves the thread to itself.
+    """
+    loop = asyncio.get_running_loop()
 
     def settle(result: T | None, error: BaseException | None) -> None:
-        if done.cancelled():
+        if done.done():
             return
         if error is not None:
             done.set_exception(error)
         else:
-            done.set_result(result)
+            done.set_result(cast(T, result))
 
     def run() -> None:
         result, failure = None, None

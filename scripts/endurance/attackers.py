@@ -1,7 +1,6 @@
 """Who asks too much of what is beside the pictures: pads and commands, OSC, large stills, outputs.
 
-Each goes on until it is cancelled, from several addresses of this machine, as one alone is soon told to wait. Must not
-know who else is served.
+Each goes on until it is cancelled. Must not know who else is served.
 """
 
 from __future__ import annotations
@@ -14,13 +13,9 @@ import itertools
 import json
 import random
 import socket
-import struct
-import zlib
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
-from functools import cache, cached_property
-from typing import Any
+from collections.abc import AsyncGenerator, Sequence
+from functools import cache
 
 import httpx2
 import numpy as np
@@ -28,46 +23,11 @@ from PIL import Image
 
 from realtime.server.osc.wire import pack_message
 
-ADDRESSES = 4
-"""Of loopback, from which each attack comes."""
-AT_ONCE = 3
-"""Requests under way from each address."""
-TIMEOUT_S = 30.0
+from .attackers_of_looks import on_hints, on_looks, on_loras, on_models, on_pictures, on_sockets, pictures
+from .flooding import ADDRESSES, TIMEOUT_S, Attack, Target, bomb, flood
+
 PACKETS_AT_ONCE = 200
 """Of OSC, before this event loop does anything else."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """What is attacked.
-
-    Attributes:
-        port, osc_port: of the server, on loopback.
-        session: that is attacked, with somebody in it.
-        outputs: how many it has.
-        seed: of chance.
-        answers: statuses, and what else became of attempts.
-    """
-
-    port: int
-    osc_port: int
-    session: str
-    outputs: int
-    seed: int
-    answers: Counter[str] = field(default_factory=Counter[str])
-
-    @cached_property
-    def dice(self) -> random.Random:
-        """What is chosen by chance."""
-        return random.Random(self.seed)
-
-    @property
-    def path(self) -> str:
-        """Of the session's routes."""
-        return f"/api/sessions/{self.session}"
-
-
-Attack = Callable[[Target], Coroutine[Any, Any, None]]
 
 
 async def on_pads(target: Target) -> None:
@@ -79,7 +39,7 @@ async def on_pads(target: Target) -> None:
             return await http.put(f"{target.path}/pads", content=body)
         return await http.post(f"{target.path}/command", content=target.dice.choice(_COMMANDS))
 
-    await _flood(target, "pads", attempt)
+    await flood(target, "pads", attempt)
 
 
 async def on_stills(target: Target) -> None:
@@ -92,7 +52,7 @@ async def on_stills(target: Target) -> None:
         body = target.dice.choice(bodies)
         return await http.post(f"{target.path}/still", params=query, content=body, timeout=timeout)
 
-    await _flood(target, "stills", attempt)
+    await flood(target, "stills", attempt)
 
 
 async def on_outputs(target: Target) -> None:
@@ -102,7 +62,7 @@ async def on_outputs(target: Target) -> None:
         number = target.dice.choice((*range(1, target.outputs + 1), 0, target.outputs + 1, "x" * 2000))
         return await http.post(f"{target.path}/outputs/{number}/{target.dice.choice(('start', 'stop'))}")
 
-    await _flood(target, "outputs", attempt)
+    await flood(target, "outputs", attempt)
 
 
 async def on_osc(target: Target) -> None:
@@ -133,13 +93,25 @@ async def on_osc(target: Target) -> None:
             await asyncio.sleep(0.01)
 
 
-ATTACKS: dict[str, Attack] = {"pads": on_pads, "stills": on_stills, "outputs": on_outputs, "osc": on_osc}
+ATTACKS: dict[str, Attack] = {
+    "pads": on_pads,
+    "stills": on_stills,
+    "outputs": on_outputs,
+    "osc": on_osc,
+    "pictures": on_pictures,
+    "sockets": on_sockets,
+    "hints": on_hints,
+    "looks": on_looks,
+    "loras": on_loras,
+    "models": on_models,
+}
 
 
 def attack(target: Target, names: Sequence[str], seconds: float) -> Counter[str]:
     """Attack in all these ways at once for so long; what became of attempts. For a process of its own."""
     _pads()
     _pictures()  # which takes a while
+    pictures()
 
     async def together() -> None:
         with contextlib.suppress(TimeoutError):
@@ -192,34 +164,6 @@ async def bad_receivers() -> AsyncGenerator[list[str]]:
             writer.close()
 
 
-async def _flood(
-    target: Target, name: str, attempt: Callable[[httpx2.AsyncClient], Awaitable[httpx2.Response]]
-) -> None:
-    """Attempts without end, `AT_ONCE` from each address."""
-
-    async def go_on(http: httpx2.AsyncClient) -> None:
-        while True:
-            try:
-                status = (await attempt(http)).status_code
-                target.answers[f"{name} {status}"] += 1
-                await asyncio.sleep(0)
-            except httpx2.HTTPError as error:
-                target.answers[f"{name} {type(error).__name__}"] += 1
-                await asyncio.sleep(0.02)
-
-    async with contextlib.AsyncExitStack() as stack:
-        base = f"http://127.0.0.1:{target.port}"
-        clients: list[httpx2.AsyncClient] = []
-        for number in range(2, 2 + ADDRESSES):
-            transport = httpx2.AsyncHTTPTransport(local_address=f"127.0.0.{number}")
-            one = httpx2.AsyncClient(base_url=base, transport=transport, timeout=TIMEOUT_S, trust_env=False)
-            clients.append(await stack.enter_async_context(one))
-        async with asyncio.TaskGroup() as tasks:
-            for http in clients:
-                for _ in range(AT_ONCE):
-                    tasks.create_task(go_on(http))
-
-
 _COMMANDS = [
     json.dumps(body).encode()
     for body in (
@@ -268,18 +212,7 @@ def _pictures() -> list[bytes]:
         whole.getvalue()[: 3 * 2**20],
         jpeg.getvalue(),
         jpeg.getvalue()[:20_000],
-        _bomb(),
+        bomb(),
         b"GIF89a" + bytes(100),
         b"",
     ]
-
-
-def _bomb() -> bytes:
-    """A PNG of 2000×2000 pixels by its header, and of a hundred times as many by its data."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    head = struct.pack(">IIBBBBB", 2000, 2000, 8, 2, 0, 0, 0)
-    data = zlib.compress(bytes(400 * 2**20 // 4), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")

@@ -95,6 +95,14 @@ def load_killed_when_tried(config: EngineConfig, progress: Progress) -> Engine:
     return EchoEngine(fault=fault)
 
 
+def load_without_end(config: EngineConfig, progress: Progress) -> Engine:
+    """An engine that is never ready where its model is not the first one's; says so once."""
+    if config.model != "echo:5":
+        progress("reading", 40.0)
+        time.sleep(3600)
+    return EchoEngine()
+
+
 def load_and_crash(config: EngineConfig, progress: Progress) -> Engine:
     os.abort()
 

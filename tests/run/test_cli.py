@@ -39,6 +39,21 @@ def test_file_is_made_and_said_in_one_line(tmp_path: Path) -> None:
     assert len(pictures_of(output)) == 25
 
 
+def test_nets_that_are_loaded_for_nothing_are_said(tmp_path: Path) -> None:
+    film, output = a_film(tmp_path / "film.mp4", 0.2), tmp_path / "restyled.mp4"
+    size = ("--width", "64", "--height", "64")
+
+    idle = run(str(film), str(output), "--model", "echo", "--control", "canny", *size)
+    missing = run(str(film), str(output), "--model", "echo", "--steer", "canny:0.5", *size)
+
+    assert (idle.returncode, idle.stderr.splitlines()[0]) == (
+        0,
+        "realtime: --control: nets are loaded, and none steers: name one with --steer",
+    )
+    assert missing.returncode == 2
+    assert missing.stderr == "realtime: --steer canny:0.5: no such net is loaded: add --control canny\n"
+
+
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
     done = run(str(tmp_path / "film.mp4"), str(tmp_path / "restyled.mp4"), "--model", "echo")
 

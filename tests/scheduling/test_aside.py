@@ -250,6 +250,25 @@ def test_time_of_preparing_is_charged_to_whose_frame_it_is(where: str) -> None:
     assert engine.times_ms["other"] == pytest.approx(4 * engine.times_ms["costly"], rel=0.1)
 
 
+def test_time_that_was_spent_beside_the_frames_is_charged_to_whose_it_is() -> None:
+    clock = FakeClock()
+
+    class Bringing(WorkingEngine):
+        def prepare(self, order: Order) -> None:
+            if order.session == "costly":
+                scheduler.spend(users[0].session, 30_000_000)
+            scheduler.spend(Session("gone", Params(), 2**22), 30_000_000)
+
+    engine = Bringing(clock)
+    scheduler = Scheduler(engine, clock=clock, pipeline=Pipeline(clock=clock, threads=0, cpu_clock=FakeClock()))
+    users = [User(scheduler, name) for name in ("costly", "other")]
+    for user in users:
+        user.session.update({"width": 256, "height": 256})
+    serve_ticks(400, scheduler, engine, users)
+
+    assert engine.times_ms["other"] == pytest.approx(4 * engine.times_ms["costly"], rel=0.1)
+
+
 def test_time_of_calm_matte_and_key_is_charged_to_whose_picture_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, cpu = FakeClock(), FakeClock()
     done: Counter[str] = Counter()

@@ -20,7 +20,8 @@ from realtime.engine.echo import EchoEngine
 from realtime.frame import HINT_VIEW_PX, Result
 from realtime.params import Params
 from realtime.server import hint_views
-from realtime.server.hint_views import EVERY_S, KEPT, HintViews
+from realtime.server.hint_views import EVERY_S, KEPT, WORK_SHARE, WORK_SPAN_S, HintViews
+from realtime.server.turns import NotTaken
 from realtime.session import Session
 from tests.fakes.frames import a_job, a_result
 from tests.fakes.pictures import encoded
@@ -129,7 +130,7 @@ async def test_hints_are_made_when_there_is_something_new_and_no_more_often(monk
 
     monkeypatch.setattr(hint_views, "_made", make)
     now = [0.0]
-    views, session = HintViews(lambda: now[0]), Session("s", Params(), 2**22)
+    views, session = HintViews(clock=lambda: now[0]), Session("s", Params(), 2**22)
     key = HintKey(Hint.CANNY, INPUT)
 
     assert await views.of(session, key, None) is None
@@ -154,12 +155,12 @@ async def test_what_frames_have_brought_is_not_made_again_and_few_are_kept(monke
     assert jpeg is not None and abs(np.asarray(Image.open(io.BytesIO(jpeg))).astype(int) - 90).max() < 4
     for number in range(2 * KEPT):
         await views.of(session, HintKey(Hint.CANNY, f"{number:032x}"), own)
-    assert len(views._kept[session]) == KEPT  # pyright: ignore[reportPrivateUsage]
+    assert len(views._views[session].kept) == KEPT  # pyright: ignore[reportPrivateUsage]
 
 
 async def test_what_the_engine_made_is_shown_and_nothing_before_it_did() -> None:
     now = [0.0]
-    views, session = HintViews(lambda: now[0]), Session("s", Params(), 2**22)
+    views, session = HintViews(clock=lambda: now[0]), Session("s", Params(), 2**22)
     of_input, of_picture = HintKey(Hint.POSE, INPUT), HintKey(Hint.POSE, "a" * 32)
     session.newest = a_result_of(1)
     assert await views.of(session, of_input, None) is None
@@ -173,3 +174,48 @@ async def test_what_the_engine_made_is_shown_and_nothing_before_it_did() -> None
             assert jpeg is not None
             seen = np.asarray(Image.open(io.BytesIO(jpeg))).astype(int)
             assert seen.shape == (96, 192, 3) and np.abs(seen - level).max() < 4
+
+
+async def test_who_asks_for_ever_other_hints_is_told_to_wait_and_pays_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    paid: list[tuple[str, int]] = []
+    monkeypatch.setattr(hint_views, "_timed", lambda job, key, reference: (b"jpeg", 10**8))
+    now = [0.0]
+    views = HintViews(lambda session, ns: paid.append((session.name, ns)), clock=lambda: now[0])
+    greedy, other = Session("greedy", Params(), 2**22), Session("other", Params(), 2**22)
+    greedy.newest = other.newest = a_result_of(1)
+    keys = [HintKey(Hint.CANNY, f"{number:032x}") for number in range(60)]
+
+    one_by_one: list[object] = []
+    for key in keys[:10]:
+        try:
+            one_by_one.append(await views.of(greedy, key, np.zeros((64, 64, 3), np.uint8)))
+        except NotTaken as error:
+            one_by_one.append(error.status)
+    greedy.newest = a_result_of(2)
+    again = await views.of(greedy, keys[3], np.zeros((64, 64, 3), np.uint8))
+    together = await asyncio.gather(
+        *(views.of(other, key, np.zeros((64, 64, 3), np.uint8)) for key in keys), return_exceptions=True
+    )
+    now[0] += 60
+    later = await views.of(greedy, keys[50], np.zeros((64, 64, 3), np.uint8))
+
+    made = round(WORK_SHARE * WORK_SPAN_S / 0.1)
+    assert one_by_one == [b"jpeg"] * (made + 1) + [429] * (9 - made)
+    assert paid[: made + 1] == [("greedy", 10**8)] * (made + 1)
+    assert again == later == b"jpeg"
+    assert [isinstance(one, NotTaken) for one in together] == [False] * KEPT + [True] * (len(keys) - KEPT)
+
+
+async def test_a_hint_that_could_not_be_made_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    views, session, key = HintViews(), Session("s", Params(), 2**22), HintKey(Hint.CANNY, INPUT)
+    session.newest = a_result_of(1)
+
+    def fail(*_: object) -> bytes:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hint_views, "_made", fail)
+        with pytest.raises(MemoryError):
+            await views.of(session, key, None)
+
+    assert await views.of(session, key, None)

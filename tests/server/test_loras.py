@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,15 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from realtime.cli import EXIT_USAGE, app
+from realtime.engine import LoraChange
 from realtime.engine.models import presets
-from realtime.errors import ParamsError
+from realtime.errors import ModelError, ParamsError
 from realtime.server import loras
 from realtime.server.loras import CHANGE_EVERY_S, as_changes
 from tests.fakes.frames import a_message
 from tests.fakes.servers import RunningServer, a_config, running
 from tests.fakes.waiting import until
-from tests.fakes.wearing import Wardrobe
+from tests.fakes.wearing import Wardrobe, WearingEngine
 from tests.server.peer import connected, http_client
 
 
@@ -214,6 +215,55 @@ async def test_no_frame_is_lost_and_none_fails_while_weights_move(
 
     assert not {"dropped", "error"} & set(itertools.chain(*told))
     assert min(len(engine.worn) for engine in wardrobe.engines) > 5
+
+
+async def test_each_model_wears_its_own_and_gets_them_back(
+    folder: Path, wardrobe: Wardrobe, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loras, "TRY_AGAIN_S", 0.01)
+
+    async def change_to(model: str) -> list[str]:
+        assert (await http.post("/api/model", json={"name": model})).status_code == 202
+        await until(lambda: server.service.host.model == model and not server.app.state.swaps._plan)
+        return [one["name"] for one in (await http.get("/api/loras")).json()["loras"]]
+
+    config = a_config(model="echo:5", loras=(f"{folder}/ink.safetensors:0.5",), lora_folder=folder)
+    with running(config, wardrobe) as server:
+        await until(lambda: server.service.host.life is not None)
+        async with http_client(server.url) as http:
+            await patch(http, ink=0.25)
+            others = await change_to("echo:6")
+            await patch(http, odd=1)
+            back = await change_to("echo:5")
+            await until(lambda: wardrobe.engines[-1].worn[-1] == (f"{folder}/ink.safetensors:0.25",))
+            again = await change_to("echo:6")
+            await until(lambda: wardrobe.engines[-1].worn[-1] == (f"{folder}/odd.safetensors:1.0",))
+
+    assert (others, back, again) == ([], ["ink"], ["odd"])
+    assert wardrobe.engines[1].worn[:2] == [(), (f"{folder}/odd.safetensors:1.0",)]
+    assert "does not wear" not in caplog.text
+
+
+async def test_an_engine_that_refuses_what_others_wear_is_said_once(
+    folder: Path, wardrobe: Wardrobe, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loras, "TRY_AGAIN_S", 0.01)
+    with running(a_config(lora_folder=folder), wardrobe) as server:
+        await until(lambda: server.service.host.life is not None)
+        async with http_client(server.url) as http:
+            await patch(http, ink=1)
+            monkeypatch.setattr(server.service.host.workers[0].host, "loras", ("what it does not wear",))
+            engine = wardrobe.engines[0]
+            monkeypatch.setattr(engine, "ready_loras", lambda loras: refuse(engine, loras))
+            server.service.host._changes.tell()
+            await until(lambda: len(engine.asked) > 10)
+
+    assert caplog.text.count("does not wear the LoRAs of the server: it is odd") == 1
+
+
+def refuse(engine: WearingEngine, asked: Sequence[str]) -> LoraChange:
+    engine.asked.append(tuple(asked))
+    raise ModelError("it is odd")
 
 
 async def test_a_model_without_weights_refuses_by_name() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from typing import Any
 
 import httpx2
 import numpy as np
@@ -16,10 +20,12 @@ from realtime.config import Config
 from realtime.engine import Engine, Progress
 from realtime.engine.echo import EchoEngine
 from realtime.frame import Format, Job
+from realtime.media import codec
 from realtime.prompts import Layers
 from realtime.protocol import HEADER, REFERENCE
 from realtime.references import REFERENCE_SIDE_PX
 from realtime.server.bringing import PICTURE_MAX_BYTES
+from realtime.server.service import ASIDE_MAX
 from tests.fakes.servers import RunningServer, a_config, running
 from tests.fakes.waiting import until
 from tests.server.peer import connected, dialled, http_client
@@ -140,6 +146,74 @@ async def test_picture_comes_by_websocket_as_well(server: RunningServer, http: h
     assert answer == {"type": "picture", "seq": 3, **kept}
     assert (error["code"], error["seq"]) == ("invalid_picture", 4)
     assert len(peer.pictures) == 2, "they are no frames"
+
+
+async def test_session_pays_for_the_pictures_that_it_brings(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid: list[tuple[str, int]] = []
+    monkeypatch.setattr(server.service.host, "spend", lambda session, ns: paid.append((session.name, ns)))
+    async with connected(server.websocket_url, session="paying") as peer:
+        for seq, picture in ((1, encoded(300, 300)), (2, encoded(301, 300)[:4000])):
+            await peer.websocket.send(HEADER.pack(1, Format.PNG, REFERENCE, seq, 0, 0, 0) + picture)
+        await peer.text("picture")
+        error = await peer.text("error")
+
+    assert error["code"] == "invalid_picture"
+    assert [name for name, _ in paid] == ["paying", "paying"], "what can't be read was work, too"
+    assert all(ns > 0 for _, ns in paid)
+
+
+async def test_session_that_names_many_pictures_leaves_room_for_others(
+    server: RunningServer, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(references, "REFERENCES_KEPT", 4)
+    names = iter(range(300, 400))
+
+    async def bring() -> str:
+        answer = await http.put("/api/pictures", content=encoded(next(names), 8))
+        assert answer.status_code == 200, answer.text
+        return answer.json()["id"]
+
+    async with (
+        connected(server.websocket_url, session="greedy") as greedy,
+        connected(server.websocket_url, session="late") as late,
+    ):
+        prompt: list[dict[str, str]] = []
+        for _ in range(8):
+            prompt.append({"picture": await bring()})
+            await greedy.patch(prompt=prompt)
+        await late.patch(prompt=[{"picture": await bring()}])
+        for peer in (greedy, late):
+            await peer.restyle(1)
+
+    assert [len(peer.pictures) for peer in (greedy, late)] == [1, 1]
+
+
+async def test_address_is_no_session_of_that_name(server: RunningServer, http: httpx2.AsyncClient) -> None:
+    assert (await http.put("/api/pictures", content=encoded(98, 64))).status_code == 200
+
+    assert not [name for name in server.service.turns._work._budgets if name == "127.0.0.1"]  # pyright: ignore
+
+
+async def test_few_pictures_are_made_at_once_however_many_are_asked_for(
+    server: RunningServer, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = (await http.put("/api/pictures", content=encoded(66, 64))).json()["id"]
+    at_once, most, encode = Counter[str](), list[int](), codec.encode
+
+    def slow(*arguments: Any) -> Any:
+        at_once["now"] += 1
+        most.append(at_once["now"])
+        time.sleep(0.02)
+        at_once["now"] -= 1
+        return encode(*arguments)
+
+    monkeypatch.setattr(codec, "encode", slow)
+    answers = await asyncio.gather(*(http.get(f"/api/pictures/{kept}") for _ in range(12)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert max(most) == ASIDE_MAX and len(most) == 12
 
 
 async def test_id_that_nobody_brought_is_refused_by_field(server: RunningServer) -> None:

@@ -10,6 +10,7 @@ import itertools
 import os
 import signal
 import threading
+import time
 import weakref
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
@@ -29,14 +30,15 @@ from realtime.engine.echo import EchoEngine
 from realtime.engine.load import load_engine
 from realtime.engine.models import presets
 from realtime.engine_process.engine import EngineProcess, load_engine_process
-from realtime.errors import EngineError, FrameError, ModelError
+from realtime.errors import ConfigError, EngineError, FrameError, ModelError
 from realtime.frame import Failure, Job, Result
 from realtime.server import swaps
 from realtime.server.engine_host import State
 from realtime.server.service import Service
 from realtime.server.swaps import NoSwap, Swaps
+from scripts.endurance.census import engines_of
 from tests.checkpoints import build_tiny
-from tests.fakes.faulty import in_a_process, load_faulty, load_killed_when_tried
+from tests.fakes.faulty import in_a_process, load_faulty, load_killed_when_tried, load_without_end
 from tests.fakes.frames import a_message
 from tests.fakes.pictures import a_plain_jpeg
 from tests.fakes.servers import RunningServer, a_config, running
@@ -47,6 +49,7 @@ BLACK, WHITE, WIDE = "echo:5", "echo:6", "echo:7"
 """Names of models, and what their pictures are."""
 LEVELS = {BLACK: 0, WHITE: 255, WIDE: 128}
 FPS = 30
+ENDS = ("done", "failed", "cancelled")
 pytestmark = pytest.mark.slow
 
 
@@ -205,10 +208,7 @@ async def ask(http: Any, name: str, **fields: Any) -> Any:
 async def over(http: Any) -> dict[str, Any]:
     """Wait for the end of a change; how it ended."""
     async with asyncio.timeout(PATIENCE_S):
-        while (swap := (await http.get("/api/models")).json()["swap"])["state"] not in (  # noqa: ASYNC110
-            "done",
-            "failed",
-        ):
+        while (swap := (await http.get("/api/models")).json()["swap"])["state"] not in ENDS:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return swap
 
@@ -447,6 +447,33 @@ async def test_every_device_goes_over_once_all_are_loaded() -> None:
     assert all(is_rising(client.levels) for client in clients)
 
 
+async def test_model_that_nets_do_not_fit_is_loaded_without_them_and_the_one_before_gets_its_own_again() -> None:
+    tried: list[tuple[str, bool]] = []
+
+    class Particular(Models):
+        def __call__(self, config: Config, progress: Progress) -> Engine:
+            tried.append((config.model, bool(config.control)))
+            if config.model == WHITE and config.control:
+                raise ConfigError("control: models of this family see their input without nets")
+            return super().__call__(config, progress)
+
+    with serving(Particular(), control=("canny",), clip_skip=2) as server:
+        async with cameras(server) as (client,), http_client(server.url) as http:
+            await until(lambda: len(client.levels) > 3)
+            swap = await change(http, WHITE, dissolve_s=0)
+            back = await change(http, BLACK, dissolve_s=0)
+            await client.stop()
+
+    assert swap["state"] == "done"
+    assert swap["reason"] == (
+        "without --control, --clip-skip, as not all of it fits: control: models of this family see their input "
+        "without nets"
+    )
+    assert "reason" not in back
+    assert tried == [(BLACK, True), (WHITE, True), (WHITE, False), (BLACK, True)]
+    assert all_are_answered(client)
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
@@ -638,3 +665,114 @@ async def test_process_that_is_killed_while_the_next_is_loaded_is_followed_by_it
 
     assert swap["state"] == "done"
     assert all_are_answered(client, "engine_restarted")
+
+
+# -- called off ------------------------------------------------------------------------------------------------------
+
+
+class Endless(Models):
+    """Loads white without end: it says again and again how far it is."""
+
+    def __call__(self, config: Config, progress: Progress) -> Engine:
+        while config.model == WHITE:
+            progress("loading", 40.0)
+            time.sleep(0.005)
+        return super().__call__(config, progress)
+
+
+async def call_off(http: Any) -> dict[str, Any]:
+    answer = await http.delete("/api/model")
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["swap"]["state"] == "cancelling"
+    return await over(http)
+
+
+@pytest.mark.parametrize("frees_first", [False, True])
+async def test_change_that_is_called_off_leaves_the_model_and_nothing_of_the_next(frees_first: bool) -> None:
+    models = Endless()
+    with serving(models, devices="cpu,cpu") as server:
+        async with cameras(server) as (client,), http_client(server.url) as http:
+            await until(lambda: len(client.levels) > 3)
+            await ask(http, WHITE, free_first=frees_first)
+            await until(lambda: server.app.state.swaps.change.stage.percent == 40.0)
+            swap = await call_off(http)
+            count = len(client.levels)
+            await until(lambda: len(client.levels) > count + 3)
+            after = await change(http, WIDE, dissolve_s=0)
+            await until(lambda: client.levels[-1] > 100)
+            await client.stop()
+            metrics = (await http.get("/metrics")).text
+        threads = [one.name for one in threading.enumerate()]
+
+    assert swap == {"name": WHITE, "state": "cancelled", "stage": "", "percent": None}
+    assert after["state"] == "done"
+    assert threads.count("engine") == 2
+    assert not [text for text in client.peer.texts if text.get("model") == WHITE]
+    assert all_are_answered(client, *(["engine_restarted"] if frees_first else []))
+    assert 'realtime_swaps_total{state="cancelled"} 1.0' in metrics
+    aways = [text["reason"] for text in client.peer.texts if text.get("engine") == "away"]
+    assert bool(aways) is frees_first
+
+
+async def test_process_that_loads_is_gone_when_it_is_called_off_though_it_says_nothing() -> None:
+    with running(a_config(model=BLACK, engine_process=True), in_a_process(load_without_end)) as server:
+        async with cameras(server) as (client,), http_client(server.url) as http:
+            await until(lambda: len(client.seqs) > 5)
+            before = pids(server)
+            await ask(http, WHITE)
+            await until(lambda: server.app.state.swaps.change.stage.percent == 40.0)
+            children = [child.pid for child in engines_below()]
+            swap = await call_off(http)
+            left = [child.pid for child in engines_below()]
+            count = len(client.seqs)
+            await until(lambda: len(client.seqs) > count + 5)
+            await client.stop()
+
+    assert swap["state"] == "cancelled"
+    assert len(children) == 2 and left == before
+    assert all_are_answered(client)
+
+
+def engines_below() -> list[psutil.Process]:
+    return engines_of(os.getpid())
+
+
+async def test_download_that_is_called_off_is_left_at_once_and_ends(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, ended = threading.Event(), threading.Event()
+
+    def pull(name: str, progress: Progress, prefer_fp16: bool) -> None:
+        try:
+            progress(f"downloading {name}", 40.0)
+            assert gate.wait(PATIENCE_S)
+            progress(f"downloading {name}", 41.0)
+        except EngineError:
+            ended.set()
+            raise
+
+    monkeypatch.setattr(presets, "pull", pull)
+    with running(a_config(model=str(folder / "ink")), Models().plain) as server:
+        async with http_client(server.url) as http:
+            await until(lambda: server.service.host.state is State.READY)
+            await ask(http, "sd-turbo")
+            await until(lambda: server.app.state.swaps.change.stage.percent == 40.0)
+            swap = await call_off(http)
+            gate.set()
+            await until(ended.is_set)
+            told = (await http.get("/api/models")).json()
+
+    assert swap["state"] == told["swap"]["state"] == "cancelled"
+    assert told["model"] == "ink"
+
+
+async def test_nothing_is_called_off_where_no_change_is_on_its_way_or_it_is_over() -> None:
+    with serving(Models()) as server:
+        async with http_client(server.url) as http:
+            await until(lambda: server.service.host.state is State.READY)
+            none = await http.delete("/api/model")
+            await change(http, WHITE)
+            over_by_now = await http.delete("/api/model")
+
+    assert (none.status_code, none.json()["detail"]) == (409, "no change is on its way")
+    assert over_by_now.status_code == 409

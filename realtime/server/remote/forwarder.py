@@ -195,6 +195,9 @@ class Forwarder:
                 post.is_leaving, post.then = True, then
         self.ring()
 
+    def spend(self, session: Session, spent_ns: int) -> None:
+        """See `Scheduler`. It is time of this machine, and the worker's is what sessions there share: not charged."""
+
     def rate_with(self, newcomers: Sequence[Params]) -> float:
         """See `Scheduler.rate_with`; by what the worker has measured."""
         now_ns = self._clock()

@@ -275,7 +275,16 @@ export const german: Strings = {
     seconds: (seconds) => (seconds ? `${seconds} s` : "Schnitt"),
     change: "Für alle wechseln",
     freeFirst: "Das jetzige zuerst schließen",
-    states: { downloading: "Wird heruntergeladen", loading: "Wird daneben geladen", moving: "Wird gewechselt", done: "Gewechselt", failed: "Nicht gewechselt" },
+    cancel: "Wechsel abbrechen",
+    states: {
+      downloading: "Wird heruntergeladen",
+      loading: "Wird daneben geladen",
+      moving: "Wird gewechselt",
+      cancelling: "Wird abgebrochen",
+      done: "Gewechselt",
+      failed: "Nicht gewechselt",
+      cancelled: "Abgebrochen",
+    },
   },
   loras: {
     title: "LoRAs",

@@ -264,7 +264,16 @@ export const english = {
     seconds: (seconds: number) => (seconds ? `${seconds} s` : "Cut"),
     change: "Change for everybody",
     freeFirst: "Close the present one first",
-    states: { downloading: "Downloading", loading: "Loading beside", moving: "Changing over", done: "Changed", failed: "Not changed" },
+    cancel: "Cancel the change",
+    states: {
+      downloading: "Downloading",
+      loading: "Loading beside",
+      moving: "Changing over",
+      cancelling: "Cancelling",
+      done: "Changed",
+      failed: "Not changed",
+      cancelled: "Cancelled",
+    },
   },
   loras: {
     title: "LoRAs",

@@ -271,7 +271,16 @@ export const french: Strings = {
     seconds: (seconds) => (seconds ? `${seconds} s` : "Coupe franche"),
     change: "Changer pour tous",
     freeFirst: "Fermer d’abord l’actuel",
-    states: { downloading: "Téléchargement", loading: "Chargement à côté", moving: "Passage au suivant", done: "Changé", failed: "Pas changé" },
+    cancel: "Annuler le changement",
+    states: {
+      downloading: "Téléchargement",
+      loading: "Chargement à côté",
+      moving: "Passage au suivant",
+      cancelling: "Annulation",
+      done: "Changé",
+      failed: "Pas changé",
+      cancelled: "Annulé",
+    },
   },
   loras: {
     title: "LoRA",

@@ -1,8 +1,9 @@
-/** Changes the server's model, where that is allowed here: for everybody who is on it. Shows how far it is. */
+/** What the operator alone may do, for everybody on the server: another model, and how far it is; the LoRAs' sheet. */
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { beside } from "../browser/beside";
+import { fetchLoras } from "../connection/lora_requests";
 import { detailOf } from "../connection/requests";
 import { strings } from "../languages/strings";
 import { Select } from "./widgets/select";
@@ -10,6 +11,9 @@ import { Select } from "./widgets/select";
 const LOOK_EVERY_MS = 500;
 const DISSOLVES_S = [0, 0.5, 2, 5];
 const NO_MEMORY = 507;
+const ENDS: readonly Swap["state"][] = ["done", "failed", "cancelled"];
+/** It ends by itself, soon. */
+const ENDING: readonly Swap["state"][] = ["moving", "cancelling"];
 
 interface Shelved {
   name: string;
@@ -38,7 +42,7 @@ async function fetchModels(): Promise<Told | null> {
   return response.ok ? ((await response.json()) as Told) : null;
 }
 
-export function ModelChooser() {
+export function ModelChooser({ showLoras }: { showLoras: () => void }) {
   const words = strings.model;
   const told = useSignal<Told | null>(null);
   const wanted = useSignal<string | null>(null);
@@ -52,53 +56,69 @@ export function ModelChooser() {
     const timer = setInterval(look, LOOK_EVERY_MS);
     return () => clearInterval(timer);
   }, []);
+  const takesLoras = useSignal<boolean | null>(null);
+  useEffect(() => {
+    if (told.value) void fetchLoras().then(({ takes_loras }) => (takesLoras.value = takes_loras), () => {});
+  }, [told.value?.model]);
   if (!told.value) return null;
   const { model, models, swap } = told.value;
-  const isChanging = swap !== null && swap.state !== "done" && swap.state !== "failed";
+  const isChanging = swap !== null && !ENDS.includes(swap.state);
   const chosen = wanted.value ?? (isChanging ? swap.name : model);
-  const change = async (free_first: boolean) => {
+  const ask = async (method: string, body: string | null = null) => {
     refusal.value = null;
     isNews.value = true;
-    const body = JSON.stringify({ name: chosen, dissolve_s: dissolve_s.value, free_first });
-    const response = await fetch(beside("api/model"), { method: "POST", body });
+    const response = await fetch(beside("api/model"), { method, body });
     if (!response.ok) refusal.value = { text: await detailOf(response), isMemory: response.status === NO_MEMORY };
     told.value = (await fetchModels()) ?? told.value;
   };
+  const change = (free_first: boolean) =>
+    ask("POST", JSON.stringify({ name: chosen, dissolve_s: dissolve_s.value, free_first }));
   return (
-    <fieldset class="model-chooser">
-      <legend>{words.title}</legend>
-      <Select
-        label={words.title}
-        value={chosen}
-        options={models.map((each) => [
-          each.name,
-          each.here ? each.name : `${each.name}: ${words.download(each.download_gb.toFixed(1))}`,
-        ])}
-        choose={(name) => {
-          wanted.value = name;
-          refusal.value = null;
-        }}
-      />
-      <p class="detail">{models.find((each) => each.name === chosen)?.title}</p>
-      <Select
-        label={words.dissolve}
-        value={String(dissolve_s.value)}
-        options={DISSOLVES_S.map((each) => [String(each), words.seconds(each)])}
-        choose={(seconds) => {
-          dissolve_s.value = Number(seconds);
-        }}
-      />
-      <button type="button" disabled={isChanging || chosen === model} onClick={() => void change(false)}>
-        {words.change}
-      </button>
-      {refusal.value?.isMemory && (
-        <button type="button" onClick={() => void change(true)}>
-          {words.freeFirst}
+    <>
+      <fieldset class="model-chooser">
+        <legend>{words.title}</legend>
+        <Select
+          label={words.title}
+          value={chosen}
+          options={models.map((each) => [
+            each.name,
+            each.here ? each.name : `${each.name}: ${words.download(each.download_gb.toFixed(1))}`,
+          ])}
+          choose={(name) => {
+            wanted.value = name;
+            refusal.value = null;
+          }}
+        />
+        <p class="detail">{models.find((each) => each.name === chosen)?.title}</p>
+        <Select
+          label={words.dissolve}
+          value={String(dissolve_s.value)}
+          options={DISSOLVES_S.map((each) => [String(each), words.seconds(each)])}
+          choose={(seconds) => {
+            dissolve_s.value = Number(seconds);
+          }}
+        />
+        <button type="button" disabled={isChanging || chosen === model} onClick={() => void change(false)}>
+          {words.change}
         </button>
-      )}
-      <p role="status">{refusal.value ? refusal.value.text : swap && (isChanging || isNews.value) && said(swap)}</p>
-      {isChanging && <progress aria-label={words.states[swap.state]} max={100} value={swap.percent ?? undefined} />}
-    </fieldset>
+        {refusal.value?.isMemory && (
+          <button type="button" onClick={() => void change(true)}>
+            {words.freeFirst}
+          </button>
+        )}
+        <p role="status">{refusal.value ? refusal.value.text : swap && (isChanging || isNews.value) && said(swap)}</p>
+        {isChanging && <progress aria-label={words.states[swap.state]} max={100} value={swap.percent ?? undefined} />}
+        {isChanging && !ENDING.includes(swap.state) && (
+          <button type="button" onClick={() => void ask("DELETE")}>
+            {words.cancel}
+          </button>
+        )}
+      </fieldset>
+      <button type="button" disabled={takesLoras.value === false} onClick={showLoras}>
+        {strings.loras.title}
+      </button>
+      {takesLoras.value === false && <p class="detail">{strings.loras.none}</p>}
+    </>
   );
 }
 

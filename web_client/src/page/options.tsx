@@ -68,10 +68,7 @@ export function Options({ studio: { client, view }, close }: { studio: Studio; c
           choose={(chosen) => client.chooseTransport(chosen)}
         />
         <Check of={client.pausesHidden} label={strings.source.pauseHidden} />
-        <ModelChooser />
-        <button type="button" onClick={() => (view.dialog.value = "loras")}>
-          {strings.loras.title}
-        </button>
+        <ModelChooser showLoras={() => (view.dialog.value = "loras")} />
       </div>
     </Modal>
   );
