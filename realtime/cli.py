@@ -206,11 +206,12 @@ def _log_to_stderr(level: LogLevel) -> None:
 @models_app.command("list")
 def models_list() -> None:
     """Presets with their licence, what they are good for, and whether they are on this machine; and the nets that steer
-    them, each with the models that it fits.
+    them, each with the models that it fits; and what may look at pictures before others do.
     """
     from rich.console import Console
     from rich.table import Column, Table
 
+    from .engine.models.checkers import CHECKERS, is_checker_cached
     from .engine.models.control_presets import CONTROL_PRESETS
     from .engine.models.ip_adapter.names import ADAPTERS, LICENCE
     from .engine.models.ip_adapter.names import is_cached as is_adapter_cached
@@ -237,14 +238,23 @@ def models_list() -> None:
         is_here = "yes" if is_adapter_cached(adapter) else "no"
         adapters.add_row(name, adapter.title, LICENCE.name, f"{adapter.download_gb:.1f} GB", is_here)
     console.print(adapters)
+    names = Column("--frame-checker", min_width=max(len(one.name) for one in CHECKERS))
+    checkers = Table(names, "for", "what", "licence of the weights", "download", "here")
+    for one in CHECKERS:
+        is_here = "yes" if is_checker_cached(one) else "no"
+        checkers.add_row(one.name, one.title, one.kind, one.licence.name, f"{one.download_gb:.2f} GB", is_here)
+    console.print(checkers)
 
 
 @models_app.command("pull")
 def models_pull(
-    name: Annotated[str, typer.Argument(help="A preset of a model or an adapter, a hub id, or a net.")],
+    name: Annotated[
+        str, typer.Argument(help="A preset of a model, an adapter or a frame checker, a hub id, or a net.")
+    ],
     model: Annotated[str, typer.Option("--for", help="Of a net: the model that it is for, as sd-turbo.")] = "",
 ) -> None:
-    """Download a model, or a net or an adapter for one, without starting it."""
+    """Download a model, or a net, an adapter or a checker of its pictures, without starting it."""
+    from .engine.models.checkers import find_checker, pull_checker
     from .engine.models.ip_adapter.names import ADAPTERS, pull_adapter
     from .engine.models.net_downloads import is_net, pull_net
     from .engine.models.presets import pull
@@ -254,6 +264,8 @@ def models_pull(
 
     if adapter := ADAPTERS.get(name):
         pull_adapter(adapter, progress)
+    elif checker := find_checker(name):
+        pull_checker(checker, progress)
     elif is_net(name) or model:
         pull_net(name, model, progress)
     else:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 from . import Batches
+from .forms import Forms
 from .regions import Call, Inputs, Outputs, Regions, Run
 from .staging import join, to_host
 from .state import CallShape, RungState
@@ -23,6 +24,7 @@ class Backend(Protocol):
 
     Attributes:
         regions: the regions that it runs; their denoiser says which conditions a call has.
+        forms: for how long calls keep a form that something may have been made for.
     """
 
     @property
@@ -36,6 +38,7 @@ class Backend(Protocol):
         ...
 
     regions: Regions
+    forms: Forms
 
     def prepare(self, width: int, height: int) -> tuple[int, ...]:
         """Announce pictures of this size, in pixels.
@@ -80,6 +83,7 @@ class PlainBackend:
 
     def __init__(self, regions: Regions, device: torch.device, rung: RungState) -> None:
         self.regions = regions
+        self.forms = Forms()
         self._rung = rung
         self._device = device
 

@@ -7,6 +7,8 @@ computes.
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
@@ -14,12 +16,19 @@ from typing import Protocol, TypeVar
 import torch
 
 from ..frame import Job
+from ..pixels import Pixels
 from .backend import Backend
 from .denoisers.contexts import shared
+from .denoisers.denoiser import Contexts
+from .denoisers.residuals import CONTROL, FEATURES
 from .recipe import Recipe
 from .regions import Call, Kind, Outputs
+from .staging import to_host
 from .steering import embed, steer
 
+_log = logging.getLogger(__name__)
+
+Scores = tuple[torch.Tensor, ...] | None
 Mark = int | torch.cuda.Event
 """A moment: monotonic nanoseconds, or on CUDA an event that the device records when it gets there."""
 
@@ -71,6 +80,8 @@ class Finished:
         picture: uint8 [H, W, 3].
         finite: bool [], whether all latents and pixels are finite.
         mask: the row's.
+        scores: float32 [] each, see `Result.score`: of the picture, then of its input where that was looked at; None
+            where there is no checker on the device.
     """
 
     job: Job
@@ -78,6 +89,7 @@ class Finished:
     picture: torch.Tensor
     finite: torch.Tensor
     mask: torch.Tensor | None = None
+    scores: Scores = None
 
 
 @dataclass(slots=True, eq=False)
@@ -86,10 +98,12 @@ class Passed:
 
     Attributes:
         mask: where people are (see `find_people`); None where the params want none.
+        scores: as of `Finished`.
     """
 
     job: Job
     mask: torch.Tensor | None = None
+    scores: Scores = None
 
 
 class WithJob(Protocol):
@@ -114,9 +128,12 @@ def by_form(rows: Iterable[Row]) -> list[list[Row]]:
     """Group by picture size and the prompt's length, since a batch of a step has one of each; orders are kept."""
     groups: dict[tuple[int, int, int], list[Row]] = {}
     for row in rows:
-        params = row.job.params
-        groups.setdefault((params.width, params.height, row.recipe.prompt.length), []).append(row)
+        groups.setdefault(_form_of(row), []).append(row)
     return list(groups.values())
+
+
+def _form_of(row: Row) -> tuple[int, int, int]:
+    return row.job.params.width, row.job.params.height, row.recipe.prompt.length
 
 
 def encode_latents(entries: Sequence[Entry], backend: Backend) -> list[Row]:
@@ -135,10 +152,22 @@ def encode_latents(entries: Sequence[Entry], backend: Backend) -> list[Row]:
 
 def denoise(rows: Sequence[Row], backend: Backend) -> None:
     """Move rows of one form (see `by_form`) one step on, by one call of the step region behind one of each net that has
-    a weight. Changes the rows.
+    a weight. Changes the rows. What a call has that only some rows want, the others have without effect; so it may stay
+    a while longer than it is wanted (`Backend.forms`).
     """
     rows = sorted(rows, key=lambda row: row.recipe.has_second(row.step))
     guided = [row for row in rows if row.recipe.has_second(row.step)]
+    steered = steer(rows, len(guided), backend)
+    contexts = shared(row.recipe for row in rows)
+    kept = backend.forms.kept(
+        _form_of(rows[0]),
+        {
+            **({"anchor": None} if any(row.recipe.is_once for row in rows) else {}),
+            **({"negative": None} if contexts.has_negative else {}),
+            **({f"pictures {contexts.pictures}": contexts.pictures} if contexts.pictures else {}),
+            **{name: backend.regions.nothing(column[0]) for name, column in steered.items()},
+        },
+    )
     columns = {
         "x": [row.x for row in rows],
         "steps": [row.recipe.steps[row.step] for row in rows],
@@ -146,17 +175,19 @@ def denoise(rows: Sequence[Row], backend: Backend) -> None:
         "noise": [row.recipe.noise[(row.step + 1) % row.recipe.step_count] for row in rows],
         "source": [row.source for row in rows],
     }
-    if any(row.recipe.is_once for row in rows):
+    if "anchor" in kept:
         columns["anchor"] = [row.anchor for row in rows]
     tell = backend.regions.denoiser.conditions
     those = [(row, False) for row in rows] + [(row, True) for row in guided]
     told = [tell(row.recipe, row.step, is_second) for row, is_second in those]
-    if any(contexts := shared(row.recipe for row in rows)):
+    places = max((value for name, value in kept.items() if name.startswith("pictures ")), default=0)
+    if any(contexts := Contexts("negative" in kept, places)):
         tell_more = backend.regions.denoiser.contexts
         more = [tell_more(row.recipe, row.step, is_second, contexts) for row, is_second in those]
         told = [{**first, **second} for first, second in zip(told, more, strict=True)]
     columns |= {name: [of_row[name] for of_row in told] for name in told[0]}
-    columns |= steer(rows, len(guided), backend)
+    columns |= {name: [kept[name]] * (len(rows) + len(guided)) for name in (CONTROL, FEATURES) if name in kept}
+    columns |= steered
     outputs = _run(backend, Kind.STEP, rows, columns, len(guided))
     for i, row in enumerate(rows):
         row.x = outputs["x"][i : i + 1]
@@ -165,11 +196,53 @@ def denoise(rows: Sequence[Row], backend: Backend) -> None:
         row.step += 1
 
 
-def decode_latents(rows: Sequence[Row], backend: Backend) -> list[Finished]:
-    """Decode rows of one size that are done, in their order, by one call of the decode region."""
-    outputs = _run(backend, Kind.DECODE, rows, {"x": [row.x for row in rows]}, to_host=True)
+def decode_latents(rows: Sequence[Row], backend: Backend, *, checks: bool = False) -> list[Finished]:
+    """Decode rows of one size that are done, in their order, by one call of the decode region.
+
+    Args:
+        checks: whether the pictures are checked on the device, by one call more.
+    """
+    outputs = _run(backend, Kind.DECODE, rows, {"x": [row.x for row in rows]}, to_host=not checks)
+    scores: list[Scores] = [None] * len(rows)
+    if checks:
+        scores = [(one,) for one in _scores(rows, list(outputs["pictures"].split(1)), backend)]
+        outputs = {name: to_host(output) for name, output in outputs.items()}
     pictures, finite = outputs["pictures"], outputs["finite"]
-    return [Finished(row.job, row.marks, pictures[i], finite[i], row.mask) for i, row in enumerate(rows)]
+    return [Finished(row.job, row.marks, pictures[i], finite[i], row.mask, scores[i]) for i, row in enumerate(rows)]
+
+
+def own_pictures(one: Finished | Passed) -> list[Pixels]:
+    """Those that may be seen of a frame as it came, uint8 [H, W, 3]."""
+    job = one.job
+    own = [job.picture] if isinstance(one, Passed) else []
+    return own if not job.checks_input or (own and job.input is job.picture) else [*own, job.input]
+
+
+def check_own(those: Sequence[Finished | Passed], backend: Backend) -> dict[Finished | Passed, Scores]:
+    """The scores of frames of one size with those of `own_pictures`, by one call of the check region."""
+    owners = [(one, picture) for one in those for picture in own_pictures(one)]
+    pictures = [torch.from_numpy(picture)[None] for _, picture in owners]
+    found: dict[Finished | Passed, Scores] = {}
+    for (one, _), score in zip(owners, _scores(those, pictures, backend), strict=True):
+        found[one] = (*(found.get(one) or one.scores or ()), score)
+    return found
+
+
+def _scores(those: Sequence[WithJob], pictures: Sequence[torch.Tensor], backend: Backend) -> list[torch.Tensor]:
+    """What the checker says of pictures of one size, float32 [] each, in the host's memory, where the device may still
+    be writing. A checker that fails says that it is no number, so that nobody sees them; but where memory is short, the
+    tick has failed.
+    """
+    try:
+        params = those[0].job.params
+        columns = {"pictures": pictures}
+        call = Call(Kind.CHECK, params.width, params.height, len(pictures), 0, columns, to_host=True)
+        return list(backend.run(call)["scores"])
+    except torch.OutOfMemoryError:
+        raise
+    except Exception:
+        _log.exception("the frame checker fails: pictures are held")
+        return [torch.tensor(math.nan)] * len(pictures)
 
 
 def find_people(those: Sequence[Row | Passed], backend: Backend) -> None:

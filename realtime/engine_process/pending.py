@@ -96,4 +96,5 @@ class ProcessPending:
             return Failure(job, FrameError(outcome.message, outcome.code))
         height, width, _ = job.picture.shape
         picture = job.picture if outcome.is_input else self._slots.picture(one.slot, (height, width)).copy()
-        return Result(job, picture, replace(Stamps.opened(job), **outcome.marks), mask=outcome.mask)
+        stamps = replace(Stamps.opened(job), **outcome.marks)
+        return Result(job, picture, stamps, mask=outcome.mask, score=outcome.score)

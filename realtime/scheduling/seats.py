@@ -245,6 +245,7 @@ class Seats:
             session.references(params),
             hints_of_host(params.control, self._nets()) if params.control else (),
             session.dissolve_at(now_ns),
+            session.shows_input(params),
         )
         return Taken(seat, gate, order)
 

@@ -17,6 +17,7 @@ from ...errors import ConfigError, ModelError
 from .. import Guidance
 from ..device_memory import must_visit, weights_bytes
 from ..sampler import NoiseSchedule, Sampler
+from .checker import Checker, OnnxChecker, load_checker
 from .clip_skip import hears_layer
 from .components import Autoencoder, AutoencoderKL, Unet, load_autoencoder, one_line, prefixed
 from .control import load_nets, parse_controls
@@ -70,6 +71,7 @@ class Model:
         ip_adapter: tells the UNet of pictures; None: there is none.
         loras: those that may be changed while it runs; None where it takes none.
         depth: tells how near things are, where a net is shown that.
+        checker: says how unsafe pictures are; None: nobody asks.
         exact: whether the user asked for `dtype`, so that no rung may calculate in a less exact one.
         visiting_bytes: what the largest of the encoders takes of the device's memory while a prompt is encoded,
             where they are not there all the time.
@@ -102,11 +104,25 @@ class Model:
     nets: tuple[Net, ...] = ()
     loras: ModelLoras | None = None
     depth: DepthEstimator | None = None
+    checker: Checker | OnnxChecker | None = None
+
+    @property
+    def device_checker(self) -> Checker | None:
+        """The checker, where it works on the model's device."""
+        return self.checker if isinstance(self.checker, Checker) else None
+
+    @property
+    def host_checker(self) -> OnnxChecker | None:
+        """The checker, where it works on the host."""
+        return self.checker if isinstance(self.checker, OnnxChecker) else None
 
     @property
     def beside(self) -> tuple[torch.nn.Module, ...]:
         """The networks beside UNet and autoencoder that are on the device all the time."""
-        return (*(net.network for net in self.nets), *([] if self.depth is None else [self.depth]))
+        return (
+            *(net.network for net in self.nets),
+            *(one for one in (self.depth, self.device_checker) if one is not None),
+        )
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -175,6 +191,9 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     nets = load_nets(parts, controls, dtype, source.prefer_fp16, progress)  # a Control-LoRA is one of plain weights
     nets, depth, without = _with_depth(nets, dtype, progress)
     notes += without
+    checker = (
+        load_checker(config.frame_checker, config.unsafe_labels, dtype, progress) if config.frame_checker else None
+    )
     notes += fuse_loras(parts, own_loras, progress)
     add_embeddings(parts, [parse_embedding(text) for text in config.embeddings])
     live = ModelLoras(parts.family, (parts.unet, *parts.text_encoders))
@@ -189,6 +208,8 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
             net.network.to(device)
         if depth is not None:
             depth.to(device)
+        if isinstance(checker, Checker):
+            checker.to(device)
         _freeze(vae, device, _vae_dtype(vae, parts.family, dtype))
         encoders = (*parts.text_encoders, *([] if adapter is None else [adapter.encoder]))
         for network in (*encoders, *readers):
@@ -206,6 +227,7 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
         model,
         nets=nets,
         depth=depth,
+        checker=checker,
         ip_adapter=adapter,
         loras=live if parts.family.takes_loras else None,
         exact=config.dtype is not Dtype.AUTO,

@@ -23,6 +23,7 @@ import torch
 from .. import Batches
 from ..backend import Backend, EagerBackend
 from ..device_memory import sizes_with_graphs
+from ..forms import KEPT_S, Forms
 from ..regions import Call, Inputs, Outputs, Run
 from .capture import Capture, CudaCapture
 from .graph import GraphKey, InputBuffer, RegionGraph, batch_sizes, joining
@@ -82,6 +83,7 @@ class GraphBackend:
         sizes_kept: int | None = None,
     ) -> None:
         self.regions = under.regions
+        self.forms = Forms(KEPT_S)
         self._under = under
         self._capture = capture
         self._device = device

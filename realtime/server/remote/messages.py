@@ -57,6 +57,7 @@ class Offering(NamedTuple):
         seq: of the frame, by whoever sends it: no other has it, and it rises.
         format: of `data`, one of those that are encoded.
         params: with which the frame is to be run, unless a newer one has brought newer ones.
+        checks_input: see `Order`.
     """
 
     epoch: int
@@ -66,6 +67,7 @@ class Offering(NamedTuple):
     format: Format
     data: bytes
     params: Params
+    checks_input: bool = False
 
 
 class PictureMade(NamedTuple):
@@ -76,6 +78,7 @@ class PictureMade(NamedTuple):
         params: that it was made with, where these are not those that came with the frame.
         marks_ns: when it left which stage of `Stamps`, from the frame's arrival.
         spent_ns: from the frame's arrival to the answer.
+        score: see `Result`; and whether the frame's own picture is in it.
     """
 
     format: Format
@@ -84,6 +87,8 @@ class PictureMade(NamedTuple):
     params: Params | None
     marks_ns: Mapping[str, int]
     spent_ns: int
+    score: float | None = None
+    checks_input: bool = False
 
 
 class PictureRefused(NamedTuple):

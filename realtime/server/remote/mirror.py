@@ -70,6 +70,7 @@ class MirroredSession(Session):
     ) -> None:
         super().__init__(first.session, first.params, 0, clock=clock)
         self._newest_params = first.params
+        self._checks_input = first.checks_input
         self._named = references
         self._now = clock
         self._lock = threading.Lock()  # around `_connection.offered` and `.answered`
@@ -90,7 +91,7 @@ class MirroredSession(Session):
         if is_late:
             self._settle(connection, offering.seq, Overtaken())
             return
-        self._newest_params = offering.params
+        self._newest_params, self._checks_input = offering.params, offering.checks_input
         self.offer(connection.channel, Frame(offering.seq, offering.format, offering.data, 0, now_ns))
 
     def _connected(self, number: int) -> _Attached | None:
@@ -130,6 +131,10 @@ class MirroredSession(Session):
         """See `Session`: the server has made them, with glides and governor."""
         self.in_use = self._newest_params
         return self.in_use
+
+    def shows_input(self, params: Params) -> bool:
+        """See `Session`: the server knows."""
+        return self._checks_input or super().shows_input(params)
 
     def references(self, params: Params) -> Mapping[str, Pixels]:
         """See `Session`."""
@@ -189,4 +194,6 @@ def _made(result: Result, offered: _Offered, now_ns: int) -> PictureMade:
         result.job.params if result.job.params is not offered.params else None,
         {stage: mark - offered.received_ns for stage, mark in marks.items() if mark},
         now_ns - offered.received_ns,
+        result.score,
+        result.job.checks_input,
     )

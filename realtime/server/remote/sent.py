@@ -82,7 +82,14 @@ class SentResult(Result):
 
 
 def sent_result(
-    order: Order, picture_format: Format, data: bytes, stamps: Stamps, *, has_key: bool, encode: bool
+    order: Order,
+    picture_format: Format,
+    data: bytes,
+    stamps: Stamps,
+    *,
+    has_key: bool,
+    encode: bool,
+    score: float | None = None,
 ) -> Result:
     """The result of an order that was worked on elsewhere.
 
@@ -91,6 +98,7 @@ def sent_result(
         picture_format, data: the encoded picture.
         has_key: whether its opacity is in it.
         encode: whether its client takes encoded pictures.
+        score: see `Result`.
     """
     params, frame = order.params, order.frame
     own = _Later(lambda: codec.decode(frame.data, frame.format, params.width, params.height, _ANY_SIZE))
@@ -103,6 +111,7 @@ def sent_result(
         order.encode,
         order.references,
         order.hints_wanted,
+        checks_input=order.checks_input,
         picture=own,  # pyright: ignore[reportArgumentType]
         opened_ns=stamps.decode,
     )
@@ -114,6 +123,7 @@ def sent_result(
         data if encode else b"",
         picture_format if encode else Format.NONE,
         key=_Later(lambda: both.get()[1]) if has_key else None,  # pyright: ignore[reportArgumentType]
+        score=score,
     )
 
 
