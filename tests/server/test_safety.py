@@ -19,13 +19,13 @@ from realtime.client.stream import Stream
 from realtime.engine_process.engine import EngineProcess
 from realtime.errors import RefusedError
 from realtime.frame import Format
-from realtime.media import codec
+from realtime.protocol import AS_IS, HEADER, VERSION
 from realtime.server.snapshot import text_of
 from tests.fakes.checked import CheckedEcho, load_checked, load_checked_in_a_process
 from tests.fakes.pictures import encoded
 from tests.fakes.servers import RunningServer, a_config, running
 from tests.fakes.waiting import PATIENCE_S, until
-from tests.server.peer import Peer, Picture, connected, dialled, http_client
+from tests.server.peer import Peer, connected, dialled, http_client
 
 SIDE = 64
 PNG = {"output_format": "png", "skip_unchanged": False}
@@ -226,10 +226,9 @@ async def test_matte_shows_no_input_that_is_unsafe(server: RunningServer) -> Non
 
 async def test_frame_that_is_shown_as_it_is_is_held_too(server: RunningServer) -> None:
     async with connected(server.websocket_url, session="as-is") as peer:
-        await peer.patch(skip_unchanged=False, prompt="dark")
-        await peer.websocket.send(_frame(1, UNSAFE, flags=16))
-        # The echo engine doesn't know prompts of what passes through: it is darkened all the same.
-        assert isinstance(await peer.receive(), dict | Picture)
+        await peer.websocket.send(_frame(1, UNSAFE, flags=AS_IS))
+
+        assert (await peer.text("error"))["code"] == "unsafe"
 
 
 async def test_large_still_that_is_held_is_refused(server: RunningServer, http: httpx2.AsyncClient) -> None:
@@ -327,8 +326,6 @@ async def test_while_the_engine_is_away_no_input_is_shown() -> None:
             def broken(job: Any) -> None:
                 raise RuntimeError("broken")
 
-            gate = asyncio.Event()
-            del gate
             engine._fault = broken
             await stream.send(UNSAFE)
             await until(lambda: stream.held == "unsafe")  # by the next engine
@@ -361,7 +358,4 @@ async def test_without_a_checker_nothing_is_held() -> None:
 
 
 def _frame(seq: int, data: bytes, flags: int = 0) -> bytes:
-    from realtime.protocol import HEADER, VERSION
-
-    assert codec.inspect is not None
     return HEADER.pack(VERSION, Format.PNG, flags, seq, 0, 0, 0) + data
