@@ -206,11 +206,12 @@ def _log_to_stderr(level: LogLevel) -> None:
 @models_app.command("list")
 def models_list() -> None:
     """Presets with their licence, what they are good for, and whether they are on this machine; and the nets that steer
-    them, each with the models that it fits.
+    them, each with the models that it fits; and what may look at pictures before others do.
     """
     from rich.console import Console
     from rich.table import Column, Table
 
+    from .engine.models.checkers import CHECKERS, is_checker_cached
     from .engine.models.control_presets import CONTROL_PRESETS
     from .engine.models.ip_adapter.names import ADAPTERS, LICENCE
     from .engine.models.ip_adapter.names import is_cached as is_adapter_cached
@@ -245,14 +246,23 @@ def models_list() -> None:
         is_here = "yes" if is_detector_cached(detector) else "no"
         detectors.add_row(name, detector.title, DETECTORS_LICENCE.name, f"{detector.download_gb:.1f} GB", is_here)
     console.print(detectors)
+    names = Column("--frame-checker", min_width=max(len(one.name) for one in CHECKERS))
+    checkers = Table(names, "for", "what", "licence of the weights", "download", "here")
+    for one in CHECKERS:
+        is_here = "yes" if is_checker_cached(one) else "no"
+        checkers.add_row(one.name, one.title, one.kind, one.licence.name, f"{one.download_gb:.2f} GB", is_here)
+    console.print(checkers)
 
 
 @models_app.command("pull")
 def models_pull(
-    name: Annotated[str, typer.Argument(help="A preset of a model, adapter or detector, a hub id, or a net.")],
+    name: Annotated[
+        str, typer.Argument(help="A preset of a model, an adapter, a detector or a frame checker, a hub id, or a net.")
+    ],
     model: Annotated[str, typer.Option("--for", help="Of a net: the model that it is for, as sd-turbo.")] = "",
 ) -> None:
-    """Download a model, or a net, an adapter or a detector for one, without starting it."""
+    """Download a model, or a net, an adapter, a detector or a checker of its pictures, without starting it."""
+    from .engine.models.checkers import find_checker, pull_checker
     from .engine.models.ip_adapter.names import ADAPTERS, pull_adapter
     from .engine.models.net_downloads import is_net, pull_net
     from .engine.models.pose.names import DETECTORS, pull_detector
@@ -265,6 +275,8 @@ def models_pull(
         pull_adapter(adapter, progress)
     elif detector := DETECTORS.get(name):
         pull_detector(detector, progress)
+    elif checker := find_checker(name):
+        pull_checker(checker, progress)
     elif is_net(name) or model:
         pull_net(name, model, progress)
     else:

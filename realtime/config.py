@@ -264,6 +264,24 @@ class ModelConfig(BaseModel):
         str | None,
         Field(description="Finds people for nets that are shown poses: rtdetr, hub id or folder. Default: one person."),
     ] = None
+    frame_checker: Annotated[
+        str | None,
+        Field(
+            description="Classifier that looks at each picture before anybody sees it: preset, hub id, folder, or "
+            ".onnx file; default: none."
+        ),
+    ] = None
+    unsafe_labels: Annotated[
+        tuple[str, ...],
+        Field(description="Its labels that are unsafe; default: those whose names say so, as nsfw and porn."),
+    ] = ()
+    hold_above: Annotated[
+        float,
+        Field(gt=0, le=1, description="Score of the frame checker from which on a session's pictures are held."),
+    ] = 0.6
+    release_below: Annotated[
+        float, Field(gt=0, le=1, description="Score of the frame checker below which they are let go again.")
+    ] = 0.4
     embeddings: Annotated[
         tuple[str, ...],
         Field(description="Textual inversions that prompts may name: FILE[=TOKEN], a .safetensors file."),
@@ -280,6 +298,17 @@ class ModelConfig(BaseModel):
     ] = None
     device: Annotated[Device, Field(description="Where the engine runs.")] = Device.AUTO
     dtype: Annotated[Dtype, Field(description="Number format of the weights.")] = Dtype.AUTO
+
+    @model_validator(mode="after")
+    def _check_scores(self) -> ModelConfig:
+        if self.release_below > self.hold_above:
+            raise ValueError(
+                f"--release-below {self.release_below:g} is above --hold-above {self.hold_above:g}: "
+                "pictures would be let go and held in turns"
+            )
+        if self.unsafe_labels and self.frame_checker is None:
+            raise ValueError("--unsafe-label is of a --frame-checker: give that too")
+        return self
 
 
 class EngineConfig(ModelConfig):

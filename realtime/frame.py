@@ -123,6 +123,7 @@ class Order:
         references: the pictures that the params name, by id, as far as they are kept: uint8 [height, width, 3], RGB.
         hints_wanted: what the job is to bring beside its picture, see `control.hints_of_host`.
         dissolve: from the pictures of a model before; None where there is none.
+        checks_input: whether a frame checker looks at the frame's own picture too, as that may be seen.
     """
 
     frame: Frame
@@ -134,6 +135,7 @@ class Order:
     references: Mapping[str, Pixels] = field(default_factory=lambda: NO_REFERENCES, compare=False, repr=False)
     hints_wanted: tuple[HintKey, ...] = ()
     dissolve: Dissolve | None = None
+    checks_input: bool = False
 
     @property
     def needs_past(self) -> bool:
@@ -216,6 +218,8 @@ class Result:
         mask: where people are, uint8 [h, w] of any size, where the params want it; sealed, steadied by that before it.
         restyled: the whole picture where `picture` shows a part of it (`Params.matte`); None where that is it.
         key: opacity of a sealed picture, uint8 [height, width]; None where all of it is opaque.
+        score: how sure a frame checker is that what may be seen of it is unsafe, 0 to 1; not a number where it could
+            not say, None where there is no checker.
         data: the encoded picture, once it is sealed; empty where the job is not to be encoded.
         format: encoding of `data`; NONE where it is empty.
         air: which picture of the job `picture` is.
@@ -232,6 +236,7 @@ class Result:
     restyled: Pixels | None = field(default=None, compare=False, repr=False)
     key: Pixels | None = field(default=None, compare=False, repr=False)
     hints: Mapping[HintKey, Pixels] = field(default_factory=lambda: NO_HINTS, compare=False, repr=False)
+    score: float | None = None
 
     @property
     def order(self) -> Order:
@@ -244,10 +249,13 @@ class Result:
         return self.picture if self.restyled is None else self.restyled
 
     def on_air(self, air: Air) -> Result:
-        """The result as viewers get it: itself, or unencoded with the job's input or a black one in its place."""
+        """The result as viewers get it: itself, or unencoded with the job's input or a black one in its place. An input
+        is black that was not checked, where all that is seen is.
+        """
         if air is Air.OUTPUT:
             return self
-        picture = self.job.input if air is Air.INPUT else self.picture * 0  # black, of the same shape
+        is_seen = air is Air.INPUT and (self.score is None or self.job.checks_input)
+        picture = self.job.input if is_seen else self.picture * 0  # black, of the same shape
         return replace(self, picture=picture, key=None, data=b"", format=Format.NONE, air=air)
 
     def answering(self, frame: Frame) -> Result:

@@ -29,6 +29,7 @@ NO_LOOK = frozenset(
         "latency_ms",
         "min_fps",
         "min_steps",
+        "min_nets",
         "min_scale",
         "min_quality",
         "transition_s",

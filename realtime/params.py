@@ -331,8 +331,8 @@ class Params(BaseModel):
         Annotated[float, Field(ge=10, le=10_000)] | None,
         Field(
             title="Latency target",
-            description="Milliseconds that the server may take for a picture. To keep to it, steps, size and quality "
-            "fall as far as their lower limits allow, and rise again when there is room. Empty: no target.",
+            description="Milliseconds that the server may take for a picture. To keep to it, steps, nets, size and "
+            "quality fall as far as their lower limits allow, and rise again when there is room. Empty: no target.",
             json_schema_extra={"x-control": "number", "x-step": 10, "x-group": "automatic"},
         ),
     ] = None
@@ -354,6 +354,16 @@ class Params(BaseModel):
             json_schema_extra={"x-control": "slider", "x-group": "automatic"},
         ),
     ] = 1
+    min_nets: Annotated[
+        int,
+        Field(
+            title="Fewest nets",
+            ge=0,
+            le=controls.CONTROLS_MAX,
+            description="How many nets a target leaves at work, of those of control the first.",
+            json_schema_extra={"x-control": "slider", "x-group": "automatic"},
+        ),
+    ] = 0
     min_scale: Annotated[
         float,
         Field(

@@ -328,6 +328,16 @@ def status_message(engine: str, reason: str = "", expected_s: float | None = Non
     return _text("status", **fields)
 
 
+def safety_message(code: str, message: str = "") -> str:
+    """A frame checker holds the session's pictures, or does no more.
+
+    Args:
+        code: why, see `holding.HELD_CODES`; empty where it does not.
+        message: the same as a sentence.
+    """
+    return _text("safety", held=True, code=code, message=message) if code else _text("safety", held=False)
+
+
 def queued_message(position: int, size: int) -> str:
     """The server is full and the client waits in line; position 1 is next."""
     return _text("queued", position=position, size=size)

@@ -26,10 +26,11 @@ from .errors import FrameError, ParamsError
 from .frame import Air, Dissolve, Failure, Frame, Outcome, Repeat, Result
 from .glide import Glide
 from .governor.governor import Governor
+from .holding import HELD_CODES
 from .mailbox import Mailbox
 from .media.slate import slate
 from .pads import Pads
-from .params import SEEDS, Fallback, Params
+from .params import SEEDS, Fallback, Matte, Params
 from .prompts import PicturesHeard, pictures_of
 from .references import NO_REFERENCES, References
 from .stats import DropReason, SessionStats
@@ -174,6 +175,7 @@ class Session:
         pads: looks to call. Event loop only.
         tempo: of whoever plays it; None where nobody has said one. Event loop only.
         crossfade: of the two decks that its pictures come from; None where nobody has said one. Event loop only.
+        held: why a frame checker holds its pictures, one of `HELD_CODES`; empty while it does not.
         is_away: whether the engine is: frames that a newer one replaces are dropped for that. Event loop only.
     """
 
@@ -197,6 +199,8 @@ class Session:
         self.begun_ns = clock()
         self.frozen = False
         self.is_away = False
+        self.held = ""
+        self._held_message = ""
         self.air = Air.OUTPUT
         self.newest: Result | None = None
         self.pads = Pads()
@@ -254,6 +258,16 @@ class Session:
         if self.heard:
             channel.post(protocol.heard_message(self.heard, self.params.version))
 
+    @property
+    def safety_message(self) -> str:
+        """Whether its pictures are held, and why, as a text message."""
+        return protocol.safety_message(self.held, self._held_message)
+
+    def tell_held(self, channel: Channel) -> None:
+        """Tell a new connection that pictures are held, if they are."""
+        if self.held:
+            channel.post(self.safety_message, kind="safety")
+
     def detach(self, channel: Channel) -> None:
         """Take the connection away; without effect if another one has taken its place."""
         if self.channel is channel:
@@ -284,7 +298,7 @@ class Session:
 
     def refuse(self, channel: Channel, seq: int, error: FrameError, *, is_told: bool = True) -> None:
         """Drop a frame as invalid, and answer it with an error message if `is_told`."""
-        self._drop(channel, seq, DropReason.INVALID)
+        self._drop(channel, seq, DropReason.HELD if error.code in HELD_CODES else DropReason.INVALID)
         if is_told:
             channel.post(protocol.error_message(error.code, str(error), seq=seq), optional=True)
 
@@ -550,9 +564,28 @@ class Session:
             if self._shown is not newest:
                 self.show(newest)
         elif self.params.fallback is Fallback.SLATE:
-            params = newest.job.params  # and not its pixels, which may not be decoded yet
-            job = replace(newest.job, number=-newest.job.number)  # which is no other's, as encodings are kept by it
-            self.show(Result(job, slate(params.width, params.height), newest.stamps))
+            self._show_slate(newest)
+
+    def _show_slate(self, newest: Result) -> None:
+        """Show viewers the slate in the place of the newest picture."""
+        params = newest.job.params  # and not its pixels, which may not be decoded yet
+        job = replace(newest.job, number=-newest.job.number)  # which is no other's, as encodings are kept by it
+        self.show(Result(job, slate(params.width, params.height), newest.stamps, score=newest.score))
+
+    def _note_held(self, error: FrameError | None) -> None:
+        """The checker holds the newest frame's picture, or none any more. Those who watch see the last that it did not
+        hold, or the slate where that is the fallback. Engine thread.
+        """
+        code, newest = "" if error is None else error.code, self.newest
+        if error is not None and newest is not None:
+            if self.params.fallback is not Fallback.SLATE:
+                if self._shown is not newest:
+                    self.show(newest)
+            elif self._shown is newest:
+                self._show_slate(newest)
+        if code != self.held:
+            self.held, self._held_message = code, "" if error is None else str(error)
+            self.tell(self.safety_message, "safety")
 
     def tell(self, text: str, kind: str) -> None:
         """Queue a text to the client, if it is connected; it replaces one of the same kind that waits."""
@@ -593,6 +626,10 @@ class Session:
         dissolve = self._dissolve
         return dissolve if dissolve is not None and dissolve.left_ns(now_ns) else None
 
+    def shows_input(self, params: Params) -> bool:
+        """Whether a frame's own picture may be seen, by itself or within what is made of it. Engine thread."""
+        return self.air is Air.INPUT or params.matte is not Matte.OFF
+
     def references(self, params: Params) -> Mapping[str, Pixels]:
         """The pictures that these params name. Engine thread."""
         return NO_REFERENCES if self._references is None else self._references.named(params.pictures)
@@ -622,6 +659,8 @@ class Session:
         seq = outcome.order.frame.seq
         if isinstance(outcome, Failure):
             channel.past = None
+            if outcome.error.code in HELD_CODES:
+                self._note_held(outcome.error)
             self.refuse(channel, seq, outcome.error)
             return Delivery.REFUSED
         if self.frozen:
@@ -651,6 +690,8 @@ class Session:
         stages_ms = result.stamps.durations_ms()
         self.stats.count_made(latency_ms, stages_ms)
         self.newest = channel.past = result
+        if self.held:
+            self._note_held(None)
         unsent = channel.outbox.put(result)
         self.governor.note(result.job.params, latency_ms, stages_ms, unsent is not None, now_ns)
         if unsent is not None:

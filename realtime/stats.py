@@ -27,6 +27,7 @@ class DropReason(StrEnum):
     INVALID = "invalid"
     PAUSED = "paused"
     ENGINE_RESTARTED = "engine_restarted"
+    HELD = "held"
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:

@@ -40,7 +40,7 @@ class TappedBackend:
 
     def __init__(self, backend: Backend, tap: Tap) -> None:
         self.backend = backend
-        self.regions = backend.regions
+        self.regions, self.forms = backend.regions, backend.forms
         self._tap = tap
 
     @property

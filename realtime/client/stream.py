@@ -51,6 +51,7 @@ class Stream:
         skipped: number of pictures that `pictures` has left out, as newer ones had come.
         connections: number of connections so far.
         away: why the server's engine is away at the moment; empty while it is there. Frames wait for it.
+        held: `unsafe` or `unchecked` while the server's frame checker holds pictures; else empty.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Stream:
         self.on_message = on_message
         self.lost = self.skipped = 0
         self.connections = 1
-        self.away = ""
+        self.away = self.held = ""
         self._address = address.with_session(ready["session"], ready.get("ticket"))
         self._websocket = websocket
         self._patience_s = patience_s
@@ -334,6 +335,8 @@ class Stream:
                 self.ready["type"] = "ready"
             case {"type": "status", "engine": engine}:
                 self.away = str(message.get("reason", "")) if engine == "away" else ""
+            case {"type": "safety", "held": is_held}:
+                self.held = str(message.get("code", "")) if is_held else ""
             case {"type": "dropped", "seqs": seqs, "reason": reason}:
                 for seq in seqs:
                     self._settle(seq, RefusedError(reason, f"the server dropped the frame: {reason}"))
@@ -384,7 +387,7 @@ class Stream:
             raise
         self._address = self._address.with_session(self.session, self.ready.get("ticket"))
         self.connections += 1
-        self.away = ""
+        self.away = self.held = ""
         for data in self._brought.kept:
             self._seq += 1
             await self._send(pack(self._seq, data, 0, protocol.REFERENCE))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 from . import Batches
+from .forms import Forms
 from .regions import Call, Inputs, Outputs, Regions, Run
 from .staging import join, to_host
 from .state import CallShape, RungState
@@ -29,6 +30,7 @@ class Backend(Protocol):
 
     Attributes:
         regions: the regions that it runs; their denoiser says which conditions a call has.
+        forms: for how long calls keep a form that something may have been made for.
     """
 
     @property
@@ -42,6 +44,7 @@ class Backend(Protocol):
         ...
 
     regions: Regions
+    forms: Forms
 
     @property
     def takes_frames(self) -> bool:
@@ -95,6 +98,7 @@ class PlainBackend:
 
     def __init__(self, regions: Regions, device: torch.device, rung: RungState) -> None:
         self.regions = regions
+        self.forms = Forms()
         self._rung = rung
         self._device = device
 

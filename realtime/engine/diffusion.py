@@ -28,7 +28,7 @@ from .beside import Beside
 from .device_memory import DeviceRoom, builder_obstacle, room_beside
 from .hearing import Heard
 from .models.nets import works_of
-from .pending import Clock, DiffusionPending, Failed, Leaving
+from .pending import Clock, DiffusionPending, Failed, Leaving, checked_on_host
 from .recipe import Recipes
 from .rows import Entry, Finished, Mark, Passed, Row
 from .rungs.climb import Climb
@@ -130,7 +130,8 @@ class DiffusionEngine:
         self.climb: Climb | None = None
         self._hears_contexts = backend.regions.denoiser.hears_contexts
         self.recipes = Recipes(model, hears_contexts=self._hears_contexts)
-        self.cost = RowWork(model.guidance, works_of(model.nets, finds_people=model.finds_people))
+        nets = works_of(model.nets, finds_people=model.finds_people)
+        self.cost = RowWork(model.guidance, nets, model.checker is not None)
         self._model = model
         self._default = _default_params(model)
         self._max_rows = max_rows
@@ -282,7 +283,11 @@ class DiffusionEngine:
             self._have_less_work(admitted)
             after = self._fail_all(opened)
         self._rows = [one for one in after if isinstance(one, Row)]
-        return DiffusionPending([one for one in after if not isinstance(one, Row)], self._end_mark(), self._clock)
+        leaving = [one for one in after if not isinstance(one, Row)]
+        end, checker = self._end_mark(), self._model.host_checker
+        if checker is not None and isinstance(end, int):  # the pictures are there, and its time is the tick's
+            leaving, end, checker = checked_on_host(leaving, checker), self._clock(), None
+        return DiffusionPending(leaving, end, self._clock, checker)
 
     def _open(self, job: Job) -> Entry | Passed | Failed:
         """Look up a job's recipe; a FrameError fails this job alone, and so does too little memory for its prompt."""
@@ -319,9 +324,23 @@ class DiffusionEngine:
             rows.find_people(group, self.backend)
         finished: dict[Row, Finished] = {}
         for group in rows.by_size(one for one in after if isinstance(one, Row) and one.is_done):
-            finished |= zip(group, rows.decode_latents(group, self.backend), strict=True)
+            checks = self._model.device_checker is not None
+            finished |= zip(group, rows.decode_latents(group, self.backend, checks=checks), strict=True)
             self._mark(group, "decode_latents")
-        return [finished.get(one, one) if isinstance(one, Row) else one for one in after]
+        return self._checked([finished.get(one, one) if isinstance(one, Row) else one for one in after])
+
+    def _checked(self, after: Sequence[Row | Leaving]) -> list[Row | Leaving]:
+        """The same, with what the checker on the device says of frames' own pictures that may be seen."""
+        if self._model.device_checker is None:
+            return list(after)
+        seen = [one for one in after if isinstance(one, Finished | Passed) and rows.own_pictures(one)]
+        scores: dict[Finished | Passed, rows.Scores] = {}
+        for group in rows.by_size(seen):
+            scores |= rows.check_own(group, self.backend)
+        return [
+            replace(one, scores=scores[one]) if isinstance(one, Finished | Passed) and one in scores else one
+            for one in after
+        ]
 
     def _whole(self, opened: Sequence[Entry | Passed | Failed]) -> dict[Entry, Finished]:
         """Make the pictures of those new frames that one call a size can make whole, where nothing else is of their
@@ -333,7 +352,8 @@ class DiffusionEngine:
             params = entries[0].job.params
             if (params.width, params.height) in taken or not rows.are_whole(entries):
                 continue
-            finished = rows.make_whole(entries, self.backend, self._end_mark())
+            checks = self._model.device_checker is not None
+            finished = rows.make_whole(entries, self.backend, self._end_mark(), checks=checks)
             self._mark([*finished.values()], "decode_latents")
             made |= finished
         return made

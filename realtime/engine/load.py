@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ..config import Device, EngineConfig
+from ..errors import ConfigError
 from . import Engine, Progress
 
 
@@ -31,6 +32,7 @@ def load_engine(config: EngineConfig, progress: Progress = lambda stage, percent
     if is_echo(config):
         from .echo import EchoEngine
 
+        _refuse_checker(config)
         return EchoEngine.from_name(config.model, max_rows=config.max_rows)
     check_engine(config)
     _map_libraries_of_torch()
@@ -48,6 +50,7 @@ def check_engine(config: EngineConfig) -> None:
     if is_echo(config):
         from .echo import EchoEngine
 
+        _refuse_checker(config)
         EchoEngine.from_name(config.model, max_rows=config.max_rows)
         return
     from .models.ip_adapter.names import check_reference
@@ -59,6 +62,15 @@ def check_engine(config: EngineConfig) -> None:
         check_reference(config.reference)
     if config.pose_detector is not None:
         check_detector(config.pose_detector)
+    if config.frame_checker is not None:
+        from .models.checkers import check_checker
+
+        check_checker(config.frame_checker)
+
+
+def _refuse_checker(config: EngineConfig) -> None:
+    if config.frame_checker is not None:
+        raise ConfigError("--frame-checker: echo has no networks to check pictures with: take another --model")
 
 
 def likely_device(wanted: Device = Device.AUTO) -> Device:

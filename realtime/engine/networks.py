@@ -38,6 +38,7 @@ class Networks:
         find_people: see `MatteNetwork`.
         nets: what steers the UNet, by name.
         estimators: what makes hints for them.
+        checker: see `Checker`; None where pictures are not checked, or on the host.
     """
 
     def __init__(self, model: Model) -> None:
@@ -53,6 +54,7 @@ class Networks:
         self.find_people = load_matte(model.device)
         self.nets: Mapping[str, FoldedControl | Adapter] = beside(model, layout)
         self.estimators = model.estimators
+        self.checker = model.device_checker
 
 
 class _Half(nn.Module):

@@ -4,6 +4,7 @@
     step:   x, steps, noise, source, [anchor,] conditions…  → x (after one step) [, anchor]
     decode: x                                               → pictures, finite
     matte:  pictures                                        → masks; only of frames that want it, beside the model
+    check:  pictures                                        → scores; of all that may be seen, where there is a checker
 
 Beside a UNet there may be nets that steer it. Of each there are, for the rows that want it:
 
@@ -63,6 +64,7 @@ class Kind(StrEnum):
     STEP = "step"
     DECODE = "decode"
     MATTE = "matte"
+    CHECK = "check"
     HINT = "hint"
     EMBED = "embed"
     CONTROL = "control"
@@ -259,6 +261,29 @@ class MatteRegion(nn.Module):
         return {"masks": (masks * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()}
 
 
+class CheckRegion(nn.Module):
+    """Pictures to how unsafe they are.
+
+    Args:
+        checker: see `Checker`.
+    """
+
+    def __init__(self, checker: nn.Module) -> None:
+        super().__init__()
+        self.checker = checker
+
+    def forward(self, pictures: torch.Tensor) -> Outputs:
+        """Look at pictures.
+
+        Args:
+            pictures: uint8 [B, H, W, 3].
+
+        Returns:
+            `scores`: float32 [B], 0 to 1.
+        """
+        return {"scores": self.checker(to_hint(pictures))}
+
+
 class HintRegion(nn.Module):
     """Pictures to what nets are shown of them, where a network makes that.
 
@@ -411,6 +436,8 @@ class Regions:
                 return DecodeRegion(self._networks.decode_latents)
             case Kind.MATTE:
                 return MatteRegion(self._networks.find_people)
+            case Kind.CHECK:
+                return CheckRegion(cast("nn.Module", self._networks.checker))
             case Kind.HINT:
                 return HintRegion(self._networks.estimators[Hint(name)])
             case Kind.EMBED:

@@ -21,6 +21,8 @@ DEPTH_WORK = 11_000
 """Likewise, of what is done in the tick that admits a frame: 34 GFLOP for a square, where Stable Diffusion's UNet takes
 803 for 512×512.
 """
+CHECK_WORK = 11_400
+"""Likewise, of a picture that a checker looks at: 35 GFLOP for a ViT-B/16 at 224 pixels."""
 
 POSE_WORK = 11_500
 """Likewise, of one person's pose: 35 GFLOP."""
@@ -59,10 +61,12 @@ class RowWork:
     Attributes:
         guidance: of the model.
         nets: by the names that params have for them.
+        checks: whether its pictures are checked.
     """
 
     guidance: Guidance
     nets: Mapping[str, NetWork] = field(default_factory=dict[str, NetWork])
+    checks: bool = False
 
     def mode(self, params: Params) -> GuidanceMode | None:
         """How these params are guided without classifiers; None where they are not."""
@@ -81,6 +85,8 @@ class RowWork:
             self._add(control, works, rows, params.width * params.height)
         if params.matte.finds_people:
             works[-1] += MATTE_WORK
+        if self.checks:
+            works[-1] += CHECK_WORK
         return RowCost(tuple(works))
 
     def _add(self, control: Control, works: list[int], rows: list[int], pixels: int) -> None:

@@ -227,6 +227,7 @@ class _Loop:
             0,
             entrant.slot,
             references=self._recent.unpacked(entrant.references),
+            checks_input=entrant.checks_input,
             picture=picture,
             original=original,
             hints=hints | {one.key: hint for one, hint in others.items()},
@@ -246,7 +247,7 @@ class _Loop:
         if not is_input:
             job.picture[:] = outcome.picture
         marks = {stage: getattr(outcome.stamps, stage) for stage in FINISHED}
-        return Made(marks, is_input, outcome.mask, outcome.hints)
+        return Made(marks, is_input, outcome.mask, outcome.score, outcome.hints)
 
     def _ready_loras(self, number: int, loras: Sequence[str]) -> None:
         """Read LoRAs, and say whether they can be worn."""

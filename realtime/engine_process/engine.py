@@ -190,6 +190,7 @@ class EngineProcess:
             self._recent.packed(job.references),
             of_input,
             self._recent_hints.packed(others),
+            job.checks_input,
         )
 
     def _form(self) -> Hashable:

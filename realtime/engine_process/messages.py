@@ -46,6 +46,7 @@ class Entrant(NamedTuple):
         references: see `Order` and `Recent`.
         hints: those of its picture, which lie in its slot in this order.
         hints_of_references: the others, as references cross.
+        checks_input: see `Order`.
     """
 
     slot: int
@@ -56,6 +57,7 @@ class Entrant(NamedTuple):
     references: Crossing
     hints: tuple[HintKey, ...]
     hints_of_references: HintsCrossing
+    checks_input: bool
 
 
 class Launch(NamedTuple):
@@ -152,12 +154,13 @@ class Made(NamedTuple):
     Attributes:
         marks: when it left which stage of `Stamps`, in monotonic nanoseconds.
         is_input: whether it is the job's own picture, so that the slot holds nothing new.
-        mask, hints: see `Result`.
+        mask, score, hints: see `Result`.
     """
 
     marks: Mapping[str, int]
     is_input: bool
     mask: Pixels | None
+    score: float | None
     hints: Mapping[HintKey, Pixels]
 
 

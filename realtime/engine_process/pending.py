@@ -97,4 +97,4 @@ class ProcessPending:
         height, width, _ = job.picture.shape
         picture = job.picture if outcome.is_input else self._slots.picture(one.slot, (height, width)).copy()
         stamps = replace(Stamps.opened(job), **outcome.marks)
-        return Result(job, picture, stamps, mask=outcome.mask, hints=outcome.hints)
+        return Result(job, picture, stamps, mask=outcome.mask, score=outcome.score, hints=outcome.hints)

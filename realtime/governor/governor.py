@@ -1,4 +1,4 @@
-"""Keeps a session to its latency and frame rate targets: chooses steps, size and output quality, and says why.
+"""Keeps a session to its latency and frame rate targets: chooses steps, nets, size and output quality, and says why.
 
 Decides on the session's own measurements, out of the levels that its params allow. Time comes in as an argument. Must
 not know the engine, sockets, or other sessions: their load shows in the measurements.
@@ -57,6 +57,7 @@ class Choice:
         """The fields of a `governor` message."""
         return {
             "steps": self.level.steps,
+            "nets": self.level.nets,
             "width": self.level.width,
             "height": self.level.height,
             "quality": self.quality,
@@ -184,7 +185,7 @@ class Governor:
     def _govern(self, asked: Params) -> None:
         assert self.choice is not None
         level = self.choice.level
-        sizes = {"width": level.width, "height": level.height}
+        sizes = {"width": level.width, "height": level.height, "control": asked.control[: level.nets]}
         rest = {"num_inference_steps": level.steps, "output_quality": self.choice.quality}
         self._governed = asked.model_copy(update=sizes | rest)
 
@@ -249,5 +250,5 @@ class Governor:
 
 def _terms(params: Params) -> tuple[Any, ...]:
     """The params that the levels, the qualities and the targets depend on."""
-    limits = params.latency_ms, params.min_fps, params.min_steps, params.min_scale, params.min_quality
+    limits = params.latency_ms, params.min_fps, params.min_steps, params.min_nets, params.min_scale, params.min_quality
     return *limits, Level.of(params), params.output_quality, params.output_format

@@ -1,4 +1,4 @@
-"""The levels (steps and size) and the output qualities that a session's params allow, costliest first.
+"""The levels (steps, nets and size) and the output qualities that a session's params allow, costliest first.
 
 Pure functions of params. Must not know what a level costs: that is measured elsewhere.
 """
@@ -20,11 +20,12 @@ QUALITY_STEP = 10
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A number of steps at a size in pixels."""
+    """A number of steps at a size in pixels, with so many of the nets that were asked for, the first of them."""
 
     steps: int
     width: int
     height: int
+    nets: int = 0
 
     @property
     def pixels(self) -> int:
@@ -34,13 +35,15 @@ class Level:
     @classmethod
     def of(cls, params: Params) -> Level:
         """The level that the params ask for."""
-        return cls(params.num_inference_steps, params.width, params.height)
+        return cls(params.num_inference_steps, params.width, params.height, len(params.control))
 
     def change_to(self, to: Level) -> str:
         """The change from this level to another one, in words; empty where they are equal."""
         parts: list[str] = []
         if self.steps != to.steps:
             parts.append(f"{to.steps} step{'s' if to.steps > 1 else ''} instead of {self.steps}")
+        if self.nets != to.nets:
+            parts.append(f"{to.nets or 'no'} net{'s' if to.nets > 1 else ''} instead of {self.nets or 'none'}")
         if self.pixels != to.pixels:
             parts.append(f"{to.width}x{to.height} pixels instead of {self.width}x{self.height}")
         return " and ".join(parts)
@@ -49,11 +52,15 @@ class Level:
 def levels(params: Params) -> tuple[Level, ...]:
     """All levels that the params allow, each cheaper than the one before. The first is that of the params.
 
-    Steps fall before the size does: another size is another noise, and so another picture.
+    Steps fall before the size does: another size is another noise, and so another picture. Nets are let go in between,
+    the last first.
     """
+    asked, size = len(params.control), (params.width, params.height)
     steps = range(params.num_inference_steps, min(params.min_steps, params.num_inference_steps) - 1, -1)
-    found = [Level(number, params.width, params.height) for number in steps]
-    found += [Level(steps[-1], *size) for size in sizes(params)]
+    nets = range(asked, min(params.min_nets, asked) - 1, -1)
+    found = [Level(number, *size, asked) for number in steps]
+    found += [Level(steps[-1], *size, number) for number in nets[1:]]
+    found += [Level(steps[-1], *smaller, nets[-1]) for smaller in sizes(params)]
     return tuple(found)
 
 

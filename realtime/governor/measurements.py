@@ -16,6 +16,9 @@ SECOND_NS = 1_000_000_000
 SUPERSEDED_SHARE = 0.1
 """Share of superseded frames up to which the camera limits the rate and not the engine."""
 
+NET_SHARE = 0.3
+"""What a net adds to a step, as far as nothing of it is known: 0.27 for Stable Diffusion's, 0.38 for SDXL's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -39,11 +42,12 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class ServiceTime:
-    """The service time of a picture, waiting excluded: linear in its pixels and in steps times pixels.
+    """The service time of a picture, waiting excluded: linear in its pixels, in steps times pixels, and in nets times
+    that.
 
     Attributes:
         fitted_at: the level whose results it was fitted to.
-        step_ms: denoising, per step and pixel.
+        step_ms: denoising without nets, per step and pixel.
         rest_ms: decoding and encoding, per pixel.
         latency_ratio: 90th percentile of the latency / service time.
     """
@@ -55,7 +59,7 @@ class ServiceTime:
 
     def at_ms(self, level: Level) -> float:
         """From admission to the encoded picture."""
-        return level.pixels * (level.steps * self.step_ms + self.rest_ms)
+        return level.pixels * (_steps(level) * self.step_ms + self.rest_ms)
 
     def predict(self, level: Level, pace: Pace | None) -> tuple[float, float]:
         """Latency (90th percentile, milliseconds) and frame rate that a level would have.
@@ -136,7 +140,12 @@ class Measurements:
         denoise_ms, rest_ms = median(self.denoise_ms), median(self.rest_ms)
         pixels, service_ms = self.level.pixels, denoise_ms + rest_ms
         latency_ratio = _p90(self.latencies_ms) / service_ms if service_ms > 0 else 1.0
-        return ServiceTime(self.level, denoise_ms / (self.level.steps * pixels), rest_ms / pixels, latency_ratio)
+        return ServiceTime(self.level, denoise_ms / (_steps(self.level) * pixels), rest_ms / pixels, latency_ratio)
+
+
+def _steps(level: Level) -> float:
+    """What a level's steps cost, in steps without nets."""
+    return level.steps * (1 + NET_SHARE * level.nets)
 
 
 def _p90(values: list[float]) -> float:

@@ -225,6 +225,7 @@ class Pipeline:
             order.references,
             order.hints_wanted,
             order.dissolve,
+            order.checks_input,
             picture=picture,
             alpha=alpha,
             original=own if picture is not own else None,

@@ -17,6 +17,7 @@ from ..config import EngineConfig
 from ..engine import Engine
 from ..engine.load import check_engine, load_engine
 from ..errors import ConfigError, RunError, SourceError
+from ..holding import Holding
 from ..media.opening import Opening
 from ..media.pipeline import Pipeline
 from ..outputs.choosing import chosen_encoder
@@ -138,7 +139,9 @@ class _LiveRun:
         """All pictures; how many there were."""
         pipeline = Pipeline(ANY_PIXELS)
         references, restyled = self._order.images.references, 0
-        restyling = Restyling(self._engine, params, pipeline, MICROSECONDS, None, references)
+        config = self._order.config
+        holding = Holding(config.hold_above, config.release_below) if config.frame_checker is not None else None
+        restyling = Restyling(self._engine, params, pipeline, MICROSECONDS, None, references, holding)
 
         def is_over() -> bool:
             self._show(source, push)

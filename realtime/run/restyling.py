@@ -19,9 +19,11 @@ from ..engine import Engine, Pending
 from ..errors import EngineError
 from ..frame import Failure, Format, Frame, Job, Order, Result
 from ..glide import SECOND_NS, Glide
+from ..holding import HELD_CODES, Holding
 from ..media.matte import composited
 from ..media.pipeline import Pipeline
-from ..params import Params
+from ..media.slate import slate
+from ..params import Matte, Params
 from ..pixels import Pixels
 from ..references import NO_REFERENCES
 from .recording import Shot
@@ -48,6 +50,7 @@ class Restyling:
         seconds_a_tick: of the shots' timestamps.
         past: the result before the first of them; None at the beginning.
         references: the pictures that the params name, by id.
+        holding: in the place of pictures that it holds there are slates; None: all are seen.
 
     Attributes:
         past: the newest result.
@@ -61,8 +64,9 @@ class Restyling:
         seconds_a_tick: float,
         past: Result | None = None,
         references: Mapping[str, Pixels] = NO_REFERENCES,
+        holding: Holding | None = None,
     ) -> None:
-        self._references = references
+        self._references, self._holding = references, holding
         self._engine, self._pipeline, self._params = engine, pipeline, params
         self._glide = Glide.at_rest(params, 0)
         self._seconds_a_tick = seconds_a_tick
@@ -155,17 +159,28 @@ class Restyling:
             encode=False,
             references=self._references,
             hints_wanted=hints_of_host(params.control, self._engine.info.nets) if params.control else (),
+            checks_input=params.matte is not Matte.OFF,
         )
 
     def _sealed(self, pending: Pending) -> Iterator[Restyled]:
         outcomes = pending.collect()
+        if self._holding is not None:
+            outcomes = list(map(self._holding.judged, outcomes))
         for group in ([one] for one in outcomes) if self._seals_in_turn else [outcomes]:
             for done in self._pipeline.seal([(outcome, self.past) for outcome in group]):
                 result = done.outcome
                 if isinstance(result, Failure):
-                    raise _failed(result)
+                    yield self._in_place_of(result)
+                    continue
                 self.past = result
                 yield Restyled(self._in_flight.pop(result.job.number), _opaque(result))
+
+    def _in_place_of(self, failure: Failure) -> Restyled:
+        """A slate for a picture that is held. Raises EngineError where there is none for another reason."""
+        if failure.error.code not in HELD_CODES:
+            raise _failed(failure)
+        order = failure.order
+        return Restyled(self._in_flight.pop(order.number), slate(order.params.width, order.params.height))
 
 
 def _failed(failure: Failure) -> EngineError:

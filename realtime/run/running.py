@@ -18,6 +18,7 @@ from ..config import EngineConfig, ModelConfig
 from ..engine import Engine
 from ..engine.load import check_engine, load_engine
 from ..errors import ConfigError
+from ..holding import Holding
 from ..media.pipeline import Pipeline
 from ..outputs.h264 import SOFTWARE
 from ..params import Params
@@ -142,7 +143,10 @@ class _OneRun:
         pipeline = Pipeline(ANY_PIXELS)
         base = float(self._recording.time_base)
         images = self._order.images
-        restyling = Restyling(engine, params, pipeline, base, self._part.past(params), images.references)
+        past, config = self._part.past(params), self._order.config
+        # Without hysteresis, so that a run that is gone on with makes the same file.
+        holding = Holding(config.hold_above, config.hold_above) if config.frame_checker is not None else None
+        restyling = Restyling(engine, params, pipeline, base, past, images.references, holding)
         try:
             with ahead(self._recording.shots(done), AHEAD_FRAMES) as shots:
                 for restyled in restyling.pictures(shots):

@@ -36,11 +36,15 @@ class Interim:
     Args:
         pipeline: opens frames; closed at the end.
         clock: monotonic nanoseconds.
+        shows_input: whether any input is shown: where all that is seen is checked none is, as no checker is there.
     """
 
-    def __init__(self, pipeline: Pipeline, clock: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(
+        self, pipeline: Pipeline, clock: Callable[[], int] = time.monotonic_ns, *, shows_input: bool = True
+    ) -> None:
         self._pipeline = pipeline
         self._clock = clock
+        self._shows_input = shows_input
         self._bell = threading.Event()
         self._lock = threading.Lock()  # around `_sessions` and `_is_over`, and what must not be shown behind it
         self._sessions: tuple[Session, ...] = ()
@@ -94,7 +98,8 @@ class Interim:
             del self._aside[session]
             self._show(session, aside.channel, aside.opening.result().outcome)
         channel = session.channel
-        if channel is None or session.params.fallback is not Fallback.INPUT or self._is_over:
+        wants_input = self._shows_input and session.params.fallback is Fallback.INPUT
+        if channel is None or not wants_input or self._is_over:
             return
         frame = channel.inbox.take()
         if frame is None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from ..engine import Batches, Engine, Pending, RowCost
 from ..errors import EngineError
 from ..frame import Failure, Job, Result
+from ..holding import Holding
 from ..media.pipeline import Done, Pipeline
 from ..params import Params
 from ..session import Session
@@ -71,6 +72,7 @@ class Scheduler:
         pipeline: opens frames and seals results; closed when `run` ends.
         suspects: whose frames broke the engines before this one.
         soundness: says whether the engine is broken by what comes of it; None: it is not asked.
+        holding: says which pictures nobody is to see; None: all are seen.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Scheduler:
         pipeline: Pipeline | None = None,
         suspects: Suspects | None = None,
         soundness: Soundness | None = None,
+        holding: Holding | None = None,
     ) -> None:
         self._engine = engine
         self._pipeline = pipeline or Pipeline(clock=clock)
@@ -94,6 +97,7 @@ class Scheduler:
         self._accounts: Accounts[Seat] = Accounts(max_rows=engine.free_rows)
         self._suspects = suspects or Suspects(clock)
         self._soundness = soundness
+        self._holding = holding
         self._has_suspects = True  # whether a frame may be to blame where the engine breaks
         self._seats = Seats(
             rows_per_session,
@@ -264,6 +268,8 @@ class Scheduler:
             self._engine.forget(name)
             if self._soundness is not None:
                 self._soundness.forget(name)
+            if self._holding is not None:
+                self._holding.forget(name)
             if then is None:
                 self._suspects.forget(name)
             else:
@@ -373,6 +379,8 @@ class Scheduler:
         self._accounts.settle(flight.charge, max(0, duration_ns - preparing_ns), is_whole=is_whole)
         for outcome in outcomes:
             self._suspects.cleared(outcome.order)
+        if self._holding is not None:
+            outcomes = list(map(self._holding.judged, outcomes))
         self._sealing.seal([(self._in_flight.pop(outcome.order.number), outcome) for outcome in outcomes])
         self._on_tick((finished_ns - flight.begun_ns) / 1e9, len(outcomes))
 

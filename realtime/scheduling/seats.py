@@ -265,7 +265,13 @@ class Seats:
     def _naming(self, session: Session, order: Order, params: Params) -> Order:
         """An order with these params, and with what they name."""
         hints = hints_of_host(params.control, self._nets()) if params.control else ()
-        return replace(order, params=params, references=session.references(params), hints_wanted=hints)
+        return replace(
+            order,
+            params=params,
+            references=session.references(params),
+            hints_wanted=hints,
+            checks_input=session.shows_input(params),
+        )
 
     def _prepared(self, seat: Seat, order: Order) -> Order | None:
         """The order, or one with the params before, as `Ahead` has it; None: it waits. Whose it is pays for all that is

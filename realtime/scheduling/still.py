@@ -60,6 +60,8 @@ class StillGate:
         reference = self._reference
         if reference is None or reference.thumbnail is None or job.thumbnail is None or reference.params != job.params:
             return False
+        if job.checks_input and not reference.checks_input:
+            return False
         return self._noise.is_unchanged(job.thumbnail, reference.thumbnail)
 
     def renew(self) -> None:

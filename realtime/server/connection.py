@@ -287,6 +287,7 @@ class Connection(ABC):
             channel.post((self.service.running or running).ready_message(session, grant))
             session.tell_choice(channel)
             session.tell_heard(channel)
+            session.tell_held(channel)
             self.attached(session)
             teller.cancel()
         return session, channel

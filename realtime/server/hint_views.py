@@ -116,10 +116,12 @@ class HintViews:
                 del kept[key]  # the next one may be made
             raise
 
-    async def _make(self, views: _Views, session: Session, job: Job, key: HintKey, reference: Pixels | None) -> bytes:
+    async def _make(
+        self, views: _Views, session: Session, newest: Result, key: HintKey, reference: Pixels | None
+    ) -> bytes:
         try:
             async with views.turn, self._aside:
-                jpeg, spent_ns = await asyncio.to_thread(_timed, job, key, reference)
+                jpeg, spent_ns = await asyncio.to_thread(_timed, newest, key, reference)
         finally:
             views.in_line -= 1
         views.work.spend(spent_ns / 1e9)
@@ -127,10 +129,10 @@ class HintViews:
         return jpeg
 
 
-def _timed(job: Job, key: HintKey, reference: Pixels | None) -> tuple[bytes, int]:
+def _timed(newest: Result, key: HintKey, reference: Pixels | None) -> tuple[bytes, int]:
     """A view, and the CPU time that it took."""
     begun_ns = time.thread_time_ns()
-    return _made(job, key, reference), time.thread_time_ns() - begun_ns
+    return _made(newest, key, reference), time.thread_time_ns() - begun_ns
 
 
 def _made(newest: Result, key: HintKey, reference: Pixels | None) -> bytes:

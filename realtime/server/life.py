@@ -18,6 +18,7 @@ from ..engine import Engine, EngineInfo
 from ..engine.hearing import Heard
 from ..engine_process.engine import restarts
 from ..errors import ConfigError
+from ..holding import Holding
 from ..media.pipeline import Decoding, Pipeline
 from ..params import SIDE_MIN_PX, SIDE_MULTIPLE_PX, Params
 from ..refusals import first_in_words
@@ -127,8 +128,15 @@ class Life:
         defaults, max_output_pixels = offered(engine.info, config)
         pipeline = Pipeline(config.max_pixels, decoding=decoding)
         soundness = Soundness() if restarts(config) else None  # without another, this one may yet do for some params
+        holding = Holding(config.hold_above, config.release_below) if config.frame_checker is not None else None
         scheduler = Scheduler(
-            engine, config.rows_per_session, on_tick, pipeline=pipeline, suspects=suspects, soundness=soundness
+            engine,
+            config.rows_per_session,
+            on_tick,
+            pipeline=pipeline,
+            suspects=suspects,
+            soundness=soundness,
+            holding=holding,
         )
         return cls(engine, scheduler, defaults, max_output_pixels)
 

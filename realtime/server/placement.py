@@ -234,7 +234,10 @@ class Placement:
         if self.ended.is_set():
             return
         if (best := self._best(session)) is None:
-            self._interim = self._interim or Interim(Pipeline(self._configs[0].max_pixels, decoding=self._decoding))
+            config = self._configs[0]
+            self._interim = self._interim or Interim(
+                Pipeline(config.max_pixels, decoding=self._decoding), shows_input=config.frame_checker is None
+            )
             session.set_away(True)
             self._interim.add(session)
             return

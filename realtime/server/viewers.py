@@ -132,10 +132,10 @@ async def _show(websocket: WebSocket, service: Service, session_name: str, grant
 
 
 async def _report(websocket: WebSocket, session: Session, service: Service, grant: Grant) -> None:
-    """Send params, how prompts are heard, and whether the engine is there when that has changed, looked at every
-    `REPORT_EVERY_S`, and stats once a second.
+    """Send params, how prompts are heard, whether the engine is there and whether pictures are held when that has
+    changed, looked at every `REPORT_EVERY_S`, and stats once a second.
     """
-    version, beats, heard, away = session.params.version, 0, session.heard, None
+    version, beats, heard, away, held = session.params.version, 0, session.heard, None, ""
     state: tuple[object, ...] = ()
     running = service.running
     while True:
@@ -146,6 +146,9 @@ async def _report(websocket: WebSocket, session: Session, service: Service, gran
         if service.away(session) is not away:
             away = service.away(session)
             await websocket.send_text(service.status(session))
+        if session.held != held:
+            held = session.held
+            await websocket.send_text(session.safety_message)
         if service.running is not running and (running := service.running) is not None:
             await websocket.send_text(protocol.model_message(running.about, service.dissolve_s))
         if session.params.version != version:

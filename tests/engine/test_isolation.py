@@ -55,8 +55,8 @@ def delivered_latents() -> Iterator[dict[Key, torch.Tensor]]:
     found: dict[Key, torch.Tensor] = {}
     decode = rows.decode_latents
 
-    def recorded(group: Any, backend: Any) -> list[rows.Finished]:
-        finished = decode(group, backend)
+    def recorded(group: Any, backend: Any, **options: Any) -> list[rows.Finished]:
+        finished = decode(group, backend, **options)
         for row, latents in zip(group, backend.latents[-len(group) :], strict=True):
             found[row.job.session, row.job.frame.seq] = latents
         return finished

@@ -67,11 +67,12 @@ def make_model(
     schedule: NoiseSchedule | None = None,
     is_shared: bool = False,
     nets: tuple[Net, ...] = (),
+    checker: Any = None,
 ) -> Model:
     """A model of family `sd` or `sdxl`; `guidance` and `concat_source` shape its UNet.
 
     Args:
-        nets: beside them; not with `is_shared`.
+        nets, checker: beside them; not with `is_shared`.
         is_shared: its networks, and their regions in a `RecordingBackend`, are those of all such models, for tests that
             leave them as they are: making them takes longer than some frames.
     """
@@ -93,6 +94,7 @@ def make_model(
         dtype=torch.float32,
         defaults={"width": 64, "height": 64},
         nets=nets,
+        checker=checker,
     )
     if is_shared and unet not in _SHARED_REGIONS:
         _SHARED_REGIONS[unet] = Regions.of_model(model)

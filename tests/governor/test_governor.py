@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 
+from realtime.control import Control
 from realtime.frame import STAGES
 from realtime.governor.governor import VERDICT_EVERY_NS, Choice, Governor, missed_target
 from realtime.governor.levels import Level
@@ -27,12 +28,14 @@ class World:
     Attributes:
         step_ms: of a step at 512x512; smaller pictures take as much less.
         rest_ms: of the rest of such a picture.
+        net_share: what a net adds to a step, as a share of it.
         is_constant: every picture takes `step_ms`, whatever its steps and size.
         sends_ms: what sending takes; pictures made before replace the one that waits.
     """
 
     step_ms: float = 10.0
     rest_ms: float = 10.0
+    net_share: float = 0.3
     camera_fps: float = 30.0
     is_constant: bool = False
     sends_ms: Callable[[Params], float] = lambda params: 0.0
@@ -67,7 +70,8 @@ class World:
         share = 1.0 if self.is_constant else params.width * params.height / PIXELS
         steps = 1 if self.is_constant else params.num_inference_steps
         factor = share * (1 + self.noise * self._random.random())
-        denoise_ms, rest_ms = steps * self.step_ms * factor, self.rest_ms * factor
+        denoise_ms = steps * self.step_ms * factor * (1 + self.net_share * len(params.control))
+        rest_ms = self.rest_ms * factor
         self.now_ms = begun_ms + denoise_ms + rest_ms
         is_unsent = self.now_ms < self._line_free_ms
         if not is_unsent:
@@ -117,6 +121,38 @@ def test_size_is_traded_where_steps_do_not_suffice() -> None:
     steps, width, height = level(params)
     assert steps == 1
     assert 256 <= width == height < 448
+
+
+STEERED = Params(num_inference_steps=1, latency_ms=80, control=(Control(net="canny"), Control(net="depth")))
+
+
+@pytest.mark.parametrize("net_share", [0.2, 0.3, 0.4])
+def test_nets_are_let_go_before_the_size_and_the_reason_says_so(net_share: float) -> None:
+    world = World(step_ms=38, net_share=net_share)
+
+    params = world.run(STEERED, 20)
+
+    assert (params.width, params.height) == (512, 512)
+    assert params.control in (STEERED.control[:1], ())
+    assert any("net" in reason and "instead of 2" in reason for reason in world.reasons())
+
+
+def test_nets_come_back_where_there_is_room_again() -> None:
+    world = World(step_ms=45)
+    assert world.run(STEERED, 20).control == ()
+
+    world.step_ms = 10
+
+    assert world.run(STEERED, 20) == STEERED
+
+
+def test_as_many_nets_are_kept_as_are_to_be_at_least() -> None:
+    world = World(step_ms=100)
+
+    params = world.run(STEERED.model_copy(update={"min_nets": 1}), 20)
+
+    assert params.control == STEERED.control[:1]
+    assert params.width < 512
 
 
 def test_params_keep_their_version_and_all_that_is_not_traded() -> None:
@@ -302,6 +338,7 @@ def test_choice_is_told_in_flat_fields() -> None:
 
     assert choice.wire() == {
         "steps": 2,
+        "nets": 0,
         "width": 384,
         "height": 256,
         "quality": 75,

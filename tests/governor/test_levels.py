@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime.control import Control
 from realtime.governor.levels import SHAPE_TOLERANCE, Level, levels, qualities, sizes
 from realtime.params import OutputFormat, Params
 
@@ -33,6 +34,17 @@ def test_steps_fall_first_and_then_the_size_in_multiples_of_64() -> None:
         (2, 320, 320),
         (2, 256, 256),
     ]
+
+
+@pytest.mark.parametrize(("least", "left"), [(0, [2, 1, 0]), (1, [2, 1]), (4, [2])])
+def test_nets_are_let_go_behind_steps_and_before_the_size(least: int, left: list[int]) -> None:
+    control = (Control(net="canny"), Control(net="depth"))
+
+    found = levels(Params(num_inference_steps=2, min_nets=least, min_scale=0.75, control=control))
+
+    nets = [Level(1, 512, 512, number) for number in left]
+    smaller = [Level(1, side, side, left[-1]) for side in (448, 384)]
+    assert found == (Level(2, 512, 512, 2), *nets, *smaller)
 
 
 @pytest.mark.parametrize(
@@ -88,4 +100,6 @@ def test_change_of_level_is_told_in_words() -> None:
 
     assert full.change_to(full) == ""
     assert full.change_to(Level(1, 512, 512)) == "1 step instead of 4"
+    assert Level(1, 64, 64, 2).change_to(Level(1, 64, 64, 1)) == "1 net instead of 2"
+    assert Level(1, 64, 64, 1).change_to(Level(1, 64, 64)) == "no net instead of 1"
     assert Level(1, 256, 256).change_to(full) == "4 steps instead of 1 and 512x512 pixels instead of 256x256"

@@ -8,7 +8,7 @@ import pytest
 
 from realtime.frame import STAGES
 from realtime.governor.levels import Level
-from realtime.governor.measurements import Measurements, Pace, ServiceTime
+from realtime.governor.measurements import NET_SHARE, Measurements, Pace, ServiceTime
 
 LEVEL = Level(4, 512, 512)
 MS = 1_000_000
@@ -94,6 +94,19 @@ def test_service_time_is_learned_for_each_step_and_pixel_and_latency_is_in_propo
 
 SERVICE = ServiceTime(LEVEL, step_ms=25 / 512**2, rest_ms=0.0, latency_ratio=1.5)
 """100 ms at `LEVEL`, 50 ms at half the steps; latency is one and a half times as much."""
+
+
+def test_a_net_adds_its_share_to_each_step_and_nothing_to_the_rest() -> None:
+    steered = Level(2, 512, 512, 2)
+    measurements = Measurements(steered, 0, 0, 0)
+    measurements.note(steered, 100.0, stages(denoise=64.0, rest=30.0), False, 100 * MS)
+
+    service = measurements.service_time()
+
+    assert service.at_ms(steered) == pytest.approx(64 + 30)
+    assert service.at_ms(Level(2, 512, 512)) == pytest.approx(64 / (1 + 2 * NET_SHARE) + 30)
+
+
 HALF = Level(2, 512, 512)
 
 

@@ -5,7 +5,7 @@ import type { Clock } from "./browser/clock";
 import type { ProblemKind } from "./languages/strings";
 
 /** The part that a problem belongs to. It holds one problem, and clears it when it works again. */
-export type Scope = "connection" | "engine" | "storage" | "source" | "secondSource" | "sending" | "params" | "schema" | "output";
+export type Scope = "connection" | "engine" | "safety" | "storage" | "source" | "secondSource" | "sending" | "params" | "schema" | "output";
 
 export interface Problem {
   kind: ProblemKind;

@@ -196,6 +196,8 @@ export interface Ready extends AboutModel {
 /** The server's choice for a target of latency or frame rate, with its reason. */
 export interface Governor {
   steps: number;
+  /** How many nets are at work; missing where an older server doesn't say. */
+  nets?: number;
   width: number;
   height: number;
   quality: number;
@@ -240,6 +242,14 @@ export type StatusMessage =
   | { type: "status"; engine: "away"; reason: string; expected_s: number }
   | { type: "status"; engine: "ready" };
 
+/** A frame checker holds the session's pictures, as `unsafe` or because it fails (`unchecked`), or does no more. */
+export type SafetyMessage = { type: "safety"; held: true; code: string; message: string } | { type: "safety"; held: false };
+
+/** Whether a frame's error says that its picture is held. */
+export function isHeld(code: string): boolean {
+  return code === "unsafe" || code === "unchecked";
+}
+
 /** Another model makes the pictures from now on; the params in force under it follow. */
 export interface ModelMessage extends AboutModel {
   type: "model";
@@ -280,6 +290,7 @@ export type ServerMessage =
   | { type: "loading"; stage: string; percent: number | null }
   | { type: "queued"; position: number; size: number }
   | StatusMessage
+  | SafetyMessage
   | ModelMessage
   /** `gliding_s`: seconds until all that is shown is as they say; missing where it is already. */
   | { type: "params"; params: Params; gliding_s?: number }
@@ -302,6 +313,7 @@ const serverTypes = new Set([
   "ready",
   "loading",
   "status",
+  "safety",
   "model",
   "queued",
   "params",

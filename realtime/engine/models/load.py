@@ -18,6 +18,7 @@ from .. import Guidance
 from ..device_memory import must_visit, weights_bytes
 from ..sampler import NoiseSchedule, Sampler
 from ..state import VariantState
+from .checker import Checker, OnnxChecker, load_checker
 from .clip_skip import hears_layer
 from .components import Autoencoder, AutoencoderKL, Unet, load_autoencoder, one_line, prefixed
 from .control import load_nets, parse_controls
@@ -72,6 +73,7 @@ class Model:
         ip_adapter: tells the UNet of pictures; None: there is none.
         loras: those that may be changed while it runs; None where it takes none.
         estimators: what makes hints for nets here.
+        checker: says how unsafe pictures are; None: nobody asks.
         exact: whether the user asked for `dtype`, so that no rung may calculate in a less exact one.
         visiting_bytes: what the largest of the encoders takes of the device's memory while a prompt is encoded,
             where they are not there all the time.
@@ -106,11 +108,23 @@ class Model:
     loras: ModelLoras | None = None
     estimators: Estimators = field(default_factory=dict[Hint, torch.nn.Module])
     variants: tuple[VariantState, ...] = ()
+    checker: Checker | OnnxChecker | None = None
+
+    @property
+    def device_checker(self) -> Checker | None:
+        """The checker, where it works on the model's device."""
+        return self.checker if isinstance(self.checker, Checker) else None
+
+    @property
+    def host_checker(self) -> OnnxChecker | None:
+        """The checker, where it works on the host."""
+        return self.checker if isinstance(self.checker, OnnxChecker) else None
 
     @property
     def beside(self) -> tuple[torch.nn.Module, ...]:
         """The networks beside UNet and autoencoder that are on the device all the time."""
-        return (*(net.network for net in self.nets), *self.estimators.values())
+        checkers = () if self.device_checker is None else (self.device_checker,)
+        return (*(net.network for net in self.nets), *self.estimators.values(), *checkers)
 
     @property
     def finds_people(self) -> bool:
@@ -184,6 +198,9 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
     nets = load_nets(parts, controls, dtype, source.prefer_fp16, progress)  # a Control-LoRA is one of plain weights
     nets, estimators, without = load_estimators(nets, config.pose_detector, dtype, progress)
     notes += without
+    checker = (
+        load_checker(config.frame_checker, config.unsafe_labels, dtype, progress) if config.frame_checker else None
+    )
     notes += fuse_loras(parts, own_loras, progress)
     add_embeddings(parts, [parse_embedding(text) for text in config.embeddings])
     live = ModelLoras(parts.family, (parts.unet, *parts.text_encoders))
@@ -198,6 +215,8 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
             net.network.to(device)
         for estimator in estimators.values():
             estimator.to(device)
+        if isinstance(checker, Checker):
+            checker.to(device)
         _freeze(vae, device, _vae_dtype(vae, parts.family, dtype))
         encoders = (*parts.text_encoders, *([] if adapter is None else [adapter.encoder]))
         for network in (*encoders, *readers):
@@ -215,6 +234,7 @@ def load_model(config: ModelConfig, progress: Progress = lambda stage, percent: 
         model,
         nets=nets,
         estimators=estimators,
+        checker=checker,
         ip_adapter=adapter,
         loras=live if parts.family.takes_loras else None,
         exact=config.dtype is not Dtype.AUTO,

@@ -23,6 +23,7 @@ import torch
 from .. import Batches
 from ..backend import FRAME, Backend, EagerBackend
 from ..device_memory import sizes_with_graphs
+from ..forms import KEPT_S, Forms
 from ..regions import Call, Inputs, Outputs, Run
 from .capture import Capture, CudaCapture
 from .frame_graph import graph_class
@@ -90,6 +91,7 @@ class GraphBackend:
     ) -> None:
         self.regions = under.regions
         self.frame_graphs = frame_graphs
+        self.forms = Forms(KEPT_S)
         self._under = under
         self._capture = capture
         self._device = device

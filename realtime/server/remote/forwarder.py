@@ -288,7 +288,16 @@ class Forwarder:
             return
         params = session.job_params(channel, now_ns)
         references = session.references(params)
-        order = Order(frame, params, session.name, now_ns, next_number(), channel.takes_encoded, references)
+        order = Order(
+            frame,
+            params,
+            session.name,
+            now_ns,
+            next_number(),
+            channel.takes_encoded,
+            references,
+            checks_input=session.shows_input(params),
+        )
         try:
             if (refusal := self._suspects.refusal(order)) is not None:
                 raise refusal
@@ -305,7 +314,14 @@ class Forwarder:
         line.under_way[seq] = sent
         assert not isinstance(order.frame.data, Planes)
         offering = Offering(
-            self.epoch, session.name, line.number, seq, order.frame.format, bytes(order.frame.data), sent_params
+            self.epoch,
+            session.name,
+            line.number,
+            seq,
+            order.frame.format,
+            bytes(order.frame.data),
+            sent_params,
+            order.checks_input,
         )
         call = self._link.call("offer", offering)
         call.add_done_callback(lambda done: self._note(post, sent, seq, done))
@@ -402,12 +418,15 @@ class Forwarder:
         order = sent.order
         if made.params is not None and order.encode:
             order = replace(order, params=made.params)
+        order = replace(order, checks_input=made.checks_input)
         # The way there and back are taken for equally long: no two machines have the same clock.
         begun_ns = sent.sent_ns + max(0, now_ns - sent.sent_ns - made.spent_ns) // 2
         marks = {stage: begun_ns + after_ns for stage, after_ns in made.marks_ns.items()}
         stamps = replace(Stamps(order.frame.received_ns), **marks)
-        has_key, encode, views = made.has_key, order.encode, made.hints
-        result = sent_result(order, made.format, made.data, stamps, has_key=has_key, encode=encode, views=views)
+        has_key, encode, views, score = made.has_key, order.encode, made.hints, made.score
+        result = sent_result(
+            order, made.format, made.data, stamps, has_key=has_key, encode=encode, views=views, score=score
+        )
         if not order.encode:
             _ = result.picture  # here, and not on the event loop that sends it
         session.deliver(channel, result, now_ns)

@@ -58,6 +58,7 @@ class Offering(NamedTuple):
         seq: of the frame, by whoever sends it: no other has it, and it rises.
         format: of `data`, one of those that are encoded.
         params: with which the frame is to be run, unless a newer one has brought newer ones.
+        checks_input: see `Order`.
     """
 
     epoch: int
@@ -67,6 +68,7 @@ class Offering(NamedTuple):
     format: Format
     data: bytes
     params: Params
+    checks_input: bool = False
 
 
 NO_VIEWS: Mapping[HintKey, bytes] = {}
@@ -81,6 +83,7 @@ class PictureMade(NamedTuple):
         marks_ns: when it left which stage of `Stamps`, from the frame's arrival.
         spent_ns: from the frame's arrival to the answer.
         hints: see `Result`; JPEGs.
+        score: see `Result`; and whether the frame's own picture is in it.
     """
 
     format: Format
@@ -90,6 +93,8 @@ class PictureMade(NamedTuple):
     marks_ns: Mapping[str, int]
     spent_ns: int
     hints: Mapping[HintKey, bytes] = NO_VIEWS
+    score: float | None = None
+    checks_input: bool = False
 
 
 class PictureRefused(NamedTuple):

@@ -73,6 +73,7 @@ class MirroredSession(Session):
     ) -> None:
         super().__init__(first.session, first.params, 0, clock=clock)
         self._newest_params = first.params
+        self._checks_input = first.checks_input
         self._named = references
         self._now = clock
         self._lock = threading.Lock()  # around `_connection.offered` and `.answered`
@@ -93,7 +94,7 @@ class MirroredSession(Session):
         if is_late:
             self._settle(connection, offering.seq, Overtaken())
             return
-        self._newest_params = offering.params
+        self._newest_params, self._checks_input = offering.params, offering.checks_input
         self.offer(connection.channel, Frame(offering.seq, offering.format, offering.data, 0, now_ns))
 
     def _connected(self, number: int) -> _Attached | None:
@@ -133,6 +134,10 @@ class MirroredSession(Session):
         """See `Session`: the server has made them, with glides and governor."""
         self.in_use = self._newest_params
         return self.in_use
+
+    def shows_input(self, params: Params) -> bool:
+        """See `Session`: the server knows."""
+        return self._checks_input or super().shows_input(params)
 
     def references(self, params: Params) -> Mapping[str, Pixels]:
         """See `Session`."""
@@ -193,4 +198,6 @@ def _made(result: Result, offered: _Offered, now_ns: int) -> PictureMade:
         {stage: mark - offered.received_ns for stage, mark in marks.items() if mark},
         now_ns - offered.received_ns,
         {key: codec.encode(view, OutputFormat.JPEG, VIEW_QUALITY)[1] for key, view in result.hints.items()},
+        result.score,
+        result.job.checks_input,
     )

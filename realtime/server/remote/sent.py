@@ -91,6 +91,7 @@ def sent_result(
     has_key: bool,
     encode: bool,
     views: Mapping[HintKey, bytes] | None = None,
+    score: float | None = None,
 ) -> Result:
     """The result of an order that was worked on elsewhere.
 
@@ -100,6 +101,7 @@ def sent_result(
         has_key: whether its opacity is in it.
         encode: whether its client takes encoded pictures.
         views: see `Result.hints`; JPEGs.
+        score: see `Result`.
     """
     params, frame = order.params, order.frame
     own = _Later(lambda: codec.decode(frame.data, frame.format, params.width, params.height, _ANY_SIZE))
@@ -112,6 +114,7 @@ def sent_result(
         order.encode,
         order.references,
         order.hints_wanted,
+        checks_input=order.checks_input,
         picture=own,  # pyright: ignore[reportArgumentType]
         opened_ns=stamps.decode,
     )
@@ -124,6 +127,7 @@ def sent_result(
         picture_format if encode else Format.NONE,
         key=_Later(lambda: both.get()[1]) if has_key else None,  # pyright: ignore[reportArgumentType]
         hints={key: codec.decode_encoded(view, Format.JPEG)[0] for key, view in (views or {}).items()},
+        score=score,
     )
 
 

@@ -8,7 +8,7 @@ import { Connection } from "../connection/connection";
 import { dialWebSocket } from "../connection/websocket";
 import { PictureCanvas } from "../overlay/picture_canvas";
 import { Problems } from "../problems";
-import { Flag, type Frame, mimeTypes, type Params, type Ready, type ServerMessage, type Stats, type Value } from "../protocol";
+import { Flag, type Frame, isHeld, mimeTypes, type Params, type Ready, type ServerMessage, type Stats, type Value } from "../protocol";
 import { FrameSender } from "../sending/frame_sender";
 import { errorOf } from "./errors";
 import { ElementSource } from "./input";
@@ -223,6 +223,9 @@ export class RealtimeClient {
       case "status":
         if (message.engine === "away") this.#tell("error", { kind: "engineAway", message: message.reason });
         break;
+      case "safety":
+        if (message.held) this.#tell("error", { kind: message.code, message: message.message });
+        break;
       case "error":
         if (message.seq !== undefined) this.#sender.credit.settle([message.seq]);
         if (message.field !== undefined) {
@@ -230,6 +233,7 @@ export class RealtimeClient {
           const { [message.field]: _, ...rest } = this.#set;
           this.#set = rest;
         }
+        if (isHeld(message.code)) break; // `safety` has said so, and not for each frame
         this.#tell("error", { kind: message.code, message: message.message, field: message.field });
         break;
     }

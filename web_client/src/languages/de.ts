@@ -33,6 +33,8 @@ export const german: Strings = {
     refused: "Dieser Server verlangt sein Token: Öffne die Adresse, die der Server ausgegeben hat.",
     denied: "Der Server weist diese Seite ab.",
     tooBig: "Ein Bild war dem Server zu groß. Wähle eine kleinere Breite und Höhe und drücke dann Verbinden.",
+    held: "Die Bildprüfung des Servers hält dein Bild für unsicher. Wer zuschaut, sieht das letzte, das sie durchgelassen hat.",
+    unchecked: "Die Bildprüfung des Servers versagt, darum werden keine Bilder gezeigt, bis sie wieder geht. Sag es denen, die den Server betreiben: Sein Log sagt, warum.",
     engineAway: "Die Engine des Servers ist stehen geblieben und wird neu gestartet. Alles bleibt, wie es ist, und geht von selbst weiter.",
     engineFailed:
       "Die Bildberechnung auf dem Server ist ausgefallen; sein Protokoll sagt, warum. Die Seite versucht es weiter.",
@@ -449,6 +451,7 @@ export const german: Strings = {
     min_fps: { title: "Bildratenziel", description: "Bilder in der Sekunde. Leer: kein Ziel." },
     min_steps: { title: "Mindestzahl an Schritten", description: "Wie weit ein Ziel die Schritte senken darf." },
     min_scale: { title: "Kleinster Maßstab", description: "Wie weit ein Ziel das Bild verkleinern darf." },
+    min_nets: { title: "Mindestzahl an Netzen", description: "Wie viele Netze ein Ziel arbeiten lässt, die ersten der Steuerung." },
     min_quality: { title: "Geringste Qualität", description: "Wie weit ein Ziel die Ausgabequalität senken darf." },
     matte: { title: "Umgestalten", description: "Das ganze Bild, nur Personen, nur was dahinter ist, oder was in durchsichtigen Bildern deckt." },
     beyond: { title: "Rest des Bildes", description: "Was sonst zu sehen ist: der Eingang selbst, unscharf, schwarz, grün, oder nichts (durchsichtig)." },

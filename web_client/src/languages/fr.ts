@@ -34,6 +34,8 @@ export const french: Strings = {
     denied: "Le serveur refuse cette page.",
     tooBig:
       "Une image était trop grande pour le serveur. Choisissez une largeur et une hauteur plus petites, puis Se connecter.",
+    held: "Le contrôle d’images du serveur juge votre image inappropriée. Ceux qui regardent voient la dernière qu’il a laissée passer.",
+    unchecked: "Le contrôle d’images du serveur échoue : aucune image n’est montrée tant qu’il ne refonctionne pas. Prévenez qui gère le serveur : son journal dit pourquoi.",
     engineAway: "Le moteur du serveur s’est arrêté et redémarre. Tout reste en place et continue de soi-même.",
     engineFailed: "Le moteur du serveur est en panne ; son journal dit pourquoi. La page continue d’essayer.",
     full: "Le serveur est complet. Fermez une autre fenêtre qui l’utilise, ou attendez : la page continue d’essayer.",
@@ -444,6 +446,7 @@ export const french: Strings = {
     min_fps: { title: "Cadence visée", description: "Images par seconde. Vide : aucune." },
     min_steps: { title: "Étapes au moins", description: "Jusqu’où une cible peut réduire les étapes." },
     min_scale: { title: "Échelle au moins", description: "Jusqu’où une cible peut réduire l’image." },
+    min_nets: { title: "Réseaux au moins", description: "Combien de réseaux une cible laisse agir, les premiers du guidage." },
     min_quality: { title: "Qualité au moins", description: "Jusqu’où une cible peut réduire la qualité." },
     matte: { title: "Transformer", description: "Toute l’image, les personnes, ce qui est derrière elles, ou l’opaque d’une image transparente." },
     beyond: { title: "Reste de l’image", description: "Ce qu’on voit ailleurs : l’entrée, floue, du noir, du vert, ou rien (transparent)." },

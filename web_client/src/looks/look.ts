@@ -17,6 +17,7 @@ const NO_LOOK = new Set([
   "latency_ms",
   "min_fps",
   "min_steps",
+  "min_nets",
   "min_scale",
   "min_quality",
 ]);

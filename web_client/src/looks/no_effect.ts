@@ -22,17 +22,20 @@ export interface Abilities {
   mattes: readonly string[] | null;
   /** Whether the number of steps is the one beside which others look worse. */
   hasBestSteps: boolean;
+  /** Whether nets are loaded. */
+  hasNets?: boolean;
 }
 
 /** The controls that are worth their place on the page: without choices that this model has not, or has only one of. */
 export function usable(controls: readonly Control[], abilities: Abilities): Control[] {
-  const { guidance, hasNegativeScale, mattes, hasBestSteps } = abilities;
+  const { guidance, hasNegativeScale, mattes, hasBestSteps, hasNets } = abilities;
   const hasMattes = mattes === null || mattes.some((matte) => matte !== "off");
   return controls.flatMap((control) => {
     const { kind, name } = control;
     if (name === "guidance" && (guidance === "none" || guidance === "embedded")) return [];
     if (name === "negative_scale" && !hasNegativeScale) return [];
     if (name === "num_inference_steps" && hasBestSteps) return [];
+    if (name === "min_nets" && hasNets === false) return [];
     if (["matte", "beyond"].includes(name) && !hasMattes) return [];
     if (name !== "matte" || kind !== "choice" || mattes === null) return [control];
     return [{ ...control, options: control.options.filter((option) => mattes.includes(String(option))) }];

@@ -7,7 +7,7 @@
 import "./overlay.css";
 import { beside, bringTicket, socketBeside } from "../browser/beside";
 import { browserClock } from "../browser/clock";
-import type { Air } from "../protocol";
+import type { Air, ServerMessage } from "../protocol";
 import { optionsIn } from "./options";
 import { PictureCanvas } from "./picture_canvas";
 import { readSocket } from "./socket";
@@ -29,6 +29,11 @@ function show(picture: ImageBitmap | HTMLVideoElement, isStacked: boolean, isBla
   else draw(picture, isStacked);
 }
 
+/** Nothing is written over the picture: a style sheet of one's own may, by `canvas[data-held]`. */
+function told(message: ServerMessage): void {
+  if (message.type === "safety") canvas.dataset.held = message.held ? message.code : "";
+}
+
 const session = asked.get("session");
 if (session) {
   bringTicket(asked.get("ticket"));
@@ -42,6 +47,6 @@ if (session) {
   const isVideo = asked.get("transport") === "webrtc";
   const read = isVideo
     ? readWhep(browserClock, beside("whep", { session }), shape, show)
-    : readSocket(socketBeside({ watch: session }), show);
+    : readSocket(socketBeside({ watch: session }), show, told);
   void new Viewer({ clock: browserClock, read, clear: stall === "hold" ? () => {} : clear }).show();
 } else console.warn("Name a session: /overlay?session=NAME");

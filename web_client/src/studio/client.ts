@@ -30,6 +30,7 @@ import {
   type Closed,
   Flag,
   type Frame,
+  isHeld,
   type Params,
   type Ready,
   type ServerMessage,
@@ -106,6 +107,7 @@ export class Client {
     hasNegativeScale: this.server.hasNegativeScale.value,
     mattes: this.server.mattes.value,
     hasBestSteps: this.params.shown.value[STEPS] === this.server.bestSteps.value,
+    hasNets: this.server.nets.value.length > 0,
   }));
   /** Those of the settings that this model can follow. */
   readonly controls = computed(() => usable(this.settings.controls.value, this.abilities.value));
@@ -263,6 +265,7 @@ export class Client {
     keepSession(ready.session, ready.ticket);
     this.server.begin(ready);
     this.problems.clear("engine");
+    this.problems.clear("safety");
     this.params.heard.value = [];
     const before = this.params.inForce.peek();
     const lost = before ? differences(before, ready.params) : {};
@@ -289,6 +292,10 @@ export class Client {
         if (message.engine === "ready") this.problems.clear("engine");
         else this.problems.report("engine", "engineAway", `${message.reason}; ~${Math.ceil(message.expected_s)} s`);
         break;
+      case "safety":
+        if (message.held) this.problems.report("safety", message.code === "unsafe" ? "held" : "unchecked");
+        else this.problems.clear("safety");
+        break;
       case "model":
         this.params.heard.value = [];
         if (message.changed.length > 0) {
@@ -310,6 +317,7 @@ export class Client {
         if (message.seq !== undefined) this.senders.settle([message.seq]);
         if (isMended(message.field)) void this.#mender.refused(message.field, message.message);
         else if (message.field !== undefined) this.params.refuse(message.field, message.message);
+        else if (isHeld(message.code)) break; // `safety` has said so, and not for each frame
         else this.problems.mention(message.seq === undefined ? "commandRefused" : "frameRefused", message.message);
         break;
     }

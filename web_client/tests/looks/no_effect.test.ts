@@ -91,4 +91,11 @@ describe("no place on the page", () => {
     expect(usable(steps, abilities)).toEqual([]);
     expect(usable(steps, { ...abilities, hasBestSteps: false })).toEqual(steps);
   });
+
+  test("has the number of nets that a target leaves where no net is loaded", () => {
+    const nets = [{ kind: "number", name: "min_nets" } as Control];
+    const abilities: Abilities = { guidance: null, hasNegativeScale: true, mattes: null, hasBestSteps: false };
+    expect(usable(nets, { ...abilities, hasNets: false })).toEqual([]);
+    expect(usable(nets, { ...abilities, hasNets: true })).toEqual(nets);
+  });
 });
