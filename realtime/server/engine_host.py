@@ -10,14 +10,14 @@ import asyncio
 import contextlib
 import gc
 import logging
+import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from enum import Enum, auto
 from functools import partial
-from typing import NamedTuple
+from pathlib import Path
 
 from ..config import Config
 from ..engine import Engine, LoraChange, Progress
@@ -28,7 +28,10 @@ from ..media.pipeline import Decoding
 from ..scheduling.scheduler import Scheduler
 from ..scheduling.suspects import Suspects
 from .descent import Descent
+from .engine_state import Away, Changes, PutLoras, Stage, State
 from .life import Life
+from .restarting import BACK_OFF_S, Restarts
+from .watchdog import LOOK_EVERY_S, LORAS_S
 
 log = logging.getLogger(__name__)
 
@@ -37,110 +40,18 @@ JOIN_TIMEOUT_S = 1.0
 """How long `stop` waits for the engine thread: a second's work is worth waiting for, and the process ends in three."""
 LEAVE_TIMEOUT_S = 3.0
 """How long the engine thread waits until the event loop has dropped a broken engine, before it loads another."""
-BACK_OFF_S = (0.0, 1.0, 2.0, 4.0)
-"""Time before a broken engine is loaded again, the first time in a row, the second and so on; then always the last."""
-SETTLED_S = 30.0
-"""An engine that has run for so long is the first in a row again."""
-
-
-class State(Enum):
-    """LOADING → READY ⇄ AWAY; STOPPED and FAILED are final."""
-
-    LOADING = auto()
-    READY = auto()
-    AWAY = auto()
-    """The engine broke, and another is loaded."""
-    STOPPED = auto()
-    FAILED = auto()
-
-
-class Changes:
-    """Tells those who wait that something has changed. Event loop only."""
-
-    def __init__(self) -> None:
-        self._next = asyncio.Event()
-
-    @property
-    def next(self) -> asyncio.Event:
-        """An event for the next change, and for no later one. Get it before looking at what may change, or a change
-        between is missed.
-        """
-        return self._next
-
-    def tell(self) -> None:
-        """Something has changed."""
-        self._next.set()
-        self._next = asyncio.Event()
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """The stage of loading.
-
-    Attributes:
-        name: a phrase for people.
-        percent: 0 to 100; None where no percentage is known.
-    """
-
-    name: str = "starting"
-    percent: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Away:
-    """Why the engine is away, and for how long.
-
-    Attributes:
-        reason: a sentence for people: how it broke, or why another can't be loaded.
-        since_ns: our monotonic clock when it broke.
-        back_ns: when another should be ready, by the time that the last one took to load.
-        tries: how many could not be loaded since.
-    """
-
-    reason: str
-    since_ns: int
-    back_ns: int
-    tries: int = 0
-
-
-class PutLoras(NamedTuple):
-    """LoRAs that fit an engine.
-
-    Attributes:
-        put: has them in force and no others, and returns when they are. Raises ModelError where that can't be: then
-            those before are. Raises EngineError where the engine has broken.
-        notes: see `LoraChange`.
-    """
-
-    put: Callable[[], Awaitable[None]]
-    notes: tuple[str, ...] = ()
-
-
-class _Restarts:
-    """When another engine is loaded, and how often. The engine thread's."""
-
-    def __init__(self, left: float, back_off_s: Sequence[float]) -> None:
-        self._left = left
-        self._back_off_s = back_off_s
-        self._in_a_row = 0
-
-    def next_s(self, lived_s: float) -> float | None:
-        """Time to wait before another is loaded, behind one that lived for so long; None where none is."""
-        if self._left <= 0:
-            return None
-        self._left -= 1
-        if lived_s >= SETTLED_S:
-            self._in_a_row = 0
-        wait_s = self._back_off_s[min(self._in_a_row, len(self._back_off_s) - 1)]
-        self._in_a_row += 1
-        return wait_s
+HANGING_S = 30.0
+"""How long an engine that hangs in a thread may yet come back; then it is given up, as a thread can't be ended."""
+CALLS_SHOWN = 6
+"""Of the stack of one that hangs, in the log."""
 
 
 class EngineHost:
     """Loads an engine in a thread of its own and runs its scheduler there.
 
     An engine that raises while it runs is replaced, as often as `config.engine_restarts` says. The first must load; of
-    later ones it is said why they don't, and they are tried again.
+    later ones it is said why they don't, and they are tried again. One that gives no answer, and has no process that
+    could be killed, is AWAY until it does; after `HANGING_S` it is given up, and the state is FAILED.
 
     Args:
         config: passed on to `load`.
@@ -160,7 +71,9 @@ class EngineHost:
         error: what made `state` FAILED; None otherwise.
         ended: set when `state` is STOPPED or FAILED.
         loras: what the newest engine wears, see `ModelConfig`.
-        is_closed: whether its last engine is gone, behind that. Changed on the event loop only.
+        is_closed: whether its last engine is gone, behind that, or hangs for ever. Changed on the event loop only.
+        hangs: whether the engine was given up, or left at the end, as it gives no answer. Its thread and its memory
+            last as long as the process.
     """
 
     def __init__(
@@ -182,12 +95,13 @@ class EngineHost:
         self.error: BaseException | None = None
         self.ended = asyncio.Event()
         self.is_closed = False
+        self.hangs = False
         self._config = config
         self._load = load
         self._on_tick = on_tick
         self._on_life = on_life
         self._decoding = decoding
-        self._restarts = _Restarts(restarts(config), back_off_s)
+        self._restarts = Restarts(restarts(config), back_off_s)
         self._suspects = suspects or Suspects()
         self._descent = Descent()
         self._prefix = f"{name}: " if name else ""
@@ -196,6 +110,10 @@ class EngineHost:
         self._load_ns = 0  # how long the newest engine took to load
         self.loras: tuple[str, ...] = config.loras
         self._running: Scheduler | None = None  # the engine thread sets it, before the event loop knows
+        self._newest: Life | None = None  # the event loop's: the engine that is ready, or hangs
+        self._hanging: Away | None = None  # the event loop's: set while it hangs
+        self._looking: asyncio.TimerHandle | None = None
+        self._looks_left = 0  # at one that hangs, until it is given up
         self._logged: tuple[str, int | None] = ("", None)
         self._told: Stage | None = None  # the engine thread's
         self._changes = changes or Changes()
@@ -223,6 +141,8 @@ class EngineHost:
         if (running := self._running) is not None:
             running.stop()
             await asyncio.to_thread(self._thread.join, JOIN_TIMEOUT_S)
+            if self._hanging is not None and self._thread.is_alive():
+                self._leave_behind()
 
     async def close(self) -> None:
         """See `stop`: the engine here ends with whoever runs it."""
@@ -244,9 +164,13 @@ class EngineHost:
             error = done.exception()
             put.set_exception(error) if error is not None else put.set_result(None)
 
-        life.scheduler.change(lambda: change.put().add_done_callback(chain))
+        def put_on() -> None:
+            with life.dog.watching(LORAS_S) if life.dog is not None else contextlib.nullcontext():
+                change.put().add_done_callback(chain)
+
+        life.scheduler.change(put_on)
         done = asyncio.wrap_future(put)
-        while not done.done() and self.life is life:  # an engine that breaks is followed by one that has them
+        while not done.done() and self._newest is life:  # an engine that breaks is followed by one that has them
             changed = asyncio.ensure_future(self.changed.wait())
             await asyncio.wait((done, changed), return_when=asyncio.FIRST_COMPLETED)
             changed.cancel()
@@ -256,7 +180,7 @@ class EngineHost:
         if isinstance(done.exception(), ModelError):
             self._config = before
         done.result()
-        if self.life is life:
+        if self._newest is life:
             self.loras = loras
 
     # -- the engine thread --------------------------------------------------------------------------------------
@@ -322,7 +246,7 @@ class EngineHost:
         log.info("%sready: %s on %s", self._prefix, life.engine.info.model, life.engine.info.rung)
         self._gap = None
         self._running = life.scheduler
-        self._tell(partial(self._set_state, State.READY, life))
+        self._tell(partial(self._begin_with, life))
         if self._stopping.is_set():
             life.scheduler.stop()  # `stop` came while there was nothing to stop
         life.scheduler.run()
@@ -384,18 +308,84 @@ class EngineHost:
         if self.ended.is_set():
             return
         self.state, self.life, self.away = state, life, away
-        if life is not None:
-            self.loras = self._loaded_loras
         if state in (State.STOPPED, State.FAILED):
+            self._newest = None
             self.ended.set()
         self._on_life(life)
         self._changes.tell()
 
+    def _begin_with(self, life: Life) -> None:
+        """Go to READY with a new engine."""
+        if self.ended.is_set():
+            return
+        self.loras = self._loaded_loras
+        self._newest, self._hanging = life, None
+        self._set_state(State.READY, life)
+        if self._looking is not None:
+            self._looking.cancel()
+        self._look()
+
     def _leave(self, away: Away, left: threading.Event) -> None:
         """Go to AWAY; sets `left` when nothing on the event loop refers to the broken engine."""
+        self._newest = self._hanging = None
         self.stage = Stage(f"another engine, as {away.reason}")
         self._set_state(State.AWAY, away=away)
         left.set()
+
+    def _look(self) -> None:
+        """See whether the newest engine hangs, has come back, or hangs for ever; as long as there is one."""
+        life = self._newest
+        if life is None or life.dog is None:
+            return
+        if (hanging := self._hanging) is None:
+            over_s = life.dog.overdue_s()
+            if over_s is not None and life.dog.write_off(life.scheduler.let_go):
+                self._hang(over_s)
+        elif not life.dog.is_written_off:
+            self._come_back(life, hanging)
+        elif self._looks_left <= 0:
+            self._give_up(life, hanging)
+        else:
+            self._looks_left -= 1  # and not by the clock: this process may stand still itself
+        self._looking = self._loop.call_later(LOOK_EVERY_S, self._look)
+
+    def _hang(self, over_s: float) -> None:
+        """Go to AWAY, without the sessions that the engine served: it has given them back."""
+        log.error("%sthe engine has given no answer for %.1f s, in %s", self._prefix, over_s, self._whereabouts())
+        now_ns = time.monotonic_ns()
+        away = Away(f"the engine has given no answer for {over_s:.1f} s", now_ns, now_ns + int(HANGING_S * 1e9))
+        self._hanging, self._looks_left = away, round(HANGING_S / LOOK_EVERY_S)
+        self.stage = Stage(f"{away.reason}; it is waited for")
+        self._set_state(State.AWAY, away=away)
+
+    def _whereabouts(self) -> str:
+        """Where the engine thread is, for the log: the innermost calls first."""
+        frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage]  it is documented
+        frame = frames.get(self._thread.ident or 0)
+        calls = list(reversed(traceback.extract_stack(frame)))[:CALLS_SHOWN] if frame is not None else []
+        return ", in ".join(f"{call.name} ({Path(call.filename).name}:{call.lineno})" for call in calls)
+
+    def _come_back(self, life: Life, hanging: Away) -> None:
+        gone_s = (time.monotonic_ns() - hanging.since_ns) / 1e9
+        log.warning("%sthe engine has answered again, %.1f s later", self._prefix, gone_s)
+        self._hanging = None
+        self._set_state(State.READY, life)
+
+    def _give_up(self, life: Life, hanging: Away) -> None:
+        """Go to FAILED, with an engine whose thread nobody can end."""
+        self.error = EngineError(
+            f"{hanging.reason}, and none in {HANGING_S:g} s more: it hangs in a thread, which can't be ended; start "
+            "the server again, with --engine-process to have an engine that hangs replaced"
+        )
+        log.error("%s%s", self._prefix, self.error)
+        self._stopping.set()
+        life.scheduler.stop()  # where it comes back after all
+        self._set_state(State.FAILED)
+        self._leave_behind()
+
+    def _leave_behind(self) -> None:
+        self.hangs = True
+        self._note_closed()
 
     def _note_closed(self) -> None:
         self.is_closed = True

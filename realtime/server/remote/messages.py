@@ -13,7 +13,7 @@ from ...control import HintKey
 from ...engine import EngineInfo, RowCost
 from ...frame import Format
 from ...params import Params
-from ..engine_host import Stage, State
+from ..engine_state import Stage, State
 
 CROSSING = (
     *EngineConfig.model_fields,

@@ -35,7 +35,7 @@ export const german: Strings = {
     tooBig: "Ein Bild war dem Server zu groß. Wähle eine kleinere Breite und Höhe und drücke dann Verbinden.",
     held: "Die Bildprüfung des Servers hält dein Bild für unsicher. Wer zuschaut, sieht das letzte, das sie durchgelassen hat.",
     unchecked: "Die Bildprüfung des Servers versagt, darum werden keine Bilder gezeigt, bis sie wieder geht. Sag es denen, die den Server betreiben: Sein Log sagt, warum.",
-    engineAway: "Die Engine des Servers ist stehen geblieben und wird neu gestartet. Alles bleibt, wie es ist, und geht von selbst weiter.",
+    engineAway: "Die Engine des Servers ist stehen geblieben. Alles bleibt, wie es ist, und geht von selbst weiter, wenn sie zurück ist.",
     engineFailed:
       "Die Bildberechnung auf dem Server ist ausgefallen; sein Protokoll sagt, warum. Die Seite versucht es weiter.",
     full: "Der Server ist voll. Schließe ein anderes Fenster, das ihn nutzt, oder warte: Die Seite versucht es weiter.",
