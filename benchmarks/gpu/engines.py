@@ -15,7 +15,7 @@ from typing import cast
 from realtime.bench.engine_under_test import PROMPT, picture
 from realtime.config import Config
 from realtime.engine import Engine
-from realtime.engine.backend import EagerBackend
+from realtime.engine.backend import Backend, EagerBackend
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.models.load import Model
 from realtime.engine.rungs.capture import Rerun
@@ -44,18 +44,21 @@ class GraphsOnModel(TappedEngine):
         super().__init__(model_folder, "off", machine, max_rows)
 
     def _load(self, config: Config) -> Engine:
-        eager, device = EagerBackend(self._model), self._model.device
-        if device.type == "cuda":
-            backend = captured(eager, self._model, self._max_rows, ())
-        else:
-            backend = GraphBackend(eager, Rerun(), self._max_rows, device)
-        engine = DiffusionEngine(self._model, backend, max_rows=self._max_rows)
+        engine = DiffusionEngine(self._model, graphs_over(self._model, self._max_rows), max_rows=self._max_rows)
         engine.warm_up()
         return engine
 
     def close_backend(self) -> None:
         """Free the graphs. The model stays: it is another engine's."""
         cast(DiffusionEngine, self.engine).backend.close()
+
+
+def graphs_over(model: Model, max_rows: int) -> Backend:
+    """CUDA graphs of a model in eager mode, or what stands for them on a CPU."""
+    eager = EagerBackend(model)
+    if model.device.type == "cuda":
+        return captured(eager, model, max_rows, ())
+    return GraphBackend(eager, Rerun(), max_rows, model.device)
 
 
 class Engines:
