@@ -50,6 +50,7 @@ PLACES: dict[str, Callable[[Answer], str]] = {
     "gpu-variants": gpu_tables.variants_table,
     "gpu-builds": gpu_tables.builds_table,
     "gpu-sizes": gpu_tables.sizes_table,
+    "gpu-looks": gpu_tables.looks_table,
 }
 """They show a place for each figure before there is one."""
 PLOTS: dict[str, tuple[Callable[[Answer], str], str]] = {

@@ -10,7 +10,7 @@ from typing import Any
 
 from realtime.config import VARIANT_NAMES
 
-from ..gpu.goals import SD_TURBO, at, goals
+from ..gpu.goals import COMPUTED_SHARES, ROWS, SD_TURBO, at, expected, goals
 from ..gpu.plan import BATCHES, BUILDS, RUNS
 from ..gpu.serving import LIVE_P95_MS, STREAMS
 from .engine_tables import arm_name
@@ -208,6 +208,42 @@ def sizes_table(answer: Answer) -> str:
         told = ", ".join(f"{of.removesuffix('_mb')} {mb:.0f} MB" for of, mb in memory.get(name, {}).items())
         rows.append([f"memory: {name}", told or OPEN])
     return table(["", "first calls, ms; what more memory"], rows)
+
+
+LOOKS = {"nets": "SD-Turbo", "contexts": "SD-Turbo", "sdxl_nets": "SDXL-Turbo"}
+"""Parts, and the shape that they are of."""
+STEERED = (1, 4, 8)
+"""Rows of eight; contexts are measured on the first and the last of these."""
+KIND_NAMES = {
+    "controlnet": "ControlNet",
+    "depth": "depth and ControlNet",
+    "union": "union",
+    "adapter": "T2I-Adapter",
+    "negative": "negative prompt",
+    "picture": "reference picture",
+    "both": "both",
+}
+
+
+def looks_table(answer: Answer) -> str:
+    """Ticks of eight rows of which some are steered, or hear contexts, beside plain ones, and what was computed."""
+    rows: list[Row] = []
+    for part, shape in LOOKS.items():
+        name = part.removeprefix("sdxl_")
+        plain = value(answer["parts"], part, f"{name}_tick_ms", "plain")
+        rows.append([f"{shape}, plain{', with an adapter for pictures' if part == 'contexts' else ''}", plain])
+        for kind in (kind for of, kind in COMPUTED_SHARES if of == part):
+            cells: list[str] = []
+            for count in STEERED:
+                if part == "contexts" and count not in (STEERED[0], STEERED[-1]):
+                    cells.append("")
+                    continue
+                arm = f"{kind}, {count} of {ROWS}"
+                ms, ratio = (value(answer["parts"], part, f"{name}_{of}", arm) for of in ("tick_ms", "to_plain"))
+                cells.append(f"{ms}, {ratio}, computed {expected(part, kind, count):g}")
+            rows.append([f"{shape}, {KIND_NAMES[kind]}", "", *cells])
+    head = ["512×512, 1 step, eight rows a tick", "ms", *(f"{count} of {ROWS}: ms, to plain" for count in STEERED)]
+    return table(head, rows)
 
 
 def runs_table(answer: Answer) -> str:

@@ -1,11 +1,11 @@
-"""All that is to be measured on a GPU: three runs, each under eight minutes.
+"""All that is to be measured on a GPU: two runs, each under eight minutes, and one under four.
 
     python -m benchmarks.gpu --output DIR [--run 1|2|3] [--wheels DIR] [--dry-run]
 
-Run 1 asks whether everything works and where the time goes, run 2 measures packages and variants, run 3 what changes
-while frames flow (`plan.py`). Each
-has its own deadline: a part that would pass it is left out and named. DIR/gpu.json is whole from the first second on,
-and is written anew whenever there is more; what it has of the other run stays. Parts run in processes with limits, so
+Run 1 asks whether everything works and where the time goes, run 2 measures packages and variants, run 3 what looks
+cost: nets, contexts, and another model while frames flow (`plan.py`). Each has its own deadline: a part that would pass
+it is left out and named. DIR/gpu.json is whole from the first second on, and is written anew whenever there is more;
+what it has of the other runs stays. Parts run in processes with limits, so
 that one that hangs, breaks or has too little memory costs only itself. What was predicted and what is wanted stands
 beside what was measured (`goals.py`). Random weights of the real shapes, made on the spot; nothing is fetched. Models
 (ten GB) and what is compiled lie in DIR/models and DIR/cache, or where `--models` and `--cache` say.
@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from .goals import goals
-from .plan import BUDGET_S, BUILDS, DRY_BUDGET_S, RUNS, Part, parts_of
+from .plan import BUILDS, DRY_BUDGET_S, RUNS, Part, parts_of
 from .running import COMMAND, Measured, Running, Worker
 from .working import work
 
@@ -164,7 +164,8 @@ def run_all(arguments: argparse.Namespace) -> dict[str, Any]:
     for run in arguments.run:
         # What installing took is the first run's.
         spent_s = time.monotonic() - begin_s if run == arguments.run[0] else 0.0
-        run_one(run, arguments, answer, arguments.budget_s - spent_s)
+        budget_s = arguments.budget_s or (DRY_BUDGET_S if arguments.dry_run else RUNS[run].budget_s)
+        run_one(run, arguments, answer, budget_s - spent_s)
     return answer.whole
 
 
@@ -189,7 +190,7 @@ def parsed(options: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--wheels", type=Path, help="a folder of wheels; what is missing is installed from it")
     parser.add_argument("--models", type=Path, help="a folder that keeps the random models")
     parser.add_argument("--cache", type=Path, help="a folder for what is compiled")
-    parser.add_argument("--budget-s", type=float, help=f"seconds for each run; default: {BUDGET_S:g}")
+    parser.add_argument("--budget-s", type=float, help="seconds for each run; default: 470, and 236 for the third")
     names = parts_of(tuple(RUNS))
     parser.add_argument("--only", action="append", choices=names, help="a part; give it again for more")
     parser.add_argument("--without", action="append", default=[], choices=names, help="a part to leave out")
@@ -197,7 +198,6 @@ def parsed(options: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args(options)
     arguments.run = sorted(set(arguments.run or RUNS))
-    arguments.budget_s = arguments.budget_s or (DRY_BUDGET_S if arguments.dry_run else BUDGET_S)
     arguments.output = arguments.output.resolve()
     arguments.models = (arguments.models or arguments.output / "models").resolve()
     arguments.cache = (arguments.cache or arguments.output / "cache").resolve()

@@ -46,12 +46,7 @@ class GraphsOnModel(TappedEngine):
         super().__init__(model_folder, "off", machine, max_rows)
 
     def _load(self, config: Config) -> Engine:
-        eager, device = EagerBackend(self._model), self._model.device
-        if device.type == "cuda":
-            backend = captured(eager, self._model, self._max_rows, ())
-        else:
-            backend = GraphBackend(eager, Rerun(), self._max_rows, device)
-        engine = DiffusionEngine(self._model, backend, max_rows=self._max_rows)
+        engine = DiffusionEngine(self._model, graphs_over(self._model, self._max_rows), max_rows=self._max_rows)
         engine.warm_up()
         return engine
 
@@ -74,6 +69,14 @@ class GraphsOnModel(TappedEngine):
     def close_backend(self) -> None:
         """Free the graphs. The model stays: it is another engine's."""
         self._backend.close()
+
+
+def graphs_over(model: Model, max_rows: int) -> Backend:
+    """CUDA graphs of a model in eager mode, or what stands for them on a CPU."""
+    eager = EagerBackend(model)
+    if model.device.type == "cuda":
+        return captured(eager, model, max_rows, ())
+    return GraphBackend(eager, Rerun(), max_rows, model.device)
 
 
 class Engines:

@@ -16,11 +16,10 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from ..errors import EngineError, FrameError, ModelError
-from ..frame import Failure, Format, Frame, Job, Order, Result
+from ..frame import Failure, Job, Order, Result
 from ..params import Matte, Params
 from . import EngineInfo, LoraChange, Progress, rows
 from .backend import Backend
@@ -34,6 +33,7 @@ from .rows import Entry, Finished, Mark, Passed, Row
 from .rungs.climb import Climb
 from .rungs.upgrade import Upgrade
 from .steering import check_hints, steering_bytes
+from .warm_up import GreyFrame, grey_frames
 from .work import RowWork
 
 if TYPE_CHECKING:
@@ -401,37 +401,39 @@ class DiffusionEngine:
         return event
 
     def warm_up(self, progress: Progress = lambda stage, percent: None) -> None:
-        """Run grey frames of the default size, one batch for each of `Backend.prepare`'s sizes. A larger batch that
-        fails is logged.
+        """Run `grey_frames` of the default size, one batch for each of `Backend.prepare`'s sizes. A larger batch that
+        fails is logged, and so is what fails with nets.
 
         Raises:
-            ModelError: a single frame failed.
+            ModelError: a single plain frame failed.
         """
         batches = self.backend.prepare(self._default.width, self._default.height)
         try:
-            self._warm_up(batches, self._default, progress)
+            for grey in grey_frames(self._default, self._model.nets, self._clock()):
+                self._warm_up(grey, batches, progress)
         finally:
             self.backend.prepared()
 
-    def _warm_up(self, batches: Sequence[int], params: Params, progress: Progress) -> None:
+    def _warm_up(self, grey: GreyFrame, batches: Sequence[int], progress: Progress) -> None:
         for i, batch in enumerate(batches):
-            progress("warm up", 100 * i / len(batches) if len(batches) > 1 else None)
-            failures = [outcome for outcome in self._run_grey(batch, params) if isinstance(outcome, Failure)]
+            progress(f"warm up {grey.of}".rstrip(), 100 * i / len(batches) if len(batches) > 1 else None)
+            most_work = self._most_work
+            failures = [outcome for outcome in self._run_alone(grey.times(batch)) if isinstance(outcome, Failure)]
             if not failures:
                 continue
             error = failures[0].error
-            if batch > 1:
-                _log.warning("%d frames at once: %s", batch, error)
-                continue
+            if batch > 1 or grey.of:
+                _log.warning("%d frames at once%s: %s", batch, f" with {grey.of}" if grey.of else "", error)
+                if batch > 1:
+                    continue
+                self._most_work = most_work  # those without nets are as many as before
+                return
             advice = "a smaller model" if error.code == "out_of_memory" else "--dtype float32 or another --vae"
             raise ModelError(f"{self._model.name}: a first frame failed ({error}): try {advice}")
 
-    def _run_grey(self, count: int, params: Params) -> list[Result | Failure]:
-        """Run `count` grey frames in one batch until all have left."""
-        grey = np.full((params.height, params.width, 3), 128, np.uint8)
-        frame, now_ns = Frame(0, Format.NONE, b"", 0, self._clock()), self._clock()
-        job = Job(frame, params, "warm-up", now_ns, picture=grey)
-        outcomes = self.tick([job] * count).collect()
+    def _run_alone(self, jobs: Sequence[Job]) -> list[Result | Failure]:
+        """Run jobs in one batch until all have left."""
+        outcomes = self.tick(jobs).collect()
         while self.busy_rows:
             outcomes += self.tick([]).collect()
         return outcomes

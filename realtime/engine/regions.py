@@ -49,6 +49,14 @@ from .variants.table import change_unet, named, with_autoencoder
 if TYPE_CHECKING:
     from .models.load import Model
 
+CALLED = (
+    "realtime.engine.denoisers.contexts",
+    "realtime.engine.denoisers.residuals",
+    "realtime.engine.models.load",
+    "realtime.engine.sampler",
+)
+"""Modules with functions that regions call and no part of a region's module: what is compiled depends on them too."""
+
 Inputs = Mapping[str, torch.Tensor]
 """A region's inputs by name: tensors [B, …]."""
 Outputs = Mapping[str, torch.Tensor]

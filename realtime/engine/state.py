@@ -6,9 +6,17 @@ Must not import torch, or know how a rung works.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+ADDED = {
+    "control": "nets",
+    "features": "adapters",
+    "negative_keys_values": "a negative prompt",
+    "picture_keys_values": "reference pictures",
+}
+"""Inputs of regions that only those rows have which want more than a plain one, and what stands in them, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +48,43 @@ class CallShape:
         fields: dict[str, Any] = {**wire, "names": tuple(map(str, wire["names"]))}
         return cls(**fields)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether every frame has such calls, and not only those that nets steer, or that contexts are told."""
+        return "/" not in self.kind and not any(name in ADDED for name in self.names)
+
+    @property
+    def added(self) -> str:
+        """What rows of this form have beyond plain ones, for people, for example ` with nets`; mostly empty."""
+        words = [word for name, word in ADDED.items() if name in self.names]
+        return f" with {' and '.join(words)}" if words else ""
+
     def __str__(self) -> str:
-        """For people, for example `step 2×512×512`: kind, batch, width and height."""
+        """For people, for example `step 2×512×512 with nets`: kind, batch, width and height."""
+        return self._told(str(self.batch))
+
+    def _told(self, batches: str) -> str:
         guided = f" ({self.guided} guided)" if self.guided else ""
-        return f"{self.kind} {self.batch}×{self.width}×{self.height}{guided}"
+        return f"{self.kind} {batches}×{self.width}×{self.height}{guided}{self.added}"
+
+
+def listed(calls: Iterable[CallShape]) -> str:
+    """Calls for people, those that differ by their batches alone together: `encode 1–4×512×512, step 1×512×512`."""
+    batches: dict[CallShape, set[int]] = {}
+    for call in calls:
+        batches.setdefault(dataclasses.replace(call, batch=0), set()).add(call.batch)
+    return ", ".join(call._told(_ranges(sorted(of_call))) for call, of_call in batches.items())  # pyright: ignore[reportPrivateUsage]
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers, for example `1–4 and 6`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return " and ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 @dataclass(frozen=True, slots=True)

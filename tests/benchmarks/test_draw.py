@@ -218,6 +218,7 @@ GPU_ROWS = {
     "gpu-variants": list(variants.VARIANTS),
     "gpu-builds": ["step, batch 1", "decode, batch 8"],
     "gpu-sizes": ["a new size, batch 8", "memory: ladder to 4"],
+    "gpu-looks": ["SD-Turbo, ControlNet", "SD-Turbo, reference picture", "SDXL-Turbo, union", "SDXL-Turbo, plain"],
 }
 
 
@@ -248,6 +249,10 @@ def test_what_a_gpu_was_found_to_do_is_drawn_in_its_place() -> None:
         },
         "build_8": {"packages": {"step": {"seconds": 101.5, "stages_s": {"export": 6.0}}}},
         "sizes": {"first_calls": {"520×520, batch 1": [9.0, 120.0]}, "memory": {"ladder to 4": {"reserved_mb": 512.0}}},
+        "nets": {
+            "nets_tick_ms": {"plain": 39.25, "controlnet, 4 of 8": 45.5},
+            "nets_to_plain": {"controlnet, 4 of 8": 1.16},
+        },
     }
     run_1 = {"took_s": 401.5, "accelerator": "H200", "without": {"profile": "ended after 45 s"}}
     answer = {"parts": parts, "runs": {"1": run_1}, "goals": goals.goals(parts)}
@@ -266,6 +271,11 @@ def test_what_a_gpu_was_found_to_do_is_drawn_in_its_place() -> None:
     assert "| step, batch 8 | 102 | `export` 6 |" in drawn["gpu-builds"]
     assert "| 520×520, batch 1 | 9.00 · 120 |" in drawn["gpu-sizes"]
     assert "| memory: ladder to 4 | reserved 512 MB |" in drawn["gpu-sizes"]
+    assert "| SD-Turbo, plain | 39.2 |  |  |  |" in drawn["gpu-looks"]
+    assert (
+        "| SD-Turbo, ControlNet |  | not yet, not yet, computed 1.03 | 45.5, 1.16, computed 1.14 |"
+        in drawn["gpu-looks"]
+    )
 
 
 def test_headline_figures_exist_in_the_kept_results() -> None:

@@ -15,8 +15,13 @@ import torch
 
 from benchmarks.engine import arms
 from benchmarks.engine import bench as engine_bench
-from benchmarks.gpu import building, checks, contexts, goals, hazards, rungs, serving, sizes, variants, working
+from benchmarks.engine.models import SHAPES
+from benchmarks.gpu import building, checks, contexts, goals, hazards, nets, rungs, serving, sizes, variants, working
 from benchmarks.gpu.working import Setting, Shared
+from realtime.engine.backend import EagerBackend
+from realtime.engine.models.components import UNet2DConditionModel
+from realtime.engine.models.flops import flops
+from realtime.engine.rungs.capture import Rerun
 from realtime.errors import EngineError
 
 
@@ -29,6 +34,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shared, Path]:
 def setting(shared: tuple[Shared, Path], tmp_path: Path) -> Setting:
     """A part's, whose tiny engines are loaded once for this module."""
     return Setting("part", shared[1], tmp_path, tmp_path / "cache", True, 240.0, shared[0])
+
+
+TAESD_FLOPS = 263e9
+"""Of both halves, for 512×512."""
 
 
 def kept(setting: Setting) -> Any:
@@ -189,7 +198,65 @@ def test_ticks_with_contexts_are_told_beside_plain_ones(setting: Setting) -> Non
 
     wanted = {f"{kind}, {count} of 2" for kind in contexts.KINDS for count in (1, 2)}
     assert found["contexts_tick_ms"].keys() == {"plain", *wanted}
-    assert min(found["contexts_tick_ms"].values()) > 0
+    assert found["contexts_to_plain"].keys() == wanted and not found["notes"]
+    assert min(found["contexts_tick_ms"].values()) > 0 and kept(setting) == json.loads(json.dumps(found))
+
+
+def test_ticks_that_nets_steer_are_told_beside_plain_ones(setting: Setting) -> None:
+    found: dict[str, Any] = {}
+
+    nets.nets(setting, found)
+
+    wanted = {f"{kind}, {count} of 2" for kind in nets.KINDS for count in (1, 2)}
+    assert found["nets_tick_ms"].keys() == {"plain", *wanted} and found["nets_to_plain"].keys() == wanted
+    assert min(found["nets_tick_ms"].values()) > 0 and found["nets_ready_s"] > 0 and not found["notes"]
+    assert found["shares"].keys() == set(nets.KINDS) and min(found["shares"].values()) > 0
+    assert kept(setting) == json.loads(json.dumps(found))
+    goal = goals.goals({"nets": {"nets_to_plain": {"controlnet, 8 of 8": 1.2}}})
+    assert nets.arm_of("controlnet", 8, goals.ROWS) == "controlnet, 8 of 8"
+    assert goal["D1 tick with a ControlNet on 8 of 8 rows, to plain"]["measured"] == 1.2
+
+
+def test_nets_of_sdxls_shape_are_told_likewise(setting: Setting) -> None:
+    found: dict[str, Any] = {}
+
+    nets.sdxl_nets(setting, found)
+
+    assert {"plain", "controlnet, 2 of 2", "union, 1 of 2", "adapter, 2 of 2"} <= found["nets_tick_ms"].keys()
+    assert not found["notes"]
+
+
+def test_ticks_that_the_device_lacks_memory_for_are_named_and_the_rest_is_told(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = EagerBackend.run
+
+    def short(backend: EagerBackend, call: Any) -> Any:
+        if call.kind == "control/union":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return run(backend, call)
+
+    monkeypatch.setattr(EagerBackend, "run", short)
+    monkeypatch.setattr(Rerun, "capture", lambda *_: (_ for _ in ()).throw(RuntimeError("no graphs here")))
+    found: dict[str, Any] = {}
+
+    nets.nets(setting, found)
+
+    assert found["notes"].keys() == {"union, 1 of 2", "union, 2 of 2"}
+    assert all("too little memory" in note for note in found["notes"].values())
+    assert {"plain", "controlnet, 2 of 2", "adapter, 1 of 2"} <= found["nets_tick_ms"].keys()
+
+
+@pytest.mark.parametrize(("part", "shape"), [("nets", "sd-turbo"), ("sdxl_nets", "sdxl-turbo")])
+def test_what_was_computed_of_nets_is_their_arithmetic(part: str, shape: str) -> None:
+    """Counted on networks of the real shapes, without weights: a frame with one step and TAESD is the whole."""
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(**SHAPES[shape].unet)
+        made = {kind: make(**settings) for kind, (make, settings) in nets.shapes_beside(unet).items()}
+    whole = flops(unet) + TAESD_FLOPS
+
+    for kind, network in made.items():
+        assert flops(network) / whole == pytest.approx(goals.COMPUTED_SHARES[part, kind], rel=0.05, abs=0.005)
 
 
 def test_batches_count_as_built_when_all_their_packages_are_there(setting: Setting) -> None:

@@ -151,9 +151,10 @@ def first_frame(error: FrameError) -> Callable[[], object]:
         from realtime.engine.diffusion import DiffusionEngine
 
         engine = mock.Mock()
-        engine._model.name, engine._model.defaults = "my-model", {}
+        engine._model.name, engine._model.defaults, engine._model.nets = "my-model", {}, ()
+        engine._default = Params()
         engine.backend.prepare.return_value = [1]
-        engine._run_grey.return_value = [Failure(a_job(), error)]
+        engine._run_alone.return_value = [Failure(a_job(), error)]
         engine._warm_up = partial(DiffusionEngine._warm_up, engine)
         return DiffusionEngine.warm_up(engine)
 

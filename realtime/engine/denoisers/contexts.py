@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..staging import join
+from ..state import ADDED
 from .denoiser import Conditions, Contexts
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 NEGATIVE_COLUMN, SCALE_COLUMN, PICTURES_COLUMN = "negative_keys_values", "negative_scale", "picture_keys_values"
 """Names of the columns: [1, L, K], float32 [1, 1], and [1, T, K + N] with N cross-attentions, see `PictureContexts`."""
-CONTEXTS = {NEGATIVE_COLUMN: "a negative prompt", PICTURES_COLUMN: "reference pictures"}
+CONTEXTS = {name: ADDED[name] for name in (NEGATIVE_COLUMN, PICTURES_COLUMN)}
 """What stands in them, for people."""
 
 NAG_TAU, NAG_ALPHA = 2.5, 0.25

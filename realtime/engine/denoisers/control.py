@@ -82,6 +82,10 @@ class FoldedControl(nn.Module):
             told["task"] = whole.task_embedding[of_type][None]
         return told
 
+    def extra_repr(self) -> str:
+        """What its code depends on beside its layers: a package's key has this text."""
+        return f"{self._places}"
+
     def forward(
         self, sample: torch.Tensor, hint: torch.Tensor, weight: torch.Tensor, conditions: Conditions
     ) -> torch.Tensor:
@@ -161,6 +165,10 @@ class Embedding(nn.Module):
         self._is_bgr = config["controlnet_conditioning_channel_order"] == "bgr"
         self._dtype, self._layout = dtype, layout
 
+    def extra_repr(self) -> str:
+        """See `FoldedControl`."""
+        return "bgr" if self._is_bgr else "rgb"
+
     def forward(self, hint: torch.Tensor) -> torch.Tensor:
         """Float [B, 3, H, W] in [0, 1] to [B, C, h, w] in the model's dtype."""
         hint = hint.flip(1) if self._is_bgr else hint
@@ -183,6 +191,10 @@ class Adapter(nn.Module):
         self._scale_px = model.latent_scale_px
         self._is_grey = int(self.network.config["in_channels"]) == 1
         self._dtype, self._layout = model.dtype, layout
+
+    def extra_repr(self) -> str:
+        """See `FoldedControl`."""
+        return f"{self._places}, {self._scale_px}"
 
     def forward(self, hint: torch.Tensor) -> torch.Tensor:
         """Hints, float [B, 3, H, W] in [0, 1], to what is added inside of the UNet's down blocks: [B, F] in the model's

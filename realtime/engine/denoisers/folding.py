@@ -218,6 +218,9 @@ class _Part(nn.Module):
         super().__init__()
         self._start, self._length = start, length
 
+    def extra_repr(self) -> str:
+        return f"{self._start}, {self._length}"
+
     def forward(self, folded: torch.Tensor) -> torch.Tensor:
         return folded.narrow(-1, self._start, self._length)
 

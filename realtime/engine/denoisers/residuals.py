@@ -38,6 +38,10 @@ class Places:
             for block in _of(unet, "down_blocks")
         ]
 
+    def __repr__(self) -> str:
+        """All that decides where nets add to the samples."""
+        return f"Places({self._first}, {self._blocks})"
+
     def of_control(self, height: int, width: int) -> list[Shape]:
         """The shapes of a ControlNet's results for latents of this size: of the down blocks, then of the middle one.
 

@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from torch._inductor import aoti_compile_and_package, aoti_load_package
 
-from ..regions import Inputs, Outputs
+from ..regions import CALLED, Inputs, Outputs
 
 OPTIONS: dict[str, dict[str, Any]] = {"cpu": {}, "cuda": {"conv_1x1_as_mm": True, "triton.cudagraphs": False}}
 """Inductor's options by device. CUDA graphs are our own (`graphs`): inductor's would fight them. Convolutions and
@@ -180,9 +180,9 @@ def _settings(network: Any) -> str:
 
 
 def _sources(module: torch.nn.Module) -> str:
-    """The source of our modules that the module is made of, and diffusers' version."""
+    """The source of our modules that the module is made of or calls, and diffusers' version."""
     ours = {type(child).__module__ for child in module.modules() if type(child).__module__.startswith("realtime.")}
-    texts = [inspect.getsource(sys.modules[name]) for name in sorted(ours | {"realtime.engine.models.load", __name__})]
+    texts = [inspect.getsource(sys.modules[name]) for name in sorted({*ours, *CALLED, __name__})]
     return f"diffusers {importlib.metadata.version('diffusers')}\n" + "\n".join(texts)
 
 

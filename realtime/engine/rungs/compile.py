@@ -16,7 +16,7 @@ from torch import nn
 from ...errors import ConfigError
 from ..backend import PlainBackend, name_of
 from ..regions import Inputs, Outputs, Regions, Run
-from ..state import CallShape, RungState
+from ..state import CallShape, RungState, listed
 from .aoti import OPTIONS
 from .exactness import fault
 from .graphs import captured
@@ -43,6 +43,13 @@ class CompiledRegions:
         self.eager = eager
         self.demand = demand
         self._calls: dict[Signature, Run] = {}
+        self._ran: tuple[str, ...] = ()
+
+    @property
+    def without(self) -> tuple[str, ...]:
+        """The forms that ran and have nothing compiled for any batch or size, for people. Any thread."""
+        made = {_form(signature.call) for signature in self._calls}
+        return tuple(form for form in self._ran if form not in made)
 
     def __contains__(self, signature: Signature) -> bool:
         return signature in self._calls
@@ -69,7 +76,13 @@ class CompiledRegions:
         if (compiled := self._calls.get(signature)) is not None:
             return compiled
         self.demand.note(signature)
+        if (form := _form(call)) not in self._ran:
+            self._ran = (*self._ran, form)  # swapped whole: other threads read it
         return self.eager.region_for(call)
+
+
+def _form(call: CallShape) -> str:
+    return f"{call.kind}{call.added}"
 
 
 class CompiledBackend(PlainBackend):
@@ -93,7 +106,9 @@ class CompiledBackend(PlainBackend):
         eager, ready = super().rung, tuple(signature.call for signature in self.compiled)
         if not ready:
             return eager
-        what = f"{self._title} for {', '.join(map(str, ready))}"
+        what = f"{self._title} for {listed(ready)}"
+        if without := self.compiled.without:
+            what += f"; eager for {', '.join(without)}"
         return replace(eager, name=self._name, what=what, made_for=ready)
 
     def answer(self, call: CallShape, inputs: Inputs) -> Run:

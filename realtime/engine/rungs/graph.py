@@ -17,6 +17,7 @@ from typing import NamedTuple
 import torch
 
 from ..backend import Backend
+from ..denoisers.residuals import CONTROL, FEATURES
 from ..regions import Call, Inputs, Outputs, Run
 from ..staging import join_into, join_on_host
 from .capture import Capture, Replay
@@ -40,6 +41,11 @@ class GraphKey(NamedTuple):
         """Number of rows that it has a place for."""
         return self.plain + self.guided
 
+    @property
+    def is_steered(self) -> bool:
+        """Whether its calls are there for nets only."""
+        return "/" in self.kind or any(name in (CONTROL, FEATURES) for name, _ in self.form)
+
     @classmethod
     def of(cls, call: Call, sizes: Sequence[int]) -> GraphKey:
         """The key of a call where graphs have so many places."""
@@ -48,7 +54,7 @@ class GraphKey(NamedTuple):
 
 
 class InputBuffer:
-    """One input of graphs, in memory at a fixed address.
+    """One input of graphs, in memory at a fixed address. Graphs of fewer places have its first ones.
 
     Args:
         batch: [places, …].
@@ -56,24 +62,21 @@ class InputBuffer:
 
     def __init__(self, batch: torch.Tensor) -> None:
         self.batch = batch
-        self._held: list[tuple[int, Sequence[torch.Tensor]]] = []
+        self._held: list[torch.Tensor | None] = [None] * len(batch)
 
     def fill(self, parts: list[tuple[int, Sequence[torch.Tensor]]]) -> None:
-        """Copy tensors [1, …] into the batch, unless the last call copied the same objects to the same places.
+        """Copy tensors [1, …] into the batch, but for parts whose places hold the same objects already.
 
         Args:
             parts: the index of the first place, and the tensors from there on.
         """
-        if len(parts) == len(self._held) and all(map(_are_same, parts, self._held)):
-            return
-        self._held = []  # as long as the batch is incomplete
         for start, rows in parts:
-            join_into(self.batch[start : start + len(rows)], rows)
-        self._held = parts
-
-
-def _are_same(one: tuple[int, Sequence[torch.Tensor]], other: tuple[int, Sequence[torch.Tensor]]) -> bool:
-    return one[0] == other[0] and len(one[1]) == len(other[1]) and all(map(is_, one[1], other[1]))
+            places = slice(start, start + len(rows))
+            if all(map(is_, rows, self._held[places])):
+                continue
+            self._held[places] = [None] * len(rows)  # as long as the part is incomplete
+            join_into(self.batch[places], rows)
+            self._held[places] = rows
 
 
 class RegionGraph:
@@ -82,7 +85,7 @@ class RegionGraph:
     Args:
         call: one of those that it is to run.
         key: of that call; its places are in the order [plain, guided, second rows].
-        buffer: the buffer for an input's name, number of places, and a tensor of that form.
+        buffer: the buffer for an input's name, least number of places, and a tensor of that form.
         under: runs the region.
 
     Attributes:
@@ -101,10 +104,10 @@ class RegionGraph:
         self.shape = replace(call.shape, batch=plain + guided, guided=guided)
         self._starts = (0, plain, plain + guided)
         rows = call.plain + call.guided
-        self._buffers = {
-            name: buffer(name, plain + guided * (2 if len(column) > rows else 1), column[0])
-            for name, column in call.columns.items()
+        self._places = {
+            name: plain + guided * (2 if len(column) > rows else 1) for name, column in call.columns.items()
         }
+        self._buffers = {name: buffer(name, self._places[name], column[0]) for name, column in call.columns.items()}
         self._replay: Replay | None = None
         self.answer = self.answered_by(under)
 
@@ -133,7 +136,7 @@ class RegionGraph:
 
     def inputs(self) -> Inputs:
         """What it reads, by name."""
-        return {name: buffer.batch for name, buffer in self._buffers.items()}
+        return {name: buffer.batch[: self._places[name]] for name, buffer in self._buffers.items()}
 
     def _fill(self, call: Call) -> None:
         rows = call.plain + call.guided

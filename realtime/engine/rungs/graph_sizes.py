@@ -32,7 +32,7 @@ class Size(Generic[Key, Graph]):
         making: those that are being made, by the same key, each with what ends when it is.
         calls: number of calls without a graph, by the same key.
         is_expected: whether it was announced.
-        refused_from: batches of so many places and more get no graphs; None: all may.
+        expected: kinds and forms that get graphs at their first call.
         undone: keys that get none, while those of other keys do their work.
         called_s: when it was called last.
     """
@@ -41,9 +41,11 @@ class Size(Generic[Key, Graph]):
     making: dict[Key, tuple[Graph, Future[None]]] = field(default_factory=dict)
     calls: Counter[Key] = field(default_factory=Counter)
     is_expected: bool = False
-    refused_from: int | None = None
+    expected: set[tuple[Hashable, Hashable]] = field(default_factory=set)
     undone: set[Key] = field(default_factory=set)
     called_s: float = 0.0
+    _refused_from: int | None = None
+    _steered_refused_from: int | None = None
 
     @property
     def is_kept(self) -> bool:
@@ -57,9 +59,17 @@ class Size(Generic[Key, Graph]):
             future.cancel()
         self.making.clear()
 
-    def refuses(self, places: int) -> bool:
+    def refuse(self, places: int, is_steered: bool) -> None:
+        """Have no graphs from now on for batches of so many places and more: of what nets steer, or of all."""
+        if is_steered:
+            self._steered_refused_from = places
+        else:
+            self._refused_from = places
+
+    def refuses(self, places: int, is_steered: bool) -> bool:
         """Whether a batch of so many places gets no graph."""
-        return self.refused_from is not None and places >= self.refused_from
+        limits = (self._refused_from, self._steered_refused_from if is_steered else None)
+        return any(limit is not None and places >= limit for limit in limits)
 
 
 class Sizes(Generic[Key, Graph]):

@@ -26,6 +26,7 @@ from .toolchain import packages_obstacle
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
     from .. import Progress
     from ..models.load import Model
@@ -110,7 +111,8 @@ class Packages:
         self._regions, self._device, self._dtype = regions, device, dtype
         self._revision, self._variants = revision, list(variants)
         self._cache = PackageCache(cache_folder(self.name))
-        self._loaded: dict[str, Run] = {}  # by key: one serves several signatures
+        # One serves several signatures of a region; nets of one form have one file, and each its own weights.
+        self._loaded: dict[tuple[str, nn.Module], Run] = {}
 
     @property
     def name(self) -> str:
@@ -142,7 +144,7 @@ class Packages:
         region = self._regions.module(signature)
         revision = self._revision()
         try:
-            if (call := self._loaded.get(key)) is None:
+            if (call := self._loaded.get((key, region))) is None:
                 if (path := self._cache.find(key)) is None:
                     return False
                 call = aoti.load(path, region)
@@ -152,9 +154,9 @@ class Packages:
                 return self.take(signature)
             _log.warning("the compiled package for %s is thrown away: %s", signature, error)
             self._cache.drop(key)
-            self._loaded.pop(key, None)
+            self._loaded.pop((key, region), None)
             return False
-        self._loaded[key] = call
+        self._loaded[key, region] = call
         self._regions.put(signature, call)
         _log.info("compiled now: %s", signature)
         return True

@@ -15,7 +15,7 @@ import torch
 
 from ..backend import name_of
 from ..regions import Inputs
-from ..state import CallShape
+from ..state import CallShape, listed
 from .builder import Task
 from .upgrade import Upgrade
 
@@ -179,13 +179,15 @@ def _look(rung: Specialiser, wanted: Sequence[Signature], upgrade: Upgrade) -> N
             taken.add(signature)
 
     if missing := sorted((signature for signature in wanted if not rung.has(signature)), key=_rank):
-        upgrade.make(f"{rung.name} for {', '.join(map(str, missing))}", rung.task(missing), hear)
+        upgrade.make(f"{rung.name} for {listed(one.call for one in missing)}", rung.task(missing), hear)
     for signature in wanted:
         if signature not in taken:
             rung.demand.refuse(signature)
 
 
-def _rank(signature: Signature) -> tuple[bool, int]:
-    """By which what takes minutes is made in turn: first for 1, 2, 4, 8 rows, the fewest with which many are served."""
+def _rank(signature: Signature) -> tuple[bool, bool, int]:
+    """By which what takes minutes is made in turn: first what every frame needs; first for 1, 2, 4, 8 rows, the fewest
+    with which many are served.
+    """
     batch = signature.call.batch
-    return batch.bit_count() > 1, batch
+    return not signature.call.is_plain, batch.bit_count() > 1, batch

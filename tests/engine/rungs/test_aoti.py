@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from realtime.config import Config, Device
 from realtime.engine import Guidance
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.models.load import load_model
-from realtime.engine.regions import Kind, Regions
+from realtime.engine.networks import Networks
+from realtime.engine.regions import EmbedRegion, Kind, Regions
 from realtime.engine.rungs import aoti
 from realtime.engine.rungs.compile import CompiledBackend
 from realtime.engine.rungs.specialise import Signature
@@ -83,6 +85,65 @@ def test_one_key_is_that_of_many_batches_and_guided_ones_have_their_own() -> Non
 
     assert keys[0] == keys[1] == keys[2] and len(set(keys)) == 4
     assert len(set(with_second)) == 2
+
+
+def net_key(network: Any, name: str = "net", kind: str = "control", **model: Any) -> str:
+    """The key of what a net does in a step, or of what looks at its hint, for a single row."""
+    steered = make_model(nets=(a_net(network, name),), **model)
+    backend = CompiledBackend(steered, "aoti", "compiled")
+    run(DiffusionEngine(steered, backend), [make_job(make_params(control=[{"net": name}]))])
+    signature = next(one for one in backend.compiled.demand.so_far() if one.call.kind == f"{kind}/{name}")
+    return aoti.key_of(backend.compiled.module(signature), signature.example(torch.device("cpu")))
+
+
+def test_a_key_names_the_form_of_a_net_and_not_the_net() -> None:
+    one, other = make_controlnet(seed=1), make_controlnet(seed=2)
+    forms = [one, make_controlnet(norm_num_groups=4), make_controlnet(global_pool_conditions=True)]
+    orders = [one, make_controlnet(controlnet_conditioning_channel_order="bgr")]
+
+    assert net_key(one, "edges") == net_key(other, "lines")
+    assert net_key(one, kind="embed") == net_key(other, kind="embed")
+    assert len({net_key(network) for network in forms}) == len(forms)
+    assert len({net_key(network, kind="embed") for network in orders}) == 2, "of one form but for red and blue"
+
+
+def test_a_key_of_an_adapter_names_where_the_unet_takes_its_features() -> None:
+    adapter = Networks(make_model(nets=(a_net(make_t2i(), "t2i"),))).nets["t2i"]
+    region, example = EmbedRegion(adapter), {"pictures": torch.zeros(1, 64, 64, 3, dtype=torch.uint8)}
+    before = aoti.key_of(region, example)
+
+    adapter._places._blocks.append((64, 1, False, False))
+
+    assert aoti.key_of(region, example) != before
+
+
+def test_all_of_our_code_that_regions_run_is_in_the_key() -> None:
+    """Code that is compiled is traced: what a region calls, whatever module that is in."""
+    nets = (a_net(make_controlnet(), "net"), a_net(make_union_network("sd"), "union"), a_net(make_t2i(), "t2i"))
+    model = make_model(nets=nets)
+    backend = CompiledBackend(model, "aoti", "compiled")
+    control = [{"net": name} for name in ("net", "union/canny", "t2i")]
+    contexts = {"negative_prompt": "rain", "negative_scale": 3.0}
+    run(DiffusionEngine(model, backend), [make_job(make_params(control=control, **contexts))])
+    ours = str(Path(aoti.__file__).parents[2])
+
+    for signature in backend.compiled.demand.so_far():
+        region, example = backend.compiled.module(signature), signature.example(model.device)
+        files = set[str]()
+
+        def note(frame: Any, event: str, _: Any, files: set[str] = files) -> None:
+            if event == "call" and frame.f_code.co_filename.startswith(ours):
+                files.add(frame.f_code.co_filename)
+
+        sys.setprofile(note)
+        try:
+            with torch.no_grad():
+                region(**example)
+        finally:
+            sys.setprofile(None)
+        text = aoti._sources(region)
+        assert len(files) > 0
+        assert not [file for file in files if Path(file).read_text() not in text], signature
 
 
 @pytest.mark.parametrize("family", ["sd", "sdxl", "painter"])

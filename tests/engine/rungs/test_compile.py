@@ -18,6 +18,7 @@ from realtime.engine.rungs.graphs import GraphBackend
 from realtime.engine.rungs.specialise import Signature
 from realtime.engine.state import RungState
 from tests.engine.tiny_models import FRAME_KINDS, make_job, make_model, make_params, picture_of, run
+from tests.engine.tiny_nets import a_net, make_controlnet, make_t2i
 
 
 def test_calls_of_the_compiled_form_are_compiled_and_others_eager() -> None:
@@ -49,8 +50,9 @@ def test_calls_of_the_compiled_form_are_compiled_and_others_eager() -> None:
     assert backend.rung.name == "aoti"
     assert list(map(str, backend.rung.made_for)) == ["encode 1×64×64", "step 1×64×64", "decode 1×64×64"]
     assert str(backend.rung) == "compiled for encode 1×64×64, step 1×64×64, decode 1×64×64"
-    run(engine, [make_job(make_params(width=72))])
+    run(engine, [make_job(make_params(width=72, negative_prompt="rain", negative_scale=3.0))])
     assert len(answered) == 4, "another size is eager"
+    assert str(backend.rung).endswith("decode 1×64×64; eager for step with a negative prompt")
 
 
 def test_results_that_differ_or_are_no_numbers_are_refused() -> None:
@@ -91,7 +93,8 @@ def test_one_frame_is_compiled_for_and_no_larger_batch(monkeypatch: pytest.Monke
 
 
 @pytest.mark.slow
-def test_torch_compile_compiles_each_region_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("has_nets", [False, True], ids=["plain", "with nets"])
+def test_torch_compile_compiles_each_region_once(has_nets: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     graphs: list[torch.fx.GraphModule] = []
 
     def note(graph: torch.fx.GraphModule, example: list[torch.Tensor]) -> Any:
@@ -101,10 +104,12 @@ def test_torch_compile_compiles_each_region_once(monkeypatch: pytest.MonkeyPatch
     compile_module = torch.compile
     monkeypatch.setattr(torch, "compile", lambda m, **of_inductor: compile_module(m, backend=note, dynamic=False))
     monkeypatch.setattr(compile_rung, "compiler_obstacle", lambda device, capability: "")
-    monkeypatch.setattr(load, "load_model", lambda *args: make_model())
+    nets = (a_net(make_controlnet(), "net"), a_net(make_t2i(), "t2i")) if has_nets else ()
+    monkeypatch.setattr(load, "load_model", lambda *args: make_model(nets=nets))
 
     engine = load_diffusion_engine(Config(accelerate=Accelerate.COMPILE), lambda stage, percent: None)
     engine.warm_up()
     engine.close()
 
-    assert len(graphs) == 3
+    # What looks at two hints, what one net adds in a step, and the steps that hear one, the other and both.
+    assert len(graphs) == 3 + (2 + 1 + 3 if has_nets else 0)

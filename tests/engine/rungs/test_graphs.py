@@ -298,7 +298,7 @@ def test_a_size_that_is_passed_by_gets_no_graphs_and_idle_sizes_give_theirs_up(m
     gc.collect()
 
     assert len(backend._sizes) == 4 and capture.releases == 2
-    shapes = {key[2] for key in backend._buffers if key[0] == "pictures"}
+    shapes = {key[1] for key in backend._buffers if key[0] == "pictures"}
     assert len(shapes) == 4, "buffers go with the last graph that used them"
 
 

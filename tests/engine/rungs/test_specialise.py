@@ -17,7 +17,7 @@ from realtime.engine.regions import Kind
 from realtime.engine.rungs.builder import Task
 from realtime.engine.rungs.specialise import PAUSE_NS, SETTLED_NS, Demand, Signature, made, specialise
 from realtime.engine.rungs.upgrade import Upgrade
-from realtime.engine.state import CallShape, RungState
+from realtime.engine.state import CallShape, RungState, listed
 from tests.fakes.clock import FakeClock
 
 DECODE = Signature(CallShape(Kind.DECODE.value, 1, 0, 64, 64, ("x",)), (((1, 4, 8, 8), "float32"),))
@@ -38,6 +38,21 @@ def test_a_signature_survives_json_and_makes_its_example() -> None:
 def test_a_signature_tells_people_the_pixels_of_the_picture() -> None:
     assert str(ENCODE) == "encode 1×64×64"
     assert str(CallShape("step", 3, 2, 96, 64)) == "step 3×96×64 (2 guided)"
+
+
+def test_what_nets_and_contexts_add_to_a_call_is_told() -> None:
+    plain = CallShape("step", 1, 0, 64, 64, ("noise", "source", "steps", "x"))
+    steered = replace(plain, names=(*plain.names, "control", "picture_keys_values"))
+
+    assert str(steered) == "step 1×64×64 with nets and reference pictures"
+    assert plain.is_plain and not steered.is_plain and not replace(plain, kind="control/canny").is_plain
+
+
+def test_calls_that_differ_by_their_batches_are_told_together() -> None:
+    step, decode = CallShape("step", 1, 0, 64, 64), DECODE.call
+    calls = [decode, step, *(replace(step, batch=batch) for batch in (6, 2, 3)), replace(step, width=72)]
+
+    assert listed(calls) == "decode 1×64×64, step 1–3 and 6×64×64, step 1×72×64"
 
 
 NAMELESS = {**DECODE.wire(), "call": {"kind": "decode", "batch": 1, "guided": 0, "width": 64, "height": 64}}
@@ -225,6 +240,20 @@ def test_batches_of_powers_of_two_are_made_first() -> None:
     look(rung)
 
     assert [[signature.call.batch for signature in asked] for asked in rung.asked] == [[1, 2, 4, 8, 3, 5, 6, 7]]
+
+
+def test_what_every_frame_needs_is_made_before_what_nets_add() -> None:
+    def of(kind: str, batch: int, *names: str) -> Signature:
+        inputs = {name: torch.zeros(batch, 4) for name in ("x", *names)}
+        return Signature.of(CallShape(kind, batch, 0, 64, 64, tuple(sorted(inputs))), inputs)
+
+    rung = Scripted(of("control/canny", 1), of("step", 1, "control"), of("step", 3), of("step", 1), of("step", 2))
+
+    look(rung)
+
+    told = [str(one) for one in rung.asked[0]]
+    assert told[:3] == ["step 1×64×64", "step 2×64×64", "step 3×64×64"]
+    assert told[3:] == ["control/canny 1×64×64", "step 1×64×64 with nets"]
 
 
 def test_what_a_child_did_not_make_is_refused_and_the_rest_is_taken() -> None:
