@@ -14,6 +14,7 @@ from realtime.engine.models.family import TAESD
 from scripts.endurance.siege import SiegePlan, siege
 from tests import checkpoints, ldm
 from tests.engine.models.test_control import a_controlnet, saved
+from tests.engine.models.test_lora import TO_Q
 from tests.engine.tiny_adapters import save_adapter
 
 pytestmark = [
@@ -26,10 +27,9 @@ pytestmark = [
 def a_wardrobe(folder: Path) -> Path:
     """LoRAs for the tiny models, and files that are none or damaged."""
     folder.mkdir()
-    layer = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_q"
     for seed, name in enumerate(("ink", "wash")):
-        ldm.save_diffusers_lora(folder / f"{name}.safetensors", ldm.lora_layers({layer: (32, 32)}, seed=seed))
-    ldm.save_diffusers_lora(folder / "foreign.safetensors", ldm.lora_layers({layer: (640, 640)}))
+        ldm.save_diffusers_lora(folder / f"{name}.safetensors", ldm.lora_layers({f"unet.{TO_Q}": (64, 64)}, seed=seed))
+    ldm.save_diffusers_lora(folder / "foreign.safetensors", ldm.lora_layers({f"unet.{TO_Q}": (640, 640)}))
     whole = (folder / "ink.safetensors").read_bytes()
     damaged = {
         "cut": whole[: len(whole) // 2],
