@@ -66,7 +66,7 @@ class _Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class _Worn:
+class _InForce:
     """What a model wears.
 
     Attributes:
@@ -92,15 +92,15 @@ class Loras:
         self._workers = workers
         self._named = _named(config.loras)
         weights = {name: _parsed(text)[1] for name, text in zip(self._named, config.loras, strict=True)}
-        self._worn: dict[str, _Worn] = {config.model: _Worn(weights, written=config.loras)}
+        self._worn: dict[str, _InForce] = {config.model: _InForce(weights, written=config.loras)}
         self._refusal = ""  # what was logged last
         self._asked: list[_Wish] = []
         self._bell = Changes()
         self._is_changing = False
 
     @property
-    def _now(self) -> _Worn:
-        return self._worn.get(self._workers.model, _Worn())
+    def _now(self) -> _InForce:
+        return self._worn.get(self._workers.model, _InForce())
 
     @property
     def weights(self) -> Weights:
@@ -215,7 +215,7 @@ class Loras:
             await self._keep_up()
             raise
         notes = dict.fromkeys(self._without_places(note) for one in ready for note in one.notes)
-        self._worn[model] = _Worn(weights, tuple(notes))
+        self._worn[model] = _InForce(weights, tuple(notes))
 
     async def _keep_up(self) -> bool:
         """Have engines that are new wear what the others do. Returns whether all do."""
