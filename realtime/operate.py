@@ -190,7 +190,7 @@ def swap(
 
 def _call_off(asked: Asked, name: str) -> None:
     if name:
-        raise typer.BadParameter("it is given without NAME: one change is on its way at most", param_hint="--cancel")
+        raise ClientError("--cancel is given without NAME: one change is on its way at most")
     change = _followed(asked, asked.ask("DELETE", "/api/model")["swap"])
     typer.echo(f"the change to {change['name']} is {change['state']}")
 

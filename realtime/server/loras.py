@@ -1,8 +1,8 @@
 """The LoRAs of a server: one setting for all of its engines and sessions, changed while they run.
 
 It outlives an engine, which is replaced by one that wears the same, and not the server, which starts with `--lora`.
-Each model has its own. Names are looked up among those that the operator has put there; no path comes from outside. Must
-not know weights, or how an engine changes them. Event loop only.
+Each model has its own. Names are looked up among those that the operator has put there; no path comes from outside.
+Must not know weights, or how an engine changes them. Event loop only.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class _Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class _Worn:
+class _InForce:
     """What a model wears.
 
     Attributes:
@@ -92,15 +92,15 @@ class Loras:
         self._workers = workers
         self._named = _named(config.loras)
         weights = {name: _parsed(text)[1] for name, text in zip(self._named, config.loras, strict=True)}
-        self._worn: dict[str, _Worn] = {config.model: _Worn(weights, written=config.loras)}
+        self._worn: dict[str, _InForce] = {config.model: _InForce(weights, written=config.loras)}
         self._refusal = ""  # what was logged last
         self._asked: list[_Wish] = []
         self._bell = Changes()
         self._is_changing = False
 
     @property
-    def _now(self) -> _Worn:
-        return self._worn.get(self._workers.model, _Worn())
+    def _now(self) -> _InForce:
+        return self._worn.get(self._workers.model, _InForce())
 
     @property
     def weights(self) -> Weights:
@@ -177,17 +177,28 @@ class Loras:
                 await self._put(_changed(self.weights, together))
             except (ModelError, EngineError, ParamsError) as error:
                 if len(together) == 1:
-                    _end(together[0], error)
+                    _end(together[0], self._by_name(error))
                     return
                 for one in together:
                     try:
                         await self._put(_changed(self.weights, [one]))
                     except (ModelError, EngineError, ParamsError) as its_own:
-                        _end(one, its_own)
+                        _end(one, self._by_name(its_own))
         finally:
             self._is_changing = False
             for one in together:
                 _end(one)
+
+    def _by_name(self, error: Exception) -> Exception:
+        """An error that calls LoRAs by their names: where they lie is nobody's business outside."""
+        if not isinstance(error, ModelError):
+            return error
+        return ModelError(self._without_places(str(error)))
+
+    def _without_places(self, text: str) -> str:
+        for name, place in sorted(self._named.items(), key=lambda one: -len(one[1])):
+            text = text.replace(place, name)
+        return text
 
     async def _put(self, weights: Weights) -> None:
         """Have these in force at all engines, or none of them at any."""
@@ -203,7 +214,8 @@ class Loras:
         except (ModelError, EngineError):
             await self._keep_up()
             raise
-        self._worn[model] = _Worn(weights, tuple(dict.fromkeys(note for one in ready for note in one.notes)))
+        notes = dict.fromkeys(self._without_places(note) for one in ready for note in one.notes)
+        self._worn[model] = _InForce(weights, tuple(notes))
 
     async def _keep_up(self) -> bool:
         """Have engines that are new wear what the others do. Returns whether all do."""

@@ -25,6 +25,7 @@ from realtime.server.osc.wire import pack_message
 
 from .attackers_of_looks import on_hints, on_looks, on_loras, on_models, on_pictures, on_sockets, pictures
 from .flooding import ADDRESSES, TIMEOUT_S, Attack, Target, bomb, flood
+from .players import SIDE_PX
 
 PACKETS_AT_ONCE = 200
 """Of OSC, before this event loop does anything else."""
@@ -108,26 +109,38 @@ ATTACKS: dict[str, Attack] = {
 
 
 def attack(target: Target, names: Sequence[str], seconds: float) -> Counter[str]:
-    """Attack in all these ways at once for so long; what became of attempts. For a process of its own."""
+    """Attack in all these ways at once for so long, on a busy machine until each has had an answer; what became of
+    attempts. For a process of its own.
+    """
     _pads()
     _pictures()  # which takes a while
     pictures()
 
     async def together() -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
-                for name in names:
-                    tasks.create_task(ATTACKS[name](target))
+        async with asyncio.TaskGroup() as tasks:
+            attacking = [tasks.create_task(ATTACKS[name](target)) for name in names]
+            await asyncio.sleep(seconds)
+            for _ in range(round(10 * TIMEOUT_S)):
+                if {answer.partition(" ")[0] for answer in target.answers} >= {*names}:
+                    break
+                await asyncio.sleep(0.1)
+            for task in attacking:
+                task.cancel()
 
     asyncio.run(together())
     return target.answers
 
 
-async def stop_outputs(target: Target) -> None:
-    """Leave all outputs stopped."""
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{target.port}", trust_env=False) as http:
+async def leave_alone(target: Target) -> None:
+    """Leave all outputs stopped, and the session with params that cost little."""
+    async with httpx2.AsyncClient(
+        base_url=f"http://127.0.0.1:{target.port}", timeout=TIMEOUT_S, trust_env=False
+    ) as http:
         for number in range(1, target.outputs + 1):
             await http.post(f"{target.path}/outputs/{number}/stop")
+        await http.post(f"{target.path}/command", content=b'{"command": "reset"}')
+        params = {"width": SIDE_PX, "height": SIDE_PX, "transition_s": 0}
+        await http.patch(target.path, content=json.dumps({"params": params}))
 
 
 @contextlib.asynccontextmanager

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from .driver import DESKTOP, opened, serving, start_camera
+from realtime.config import Config
+from realtime.engine import Engine, Progress
+from realtime.engine.echo import EchoEngine
+from tests.fakes.servers import a_config, running
+
+from .driver import DESKTOP, SOON_MS, opened, serving, start_camera
 from .test_accessibility import violations
 
 pytestmark = pytest.mark.browser
@@ -57,3 +64,29 @@ def test_chooser_says_why_a_model_is_refused_and_guests_have_none(browser: Brows
                 guest.page.get_by_role("button", name="Options").click()
             assert asked.value.status == 403
             expect(guest.page.get_by_role("group", name="Model")).to_have_count(0)
+
+
+def load_without_end(config: Config, progress: Progress) -> Engine:
+    """The embedded model is never ready here."""
+    while config.model == "tiny":
+        progress("reading it", 25.0)
+        time.sleep(0.01)
+    return EchoEngine()
+
+
+def test_change_is_cancelled_where_it_is_seen_and_what_has_no_loras_says_so(browser: Browser) -> None:
+    with running(a_config(), load_without_end) as server, opened(browser, server.url, viewport=DESKTOP) as studio:
+        page = studio.page
+        start_camera(page)
+        choose(page, "tiny")
+        chooser = page.get_by_role("group", name="Model")
+        expect(chooser.get_by_role("status")).to_contain_text("Loading beside: tiny – reading it (25 %)")
+        expect(page.get_by_role("button", name="LoRAs")).to_be_disabled()
+        expect(page.get_by_text("This model takes no LoRAs.")).to_be_visible()
+        assert violations(page) == []
+        chooser.get_by_role("button", name="Cancel the change").click()
+        expect(chooser.get_by_role("status")).to_have_text("Cancelled: tiny", timeout=SOON_MS)
+        expect(chooser.get_by_role("button", name="Cancel the change")).to_have_count(0)
+        expect(chooser.get_by_role("button", name="Change for everybody")).to_be_enabled()
+        assert page.evaluate("fetch('api/config').then((answer) => answer.json()).then(({ model }) => model)") == "echo"
+        assert studio.errors == []

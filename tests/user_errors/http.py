@@ -14,6 +14,7 @@ import numpy as np
 from starlette.requests import Request
 
 from realtime.config import Config
+from realtime.control import INPUT, Hint, HintKey
 from realtime.engine.echo import EchoEngine
 from realtime.media import codec
 from realtime.media.pipeline import DecodingHere
@@ -25,6 +26,7 @@ from realtime.server.access import GRANT, Access
 from realtime.server.app import _full
 from realtime.server.bringing import PICTURE_MAX_BYTES, bring
 from realtime.server.credentials import Credentials
+from realtime.server.hint_views import HintViews, _Views
 from realtime.server.lobby import Viewers
 from realtime.server.protocols import HttpProtocol, Settings
 from realtime.server.roles import OPERATOR
@@ -32,6 +34,7 @@ from realtime.server.stills import Progress, Stills
 from realtime.server.tickets import Tickets, new_key
 from realtime.server.turns import Turns
 from realtime.session import Session
+from tests.fakes.frames import a_job, a_result
 
 from .case import Case
 from .texts import a_session
@@ -127,6 +130,14 @@ async def with_much_read() -> None:
 
 def a_png() -> bytes:
     return codec.encode(np.zeros((8, 8, 3), np.uint8), OutputFormat.PNG, 100)[1]
+
+
+async def with_many_hints() -> object:
+    session, views = a_session(), HintViews(clock=lambda: 0.0)
+    session.newest = a_result(a_job())
+    views._views[session] = spent = _Views(lambda: 0.0)
+    spent.work.spend(1.5)
+    return await views.of(session, HintKey(Hint.CANNY, INPUT), None)
 
 
 def without_pages() -> str:
@@ -239,11 +250,7 @@ PICTURES = [
         lambda: bring(mock.Mock(), b"\0" * (PICTURE_MAX_BYTES + 1), "show"),
     ),
     Case("this is no picture that this server reads: send a JPEG, PNG or WebP", "JPEG", bringing(b"hello")),
-    Case(
-        "all pictures that are kept here are in use: take one out of a prompt first",
-        "in use",
-        bringing(a_png(), references=mock.Mock(add=lambda picture: None)),
-    ),
+    Case("you have looked at many hints: look at others in 10 s", "hints", with_many_hints),
     Case("4 pictures of yours are not read yet: wait for them", "wait", with_many_in_line),
     Case("you have brought many pictures: bring the next in 80 s", "80 s", with_much_read),
     Case(

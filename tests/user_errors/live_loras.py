@@ -89,7 +89,7 @@ def change(**weights: float) -> Callable[[], object]:
     """What somebody is told who changes the LoRAs of a server without a ready engine."""
 
     async def run() -> None:
-        loras = Loras(Config(loras=("ink",)), SimpleNamespace(workers=(), changed=Changes().next))
+        loras = Loras(Config(loras=("ink",)), SimpleNamespace(workers=(), model="tiny", changed=Changes().next))
         loras._all_named = lambda: {f"l{number}": "x" for number in range(20)} | {"ink": "ink"}  # type: ignore[method-assign]
         running = asyncio.ensure_future(loras.run())
         try:

@@ -283,6 +283,16 @@ IMAGES = [
         lambda: check_heard(PromptImages(({"picture": "0"},)), EchoEngine().info),
     ),
     Case(
+        "--steer depth: no such net is loaded: add --control depth",
+        "depth",
+        lambda: PromptImages.read([], ["depth"], ["canny"]),
+    ),
+    Case(
+        "--steer union/wind: no such net is loaded: this model has none",
+        "union/wind",
+        lambda: PromptImages.read([], ["union/wind"], ["union"]).weighed({}, EchoEngine().info),
+    ),
+    Case(
         "prompt: its pictures are a server's: give files of them with --prompt-image",
         "--prompt-image",
         lambda: asked_params({"prompt": [{"picture": "0" * 32}]}, None, None),

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from realtime import operate
 from realtime.engine.echo import EchoEngine
+from realtime.engine.models.shelf import Shelved
 from realtime.errors import FrameError
 from realtime.frame import Job
 from realtime.params import Params
@@ -21,7 +22,7 @@ from realtime.server.fitting import ModelOffer
 from realtime.server.placement import Placement
 from realtime.server.rehearsal import rehearse
 from realtime.server.service import Service
-from realtime.server.swaps import Swaps
+from realtime.server.swaps import Phase, Swap, SwapPlan, Swaps
 from tests.fakes.servers import a_config
 
 from .case import Case
@@ -41,6 +42,18 @@ def begun(*names: str, state: State = State.READY, **fields: Any) -> Callable[[]
             for name in names:
                 await asked.begin(name)
         return None
+
+    return run
+
+
+def called_off(name: str = "", phase: Phase = Phase.LOADING) -> Callable[[], object]:
+    """What is said to whoever calls a change off that is so far."""
+
+    async def run() -> object:
+        asked = Swaps(Service(a_config()))
+        if name:
+            asked._plan, asked._change = SwapPlan(Shelved(name, name)), Swap(name, phase)
+        return await asked.cancel()
 
     return run
 
@@ -100,6 +113,15 @@ CASES = [
         posted(b'{"name": "tiny", "dissolve_s": 11}'),
     ),
     Case("free_first is true or false", "free_first", posted(b'{"name": "tiny", "free_first": 1}')),
+    Case("no change is on its way", "no change", called_off()),
+    Case(
+        "it is too late: echo:5 is about to serve, or has failed already", "echo:5", called_off("echo:5", Phase.MOVING)
+    ),
+    Case(
+        "--cancel is given without NAME: one change is on its way at most",
+        "NAME",
+        lambda: operate.swap("tiny", cancel=True),
+    ),
     Case("it makes no picture of what is shown at the moment: the model's result is black", "picture", tried),
     Case("the model is not changed to sd-turbo: no room for it", "sd-turbo", by_command),
 ]

@@ -81,6 +81,8 @@ CAUSED_BY_NO_USER = {
         "server/body.py": ["the body is not whole"],
         "server/still_routes.py": ["the client has left"],
         "server/succession.py": ["the server ends"],
+        "server/engine_host.py": ["it is not wanted any more"],
+        "server/swaps.py": ["the download was cancelled"],
     },
     "in place of a reason that an engine did not give": {
         "server/succession.py": ["its engine broke before it served"],
