@@ -41,6 +41,7 @@ bindIntake((file) => void studio.take(file));
 await Promise.all([claimSession((navigator as Partial<Navigator>).locks), speakChosen()]);
 client.connection.start();
 void client.inputs.resume();
+void studio.mixer.resume();
 document.body.textContent = "";
 // Anew for each language: whoever reads the words reads them all again.
 language.subscribe((spoken) => render(<App key={spoken} studio={studio} />, document.body));

@@ -569,7 +569,7 @@ export const german: Strings = {
     scrub: "Augenblick",
     ago: (seconds) => `vor ${seconds} s`,
     saveMoment: "Speichern",
-    useLook: "Sein Aussehen verwenden",
+    useLook: "Aussehen nehmen",
     live: "Live",
   },
   show: {

@@ -24,7 +24,11 @@ export class Mixer {
 
   constructor(client: Client) {
     this.#client = client;
-    if (recall(DECKS_KEY, "sessionStorage")) void this.open();
+  }
+
+  /** Opens the decks where a reload has interrupted them. */
+  async resume(): Promise<void> {
+    if (recall(DECKS_KEY, "sessionStorage")) await this.open();
   }
 
   async open(): Promise<OpenDecks> {
