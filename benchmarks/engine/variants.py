@@ -100,7 +100,7 @@ def _load(shape: str, machine: Machine, folder: Path) -> Model:
 
 
 def _measured(model: Model, name: str, batch: int, seconds: float) -> dict[str, Any]:
-    from realtime.engine.rungs.trial import Timing, Trial
+    from realtime.engine.rungs.trial import Timing, VariantTrial
     from realtime.engine.rungs.trials import obstacle
     from realtime.engine.variants.table import named
 
@@ -108,6 +108,6 @@ def _measured(model: Model, name: str, batch: int, seconds: float) -> dict[str, 
     if why := obstacle(variant, model):
         return {"ratio": None, "is_on": False, "why": why}
     timing = Timing.on(model.device, in_graphs=True)
-    trial = Trial(model, (batch,), timing, tried_s=seconds, longest_s=LONGEST_S)
+    trial = VariantTrial(model, (batch,), timing, tried_s=seconds, longest_s=LONGEST_S)
     (found,) = trial.run([variant], (), lambda states: None)
     return {"ratio": found.ratio, "is_on": found.is_on, "why": found.why}

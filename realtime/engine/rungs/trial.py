@@ -77,7 +77,7 @@ class Sample(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Trial:
+class VariantTrial:
     """Tries variants on one model.
 
     Attributes:

@@ -29,7 +29,7 @@ from . import trial as how
 from .aoti import machine_of
 from .rung import capability_of
 from .toolchain import compiler_obstacle
-from .trial import Timing, Trial, first_line
+from .trial import Timing, VariantTrial, first_line
 from .tried import TrialCache, Tried
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def with_variants(
     if asked == NO_VARIANTS:
         return model
     batches = (1, min(MANY, max_rows)) if model.device.type == "cuda" and max_rows > 1 else (1,)
-    trial = Trial(model, batches, timing or Timing.on(model.device, in_graphs=in_graphs))
+    trial = VariantTrial(model, batches, timing or Timing.on(model.device, in_graphs=in_graphs))
     if asked in (AUTO_VARIANTS, KNOWN_VARIANTS):
         states = _found(trial, progress, only_known=asked == KNOWN_VARIANTS, in_graphs=in_graphs)
     else:
@@ -72,7 +72,7 @@ def with_variants(
     return replace(model, variants=states)
 
 
-def _asked_for(trial: Trial, wanted: Sequence[Variant]) -> tuple[VariantState, ...]:
+def _asked_for(trial: VariantTrial, wanted: Sequence[Variant]) -> tuple[VariantState, ...]:
     for variant in wanted:
         if why := obstacle(variant, trial.model):
             raise ConfigError(f"variants: {variant.name} can't be used here: {why}: leave it out")
@@ -87,7 +87,7 @@ def _asked_for(trial: Trial, wanted: Sequence[Variant]) -> tuple[VariantState, .
     return tuple(VariantState(variant.name, is_on=True, why="asked for") for variant in wanted)
 
 
-def _found(trial: Trial, progress: Progress, *, only_known: bool, in_graphs: bool) -> tuple[VariantState, ...]:
+def _found(trial: VariantTrial, progress: Progress, *, only_known: bool, in_graphs: bool) -> tuple[VariantState, ...]:
     """What was found of each variant, now or at an earlier start; nothing where trying fails as a whole."""
     model = trial.model
     obstacles = {variant: obstacle(variant, model) for variant in VARIANTS}

@@ -51,9 +51,13 @@ class TrialCache:
     def keep(self, key: str, tried: Tried) -> None:
         """Keep this under this key, in place of what is there. Where that can't be, the next start tries again."""
         text = json.dumps(dataclasses.asdict(tried), indent=1)
+
+        def write(folder: Path) -> None:
+            (folder / _FILE).write_text(text, "utf-8")
+
         self._folders.drop(key)
         try:
-            self._folders.make(key, lambda folder: (folder / _FILE).write_text(text, "utf-8") and None)
+            self._folders.make(key, write)
         except OSError as error:
             _log.debug("what was tried is not kept: %s", error)
 

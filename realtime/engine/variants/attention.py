@@ -64,9 +64,13 @@ def joined(layers: Sequence[nn.Linear]) -> nn.Linear:
     with torch.inference_mode(False):
         whole = nn.Linear(layers[0].in_features, sum(layer.out_features for layer in layers), device="meta")
         whole.weight = nn.Parameter(_side_by_side([layer.weight for layer in layers]), requires_grad=False)
-        biases = [layer.bias for layer in layers if layer.bias is not None]
+        biases = list(filter(_is_there, (layer.bias for layer in layers)))
         whole.bias = nn.Parameter(_side_by_side(biases), requires_grad=False) if biases else None  # pyright: ignore
         return whole
+
+
+def _is_there(bias: torch.Tensor | None) -> bool:
+    return bias is not None
 
 
 def _layers(attention: Any) -> list[nn.Linear]:
@@ -75,7 +79,7 @@ def _layers(attention: Any) -> list[nn.Linear]:
 
 def _are_alike(layers: Sequence[nn.Module]) -> bool:
     plain = [layer for layer in layers if type(layer) is nn.Linear]
-    forms = {(layer.in_features, layer.out_features, layer.bias is None, layer.weight.dtype) for layer in plain}
+    forms = {(one.in_features, one.out_features, _is_there(one.bias), one.weight.dtype) for one in plain}
     return len(plain) == len(layers) and len(forms) == 1
 
 

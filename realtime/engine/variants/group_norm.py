@@ -7,6 +7,9 @@ differences from a mean, never of squares alone: no digits cancel.
 Imported only where Triton is installed. Must not know modules.
 """
 
+# pyright: basic, reportIndexIssue=false
+# Triton's language has no types, and kernels are written in it.
+
 from __future__ import annotations
 
 import torch
@@ -60,7 +63,7 @@ def _next_power_of_2(number: int) -> int:
 
 
 @triton.jit(do_not_specialize=["pixels", "tiles"])
-def _statistics(  # pyright: ignore
+def _statistics(
     x,
     found,
     pixels,
@@ -99,7 +102,7 @@ def _statistics(  # pyright: ignore
 
 
 @triton.jit(do_not_specialize=["pixels", "tiles", "parts", "eps"])
-def _apply(  # pyright: ignore
+def _apply(
     x,
     y,
     weight,

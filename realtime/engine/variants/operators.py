@@ -112,8 +112,7 @@ def _channels_last(y: torch.Tensor) -> torch.Tensor:
     return y.contiguous(memory_format=torch.channels_last)
 
 
-@torch.library.impl(_LIBRARY, "conv_relu", "CompositeExplicitAutograd")
-def _opaque_conv_relu(  # pyright: ignore[reportUnusedFunction]
+def _opaque_conv_relu(
     x: torch.Tensor,
     weight: torch.Tensor,
     bias: torch.Tensor | None,
@@ -124,8 +123,7 @@ def _opaque_conv_relu(  # pyright: ignore[reportUnusedFunction]
     return _channels_last(_conv_relu(x, weight, bias, residual, stride, padding))
 
 
-@torch.library.register_fake("realtime::conv_relu", lib=_LIBRARY)
-def _shape_of_conv_relu(  # pyright: ignore[reportUnusedFunction]
+def _shape_of_conv_relu(
     x: torch.Tensor,
     weight: torch.Tensor,
     bias: torch.Tensor | None,
@@ -137,15 +135,19 @@ def _shape_of_conv_relu(  # pyright: ignore[reportUnusedFunction]
     return torch.empty_like(like, memory_format=torch.channels_last)
 
 
-@torch.library.impl(_LIBRARY, "group_norm", "CompositeExplicitAutograd")
-def _opaque_group_norm(  # pyright: ignore[reportUnusedFunction]
+def _opaque_group_norm(
     x: torch.Tensor, groups: int, weight: torch.Tensor, bias: torch.Tensor, eps: float, silu: bool
 ) -> torch.Tensor:
     return _channels_last(_group_norm(x, groups, weight, bias, eps, silu))
 
 
-@torch.library.register_fake("realtime::group_norm", lib=_LIBRARY)
-def _shape_of_group_norm(  # pyright: ignore[reportUnusedFunction]
+def _shape_of_group_norm(
     x: torch.Tensor, groups: int, weight: torch.Tensor, bias: torch.Tensor, eps: float, silu: bool
 ) -> torch.Tensor:
     return torch.empty_like(x, memory_format=torch.channels_last)
+
+
+_LIBRARY.impl("conv_relu", _opaque_conv_relu, "CompositeExplicitAutograd")
+_LIBRARY.impl("group_norm", _opaque_group_norm, "CompositeExplicitAutograd")
+torch.library.register_fake("realtime::conv_relu", _shape_of_conv_relu, lib=_LIBRARY)
+torch.library.register_fake("realtime::group_norm", _shape_of_group_norm, lib=_LIBRARY)

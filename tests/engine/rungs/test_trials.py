@@ -18,7 +18,7 @@ from realtime.engine.regions import Regions
 from realtime.engine.rungs import registry, trials
 from realtime.engine.rungs.folder_cache import cache_folder
 from realtime.engine.rungs.packages import Packages
-from realtime.engine.rungs.trial import BROKE, LEAST_TURNS, LONGEST_S, Sample, Timing, Trial
+from realtime.engine.rungs.trial import BROKE, LEAST_TURNS, LONGEST_S, Sample, Timing, VariantTrial
 from realtime.engine.rungs.tried import KIND, TrialCache, Tried
 from realtime.engine.state import RungState, VariantState
 from realtime.engine.variants import table
@@ -79,7 +79,7 @@ class Script:
 def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Script]]:
     def make(costs: Mapping[str, float] | None = None, **options: Any) -> Script:
         made = Script(costs or {}, **options)
-        monkeypatch.setattr(Trial, "_call", lambda self, regions, sample: made.call(regions, sample))
+        monkeypatch.setattr(VariantTrial, "_call", lambda self, regions, sample: made.call(regions, sample))
         return made
 
     yield make
@@ -114,18 +114,18 @@ def test_a_slower_one_is_left_out(script: Any) -> None:
 
 def test_one_that_wins_alone_and_loses_in_batches_is_left_out(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model, made = make_model(), script()
-    samples = Trial(model, (1,), made.timing).samples(2)
+    samples = VariantTrial(model, (1,), made.timing).samples(2)
     assert {sample.call.batch for sample in samples} == {2} and samples[0].inputs["pictures"].shape[0] == 2
 
-    def cost_of(self: Trial, regions: Regions, sample: Sample) -> Callable[[], Any]:
+    def cost_of(self: VariantTrial, regions: Regions, sample: Sample) -> Callable[[], Any]:
         is_changed = any(isinstance(part, ConvRelu) for part in regions.region_for(sample.call).modules())
         cost = 0.01 * (1.0 if not is_changed else 0.7 if sample.call.batch == 1 else 1.05)
         return lambda: setattr(made, "now_s", made.now_s + cost)
 
-    monkeypatch.setattr(Trial, "_call", cost_of)
+    monkeypatch.setattr(VariantTrial, "_call", cost_of)
     (conv_relu,) = table.named(["conv-relu"])
 
-    (found,) = Trial(model, (1, 2), made.timing).run([conv_relu], (), lambda states: None)
+    (found,) = VariantTrial(model, (1, 2), made.timing).run([conv_relu], (), lambda states: None)
 
     assert not found.is_on and found.ratio == pytest.approx(0.875)
 
@@ -211,10 +211,10 @@ def test_what_ended_the_process_is_not_tried_again(script: Any, monkeypatch: pyt
 def test_being_ended_by_somebody_is_no_fault_of_a_variant(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
 
-        def interrupted(self: Trial, *arguments: Any) -> VariantState:
+        def interrupted(self: VariantTrial, *arguments: Any) -> VariantState:
             raise KeyboardInterrupt
 
-        patch.setattr(Trial, "_tried", interrupted)
+        patch.setattr(VariantTrial, "_tried", interrupted)
         with pytest.raises(KeyboardInterrupt):
             choose(make_model(), script())
 

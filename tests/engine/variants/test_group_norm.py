@@ -1,7 +1,7 @@
 """Triton's kernels for group norm, run by Triton's interpreter and compiled for GPUs that are not there.
 
-Where Triton is not installed, as beside PyTorch for CPUs, there is nothing to run: `pip install --target DIR triton` and
-`PYTHONPATH=DIR` bring it. On a GPU they run as they are, see tests/gpu/test_gpu_variants.py.
+Where Triton is not installed, as beside PyTorch for CPUs, there is nothing to run: `pip install --target DIR triton`
+and `PYTHONPATH=DIR` bring it. On a GPU they run as they are, see tests/gpu/test_gpu_variants.py.
 """
 
 from __future__ import annotations

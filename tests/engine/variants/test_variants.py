@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from realtime.config import VARIANT_NAMES, Config, Device, ModelConfig
 from realtime.engine import Guidance
@@ -177,6 +179,39 @@ def test_fused_convolutions_encode_and_decode_the_same(kind: str) -> None:
         assert relative_l2(found.decode(latents, return_dict=False)[0], theirs) < CLOSE
     assert not any(isinstance(module, nn.ReLU) for module in ours.modules()) or kind == "painter"
     assert {id(one) for one in ours.parameters()} == {id(one) for one in vae.parameters()}, "on the same weights"
+
+
+def test_operators_tell_their_form_without_a_device() -> None:
+    with FakeTensorMode():
+        x = torch.empty(2, 64, 9, 7, dtype=torch.float16, device="cuda")
+        weight, norm = (torch.empty(form, dtype=torch.float16, device="cuda") for form in ((32, 64, 3, 3), (64,)))
+        smaller = torch.ops.realtime.conv_relu(x, weight, None, None, [2, 2], [1, 1])
+        same = torch.ops.realtime.group_norm(x, 32, norm, norm, 1e-5, True)
+
+    assert (smaller.shape, smaller.dtype, smaller.device.type) == ((2, 32, 5, 4), torch.float16, "cuda")
+    assert same.shape == x.shape
+    assert all(one.is_contiguous(memory_format=torch.channels_last) for one in (smaller, same))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_operators_are_what_their_fakes_tell(layout: torch.memory_format) -> None:
+    x = torch.randn(2, 8, 6, 5).to(memory_format=layout)
+    weight, bias = torch.randn(8, 8, 3, 3), torch.randn(8)
+
+    for residual in (None, x):
+        inputs = (x, weight, bias, residual, [1, 1], [1, 1])
+        torch.library.opcheck(
+            torch.ops.realtime.conv_relu.default, inputs, test_utils=("test_schema", "test_faketensor")
+        )
+        expected = F.relu(F.conv2d(x, weight, bias, padding=1) + (0 if residual is None else residual))
+        assert torch.allclose(torch.ops.realtime.conv_relu(*inputs), expected, atol=1e-5)
+    for silu in (True, False):
+        inputs = (x, 4, bias, bias, 1e-5, silu)
+        torch.library.opcheck(
+            torch.ops.realtime.group_norm.default, inputs, test_utils=("test_schema", "test_faketensor")
+        )
+        expected = F.group_norm(x, 4, bias, bias, 1e-5)
+        assert torch.allclose(torch.ops.realtime.group_norm(*inputs), F.silu(expected) if silu else expected, atol=1e-5)
 
 
 def test_only_what_stands_before_a_relu_is_fused() -> None:
