@@ -48,7 +48,7 @@ def test_what_moves_keeps_its_fields() -> None:
             *("hints_wanted", "dissolve"),
             *("picture", "alpha", "original", "thumbnail", "hints", "opened_ns"),
         ],
-        "Result": ["job", "picture", "stamps", "data", "format", "air", "mask", "restyled", "key"],
+        "Result": ["job", "picture", "stamps", "data", "format", "air", "mask", "restyled", "key", "hints"],
     }
 
 

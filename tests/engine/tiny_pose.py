@@ -25,7 +25,7 @@ def tiny_vitpose(seed: int = 1, **options: Any) -> VitPoseForPoseEstimation:
         image_size=[64, 48], patch_size=[16, 16], hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
         out_indices=[2],
     )  # fmt: skip
-    config = VitPoseConfig(backbone_config=backbone, num_labels=17, **{"use_simple_decoder": True, **options})
+    config = VitPoseConfig(backbone_config=backbone, **{"num_labels": 17, "use_simple_decoder": True, **options})
     return fill(VitPoseForPoseEstimation(config), seed)  # type: ignore[return-value]
 
 

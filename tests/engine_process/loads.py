@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import torch
 
 from realtime.config import EngineConfig
+from realtime.control import Hint
 from realtime.engine import Engine, Progress
 from realtime.engine.backend import EagerBackend
 from realtime.engine.diffusion import DiffusionEngine
-from realtime.engine.models.load import load_model
-from tests.engine.tiny_models import make_engine, make_picky_model
+from realtime.engine.models.load import Model, load_model
+from realtime.engine.models.pose.estimator import PoseEstimator
+from tests.engine.tiny_models import make_engine, make_model, make_picky_model
+from tests.engine.tiny_nets import a_net, make_controlnet
+from tests.engine.tiny_pose import STANDING, Seer
+
+
+def load_steered(config: EngineConfig, progress: Progress) -> Engine:
+    """A small model with a net that is shown poses."""
+    torch.set_num_threads(1)
+    return make_engine(with_poses(), max_rows=config.max_rows)[0]
+
+
+def with_poses() -> Model:
+    nets = (a_net(make_controlnet(), "openpose", Hint.POSE),)
+    return replace(make_model(nets=nets), estimators={Hint.POSE: PoseEstimator(Seer(STANDING)).eval()})
 
 
 def load_small(config: EngineConfig, progress: Progress) -> Engine:

@@ -6,15 +6,17 @@ import logging
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from realtime.control import INPUT, Hint, HintKey
 from realtime.engine import Engine
 from realtime.engine_process.engine import EngineProcess
 from realtime.frame import Failure, Job, Result
 from realtime.glide import Glide
 from realtime.params import Matte
 from tests.engine.tiny_models import make_engine, make_job, make_model, make_params
-from tests.engine_process.loads import load_small
+from tests.engine_process.loads import load_small, load_steered, with_poses
 from tests.fakes.servers import a_config
 
 pytestmark = pytest.mark.slow
@@ -79,6 +81,26 @@ def test_pictures_are_bit_for_bit_those_of_an_engine_in_this_process() -> None:
         for outcome in left
         if isinstance(outcome, Result) and outcome.job.params.strength
     )
+
+
+def test_hints_that_were_made_come_back_with_the_picture() -> None:
+    wanted = make_params(control=[{"net": "openpose"}])
+    jobs = numbered([make_job(wanted, 1), make_job(make_params(), 2)])
+    here, _ = make_engine(with_poses(), max_rows=2)
+    there = EngineProcess(a_config(max_rows=2), load=load_steered)
+    try:
+        [expected, found] = [
+            [one for _, left in run_all(engine, jobs, 2) for one in left if isinstance(one, Result)]
+            for engine in (here, there)
+        ]
+    finally:
+        there.close()
+
+    assert [list(one.hints) for one in found] == [[HintKey(Hint.POSE, INPUT)], []]
+    assert [list(map(content, [one])) for one in found] == [list(map(content, [one])) for one in expected]
+    for key, view in expected[0].hints.items():
+        np.testing.assert_array_equal(found[0].hints[key], view)
+        assert view.any()
 
 
 def test_job_that_fails_at_once_is_answered_when_it_was_to_leave(caplog: pytest.LogCaptureFixture) -> None:

@@ -39,6 +39,18 @@ def detector(labels: tuple[str, ...] | None = None) -> Callable[[], object]:
     return run
 
 
+def of_other_points() -> object:
+    """A network that finds five points."""
+    import torch
+
+    from realtime.engine.models.pose import load
+    from tests.engine.tiny_pose import tiny_vitpose
+
+    tiny_vitpose(num_labels=5).save_pretrained("pose")
+    with mock.patch.object(load, "fetch", return_value=Path("pose")):
+        return load.load_pose(None, torch.float32, lambda stage, percent: None)
+
+
 def without_a_net_for_poses() -> object:
     import torch
 
@@ -103,6 +115,11 @@ CASES = [
         "pose detector people: it finds no people (there is no person among its labels): take rtdetr",
         "people",
         detector(("cat", "dog", "cow")),
+    ),
+    Case(
+        "usyd-community/vitpose-base-simple: it is no network for COCO's 17 points: fetch it again",
+        "usyd-community/vitpose-base-simple",
+        of_other_points,
     ),
     Case(
         "pose_detector: no net is shown poses: add --control openpose, or leave --pose-detector out",

@@ -8,11 +8,13 @@ from unittest import mock
 import numpy as np
 import pytest
 
+from realtime.control import INPUT, Hint, HintKey
 from realtime.frame import Air, Format, Frame, Order, Stamps
 from realtime.media import codec
 from realtime.params import OutputFormat, Params
+from realtime.server.remote import mirror
 from realtime.server.remote.sent import sent_result
-from tests.fakes.frames import a_frame
+from tests.fakes.frames import a_frame, a_job, a_result
 from tests.fakes.pictures import encoded
 
 PARAMS = Params(width=64, height=128)
@@ -81,3 +83,18 @@ def test_key_that_is_opaque_everywhere_and_left_out_by_webp_is_there() -> None:
 
     assert found is not None
     assert found.min() == 255
+
+
+def test_hints_that_a_worker_made_come_along() -> None:
+    view = np.full((96, 192, 3), (10, 200, 90), np.uint8)
+    _, data = codec.encode(PICTURE, OutputFormat.JPEG, 90)
+    order = replace(an_order(), params=PARAMS)
+    key = HintKey(Hint.POSE, INPUT)
+    worked = replace(a_result(a_job(3, PARAMS, picture=PICTURE)), hints={key: view})
+
+    crossing = mirror._made(worked, mirror._Offered(PARAMS, print, 0), 1)  # pyright: ignore[reportPrivateUsage]
+    result = sent_result(order, Format.JPEG, data, Stamps(11), has_key=False, encode=True, views=crossing.hints)
+
+    assert len(crossing.hints[key]) < view.size / 10
+    assert list(result.hints) == [key] and np.abs(result.hints[key].astype(int) - view).max() < 6
+    assert result.answering(a_frame(9)).hints == result.hints
