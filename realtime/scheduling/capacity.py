@@ -17,6 +17,9 @@ BUSY_SHARE = 0.9
 """Highest utilization that is planned for: ticks vary, and frames are picked between them."""
 PRECISION_FPS = 0.05
 
+Line = tuple[float, float]
+"""`fixed_ns` and `slope_ns`, see `utilization`."""
+
 
 class Capacity(NamedTuple):
     """What an engine can do, as far as it was measured.
@@ -26,7 +29,7 @@ class Capacity(NamedTuple):
         max_rows: rows that a tick may have.
     """
 
-    line: tuple[float, float] | None
+    line: Line | None
     max_rows: int
 
 
@@ -63,11 +66,11 @@ def utilization(loads: Sequence[SessionLoad], fps: float, fixed_ns: float, slope
     return (fixed_ns * ticks + slope_ns * work) / 1e9
 
 
-def rate_for_all(loads: Sequence[SessionLoad], line: tuple[float, float] | None, max_rows: int) -> float:
+def rate_for_all(loads: Sequence[SessionLoad], line: Line | None, max_rows: int) -> float:
     """Pictures a second that every session could have that sends as many.
 
     Args:
-        line: `fixed_ns` and `slope_ns`, see `utilization`; None where nothing was measured yet.
+        line: None where nothing was measured yet.
         max_rows: rows that a tick may have.
 
     Returns:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import median_high
 from typing import Generic
 
-from .capacity import SessionLoad, rate_for_all
+from .capacity import Line, SessionLoad, rate_for_all
 from .fair_queue import FairQueue, U
 
 COMPOSITIONS_KEPT = 32
@@ -215,9 +215,9 @@ class Accounts(Generic[U]):
         """Of the rows in flight in the next tick."""
         return sum(row.work for row in self._rows.values())
 
-    def rate_for_all(self, loads: Sequence[SessionLoad]) -> float:
-        """See `capacity.rate_for_all`; by the durations of ticks so far."""
-        return rate_for_all(loads, self.costs.line, self.max_rows)
+    def rate_for_all(self, loads: Sequence[SessionLoad], like: Line | None = None) -> float:
+        """See `capacity.rate_for_all`; by the durations of ticks so far, or by `like` before there were any."""
+        return rate_for_all(loads, self.costs.line or like, self.max_rows)
 
     def order(self, waiting: Sequence[U]) -> list[U]:
         """The waiting users in the order of `FairQueue.order`."""

@@ -20,7 +20,7 @@ from ..media.pipeline import Done, Pipeline
 from ..params import Params
 from ..session import Session
 from .batches import filling
-from .capacity import MOST_FPS, Capacity, SessionLoad
+from .capacity import MOST_FPS, Capacity, Line, SessionLoad
 from .costs import Accounts, Charge
 from .sealing import Sealing
 from .seat import Seat
@@ -106,6 +106,7 @@ class Scheduler:
         )
         self._device = DeviceClock(self._accounts.costs)
         self._in_flight: dict[int, Opened] = {}  # by job number
+        self._given_back: set[int] = set()  # numbers of jobs in flight whose outcome nobody wants any more
         self._sealing = Sealing(self._pipeline, self._answer, self.ring)
         self._changes: deque[Change] = deque()
         engine.when_broken(self._break)
@@ -146,10 +147,14 @@ class Scheduler:
         self._seats.remove(session, then)
         self.ring()
 
-    def rate_with(self, newcomers: Sequence[Params]) -> float:
-        """Pictures a second that every session could have if sessions with these params joined. See `rate_for_all`."""
+    def rate_with(self, newcomers: Sequence[Params], like: Line | None = None) -> float:
+        """Pictures a second that every session could have if sessions with these params joined. See `rate_for_all`.
+
+        Args:
+            like: the line of an engine that this one is taken to be like while nothing was measured of it.
+        """
         loads = [SessionLoad(MOST_FPS, self._engine.cost(params)) for params in newcomers]
-        return self._accounts.rate_for_all([*loads, *self._seats.loads(self._engine.cost)])
+        return self._accounts.rate_for_all([*loads, *self._seats.loads(self._engine.cost)], like)
 
     def change(self, change: Change) -> None:
         """Have this called by the engine thread, between two ticks and while no row is in flight, so that no frame has
@@ -356,15 +361,27 @@ class Scheduler:
         preparing_ns = self._charge_preparing(flight.pending.preparing_ns)
         is_whole = not any(isinstance(outcome, Failure) for outcome in outcomes)
         self._accounts.settle(flight.charge, max(0, duration_ns - preparing_ns), is_whole=is_whole)
-        for outcome in outcomes:
+        done = [(self._in_flight.pop(outcome.order.number), outcome) for outcome in outcomes]
+        wanted = [(opened, outcome) for opened, outcome in done if not self._was_given_back(opened)]
+        for _, outcome in wanted:
             self._suspects.cleared(outcome.order)
-        self._sealing.seal([(self._in_flight.pop(outcome.order.number), outcome) for outcome in outcomes])
+        self._sealing.seal(wanted)
         self._on_tick((finished_ns - flight.begun_ns) / 1e9, len(outcomes))
 
     def _answer(self, opened: Opened, done: Done[Result | Failure]) -> None:
         self._accounts.spend(opened.seat, done.spent_ns)
         self._seats.answer(opened, done.outcome)
         opened.seat.under_way -= 1
+
+    def _was_given_back(self, opened: Opened) -> bool:
+        """Whether this job's frame was given back (`let_go`); if so, it is under way no more."""
+        if opened.job.number not in self._given_back:
+            return False
+        self._given_back.discard(opened.job.number)
+        opened.seat.under_way -= 1
+        return True
+
+    # -- an engine that broke, or hangs -------------------------------------------------------------------------
 
     def give_up(self) -> str | None:
         """Give the frames of a broken engine back, and suspect those that it worked on, unless somebody else ended it.
@@ -373,12 +390,29 @@ class Scheduler:
         Returns:
             The name of a session that is to blame; None where nobody is.
         """
-        had = [opened.job for opened in self._in_flight.values()]
-        blamed = self._suspects.broke(had) if self._has_suspects else None
+        blamed = self._give_back()
+        self._in_flight.clear()
+        return blamed
+
+    def let_go(self) -> None:
+        """The engine gives no answer: serve no session any more, and give the frames that it has back, as those of a
+        broken one. What comes of them yet is thrown away; sessions may be added again. Called by any thread, while the
+        engine thread stays in a call of the engine.
+        """
+        self._give_back()
+        self._given_back.update(self._in_flight)
+        self._seats.remove_all()
+
+    def _give_back(self) -> str | None:
+        """See `give_up`; what was given back before is nobody's."""
+        had = [opened for number, opened in self._in_flight.items() if number not in self._given_back]
+        blamed = self._suspects.broke([opened.job for opened in had]) if self._has_suspects else None
         if blamed is not None:
             _log.warning("%s: its frames break every engine: they are set aside", blamed)
-        self._seats.give_back([*self._in_flight.values(), *self._sealing.abandon()])
-        self._in_flight.clear()
+        sealing = self._sealing.abandon()
+        for opened in sealing:
+            opened.seat.under_way -= 1
+        self._seats.give_back([*had, *sealing])
         return blamed
 
 

@@ -120,6 +120,12 @@ class Seats:
             self._gone += tuple(Leaver(seat, then) for seat in self._seats if seat.session is session)
             self._seats = tuple(seat for seat in self._seats if seat.session is not session)
 
+    def remove_all(self) -> None:
+        """Serve none of the sessions any more; they go on elsewhere, or come back. See `remove`."""
+        with self._lock:
+            self._gone += tuple(Leaver(seat, lambda: None) for seat in self._seats)
+            self._seats = ()
+
     def take_gone(self) -> list[Leaver]:
         """Removed sessions of which nothing is under way; each once. A frame that is being opened aside waits again."""
         if not self._gone:

@@ -10,13 +10,16 @@ import asyncio
 import contextlib
 import gc
 import logging
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from ..config import Config
@@ -29,6 +32,7 @@ from ..scheduling.scheduler import Scheduler
 from ..scheduling.suspects import Suspects
 from .descent import Descent
 from .life import Life
+from .watchdog import LOOK_EVERY_S, LORAS_S
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +45,10 @@ BACK_OFF_S = (0.0, 1.0, 2.0, 4.0)
 """Time before a broken engine is loaded again, the first time in a row, the second and so on; then always the last."""
 SETTLED_S = 30.0
 """An engine that has run for so long is the first in a row again."""
+HANGING_S = 30.0
+"""How long an engine that hangs in a thread may yet come back; then it is given up, as a thread can't be ended."""
+CALLS_SHOWN = 6
+"""Of the stack of one that hangs, in the log."""
 
 
 class State(Enum):
@@ -49,7 +57,7 @@ class State(Enum):
     LOADING = auto()
     READY = auto()
     AWAY = auto()
-    """The engine broke, and another is loaded."""
+    """The engine broke, and another is loaded; or it hangs, and may come back."""
     STOPPED = auto()
     FAILED = auto()
 
@@ -91,9 +99,10 @@ class Away:
     """Why the engine is away, and for how long.
 
     Attributes:
-        reason: a sentence for people: how it broke, or why another can't be loaded.
-        since_ns: our monotonic clock when it broke.
-        back_ns: when another should be ready, by the time that the last one took to load.
+        reason: a sentence for people: how it broke, that it hangs, or why another can't be loaded.
+        since_ns: our monotonic clock when it broke, or was seen to hang.
+        back_ns: when another should be ready, by the time that the last one took to load; when one that hangs is given
+            up.
         tries: how many could not be loaded since.
     """
 
@@ -140,7 +149,8 @@ class EngineHost:
     """Loads an engine in a thread of its own and runs its scheduler there.
 
     An engine that raises while it runs is replaced, as often as `config.engine_restarts` says. The first must load; of
-    later ones it is said why they don't, and they are tried again.
+    later ones it is said why they don't, and they are tried again. One that gives no answer, and has no process that
+    could be killed, is AWAY until it does; after `HANGING_S` it is given up, and the state is FAILED.
 
     Args:
         config: passed on to `load`.
@@ -160,7 +170,9 @@ class EngineHost:
         error: what made `state` FAILED; None otherwise.
         ended: set when `state` is STOPPED or FAILED.
         loras: what the newest engine wears, see `ModelConfig`.
-        is_closed: whether its last engine is gone, behind that. Changed on the event loop only.
+        is_closed: whether its last engine is gone, behind that, or hangs for ever. Changed on the event loop only.
+        hangs: whether the engine was given up, or left at the end, as it gives no answer. Its thread and its memory
+            last as long as the process.
     """
 
     def __init__(
@@ -182,6 +194,7 @@ class EngineHost:
         self.error: BaseException | None = None
         self.ended = asyncio.Event()
         self.is_closed = False
+        self.hangs = False
         self._config = config
         self._load = load
         self._on_tick = on_tick
@@ -196,6 +209,10 @@ class EngineHost:
         self._load_ns = 0  # how long the newest engine took to load
         self.loras: tuple[str, ...] = config.loras
         self._running: Scheduler | None = None  # the engine thread sets it, before the event loop knows
+        self._newest: Life | None = None  # the event loop's: the engine that is ready, or hangs
+        self._hanging: Away | None = None  # the event loop's: set while it hangs
+        self._looking: asyncio.TimerHandle | None = None
+        self._looks_left = 0  # at one that hangs, until it is given up
         self._logged: tuple[str, int | None] = ("", None)
         self._changes = changes or Changes()
         self._stopping = threading.Event()
@@ -222,6 +239,8 @@ class EngineHost:
         if (running := self._running) is not None:
             running.stop()
             await asyncio.to_thread(self._thread.join, JOIN_TIMEOUT_S)
+            if self._hanging is not None and self._thread.is_alive():
+                self._leave_behind()
 
     async def close(self) -> None:
         """See `stop`: the engine here ends with whoever runs it."""
@@ -243,9 +262,13 @@ class EngineHost:
             error = done.exception()
             put.set_exception(error) if error is not None else put.set_result(None)
 
-        life.scheduler.change(lambda: change.put().add_done_callback(chain))
+        def put_on() -> None:
+            with life.dog.watching(LORAS_S) if life.dog is not None else contextlib.nullcontext():
+                change.put().add_done_callback(chain)
+
+        life.scheduler.change(put_on)
         done = asyncio.wrap_future(put)
-        while not done.done() and self.life is life:  # an engine that breaks is followed by one that has them
+        while not done.done() and self._newest is life:  # an engine that breaks is followed by one that has them
             changed = asyncio.ensure_future(self.changed.wait())
             await asyncio.wait((done, changed), return_when=asyncio.FIRST_COMPLETED)
             changed.cancel()
@@ -255,7 +278,7 @@ class EngineHost:
         if isinstance(done.exception(), ModelError):
             self._config = before
         done.result()
-        if self.life is life:
+        if self._newest is life:
             self.loras = loras
 
     # -- the engine thread --------------------------------------------------------------------------------------
@@ -321,7 +344,7 @@ class EngineHost:
         log.info("%sready: %s on %s", self._prefix, life.engine.info.model, life.engine.info.rung)
         self._gap = None
         self._running = life.scheduler
-        self._tell(partial(self._set_state, State.READY, life))
+        self._tell(partial(self._begin_with, life))
         if self._stopping.is_set():
             life.scheduler.stop()  # `stop` came while there was nothing to stop
         life.scheduler.run()
@@ -378,18 +401,83 @@ class EngineHost:
         if self.ended.is_set():
             return
         self.state, self.life, self.away = state, life, away
-        if life is not None:
-            self.loras = self._loaded_loras
         if state in (State.STOPPED, State.FAILED):
+            self._newest = None
             self.ended.set()
         self._on_life(life)
         self._changes.tell()
 
+    def _begin_with(self, life: Life) -> None:
+        """Go to READY with a new engine."""
+        if self.ended.is_set():
+            return
+        self.loras = self._loaded_loras
+        self._newest, self._hanging = life, None
+        self._set_state(State.READY, life)
+        if self._looking is not None:
+            self._looking.cancel()
+        self._look()
+
     def _leave(self, away: Away, left: threading.Event) -> None:
         """Go to AWAY; sets `left` when nothing on the event loop refers to the broken engine."""
+        self._newest = self._hanging = None
         self.stage = Stage(f"another engine, as {away.reason}")
         self._set_state(State.AWAY, away=away)
         left.set()
+
+    def _look(self) -> None:
+        """See whether the newest engine hangs, has come back, or hangs for ever; as long as there is one."""
+        life = self._newest
+        if life is None or life.dog is None:
+            return
+        if (hanging := self._hanging) is None:
+            over_s = life.dog.overdue_s()
+            if over_s is not None and life.dog.write_off(life.scheduler.let_go):
+                self._hang(over_s)
+        elif not life.dog.is_written_off:
+            self._come_back(life, hanging)
+        elif self._looks_left <= 0:
+            self._give_up(life, hanging)
+        else:
+            self._looks_left -= 1  # and not by the clock: this process may stand still itself
+        self._looking = self._loop.call_later(LOOK_EVERY_S, self._look)
+
+    def _hang(self, over_s: float) -> None:
+        """Go to AWAY, without the sessions that the engine served: it has given them back."""
+        log.error("%sthe engine has given no answer for %.1f s, in %s", self._prefix, over_s, self._whereabouts())
+        now_ns = time.monotonic_ns()
+        away = Away(f"the engine has given no answer for {over_s:.1f} s", now_ns, now_ns + int(HANGING_S * 1e9))
+        self._hanging, self._looks_left = away, round(HANGING_S / LOOK_EVERY_S)
+        self.stage = Stage(f"{away.reason}; it is waited for")
+        self._set_state(State.AWAY, away=away)
+
+    def _whereabouts(self) -> str:
+        """Where the engine thread is, for the log: the innermost calls first."""
+        frame = sys._current_frames().get(self._thread.ident or 0)
+        calls = list(reversed(traceback.extract_stack(frame)))[:CALLS_SHOWN] if frame is not None else []
+        return ", in ".join(f"{call.name} ({Path(call.filename).name}:{call.lineno})" for call in calls)
+
+    def _come_back(self, life: Life, hanging: Away) -> None:
+        gone_s = (time.monotonic_ns() - hanging.since_ns) / 1e9
+        log.warning("%sthe engine has answered again, %.1f s later", self._prefix, gone_s)
+        self._hanging = None
+        self._set_state(State.READY, life)
+
+    def _give_up(self, life: Life, hanging: Away) -> None:
+        """Go to FAILED, with an engine whose thread nobody can end."""
+        self.error = EngineError(
+            f"{hanging.reason}, and none for {HANGING_S:g} s behind that, and a thread can't be ended: start the "
+            "server again; with --engine-process it replaces an engine that hangs"
+        )
+        log.error("%s%s", self._prefix, self.error)
+        self._stopping.set()
+        life.scheduler.stop()  # where it comes back after all
+        self._set_state(State.FAILED)
+        self._leave_behind()
+
+    def _leave_behind(self) -> None:
+        self.hangs = True
+        self._note_closed()
 
     def _note_closed(self) -> None:
         self.is_closed = True

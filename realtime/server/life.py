@@ -16,15 +16,17 @@ from pydantic import ValidationError
 from ..config import Config
 from ..engine import Engine, EngineInfo
 from ..engine.hearing import Heard
-from ..engine_process.engine import restarts
+from ..engine_process.engine import EngineProcess, restarts
 from ..errors import ConfigError
 from ..media.pipeline import Decoding, Pipeline
 from ..params import SIDE_MIN_PX, SIDE_MULTIPLE_PX, Params
 from ..refusals import first_in_words
+from ..scheduling.capacity import Capacity, Line
 from ..scheduling.scheduler import Scheduler
 from ..scheduling.soundness import Soundness
 from ..scheduling.suspects import Suspects
 from ..session import Session
+from .watchdog import Watchdog, WatchedEngine
 
 
 class Served(Protocol):
@@ -43,7 +45,12 @@ class Served(Protocol):
         """See `Scheduler`."""
         ...
 
-    def rate_with(self, newcomers: Sequence[Params]) -> float:
+    @property
+    def capacity(self) -> Capacity:
+        """See `Scheduler`."""
+        ...
+
+    def rate_with(self, newcomers: Sequence[Params], like: Line | None = None) -> float:
         """See `Scheduler`."""
         ...
 
@@ -91,6 +98,7 @@ class Life:
 
     Attributes:
         scheduler: runs `engine`.
+        dog: sees whether it hangs; None where its process has one of its own.
         defaults: the params that a session starts with: the general ones, overridden by `EngineInfo.defaults` and
             shrunk to `max_output_pixels`.
         max_output_pixels: largest width times height that params may have: the lower of the configuration's limit and
@@ -101,6 +109,7 @@ class Life:
     scheduler: Scheduler
     defaults: Params
     max_output_pixels: int
+    dog: Watchdog | None = None
 
     @classmethod
     def begin(
@@ -123,10 +132,12 @@ class Life:
         defaults, max_output_pixels = offered(engine.info, config)
         pipeline = Pipeline(config.max_pixels, decoding=decoding)
         soundness = Soundness() if restarts(config) else None  # without another, this one may yet do for some params
+        dog = None if isinstance(engine, EngineProcess) else Watchdog()
+        seen = engine if dog is None else WatchedEngine(engine, dog)
         scheduler = Scheduler(
-            engine, config.rows_per_session, on_tick, pipeline=pipeline, suspects=suspects, soundness=soundness
+            seen, config.rows_per_session, on_tick, pipeline=pipeline, suspects=suspects, soundness=soundness
         )
-        return cls(engine, scheduler, defaults, max_output_pixels)
+        return cls(engine, scheduler, defaults, max_output_pixels, dog)
 
 
 def offered(info: EngineInfo, config: Config) -> tuple[Params, int]:

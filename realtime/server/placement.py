@@ -216,11 +216,20 @@ class Placement:
         """Pictures a second that every one of so many newcomers could have, and those beside whom they were put; 0
         without an engine. See `Scheduler.rate_with`.
         """
-        there = {worker: (life.scheduler, list[Params]()) for worker, life in self._open()}
+        there = {worker: (life, list[Params]()) for worker, life in self._open()}
         for params in newcomers if there else ():
-            best = max(there.values(), key=lambda each: each[0].rate_with([*each[1], params]))
+            best = max(there.values(), key=lambda each: self._rate(each[0], [*each[1], params]))
             best[1].append(params)
-        return min((scheduler.rate_with(joined) for scheduler, joined in there.values() if joined), default=0.0)
+        return min((self._rate(life, joined) for life, joined in there.values() if joined), default=0.0)
+
+    def _rate(self, life: ReadyEngine, newcomers: Sequence[Params] = ()) -> float:
+        """See `Scheduler.rate_with`. An engine of which nothing was measured yet, as it is new, is taken to be like
+        another: else there would seem to be no end of what it can do, and all would be put there.
+        """
+        if life.scheduler.capacity.line is not None:
+            return life.scheduler.rate_with(newcomers)
+        lines = (other.scheduler.capacity.line for _, other in self._open())
+        return life.scheduler.rate_with(newcomers, next((line for line in lines if line is not None), None))
 
     def add(self, session: Session) -> None:
         """See `Serving`: put the session at the worker where it gets the most."""
@@ -271,7 +280,7 @@ class Placement:
 
         def gain(place: tuple[Worker, ReadyEngine]) -> tuple[float, int]:
             worker, life = place
-            return life.scheduler.rate_with([session.params]), -len(self.sessions_at(worker))
+            return self._rate(life, [session.params]), -len(self.sessions_at(worker))
 
         return max(self._open(), key=gain, default=None)
 
@@ -311,14 +320,14 @@ class Placement:
         others = [place for place in self._open() if place[0] is not worker and self._staying_at(place[0])]
         if not others:
             return
-        fullest, there = min(others, key=lambda place: place[1].scheduler.rate_with([]))
+        fullest, there = min(others, key=lambda place: self._rate(place[1]))
         session = self._staying_at(fullest)[-1]
 
         def go_on() -> None:
             if self._places.get(session) is not fullest:  # else it came back, and would again
                 self._share_out(worker)
 
-        if life.scheduler.rate_with([session.params]) >= GAIN * there.scheduler.rate_with([]):
+        if self._rate(life, [session.params]) >= GAIN * self._rate(there):
             self._let_go(session, fullest, go_on)
 
     def _staying_at(self, worker: Worker) -> list[Session]:

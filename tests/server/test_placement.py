@@ -37,6 +37,7 @@ class Fleet:
         gone: devices that have none.
         left_over: devices whose engine was still in memory when the one after it was loaded.
         forgotten: by device, the names of sessions that its engine was told to forget.
+        rows, tick_ms: of each tick.
     """
 
     def __init__(self) -> None:
@@ -46,6 +47,7 @@ class Fleet:
         self.closed: list[str] = []
         self.seen: list[tuple[str, str]] = []  # device and session of each frame
         self.left_over: list[str] = []
+        self.rows, self.tick_ms = 8, 2.0
         self._made: dict[str, weakref.ref[Engine]] = {}
         self._broken: dict[str, str] = {}
 
@@ -71,7 +73,7 @@ class Fleet:
             def close(self) -> None:
                 fleet.closed.append(name)
 
-        engine = Told(2.0, fault=fault)
+        engine = Told(fleet.tick_ms, fleet.rows, fault)
         self._made[name] = weakref.ref(engine)
         return engine
 
@@ -178,7 +180,7 @@ async def test_session_is_put_where_it_gets_the_most(fleet: Fleet, monkeypatch: 
     async with serving(fleet, 3) as house:
         for worker, rate in zip(house.placement.workers, (5.0, 20.0, 10.0), strict=True):
             assert worker.host.life is not None
-            monkeypatch.setattr(worker.host.life.scheduler, "rate_with", lambda newcomers, rate=rate: rate)
+            monkeypatch.setattr(worker.host.life.scheduler, "rate_with", lambda newcomers, like=None, rate=rate: rate)
         guests = [Guest(house, f"s{number}") for number in range(4)]
 
     assert {guest.at for guest in guests} == {1}
@@ -203,7 +205,9 @@ async def test_rate_of_newcomers_is_that_of_the_slowest_of_them_each_where_it_ge
         for worker, rate in zip(house.placement.workers, (60.0, 20.0), strict=True):
             assert worker.host.life is not None
             monkeypatch.setattr(
-                worker.host.life.scheduler, "rate_with", lambda newcomers, rate=rate: rate / max(1, len(newcomers))
+                worker.host.life.scheduler,
+                "rate_with",
+                lambda newcomers, like=None, rate=rate: rate / max(1, len(newcomers)),
             )
         rates = [house.placement.rate_with([Params()] * number) for number in (0, 1, 2, 4, 8)]
 
@@ -247,7 +251,7 @@ def rate_by_number(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(
             worker.host.life.scheduler,
             "rate_with",
-            lambda newcomers, at=worker: 60 / max(1, len(newcomers) + len(house.placement.sessions_at(at))),
+            lambda newcomers, like=None, at=worker: 60 / max(1, len(newcomers) + len(house.placement.sessions_at(at))),
         )
 
 
@@ -291,6 +295,48 @@ async def test_two_engines_that_are_back_at_once_both_get_their_share(
         left = len(house.placement._leaving)
 
     assert left == 0
+
+
+async def test_engines_that_both_broke_have_half_of_the_sessions_each_in_the_end_and_then_nothing_moves(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.rows, fleet.tick_ms = 1, 20.0
+    async with serving(fleet) as house:
+        guests = [Guest(house, f"s{number}") for number in range(4)]
+        for device, session in (("cuda:0", "s0"), ("cuda:1", "s1")):
+            fleet.break_next(device, session)
+        for guest in guests:
+            guest.send()
+        await house.until(lambda: house.placement.state is State.AWAY)
+        fleet.let("cuda:1")
+        await asyncio.gather(*(guest.answered() for guest in guests))
+        for _ in range(5):  # so that it is known what a tick takes
+            await asyncio.gather(*(guest.restyle() for guest in guests))
+        at_first = [guest.at for guest in guests]
+        monkeypatch.setattr(placement, "SHARED_OUT_S", 0.0)
+        fleet.let("cuda:0")
+        await house.until(lambda: len(house.placement.sessions_at(house.worker(0))) == 2)
+        for number in (0, 1, 0, 1):
+            house.placement._share_out(house.worker(number))
+            await asyncio.gather(*(guest.restyle() for guest in guests))
+        await house.until(lambda: not house.placement._leaving)
+
+    assert at_first == [1] * 4
+    assert sorted(str(guest.at) for guest in guests) == ["0", "0", "1", "1"]
+
+
+async def test_newcomers_at_once_are_spread_over_an_engine_that_is_new_and_one_that_is_known(fleet: Fleet) -> None:
+    fleet.rows, fleet.tick_ms = 1, 20.0
+    async with serving(fleet) as house:
+        await house.placement.drain(house.worker(1))
+        known = Guest(house, "known")
+        for _ in range(5):
+            await known.restyle()
+        house.placement.start_again(house.worker(1))
+        await house.until(lambda: house.worker(1).state == "ready")
+        late = [Guest(house, f"late{number}") for number in range(5)]
+
+    assert sorted(str(guest.at) for guest in (known, *late)) == ["0"] * 3 + ["1"] * 3
 
 
 async def test_an_engine_gets_its_share_once_it_has_run_for_a_while_and_not_if_it_breaks_meanwhile(

@@ -22,7 +22,7 @@ from ...frame import Failure, Order, Repeat, Stamps
 from ...media import codec
 from ...params import OutputFormat, Params
 from ...planes import Planes
-from ...scheduling.capacity import MOST_FPS, Capacity, SessionLoad, rate_for_all
+from ...scheduling.capacity import MOST_FPS, Capacity, Line, SessionLoad, rate_for_all
 from ...scheduling.seats import load_of, next_number
 from ...scheduling.suspects import Suspects
 from ...session import Channel, Session
@@ -195,7 +195,7 @@ class Forwarder:
                 post.is_leaving, post.then = True, then
         self.ring()
 
-    def rate_with(self, newcomers: Sequence[Params]) -> float:
+    def rate_with(self, newcomers: Sequence[Params], like: Line | None = None) -> float:
         """See `Scheduler.rate_with`; by what the worker has measured."""
         now_ns = self._clock()
         loads = [SessionLoad(MOST_FPS, self.cost(params)) for params in newcomers]
@@ -204,7 +204,8 @@ class Forwarder:
             for post in self._posts
             if post.session.channel is not None and not post.is_leaving
         ]
-        return rate_for_all(loads, *self.capacity)
+        line, max_rows = self.capacity
+        return rate_for_all(loads, line or like, max_rows)
 
     def resume(self) -> None:
         """Send again."""

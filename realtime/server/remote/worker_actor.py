@@ -6,6 +6,7 @@ Must not know Ray: its methods are called by name, one at a time, on an event lo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import secrets
@@ -44,6 +45,8 @@ INHERITED = (VISIBLE, "OMP_NUM_THREADS")
 LEAVE_EVERY_S = 0.1
 LEAVE_S = 10.0
 """How long a worker that is to end waits for its sessions to go on elsewhere."""
+UNLOAD_S = 60.0
+"""How long an engine may take to be closed, with its loading where that has begun; then the process ends."""
 
 
 def loader_of(config: Config) -> Load:
@@ -255,8 +258,13 @@ class WorkerActor:
             session.hand_back(is_suspect=False)
         if host is not None:
             await host.stop()
-            while not host.is_closed:
-                await host.changed.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(UNLOAD_S):
+                    while not host.is_closed:
+                        await host.changed.wait()
+            if not host.is_closed or host.hangs:
+                _log.error("the engine can't be closed: its process ends, and another begins")
+                self._die()
         if decoders is not None:
             await asyncio.to_thread(decoders.close)
 

@@ -33,7 +33,7 @@ export const german: Strings = {
     refused: "Dieser Server verlangt sein Token: Öffne die Adresse, die der Server ausgegeben hat.",
     denied: "Der Server weist diese Seite ab.",
     tooBig: "Ein Bild war dem Server zu groß. Wähle eine kleinere Breite und Höhe und drücke dann Verbinden.",
-    engineAway: "Die Engine des Servers ist stehen geblieben und wird neu gestartet. Alles bleibt, wie es ist, und geht von selbst weiter.",
+    engineAway: "Die Engine des Servers ist stehen geblieben. Alles bleibt, wie es ist, und geht von selbst weiter, wenn sie zurück ist.",
     engineFailed:
       "Die Bildberechnung auf dem Server ist ausgefallen; sein Protokoll sagt, warum. Die Seite versucht es weiter.",
     full: "Der Server ist voll. Schließe ein anderes Fenster, das ihn nutzt, oder warte: Die Seite versucht es weiter.",

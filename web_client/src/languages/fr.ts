@@ -34,7 +34,7 @@ export const french: Strings = {
     denied: "Le serveur refuse cette page.",
     tooBig:
       "Une image était trop grande pour le serveur. Choisissez une largeur et une hauteur plus petites, puis Se connecter.",
-    engineAway: "Le moteur du serveur s’est arrêté et redémarre. Tout reste en place et continue de soi-même.",
+    engineAway: "Le moteur du serveur s’est arrêté. Tout reste en place et continue de soi-même à son retour.",
     engineFailed: "Le moteur du serveur est en panne ; son journal dit pourquoi. La page continue d’essayer.",
     full: "Le serveur est complet. Fermez une autre fenêtre qui l’utilise, ou attendez : la page continue d’essayer.",
     unreachable: "Le serveur est injoignable. Vérifiez qu’il fonctionne ; la page continue d’essayer.",

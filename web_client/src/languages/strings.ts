@@ -31,7 +31,7 @@ export const english = {
     refused: "This server needs its token: open the address that the server printed.",
     denied: "The server refuses this page.",
     tooBig: "A picture was too big for the server. Choose a smaller width and height, then press Connect.",
-    engineAway: "The server's engine stopped, and is being started again. Everything stays as it is and goes on by itself.",
+    engineAway: "The server's engine stopped. Everything stays as it is, and goes on by itself when it is back.",
     engineFailed: "The server's engine failed; its log says why. The page keeps trying.",
     full: "The server is full. Close another window that uses it, or wait: the page keeps trying.",
     unreachable: "The server can't be reached. Check that it is running; the page keeps trying.",
