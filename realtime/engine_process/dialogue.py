@@ -73,6 +73,7 @@ class Dialogue:
         self._asked: dict[int, Future[Heard | None]] = {}
         self._numbers = itertools.count()
         self._loras: dict[int, tuple[Future[LorasReady], Future[None]]] = {}
+        self._putting_on: set[int] = set()  # numbers of LoRAs; ticks wait behind them
         self._signs = 0
         self._is_closing = False
         self._broke: Broke | None = None
@@ -146,6 +147,9 @@ class Dialogue:
             raise ModelError(answer.refusal)
 
         def put_on() -> Future[None]:
+            with self._lock:
+                self._putting_on.add(number)
+                self._signs += 1
             self.child.send(WearLoras(number))
             return put
 
@@ -187,6 +191,7 @@ class Dialogue:
                 if (loras := self._loras.get(number)) is not None:
                     loras[0].set_result(message)
             case LorasPut(number, refusal):
+                self._putting_on.discard(number)
                 if (loras := self._loras.pop(number, None)) is not None and refusal:
                     loras[1].set_exception(ModelError(refusal))
                 elif loras is not None:
@@ -195,7 +200,8 @@ class Dialogue:
                 logging.getLogger(logger).log(level, "%s", text)
             case Broke():
                 self._broke = message
-        if isinstance(message, Ticked) or not self._loaded.done() or not self._due:
+        is_idle = not self._due and not self._putting_on
+        if isinstance(message, Ticked | LorasPut) or not self._loaded.done() or is_idle:
             with self._lock:
                 self._signs += 1
 
@@ -210,10 +216,13 @@ class Dialogue:
         """How long the process may be silent now."""
         if not self._loaded.done():
             return Leeway(self._limits.loading_s, self._limits.loading_s)
-        return self._due[0].leeway if self._due else Leeway.of_idle(self._limits.idle_s)
+        leeway = self._due[0].leeway if self._due else Leeway.of_idle(self._limits.idle_s)
+        if not self._putting_on:
+            return leeway
+        return (leeway if self._due else Leeway(0.0, 0.0)).at_least(self._limits.loading_s)
 
     def signs(self) -> int:
-        """See `Wait`: answers of ticks, and whatever it says while none is due."""
+        """See `Wait`: answers of ticks, LoRAs that are put on, and whatever it says while no tick is due."""
         return self._signs
 
     def ended(self, how: str, *, blames_frames: bool) -> None:

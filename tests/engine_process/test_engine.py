@@ -34,6 +34,7 @@ from tests.fakes.faulty import (
     load_and_crash,
     load_and_stop,
     load_climbing,
+    load_dressing,
     load_for_two_rows,
     load_nothing,
     load_showing_hints,
@@ -133,6 +134,32 @@ def test_tick_by_other_code_than_before_may_take_longer_and_none_by_the_same(pro
         pending = engine.tick([prompted(prompt)])
         with pytest.raises(EngineError, match="gave no answer") if is_over else contextlib.nullcontext():
             pending.collect()
+    finally:
+        engine.close()
+
+
+@pytest.mark.slow
+def test_tick_behind_loras_that_are_put_on_slowly_is_not_taken_for_one_that_hangs() -> None:
+    limits = replace(QUICK, tick_s=SLOW_S / 3, loading_s=PATIENCE_S)
+    engine = in_a_process(load_dressing, limits)(a_config())
+    try:
+        engine.tick([prompted("a")]).collect()
+        put = engine.ready_loras(["one"]).put()
+        (outcome,) = engine.tick([prompted("b")]).collect()
+        assert put.done()
+    finally:
+        engine.close()
+
+    assert isinstance(outcome, Result)
+
+
+@pytest.mark.slow
+def test_loras_that_are_put_on_without_end_are_seen_also_where_no_tick_waits() -> None:
+    engine = in_a_process(load_dressing, replace(QUICK, loading_s=SLOW_S))(a_config())
+    try:
+        put = engine.ready_loras(["endless"]).put()
+        with pytest.raises(EngineError, match="gave no answer"):
+            put.result(PATIENCE_S)
     finally:
         engine.close()
 

@@ -6,11 +6,12 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 
 from realtime.config import Config, EngineConfig
-from realtime.engine import Engine, Progress
+from realtime.engine import Engine, LoraChange, Progress
 from realtime.engine.echo import EchoEngine
 from realtime.engine_process.engine import EngineProcess
 from realtime.engine_process.patience import Limits
@@ -78,6 +79,24 @@ class Climbing(EchoEngine):
 def load_climbing(config: EngineConfig, progress: Progress) -> Engine:
     """An engine with a faster rung to come."""
     return Climbing()
+
+
+class Dressing(EchoEngine):
+    """Takes its time to put LoRAs on; with one that is called "endless" without end."""
+
+    def ready_loras(self, loras: Sequence[str]) -> LoraChange:
+        return LoraChange(lambda: self._put("endless" in loras))
+
+    def _put(self, is_endless: bool) -> Future[None]:
+        time.sleep(3600 if is_endless else SLOW_S)
+        done = Future[None]()
+        done.set_result(None)
+        return done
+
+
+def load_dressing(config: EngineConfig, progress: Progress) -> Engine:
+    """An engine that is slow to put LoRAs on."""
+    return Dressing()
 
 
 def load_nothing(config: EngineConfig, progress: Progress) -> Engine:
