@@ -41,6 +41,9 @@ OPTIONS = ("--engine-process", "--log-level", "warning")
 """Of every server."""
 BESIDE_EVERY_S = (0.3, 1.5)
 """Least and most time between two faults of `ChaosPlan.beside`."""
+MENDED_S = 10.0
+"""How long clients have to get pictures again before the next of those. A decoder that is spawned on a busy machine
+imports for seconds: one that is killed each time before it has begun says nothing of the server."""
 VANDALS_FPS = 5.0
 
 
@@ -139,6 +142,10 @@ class _Run:
             with contextlib.suppress(psutil.NoSuchProcess):  # the server itself has ended just now
                 await KINDS[name].strike(self.scene(dice.getrandbits(32)))
                 self.besides[name] += 1
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(MENDED_S):
+                    for client in self.clients:
+                        await client.progress(1)
 
     async def _level(self, name: str, before: Census) -> Census:
         """Wait until the server holds no more than before."""
