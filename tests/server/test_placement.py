@@ -19,6 +19,7 @@ from realtime.engine.echo import EchoEngine
 from realtime.errors import EngineError, ModelError
 from realtime.frame import Job
 from realtime.params import Params
+from realtime.scheduling import seats
 from realtime.server import placement
 from realtime.server.engine_host import State
 from realtime.server.placement import NotNow, Placement
@@ -300,6 +301,7 @@ async def test_two_engines_that_are_back_at_once_both_get_their_share(
 async def test_engines_that_both_broke_have_half_of_the_sessions_each_in_the_end_and_then_nothing_moves(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(seats, "NEW_NS", 3600 * 10**9)  # all count as if they sent as much as they can, however slowly
     fleet.rows, fleet.tick_ms = 1, 20.0
     async with serving(fleet) as house:
         guests = [Guest(house, f"s{number}") for number in range(4)]
@@ -325,7 +327,10 @@ async def test_engines_that_both_broke_have_half_of_the_sessions_each_in_the_end
     assert sorted(str(guest.at) for guest in guests) == ["0", "0", "1", "1"]
 
 
-async def test_newcomers_at_once_are_spread_over_an_engine_that_is_new_and_one_that_is_known(fleet: Fleet) -> None:
+async def test_newcomers_at_once_are_spread_over_an_engine_that_is_new_and_one_that_is_known(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seats, "NEW_NS", 3600 * 10**9)
     fleet.rows, fleet.tick_ms = 1, 20.0
     async with serving(fleet) as house:
         await house.placement.drain(house.worker(1))
