@@ -466,8 +466,8 @@ class EngineHost:
     def _give_up(self, life: Life, hanging: Away) -> None:
         """Go to FAILED, with an engine whose thread nobody can end."""
         self.error = EngineError(
-            f"{hanging.reason}, and none for {HANGING_S:g} s behind that, and a thread can't be ended: start the "
-            "server again; with --engine-process it replaces an engine that hangs"
+            f"{hanging.reason}, and none in {HANGING_S:g} s more: it hangs in a thread, which can't be ended; start "
+            "the server again, with --engine-process to have an engine that hangs replaced"
         )
         log.error("%s%s", self._prefix, self.error)
         self._stopping.set()

@@ -84,7 +84,7 @@ class Watchdog:
 
 
 @dataclass(slots=True)
-class _Row:
+class _SeenRow:
     """A job in flight.
 
     Attributes:
@@ -115,7 +115,7 @@ class WatchedEngine:
         self._engine = engine
         self._dog = dog
         self._patience = TickPatience(limits)
-        self._rows: dict[int, _Row] = {}  # by number of a job
+        self._rows: dict[int, _SeenRow] = {}  # by number of a job
         self._last_ns = 0  # when the newest tick ended that was collected
         self.cost = engine.cost
 
@@ -154,7 +154,7 @@ class WatchedEngine:
     def tick(self, admitted: Sequence[Job]) -> Pending:
         """See `Engine`."""
         for job in admitted:
-            self._rows[job.number] = _Row(job.picture.shape, self.cost(job.params).works)
+            self._rows[job.number] = _SeenRow(job.picture.shape, self.cost(job.params).works)
         rows = self._rows.values()
         form: Hashable = tuple(sorted((row.shape, tuple(row.work), row.done) for row in rows))
         work, rung = sum(row.next_work for row in rows), self._engine.info.rung
