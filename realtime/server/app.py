@@ -32,7 +32,7 @@ from .access import Access
 from .command_routes import router as command_router
 from .credentials import Credentials
 from .egress import Egress
-from .engine_host import BACK_OFF_S, Load
+from .engine_host import Load
 from .hint_routes import router as hint_router
 from .hint_views import HintViews
 from .http import Server, http_settings, listen
@@ -45,6 +45,7 @@ from .picture_routes import router as picture_router
 from .prefix import Prefix
 from .remembering import Memory
 from .remote.fleet import Cluster, Fleet
+from .restarting import BACK_OFF_S
 from .routes import router
 from .service import Service
 from .state_file import StateFile, state_folder

@@ -19,7 +19,7 @@ from ..errors import CloseCode, ParamsError, ProtocolError
 from ..frame import Repeat, Result
 from ..session import COMMANDS, Channel, Session
 from .budget import Budget
-from .engine_host import State
+from .engine_state import State
 from .lobby import check_name
 from .roles import Grant, owner_of_new
 from .service import Running, Service

@@ -14,13 +14,10 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from enum import Enum, auto
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from ..config import Config
 from ..engine import Engine, LoraChange, Progress
@@ -31,7 +28,9 @@ from ..media.pipeline import Decoding
 from ..scheduling.scheduler import Scheduler
 from ..scheduling.suspects import Suspects
 from .descent import Descent
+from .engine_state import Away, Changes, PutLoras, Stage, State
 from .life import Life
+from .restarting import BACK_OFF_S, Restarts
 from .watchdog import LOOK_EVERY_S, LORAS_S
 
 log = logging.getLogger(__name__)
@@ -41,108 +40,10 @@ JOIN_TIMEOUT_S = 1.0
 """How long `stop` waits for the engine thread: a second's work is worth waiting for, and the process ends in three."""
 LEAVE_TIMEOUT_S = 3.0
 """How long the engine thread waits until the event loop has dropped a broken engine, before it loads another."""
-BACK_OFF_S = (0.0, 1.0, 2.0, 4.0)
-"""Time before a broken engine is loaded again, the first time in a row, the second and so on; then always the last."""
-SETTLED_S = 30.0
-"""An engine that has run for so long is the first in a row again."""
 HANGING_S = 30.0
 """How long an engine that hangs in a thread may yet come back; then it is given up, as a thread can't be ended."""
 CALLS_SHOWN = 6
 """Of the stack of one that hangs, in the log."""
-
-
-class State(Enum):
-    """LOADING → READY ⇄ AWAY; STOPPED and FAILED are final."""
-
-    LOADING = auto()
-    READY = auto()
-    AWAY = auto()
-    """The engine broke, and another is loaded; or it hangs, and may come back."""
-    STOPPED = auto()
-    FAILED = auto()
-
-
-class Changes:
-    """Tells those who wait that something has changed. Event loop only."""
-
-    def __init__(self) -> None:
-        self._next = asyncio.Event()
-
-    @property
-    def next(self) -> asyncio.Event:
-        """An event for the next change, and for no later one. Get it before looking at what may change, or a change
-        between is missed.
-        """
-        return self._next
-
-    def tell(self) -> None:
-        """Something has changed."""
-        self._next.set()
-        self._next = asyncio.Event()
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """The stage of loading.
-
-    Attributes:
-        name: a phrase for people.
-        percent: 0 to 100; None where no percentage is known.
-    """
-
-    name: str = "starting"
-    percent: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Away:
-    """Why the engine is away, and for how long.
-
-    Attributes:
-        reason: a sentence for people: how it broke, that it hangs, or why another can't be loaded.
-        since_ns: our monotonic clock when it broke, or was seen to hang.
-        back_ns: when another should be ready, by the time that the last one took to load; when one that hangs is given
-            up.
-        tries: how many could not be loaded since.
-    """
-
-    reason: str
-    since_ns: int
-    back_ns: int
-    tries: int = 0
-
-
-class PutLoras(NamedTuple):
-    """LoRAs that fit an engine.
-
-    Attributes:
-        put: has them in force and no others, and returns when they are. Raises ModelError where that can't be: then
-            those before are. Raises EngineError where the engine has broken.
-        notes: see `LoraChange`.
-    """
-
-    put: Callable[[], Awaitable[None]]
-    notes: tuple[str, ...] = ()
-
-
-class _Restarts:
-    """When another engine is loaded, and how often. The engine thread's."""
-
-    def __init__(self, left: float, back_off_s: Sequence[float]) -> None:
-        self._left = left
-        self._back_off_s = back_off_s
-        self._in_a_row = 0
-
-    def next_s(self, lived_s: float) -> float | None:
-        """Time to wait before another is loaded, behind one that lived for so long; None where none is."""
-        if self._left <= 0:
-            return None
-        self._left -= 1
-        if lived_s >= SETTLED_S:
-            self._in_a_row = 0
-        wait_s = self._back_off_s[min(self._in_a_row, len(self._back_off_s) - 1)]
-        self._in_a_row += 1
-        return wait_s
 
 
 class EngineHost:
@@ -200,7 +101,7 @@ class EngineHost:
         self._on_tick = on_tick
         self._on_life = on_life
         self._decoding = decoding
-        self._restarts = _Restarts(restarts(config), back_off_s)
+        self._restarts = Restarts(restarts(config), back_off_s)
         self._suspects = suspects or Suspects()
         self._descent = Descent()
         self._prefix = f"{name}: " if name else ""

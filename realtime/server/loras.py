@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from ..config import Config
 from ..errors import EngineError, ModelError, ParamsError
-from .engine_host import Changes, PutLoras, State
+from .engine_state import Changes, PutLoras, State
 from .worker import Worker
 
 log = logging.getLogger(__name__)

@@ -21,8 +21,10 @@ from ..params import Params
 from ..scheduling.interim import Interim
 from ..scheduling.suspects import Suspects
 from ..session import Session
-from .engine_host import BACK_OFF_S, Away, Changes, EngineHost, Load, Stage, State
+from .engine_host import EngineHost, Load
+from .engine_state import Away, Changes, Stage, State
 from .life import ReadyEngine
+from .restarting import BACK_OFF_S
 from .worker import Host, MakeHost, Worker, first_back, spares, state_of
 
 SHARED_OUT_S = 30.0

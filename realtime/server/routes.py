@@ -21,7 +21,7 @@ from ..session import Session
 from ..version import __version__
 from .access import grant_of
 from .body import read_body
-from .engine_host import State
+from .engine_state import State
 from .roles import ALLOWED, Action, Grant, seen_by
 from .service import Service
 from .snapshot import snapshot

@@ -22,7 +22,8 @@ from ..outputs.push import PushStatus
 from ..params import Params
 from ..references import References
 from ..session import Session, Terms
-from .engine_host import BACK_OFF_S, Away, Load
+from .engine_host import Load
+from .engine_state import Away
 from .fitting import ModelOffer, fitted
 from .life import ReadyEngine
 from .lobby import Addresses, Lobby, Viewers
@@ -31,6 +32,7 @@ from .metrics import Metrics, Totals, WorkerTotals
 from .pictures import Pictures
 from .placement import Placement
 from .remembering import Memory
+from .restarting import BACK_OFF_S
 from .roles import Grant, Role, seen_by
 from .rule_file import RuleFile
 from .samples import keep_samples

@@ -19,7 +19,8 @@ from ..engine.load import is_echo
 from ..engine_process.engine import wants_process
 from ..errors import FrameError
 from ..memory import give_back
-from .engine_host import Load, State
+from .engine_host import Load
+from .engine_state import State
 from .fitting import ModelOffer
 from .life import offered
 from .rehearsal import Shown, rehearse

@@ -23,7 +23,7 @@ from ..engine.free_memory import free_memory
 from ..engine.load import is_echo, likely_device
 from ..engine.models.shelf import Shelved, list_shelved
 from ..errors import RealtimeError
-from .engine_host import Stage, State
+from .engine_state import Stage, State
 from .service import Service
 from .shortage import shortage
 from .succession import NotLoaded, Succession, Successor

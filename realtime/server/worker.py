@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..scheduling.suspects import Suspects
-from .engine_host import Away, Changes, PutLoras, Stage, State
+from .engine_state import Away, Changes, PutLoras, Stage, State
 from .life import ReadyEngine
 
 

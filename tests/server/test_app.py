@@ -27,7 +27,7 @@ from realtime.errors import ConfigError, ModelError
 from realtime.frame import Job
 from realtime.server.app import Announced, serve
 from realtime.server.engine_host import Load
-from realtime.server.engine_host import State as HostState
+from realtime.server.engine_state import State as HostState
 from realtime.server.http import http_settings, listen
 from realtime.server.protocols import WebSocketProtocol
 from tests.fakes.frames import a_message

@@ -17,7 +17,9 @@ from realtime.engine import Engine, Progress
 from realtime.engine.state import RungState
 from realtime.errors import ConfigError, EngineError, ModelError
 from realtime.params import Params
-from realtime.server.engine_host import SETTLED_S, EngineHost, Load, Stage, State
+from realtime.server.engine_host import EngineHost, Load
+from realtime.server.engine_state import Stage, State
+from realtime.server.restarting import SETTLED_S
 from realtime.session import Session
 from tests.fakes.engine import ScriptedEngine
 from tests.fakes.frames import a_frame

@@ -20,7 +20,8 @@ from realtime.engine.echo import EchoEngine
 from realtime.frame import Failure, Job, Result
 from realtime.params import Params
 from realtime.server import engine_host
-from realtime.server.engine_host import EngineHost, State
+from realtime.server.engine_host import EngineHost
+from realtime.server.engine_state import State
 from realtime.session import Session
 from tests.fakes.frames import a_frame, a_message
 from tests.fakes.pictures import a_plain_jpeg

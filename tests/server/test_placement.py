@@ -21,7 +21,7 @@ from realtime.frame import Job
 from realtime.params import Params
 from realtime.scheduling import seats
 from realtime.server import placement
-from realtime.server.engine_host import State
+from realtime.server.engine_state import State
 from realtime.server.placement import NotNow, Placement
 from realtime.server.worker import Worker
 from realtime.session import Session

@@ -23,7 +23,7 @@ from realtime.errors import ModelError
 from realtime.params import Params
 from realtime.server.access import SECURITY_HEADERS
 from realtime.server.app import create_app
-from realtime.server.engine_host import State
+from realtime.server.engine_state import State
 from realtime.server.snapshot import text_of
 from tests.fakes.servers import RunningServer, a_config, running
 from tests.fakes.waiting import PATIENCE_S, until

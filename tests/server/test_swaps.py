@@ -32,7 +32,7 @@ from realtime.engine_process.engine import EngineProcess, load_engine_process
 from realtime.errors import EngineError, FrameError, ModelError
 from realtime.frame import Failure, Job, Result
 from realtime.server import swaps
-from realtime.server.engine_host import State
+from realtime.server.engine_state import State
 from realtime.server.service import Service
 from realtime.server.swaps import NoSwap, Swaps
 from tests.checkpoints import build_tiny

@@ -16,7 +16,8 @@ import pytest
 from realtime.config import Config
 from realtime.engine import Engine, Progress
 from realtime.engine_process.engine import EngineProcess
-from realtime.server.engine_host import Load, State
+from realtime.server.engine_host import Load
+from realtime.server.engine_state import State
 from tests.fakes.faulty import in_a_process
 from tests.fakes.servers import RunningServer, a_config, running
 from tests.fakes.waiting import PATIENCE_S, until

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from realtime.server.engine_host import Away, Stage, State
+from realtime.server.engine_state import Away, Stage, State
 from realtime.server.worker import Worker, first_back, spares, state_of
 
 READY, AWAY, LOADING, FAILED, STOPPED = State.READY, State.AWAY, State.LOADING, State.FAILED, State.STOPPED

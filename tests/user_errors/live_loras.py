@@ -14,7 +14,7 @@ from unittest import mock
 
 from realtime.config import Config
 from realtime.engine.echo import EchoEngine
-from realtime.server.engine_host import Changes
+from realtime.server.engine_state import Changes
 from realtime.server.loras import Loras, as_changes
 
 from .case import Case

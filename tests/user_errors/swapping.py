@@ -16,7 +16,7 @@ from realtime.frame import Job
 from realtime.params import Params
 from realtime.references import References
 from realtime.server import model_routes, swaps
-from realtime.server.engine_host import State
+from realtime.server.engine_state import State
 from realtime.server.fitting import ModelOffer
 from realtime.server.placement import Placement
 from realtime.server.rehearsal import rehearse

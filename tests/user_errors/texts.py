@@ -22,7 +22,7 @@ from realtime.server import connection, viewers
 from realtime.server.access import Access
 from realtime.server.connection import Connection, end_with_server
 from realtime.server.credentials import Credentials
-from realtime.server.engine_host import State
+from realtime.server.engine_state import State
 from realtime.server.inbound import VideoConnection
 from realtime.server.lobby import Lobby, Viewers, check_name
 from realtime.server.protocols import WebSocketProtocol

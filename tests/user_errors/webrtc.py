@@ -10,7 +10,7 @@ from unittest import mock
 from aiortc.exceptions import OperationError
 
 from realtime.config import Config
-from realtime.server.engine_host import State
+from realtime.server.engine_state import State
 from realtime.server.webrtc import routes
 from realtime.server.webrtc.admission import PEERS_PER_SEAT, Admission, Conflict
 from realtime.server.webrtc.peer import Peer

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from ...config import Config
-from ..engine_host import State
+from ..engine_state import State
 from ..worker import MakeHost, Worker
 from .host import RemoteHost
 from .link import Link

@@ -20,7 +20,7 @@ from ...errors import EngineError, ModelError
 from ...params import Params
 from ...scheduling.capacity import Capacity
 from ...scheduling.suspects import Suspects
-from ..engine_host import Away, Changes, PutLoras, Stage, State
+from ..engine_state import Away, Changes, PutLoras, Stage, State
 from ..life import ReadyEngine
 from .forwarder import Forwarder
 from .link import Link

@@ -12,7 +12,7 @@ from ...config import Config, EngineConfig
 from ...engine import EngineInfo, RowCost
 from ...frame import Format
 from ...params import Params
-from ..engine_host import Stage, State
+from ..engine_state import Stage, State
 
 CROSSING = (
     *EngineConfig.model_fields,

@@ -28,8 +28,10 @@ from ...media import codec
 from ...memory import settle
 from ...params import Params
 from ...scheduling.suspects import Suspects
-from ..engine_host import BACK_OFF_S, EngineHost, Load, PutLoras, Stage, State
+from ..engine_host import EngineHost, Load
+from ..engine_state import PutLoras, Stage, State
 from ..life import Life
+from ..restarting import BACK_OFF_S
 from .messages import Engaged, HandedBack, Offering, Reply, Status, WorkOrder
 from .mirror import NUMBERLESS, MirroredSession
 

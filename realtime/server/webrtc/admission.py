@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ...errors import SessionLimitError
 from ...session import Session
-from ..engine_host import State
+from ..engine_state import State
 from ..lobby import check_name
 from ..roles import Grant
 from ..service import Service

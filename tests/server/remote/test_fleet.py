@@ -18,7 +18,7 @@ from realtime.errors import EngineError
 from realtime.frame import Air, Format, Frame, Job
 from realtime.params import Params
 from realtime.planes import Planes
-from realtime.server.engine_host import State
+from realtime.server.engine_state import State
 from realtime.server.placement import NotNow, Placement
 from realtime.server.remote import fleet
 from realtime.server.remote.fleet import Fleet

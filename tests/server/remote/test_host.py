@@ -16,7 +16,7 @@ from realtime.errors import EngineError
 from realtime.params import Params
 from realtime.scheduling.capacity import Capacity
 from realtime.scheduling.suspects import Suspects
-from realtime.server.engine_host import Changes, Stage, State
+from realtime.server.engine_state import Changes, Stage, State
 from realtime.server.remote.host import RemoteHost
 from realtime.server.remote.messages import Engaged, Status, WorkOrder
 from realtime.server.remote.pulse import BEAT_EVERY_NS, DEADLINE_NS, LOOK_EVERY_NS
