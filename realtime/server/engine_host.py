@@ -354,7 +354,8 @@ class EngineHost:
 
     def _whereabouts(self) -> str:
         """Where the engine thread is, for the log: the innermost calls first."""
-        frame = sys._current_frames().get(self._thread.ident or 0)
+        frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage]  it is documented
+        frame = frames.get(self._thread.ident or 0)
         calls = list(reversed(traceback.extract_stack(frame)))[:CALLS_SHOWN] if frame is not None else []
         return ", in ".join(f"{call.name} ({Path(call.filename).name}:{call.lineno})" for call in calls)
 
