@@ -10,6 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from ..engine import Engine, EngineInfo, LoraChange, Pending
@@ -150,6 +151,14 @@ class WatchedEngine:
         """See `Engine`."""
         with self._dog.watching(OTHER_S):
             self._engine.prepare(order)
+
+    def is_prepared(self, order: Order) -> bool:
+        """See `Engine`."""
+        return self._engine.is_prepared(order)
+
+    def prepare_beside(self, order: Order) -> Future[int]:
+        """See `Engine`."""
+        return self._engine.prepare_beside(order)
 
     def tick(self, admitted: Sequence[Job]) -> Pending:
         """See `Engine`."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import threading
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -373,6 +374,36 @@ async def test_process_whose_engine_broke_in_it_ends_as_the_next_one_needs_anoth
 
     assert ended == [True]
     assert {guest.at for guest in guests} == {"b-0"}
+
+
+async def test_worker_whose_engine_hangs_gives_its_sessions_away_and_ends_where_it_cannot_be_closed() -> None:
+    gate = threading.Event()
+    ended: list[bool] = []
+
+    def fault(job: Job) -> None:
+        if job.params.prompt == "hang":
+            gate.wait()
+
+    actor = WorkerActor("cpu", loader=echo_of(fault=fault), die=lambda: ended.append(True))
+    try:
+        async with machines_of("b-0") as machines:
+            machines.links["a-0"] = DirectLink(actor)
+            await machines.see()
+            await machines.until(lambda: machines.worker("a-0").host.life is not None)
+            guests = [Guest(machines, f"s{number}") for number in range(2)]
+            await asyncio.gather(*(guest.restyle() for guest in guests))
+            before = {guest.at for guest in guests}
+            struck = next(guest for guest in guests if guest.at == "a-0")
+            struck.session.update({"prompt": "hang"})
+            await struck.restyle()
+            after, reason = struck.at, machines.worker("a-0").reason
+            await actor.end()
+    finally:
+        gate.set()
+
+    assert (before, after) == ({"a-0", "b-0"}, "b-0")
+    assert reason is not None and "no answer for" in reason
+    assert ended == [True]
 
 
 async def test_drained_worker_gives_its_sessions_away_and_closes_its_engine() -> None:
