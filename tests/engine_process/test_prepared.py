@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from realtime.engine_process.engine import EngineProcess
-from realtime.engine_process.known import KNOWN_MAX, Known
+from realtime.engine_process.known import KNOWN_MAX, KnownSubjects
 from realtime.frame import Job, Result
 from realtime.params import Params
 from realtime.prompts import WeightedPrompt
@@ -92,7 +92,7 @@ def test_an_engine_that_makes_nothing_beside_is_always_prepared() -> None:
 
 
 def test_all_parts_of_prompts_and_all_pictures_are_to_be_known() -> None:
-    known = Known()
+    known = KnownSubjects()
     blend = (WeightedPrompt(text="oil"), WeightedPrompt(text="ink", weight=0.0))
     order = a_job(1, SMALL.model_copy(update={"prompt": blend, "negative_prompt": "rain"}))
     for text in ("oil", "ink"):
@@ -106,11 +106,11 @@ def test_all_parts_of_prompts_and_all_pictures_are_to_be_known() -> None:
 
 
 def test_frame_that_passes_through_needs_nothing() -> None:
-    assert Known().covers(a_job(1, SMALL.model_copy(update={"prompt": "ink", "strength": 0.0})))
+    assert KnownSubjects().covers(a_job(1, SMALL.model_copy(update={"prompt": "ink", "strength": 0.0})))
 
 
 def test_what_was_asked_for_before_all_was_forgotten_is_not_known() -> None:
-    known, order = Known(), prompted("ink")
+    known, order = KnownSubjects(), prompted("ink")
     epoch = known.epoch
     known.forget()
 
@@ -120,7 +120,7 @@ def test_what_was_asked_for_before_all_was_forgotten_is_not_known() -> None:
 
 
 def test_what_was_asked_about_longest_ago_is_given_up() -> None:
-    known, kept = Known(), prompted("kept")
+    known, kept = KnownSubjects(), prompted("kept")
     known.add(kept, known.epoch)
     for number in range(2 * KNOWN_MAX):
         known.add(prompted(f"{number}"), known.epoch)
