@@ -64,6 +64,8 @@ def test_engine_is_as_small_as_it_was() -> None:
             "cost",
             "hear",
             "ready_loras",
+            "is_prepared",
+            "prepare_beside",
             "prepare",
             "tick",
             "forget",

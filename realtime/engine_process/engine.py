@@ -22,7 +22,7 @@ from ..forked import NotStartedError
 from ..frame import Job, Order
 from ..params import Params
 from .dialogue import Dialogue
-from .known import Known
+from .known import KnownSubjects
 from .messages import Close, Entrant, Forget, Launch, LoadEngine, LoadOrder, Ticked
 from .patience import Limits, TickPatience, code_of
 from .pending import Occupant, ProcessPending
@@ -70,7 +70,7 @@ class EngineProcess:
         self._rows: list[_Mirrored] = []
         self._recent = Recent[str]()
         self._recent_hints = Recent[SizedHint](RECENT_HINTS_MAX)
-        self._known = Known()
+        self._known = KnownSubjects()
         self._patience = TickPatience(limits)
         self._last_ns = 0  # when the newest tick ended that was answered
         settings = EngineConfig(**config.model_dump(include=set(EngineConfig.model_fields)))

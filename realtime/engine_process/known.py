@@ -15,7 +15,7 @@ KNOWN_MAX = 96
 """Fewer than the process keeps of either kind: what it has given up meanwhile is encoded within a tick."""
 
 
-class Known:
+class KnownSubjects:
     """Texts and pictures that are encoded. Any thread."""
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ class Preparing(Protocol):
     def prepare_beside(self, order: Order) -> Future[int]: ...  # noqa: D102
 
 
-class _Making(NamedTuple):
+class _Coming(NamedTuple):
     params: Params
     begun_ns: int
     made: Future[int]
@@ -37,13 +37,13 @@ class _Making(NamedTuple):
         return self.made.done() or now_ns - self.begun_ns >= GIVEN_UP_NS
 
 
-class Ahead:
+class PreparedParams:
     """Of one session: the params that its frames can be run with. Engine thread only."""
 
     def __init__(self) -> None:
         self._last: Params | None = None  # the newest that all is there for
         self._tried: Params | None = None  # those for which something was made last, or could not be
-        self._making: _Making | None = None
+        self._making: _Coming | None = None
 
     def waits(self, now_ns: int) -> bool:
         """Whether its frames are to wait for what is being made."""
@@ -85,7 +85,7 @@ class Ahead:
             return order
         if self._making is None:
             made = engine.prepare_beside(order)
-            self._making = _Making(order.params, now_ns, made)
+            self._making = _Coming(order.params, now_ns, made)
             made.add_done_callback(lambda made: ring())
         if self._last is None or self.waits(now_ns):
             return None

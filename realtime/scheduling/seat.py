@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..frame import Failure, Job, Order
 from ..media.pipeline import Done
 from ..session import Session
-from .ahead import Ahead
+from .ahead import PreparedParams
 from .fair_queue import Tag
 from .still import StillGate
 from .timing import Rhythm
@@ -49,7 +49,7 @@ class Seat:
     rows: int = 0
     sealing: int = 0
     aside: Aside | None = None
-    ahead: Ahead = field(default_factory=Ahead)
+    ahead: PreparedParams = field(default_factory=PreparedParams)
     _gate: StillGate | None = None
 
     @property

@@ -20,7 +20,7 @@ from ..media.pipeline import Done, Pipeline, ToOpen
 from ..params import Params
 from ..session import Delivery, Session
 from ..stats import DropReason
-from .ahead import Ahead, Preparing
+from .ahead import PreparedParams, Preparing
 from .capacity import MOST_FPS, SessionLoad
 from .seat import Aside, Seat
 from .still import Judgement, StillGate
@@ -280,8 +280,8 @@ class Seats:
         )
 
     def _prepared(self, seat: Seat, order: Order) -> Order | None:
-        """The order, or one with the params before, as `Ahead` has it; None: it waits. Whose it is pays for all that is
-        made for it.
+        """The order, or one with the params before, see `PreparedParams`; None: it waits. Whose it is pays for all that
+        is made for it.
         """
         if self._engine is None or order.frame.is_as_is:
             return order
@@ -311,7 +311,7 @@ class Seats:
     def renew(self) -> None:
         """What the engine makes of frames has changed: each session's next frame is run, whatever it shows."""
         for seat in self:
-            seat.ahead = Ahead()
+            seat.ahead = PreparedParams()
             if (gate := seat.gate) is not None:
                 gate.renew()
 

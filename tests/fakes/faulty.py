@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 from realtime.config import Config, EngineConfig
@@ -16,7 +17,8 @@ from realtime.engine.echo import EchoEngine
 from realtime.engine_process.engine import EngineProcess
 from realtime.engine_process.patience import Limits
 from realtime.errors import FrameError, ModelError
-from realtime.frame import Failure, Job, Result
+from realtime.frame import Failure, Job, Order, Result
+from realtime.pixels import Pixels
 
 QUICK = Limits(tick_s=0.5, tick_factor=10, climbing_s=0.5, first_s=0.5, loading_s=20, closing_s=10)
 """A hang is seen after half a second, also of a first tick; as the engine here has no model."""
@@ -155,3 +157,43 @@ class ShowingHints(EchoEngine):
 def load_showing_hints(config: EngineConfig, progress: Progress) -> Engine:
     """An engine that shows what it is shown."""
     return ShowingHints()
+
+
+class Encoding(EchoEngine):
+    """Makes beside its ticks what is asked for: "held" when a frame comes with the prompt "go on". Answers with the
+    references that it was given.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.info = replace(self.info, prepares_beside=True)
+        self._may_go_on = threading.Event()
+        self._thread = ThreadPoolExecutor(1)
+        self._seen: dict[str, Pixels] = {}
+
+    def is_prepared(self, order: Order) -> bool:
+        return False
+
+    def prepare_beside(self, order: Order) -> Future[int]:
+        self._seen |= order.references
+        is_held = order.params.prompt == "held"
+        return self._thread.submit(lambda: int(not is_held or self._may_go_on.wait(60)))
+
+    def _admit(self, job: Job) -> Result | Failure:
+        if job.params.prompt == "go on":
+            self._may_go_on.set()
+        outcome = super()._admit(job)
+        if isinstance(outcome, Failure) or not job.references:
+            return outcome
+        (reference,) = job.references
+        return replace(outcome, picture=job.picture * 0 + self._seen[reference].max())
+
+    def ready_loras(self, loras: Sequence[str]) -> LoraChange:
+        done = Future[None]()
+        done.set_result(None)
+        return LoraChange(lambda: done)
+
+
+def load_encoding(config: EngineConfig, progress: Progress) -> Engine:
+    """An engine that makes things beside its ticks."""
+    return Encoding()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -70,10 +72,16 @@ class Place:
     def eager(self) -> DiffusionEngine:
         return DiffusionEngine(self.model, EagerBackend(self.model), max_rows=ROWS)
 
-    def graphs(self, under: Backend | None = None) -> tuple[DiffusionEngine, CountedCapture]:
-        """An engine under graphs, and what captures them."""
-        capture = self.capture()
-        backend = GraphBackend(under or EagerBackend(self.model), capture, ROWS, self.device)
+    def graphs(
+        self, under: Backend | None = None, maker: Executor | None = None, *, frame_graphs: bool = True
+    ) -> tuple[DiffusionEngine, CountedCapture]:
+        """An engine under graphs, and what captures them.
+
+        Args:
+            maker: see `GraphBackend`.
+        """
+        capture, under = self.capture(), under or EagerBackend(self.model)
+        backend = GraphBackend(under, capture, ROWS, self.device, maker, frame_graphs=frame_graphs)
         return DiffusionEngine(self.model, backend, max_rows=ROWS), capture
 
     def assert_alike(self, ours: Sequence[npt.NDArray[np.uint8]], theirs: Sequence[npt.NDArray[np.uint8]]) -> None:
@@ -148,12 +156,20 @@ def pictures(engine: DiffusionEngine, wanted: Sequence[Job]) -> Pictures:
     return [found[job.number] for job in wanted]
 
 
+def wait_for_graphs(engine: DiffusionEngine) -> None:
+    """Until none is being made."""
+    assert isinstance(engine.backend, GraphBackend)
+    while engine.backend.is_making:
+        time.sleep(0.001)
+
+
 def settle(engine: DiffusionEngine, capture: CountedCapture, wanted: Sequence[Job]) -> Pictures:
     """Run jobs until nothing more is captured for them; the pictures of the last time."""
     made, rounds = pictures(engine, wanted), 0
     while rounds <= EAGER_CALLS + 1:
         captured = capture.captures
         made = pictures(engine, wanted)
+        wait_for_graphs(engine)
         rounds = rounds + 1 if capture.captures == captured else 0
     return made
 

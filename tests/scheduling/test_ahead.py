@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from realtime.frame import Order
 from realtime.params import Params
-from realtime.scheduling.ahead import GIVEN_UP_NS, PATIENCE_NS, Ahead
+from realtime.scheduling.ahead import GIVEN_UP_NS, PATIENCE_NS, PreparedParams
 from realtime.scheduling.scheduler import Scheduler
 from tests.fakes.clock import FakeClock
 from tests.fakes.engine import ScriptedEngine
@@ -42,7 +42,7 @@ class OneSession:
 
     def __init__(self) -> None:
         self.engine = Encoder()
-        self.ahead = Ahead()
+        self.ahead = PreparedParams()
         self.rung = 0
         self._version = 0
 
