@@ -231,7 +231,8 @@ def looks_table(answer: Answer) -> str:
     for part, shape in LOOKS.items():
         name = part.removeprefix("sdxl_")
         plain = value(answer["parts"], part, f"{name}_tick_ms", "plain")
-        rows.append([f"{shape}, plain{', with an adapter for pictures' if part == 'contexts' else ''}", plain])
+        what = "plain, beside contexts" if part == "contexts" else "plain"
+        rows.append([f"{shape}, {what}", plain, *[""] * len(STEERED)])
         for kind in (kind for of, kind in COMPUTED_SHARES if of == part):
             cells: list[str] = []
             for count in STEERED:

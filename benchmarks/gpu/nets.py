@@ -78,7 +78,8 @@ def random_nets(model: Model, kinds: tuple[str, ...]) -> tuple[Net, ...]:
 
     from ..engine.models import drawn
 
-    shapes = shapes_beside(model.unet)
+    unet: Any = model.unet
+    shapes = shapes_beside(unet)
     made: dict[str, Net] = {}
     for kind in kinds:
         how = NetKind.ADAPTER if kind == "adapter" else NetKind.CONTROLNET
@@ -88,7 +89,7 @@ def random_nets(model: Model, kinds: tuple[str, ...]) -> tuple[Net, ...]:
         else:
             network = drawn(*shapes[kind], dtype=model.dtype, device=model.device)
         info = ControlInfo(kind, hint, kind, kind=how)
-        made[kind] = Net(kind, network, (info,), {kind: 3} if kind == "union" else {}, share_of(network, model.unet))
+        made[kind] = Net(kind, network, (info,), {kind: 3} if kind == "union" else {}, share_of(network, unet))
     return tuple(made.values())
 
 
@@ -128,16 +129,17 @@ def random_depth(model: Model, *, small: bool) -> Any:
     from ..engine.models import drawn
 
     width, layers, heads = (16, 4, 2) if small else (384, 12, 6)
-    backbone = Dinov2Config(
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        image_size=518,
-        patch_size=14,
-        out_indices=[layers // 4 * number for number in (1, 2, 3, 4)],
-        reshape_hidden_states=False,
-        apply_layernorm=True,
-    )
+    settings: dict[str, Any] = {
+        "hidden_size": width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "image_size": 518,
+        "patch_size": 14,
+        "out_indices": [layers // 4 * number for number in (1, 2, 3, 4)],
+        "reshape_hidden_states": False,
+        "apply_layernorm": True,
+    }
+    backbone = Dinov2Config(**settings)
     neck: dict[str, Any] = {}
     if small:
         neck = {"neck_hidden_sizes": [8] * 4, "fusion_hidden_size": 8, "head_hidden_size": 8}

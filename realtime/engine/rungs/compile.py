@@ -143,7 +143,13 @@ def _start(model: Model, max_rows: int, progress: Progress, *, may_wait: bool, a
         signatures = [one for one in backend.compiled.demand.so_far() if one.call.batch == 1]
         for i, signature in enumerate(signatures):
             progress(f"compiling {signature}", 100 * i / len(signatures))
-            backend.compiled.put(signature, _compiled(backend.compiled.module(signature), signature, model))
+            try:
+                call = _compiled(backend.compiled.module(signature), signature, model)
+            except ConfigError:
+                if signature.call.is_plain:
+                    raise
+                continue  # what nets add stays eager, which the rung says
+            backend.compiled.put(signature, call)
 
     return Start(captured(backend, model, max_rows, avoided), finish)
 

@@ -28,6 +28,7 @@ from realtime.engine.rungs.upgrade import Upgrade
 from realtime.engine.state import CallShape, RungState
 from tests.checkpoints import build_tiny
 from tests.engine.tiny_models import make_model
+from tests.engine.tiny_nets import a_net, make_controlnet
 
 OBSTACLE = compiler_obstacle("cpu")
 needs_compiler = pytest.mark.skipif(bool(OBSTACLE), reason=OBSTACLE or "there is a compiler")
@@ -122,6 +123,32 @@ def test_a_package_of_many_batches_is_loaded_once_and_checked_for_each(
     assert packages.take(of(2)) and packages.take(of(3)) and len(loads) == 1
     assert not packages.take(of(wrong_batch)) and not packages.has(of(5)), "wrong for one is used for no further one"
     assert of(2) in regions and of(3) in regions and of(4) not in regions
+
+
+def test_package_of_nets_of_one_form_is_loaded_for_each_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One file, which the second net finds too; what is loaded has one net's weights."""
+    monkeypatch.setenv("REALTIME_CACHE", str(tmp_path))
+    nets = tuple(a_net(make_controlnet(seed=seed), f"net{seed}") for seed in range(2))
+    regions = CompiledRegions(Regions.of_model(make_model(nets=nets)), Demand())
+    packages = Packages(regions, CPU, torch.float32)
+    shape = CallShape("embed/net0", 2, 0, 64, 64, ("pictures",))
+    first = Signature(shape, (((2, 64, 64, 3), "uint8"),))
+    second = first._replace(call=replace(shape, kind="embed/net1"))
+    third = Signature(replace(shape, batch=3), (((3, 64, 64, 3), "uint8"),))
+    loads: list[Any] = []
+
+    def load(path: Path, region: Any) -> Any:
+        loads.append(region)
+        return region
+
+    monkeypatch.setattr(aoti, "load", load)
+    assert not packages.has(first)
+    put(PackageCache(cache_folder("aoti")), packages._key(first))
+
+    assert packages.has(second) and all(packages.take(one) for one in (first, second, third))
+    assert loads == [regions.module(first), regions.module(second)] and loads[0] is not loads[1]
 
 
 class Built:
