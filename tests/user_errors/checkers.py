@@ -1,5 +1,5 @@
-"""Frame checkers: names that are none, folders and files that are not run, labels that say nothing, thresholds; and what
-is said of pictures that are held.
+"""Frame checkers: names that are none, folders and files that are not run, labels that say nothing, thresholds; and
+what is said of pictures that are held.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ CASES = [
         echo,
     ),
     Case(
-        "there is no frame checker 'nobody': give a preset (falconsai, adamcodd, open-nsfw), a hub id (org/name), a folder "
-        "in transformers' layout or an .onnx file",
+        "there is no frame checker 'nobody': give a preset (falconsai, adamcodd, open-nsfw), a hub id (org/name), a "
+        "folder in transformers' layout or an .onnx file",
         "nobody",
         lambda: load("nobody"),
     ),
@@ -175,19 +175,17 @@ CASES = [
         folder(look={"resample": 1}),
     ),
     Case(
-        "frame checker checker: checker: which of its labels are unsafe can't be told (cat, dog): name them with "
-        "--unsafe-label",
+        "frame checker checker: which of its labels are unsafe can't be told (cat, dog): name them with --unsafe-label",
         "--unsafe-label",
         folder(["cat", "dog"]),
     ),
     Case(
-        "frame checker checker: checker: it has no label 'fish': its labels are cat, dog: check --unsafe-label",
+        "frame checker checker: it has no label 'fish': its labels are cat, dog: check --unsafe-label",
         "fish",
         folder(["cat", "dog"], ["fish"]),
     ),
     Case(
-        "frame checker checker: checker: all of its labels (nsfw, porn) would be unsafe: name some of them with "
-        "--unsafe-label",
+        "frame checker checker: all of its labels (nsfw, porn) would be unsafe: name some of them with --unsafe-label",
         "--unsafe-label",
         folder(["nsfw", "porn"]),
     ),
