@@ -78,9 +78,10 @@ def without_package() -> object:
 def other_network() -> object:
     """A network that OpenVINO reads, of another form."""
     import numpy as np
-    import openvino as ov
-    from openvino import opset13
+    import openvino
 
+    ov: Any = openvino
+    opset13 = ov.opset13
     pictures = opset13.parameter([1, 224, 224, 3], np.float32)
     network = ov.Model([opset13.reduce_mean(pictures, opset13.constant([1, 2]))], [pictures])
     ov.save_model(network, "other.xml")
