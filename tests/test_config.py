@@ -73,7 +73,8 @@ def test_config_is_frozen() -> None:
 
 def test_what_names_a_model_is_a_part_of_the_configuration() -> None:
     named = {"model", "base", "loras", "embeddings", "clip_skip", "reference", "vae", "sampler", "device", "dtype"}
-    assert set(ModelConfig.model_fields) == named | {"control", "pose_detector"}
+    checks = {"frame_checker", "unsafe_labels", "hold_above", "release_below"}
+    assert set(ModelConfig.model_fields) == named | {"control", "pose_detector"} | checks
     assert isinstance(load_config({}), ModelConfig)
     with pytest.raises(ValidationError):
         ModelConfig().model = "x"  # type: ignore[misc]

@@ -45,10 +45,10 @@ def test_what_moves_keeps_its_fields() -> None:
         "Frame": ["seq", "format", "data", "captured_us", "received_ns", "is_as_is"],
         "Job": [
             *("frame", "params", "session", "admitted_ns", "number", "encode", "references"),
-            *("hints_wanted", "dissolve"),
+            *("hints_wanted", "dissolve", "checks_input"),
             *("picture", "alpha", "original", "thumbnail", "hints", "opened_ns"),
         ],
-        "Result": ["job", "picture", "stamps", "data", "format", "air", "mask", "restyled", "key", "hints"],
+        "Result": ["job", "picture", "stamps", "data", "format", "air", "mask", "restyled", "key", "hints", "score"],
     }
 
 

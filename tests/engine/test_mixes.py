@@ -123,9 +123,9 @@ def left(monkeypatch: pytest.MonkeyPatch) -> Left:
     found: Left = {}
     decode, find_people = rows.decode_latents, rows.find_people
 
-    def recorded_decode(group: Any, backend: Backend) -> Any:
+    def recorded_decode(group: Any, backend: Backend, **options: Any) -> Any:
         found.update({(row.job.frame.seq, "latents"): row.x.clone() for row in group})
-        return decode(group, backend)
+        return decode(group, backend, **options)
 
     def recorded_find(group: Any, backend: Backend) -> None:
         find_people(group, backend)

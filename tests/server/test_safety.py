@@ -351,6 +351,20 @@ async def test_scores_cross_from_an_engines_process() -> None:
             assert await refused(stream, UNSAFE) == "unsafe"
 
 
+@pytest.mark.slow
+async def test_another_model_is_checked_too() -> None:
+    with running(checked(), load_checked) as server:
+        async with playing(server, "swapped") as stream, http_client(server.url) as http:
+            await stream.restyle(SAFE)
+            first = engine_of(server)
+            answer = await http.post("/api/model", json={"name": "tiny", "dissolve_s": 0})
+            assert answer.status_code == 202, answer.text
+            await until(lambda: server.service.host.life is not None and engine_of(server) is not first)
+
+            assert await refused(stream, UNSAFE) == "unsafe"
+            assert level_of((await stream.restyle(SAFE)).data) == 51
+
+
 async def test_without_a_checker_nothing_is_held() -> None:
     with running(a_config(), load_checked) as server:
         async with playing(server, "off") as stream:

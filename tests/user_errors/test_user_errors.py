@@ -11,6 +11,7 @@ import realtime
 from . import (
     adapters,
     bench,
+    checkers,
     command_line,
     controls,
     door,
@@ -47,6 +48,7 @@ LISTS = (
     loras,
     adapters,
     controls,
+    checkers,
     live_loras,
     engine,
     texts,

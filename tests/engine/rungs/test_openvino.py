@@ -30,7 +30,9 @@ from realtime.engine.rungs.upgrade import Upgrade
 from realtime.engine.sampler import T
 from realtime.engine.state import CallShape
 from realtime.errors import ConfigError
+from realtime.frame import Result
 from tests import checkpoints
+from tests.engine.tiny_checkers import a_checker, save_checker
 from tests.engine.tiny_models import FRAME_KINDS, make_job, make_model, make_params, picture_of, run
 from tests.engine.tiny_nets import a_net, make_controlnet, make_t2i
 from tests.fakes.clock import FakeClock
@@ -391,6 +393,19 @@ def test_rows_that_nets_steer_are_answered_by_pytorch_beside_others(fresh: Fresh
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one.astype(int), other.astype(int), atol=2)
     assert "control/canny" in str(backend.rung) and "step with control and features" in str(backend.rung)
+
+
+@pytest.mark.usefixtures("kept")
+def test_pictures_are_checked_by_pytorch_and_the_rung_says_so(fresh: Fresh, tmp_path: Path) -> None:
+    model = replace(fresh.model, checker=a_checker(save_checker(tmp_path / "checker")))
+    backend = openvino(model)
+    jobs = [make_job(make_params(seed=seed), seed) for seed in range(3)]
+
+    ours, theirs = (run(DiffusionEngine(model, one), jobs) for one in (backend, EagerBackend(model)))
+
+    scores = [[outcome.score for outcome in outcomes if isinstance(outcome, Result)] for outcomes in (ours, theirs)]
+    assert len(scores[0]) == 3 and scores[0] == pytest.approx(scores[1], abs=0.02)
+    assert "check in PyTorch" in str(backend.rung)
 
 
 # -- compilations for the shapes in use --------------------------------------------------------------------------------

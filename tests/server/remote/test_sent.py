@@ -11,8 +11,10 @@ import pytest
 from realtime.control import INPUT, Hint, HintKey
 from realtime.frame import Air, Format, Frame, Order, Stamps
 from realtime.media import codec
-from realtime.params import OutputFormat, Params
+from realtime.params import Matte, OutputFormat, Params
 from realtime.server.remote import mirror
+from realtime.server.remote.messages import Offering, PictureMade, Reply
+from realtime.server.remote.mirror import MirroredSession
 from realtime.server.remote.sent import sent_result
 from tests.fakes.frames import a_frame, a_job, a_result
 from tests.fakes.pictures import encoded
@@ -98,3 +100,36 @@ def test_hints_that_a_worker_made_come_along() -> None:
     assert len(crossing.hints[key]) < view.size / 10
     assert list(result.hints) == [key] and np.abs(result.hints[key].astype(int) - view).max() < 6
     assert result.answering(a_frame(9)).hints == result.hints
+
+
+@pytest.mark.parametrize(
+    ("score", "checks_input", "is_seen"), [(None, False, True), (0.1, True, True), (0.1, False, False)]
+)
+def test_input_is_on_air_only_where_it_was_checked_elsewhere_or_nothing_is(
+    score: float | None, checks_input: bool, is_seen: bool
+) -> None:
+    order = replace(an_order(200), checks_input=checks_input)
+    data = encoded(PICTURE, "PNG")
+
+    result = sent_result(order, Format.PNG, data, Stamps(11), has_key=False, encode=True, score=score)
+
+    assert (result.on_air(Air.INPUT).picture.max() > 190) == is_seen
+
+
+def test_worker_knows_from_the_server_whether_the_input_is_seen_and_says_whether_it_was_checked() -> None:
+    def offering(seq: int, *, is_seen: bool) -> Offering:
+        data = encoded(np.full((16, 8, 3), 7, np.uint8))
+        return Offering(0, "s", 1, seq, Format.JPEG, data, PARAMS, is_seen)
+
+    answers: list[Reply] = []
+    session = MirroredSession(offering(1, is_seen=False), lambda ids: {})
+    session.take(offering(1, is_seen=False), answers.append)
+    assert not session.shows_input(PARAMS) and session.shows_input(PARAMS.model_copy(update={"matte": Matte.DRAWN}))
+
+    session.take(offering(2, is_seen=True), answers.append)
+    assert session.shows_input(PARAMS) and session.channel is not None
+    job = replace(a_job(2, PARAMS), checks_input=True)
+    session.deliver(session.channel, replace(a_result(job), score=0.25), 0)
+
+    made = answers[-1].answer
+    assert isinstance(made, PictureMade) and (made.score, made.checks_input) == (0.25, True)

@@ -164,3 +164,14 @@ test("closing ends the connection, and nothing is tried again", () => {
   expect([client.status, newest().isClosed, FakeSocket.all.length]).toEqual(["idle", true, 1]);
   expect(client.command("freeze")).toBe(false);
 });
+
+test("that pictures are held is told once, and not with each frame", () => {
+  const client = made();
+  const errors: ClientError[] = [];
+  client.on("error", (error) => errors.push(error));
+  newest().ready();
+  newest().say({ type: "safety", held: true, code: "unsafe", message: "it is held" });
+  for (const seq of [1, 2]) newest().say({ type: "error", code: "unsafe", message: "it is held", seq });
+  newest().say({ type: "safety", held: false });
+  expect(errors.map(({ kind }) => kind)).toEqual(["unsafe"]);
+});
