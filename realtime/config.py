@@ -232,7 +232,8 @@ def checked_variants(text: str) -> str:
     if text not in (AUTO_VARIANTS, KNOWN_VARIANTS, NO_VARIANTS):
         for name in text.split(","):
             if name not in VARIANT_NAMES:
-                raise ValueError(f"{name[:32]!r} is no variant: write auto, off or names of {', '.join(VARIANT_NAMES)}")
+                names = ", ".join(VARIANT_NAMES)
+                raise ValueError(f"{name[:32]!r} is no variant: write auto, known, off or names of {names}")
     return text
 
 

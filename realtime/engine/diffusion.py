@@ -299,7 +299,8 @@ class DiffusionEngine:
             return Failed(job, error)
         except torch.OutOfMemoryError:
             self._empty_cache()
-            return Failed(job, FrameError("the device has too little memory for these params", "out_of_memory"))
+            short = "the device has too little memory for these params: take a smaller picture or a shorter prompt"
+            return Failed(job, FrameError(short, "out_of_memory"))
         return Entry(job, recipe) if recipe is not None else Passed(job)
 
     def _advance(self, opened: Sequence[Entry | Passed | Failed]) -> list[Row | Leaving]:

@@ -96,7 +96,8 @@ def shown(layers: Layers, **seen: object) -> object:
     from realtime.engine.models.ip_adapter.adapter import IpAdapter
 
     adapter = IpAdapter(mock.Mock(), mock.Mock(), (), {Layers.ALL: ()})
-    adapter._seen.update({name * 32: mock.Mock() for name in seen})
+    for name in seen:
+        adapter._seen.get(name * 32, mock.Mock)
     return adapter.shown(Reference(picture="a" * 32, layers=layers))
 
 

@@ -192,6 +192,11 @@ OPTIONS = [
     Case("port: must be a whole number, not 'http'", "port", variable("REALTIME_PORT", "http")),
     Case("--avoid-rung off names no rung: --accelerate off avoids all", "--avoid-rung", option(avoid_rungs=("off",))),
     Case(
+        "variants: 'fast' is no variant: write auto, known, off or names of conv-relu, qkv, group-norm, fp16-sums",
+        "variants",
+        option(variants="fast"),
+    ),
+    Case(
         "give --accelerate graphs or --avoid-rung graphs, not both",
         "--avoid-rung",
         option(accelerate="graphs", avoid_rungs=("graphs",)),

@@ -112,9 +112,10 @@ def uncompilable() -> object:
 
 def without_memory() -> str:
     from realtime.engine.diffusion import DiffusionEngine
+    from realtime.engine.rows import Entry
 
     engine = mock.Mock(_rows=[])
-    (failed,) = DiffusionEngine._fail_all(engine, [a_job()])
+    (failed,) = DiffusionEngine._fail_all(engine, [Entry(a_job(), mock.Mock())])
     return str(failed.error)
 
 
@@ -134,7 +135,53 @@ def result(finite: bool = True) -> Callable[[], object]:
 def unseen() -> object:
     from realtime.engine.models.prompt import PromptEncoder
 
-    return PromptEncoder._seen(mock.Mock(_pictures={}), "0123")
+    return PromptEncoder._seen(mock.Mock(_pictures=mock.Mock(find=dict[str, object]().get)), "0123")
+
+
+def without_memory_for_params() -> str:
+    import torch
+
+    from realtime.engine.diffusion import DiffusionEngine
+
+    engine = mock.Mock(recipes=mock.Mock(get=mock.Mock(side_effect=torch.OutOfMemoryError)))
+    failed: Any = DiffusionEngine._open(engine, a_job())
+    return str(failed.error)
+
+
+def without_memory_for_prompt() -> object:
+    import torch
+
+    from realtime.engine.models.encodings import _told
+
+    return str(_told(torch.OutOfMemoryError()))
+
+
+def variants_without_a_card() -> object:
+    import torch
+
+    from realtime.engine.rungs.trials import _asked_for
+    from realtime.engine.variants.table import named
+
+    trial: Any = mock.Mock(model=mock.Mock(device=torch.device("cpu"), dtype=torch.float32))
+    return _asked_for(trial, named(["fp16-sums"]))
+
+
+def variants_that_differ() -> object:
+    from realtime.engine.rungs import trials
+    from realtime.engine.variants.table import named
+
+    trial: Any = mock.Mock(checked=mock.Mock(return_value="differ by 0.02"))
+    with mock.patch.object(trials, "obstacle", return_value=""):
+        return trials._asked_for(trial, named(["qkv"]))
+
+
+def hanging() -> str:
+    from realtime.server.engine_host import EngineHost
+    from realtime.server.engine_state import Away
+
+    host: Any = mock.Mock(_prefix="")
+    EngineHost._give_up(host, mock.Mock(), Away("the engine has given no answer for 1.0 s", 0, 0))
+    return str(host.error)
 
 
 def uncompiled() -> object:
@@ -256,6 +303,32 @@ FRAMES = [
         unseen,
     ),
     Case("these params can't be used: prompt: it is too long", "prompt", uncompiled),
+    Case(
+        "the device has too little memory for these params: take a smaller picture or a shorter prompt",
+        "these params",
+        without_memory_for_params,
+    ),
+    Case(
+        "the device has too little memory to encode the prompt or its pictures: take a shorter one, or fewer",
+        "the prompt",
+        without_memory_for_prompt,
+    ),
+    Case(
+        "variants: fp16-sums can't be used here: for products in float16 on NVIDIA's GPUs: leave it out",
+        "fp16-sums",
+        variants_without_a_card,
+    ),
+    Case(
+        "variants: results of qkv differ by 0.02: --variants auto takes those that can be used",
+        "qkv",
+        variants_that_differ,
+    ),
+    Case(
+        "the engine has given no answer for 1.0 s, and none in 30 s more: it hangs in a thread, which can't be ended; "
+        "start the server again, with --engine-process to have an engine that hangs replaced",
+        "--engine-process",
+        hanging,
+    ),
     Case(
         "my-model: a first frame failed (it is black): try --dtype float32 or another --vae",
         "my-model",

@@ -122,5 +122,6 @@ class Encodings(Generic[Made]):
 def _told(error: Exception) -> Exception:
     """An error as whoever asked is told it: too little memory costs that frame alone."""
     if isinstance(error, torch.OutOfMemoryError):
-        return FrameError("the device has too little memory to encode what these params name", "out_of_memory")
+        short = "the device has too little memory to encode the prompt or its pictures: take a shorter one, or fewer"
+        return FrameError(short, "out_of_memory")
     return error

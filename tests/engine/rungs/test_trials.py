@@ -263,7 +263,7 @@ def test_one_that_is_asked_for_and_can_not_be_used_is_refused_with_the_reason(
 
 
 def test_an_unknown_name_is_refused_by_the_configuration() -> None:
-    with pytest.raises(ValueError, match="'tensorrt' is no variant: write auto, off or names of"):
+    with pytest.raises(ValueError, match="'tensorrt' is no variant: write auto, known, off or names of"):
         Config(variants="qkv,tensorrt")
 
 
