@@ -27,11 +27,14 @@ class Holding:
 
     def __init__(self, above: float, below: float) -> None:
         self._above, self._below = above, below
-        self._held: set[str] = set()
+        self._is_held: dict[str, bool] = {}  # by session
 
-    def judged(self, outcome: Result | Failure) -> Result | Failure:
+    def judged(self, outcome: Result | Failure, *, was_held: bool = False) -> Result | Failure:
         """The outcome, or a failure in its place where its picture is held. One without a score, or with one that is no
         number, is.
+
+        Args:
+            was_held: whether the session's pictures were, by another engine, where this is the first that it sees.
         """
         if isinstance(outcome, Failure):
             return outcome
@@ -41,14 +44,12 @@ class Holding:
                 outcome.order,
                 FrameError("the frame checker fails, and so the picture is held: the server's log says why", UNCHECKED),
             )
-        if score >= self._above:
-            self._held.add(session)
-        elif score < self._below:
-            self._held.discard(session)
-        if session not in self._held:
+        is_held = self._is_held.get(session, was_held)
+        self._is_held[session] = score >= self._above or (is_held and score >= self._below)
+        if not self._is_held[session]:
             return outcome
         return Failure(outcome.order, FrameError("the frame checker takes the picture for unsafe: it is held", UNSAFE))
 
     def forget(self, session: str) -> None:
         """The session is over, or goes on elsewhere."""
-        self._held.discard(session)
+        self._is_held.pop(session, None)

@@ -57,6 +57,17 @@ def test_session_that_is_over_begins_anew() -> None:
     assert judged(holding, 0.5) == [""]
 
 
+def test_session_that_comes_from_another_engine_is_held_until_a_picture_is_below_the_lower_threshold() -> None:
+    holding = Holding(0.6, 0.4)
+
+    codes = [
+        outcome.error.code if isinstance(outcome := holding.judged(scored(score), was_held=True), Failure) else ""
+        for score in (0.5, 0.45, 0.39, 0.5)
+    ]
+
+    assert codes == [UNSAFE, UNSAFE, "", ""]
+
+
 def test_frame_without_a_picture_stays_what_it_is() -> None:
     failure = Failure(a_job(), FrameError("no", "nan"))
 

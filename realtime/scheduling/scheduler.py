@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ..engine import Batches, Engine, Pending, RowCost
 from ..errors import EngineError
 from ..frame import Failure, Job, Result
-from ..holding import Holding
+from ..holding import UNSAFE, Holding
 from ..media.pipeline import Done, Pipeline
 from ..params import Params
 from ..session import Session
@@ -387,9 +387,12 @@ class Scheduler:
         for _, outcome in wanted:
             self._suspects.cleared(outcome.order)
         if self._holding is not None:
-            wanted = [(opened, self._holding.judged(outcome)) for opened, outcome in wanted]
+            wanted = [(opened, self._judged(opened, outcome, self._holding)) for opened, outcome in wanted]
         self._sealing.seal(wanted)
         self._on_tick((finished_ns - flight.begun_ns) / 1e9, len(outcomes))
+
+    def _judged(self, opened: Opened, outcome: Result | Failure, holding: Holding) -> Result | Failure:
+        return holding.judged(outcome, was_held=opened.seat.session.held == UNSAFE)
 
     def _answer(self, opened: Opened, done: Done[Result | Failure]) -> None:
         self._accounts.spend(opened.seat, done.spent_ns)

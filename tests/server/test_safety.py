@@ -352,17 +352,20 @@ async def test_scores_cross_from_an_engines_process() -> None:
 
 
 @pytest.mark.slow
-async def test_another_model_is_checked_too() -> None:
+async def test_another_model_is_checked_too_and_goes_on_where_the_one_before_held() -> None:
     with running(checked(), load_checked) as server:
         async with playing(server, "swapped") as stream, http_client(server.url) as http:
             await stream.restyle(SAFE)
+            await held(stream)
             first = engine_of(server)
             answer = await http.post("/api/model", json={"name": "tiny", "dissolve_s": 0})
             assert answer.status_code == 202, answer.text
             await until(lambda: server.service.host.life is not None and engine_of(server) is not first)
 
-            assert await refused(stream, UNSAFE) == "unsafe"
+            assert await refused(stream, DOUBTFUL) == "unsafe"
             assert level_of((await stream.restyle(SAFE)).data) == 51
+            assert level_of((await stream.restyle(DOUBTFUL)).data) == 128
+            assert await refused(stream, UNSAFE) == "unsafe"
 
 
 async def test_without_a_checker_nothing_is_held() -> None:
