@@ -140,8 +140,6 @@ class Life:
         holding = Holding(config.hold_above, config.release_below) if config.frame_checker is not None else None
         dog = None if isinstance(engine, EngineProcess) else Watchdog()
         seen = engine if dog is None else WatchedEngine(engine, dog)
-        dog = None if isinstance(engine, EngineProcess) else Watchdog()
-        seen = engine if dog is None else WatchedEngine(engine, dog)
         scheduler = Scheduler(
             seen,
             config.rows_per_session,
