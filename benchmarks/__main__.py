@@ -214,6 +214,19 @@ def devices(
 
 
 @app.command()
+def process(
+    model: Annotated[str, typer.Option(help="As in serve.")] = "echo:10",
+    seconds: Seconds = 8.0,
+    repetitions: Repetitions = 5,
+    output: Output = None,
+) -> None:
+    """What an engine in a process of its own delivers beside one in a thread of the server."""
+    from .server.process import process_bench
+
+    process_bench(model, seconds, repetitions, output=output)
+
+
+@app.command()
 def ray(
     model: Annotated[str, typer.Option(help="As in serve.")] = "echo:10",
     seconds: Seconds = 8.0,

@@ -13,7 +13,7 @@ from benchmarks.__main__ import app
 from realtime.cli import EXIT_USAGE
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("page", "server", "webrtc", "engine", "variants", "hints", "coldstart", "devices", "draw")
+COMMANDS = ("page", "server", "webrtc", "engine", "variants", "hints", "coldstart", "devices", "process", "draw")
 
 
 def test_help_is_there_and_imports_nothing_heavy() -> None:
