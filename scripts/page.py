@@ -25,6 +25,7 @@ SOURCES = (
     "client/tsconfig.json",
     "client/vite.config.ts",
     "index.html",
+    "node.d.ts",
     "overlay.html",
     "remote.html",
     "package.json",

@@ -14,7 +14,7 @@ MODULES = sorted((ROOT / "realtime").rglob("*.py"))
 COMPARING = {
     *("stock", "demo", "demo_server", "floor", "floors", "side_by_side", "contenders", "rivals", "encoders"),
     *("rtc", "rtc_runs", "tables", "engine_tables", "webrtc_tables", "plots", "headline", "draw", "comparison"),
-    *("coldstart", "busy", "echo_server", "stand_in", "shapes", "likeness", "trials", "goals", "targets"),
+    *("coldstart", "busy", "echo_server", "stand_in", "shapes", "likeness", "goals", "targets"),
 }
 """Names of modules and packages that compare ours with others, or draw what came of it."""
 

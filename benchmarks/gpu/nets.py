@@ -43,9 +43,12 @@ def sdxl_nets(setting: Setting, found: Found) -> None:
 def _nets(setting: Setting, found: Found, ours: TappedEngine, kinds: tuple[str, ...]) -> None:
     import torch
 
+    from realtime.control import Hint
+
     model = model_of(ours)
     with torch.inference_mode(False):
-        model = replace(model, nets=random_nets(model, kinds), depth=random_depth(model, small=setting.dry))
+        estimators = {Hint.DEPTH: random_depth(model, small=setting.dry)}
+        model = replace(model, nets=random_nets(model, kinds), estimators=estimators)
     found["shares"] = {net.name: round(net.share, 4) for net in model.nets}
     setting.keep(found)
     _, rows = ends(setting)

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -168,18 +167,12 @@ def test_variants_make_what_is_served_and_say_where_there_is_none(setting: Setti
     told = found["variants"]
     assert told.keys() == variants.VARIANTS.keys()
     assert told["cuDNN's attention"] == {"note": "not on cpu"}
-    for name, variant in variants.VARIANTS.items():
+    assert told.pop("fp16-sums") == {"note": "RuntimeError: not here: for products in float16 on NVIDIA's GPUs"}
+    for name in told:
+        variant = variants.VARIANTS[name]
         for kind in variant.kinds if variant.on_cpu else ():
             assert told[name]["batch_1"][f"{kind}_ms"] > 0
             assert told[name]["batch_1"][f"{kind}_difference"] < 1e-3
-
-
-def test_fused_block_is_the_autoencoders_own() -> None:
-    block: Any = variants.AutoencoderTinyBlock(4, 4, "relu")
-    x = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-
-    with torch.inference_mode():
-        np.testing.assert_allclose(variants.FusedBlock(block)(x), block(x), atol=1e-6)
 
 
 def test_first_calls_of_a_size_and_memory_are_told(setting: Setting) -> None:

@@ -77,7 +77,7 @@ def test_a_dropped_picture_gives_the_style_and_is_not_lost(browser: Browser) -> 
         page.get_by_role("button", name="Remove prompt 1").click()
         wait_for_prompt(page, server, "the words are left", lambda now: now == "a knight")
         for value in range(REFERENCES_KEPT):
-            server.service.references.add(np.full((4, 4, 3), value, np.uint8))
+            server.service.references.add(np.full((4, 4, 3), value, np.uint8), f"other {value}")
         assert part["picture"] not in server.service.references
         page.get_by_role("button", name="Like the picture wave").click()
         wait_for_prompt(page, server, "it is there again", lambda now: now == beside)

@@ -158,9 +158,9 @@ def latents_of(engine: DiffusionEngine, jobs: list[Job]) -> list[torch.Tensor]:
     found: dict[int, torch.Tensor] = {}
     decode = rows.decode_latents
 
-    def recorded(group: Any, backend: Backend) -> Any:
+    def recorded(group: Any, backend: Backend, **options: Any) -> Any:
         found.update({row.job.frame.seq: row.x.clone() for row in group})
-        return decode(group, backend)
+        return decode(group, backend, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rows, "decode_latents", recorded)

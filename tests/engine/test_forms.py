@@ -140,7 +140,7 @@ def test_steps_have_one_form_where_features_come_and_go_within_a_second() -> Non
     graphs: dict[bool, set[Any]] = {}
     for is_kept in (False, True):
         clock = Clock()
-        backend = GraphBackend(RecordingBackend(model), Rerun(), 4, model.device)
+        backend = GraphBackend(RecordingBackend(model), Rerun(), 4, model.device, frame_graphs=False)
         backend.forms = Forms(KEPT_S if is_kept else 0.0, clock)
         engine = DiffusionEngine(model, backend, max_rows=4)
         run(engine, [make_job(make_params(**FEATURES["control"]), 0)])

@@ -70,7 +70,7 @@ def test_weights_lie_as_the_devices_kernels_want_them(
 def test_packages_of_other_kernels_have_another_key(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a card")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
-    before = aoti._machine(CUDA)
+    before = aoti.machine_of(CUDA)
     cudnn = torch.backends.cudnn
     match setting:
         case "attention":
@@ -83,4 +83,4 @@ def test_packages_of_other_kernels_have_another_key(setting: str, monkeypatch: p
         case _:
             monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "another")
 
-    assert aoti._machine(CUDA) != before
+    assert aoti.machine_of(CUDA) != before

@@ -131,15 +131,18 @@ class GraphBackend:
 
     def prepare(self, width: int, height: int) -> tuple[int, ...]:
         """See `Backend`: graphs of this size are captured at their first call, the largest of several first: smaller
-        ones find room in the memory that it leaves to the pool. Until `prepared` calls wait for them.
+        ones find room in the memory that it leaves to the pool. Until `prepared` calls wait for them, and have the form
+        that they ask for: nothing stays of those before.
         """
         self._is_preparing = True
+        self.forms = Forms()
         self._sizes.called(width, height).is_expected = True
         return (1, *reversed(self._batch_sizes[1:]))
 
     def prepared(self) -> None:
         """See `Backend`."""
         self._is_preparing = False
+        self.forms = Forms(KEPT_S)
 
     def run(self, call: Call) -> Outputs:
         """See `Backend`."""

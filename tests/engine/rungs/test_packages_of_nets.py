@@ -101,9 +101,9 @@ def left(monkeypatch: pytest.MonkeyPatch) -> dict[int, torch.Tensor]:
     found: dict[int, torch.Tensor] = {}
     decode = rows.decode_latents
 
-    def recorded(group: Any, backend: Any) -> Any:
+    def recorded(group: Any, backend: Any, **options: Any) -> Any:
         found.update({row.job.frame.seq: row.x.clone() for row in group})
-        return decode(group, backend)
+        return decode(group, backend, **options)
 
     monkeypatch.setattr(rows, "decode_latents", recorded)
     return found

@@ -66,7 +66,7 @@ async def test_all_workers_wear_what_is_asked_for_and_none_is_lost() -> None:
         lives = [worker.host.life for worker in server.machines.placement.workers]
 
         assert server.worn == [(f"{INK}:0.25", f"{ODD}:1.0")] * 2
-        assert server.loras.notes == (f"{ODD}:1.0 is odd",)
+        assert server.loras.notes == ("odd:1.0 is odd",)
         assert all(lives) and server.machines.told == []
         assert all(link.calls.count("begin") == 1 for link in server.machines.links.values())
 
