@@ -22,7 +22,7 @@ from tests.fakes.clips import a_clip, a_grey
 from tests.fakes.decoders import a_png, make_faulty
 from tests.fakes.servers import RunningServer, a_config, running
 from tests.fakes.waiting import until
-from tests.server.peer import Peer, connected, dialled, http_client
+from tests.server.peer import Peer, Picture, connected, dialled, http_client
 from tests.server.webrtc.conftest import LOOPBACK
 from tests.server.webrtc.rtc_peer import Camera, dialled_rtc
 
@@ -48,10 +48,11 @@ def decoders() -> list[int]:
 
 
 async def restyled(peer: Peer, count: int) -> None:
+    await peer.patch(skip_unchanged=False)  # pictures of nearly one level each
     for seq in range(1, count + 1):
         await peer.websocket.send(a_png_message(seq))
-        while (await peer.picture()).seq != seq:
-            pass
+        while not (isinstance(answer := await peer.receive(), Picture) and answer.seq == seq):
+            assert not (isinstance(answer, dict) and answer["type"] == "error"), answer
 
 
 async def test_picture_that_kills_its_decoder_costs_itself(monkeypatch: pytest.MonkeyPatch) -> None:
