@@ -22,7 +22,7 @@ from tests.fakes.clips import a_clip, a_grey
 from tests.fakes.decoders import a_png, make_faulty
 from tests.fakes.servers import RunningServer, a_config, running
 from tests.fakes.waiting import until
-from tests.server.peer import Peer, Picture, connected, dialled, http_client
+from tests.server.peer import Peer, Picture, connected, http_client
 from tests.server.webrtc.conftest import LOOPBACK
 from tests.server.webrtc.rtc_peer import Camera, dialled_rtc
 
@@ -58,7 +58,7 @@ async def restyled(peer: Peer, count: int) -> None:
 async def test_picture_that_kills_its_decoder_costs_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "make", make_faulty)
     with running(a_config(decoder_process="most")) as server:
-        async with connected(server.websocket_url, session="bad") as bad, dialled(server.websocket_url) as good:
+        async with connected(server.websocket_url, session="bad") as bad, connected(server.websocket_url, size=None) as good:
             going_on = asyncio.create_task(restyled(good, 20))
             await bad.websocket.send(a_png_message(1, "abort"))
             refused = await bad.text("error")

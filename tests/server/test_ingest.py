@@ -233,7 +233,7 @@ def test_file_without_frames_is_not_read_in_a_hurry(
 def test_source_is_not_opened_while_the_server_has_no_place_for_it(
     clip: Path, quick: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="realtime")
     readings: list[Opening] = []
     monkeypatch.setattr(
         ingest, "read", lambda opening, on_frame, stopping, max_pixels: readings.append(opening) or stopping.wait(9)
