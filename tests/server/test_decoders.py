@@ -58,7 +58,10 @@ async def restyled(peer: Peer, count: int) -> None:
 async def test_picture_that_kills_its_decoder_costs_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "make", make_faulty)
     with running(a_config(decoder_process="most")) as server:
-        async with connected(server.websocket_url, session="bad") as bad, connected(server.websocket_url, size=None) as good:
+        async with (
+            connected(server.websocket_url, session="bad") as bad,
+            connected(server.websocket_url, size=None) as good,
+        ):
             going_on = asyncio.create_task(restyled(good, 20))
             await bad.websocket.send(a_png_message(1, "abort"))
             refused = await bad.text("error")
