@@ -93,10 +93,14 @@ def _serving(model: str, names: Sequence[str]) -> Generator[Process]:
 
 
 def _delivered(model: str, names: Sequence[str], clients: int, warmup_s: float, seconds: float) -> Numbers:
-    """How many pictures come in some time."""
     with _serving(model, names) as process:
-        begin_s = time.monotonic() + warmup_s
-        arrived = asyncio.run(drive(process, clients, lambda: time.monotonic() >= begin_s + seconds))
+        return delivered(process, clients, warmup_s, seconds)
+
+
+def delivered(process: Process, clients: int, warmup_s: float, seconds: float) -> Numbers:
+    """How many pictures come in some time, of all clients and of the slowest."""
+    begin_s = time.monotonic() + warmup_s
+    arrived = asyncio.run(drive(process, clients, lambda: time.monotonic() >= begin_s + seconds))
     counts = [sum(at_s >= begin_s for at_s in times) for times in arrived.values()]
     return {"fps": round(sum(counts) / seconds, 2), "slowest_fps": round(min(counts) / seconds, 2)}
 

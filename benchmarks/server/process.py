@@ -5,8 +5,6 @@ Must not know how pictures cross.
 
 from __future__ import annotations
 
-import asyncio
-import time
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from realtime.bench.servers import serving
 from .. import console
 from ..comparison import Comparison
 from ..repeats import Numbers
-from .devices import CLIENTS_EACH, SIDE_PX, drive
+from .devices import CLIENTS_EACH, SIDE_PX, delivered
 
 LIMIT = 0.97
 """Of what a thread delivers: from there on a process would be the default on a CPU, too."""
@@ -62,9 +60,5 @@ def process_bench(
 
 
 def _delivered(model: str, option: str, warmup_s: float, seconds: float) -> Numbers:
-    """How many pictures come in some time, of all clients and of the slowest."""
     with serving(model, option) as process:
-        begin_s = time.monotonic() + warmup_s
-        arrived = asyncio.run(drive(process, CLIENTS_EACH, lambda: time.monotonic() >= begin_s + seconds))
-    counts = [sum(at_s >= begin_s for at_s in times) for times in arrived.values()]
-    return {"fps": round(sum(counts) / seconds, 2), "slowest_fps": round(min(counts) / seconds, 2)}
+        return delivered(process, CLIENTS_EACH, warmup_s, seconds)
