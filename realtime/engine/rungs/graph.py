@@ -17,10 +17,14 @@ from typing import NamedTuple
 import torch
 
 from ..backend import Backend
+from ..denoisers.contexts import CONTEXTS
 from ..denoisers.residuals import CONTROL, FEATURES
 from ..regions import Call, Inputs, Outputs, Run
 from ..staging import join_into, join_on_host
 from .capture import Capture, Replay
+
+MORE = frozenset({CONTROL, FEATURES, *CONTEXTS})
+"""Columns of a step that plain frames have not."""
 
 
 class GraphKey(NamedTuple):
@@ -37,14 +41,19 @@ class GraphKey(NamedTuple):
     form: tuple[tuple[str, tuple[int, ...]], ...]
 
     @property
+    def call_form(self) -> tuple[str, tuple[tuple[str, tuple[int, ...]], ...]]:
+        """What graphs for different numbers of rows have in common."""
+        return self.kind, self.form
+
+    @property
     def places(self) -> int:
         """Number of rows that it has a place for."""
         return self.plain + self.guided
 
     @property
-    def is_steered(self) -> bool:
-        """Whether its calls are there for nets only."""
-        return "/" in self.kind or any(name in (CONTROL, FEATURES) for name, _ in self.form)
+    def asks_more(self) -> bool:
+        """Whether its calls are there for those only who ask for nets, a negative prompt or pictures."""
+        return "/" in self.kind or any(name in MORE for name, _ in self.form)
 
     @classmethod
     def of(cls, call: Call, sizes: Sequence[int]) -> GraphKey:

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 SIZES_KEPT = 16
 """Largest number of picture sizes that have graphs: the pool is shared, so a further one takes tens of MB."""
+FORMS_KEPT = 6
+"""Forms of one kind of call that have graphs, at one size, beside those of the warm-up: whoever lengthens prompts and
+adds pictures and nets, in all ways, would bring about hundreds.
+"""
 SIZES_KNOWN = 256
 """Sizes of which it is known how often they were called."""
 IDLE_S = 10.0
-"""A size that was not called for so long gives its place to another."""
+"""A size, or a form, that was not called for so long gives its place to another."""
 
 Key = TypeVar("Key", bound=Hashable)
 Graph = TypeVar("Graph")
@@ -35,17 +39,19 @@ class Size(Generic[Key, Graph]):
         expected: kinds and forms that get graphs at their first call.
         undone: keys that get none, while those of other keys do their work.
         called_s: when it was called last.
+        forms: those with graphs that are not expected, and when each was called last, the newest last.
     """
 
     graphs: dict[Key, Graph] = field(default_factory=dict)
     making: dict[Key, tuple[Graph, Future[None]]] = field(default_factory=dict)
     calls: Counter[Key] = field(default_factory=Counter)
     is_expected: bool = False
-    expected: set[tuple[Hashable, Hashable]] = field(default_factory=set)
+    expected: set[tuple[str, Hashable]] = field(default_factory=set[tuple[str, Hashable]])
     undone: set[Key] = field(default_factory=set)
     called_s: float = 0.0
+    forms: OrderedDict[tuple[str, Hashable], float] = field(default_factory=OrderedDict[tuple[str, Hashable], float])
     _refused_from: int | None = None
-    _steered_refused_from: int | None = None
+    _more_refused_from: int | None = None
 
     @property
     def is_kept(self) -> bool:
@@ -58,17 +64,50 @@ class Size(Generic[Key, Graph]):
         for _, future in self.making.values():
             future.cancel()
         self.making.clear()
+        self.forms.clear()
 
-    def refuse(self, places: int, is_steered: bool) -> None:
-        """Have no graphs from now on for batches of so many places and more: of what nets steer, or of all."""
-        if is_steered:
-            self._steered_refused_from = places
+    def note(self, form: tuple[str, Hashable]) -> None:
+        """A call of a kind and form."""
+        if form in self.forms:
+            self.forms[form] = self.called_s
+            self.forms.move_to_end(form)
+
+    def idle_form(self, form: tuple[str, Hashable]) -> tuple[str, Hashable] | None:
+        """The form whose graphs have to go before another one, of the same kind, may have some; None where none has.
+
+        Raises:
+            LookupError: all are in use.
+        """
+        others = [other for other in self.forms if other[0] == form[0]]
+        if form in self.forms or form in self.expected or len(others) < FORMS_KEPT:
+            return None
+        if self.called_s - self.forms[others[0]] < IDLE_S:
+            raise LookupError
+        return others[0]
+
+    def drop_form(self, form: tuple[str, Hashable], keys: Collection[Key]) -> None:
+        """Give a form's place up.
+
+        Args:
+            keys: of its graphs, made and being made; those are thrown away when they are.
+        """
+        del self.forms[form]
+        for key in keys:
+            self.graphs.pop(key, None)
+            if (making := self.making.pop(key, None)) is not None:
+                making[1].cancel()
+
+    def refuse(self, places: int, asks_more: bool) -> None:
+        """Have no graphs from now on for batches of so many places and more: of what asks for more than plain
+        frames do, or of all."""
+        if asks_more:
+            self._more_refused_from = places
         else:
             self._refused_from = places
 
-    def refuses(self, places: int, is_steered: bool) -> bool:
+    def refuses(self, places: int, asks_more: bool) -> bool:
         """Whether a batch of so many places gets no graph."""
-        limits = (self._refused_from, self._steered_refused_from if is_steered else None)
+        limits = (self._refused_from, self._more_refused_from if asks_more else None)
         return any(limit is not None and places >= limit for limit in limits)
 
 

@@ -150,8 +150,8 @@ class GraphBackend:
         key = GraphKey.of(call, self._batch_sizes)
         if (graph := self._graph(call, size, key)) is not None:
             return graph.run(call)
-        most = max((batch for batch in self._batch_sizes if not size.refuses(batch, key.is_steered)), default=0)
-        is_refused = size.refuses(key.places, key.is_steered)
+        most = max((batch for batch in self._batch_sizes if not size.refuses(batch, key.asks_more)), default=0)
+        is_refused = size.refuses(key.places, key.asks_more)
         return self._in_pieces(call, most) if most and is_refused else self._under.run(call)
 
     def _in_pieces(self, call: Call, most: int) -> Outputs:
@@ -175,6 +175,7 @@ class GraphBackend:
     def _graph(self, call: Call, size: _Size, key: GraphKey) -> RegionGraph | None:
         """The graph for a call, if there is one; has one made that is worth it."""
         self._take(call, size, key)
+        size.note(key.call_form)
         if self._wants_one(size, key) and key not in size.making:
             graph = graph_class(key.kind)(call, key, self._buffer, self._under)
             size.making[key] = graph, self._maker.submit(graph.capture, self._capture)
@@ -183,14 +184,30 @@ class GraphBackend:
 
     def _wants_one(self, size: _Size, key: GraphKey) -> bool:
         """Whether calls of a key are worth a graph, or another one, as the other backend has a faster answer now."""
-        if size.refuses(key.places, key.is_steered) or key in size.undone:
+        if size.refuses(key.places, key.asks_more) or key in size.undone:
             return False
         if (graph := size.graphs.get(key)) is not None:
             return graph.answered_by(self._under) != graph.answer
         size.calls[key] += 1
         if self._is_preparing:
-            size.expected.add((key.kind, key.form))
-        return (_expects(size, key) or size.calls[key] > EAGER_CALLS) and self._sizes.has_room_for(size)
+            size.expected.add(key.call_form)
+        is_worth_it = _expects(size, key) or size.calls[key] > EAGER_CALLS
+        return is_worth_it and self._sizes.has_room_for(size) and self._has_room_for_form(size, key)
+
+    def _has_room_for_form(self, size: _Size, key: GraphKey) -> bool:
+        """Whether calls of this form may have graphs; drops those of a form that is idle, where there are too many."""
+        form = key.call_form
+        if form in size.expected:
+            return True
+        try:
+            idle = size.idle_form(form)
+        except LookupError:
+            return False
+        if idle is not None:
+            self._capture.release()
+            size.drop_form(idle, [other for other in (*size.graphs, *size.making) if other.call_form == idle])
+        size.forms[form] = size.called_s
+        return True
 
     def _take(self, call: Call, size: _Size, key: GraphKey) -> None:
         """Use the graph of a key from now on that has been made."""
@@ -203,7 +220,7 @@ class GraphBackend:
             self._do_without(call, size, key, graph, error)
         elif error is not None:
             raise error
-        elif not size.refuses(key.places, key.is_steered):
+        elif not size.refuses(key.places, key.asks_more):
             if key in size.graphs:
                 self._capture.release()
             size.graphs[key] = graph
@@ -219,19 +236,20 @@ class GraphBackend:
             size.undone.add(key)
             _log.warning("frames of %dx%d take three graphs, not one: %s", call.width, call.height, why)
             return
-        if size.refuses(key.places, key.is_steered):
+        if size.refuses(key.places, key.asks_more):
             return
-        size.refuse(key.places if is_short else 0, key.is_steered)
-        if is_short and not key.is_steered:
+        size.refuse(key.places if is_short else 0, key.asks_more)
+        if is_short and not key.asks_more:
             most = max((batch for batch in self._batch_sizes if batch < key.places), default=1)
             self._most_work = min(self._most_work, call.width * call.height * most)
         self._capture.release()
         size.graphs = {
-            other: graph for other, graph in size.graphs.items() if not size.refuses(other.places, other.is_steered)
+            other: graph for other, graph in size.graphs.items() if not size.refuses(other.places, other.asks_more)
         }
-        left = [other for other in size.graphs if other.is_steered or not key.is_steered]
+        left = [other for other in size.graphs if other.asks_more or not key.asks_more]
         what = f"has CUDA graphs for fewer than {key.places} rows" if left else "runs without CUDA graphs"
-        of = f"what nets steer at {call.width}x{call.height}" if key.is_steered else f"{call.width}x{call.height}"
+        more = "what asks for nets, negative prompts or pictures at " if key.asks_more else ""
+        of = f"{more}{call.width}x{call.height}"
         _log.warning("%s %s, slower: %s", of, what, why)
 
     def _buffer(self, name: str, rows: int, like: torch.Tensor) -> InputBuffer:
@@ -254,7 +272,7 @@ def _expects(size: _Size, key: GraphKey) -> bool:
     if key.kind == FRAME:
         return False
     is_only = all(other.kind != key.kind or other.form == key.form for other in size.calls)
-    return size.is_expected and (is_only or (key.kind, key.form) in size.expected)
+    return size.is_expected and (is_only or key.call_form in size.expected)
 
 
 def _first(error: BaseException) -> BaseException:

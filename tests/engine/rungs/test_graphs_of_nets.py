@@ -168,11 +168,12 @@ def test_nets_that_memory_does_not_suffice_for_leave_plain_frames_their_graphs(
     made = pictures(engine, some_jobs("edges", "edges", ""))
 
     has = f"has CUDA graphs for fewer than {too_many} rows" if too_many > 1 else "runs without CUDA graphs"
-    assert caplog.messages[-1] == f"what nets steer at 64x64 {has}, slower: too little memory"
+    what = "what asks for nets, negative prompts or pictures at 64x64"
+    assert caplog.messages[-1] == f"{what} {has}, slower: too little memory"
     graphs = backend._sizes.called(64, 64).graphs
-    plain = {(key.kind, key.places) for key in graphs if not key.is_steered}
+    plain = {(key.kind, key.places) for key in graphs if not key.asks_more}
     assert plain == {(kind, places) for kind in (Kind.ENCODE, Kind.STEP, Kind.DECODE) for places in (1, 2, 3)}
-    assert {key.places for key in graphs if key.is_steered} == set(range(1, too_many))
+    assert {key.places for key in graphs if key.asks_more} == set(range(1, too_many))
     assert engine.info.batches.most_work > 1e9, "the scheduler forms ticks of plain frames as before"
     for ours, theirs in zip(made, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1)
