@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -320,6 +321,14 @@ class Service:
         if session not in self._to_hear:
             self._to_hear.add(session)
             self._ear.submit(self._hear, session)
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncGenerator[None]:
+        """While the server runs: behind it nobody is told any more how prompts are heard."""
+        try:
+            yield
+        finally:
+            self._ear.shutdown(wait=False, cancel_futures=True)  # it may be at an engine that hangs
 
     def _hear(self, session: Session) -> None:
         self._to_hear.discard(session)
