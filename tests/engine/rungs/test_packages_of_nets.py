@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ VARIETY: tuple[dict[str, Any], ...] = (
     {},
 )
 FILES = 2
-"""For the ControlNets, and the union. What looks at hints, and the step, stay eager here."""
+"""For the ControlNets, and the union. What looks at hints stays eager here, and the step but in one test."""
 
 
 def some_jobs() -> list[Job]:
@@ -68,9 +69,13 @@ def some_jobs() -> list[Job]:
 
 
 class Packed:
-    """A model and the packages of its calls of several rows, built once for all tests."""
+    """A model and the packages of its calls of several rows, built once for all tests.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        kind: how the regions begin that have packages.
+    """
+
+    def __init__(self, folder: Path, kind: Kind = Kind.CONTROL) -> None:
         edges, lines = (a_net(make_controlnet(seed=seed), NAMES[seed]) for seed in range(2))
         nets = (edges, lines, a_net(make_union_network("sd"), "union"), a_net(make_t2i(), "colours"))
         plain = make_model(nets=nets)
@@ -78,7 +83,7 @@ class Packed:
         self.backend = CompiledBackend(self.model, "aoti", "aoti on cpu")
         run(DiffusionEngine(self.model, self.backend), some_jobs())
         noted = self.backend.compiled.demand.so_far()
-        self.wanted = [one for one in noted if one.call.kind.startswith(Kind.CONTROL)]
+        self.wanted = [one for one in noted if one.call.kind.startswith(kind)]
         self.packages = Packages(self.backend.compiled, CPU, torch.float32)
         self.before = str(self.backend.rung)
         self.made = list(packages.build(self.model, [one.wire() for one in self.wanted]))
@@ -88,11 +93,23 @@ class Packed:
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Packed]:
-    folder = tmp_path_factory.mktemp("nets")
+    with built(tmp_path_factory.mktemp("nets"), Kind.CONTROL) as packed:
+        yield packed
+
+
+@contextmanager
+def built(folder: Path, kind: Kind) -> Iterator[Packed]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REALTIME_CACHE", str(folder / "cache"))
         patch.setitem(aoti.OPTIONS, "cpu", OPTIONS)
-        yield Packed(folder)
+        yield Packed(folder, kind)
+
+
+@pytest.fixture(scope="module")
+def hearing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Packed]:
+    """With a package of the step that hears everything."""
+    with built(tmp_path_factory.mktemp("contexts"), Kind.STEP) as packed:
+        yield packed
 
 
 @pytest.fixture
@@ -158,6 +175,33 @@ def test_rows_of_a_mixed_batch_are_what_each_is_alone_in_eager_mode(
     )
     plain = alone[len(VARIETY) - 1]
     assert all((plain - one).abs().max() > 0.1 for number, one in alone.items() if number < len(VARIETY) - 1)
+
+
+@pytest.mark.parametrize("is_captured", [False, True], ids=["packages", "captured packages"])
+def test_step_that_hears_nets_negatives_and_pictures_has_a_package_that_is_right_by_row(
+    hearing: Packed, is_captured: bool, left: dict[int, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eager = DiffusionEngine(hearing.model, EagerBackend(hearing.model))
+    for job in some_jobs():
+        run(eager, [job])
+    alone = dict(left)
+    (wanted,) = hearing.wanted
+    backend: Any = hearing.backend
+    if is_captured:
+        backend = GraphBackend(backend, Rerun(), len(VARIETY), CPU)
+        backend.prepare(64, 64)
+    noted: list[Signature] = []
+    monkeypatch.setattr(hearing.backend.compiled.demand, "note", noted.append)
+    engine, jobs = DiffusionEngine(hearing.model, backend), some_jobs()
+
+    assert set(wanted.call.names) >= {"control", "features", "negative_keys_values", "picture_keys_values"}
+    assert wanted.call.batch == len(VARIETY) and hearing.taken == [True]
+    for shift in range(2):
+        left.clear()
+        run(engine, [*jobs[shift:], *jobs[:shift]])
+        for number, latents in alone.items():
+            torch.testing.assert_close(left[number], latents, atol=1e-4, rtol=0)
+    assert Kind.STEP not in {one.call.kind for one in noted}, "the package has answered, not eager mode"
 
 
 def test_packages_go_on_with_weights_that_change(packed: Packed, left: dict[int, torch.Tensor]) -> None:
