@@ -206,6 +206,7 @@ class Session:
         self.pads = Pads()
         self.tempo: Tempo | None = None
         self.crossfade: Crossfade | None = None
+        self._is_crossfade_its_own = False
         self._shown: Result | None = None  # to viewers: the newest, or what stands for it while the engine is away
         self.governor = Governor()
         self.in_use = defaults
@@ -459,6 +460,7 @@ class Session:
                 self.tempo = Tempo.of(fields.get("bpm"), fields.get("since_s"), self._clock())
             case "crossfade":
                 self.crossfade = Crossfade.of(fields.get("at"), fields.get("transition_s"))
+                self._is_crossfade_its_own = by is not None and by is self.channel
             case "seed":
                 self.update({"seed": secrets.randbelow(SEEDS)}, fields.get("transition_s"))
             case _:
@@ -491,6 +493,13 @@ class Session:
         """What whoever plays has said, as JSON values; without what nobody has."""
         played = {"tempo": self.tempo_wire, "crossfade": self.crossfade and self.crossfade.wire()}
         return {field: value for field, value in played.items() if value is not None}
+
+    @property
+    def crossfade_of_others(self) -> dict[str, float] | None:
+        """The crossfade as JSON values, where somebody else than the session's client was the last to move it: a client that
+        was away has not heard of it. None where it was the client itself, or nobody.
+        """
+        return None if self.crossfade is None or self._is_crossfade_its_own else self.crossfade.wire()
 
     @property
     def pad(self) -> int | None:

@@ -89,6 +89,7 @@ class Running:
             air=session.air.value,
             gliding_s=session.gliding_s,
             tempo=session.tempo_wire,
+            crossfade=session.crossfade_of_others,
         )
 
     @property

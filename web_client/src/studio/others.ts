@@ -31,11 +31,11 @@ export function followOthers({ client, view, looks, mixer, openShow }: Played): 
     isSeedLocked: () => looks.isSeedLocked.value,
     put: (all) => putPads(sessionName(), all),
   });
-  client.onReady = (air, isFirst, tempo) => {
+  client.onReady = ({ air = "on_air", tempo, crossfade }, isFirst) => {
     if (isFirst && air !== "on_air") view.follow(air);
     else if (air !== view.air.peek()) client.putOnAir(view.air.peek());
     pads.connected();
-    mixer.connected();
+    void mixer.connected(crossfade);
     void openShow().then((show) => {
       const own = show.wireTempo;
       if (own) client.connection.send({ type: "command", command: "tempo", ...own });
