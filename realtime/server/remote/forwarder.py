@@ -323,6 +323,7 @@ class Forwarder:
             bytes(order.frame.data),
             sent_params,
             order.checks_input,
+            session.is_unsafe,
         )
         call = self._link.call("offer", offering)
         call.add_done_callback(lambda done: self._note(post, sent, seq, done))
