@@ -305,6 +305,24 @@ async def test_worker_that_thaws_takes_sessions_again_and_what_it_had_does_not_c
     assert {"a-0", "b-0"} == {one.at for one in (guest, *late)}
 
 
+async def test_frame_that_went_to_a_worker_that_was_silent_already_is_not_to_blame_for_it() -> None:
+    async with machines_of("a-0") as machines:
+        guest = Guest(machines, "s")
+        await guest.restyle()
+        await machines.add("b-0")
+        guest.send()
+        for name in ("a-0", "b-0"):
+            machines.links[name].is_frozen = True
+            await asyncio.sleep(0.4)  # so that one is lost before the other, and its frame goes there
+        guest.send()
+        await machines.until(lambda: all(worker.host.life is None for worker in machines.placement.workers))
+        for link in machines.links.values():
+            link.thaw()
+        result = await guest.restyle()
+
+    assert result.format is Format.JPEG
+
+
 async def test_killed_worker_is_lost_and_joins_again_as_another_process() -> None:
     async with machines_of("a-0", "b-0") as machines:
         guests = [Guest(machines, f"s{number}") for number in range(2)]
