@@ -26,7 +26,7 @@ from .errors import FrameError, ParamsError
 from .frame import Air, Dissolve, Failure, Frame, Outcome, Repeat, Result
 from .glide import Glide
 from .governor.governor import Governor
-from .holding import HELD_CODES
+from .holding import HELD_CODES, UNCHECKED, UNSAFE
 from .mailbox import Mailbox
 from .media.slate import slate
 from .pads import Pads
@@ -176,6 +176,7 @@ class Session:
         tempo: of whoever plays it; None where nobody has said one. Event loop only.
         crossfade: of the two decks that its pictures come from; None where nobody has said one. Event loop only.
         held: why a frame checker holds its pictures, one of `HELD_CODES`; empty while it does not.
+        is_unsafe: whether the last picture that was checked is held: what another engine goes on with.
         is_away: whether the engine is: frames that a newer one replaces are dropped for that. Event loop only.
     """
 
@@ -200,6 +201,7 @@ class Session:
         self.frozen = False
         self.is_away = False
         self.held = ""
+        self.is_unsafe = False
         self._held_message = ""
         self.air = Air.OUTPUT
         self.newest: Result | None = None
@@ -592,6 +594,7 @@ class Session:
                     self.show(newest)
             elif self._shown is newest:
                 self._show_slate(newest)
+        self.is_unsafe = code == UNSAFE or (self.is_unsafe and code == UNCHECKED)
         if code != self.held:
             self.held, self._held_message = code, "" if error is None else str(error)
             self.tell(self.safety_message, "safety")

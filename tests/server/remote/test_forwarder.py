@@ -106,7 +106,7 @@ class House:
         if not self.forwarder._thread.is_alive():
             return
         ended = threading.Event()
-        self.forwarder.give_up(ended.set, blames_frames=False)
+        self.forwarder.give_up(ended.set, blames_until_ns=None)
         assert ended.wait(PATIENCE_S)
 
 
@@ -223,7 +223,7 @@ def test_frames_that_a_lost_worker_had_are_run_alone_at_the_next() -> None:
     first.send(1)
     first.worker.offer(0)
     ended = threading.Event()
-    first.forwarder.give_up(ended.set, blames_frames=True)
+    first.forwarder.give_up(ended.set, blames_until_ns=first.clock.now_ns)
     assert ended.wait(PATIENCE_S)
     first.session.name = "suspect"
     second.suspects.broke([_order("suspect")])
@@ -235,6 +235,18 @@ def test_frames_that_a_lost_worker_had_are_run_alone_at_the_next() -> None:
     second.end()
 
     assert (other_is_held, then) == ("suspect", "s")
+
+
+@pytest.mark.parametrize("is_earlier", [True, False])
+def test_frame_that_was_sent_to_a_worker_that_was_silent_already_is_not_suspected(is_earlier: bool) -> None:
+    house = House()
+    house.send(1)
+    house.worker.offer(0)
+    ended = threading.Event()
+    house.forwarder.give_up(ended.set, blames_until_ns=house.clock.now_ns - (0 if is_earlier else 1))
+
+    assert ended.wait(PATIENCE_S)
+    assert ("s" in house.suspects) is is_earlier
 
 
 def _order(session: str) -> Any:
