@@ -537,6 +537,30 @@ async def test_tiny_checkpoints_follow_each_other_under_live_frames(folder: Path
     assert not has_process or (before != after and not psutil.pid_exists(before[0]))
 
 
+async def test_where_a_model_lies_is_told_to_nobody(folder: Path) -> None:
+    gate = threading.Event()
+
+    def load(config: Config, progress: Progress) -> Engine:
+        if Path(config.model).name == "neon":
+            progress(f"loading {config.model}", None)
+            assert gate.wait(PATIENCE_S)
+            raise ModelError(f"{config.model}/unet is damaged: get it again")
+        return EchoEngine()
+
+    with running(a_config(model=str(folder / "ink"), model_folders=(folder,)), load) as server:
+        async with http_client(server.url) as http:
+            await until(lambda: server.service.host.state is State.READY)
+            await ask(http, "neon")
+            async with asyncio.timeout(PATIENCE_S):
+                while "loading" not in (loading := (await http.get("/api/models")).json()["swap"])["stage"]:
+                    pass
+            gate.set()
+            failed = await over(http)
+
+    assert loading["stage"] == "loading neon"
+    assert failed["reason"] == "neon/unet is damaged: get it again"
+
+
 async def test_memory_of_a_model_that_was_in_this_process_is_back(folder: Path) -> None:
     config = a_config(
         model=str(folder / "ink"), model_folders=(folder,), engine_process=False, accelerate="off", device="cpu"
