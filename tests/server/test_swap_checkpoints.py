@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import weakref
 from pathlib import Path
@@ -10,11 +11,13 @@ import psutil
 import pytest
 from huggingface_hub import constants
 
-from realtime.engine import Progress
+from realtime.config import Config
+from realtime.engine import Engine, Progress
+from realtime.engine.echo import EchoEngine
 from realtime.engine.load import load_engine
 from realtime.engine.models import presets
 from realtime.engine_process.engine import load_engine_process
-from realtime.errors import EngineError
+from realtime.errors import EngineError, ModelError
 from realtime.server import swaps
 from realtime.server.engine_state import State
 from tests.checkpoints import build_tiny
@@ -60,6 +63,30 @@ async def test_tiny_checkpoints_follow_each_other_under_live_frames(folder: Path
     assert all_are_answered(client)
     assert [text["model"] for text in client.peer.texts if text["type"] == "model"] == ["neon", "ink"]
     assert not has_process or (before != after and not psutil.pid_exists(before[0]))
+
+
+async def test_where_a_model_lies_is_told_to_nobody(folder: Path) -> None:
+    gate = threading.Event()
+
+    def load(config: Config, progress: Progress) -> Engine:
+        if Path(config.model).name == "neon":
+            progress(f"loading {config.model}", None)
+            assert gate.wait(PATIENCE_S)
+            raise ModelError(f"{config.model}/unet is damaged: get it again")
+        return EchoEngine()
+
+    with running(a_config(model=str(folder / "ink"), model_folders=(folder,)), load) as server:
+        async with http_client(server.url) as http:
+            await until(lambda: server.service.host.state is State.READY)
+            await ask(http, "neon")
+            async with asyncio.timeout(PATIENCE_S):
+                while "loading" not in (loading := (await http.get("/api/models")).json()["swap"])["stage"]:
+                    pass
+            gate.set()
+            failed = await over(http)
+
+    assert loading["stage"] == "loading neon"
+    assert failed["reason"] == "neon/unet is damaged: get it again"
 
 
 async def test_memory_of_a_model_that_was_in_this_process_is_back(folder: Path) -> None:
