@@ -19,6 +19,7 @@ from realtime.errors import EngineError
 from realtime.frame import Air, Format, Frame, Job
 from realtime.params import Params
 from realtime.planes import Planes
+from realtime.server.engine_host import Load
 from realtime.server.engine_state import State
 from realtime.server.placement import NotNow, Placement
 from realtime.server.remote import fleet
@@ -32,6 +33,11 @@ from tests.fakes.links import DirectLink, echo_of
 from tests.fakes.pictures import a_plain_jpeg
 from tests.fakes.servers import a_config
 from tests.fakes.waiting import PATIENCE_S, until
+
+
+def checked_of(config: Config) -> Load:
+    """Chooses an engine whose pictures are checked."""
+    return load_checked
 
 
 class Machines:
@@ -52,7 +58,7 @@ class Machines:
 
     async def add(self, name: str, **options: Any) -> Worker:
         """Start a worker, and wait until it is ready."""
-        loader = (lambda _: load_checked) if self.config.frame_checker is not None else echo_of(**options)
+        loader = checked_of if self.config.frame_checker is not None else echo_of(**options)
         self.links[name] = DirectLink(WorkerActor("cpu", loader=loader))
         await self.see()
         worker = self.worker(name)
