@@ -498,8 +498,8 @@ class Session:
 
     @property
     def crossfade_of_others(self) -> dict[str, float] | None:
-        """The crossfade as JSON values, where somebody else than the session's client was the last to move it: a client that
-        was away has not heard of it. None where it was the client itself, or nobody.
+        """The crossfade as JSON values, where somebody else than the session's client was the last to move it: a client
+        that was away has not heard of it. None where it was the client itself, or nobody.
         """
         return None if self.crossfade is None or self._is_crossfade_its_own else self.crossfade.wire()
 

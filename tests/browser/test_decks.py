@@ -306,7 +306,8 @@ def test_somebody_else_moves_the_crossfader(browser: Browser, echo: ServerProces
 
 
 def test_the_crossfader_that_was_moved_while_the_page_was_away_is_followed_when_it_is_back(browser: Browser) -> None:
-    with serving("--model", "echo", "--resume-s", "60") as server, opened(browser, server.url, viewport=DESKTOP) as watched:
+    waiting = ("--model", "echo", "--resume-s", "60")
+    with serving(*waiting) as server, opened(browser, server.url, viewport=DESKTOP) as watched:
         page = watched.page
         two_pictures(page)
         fade_to(page, 0.5)

@@ -97,6 +97,7 @@ export const german: Strings = {
     noPicture: "Das kann dieser Browser nicht als Bild lesen. Nimm ein JPEG, PNG oder WebP.",
     pictureRefused: "Der Server hat dieses Bild nicht genommen.",
     noSnapshot: "Es gibt noch kein Bild zum Speichern. Wähle zuerst Kamera oder Zeichnen.",
+    noLink: "Der Server gibt gerade keinen Link zu dieser Sitzung. Versuche es noch einmal, wenn die Seite live ist.",
     clipNotKept: "Dieser Browser hat keinen Platz für diesen Clip. Entferne zuerst andere.",
   },
   notes: {

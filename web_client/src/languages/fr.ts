@@ -93,6 +93,7 @@ export const french: Strings = {
     noPicture: "Ce navigateur ne peut pas lire cela comme une image. Prenez un JPEG, PNG ou WebP.",
     pictureRefused: "Le serveur n’a pas pris cette image.",
     noSnapshot: "Il n’y a pas encore d’image à enregistrer. Choisissez d’abord Caméra ou Dessin.",
+    noLink: "Le serveur ne donne pas de lien vers cette session pour l’instant. Réessayez quand la page est en direct.",
     clipNotKept: "Ce navigateur n’a pas de place pour ce clip. Retirez-en d’abord d’autres.",
   },
   notes: {

@@ -234,9 +234,9 @@ export class Client {
     if (!isFrozen) this.#changed();
   }
 
-  /** Chooses what is seen wherever this session is watched. */
-  putOnAir(air: Air): void {
-    this.connection.send({ type: "command", command: air });
+  /** Chooses what is seen wherever this session is watched. False where there is no connection. */
+  putOnAir(air: Air): boolean {
+    return this.connection.send({ type: "command", command: air });
   }
 
   restoreParams(): void {
