@@ -23,7 +23,8 @@ from ..errors import EngineError
 from ..outputs.push import PushStatus
 from ..params import Params
 from ..references import References
-from ..session import Session, Terms
+from ..session import Session
+from ..terms import Terms
 from .engine_host import Load
 from .engine_state import Away
 from .fitting import ModelOffer, fitted

@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from realtime.channel import Channel
 from realtime.frame import Job
 from realtime.media.pipeline import Pipeline
 from realtime.params import Params
 from realtime.scheduling.scheduler import Scheduler
-from realtime.session import Channel, Session
+from realtime.session import Session
 from tests.fakes.clock import FakeClock
 from tests.fakes.engine import ScriptedEngine
 from tests.fakes.frames import a_frame

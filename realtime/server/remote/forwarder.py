@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from ...channel import Channel
 from ...engine import RowCost
 from ...errors import FrameError
 from ...frame import Failure, Order, Repeat, Stamps
@@ -25,7 +26,7 @@ from ...planes import Planes
 from ...scheduling.capacity import MOST_FPS, Capacity, Line, SessionLoad, rate_for_all
 from ...scheduling.seats import load_of, next_number
 from ...scheduling.suspects import Suspects
-from ...session import Channel, Session
+from ...session import Session
 from ...stats import DropReason
 from .link import Link
 from .messages import HandedBack, Offering, Overtaken, PictureMade, PictureRefused, RemoteAnswer, Reply

@@ -12,10 +12,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ...channel import Channel
 from ...frame import STAGES, Failure, Frame, Outcome, Repeat, Result
 from ...media import codec
 from ...params import OutputFormat, Params
-from ...session import Channel, Delivery, Session
+from ...session import Delivery, Session
 from ...stats import DropReason
 from .messages import HandedBack, Offering, Overtaken, PictureMade, PictureRefused, RemoteAnswer, Reply, ShownBefore
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from realtime.channel import Channel
 from realtime.engine import RowCost
 from realtime.frame import Format, Repeat, Result
 from realtime.params import Params
@@ -28,7 +29,7 @@ from realtime.server.remote.messages import (
     Reply,
     ShownBefore,
 )
-from realtime.session import Channel, Session
+from realtime.session import Session
 from tests.fakes.clock import FakeClock
 from tests.fakes.frames import a_frame
 from tests.fakes.pictures import a_plain_jpeg
