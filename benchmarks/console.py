@@ -5,11 +5,33 @@ Must not measure.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from realtime.bench import report
+from realtime.bench.measures import Measures
 
-from .comparison import RATIOS
+from .comparison import RATIOS, Comparison
+
+
+def conclude(about: dict[str, Any], comparison: Comparison, output: Path | None) -> Measures:
+    """End a bench that is one comparison: print its tables, then its JSON object.
+
+    Args:
+        about: the object's first fields: header, model, settings.
+        comparison: what was measured, and what was wanted of it.
+        output: a file that gets the JSON object too.
+
+    Returns:
+        The JSON object.
+    """
+    answer = about | {
+        "scenarios": comparison.measured,
+        "targets": {name: target.wire() for name, target in comparison.targets.items()},
+    }
+    show(answer)
+    report.put_out(answer, output)
+    return answer
 
 
 def show(answer: dict[str, Any]) -> None:

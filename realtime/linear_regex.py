@@ -9,13 +9,17 @@ Be Simple And Fast", 2007).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import pairwise
 
 STATES_MAX = 256
 """Of an expression, whose repetitions are written out."""
 REPEATS_MAX = 64
 """In braces."""
+DEPTH_MAX = 32
+"""Of groups in groups."""
 KEPT_MAX = 4096
 """Steps from one set of states to the next that are kept; then they are forgotten all at once."""
 MATCH_MAX_CHARS = 200
@@ -76,16 +80,19 @@ class LinearRegex:
         self._start = self._closure({part.first})
         if self._end in self._start:
             raise ValueError("takes the empty text, which is everywhere: let it want one character at least")
-        self._kept: dict[tuple[frozenset[int], str], frozenset[int]] = {}
+        self._kept: dict[tuple[frozenset[int], str, bool], frozenset[int]] = {}
 
     def is_in(self, text: str) -> bool:
         """Whether it is anywhere in a text, which is `folded`."""
         states: frozenset[int] = frozenset()
+        begins, ends = self._beginnings(text), self._endings(text)
+        kept, end = self._kept, self._end
         for at, char in enumerate(text):
-            if self._may_begin(text, at):
-                states |= self._start
-            states = self._step(states, char)
-            if self._end in states and self._may_end(text, at + 1):
+            if not (states or begins[at]):
+                continue
+            after = kept.get((states, char, begins[at]))
+            states = after if after is not None else self._step(states, char, begins=begins[at])
+            if end in states and ends[at + 1]:
                 return True
         return False
 
@@ -97,28 +104,34 @@ class LinearRegex:
             Begin and end.
         """
         at = 0
+        begins, ends = self._beginnings(text), self._endings(text)
         while at < len(text):
-            end = self._longest(text, at) if self._may_begin(text, at) else None
+            end = self._longest(text, at, ends) if begins[at] else None
             if end is not None:
                 yield at, end
             at = end or at + 1
 
-    def _longest(self, text: str, begin: int) -> int | None:
+    def _longest(self, text: str, begin: int, ends: Sequence[bool]) -> int | None:
         states, found = self._start, None
         for at in range(begin, min(len(text), begin + MATCH_MAX_CHARS)):
             states = self._step(states, text[at])
             if not states:
                 break
-            if self._end in states and self._may_end(text, at + 1):
+            if self._end in states and ends[at + 1]:
                 found = at + 1
         return found
 
-    def _step(self, states: frozenset[int], char: str) -> frozenset[int]:
-        key = states, char
+    def _step(self, states: frozenset[int], char: str, *, begins: bool = False) -> frozenset[int]:
+        """The states behind a character.
+
+        Args:
+            begins: whether a match may begin with it.
+        """
+        key = states, char, begins
         if (after := self._kept.get(key)) is None:
             if len(self._kept) >= KEPT_MAX:
                 self._kept.clear()
-            taking = (self._states[number] for number in states)
+            taking = (self._states[number] for number in (states | self._start if begins else states))
             after = self._closure({state.then[0] for state in taking if state.takes is not None and state.takes(char)})
             self._kept[key] = after
         return after
@@ -133,16 +146,24 @@ class LinearRegex:
                 waiting += new
         return frozenset(found)
 
-    def _may_begin(self, text: str, at: int) -> bool:
-        return (not self._begins_text or at == 0) and (not self._begins_word or _is_boundary(text, at))
+    def _beginnings(self, text: str) -> Sequence[bool]:
+        """Whether a match may begin, at each place."""
+        if self._begins_text:
+            return (not self._begins_word or _boundaries(text)[0], *(False,) * len(text))
+        return _boundaries(text) if self._begins_word else (True,) * (len(text) + 1)
 
-    def _may_end(self, text: str, at: int) -> bool:
-        return (not self._ends_text or at == len(text)) and (not self._ends_word or _is_boundary(text, at))
+    def _endings(self, text: str) -> Sequence[bool]:
+        """Whether a match may end, before each place, and at the end."""
+        if self._ends_text:
+            return *(False,) * len(text), not self._ends_word or _boundaries(text)[-1]
+        return _boundaries(text) if self._ends_word else (True,) * (len(text) + 1)
 
 
-def _is_boundary(text: str, at: int) -> bool:
-    before, behind = at > 0 and is_word(text[at - 1]), at < len(text) and is_word(text[at])
-    return before is not behind
+@lru_cache(maxsize=16)
+def _boundaries(text: str) -> tuple[bool, ...]:
+    """Whether a word begins or ends, before each character, and at the end. Kept, as many ask for the same texts."""
+    words = (False, *map(is_word, text), False)
+    return tuple(before is not behind for before, behind in pairwise(words))
 
 
 _CLASSES: dict[str, Matches] = {"w": is_word, "d": str.isdecimal, "s": str.isspace}
@@ -154,6 +175,7 @@ class _Parser:
 
     pattern: str
     at: int = 0
+    depth: int = 0
     states: list[_Node] = field(default_factory=list[_Node])
 
     def starts(self, mark: str) -> bool:
@@ -300,7 +322,11 @@ class _Parser:
             if not self.pattern.startswith("?:", self.at):
                 raise ValueError("looks around, or names a group: only (…) and (?:…) are possible")
             self.at += 2
+        if self.depth >= DEPTH_MAX:
+            raise ValueError(f"has more than {DEPTH_MAX} groups in groups: make it simpler")
+        self.depth += 1
         part = self._choice()
+        self.depth -= 1
         if self._next != ")":
             raise ValueError("has a ( without its )")
         self.at += 1

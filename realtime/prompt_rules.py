@@ -10,7 +10,8 @@ A file has a rule a line, `#` begins a remark:
     replace rival inc => our brand
 
 Words are whole ones, `*` stands for letters; between slashes is a regular expression (see `linear_regex`). Case, what
-can't be seen, full-width and other compatible characters make no difference, nor do brackets and weights.
+can't be seen, full-width and other compatible characters make no difference, nor do brackets and weights, nor, for
+words, what stands between letters: a text encoder hears `gore_1` as gore.
 """
 
 from __future__ import annotations
@@ -28,11 +29,21 @@ from .prompts import PROMPT_MAX_CHARS, Prompt, WeightedPrompt
 
 FILE_MAX_BYTES = 256 * 1024
 RULES_MAX = 512
-"""A prompt of 2000 characters takes a tenth of a millisecond for each."""
+"""Nearly all of them are words, which are looked for only where their letters are."""
 SHOWN_CHARS = 40
-_WRITTEN = re.compile(r"[()\[\]{}<>|\\]|:\s*\d*[.,]?\d+")
+_WRITTEN = re.compile(
+    r"(?::\s*[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)\s*)?[)\]}>]|[(\[{<|\\]|:\s*[+-]?(?:\d+[.,]?\d*|[.,]\d+)"
+)
 """What weighs words, and is not heard."""
 _WORDS = re.compile(r"\s+")
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
+"""What nobody sees, beside Unicode's format (Cf) and control (Cc) characters: its Default_Ignorable_Code_Point, and the
+braille pattern without dots.
+"""
+_GAP = "\0"
+"""Where something was replaced: no word, no white space, and in no prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +53,18 @@ class PromptRule:
     Attributes:
         pattern: what it is about.
         instead: what stands in its place; None where the prompt is refused.
+        needs: what is in each text that it is in, `folded`: looked for first, as that is much faster.
+        is_words: whether it is of words, and no expression.
     """
 
     pattern: LinearRegex
     instead: str | None = None
+    needs: str = ""
+    is_words: bool = False
+
+    def is_in(self, text: str) -> bool:
+        """Whether it is anywhere in a text, which is `folded`."""
+        return self.needs in text and self.pattern.is_in(text)
 
 
 @dataclass(frozen=True)
@@ -62,7 +81,7 @@ class PromptRules:
             ConfigError: a line is no rule; names it.
         """
         rules: list[PromptRule] = []
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
             bare = line.strip()
             if not bare or bare.startswith("#"):
                 continue
@@ -100,40 +119,59 @@ class PromptRules:
         )
 
     def _allowed_text(self, field: str, text: str) -> str:
-        allowed = plain(text)
+        allowed = left = plain(text)
         for rule in self.rules:
-            if rule.instead is not None and rule.pattern.is_in(folded(allowed)):
-                allowed = _replaced(allowed, rule)[:PROMPT_MAX_CHARS]
-        is_changed = allowed != plain(text)
-        for seen in dict.fromkeys((folded(allowed), folded(_unwritten(allowed, "")), folded(_unwritten(allowed, " ")))):
-            for rule in self.rules:
-                if (rule.instead is None or seen != folded(allowed)) and rule.pattern.is_in(seen):
+            if rule.instead is not None and rule.is_in(folded(allowed)):
+                allowed = _replaced(allowed, rule, rule.instead)[:PROMPT_MAX_CHARS]
+                left = _replaced(left, rule, _GAP)  # what replaces may have what is replaced in it
+        heard, heard_left = _heard(allowed), _heard(left)
+        for rule in self.rules:
+            for seen, is_letters in (heard if rule.instead is None else heard_left).items():
+                if (rule.is_words or not is_letters) and rule.is_in(seen):
                     begin, end = next(rule.pattern.places(seen), (0, 0))
                     raise ParamsError(
                         f"{field}: this server's rules do not allow {seen[begin:end][:SHOWN_CHARS]!r}: leave it out",
                         field,
                     )
-        return allowed if is_changed else text
+        return allowed if allowed != plain(text) else text
 
 
 def plain(text: str) -> str:
     """The text as it is compared: compatible characters are the plain ones (NFKC), what can't be seen is left out, all
     white space is one blank.
     """
-    shown = "".join(char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
-    return _WORDS.sub(" ", shown)
+    shown = _UNSEEN.sub("", unicodedata.normalize("NFKC", text))
+    return _WORDS.sub(
+        " ", "".join(char for char in shown if char.isspace() or unicodedata.category(char) not in ("Cf", "Cc"))
+    )
+
+
+def _heard(text: str) -> dict[str, bool]:
+    """What may be heard of a text, `folded`, and whether it is its letters alone: as it is, and without what weighs its
+    words, as `n(ak:1.2)ed` is heard as `naked`, or as three words.
+    """
+    whole = dict.fromkeys((text, _unwritten(text, ""), _unwritten(text, " ")))
+    letters = {folded(_letters(one)): True for one in whole}
+    return letters | {folded(one): False for one in whole}
+
+
+def _letters(text: str) -> str:
+    """The text's words as a text encoder hears them: digits, and what stands between words, are none of them."""
+    return _WORDS.sub(
+        " ", "".join(char if char == _GAP or unicodedata.category(char)[0] in "LM" else " " for char in text)
+    )
 
 
 def _unwritten(text: str, instead: str) -> str:
-    """The text without what weighs its words: `n(ak:1.2)ed` is heard as `naked`, or as three words."""
+    """The text with this in place of what weighs its words."""
     return _WRITTEN.sub(instead, text)
 
 
-def _replaced(text: str, rule: PromptRule) -> str:
+def _replaced(text: str, rule: PromptRule, instead: str) -> str:
     parts: list[str] = []
     behind = 0
     for begin, end in rule.pattern.places(folded(text)):
-        parts += text[behind:begin], rule.instead or ""
+        parts += text[behind:begin], instead
         behind = end
     return "".join((*parts, text[behind:]))
 
@@ -148,7 +186,7 @@ def _rule(line: str) -> PromptRule:
 
 
 def _refusing(rest: str) -> PromptRule:
-    return PromptRule(_pattern(rest))
+    return _of(rest, None)
 
 
 def _replacing(rest: str) -> PromptRule:
@@ -158,16 +196,23 @@ def _replacing(rest: str) -> PromptRule:
     instead = instead.strip()
     if len(instead) > PROMPT_MAX_CHARS:
         raise ValueError(f"replaces by more than the {PROMPT_MAX_CHARS} characters of a prompt: shorten it")
-    return PromptRule(_pattern(words.strip()), instead)
+    return _of(words.strip(), instead)
 
 
 _VERBS: dict[str, Callable[[str], PromptRule]] = {"refuse": _refusing, "replace": _replacing}
 
 
-def _pattern(words: str) -> LinearRegex:
-    if len(words) > 2 and words.startswith("/") and words.endswith("/"):
-        return LinearRegex(plain(words[1:-1]))
-    return LinearRegex(_of_words(plain(words).strip().split(" ")))
+def _of(written: str, instead: str | None) -> PromptRule:
+    if len(written) > 2 and written.startswith("/") and written.endswith("/"):
+        return PromptRule(LinearRegex(plain(written[1:-1])), instead)
+    if written.startswith("/"):
+        raise ValueError("begins with / and does not end with it: nothing may stand behind an expression")
+    words = plain(written).strip().split(" ")
+    if any(word.startswith("#") for word in words[1:]):
+        raise ValueError("has a remark behind it: put it in a line of its own")
+    pattern = LinearRegex(_of_words(words))
+    needs = max((piece for word in words for piece in word.split("*")), key=len)
+    return PromptRule(pattern, instead, folded(needs), is_words=True)
 
 
 def _of_words(words: Sequence[str]) -> str:

@@ -277,6 +277,7 @@ def ready_message(
     air: str | None = None,
     gliding_s: float = 0.0,
     tempo: Mapping[str, float] | None = None,
+    crossfade: Mapping[str, float] | None = None,
     ticket: str | None = None,
 ) -> str:
     """Frames may be sent from now on.
@@ -286,6 +287,7 @@ def ready_message(
         air: what viewers get, see `frame.Air`.
         gliding_s: see `params_message`.
         tempo: see `Tempo.wire`; None where the session has none.
+        crossfade: see `Session.crossfade_of_others`.
         ticket: by which the session's owner comes back; None for those who need none.
     """
     fields: dict[str, Any] = {"session": session, "params": params, "limits": limits, "window": WINDOW}
@@ -294,6 +296,8 @@ def ready_message(
         fields["air"] = air
     if tempo is not None:
         fields["tempo"] = tempo
+    if crossfade is not None:
+        fields["crossfade"] = crossfade
     if ticket is not None:
         fields["ticket"] = ticket
     return _text("ready", protocol=VERSION, **fields)

@@ -1,7 +1,7 @@
 """One user's stream: params, the newest frame waiting, the newest picture to send, and what happened on the way.
 
-A Session outlives a connection (a client may come back to it); a Channel is one connection's side of it. Neither
-knows sockets, tensors or the engine.
+A Session outlives a connection (a client may come back to it); a Channel is one connection's side of it. It knows
+neither sockets nor tensors nor the engine.
 
 Threads: the event loop attaches, offers, patches and commands; the engine thread takes frames and delivers. They
 meet in mailboxes, in a lock around small notices, and in the glide of the params, one reference that is swapped whole.
@@ -11,39 +11,32 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from . import control as controls
 from . import protocol
+from .channel import Channel
 from .crossfade import Crossfade
 from .errors import FrameError, ParamsError
 from .frame import Air, Dissolve, Failure, Frame, Outcome, Repeat, Result
 from .glide import Glide
 from .governor.governor import Governor
-from .holding import HELD_CODES
+from .holding import HELD_CODES, UNCHECKED, UNSAFE
 from .mailbox import Mailbox
 from .media.slate import slate
 from .pads import Pads
 from .params import SEEDS, Fallback, Matte, Params
-from .prompts import PicturesHeard, pictures_of
+from .prompts import PicturesHeard
 from .references import NO_REFERENCES, References
 from .stats import DropReason, SessionStats
 from .tempo import Tempo
+from .terms import Terms
 
 if TYPE_CHECKING:
     from .pixels import Pixels
-
-NOTICES_MAX = 64
-"""Texts waiting for a slow client from which on optional ones (frame errors, stats) are left out."""
-DROPS_MAX = 4096
-"""Dropped seqs kept for the next report; older ones are settled by any later result."""
-
 
 HEARD_FIELDS = ("prompt", "negative_prompt", "negative_scale", "guidance_scale", "guidance")
 """Fields of params that decide what the model hears of the prompts."""
@@ -62,94 +55,10 @@ class Delivery(Enum):
     """The client has left, or came back on another connection."""
 
 
-class Channel:
-    """One connection's mailboxes: the newest frame in, the newest picture out, texts in order.
-
-    Args:
-        bell: called, from any thread, when there is something to send; must not block.
-        takes_encoded: whether the connection sends encoded pictures; one that sends video takes pixels.
-
-    Attributes:
-        lost: set, on the event loop, when the session has left this connection.
-        past: the newest picture that was handed to it, which the next may be made from; None before the first, and
-            behind a frame that failed. Engine thread only.
-        answered_bytes: of the answers to patches, for whoever paces them. Event loop only.
-        video_is_as_is: whether frames of its video are shown as they are. Event loop only.
-    """
-
-    def __init__(self, bell: Callable[[], None], takes_encoded: bool = True) -> None:
-        self.takes_encoded = takes_encoded
-        self.inbox: Mailbox[Frame] = Mailbox()
-        self.outbox: Mailbox[Result | Repeat] = Mailbox(bell)
-        self.last_delivered = -1
-        self.past: Result | None = None
-        self.answered_bytes = 0
-        self.video_is_as_is = False
-        self.lost = asyncio.Event()
-        self._bell = bell
-        self._lock = threading.Lock()
-        self._texts: dict[object, str] = {}  # by what a later text replaces
-        self._drops: dict[DropReason, deque[int]] = {}
-
-    def post(self, text: str, *, optional: bool = False, kind: str | None = None) -> None:
-        """Queue a text message.
-
-        Args:
-            optional: it is left out while `NOTICES_MAX` wait.
-            kind: it replaces one of the same kind that waits.
-        """
-        with self._lock:
-            if optional and len(self._texts) >= NOTICES_MAX:
-                return
-            key = kind if kind is not None else object()
-            self._texts.pop(key, None)  # the newest goes to the end
-            self._texts[key] = text
-        self._bell()
-
-    @property
-    def is_crowded(self) -> bool:
-        """Whether `NOTICES_MAX` texts or more wait."""
-        return len(self._texts) >= NOTICES_MAX
-
-    def take_texts(self) -> list[str]:
-        """Take all waiting texts, oldest first."""
-        with self._lock:
-            texts = list(self._texts.values())
-            self._texts.clear()
-        return texts
-
-    def note_drop(self, seq: int, reason: DropReason) -> None:
-        """Remember a dropped frame for the next report."""
-        with self._lock:
-            self._drops.setdefault(reason, deque(maxlen=DROPS_MAX)).append(seq)
-
-    def forget_drops(self) -> None:
-        """Leave the next report empty: for a client that does not number its frames."""
-        with self._lock:
-            self._drops.clear()
-
-    def post_drops(self) -> None:
-        """Queue one `dropped` message per reason, with the seqs noted since the last call."""
-        with self._lock:
-            drops, self._drops = self._drops, {}
-        for reason, seqs in drops.items():
-            self.post(protocol.dropped_message(sorted(seqs), reason))
-
-
 SWITCHES = ("freeze", "unfreeze", "reset", *(air.value for air in Air))
 """What `Session.command` knows."""
 COMMANDS = (*SWITCHES, "pad", "tempo", "crossfade", "seed")
 """What `Session.perform` knows."""
-
-
-class Terms(NamedTuple):
-    """What a model offers its sessions; see `Session`."""
-
-    defaults: Params
-    max_output_pixels: int
-    references: References | None
-    pictures_heard: PicturesHeard
-    nets: Collection[str]
 
 
 class Session:
@@ -176,6 +85,7 @@ class Session:
         tempo: of whoever plays it; None where nobody has said one. Event loop only.
         crossfade: of the two decks that its pictures come from; None where nobody has said one. Event loop only.
         held: why a frame checker holds its pictures, one of `HELD_CODES`; empty while it does not.
+        is_unsafe: whether the last picture that was checked is held: what another engine goes on with.
         is_away: whether the engine is: frames that a newer one replaces are dropped for that. Event loop only.
     """
 
@@ -200,33 +110,31 @@ class Session:
         self.frozen = False
         self.is_away = False
         self.held = ""
+        self.is_unsafe = False
         self._held_message = ""
         self.air = Air.OUTPUT
         self.newest: Result | None = None
         self.pads = Pads()
         self.tempo: Tempo | None = None
         self.crossfade: Crossfade | None = None
+        self._is_crossfade_its_own = False
         self._shown: Result | None = None  # to viewers: the newest, or what stands for it while the engine is away
         self.governor = Governor()
         self.in_use = defaults
         self._superseded = 0
-        self._defaults = defaults
-        self._max_output_pixels = max_output_pixels
+        self._terms = Terms(defaults, max_output_pixels, references, pictures_heard, nets)
         self._dissolve: Dissolve | None = None
         self.heard: dict[str, Any] = {}
         self._ring: Callable[[], None] = lambda: None
         self._listen = listen
         self._clock = clock
-        self._references = references
-        self._pictures_heard = pictures_heard
-        self._nets = nets
         self._rules = rules
         self._viewers: tuple[Mailbox[Result], ...] = ()
 
     @property
     def defaults(self) -> Params:
         """The params that it started with."""
-        return self._defaults
+        return self._terms.defaults
 
     @property
     def params(self) -> Params:
@@ -319,18 +227,8 @@ class Session:
 
     def _patched(self, patch: dict[str, Any]) -> Params:
         """The params after a merge patch. Raises ParamsError."""
-        params = self._rules(self.params.patched(patch, self._defaults))
-        if params.control:
-            self._check_control(params)
-        if params.pictures:
-            self._check_pictures(params)
-        if params.width * params.height > self._max_output_pixels:
-            field = "width" if "width" in patch else "height"
-            raise ParamsError(
-                f"{field}: {params.width} x {params.height} is more than the {self._max_output_pixels} pixels "
-                "that this server makes: take a smaller size",
-                field,
-            )
+        params = self._rules(self.params.patched(patch, self.defaults))
+        self._terms.check(params, "width" if "width" in patch else "height")
         return params
 
     def check_rules(self) -> None:
@@ -340,37 +238,6 @@ class Session:
                 self.update({})
         except ParamsError:
             self.update({"prompt": "", "negative_prompt": ""}, 0)
-
-    def _check_pictures(self, params: Params) -> None:
-        """Check that the model can hear the pictures that params name. Raises ParamsError."""
-        in_prompt, heard = pictures_of(params.prompt), self._pictures_heard
-        if in_prompt and (self._references is None or not heard.in_prompts):
-            instead = ", or name it in `references`" if heard.layers else ""
-            raise ParamsError(
-                f"prompt: this model hears words, and no pictures: leave the picture out{instead}", "prompt"
-            )
-        if params.references and (self._references is None or not heard.layers):
-            raise ParamsError("references: this model has no IP-Adapter to hear them: leave them out", "references")
-        if other := [one.layers for one in params.references if one.layers not in heard.layers]:
-            raise ParamsError(
-                f"references: this model can't tell {other[0]} from the rest: take {' or '.join(heard.layers)}",
-                "references",
-            )
-        kept = () if self._references is None else self._references
-        if unknown := [one for one in params.pictures if one not in kept]:
-            fields = {"prompt": in_prompt, "control": controls.pictures_of(params.control)}
-            field = next((field for field, pictures in fields.items() if unknown[0] in pictures), "references")
-            raise ParamsError(f"{field}: there is no picture {unknown[0]}: send it to /api/pictures again", field)
-
-    def _check_control(self, params: Params) -> None:
-        """Check that the nets that params name are loaded. Raises ParamsError."""
-        unknown = [one.net for one in params.control if one.net not in self._nets]
-        if unknown and not self._nets:
-            raise ParamsError(
-                "control: this server has no nets loaded: start it with --control NAME, as canny", "control"
-            )
-        if unknown:
-            raise ParamsError(f"control: there is no net {unknown[0]!r}: {', '.join(self._nets)} are loaded", "control")
 
     def take_model(
         self,
@@ -387,7 +254,7 @@ class Session:
             dissolve_s: in which its pictures go over from the last one; 0: at once.
             text: tells the connected client, before the params.
         """
-        self._defaults, self._max_output_pixels, self._references, self._pictures_heard, self._nets = offer
+        self._terms = offer
         now_ns = self._clock()
         self._dissolve = Dissolve(now_ns, int(dissolve_s * 1e9)) if dissolve_s > 0 else None
         self.governor = Governor()  # what it has learned is of the model before
@@ -425,7 +292,7 @@ class Session:
             case "reset":
                 self.frozen = False
                 self._put_on_air(Air.OUTPUT)
-                defaults = self._defaults.model_copy(update={"version": self.params.version + 1})
+                defaults = self.defaults.model_copy(update={"version": self.params.version + 1})
                 self._set(Glide.at_rest(defaults, self._clock()))
             case "on_air" | "bypass" | "black":
                 self._put_on_air(Air(name))
@@ -459,6 +326,7 @@ class Session:
                 self.tempo = Tempo.of(fields.get("bpm"), fields.get("since_s"), self._clock())
             case "crossfade":
                 self.crossfade = Crossfade.of(fields.get("at"), fields.get("transition_s"))
+                self._is_crossfade_its_own = by is not None and by is self.channel
             case "seed":
                 self.update({"seed": secrets.randbelow(SEEDS)}, fields.get("transition_s"))
             case _:
@@ -491,6 +359,13 @@ class Session:
         """What whoever plays has said, as JSON values; without what nobody has."""
         played = {"tempo": self.tempo_wire, "crossfade": self.crossfade and self.crossfade.wire()}
         return {field: value for field, value in played.items() if value is not None}
+
+    @property
+    def crossfade_of_others(self) -> dict[str, float] | None:
+        """The crossfade as JSON values, where somebody else than the session's client was the last to move it: a client
+        that was away has not heard of it. None where it was the client itself, or nobody.
+        """
+        return None if self.crossfade is None or self._is_crossfade_its_own else self.crossfade.wire()
 
     @property
     def pad(self) -> int | None:
@@ -583,6 +458,7 @@ class Session:
                     self.show(newest)
             elif self._shown is newest:
                 self._show_slate(newest)
+        self.is_unsafe = code == UNSAFE or (self.is_unsafe and code == UNCHECKED)
         if code != self.held:
             self.held, self._held_message = code, "" if error is None else str(error)
             self.tell(self.safety_message, "safety")
@@ -632,7 +508,8 @@ class Session:
 
     def references(self, params: Params) -> Mapping[str, Pixels]:
         """The pictures that these params name. Engine thread."""
-        return NO_REFERENCES if self._references is None else self._references.named(params.pictures)
+        kept = self._terms.references
+        return NO_REFERENCES if kept is None else kept.named(params.pictures)
 
     @property
     def pictures_in_use(self) -> frozenset[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from realtime.errors import ConfigError, ParamsError
+from realtime.linear_regex import LinearRegex
 from realtime.params import Params
 from realtime.prompt_rules import RULES_MAX, PromptRules
 
@@ -89,6 +90,67 @@ def test_words_that_are_only_hidden_in_weights_are_refused_where_they_would_be_r
         prompt_of("ri(val:1.1) inc")
 
 
+@pytest.mark.parametrize(
+    "unseen",
+    "\u200b\u00ad\ufeff\u034f\u115f\u17b4\u180b\u2065\u2800\u3164\ufe0f\uffa0\U000e0061\U000e0100\0\b\x7f",
+    ids=lambda char: f"U+{ord(char):04X}",
+)
+def test_what_cannot_be_seen_hides_no_word(unseen: str) -> None:
+    with pytest.raises(ParamsError):
+        prompt_of(f"go{unseen}re")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["gore_", "_gore", "gore1", "1gore", "blood-bath", "blood, bath", "blood_bathing", "9blood.bath9", "(gore)_"],
+)
+def test_words_are_refused_whatever_stands_between_their_letters(prompt: str) -> None:
+    with pytest.raises(ParamsError):
+        prompt_of(prompt)
+
+
+@pytest.mark.parametrize("weight", ["1.2", "+1.2", "-1.2", "1.", "1,", ".5", "+,5", " 1.2 ", "2"])
+def test_no_weight_that_a_prompt_may_have_hides_a_word(weight: str) -> None:
+    with pytest.raises(ParamsError):
+        prompt_of(f"n(ak:{weight})ed")
+
+
+def test_an_expression_is_of_what_is_written() -> None:
+    rules = PromptRules.parse("refuse /cat[^,]*dog/")
+
+    assert rules.applied(Params(prompt="cat, dog")).prompt == "cat, dog"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "heard"),
+    [
+        ("cat", "black cat"),
+        ("(cat:1.2), a cat", "(black cat:1.2), a black cat"),
+        ("a cat bed", "a black cat bed"),  # where it stood nothing grows together
+    ],
+)
+def test_what_replaces_may_have_what_is_replaced_in_it(prompt: str, heard: str) -> None:
+    rules = PromptRules.parse("replace cat => black cat\nreplace a bed => a sofa")
+
+    assert rules.applied(Params(prompt=prompt)).prompt == heard
+
+
+def test_word_that_is_not_there_is_not_looked_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a prompt would keep the server's event loop for seconds, where there are many rules."""
+    rules = PromptRules.parse("\n".join(f"refuse word{number}x *" for number in range(RULES_MAX)))
+
+    def looked_for(regex: LinearRegex, text: str) -> bool:
+        raise AssertionError(regex.pattern)
+
+    monkeypatch.setattr(LinearRegex, "is_in", looked_for)
+
+    assert rules.applied(Params(prompt="a word, and another " * 90)).prompt
+
+
+def test_file_of_an_editor_that_marks_utf_8_is_read() -> None:
+    assert len(PromptRules.parse("\ufeffrefuse gore").rules) == 1
+
+
 def test_parts_of_blends_and_negative_prompts_are_looked_at_too() -> None:
     blend = [{"text": "ink", "weight": 2.0}, {"text": "rival inc", "weight": 0.5}, {"picture": "0" * 32, "weight": 1.0}]
 
@@ -129,6 +191,10 @@ def test_other_params_and_the_version_stay() -> None:
         ("refuse ***", "has no word"),
         ("replace gore", "write replace WORDS => TEXT"),
         ("refuse /a*/", "empty text"),
+        ("refuse gore # for children", "has a remark behind it"),
+        ("refuse /gore/i", "nothing may stand behind an expression"),
+        ("refuse /gore/ # all of it", "nothing may stand behind an expression"),
+        (f"refuse /{'(' * 5000}a{')' * 5000}/", "groups in groups"),
         ("\n".join(["refuse x"] * (RULES_MAX + 1)), f"more than {RULES_MAX}"),
     ],
 )

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime.channel import DROPS_MAX, NOTICES_MAX, Channel
 from realtime.errors import FrameError, ParamsError
 from realtime.frame import Air, Failure, Job, Stamps
 from realtime.params import Params
-from realtime.session import DROPS_MAX, NOTICES_MAX, Channel, Session
+from realtime.session import Session
 from tests.fakes.clock import FakeClock
 from tests.fakes.frames import a_frame, a_job, a_result
 

@@ -24,10 +24,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from realtime.bench import report
+
+from .checks import smi_facts
 from .goals import goals
 from .plan import BUILDS, DRY_BUDGET_S, RUNS, Part, parts_of
 from .running import COMMAND, Measured, Running, Worker
@@ -37,6 +40,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FILE = "gpu.json"
 H100_FLOOR_MS = {"sd-turbo": 1.33, "sdxl-turbo": 2.32}
 """A frame's arithmetic at 800 TFLOP/s, with TAESD, 512x512, one step."""
+PACKAGES = ("torch", "triton", "diffusers", "transformers", "accelerate", "safetensors", "numpy", "streamdiffusion")
+"""Whose versions numbers may depend on."""
 
 
 def missing_wheels(wheels: Path) -> list[Path]:
@@ -75,20 +80,41 @@ def environment_of(arguments: argparse.Namespace) -> dict[str, str]:
     return environment
 
 
+def head(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Version, commit, machine, packages and driver: known before any part runs, which may take its process down."""
+    site = str(arguments.output / "site")
+    versions = {
+        name: found.version
+        for name in PACKAGES
+        for found in list(importlib.metadata.distributions(name=name, path=[*sys.path, site]))[:1]
+    }
+    begun = report.header("gpu")
+    driver = smi_facts()
+    return {
+        **begun,
+        "commit": arguments.commit or begun["commit"],
+        "packages": versions,
+        "driver": driver,
+        "accelerator": driver.get("name"),
+    }
+
+
 class Answer:
     """The JSON object of all runs, in its file from the beginning on.
 
     Args:
         file: where it lies; what it has of other runs of the same kind is kept.
         dry_run: its numbers mean nothing.
+        begins: of what is run now, see `head`.
     """
 
-    def __init__(self, file: Path, dry_run: bool) -> None:
+    def __init__(self, file: Path, dry_run: bool, begins: Mapping[str, Any]) -> None:
         self._file = file
         before: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
         same = before.get("dry_run") is dry_run
         self.whole: dict[str, Any] = {
             **(before if same else {}),
+            **begins,
             "bench": "gpu",
             "dry_run": dry_run,
             "floor_ms_at_800_tflops": H100_FLOOR_MS,
@@ -98,15 +124,14 @@ class Answer:
 
     def put(self, run: int, measured: Measured, took_s: float) -> None:
         """Add what a run has found by now."""
-        machine = measured.get("machine", {})
-        self.whole |= machine.get("header", {}) | {"accelerator": machine.get("accelerator")} if machine else {}
+        if told := measured.get("machine", {}).get("accelerator"):
+            self.whole["accelerator"] = told
         names = list(measured)
         self.whole["runs"][str(run)] = {
             "answers": RUNS[run].answers,
             "took_s": round(took_s, 1),
             "parts": names,
-            "accelerator": machine.get("accelerator"),
-            "commit": machine.get("header", {}).get("commit"),
+            **{name: self.whole.get(name) for name in ("accelerator", "commit", "packages")},
             "without": {name: found["note"] for name, found in measured.items() if found.get("note")},
         }
         self.whole["parts"] |= measured
@@ -152,11 +177,12 @@ def run_all(arguments: argparse.Namespace) -> dict[str, Any]:
     """The runs that are asked for; the answer of all."""
     begin_s = time.monotonic()
     arguments.output.mkdir(parents=True, exist_ok=True)
-    answer = Answer(arguments.output / FILE, arguments.dry_run)
+    answer = Answer(arguments.output / FILE, arguments.dry_run, head(arguments))
     answer.whole["goals"] = goals(answer.whole["parts"])
     answer.write()
     if arguments.wheels:
         install(arguments.wheels, arguments.output / "site")
+        answer.whole |= head(arguments)
     if any(part.name in BUILDS for run in arguments.run for part in chosen_parts(run, arguments)):
         # Else it would find packages of an earlier call.
         for kind in ("aoti", "inductor"):
@@ -191,6 +217,7 @@ def parsed(options: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--models", type=Path, help="a folder that keeps the random models")
     parser.add_argument("--cache", type=Path, help="a folder for what is compiled")
     parser.add_argument("--budget-s", type=float, help="seconds for each run; default: 470, and 236 for the third")
+    parser.add_argument("--commit", help="of this checkout, where it lies without its .git")
     names = parts_of(tuple(RUNS))
     parser.add_argument("--only", action="append", choices=names, help="a part; give it again for more")
     parser.add_argument("--without", action="append", default=[], choices=names, help="a part to leave out")

@@ -11,7 +11,7 @@ from typing import Any
 from .working import Found, Setting
 
 ROOT = Path(__file__).resolve().parents[2]
-FACTS = ("driver_version", "pstate", "clocks.sm", "clocks.mem", "clocks.max.sm", "power.draw", "power.limit",
+FACTS = ("name", "driver_version", "pstate", "clocks.sm", "clocks.mem", "clocks.max.sm", "power.draw", "power.limit",
          "temperature.gpu", "memory.total", "memory.used")  # fmt: skip
 """What nvidia-smi is asked for."""
 
@@ -48,15 +48,12 @@ class _Told:
 
 
 def machine(setting: Setting, found: Found) -> None:
-    """The header of all that is found; arithmetic, memory and launches; clocks and power as they are found."""
-    from realtime.bench import report
-
+    """The accelerator; arithmetic, memory and launches; clocks and power as they are found."""
     from ..engine.bench import machine_name, measure_floors
 
     here = setting.machine()
     found["accelerator"] = machine_name(here)
     found["dtype"] = str(here.dtype).removeprefix("torch.")
-    found["header"] = report.header("gpu")
     found["as_found"] = smi_facts()
     setting.keep(found)
     found["floors"] = measure_floors(here, setting.seconds)

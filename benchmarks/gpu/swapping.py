@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +18,8 @@ CHANGES, DRY_CHANGES = 4, 2
 BEFORE_S, BEHIND_S = 2.0, 1.5
 """Pictures are looked at from so long before a change is asked for, until so long behind its end."""
 DISSOLVE_S = 0.5
+LEFT_S = 3.0
+"""Of the part's time, so that it ends by itself."""
 END_S = 60.0
 """A change is over by then."""
 NAMES = ("first", "second")
@@ -38,23 +40,35 @@ def swap(setting: Setting, found: Found) -> None:
     patch = {"width": side, "height": side, "skip_unchanged": False, "num_inference_steps": 1}
     settings = {"REALTIME_CACHE": str(setting.cache)}
     with serving(str(folder / NAMES[0]), *options, settings=settings) as process:
+        done: list[Found] = found.setdefault("changes", [])
+
+        def tell(change: Found) -> bool:
+            done.append(change)
+            found["longest_gap_ms"] = max(change["gap_ms"] for change in done)
+            found["dropped"] = sum(change["dropped"] for change in done)
+            setting.keep(found)
+            another_s = max(change["took_s"] for change in done) + BEFORE_S + BEHIND_S + LEFT_S
+            if len(done) < changes and setting.rest_s < another_s:
+                found["note"] = f"{len(done)} of {changes} changes: {setting.rest_s:.0f} s were left"
+            return len(done) < changes and "note" not in found
+
         changes = DRY_CHANGES if setting.dry else CHANGES
-        pictures = photo_jpegs(8, side, side)
-        found["changes"] = asyncio.run(_changes(process.url, process.websocket_url, pictures, patch, changes))
-        found["longest_gap_ms"] = max(change["gap_ms"] for change in found["changes"])
-        found["dropped"] = sum(change["dropped"] for change in found["changes"])
-    setting.keep(found)
+        asyncio.run(_changes(process.url, process.websocket_url, photo_jpegs(8, side, side), patch, tell))
 
 
 async def _changes(
-    url: str, websocket_url: str, pictures: Sequence[bytes], patch: dict[str, Any], changes: int
-) -> list[Found]:
-    """Change the model so often, under a camera that never stops."""
+    url: str, websocket_url: str, pictures: Sequence[bytes], patch: dict[str, Any], tell: Callable[[Found], bool]
+) -> None:
+    """Change the model there and back, under a camera that never stops.
+
+    Args:
+        tell: gets what each change took, and says whether there is to be another.
+    """
     from realtime.bench.capacity import FPS
     from realtime.bench.pacer import Camera, Pacer, quiet
     from realtime.client import connect
 
-    loop, done = asyncio.get_running_loop(), []
+    loop = asyncio.get_running_loop()
     times_s: list[float] = []
     dropped: list[int] = []
     sending: set[asyncio.Task[int]] = set()
@@ -80,25 +94,24 @@ async def _changes(
         with quiet():
             pacer = Pacer(loop, [(Camera(FPS), fire)], time.monotonic_ns(), time.monotonic_ns() + 3600 * 10**9)
             try:
-                for _, name in zip(range(changes), itertools.cycle(reversed(NAMES)), strict=False):
+                for name in itertools.cycle(reversed(NAMES)):
                     await asyncio.sleep(BEFORE_S)
                     asked_s, dropped_before = time.monotonic(), len(dropped)
                     took_s = await asyncio.to_thread(_change, url, name)
                     await asyncio.sleep(BEHIND_S)
                     before = [at_s for at_s in times_s if asked_s - BEFORE_S <= at_s < asked_s]
-                    done.append(
-                        {
-                            "took_s": round(took_s, 2),
-                            "gap_ms": _longest_ms([at_s for at_s in times_s if at_s >= asked_s]),
-                            "gap_before_ms": _longest_ms(before),
-                            "dropped": len(dropped) - dropped_before,
-                        }
-                    )
+                    change = {
+                        "took_s": round(took_s, 2),
+                        "gap_ms": _longest_ms([at_s for at_s in times_s if at_s >= asked_s]),
+                        "gap_before_ms": _longest_ms(before),
+                        "dropped": len(dropped) - dropped_before,
+                    }
+                    if not tell(change):
+                        break
             finally:
                 pacer.done.cancel()
                 receiving.cancel()
                 await asyncio.gather(receiving, *sending, return_exceptions=True)
-    return done
 
 
 def _change(url: str, name: str) -> float:

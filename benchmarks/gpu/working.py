@@ -9,8 +9,10 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -121,11 +123,26 @@ def work(models: Path, output: Path, dry: bool) -> None:
     """Answer requests on standard input, a line of JSON each, until it ends; parts print to standard error."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    watch_parent()
     with tempfile.TemporaryDirectory(prefix="realtime-gpu-") as scratch:
         from realtime.engine.rungs.toolchain import name_cuda
 
         name_cuda(Path(scratch))  # before torch is imported
         serve(sys.stdin, answers, models, output, dry)
+
+
+def watch_parent() -> None:
+    """End this process, and all that it has started, when who asks it for parts is gone: a killed one can't end it."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        if os.getpgid(0) == os.getpid():  # it leads a session of its own, see `Worker`
+            os.killpg(0, signal.SIGKILL)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def serve(requests: TextIO, answers: TextIO, models: Path, output: Path, dry: bool) -> None:

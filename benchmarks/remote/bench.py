@@ -80,7 +80,7 @@ def ray_bench(
     comparison.want(f"{two} / {one}: fps", ratio, LINEAR * len(NAMES), at_least=True)
     for words, found, limit in (("killed", killed, KILLED_MS), ("frozen", frozen, FROZEN_MS)):
         comparison.want(f"one is {words}: its sessions' gap, ms", max(one["moved_gap_ms"] for one in found), limit)
-    answer = report.header("ray") | {
+    about = report.header("ray") | {
         "model": model,
         "settings": {
             "namespaces": namespaces,
@@ -89,12 +89,8 @@ def ray_bench(
             "side_px": SIDE_PX,
             "clients": CLIENTS,
         },
-        "scenarios": comparison.measured,
-        "targets": {name: target.wire() for name, target in comparison.targets.items()},
     }
-    console.show(answer)
-    report.put_out(answer, output)
-    return answer
+    return console.conclude(about, comparison, output)
 
 
 @dataclass

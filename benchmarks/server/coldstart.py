@@ -77,15 +77,11 @@ def coldstart_bench(
         if model == "tiny" and not arm.startswith(Accelerate.OPENVINO.value):
             median = comparison.measured["first_frame"][arm]["first_picture_s"]["median"]
             comparison.want(f"{arm}: first_picture_s", median, LIMIT_S)
-    answer = report.header("coldstart") | {
+    about = report.header("coldstart") | {
         "model": model,
         "settings": {"repetitions": repetitions, "options": list(options)},
-        "scenarios": comparison.measured,
-        "targets": {name: target.wire() for name, target in comparison.targets.items()},
     }
-    console.show(answer)
-    report.put_out(answer, output)
-    return answer
+    return console.conclude(about, comparison, output)
 
 
 def _start_empty(model: str, rung: str, options: Sequence[str], folder: Path) -> Numbers:

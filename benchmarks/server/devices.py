@@ -67,15 +67,11 @@ def devices_bench(
     comparison.compare("one is killed", {all_of_them: killed})
     ratio = comparison.relate(f"{all_of_them} / 1 engine", runs[all_of_them], runs["1 engine"], "fps")
     comparison.want(f"{all_of_them} / 1 engine: fps", ratio, LIMIT * len(names), at_least=True)
-    answer = report.header("devices") | {
+    about = report.header("devices") | {
         "model": model,
         "settings": {"devices": devices, "seconds": seconds, "repetitions": repetitions, "side_px": SIDE_PX},
-        "scenarios": comparison.measured,
-        "targets": {name: target.wire() for name, target in comparison.targets.items()},
     }
-    console.show(answer)
-    report.put_out(answer, output)
-    return answer
+    return console.conclude(about, comparison, output)
 
 
 @contextmanager

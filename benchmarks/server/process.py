@@ -48,15 +48,11 @@ def process_bench(
     )
     ratio = comparison.relate("process / thread", runs["in a process"], runs["in a thread"], "fps")
     comparison.want("process / thread: fps", ratio, LIMIT, at_least=True)
-    answer = report.header("process") | {
+    about = report.header("process") | {
         "model": model,
         "settings": {"clients": CLIENTS_EACH, "seconds": seconds, "repetitions": repetitions, "side_px": SIDE_PX},
-        "scenarios": comparison.measured,
-        "targets": {name: target.wire() for name, target in comparison.targets.items()},
     }
-    console.show(answer)
-    report.put_out(answer, output)
-    return answer
+    return console.conclude(about, comparison, output)
 
 
 def _delivered(model: str, option: str, warmup_s: float, seconds: float) -> Numbers:

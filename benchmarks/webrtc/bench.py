@@ -74,7 +74,7 @@ def webrtc_bench(
     finally:
         seams.offer_addresses([])
     versions = {name: importlib.metadata.version(name) for name in ("aiortc", "aioice", "av", "opencv-python")}
-    answer = report.header("webrtc") | {
+    about = report.header("webrtc") | {
         "versions": versions,
         "model": "echo",
         "settings": {
@@ -85,12 +85,8 @@ def webrtc_bench(
             "width": SIDE,
             "height": SIDE,
         },
-        "scenarios": bench.measured,
-        "targets": {name: target.wire() for name, target in bench.targets.items()},
     }
-    console.show(answer)
-    report.put_out(answer, output)
-    return answer
+    return console.conclude(about, bench, output)
 
 
 class _Bench(Comparison):

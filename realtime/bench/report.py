@@ -14,9 +14,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from ..version import __version__
 
 NOT_SHOWN = ("sent", "p99_ms", "in_p99_ms", "out_p99_ms", "in_delivered", "out_delivered", "server_cpu_ms_per_s")
@@ -101,6 +98,9 @@ def show_arms(comparisons: Mapping[str, Mapping[str, Any]]) -> None:
 
 def show_table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table with the first column aligned left and the others right; nothing without rows."""
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table(title=title, title_justify="left")
     for column in head:
         table.add_column(column, justify="right" if table.columns else "left", no_wrap=not table.columns)

@@ -43,6 +43,10 @@ class DecoderLimits(NamedTuple):
     patience_s: float
 
 
+class Begun(NamedTuple):
+    """The first thing that a process says: it waits for what it is asked."""
+
+
 class Answered(NamedTuple):
     """An answer.
 
@@ -67,6 +71,7 @@ def main(connection: Connection, room: Room, make: Make, limits: DecoderLimits) 
     _limit_memory(limits)
     serve = make()
     try:
+        connection.send(Begun())
         while True:
             ask = connection.recv()
             _limit_time(limits)

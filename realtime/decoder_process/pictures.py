@@ -77,17 +77,20 @@ class PictureDecoders:
         limits = DecoderLimits(MEMORY_BYTES + MEMORY_BYTES_PER_PIXEL * config.max_pixels, CPU_S, HEAVY_S)
         self._start = partial(DecoderWorker, make, room_bytes, limits)
         self._penalties = Penalties()
-        self._lock = threading.Lock()
-        self._free: list[DecoderWorker] = []
+        self._changed = threading.Condition()
+        self._free: list[DecoderWorker] = []  # all have begun
         self._busy: set[DecoderWorker] = set()
+        self._beginning: set[DecoderWorker] = set()
+        self._starts = 0  # of processes, under way
+        self._waiting: list[_Waiter] = []
         self._is_closed = False
         self._own = threading.local()
 
     @property
     def pids(self) -> list[int]:
         """Ids of the processes."""
-        with self._lock:
-            return [worker.pid for worker in (*self._free, *self._busy)]
+        with self._changed:
+            return [worker.pid for worker in (*self._free, *self._busy, *self._beginning)]
 
     def begin(self) -> None:
         """Start the first process, so that the first picture need not wait for it: it takes a second, in a thread."""
@@ -95,13 +98,18 @@ class PictureDecoders:
             return
         if missing := missing_limits():
             _log.info("decoders' processes: this system has no limits of %s", missing)
-        threading.Thread(target=self._begin, name="decoders", daemon=True).start()
+        with self._changed:
+            self._have_one_ready()
 
-    def _begin(self) -> None:
-        try:
-            self._put_back(self._take())
-        except WorkerDied as death:
-            _log.warning("no decoder: %s", death)  # the first picture tries again
+    def waits(self, frame: Frame) -> bool:
+        """See `Decoding`: where no process is free, one is started meanwhile."""
+        if frame.format not in self._formats:
+            return False
+        with self._changed:
+            is_one_free = any(worker.is_alive for worker in self._free)
+            if not is_one_free:
+                self._have_one_ready()
+        return not is_one_free
 
     def decode(
         self, frame: Frame, width: int, height: int, max_pixels: int, session: str
@@ -137,33 +145,96 @@ class PictureDecoders:
 
     def close(self) -> None:
         """End all processes."""
-        with self._lock:
+        with self._changed:
             self._is_closed = True
-            workers = (*self._free, *self._busy)
+            workers = (*self._free, *self._busy, *self._beginning)
             self._free.clear()
+            self._changed.notify_all()
         for worker in workers:
             worker.close()
 
     def _take(self) -> DecoderWorker:
-        """A process that is free, else a new one: there are as many as threads that ask at once."""
-        while True:
-            with self._lock:
-                worker = self._free.pop() if self._free else None
-            if worker is None:
-                worker = self._start()
-            if worker.is_alive:
-                break
-            worker.close()  # somebody has killed it, while it had nothing to do
-        with self._lock:
-            self._busy.add(worker)
+        """A process that is free, or is so first: there are as many as threads that ask at once. Raises WorkerDied."""
+        with self._changed:
+            if (worker := self._taken()) is not None:
+                return worker
+            waiter = _Waiter()
+            self._waiting.append(waiter)
+            try:
+                while worker is None:
+                    if waiter.death is not None:
+                        raise waiter.death
+                    if self._is_closed:
+                        raise WorkerDied("it was closed", is_own_doing=False)
+                    if self._starts < len(self._waiting):
+                        self._start_one()
+                    self._changed.wait()
+                    worker = self._taken()
+            finally:
+                self._waiting.remove(waiter)
         return worker
 
+    def _taken(self) -> DecoderWorker | None:
+        while self._free:
+            worker = self._free.pop()
+            if worker.is_alive:
+                self._busy.add(worker)
+                return worker
+            worker.close()  # somebody has killed it, while it had nothing to do
+        return None
+
     def _put_back(self, worker: DecoderWorker) -> None:
-        with self._lock:
+        is_alive = worker.is_alive
+        with self._changed:
             self._busy.discard(worker)
-            is_kept = not self._is_closed
-        if is_kept and worker.is_alive:
-            with self._lock:
+            if is_kept := is_alive and not self._is_closed:
                 self._free.append(worker)
-        else:
+                self._changed.notify_all()
+            elif not self._free:
+                self._have_one_ready()  # for the next picture, which is soon
+        if not is_kept:
             worker.close()
+
+    def _have_one_ready(self) -> None:
+        if not self._starts and not self._is_closed:
+            self._start_one()
+
+    def _start_one(self) -> None:
+        self._starts += 1
+        threading.Thread(target=self._started, name="decoders", daemon=True).start()
+
+    def _started(self) -> None:
+        """Start a process and put it where it is free, in a thread; where that can't be, whoever waits is told so."""
+        worker, death = None, None
+        try:
+            worker = self._start()
+            with self._changed:
+                self._beginning.add(worker)
+            if not self._is_closed:
+                worker.begin()
+        except WorkerDied as error:
+            death = error
+            _log.warning("no decoder: %s", error)  # the next picture tries again
+        with self._changed:
+            self._starts -= 1
+            if worker is not None:
+                self._beginning.discard(worker)
+            is_kept = worker is not None and death is None and not self._is_closed
+            if worker is not None and is_kept:
+                self._free.append(worker)
+            if death is not None and self._waiting:
+                self._waiting[0].death = death
+            self._changed.notify_all()
+        if worker is not None and not is_kept:
+            worker.close()
+
+
+class _Waiter:
+    """A thread that waits for a process.
+
+    Attributes:
+        death: of the process that was started for it.
+    """
+
+    def __init__(self) -> None:
+        self.death: WorkerDied | None = None

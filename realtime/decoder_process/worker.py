@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 from .. import exits, forked
@@ -18,7 +18,7 @@ from .room import Room
 
 PRELOAD = f"{__package__}.preload"
 START_S = 30.0
-"""Time that a process may take to begin, beside that of its first answer: a machine may be busy."""
+"""Time that a process may take to begin: a machine may be busy, and it imports what decodes where it is spawned."""
 LOOK_EVERY_S = 0.1
 """How often a wait looks whether it is to end."""
 STOPPED_S = 1.0
@@ -76,6 +76,11 @@ class DecoderWorker:
         with self._lock:
             return not self._is_closed and self._process.is_alive()
 
+    def begin(self) -> None:
+        """Wait until the process is ready to be asked, which it need not be when it is made. Raises WorkerDied."""
+        with self._lock, self._closing_at_error():
+            self._begin(None)
+
     def ask(
         self, ask: Any, within_s: float, data: bytes | memoryview = b"", until: Callable[[], bool] | None = None
     ) -> Any:
@@ -90,28 +95,41 @@ class DecoderWorker:
             FrameError: the decoder refuses it.
             WorkerDied: there is no answer. The process is closed.
         """
-        with self._lock:
-            try:
-                answered = self._asked(ask, within_s, data, until)
-            except (EOFError, OSError):
-                death = self._death()
-                self._close()
-                raise death from None
-            except BaseException:
-                self._close()
-                raise
+        with self._lock, self._closing_at_error():
+            answered = self._asked(ask, within_s, data, until)
         self.cpu_ns = answered.cpu_ns
         if isinstance(answered.answer, DecoderRefusal):
             raise FrameError(answered.answer.message, answered.answer.code)
         return answered.answer
 
+    @contextlib.contextmanager
+    def _closing_at_error(self) -> Generator[None]:
+        try:
+            yield
+        except (EOFError, OSError):
+            death = self._death()
+            self._close()
+            raise death from None
+        except BaseException:
+            self._close()
+            raise
+
     def _asked(self, ask: Any, within_s: float, data: bytes | memoryview, until: Callable[[], bool] | None) -> Answered:
-        if self._is_closed:
-            raise WorkerDied("it was closed", is_own_doing=False)
+        self._begin(until)
         self.room.write(data)
         self._connection.send(ask)  # a few bytes: no pipe is too full for them
+        return self._received(within_s, until)
+
+    def _begin(self, until: Callable[[], bool] | None) -> None:
+        if self._is_closed:
+            raise WorkerDied("it was closed", is_own_doing=False)
+        if not self._has_begun:
+            self._received(START_S, until)
+            self._has_begun = True
+
+    def _received(self, within_s: float, until: Callable[[], bool] | None) -> Any:
         begun_s = time.monotonic()
-        end_s = begun_s + within_s + (0.0 if self._has_begun else START_S)
+        end_s = begun_s + within_s
         stopped_s = 0.0
         while not self._connection.poll(max(0.0, min(end_s - time.monotonic(), LOOK_EVERY_S))):
             if until is not None and until():
@@ -121,7 +139,6 @@ class DecoderWorker:
                 raise WorkerDied(f"it {exits.STOPPED.how}", is_own_doing=exits.STOPPED.is_own_doing)
             if time.monotonic() >= end_s:
                 raise WorkerDied(f"it gave no answer for {time.monotonic() - begun_s:.0f} s")
-        self._has_begun = True
         return self._connection.recv()
 
     def close(self) -> None:

@@ -213,7 +213,7 @@ class Dialogue:
                 self.info = info
                 self._loaded.set_result(message)
             case Answer(number, heard):
-                if (answer := self._asked.get(number)) is not None:
+                if (answer := self._asked.pop(number, None)) is not None:  # or `ended` may come before who asked does
                     answer.set_result(heard)
             case Prepared(number, took_ns):
                 if (prepared := self._prepared.pop(number, None)) is not None:

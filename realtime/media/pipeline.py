@@ -55,6 +55,10 @@ class Decoding(Protocol):
         """
         ...
 
+    def waits(self, frame: Frame) -> bool:
+        """Whether the frame, decoded now, would wait for whoever decodes to be ready."""
+        ...
+
     def spent_ns(self) -> int:
         """Processor time that was spent elsewhere, so far, on what the calling thread had decoded."""
         ...
@@ -68,6 +72,10 @@ class DecodingHere:
     ) -> tuple[Pixels, Pixels | None]:
         """See `Decoding`."""
         return codec.decode_with_alpha(frame.data, frame.format, width, height, max_pixels)
+
+    def waits(self, frame: Frame) -> bool:
+        """See `Decoding`."""
+        return False
 
     def spent_ns(self) -> int:
         """See `Decoding`."""
@@ -133,7 +141,8 @@ class Pipeline:
         params = order.params
         of_pixel_ns = (MIXING_NS if params.feedback else 0) + HINTING_NS * len(order.hints_wanted)
         of_size_ns = of_pixel_ns * params.width * params.height
-        return codec.decoding_ns(order.frame.data, order.frame.format) + of_size_ns > HEAVY_NS
+        is_heavy = codec.decoding_ns(order.frame.data, order.frame.format) + of_size_ns > HEAVY_NS
+        return is_heavy or self._decoding.waits(order.frame)
 
     def open_aside(self, frame: ToOpen, then: Callable[[], object]) -> Future[Done[Job | Failure]]:
         """As `open`, without waiting for it.

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import NamedTuple
 
+from ..channel import Channel
 from ..frame import Air, Failure, Frame, Job, Order, Result, Stamps
 from ..media.pipeline import Done, Pipeline
 from ..params import Fallback
-from ..session import Channel, Session
+from ..session import Session
 from ..stats import DropReason
 from .seats import next_number
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ..engine import Batches, Engine, Pending, RowCost
 from ..errors import EngineError
 from ..frame import Failure, Job, Result
-from ..holding import UNSAFE, Holding
+from ..holding import Holding
 from ..media.pipeline import Done, Pipeline
 from ..params import Params
 from ..session import Session
@@ -392,7 +392,7 @@ class Scheduler:
         self._on_tick((finished_ns - flight.begun_ns) / 1e9, len(outcomes))
 
     def _judged(self, opened: Opened, outcome: Result | Failure, holding: Holding) -> Result | Failure:
-        return holding.judged(outcome, was_held=opened.seat.session.held == UNSAFE)
+        return holding.judged(outcome, was_held=opened.seat.session.is_unsafe)
 
     def _answer(self, opened: Opened, done: Done[Result | Failure]) -> None:
         self._accounts.spend(opened.seat, done.spent_ns)

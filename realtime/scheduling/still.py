@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
+from ..channel import Channel
 from ..frame import Job
 from ..media.stillness import Stillness
-from ..session import Channel, Delivery
+from ..session import Delivery
 
 
 class Judgement(Enum):

@@ -113,7 +113,7 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        async with asyncio.TaskGroup() as tasks, peers.running():
+        async with service.listening(), asyncio.TaskGroup() as tasks, peers.running():
             if cluster is None and wants_process(config):
                 forked.preload(preload_of(config))  # by the one process that decoders are forked from as well
             service.decoders.begin()

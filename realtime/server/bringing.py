@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ..errors import FrameError
 from ..media.reference import opened_reference
 from ..session import Session
+from .addresses import network_of
 from .service import Service
 from .turns import NotTaken
 
@@ -42,11 +43,14 @@ def check_heard(service: Service) -> None:
         )
 
 
-async def bring(service: Service, data: bytes | memoryview, sender: str, session: Session | None = None) -> KeptPicture:
+async def bring(
+    service: Service, data: bytes | memoryview, sender: str, address: str, session: Session | None = None
+) -> KeptPicture:
     """Decode a picture, behind those that came before it, and keep it.
 
     Args:
         sender: the session, or the address, that it comes from.
+        address: of the client, in any case: a session's name is given in no time.
         session: is charged for the work, as for its frames'; None where none has sent it.
 
     Raises:
@@ -57,7 +61,7 @@ async def bring(service: Service, data: bytes | memoryview, sender: str, session
         raise NotTaken(413, f"a picture for prompts may have {PICTURE_MAX_BYTES} bytes: make it smaller")
     work = _Work(service, data, sender)
     try:
-        async with service.turns.turn(sender):
+        async with service.turns.turn(sender, network_of(address)):
             return await asyncio.to_thread(work.done)
     except FrameError as error:
         raise NotTaken(422, str(error)) from None

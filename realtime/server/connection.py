@@ -15,9 +15,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TypeVar
 
 from .. import protocol
+from ..channel import Channel
 from ..errors import CloseCode, ParamsError, ProtocolError
 from ..frame import Repeat, Result
-from ..session import COMMANDS, Channel, Session
+from ..session import COMMANDS, Session
 from .budget import Budget
 from .engine_state import State
 from .lobby import check_name

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import time
 
+from ..channel import Channel
 from ..errors import FrameError
 from ..frame import Format, Frame, Repeat, Result
 from ..media import codec
 from ..planes import Planes
-from ..session import Channel, Session
+from ..session import Session
 from .connection import Connection
 from .service import Service
 

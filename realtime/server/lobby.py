@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from ..channel import Channel
 from ..config import SESSION_NAME
 from ..errors import CloseCode, ProtocolError, SessionLimitError
 from ..params import Params
 from ..prompts import PicturesHeard
 from ..references import References
-from ..session import Channel, Session, Terms
+from ..session import Session
+from ..terms import Terms
 from .addresses import network_of
 from .remembering import restore
 from .roles import OPERATORS

@@ -30,8 +30,9 @@ async def put_picture(service: ServiceOf, request: Request) -> dict[str, Any]:
     """Body: a JPEG, PNG or WebP. Answers its `id` for `{"picture": id}` in a prompt, and its size as it is kept."""
     try:
         check_heard(service)
-        sender = f"address {address_of(request)}"  # as no session can be called
-        return (await bring(service, await read_body(request, PICTURE_MAX_BYTES), sender))._asdict()
+        address = address_of(request)
+        sender = f"address {address}"  # as no session can be called
+        return (await bring(service, await read_body(request, PICTURE_MAX_BYTES), sender, address))._asdict()
     except NotTaken as error:
         raise HTTPException(error.status, str(error)) from None
 

@@ -25,6 +25,7 @@ from .engine_state import State
 from .roles import ALLOWED, Action, Grant, seen_by
 from .service import Service
 from .snapshot import snapshot
+from .swaps import name_of
 from .tls import on_network
 from .viewers import MJPEG_BOUNDARY, mjpeg, serve_viewer
 from .websocket import serve_websocket
@@ -80,6 +81,7 @@ async def get_config(service: ServiceOf) -> dict[str, Any]:
     info = running.info if running is not None else None
     limit = (running if running is not None else service.config).max_output_pixels
     now = life.engine.info if life is not None else None
+    checker = service.config.frame_checker
     return {
         "version": __version__,
         "protocol": protocol.VERSION,
@@ -97,6 +99,7 @@ async def get_config(service: ServiceOf) -> dict[str, Any]:
         "controls": [one.wire() for one in info.controls] if info else None,
         "references": list(info.reference_layers) if info else None,
         "best_steps": info.best_steps if info else None,
+        "frame_checker": checker and name_of(checker),
         "limits": {**service.limits(), "max_output_pixels": limit},
         "window": protocol.WINDOW,
         "asks_for_token": service.asks_for_token,

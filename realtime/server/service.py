@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -22,7 +23,8 @@ from ..errors import EngineError
 from ..outputs.push import PushStatus
 from ..params import Params
 from ..references import References
-from ..session import Session, Terms
+from ..session import Session
+from ..terms import Terms
 from .engine_host import Load
 from .engine_state import Away
 from .fitting import ModelOffer, fitted
@@ -88,6 +90,7 @@ class Running:
             air=session.air.value,
             gliding_s=session.gliding_s,
             tempo=session.tempo_wire,
+            crossfade=session.crossfade_of_others,
         )
 
     @property
@@ -320,6 +323,14 @@ class Service:
         if session not in self._to_hear:
             self._to_hear.add(session)
             self._ear.submit(self._hear, session)
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncGenerator[None]:
+        """While the server runs: behind it nobody is told any more how prompts are heard."""
+        try:
+            yield
+        finally:
+            self._ear.shutdown(wait=False, cancel_futures=True)  # it may be at an engine that hangs
 
     def _hear(self, session: Session) -> None:
         self._to_hear.discard(session)

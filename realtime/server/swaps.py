@@ -124,12 +124,19 @@ class Swaps:
 
     @property
     def change(self) -> Swap | None:
-        """The newest change; None before the first."""
+        """The newest change; None before the first. It has models' names: where they lie is the server's own."""
         change = self._change
+        if change is None:
+            return None
         loading = self._succession.loading
-        if change is None or loading is None or change.phase is not Phase.LOADING:
-            return change
-        return replace(change, stage=loading.host.stage)
+        stage = loading.host.stage if loading is not None and change.phase is Phase.LOADING else change.stage
+        named = Stage(self._named(stage.name), stage.percent)
+        return replace(change, stage=named, reason=self._named(change.reason))
+
+    def _named(self, text: str) -> str:
+        for model, name in self._service.shown_names.items():
+            text = text.replace(model, name)
+        return text
 
     async def models(self) -> list[Shelved]:
         """All that the model can be changed to, the one that serves among them."""

@@ -18,6 +18,8 @@ IN_LINE_MAX = 4
 """Pictures of a sender that wait to be read."""
 WORK_SHARE, WORK_SPAN_S = 0.1, 20.0
 """Of a core that reading a sender's pictures may take, and seconds of which that adds up: a hundred at once."""
+ADDRESS_SHARE = 0.3
+"""Of a core that reading the pictures of an address may take, as many names as its sessions give themselves."""
 SENDERS_MAX = 1024
 """Whose share is known."""
 
@@ -46,17 +48,21 @@ class Turns:
         self._reading = asyncio.Lock()
         self._in_line: Counter[str] = Counter()
         self._work = Budgets(WORK_SHARE, WORK_SPAN_S, SENDERS_MAX, clock)
+        self._work_of_addresses = Budgets(ADDRESS_SHARE, WORK_SPAN_S, SENDERS_MAX, clock)
 
     @contextlib.asynccontextmanager
-    async def turn(self, sender: str) -> AsyncGenerator[None]:
-        """Wait for a turn, and hold it while the block runs; what it takes is the sender's.
+    async def turn(self, sender: str, address: str = "") -> AsyncGenerator[None]:
+        """Wait for a turn, and hold it while the block runs; what it takes is the sender's, and his address's.
+
+        Args:
+            address: of the client, or its network; empty where it has none.
 
         Raises:
-            NotTaken: he has as many in line as may be, or has had more than his share.
+            NotTaken: he has as many in line as may be, or he or his address has had more than its share.
         """
         if self._in_line[sender] >= IN_LINE_MAX:
             raise NotTaken(429, f"{IN_LINE_MAX} pictures of yours are not read yet: wait for them")
-        if (rest_s := self._work.spend(sender, 0.0)) > 0:
+        if (rest_s := self._rest_s(sender, address, 0.0)) > 0:
             raise NotTaken(429, f"you have brought many pictures: bring the next in {math.ceil(rest_s)} s")
         self._in_line[sender] += 1
         try:
@@ -65,8 +71,13 @@ class Turns:
                 try:
                     yield
                 finally:
-                    self._work.spend(sender, self._clock() - begun_s)
+                    self._rest_s(sender, address, self._clock() - begun_s)
         finally:
             self._in_line[sender] -= 1
             if not self._in_line[sender]:
                 del self._in_line[sender]
+
+    def _rest_s(self, sender: str, address: str, seconds: float) -> float:
+        """Spend seconds; how long until the next picture is taken."""
+        of_address_s = self._work_of_addresses.spend(address, seconds) if address else 0.0
+        return max(self._work.spend(sender, seconds), of_address_s)

@@ -100,7 +100,7 @@ class _WebSocketConnection(Connection):
         if channel is None or session is None:
             return  # sent before `ready`: ignored
         try:
-            brought = await bring(self.service, message.picture, session.name, session)
+            brought = await bring(self.service, message.picture, session.name, address_of(self._websocket), session)
         except NotTaken as error:
             channel.post(protocol.error_message("invalid_picture", str(error), seq=message.seq))
         else:

@@ -7,15 +7,20 @@ import importlib.metadata
 import json
 import os
 import runpy
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from benchmarks.drawing.tables import machine_line
 from benchmarks.gpu import __main__ as gpu
 from benchmarks.gpu import goals, plan
 from benchmarks.gpu.plan import MARGIN_S, RUNS, Part
@@ -230,16 +235,18 @@ def test_a_part_leaves_the_later_ones_what_they_need(tmp_path: Path) -> None:
 
 def test_the_answer_keeps_what_the_other_run_has_found(tmp_path: Path) -> None:
     file = tmp_path / "gpu.json"
-    header = {"accelerator": "H200", "header": {"commit": "abc", "device": "CPU"}}
-    gpu.Answer(file, False).put(1, {"machine": header, "streams": {"note": "left out"}}, 9.0)
+    machine = {"accelerator": "H200, torch"}
+    begins = {"commit": "abc", "device": "CPU", "accelerator": "H200", "packages": {"torch": "2.11"}}
+    gpu.Answer(file, False, begins).put(1, {"machine": machine, "streams": {"note": "left out"}}, 9.0)
 
-    gpu.Answer(file, False).put(2, {"machine": header, "variants": {}}, 8.0)
+    gpu.Answer(file, False, begins | {"commit": "def"}).put(2, {"machine": machine, "variants": {}}, 8.0)
 
     answer = json.loads(file.read_text())
     assert answer["parts"].keys() == {"machine", "streams", "variants"}
     assert answer["runs"]["1"]["without"] == {"streams": "left out"}
-    assert (answer["accelerator"], answer["commit"], answer["bench"]) == ("H200", "abc", "gpu")
-    gpu.Answer(file, True).put(1, {}, 1.0)
+    assert (answer["accelerator"], answer["commit"], answer["bench"]) == ("H200, torch", "def", "gpu")
+    assert [run["commit"] for run in answer["runs"].values()] == ["abc", "def"]
+    gpu.Answer(file, True, begins).put(1, {}, 1.0)
     assert json.loads(file.read_text())["parts"] == {}, "what was rehearsed is not mixed with it"
 
 
@@ -300,8 +307,54 @@ def test_a_part_runs_dry_in_a_process_of_its_own(bench: Callable[..., Any], caps
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == answer
 
 
-def test_a_run_without_time_says_so_and_is_json_all_the_same(bench: Callable[..., Any]) -> None:
-    answer = bench("--budget-s", "1")
+def test_a_run_without_time_says_so_and_of_what_it_was_and_is_json(bench: Callable[..., Any]) -> None:
+    answer = bench("--budget-s", "1", "--commit", "abc")
 
     assert answer["parts"].keys() == {part.name for part in ALL_PARTS}
     assert all(part["note"].startswith("left out") for part in answer["parts"].values())
+
+    # Though no part had its turn: what the drawn page begins with, and what numbers would depend on.
+    assert answer["commit"] == "abc" == answer["runs"]["2"]["commit"]
+    assert answer["packages"]["torch"] == importlib.metadata.version("torch")
+    assert f"({answer['commit']}) on {answer['device']}" in machine_line(answer)
+
+
+WORKS = """
+import os, subprocess, sys, time
+from benchmarks.gpu.working import watch_parent
+watch_parent()
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+print(os.getpid(), child.pid, sep=chr(10), file=sys.stderr, flush=True)
+time.sleep(300)
+"""
+ASKS = """
+import os, sys, time
+from benchmarks.gpu.running import Worker
+os.dup2(1, 2)
+Worker([sys.executable, "-c", sys.argv[1]], os.environ)
+time.sleep(300)
+"""
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_bench_that_is_killed_leaves_no_process_behind() -> None:
+    """Its processes lead sessions of their own, so that nobody else ends them."""
+    asks = subprocess.Popen([sys.executable, "-c", ASKS, WORKS], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert asks.stdout is not None
+    with asks.stdout:
+        pids = [int(asks.stdout.readline()) for _ in range(2)]  # of the part's process, and of what it has started
+        asks.kill()
+        asks.wait()
+    end_s = time.monotonic() + 60
+    while (there := [pid for pid in pids if is_running(pid)]) and time.monotonic() < end_s:
+        time.sleep(0.1)
+    for pid in there:
+        os.kill(pid, signal.SIGKILL)
+
+    assert not there

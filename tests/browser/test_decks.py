@@ -305,6 +305,24 @@ def test_somebody_else_moves_the_crossfader(browser: Browser, echo: ServerProces
         assert watched.errors == []
 
 
+def test_the_crossfader_that_was_moved_while_the_page_was_away_is_followed_when_it_is_back(browser: Browser) -> None:
+    waiting = ("--model", "echo", "--resume-s", "60")
+    with serving(*waiting) as server, opened(browser, server.url, viewport=DESKTOP) as watched:
+        page = watched.page
+        two_pictures(page)
+        fade_to(page, 0.5)
+        until(lambda: session_of(server)["crossfade"], lambda now: now and now["at"] == 0.5, "the server knows it")
+        name, own = session_of(server)["session"], page.url
+        page.goto("about:blank")
+        body = json.dumps({"command": "crossfade", "at": 1}).encode()
+        urlopen(Request(f"{server.url}api/sessions/{name}/command", body)).close()
+        page.goto(own)
+        expect(page.get_by_role("slider", name="Crossfader")).to_have_value("1")
+        wait_for_figure(page, "transport", "text !== ''")
+        with urlopen(f"{server.url}api/sessions/{name}") as answer:
+            assert json.load(answer)["crossfade"]["at"] == 1, "and it is not told what it was"
+
+
 def test_the_part_between_the_points_plays_again_and_again(browser: Browser, echo: ServerProcess, video: Path) -> None:
     with opened(browser, echo.url, viewport=DESKTOP) as watched:
         page = watched.page

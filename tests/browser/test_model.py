@@ -66,6 +66,16 @@ def test_chooser_says_why_a_model_is_refused_and_guests_have_none(browser: Brows
             expect(guest.page.get_by_role("group", name="Model")).to_have_count(0)
 
 
+def test_chooser_says_that_the_server_is_gone_and_what_to_do(browser: Browser) -> None:
+    with serving("--model", "echo:10") as server, opened(browser, server.url, viewport=DESKTOP) as studio:
+        page = studio.page
+        page.route("**/api/model", lambda route: route.abort())
+        choose(page, "tiny")
+        status = page.get_by_role("group", name="Model").get_by_role("status")
+        expect(status).to_have_text("The server can't be reached. Check that it is running; the page keeps trying.")
+        expect(page.get_by_text("Something on this page failed.")).to_have_count(0)
+
+
 def load_without_end(config: Config, progress: Progress) -> Engine:
     """The embedded model is never ready here."""
     while config.model == "tiny":

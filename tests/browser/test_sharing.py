@@ -212,3 +212,13 @@ def test_an_address_is_copied_with_its_ticket_or_not_yet(browser: Browser) -> No
         expect(sheet.get_by_role("button", name="Copy")).to_be_enabled()
         assert "ticket=" in sheet.get_by_role("textbox").input_value()
         assert studio.errors == []
+
+
+def test_a_link_that_the_server_does_not_give_is_said_with_what_to_do(browser: Browser) -> None:
+    with serving("--model", "echo:10") as server, opened(browser, server.url, viewport=DESKTOP) as studio:
+        page = studio.page
+        page.route("**/api/tickets", lambda route: route.abort())
+        page.get_by_role("button", name="Send to…").click()
+        page.get_by_role("button", name="Copy a link to watch").click()
+        expect(page.get_by_text("The server gives no link to this session now.")).to_be_visible()
+        expect(page.get_by_text("Something on this page failed.")).to_have_count(0)

@@ -16,9 +16,12 @@ from realtime.config import Config
 from realtime.decoder_process import pictures
 from realtime.decoder_process.child import missing_limits
 from realtime.decoder_process.pictures import PictureDecoders
+from realtime.decoder_process.worker import DecoderWorker
 from realtime.errors import FrameError
-from realtime.frame import Format, Frame
+from realtime.frame import Format, Frame, Order
 from realtime.media import codec
+from realtime.media.pipeline import Pipeline
+from realtime.params import Params
 from tests.fakes.decoders import a_png_frame, make_faulty
 from tests.fakes.pictures import encoded, pixels
 from tests.fakes.starts import METHODS, start_by
@@ -163,6 +166,56 @@ def test_decoder_that_is_killed_at_rest_costs_nothing(decoders: PictureDecoders)
     wait_for(lambda: not decoders._free[0].is_alive)
 
     decode(decoders, a_png_frame())
+
+
+def test_picture_behind_a_dead_decoder_goes_aside_until_another_has_begun(
+    decoders: PictureDecoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_begin, begin = threading.Event(), DecoderWorker.begin
+
+    def begin_when_let(worker: DecoderWorker) -> None:
+        assert may_begin.wait(PATIENCE_S)
+        begin(worker)
+
+    pipeline = Pipeline(decoding=decoders)
+    order = Order(a_png_frame(), Params(width=64, height=64), "ann", 0, 1)
+    decode(decoders, a_png_frame())
+    monkeypatch.setattr(DecoderWorker, "begin", begin_when_let)
+    assert not pipeline.is_heavy_to_open(order)
+
+    with pytest.raises(FrameError, match="died"):
+        decode(decoders, a_png_frame("abort"))
+
+    assert pipeline.is_heavy_to_open(order)
+    wait_for(lambda: len(decoders.pids) == 1)  # the next one is on its way, and nobody has asked for it
+    may_begin.set()
+    wait_for(lambda: not pipeline.is_heavy_to_open(order))
+    (pid,) = decoders.pids
+    decode(decoders, a_png_frame())
+    assert decoders.pids == [pid]
+    pipeline.close()
+
+
+def test_decoders_that_are_closed_as_one_begins_leave_none(
+    decoders: PictureDecoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def begin(worker: DecoderWorker) -> None:
+        begun.set()
+        assert may_end.wait(PATIENCE_S)
+
+    monkeypatch.setattr(DecoderWorker, "begin", begin)
+    decoders.begin()
+    assert begun.wait(PATIENCE_S)
+    (pid,) = decoders.pids
+
+    decoders.close()
+    may_end.set()
+
+    wait_for(lambda: decoders.pids == [] and is_gone(pid))
+    with pytest.raises(FrameError, match="gone"):
+        decode(decoders, a_png_frame())
 
 
 def test_session_whose_pictures_kill_again_waits_and_nobody_else_does(decoders: PictureDecoders) -> None:

@@ -33,7 +33,7 @@ from tests.engine.tiny_models import (
     run,
 )
 from tests.fakes.waiting import PATIENCE_S
-from tests.scheduling.test_scheduler import User
+from tests.scheduling.stepping import User
 
 CPU = torch.device("cpu")
 

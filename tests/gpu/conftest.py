@@ -14,6 +14,7 @@ HAS_GPU = torch.cuda.is_available() and torch.version.cuda is not None
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: "test_gpu_packages" in item.nodeid)  # what compiles for long costs no other its turn
     for item in items:
         if item.get_closest_marker("gpu") and not HAS_GPU:
             item.add_marker(pytest.mark.skip(reason="there is no NVIDIA GPU here"))

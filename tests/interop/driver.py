@@ -113,8 +113,11 @@ class Client:
         assert self._process.wait(PATIENCE_S) == 0, self.said
 
     def wait(self, timeout_s: float = PATIENCE_S) -> int:
-        """Its exit code, once it has ended by itself."""
-        return self._process.wait(timeout_s)
+        """Its exit code, once it has ended by itself and all that it wrote is read."""
+        code = self._process.wait(timeout_s)
+        for reader in self._readers:
+            reader.join(timeout_s)
+        return code
 
     def kill(self) -> None:
         """End it without a word to its peer."""

@@ -12,7 +12,7 @@ from realtime.scheduling.scheduler import Scheduler
 from tests.fakes.clock import FakeClock
 from tests.fakes.engine import ScriptedEngine
 from tests.fakes.frames import a_frame
-from tests.scheduling.test_scheduler import User, running
+from tests.scheduling.stepping import User, running
 
 
 class Encoder:

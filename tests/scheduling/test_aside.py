@@ -29,7 +29,7 @@ from tests.fakes.engine import ScriptedEngine, ScriptedPending
 from tests.fakes.frames import a_frame, a_job, a_result
 from tests.fakes.pictures import encoded
 from tests.fakes.waiting import PATIENCE_S
-from tests.scheduling.test_scheduler import User, WorkingEngine, names, running, seqs
+from tests.scheduling.stepping import User, WorkingEngine, names, running, seqs
 
 
 class SlowPipeline(Pipeline):

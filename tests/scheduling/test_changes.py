@@ -8,7 +8,7 @@ from realtime.frame import Repeat, Result
 from realtime.scheduling.scheduler import Scheduler
 from tests.fakes.engine import ScriptedEngine
 from tests.fakes.waiting import PATIENCE_S
-from tests.scheduling.test_scheduler import User, names, running
+from tests.scheduling.stepping import User, names, running
 from tests.scheduling.test_scheduler_still import BLACK, Painter
 
 

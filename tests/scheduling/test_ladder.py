@@ -22,7 +22,7 @@ from realtime.scheduling.timing import MARGIN_NS
 from tests.fakes.clock import FakeClock
 from tests.fakes.engine import ScriptedEngine, ScriptedPending
 from tests.fakes.frames import a_frame
-from tests.scheduling.test_scheduler import User, effortless
+from tests.scheduling.stepping import User, effortless
 
 FPS, CODEC_MS = 30, 1.5
 ALONE_MS, OF_EIGHT_MS = 4.5, 2.6

@@ -10,7 +10,7 @@ from realtime.scheduling.scheduler import Scheduler
 from realtime.scheduling.suspects import Suspects
 from tests.fakes.engine import ScriptedEngine
 from tests.fakes.frames import a_frame
-from tests.scheduling.test_scheduler import User, names, running, seqs
+from tests.scheduling.stepping import User, names, running, seqs
 
 PARAMS = Params(skip_unchanged=False)
 

@@ -17,7 +17,7 @@ from tests.fakes.engine import ScriptedEngine
 from tests.fakes.frames import a_frame
 from tests.fakes.pictures import a_plain_jpeg
 from tests.fakes.waiting import PATIENCE_S
-from tests.scheduling.test_scheduler import CountingClock, User, names, running, seqs
+from tests.scheduling.stepping import CountingClock, User, names, running, seqs
 
 BLACK, WHITE = 0, 255
 

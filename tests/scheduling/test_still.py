@@ -7,10 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from realtime.channel import Channel
 from realtime.frame import Job
 from realtime.params import Params
 from realtime.scheduling.still import Judgement, StillGate
-from realtime.session import Channel, Delivery
+from realtime.session import Delivery
 from tests.fakes.frames import a_job
 
 BLACK, WHITE = 0.0, 255.0

@@ -346,3 +346,18 @@ async def test_reading_stops_only_where_messages_wait_to_be_taken() -> None:
     assert transport.reads == ["stop", "go on"]
     for task in protocol.tasks:
         task.cancel()
+
+
+def listeners() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith("listener")}
+
+
+async def test_server_that_has_ended_leaves_no_thread_that_listens_to_prompts() -> None:
+    before = listeners()
+    with running() as server:
+        async with connected(server.websocket_url) as peer:
+            await peer.patch(prompt="ink")
+            begun = listeners() - before
+
+    assert begun
+    await until(lambda: not listeners() & begun)

@@ -10,7 +10,6 @@ import os
 import signal
 import threading
 from collections.abc import AsyncGenerator, Iterator
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,16 +18,16 @@ from PIL import Image
 from realtime.client import connect
 from realtime.config import Config
 from realtime.engine import Engine, Progress
-from realtime.engine.echo import EchoEngine
 from realtime.engine_process.engine import EngineProcess
 from realtime.errors import EngineError
-from realtime.frame import Failure, Job, Result
+from realtime.frame import Job
 from tests.fakes.faulty import in_a_process
 from tests.fakes.frames import a_message
 from tests.fakes.pictures import a_plain_jpeg
 from tests.fakes.servers import RunningServer, a_config, running
 from tests.fakes.waiting import PATIENCE_S, until
-from tests.server.peer import Peer, Picture, connected, dialled, http_client
+from tests.server.losing import Inverting, grey, losing, see
+from tests.server.peer import Peer, connected, dialled, http_client
 
 FRAMES = 60
 pytestmark = pytest.mark.slow
@@ -202,14 +201,6 @@ async def test_engine_that_dies_while_nobody_sends_is_replaced() -> None:
 # -- never black -------------------------------------------------------------------------------------------------------
 
 
-class Inverting(EchoEngine):
-    """Gives negatives, so that an output can be told from an input. Breaks at the prompt "break"."""
-
-    def _admit(self, job: Job) -> Result | Failure:
-        result = super()._admit(job)
-        return replace(result, picture=255 - result.picture) if isinstance(result, Result) else result
-
-
 class OneThenAnother:
     """Loads an engine that breaks at the prompt "break", and when the gate is open one that doesn't."""
 
@@ -228,36 +219,12 @@ class OneThenAnother:
         return Inverting()
 
 
-def grey(picture: Picture) -> int:
-    return round(float(np.asarray(Image.open(io.BytesIO(picture.data))).mean()))
-
-
-async def see(viewer: Peer, value: int) -> None:
-    """Wait for a picture of this brightness."""
-    async with asyncio.timeout(PATIENCE_S):
-        while abs(grey(await viewer.picture()) - value) > 3:
-            pass
-
-
 @contextlib.asynccontextmanager
 async def away(fallback: str) -> AsyncGenerator[tuple[RunningServer, Peer, Peer, threading.Event]]:
     """A server, a client and a viewer, whose engine has just broken; the event lets the next come."""
     load = OneThenAnother()
-    with running(a_config(engine_restarts=1), load) as server:
-        try:
-            async with (
-                connected(server.websocket_url, session="s") as peer,
-                dialled(f"{server.websocket_url}?watch=s") as viewer,
-            ):
-                await viewer.text("ready")
-                await peer.patch(fallback=fallback, skip_unchanged=False)
-                await peer.restyle(1, a_plain_jpeg(200))
-                await see(viewer, 55)
-                await peer.patch(prompt="break")
-                await peer.websocket.send(a_message(2, a_plain_jpeg(200)))
-                yield server, peer, viewer, load.gate
-        finally:
-            load.gate.set()
+    async with losing(load, load.gate, prompt="break", fallback=fallback, engine_restarts=1) as (server, peer, viewer):
+        yield server, peer, viewer, load.gate
 
 
 async def test_all_are_told_that_the_engine_is_away_and_that_it_is_back() -> None:

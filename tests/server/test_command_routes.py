@@ -95,6 +95,23 @@ async def test_client_is_told_what_others_command_and_not_what_it_does_itself(
     assert (await http.get("/api/sessions/here")).json()["tempo"]["bpm"] == 128
 
 
+@pytest.mark.parametrize("is_its_own", [True, False])
+async def test_crossfader_that_others_moved_is_told_to_a_client_that_comes_back(is_its_own: bool) -> None:
+    with running(a_config(resume_s=60)) as server:
+        async with connected(server.websocket_url, session="away") as peer:
+            await peer.websocket.send('{"type": "command", "command": "crossfade", "at": 0.25}')
+            await peer.websocket.send('{"type": "command", "command": "fly"}')
+            await told(peer, "error")
+        async with http_client(server.url) as http:
+            if not is_its_own:
+                body = {"command": "crossfade", "at": 1, "transition_s": 2}
+                assert (await http.post("/api/sessions/away/command", json=body)).status_code == 200
+            async with connected(server.websocket_url, session="away") as again:
+                ready = again.texts[0]
+
+    assert ready.get("crossfade") == (None if is_its_own else {"at": 1.0, "transition_s": 2.0})
+
+
 async def test_crossfader_is_moved_for_the_studio_which_says_where_its_own_is(
     server: RunningServer, http: httpx2.AsyncClient, peer: Peer
 ) -> None:

@@ -8,7 +8,6 @@ import signal
 import threading
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ import pytest
 from realtime.client import connect
 from realtime.config import Config
 from realtime.engine import Engine, Progress
-from realtime.engine.echo import EchoEngine
 from realtime.frame import Failure, Job, Result
 from realtime.params import Params
 from realtime.server import engine_host
@@ -27,14 +25,14 @@ from tests.fakes.frames import a_frame, a_message
 from tests.fakes.pictures import a_plain_jpeg
 from tests.fakes.servers import RunningServer, a_config, running, serving
 from tests.fakes.waiting import PATIENCE_S, until
+from tests.server.losing import Inverting, losing, see
 from tests.server.peer import Peer, connected, dialled, http_client
-from tests.server.test_away import see
 
 pytestmark = pytest.mark.slow
 
 
-class Hanging(EchoEngine):
-    """Gives negatives. Hangs at the prompt "hang", in a tick or behind it, until the gate is open."""
+class Hanging(Inverting):
+    """Hangs at the prompt "hang", in a tick or behind it, until the gate is open."""
 
     def __init__(self, gate: threading.Event, *, in_collect: bool = False) -> None:
         super().__init__()
@@ -48,7 +46,7 @@ class Hanging(EchoEngine):
                 self._device_free_ns = time.monotonic_ns() + 10**15
             else:
                 self._gate.wait()
-        return replace(result, picture=255 - result.picture) if isinstance(result, Result) else result
+        return result
 
 
 class Gate:
@@ -65,21 +63,8 @@ class Gate:
 async def hanging(fallback: str = "last") -> AsyncGenerator[tuple[RunningServer, Peer, Peer, threading.Event]]:
     """A server, a client and a viewer, whose engine hangs since now; the event lets it go on."""
     gate = Gate()
-    with running(a_config(), gate) as server:
-        try:
-            async with (
-                connected(server.websocket_url, session="s") as peer,
-                dialled(f"{server.websocket_url}?watch=s") as viewer,
-            ):
-                await viewer.text("ready")
-                await peer.patch(fallback=fallback, skip_unchanged=False)
-                await peer.restyle(1, a_plain_jpeg(200))
-                await see(viewer, 55)
-                await peer.patch(prompt="hang")
-                await peer.websocket.send(a_message(2, a_plain_jpeg(200)))
-                yield server, peer, viewer, gate.open
-        finally:
-            gate.open.set()
+    async with losing(gate, gate.open, prompt="hang", fallback=fallback) as (server, peer, viewer):
+        yield server, peer, viewer, gate.open
 
 
 async def metric(server: RunningServer, name: str) -> str:

@@ -6,9 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
-import statistics
 import struct
-import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -44,6 +42,13 @@ def server() -> Iterator[ServerProcess]:
 def open_sockets(server: ServerProcess) -> int:
     connections = psutil.Process(server.process.pid).net_connections("tcp")
     return sum(connection.status == psutil.CONN_ESTABLISHED for connection in connections)
+
+
+def cpu_s(server: ServerProcess) -> float:
+    """Processor time of the server and of those that decode for it."""
+    process = psutil.Process(server.process.pid)
+    times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+    return sum(one.user + one.system for one in times)
 
 
 async def assert_serves(server: ServerProcess) -> None:
@@ -175,17 +180,14 @@ async def test_pictures_made_to_be_expensive_do_not_hold_up_another_session(
     server: ServerProcess, picture: tuple[Format, bytes]
 ) -> None:
     kind, data = picture
-    before = server.memory
-    durations_s: list[float] = []
+    before, before_s = server.memory, cpu_s(server)
     async with connected(server.websocket_url) as rude, connected(server.websocket_url) as other:
         for seq in range(1, 11):
             await rude.websocket.send(a_message(seq, data, kind=kind))
-            begin = time.monotonic()
             await other.restyle(seq)
-            durations_s.append(time.monotonic() - begin)
         await rude.text("error")
 
-    assert statistics.median(durations_s) < 1
+    assert cpu_s(server) - before_s < 10, "a second for each, however busy the machine is with others"
     assert server.memory - before < 64 * MB
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from realtime.channel import Channel
 from realtime.errors import CloseCode, ProtocolError, SessionLimitError
 from realtime.params import Params
 from realtime.scheduling.scheduler import Scheduler
 from realtime.server import lobby
 from realtime.server.lobby import Lobby
-from realtime.session import Channel, Session
+from realtime.session import Session
 from tests.fakes.engine import ScriptedEngine
 from tests.fakes.frames import a_frame
 from tests.fakes.waiting import until

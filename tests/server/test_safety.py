@@ -106,6 +106,10 @@ async def test_owner_gets_no_picture_that_is_held_and_is_told_once_that_and_once
         assert stream.held == ""
 
 
+async def test_config_names_the_checker(http: httpx2.AsyncClient) -> None:
+    assert (await http.get("/api/config")).json()["frame_checker"] == "a/checker"
+
+
 async def test_frames_that_are_held_are_counted_as_that(server: RunningServer) -> None:
     async with connected(server.websocket_url, session="counted") as peer:
         await peer.patch(skip_unchanged=False)

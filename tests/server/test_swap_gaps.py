@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes.waiting import until
 from tests.server.peer import http_client
-from tests.server.test_swaps import BLACK, WHITE, Camera, Models, all_are_answered, cameras, change, serving
+from tests.server.swapping import BLACK, WHITE, Camera, Models, all_are_answered, cameras, change, serving
 
 pytestmark = pytest.mark.slow
 

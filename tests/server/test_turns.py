@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from realtime.server.turns import IN_LINE_MAX, WORK_SHARE, WORK_SPAN_S, NotTaken, Turns
+from realtime.server.turns import ADDRESS_SHARE, IN_LINE_MAX, WORK_SHARE, WORK_SPAN_S, NotTaken, Turns
 
 
 class Clock:
@@ -54,6 +54,22 @@ async def test_a_sender_that_has_had_its_share_waits_and_others_do_not() -> None
     clock.now_s += 1 / WORK_SHARE
     async with turns.turn("ann"):
         pass
+
+
+async def test_an_address_has_its_share_whatever_names_its_sessions_give_themselves() -> None:
+    clock = Clock()
+    turns, brought = Turns(clock), 0
+
+    with pytest.raises(NotTaken, match="bring the next in"):
+        while True:
+            async with turns.turn(f"name {brought}", "192.0.2.1"):
+                clock.now_s += 0.1
+                brought += 1
+    async with turns.turn("somebody else", "192.0.2.2"):
+        pass
+
+    longest_s = ADDRESS_SHARE * WORK_SPAN_S / (1 - ADDRESS_SHARE)  # it fills up meanwhile
+    assert brought <= longest_s / 0.1 + 2
 
 
 async def test_a_picture_that_could_not_be_read_counts_and_leaves_the_line() -> None:

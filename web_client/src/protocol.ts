@@ -189,6 +189,8 @@ export interface Ready extends AboutModel {
   air?: Air;
   gliding_s?: number;
   tempo?: WireTempo;
+  /** Where others were the last to move it. */
+  crossfade?: WireCrossfade;
   /** By which a session's owner comes back. */
   ticket?: string;
 }

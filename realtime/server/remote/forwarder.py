@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from ...channel import Channel
 from ...engine import RowCost
 from ...errors import FrameError
 from ...frame import Failure, Order, Repeat, Stamps
@@ -25,7 +26,7 @@ from ...planes import Planes
 from ...scheduling.capacity import MOST_FPS, Capacity, Line, SessionLoad, rate_for_all
 from ...scheduling.seats import load_of, next_number
 from ...scheduling.suspects import Suspects
-from ...session import Channel, Session
+from ...session import Session
 from ...stats import DropReason
 from .link import Link
 from .messages import HandedBack, Offering, Overtaken, PictureMade, PictureRefused, RemoteAnswer, Reply
@@ -164,7 +165,7 @@ class Forwarder:
         self._bell = threading.Event()
         self._is_paused = False
         self._after: Callable[[], None] | None = None  # set: the worker is given up
-        self._blames = False
+        self._blames_until_ns: int | None = None
         self._suspected: list[Order] = []  # of an engine that broke there
         self._references: deque[str] = deque(maxlen=REFERENCES_SENT)
         self._seq = itertools.count(1)
@@ -215,14 +216,14 @@ class Forwarder:
         self._is_paused = False
         self.ring()
 
-    def give_up(self, then: Callable[[], None], *, blames_frames: bool) -> None:
+    def give_up(self, then: Callable[[], None], *, blames_until_ns: int | None) -> None:
         """The worker is lost: give its frames back, and end.
 
         Args:
             then: called by this one's thread behind that.
-            blames_frames: whether what the worker had is suspected of having broken it.
+            blames_until_ns: what was sent until then is suspected of having broken the worker; None: nothing is.
         """
-        self._blames = blames_frames
+        self._blames_until_ns = blames_until_ns
         self._after = then
         self.ring()
 
@@ -323,6 +324,7 @@ class Forwarder:
             bytes(order.frame.data),
             sent_params,
             order.checks_input,
+            session.is_unsafe,
         )
         call = self._link.call("offer", offering)
         call.add_done_callback(lambda done: self._note(post, sent, seq, done))
@@ -440,8 +442,8 @@ class Forwarder:
             for line in post.lines
             for sent in (*line.under_way.values(), *(sent for sent, _ in line.early.values()))
         ]
-        if self._blames:
-            self._suspected += [sent.order for _, sent in left]
+        if (until_ns := self._blames_until_ns) is not None:
+            self._suspected += [sent.order for _, sent in left if sent.sent_ns <= until_ns]
         self._suspect()
         for session, sent in sorted(left, key=lambda one: one[1].order.frame.seq, reverse=True):
             session.give_back(sent.line.channel, sent.order.frame, DropReason.ENGINE_RESTARTED)

@@ -20,6 +20,7 @@ from ...errors import EngineError, ModelError
 from ...params import Params
 from ...scheduling.capacity import Capacity
 from ...scheduling.suspects import Suspects
+from ...version import __version__
 from ..engine_state import Away, Changes, PutLoras, Stage, State
 from ..life import ReadyEngine
 from .forwarder import Forwarder
@@ -124,6 +125,7 @@ class RemoteHost:
         self._engaged: Engaged | None = None
         self._version = -1
         self._process = ""
+        self._package_version: str | None = None  # of the worker's process; None until it has said
         self._has_begun = False
         self._loaded_s = BACK_S
         self._begun_ns = clock()
@@ -147,7 +149,7 @@ class RemoteHost:
         forwarder, self.life, self.away = self._forwarder, None, None
         self.state = State.STOPPED
         if forwarder is not None:
-            forwarder.give_up(lambda: None, blames_frames=False)
+            forwarder.give_up(lambda: None, blames_until_ns=None)
         self._on_life(None)
         self._changes.tell()
 
@@ -210,6 +212,9 @@ class RemoteHost:
 
     def _ask(self) -> None:
         self._pulse.asked(self._clock())
+        if self._package_version != __version__:
+            said = self._link.call("package_version")
+            said.add_done_callback(lambda done: self._tell(lambda: self._told_version(done)))
         asked = self._link.call("beat", self._epoch, self._version)
         asked.add_done_callback(lambda done: self._tell(lambda: self._told(done)))
 
@@ -225,10 +230,29 @@ class RemoteHost:
         error = done.exception()
         if error is None:
             self._pulse.heard()
-            self.follow(done.result())
-        elif self.life is not None:
-            log.debug("%s: %s", self.name, error)
-            self._lose(f"the worker {self.name} is gone: {type(error).__name__}")
+            if self._package_version == __version__:
+                self.follow(done.result())
+        else:
+            self._package_version = None  # what comes in its place may have another
+            if self.life is not None:
+                log.debug("%s: %s", self.name, error)
+                self._lose(f"the worker {self.name} is gone: {type(error).__name__}")
+
+    def _told_version(self, done: Future[Any]) -> None:
+        """What crosses is understood by the same version alone: any other gets no work."""
+        if self.state is State.STOPPED or done.exception() is not None:
+            return
+        self._package_version = version = done.result()
+        if version == __version__:
+            return
+        self._pulse.heard()
+        reason = f"the worker {self.name} is realtime {version}, and this server {__version__}: install the same there"
+        if self.life is not None:
+            self._lose(reason)
+        elif str(self.error) != reason:
+            log.error("%s", reason)
+            self.error = EngineError(reason)
+            self._set(State.FAILED)
 
     def _tell(self, change: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
@@ -239,6 +263,8 @@ class RemoteHost:
         before = self.device, self.is_leaving, self.stage
         self.device, self.is_leaving = status.device, status.is_leaving
         if status.process != self._process:
+            if self._process:
+                self._package_version = None
             self._process, self._version, self._engaged, self._has_begun = status.process, -1, None, False
             if self.life is not None:
                 self._lose(f"the worker {self.name} has begun anew")
@@ -347,7 +373,9 @@ class RemoteHost:
         self.state, self.life, self.away = State.AWAY, None, away
         self._is_giving_up = True
         blames = blames_frames if blames_frames is not None else not self._is_apart
-        forwarder.give_up(lambda: self._tell(self._has_given_up), blames_frames=blames)
+        # Where a cable, or more than one worker, is cut: who was sent to the next one meanwhile is not to blame for it.
+        blames_until_ns = self._pulse.silent_since_ns(now_ns) if blames else None
+        forwarder.give_up(lambda: self._tell(self._has_given_up), blames_until_ns=blames_until_ns)
 
     def _has_given_up(self) -> None:
         self._is_giving_up = False

@@ -59,6 +59,7 @@ class Offering(NamedTuple):
         format: of `data`, one of those that are encoded.
         params: with which the frame is to be run, unless a newer one has brought newer ones.
         checks_input: see `Order`.
+        is_unsafe: see `Session`: by it the first picture is judged that a worker makes of the session.
     """
 
     epoch: int
@@ -69,6 +70,7 @@ class Offering(NamedTuple):
     data: bytes
     params: Params
     checks_input: bool = False
+    is_unsafe: bool = False
 
 
 NO_VIEWS: Mapping[HintKey, bytes] = {}

@@ -12,10 +12,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ...channel import Channel
 from ...frame import STAGES, Failure, Frame, Outcome, Repeat, Result
 from ...media import codec
 from ...params import OutputFormat, Params
-from ...session import Channel, Delivery, Session
+from ...session import Delivery, Session
 from ...stats import DropReason
 from .messages import HandedBack, Offering, Overtaken, PictureMade, PictureRefused, RemoteAnswer, Reply, ShownBefore
 
@@ -74,6 +75,7 @@ class MirroredSession(Session):
         super().__init__(first.session, first.params, 0, clock=clock)
         self._newest_params = first.params
         self._checks_input = first.checks_input
+        self.is_unsafe = first.is_unsafe
         self._named = references
         self._now = clock
         self._lock = threading.Lock()  # around `_connection.offered` and `.answered`
@@ -95,6 +97,7 @@ class MirroredSession(Session):
             self._settle(connection, offering.seq, Overtaken())
             return
         self._newest_params, self._checks_input = offering.params, offering.checks_input
+        self.is_unsafe = offering.is_unsafe
         self.offer(connection.channel, Frame(offering.seq, offering.format, offering.data, 0, now_ns))
 
     def _connected(self, number: int) -> _Attached | None:

@@ -46,6 +46,10 @@ class Pulse:
         """It has given one."""
         self._silent_ns = 0
 
+    def silent_since_ns(self, now_ns: int) -> int:
+        """Since when it is surely silent: what it was sent after that has not silenced it."""
+        return min(now_ns, self._asked_ns + BEAT_EVERY_NS) if self._owes else now_ns
+
     def is_lost(self, now_ns: int) -> bool:
         """Whether it has given none for too long; to be asked every `LOOK_EVERY_NS`."""
         self._silent_ns += min(now_ns - self._looked_ns, 2 * LOOK_EVERY_NS)

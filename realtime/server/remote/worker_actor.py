@@ -28,6 +28,7 @@ from ...media import codec
 from ...memory import settle
 from ...params import Params
 from ...scheduling.suspects import Suspects
+from ...version import __version__
 from ..engine_host import EngineHost, Load
 from ..engine_state import PutLoras, Stage, State
 from ..life import Life
@@ -113,6 +114,10 @@ class WorkerActor:
         """Close the engine."""
         async with self._lock:
             await self._unload()
+
+    async def package_version(self) -> str:
+        """Of `realtime` in this process: the server calls nothing else of another than its own."""
+        return __version__
 
     async def beat(self, epoch: int, known_version: int) -> Status:
         """A sign of life.

@@ -27,7 +27,8 @@ from realtime.engine.rungs.graphs import EAGER_CALLS, GraphBackend
 from realtime.engine.rungs.specialise import Signature
 from realtime.frame import Failure, Job, Result
 from realtime.params import Matte
-from tests.engine.rungs.test_graphs import CPU, CountingRerun, Maker, Pools, pictures, put_all, some_jobs, with_graphs
+from tests.engine.rungs.capturing import CountingRerun, Maker, pictures, put_all, some_jobs, with_graphs
+from tests.engine.rungs.cuda_pools import CPU, Pools
 from tests.engine.test_contexts import SEEN, pictured_model
 from tests.engine.tiny_models import FRAME_KINDS, RecordingBackend, make_job, make_model, make_params, picture_of, run
 from tests.engine.tiny_nets import a_net, make_controlnet

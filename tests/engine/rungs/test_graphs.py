@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import itertools
 import logging
-import threading
-import weakref
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,16 +15,13 @@ from realtime.config import Config, Device
 from realtime.engine import Batches, Guidance
 from realtime.engine.backend import PlainBackend
 from realtime.engine.diffusion import DiffusionEngine
-from realtime.engine.models.load import Model, load_model
-from realtime.engine.regions import Outputs
+from realtime.engine.models.load import load_model
 from realtime.engine.rungs import graph, graph_sizes
-from realtime.engine.rungs.capture import CudaCapture, Rerun
-from realtime.engine.rungs.compile import CompiledBackend
 from realtime.engine.rungs.graph import batch_size_for, batch_sizes
-from realtime.engine.rungs.graphs import EAGER_CALLS, GraphBackend
-from realtime.engine.rungs.specialise import Signature
-from realtime.frame import Failure, Job, Result
+from realtime.engine.rungs.graphs import EAGER_CALLS
+from realtime.frame import Failure, Result
 from tests import checkpoints
+from tests.engine.rungs.capturing import pictures, some_jobs, with_graphs
 from tests.engine.tiny_models import (
     FRAME_KINDS,
     TOKENS,
@@ -42,96 +32,12 @@ from tests.engine.tiny_models import (
     picture_of,
     run,
 )
-from tests.engine.tiny_nets import a_net, make_controlnet, make_t2i, make_union_network
 
 MODELS: dict[str, dict[str, Any]] = {
     "guided": {"guidance": Guidance.CFG},
     "embedded model": {"concat_source": True, "latent_channels": 8},
     "sdxl": {"family": "sdxl"},
 }
-
-
-class Maker(Executor):
-    """Makes graphs when a test says so, in another thread."""
-
-    def __init__(self) -> None:
-        self.asked: list[Callable[[], None]] = []
-        self.is_shut_down = False
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future = Future[Any]()
-
-        def make() -> None:
-            if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(fn(*args, **kwargs))
-                except Exception as error:
-                    future.set_exception(error)
-
-        self.asked.append(make)
-        return future
-
-    def make_next(self) -> None:
-        thread = threading.Thread(target=self.asked.pop(0))
-        thread.start()
-        thread.join()
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        assert wait and cancel_futures
-        self.is_shut_down = True
-
-
-class CountingRerun(Rerun):
-    """Counts captures, and refuses them when told to, all or from so many rows on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.captures = self.releases = 0
-        self.error: Exception | None = None
-        self.least_rows = 0
-
-    def capture(self, call: Callable[[], Outputs]) -> Callable[[], Outputs]:
-        if self.error is not None and (not self.least_rows or len(next(iter(call().values()))) >= self.least_rows):
-            raise self.error
-        self.captures += 1
-        return super().capture(call)
-
-    def release(self) -> None:
-        self.releases += 1
-
-
-def with_graphs(
-    model: Model, max_rows: int = 4, *, frame_graphs: bool = False
-) -> tuple[DiffusionEngine, GraphBackend, CountingRerun]:
-    capture = CountingRerun()
-    backend = GraphBackend(RecordingBackend(model), capture, max_rows, model.device, frame_graphs=frame_graphs)
-    backend._batch_sizes = (1, 2, 4)  # so that some batches are padded
-    return DiffusionEngine(model, backend, max_rows=max_rows), backend, capture
-
-
-def some_jobs(count: int, **fields: Any) -> list[Job]:
-    """Half of them guided where the model hears it; all with their own prompt, seed and strength."""
-    return [
-        make_job(
-            make_params(
-                **{
-                    "prompt": f"prompt {i}",
-                    "seed": i,
-                    "strength": 0.5 + 0.1 * i,
-                    "num_inference_steps": 2,
-                    "guidance_scale": 1.0 + 2 * (i % 2),
-                    **fields,
-                }
-            ),
-            i,
-        )
-        for i in range(count)
-    ]
-
-
-def pictures(engine: DiffusionEngine, jobs: list[Job]) -> list[np.ndarray]:
-    outcomes = sorted(run(engine, jobs), key=lambda outcome: outcome.order.frame.seq)
-    return [picture_of(outcome) for outcome in outcomes]
 
 
 def test_batch_sizes_are_all_to_eight_and_then_fewer() -> None:
@@ -371,179 +277,6 @@ def test_warm_up_captures_all_batch_sizes_of_the_default_size_at_once(monkeypatc
     assert str(backend.rung).startswith("graphs: CUDA graphs for batches of 1, 2, 4 over eager: torch on cpu")
 
 
-def made_beside(model: Model, max_rows: int = 4) -> tuple[DiffusionEngine, GraphBackend, CountingRerun, Maker]:
-    capture, maker = CountingRerun(), Maker()
-    backend = GraphBackend(RecordingBackend(model), capture, max_rows, model.device, maker, frame_graphs=False)
-    return DiffusionEngine(model, backend, max_rows=max_rows), backend, capture, maker
-
-
-def test_a_new_size_stops_nobody_while_its_graphs_are_made() -> None:
-    """However long that takes: each tick ends without them, and has what it would have had in eager mode."""
-    model = make_model(is_shared=True)
-    engine, _, capture, maker = made_beside(model)
-    here, there = some_jobs(1, num_inference_steps=1), some_jobs(1, num_inference_steps=1, width=72)
-    eager = [pictures(DiffusionEngine(model, RecordingBackend(model)), jobs)[0] for jobs in (here, there)]
-    for _ in range(EAGER_CALLS + 1):
-        pictures(engine, here)
-    for _ in range(3):
-        maker.make_next()
-    pictures(engine, here)
-
-    for _ in range(20):
-        made = pictures(engine, [*here, *there])
-        assert all((one == other).all() for one, other in zip(made, eager, strict=True))
-    assert (capture.captures, len(maker.asked)) == (3, 3), "they are asked for once"
-
-    for _ in range(3):
-        maker.make_next()
-    for _ in range(2):
-        made = pictures(engine, [*here, *there])
-        assert all((one == other).all() for one, other in zip(made, eager, strict=True))
-    assert (capture.captures, len(maker.asked)) == (6, 0)
-
-
-def test_a_new_batch_runs_without_a_graph_until_it_has_one() -> None:
-    model = make_model(is_shared=True)
-    engine, backend, capture, maker = made_beside(model)
-    jobs = some_jobs(2, num_inference_steps=1, guidance_scale=1.0)
-    for _ in range(EAGER_CALLS + 5):
-        before = pictures(engine, jobs)
-    ran = len(backend._under.rows_of_calls)  # type: ignore[attr-defined]
-    while maker.asked:
-        maker.make_next()
-
-    after = pictures(engine, jobs)
-
-    assert capture.captures == 3
-    assert len(backend._under.rows_of_calls) == ran, "it is replayed"  # type: ignore[attr-defined]
-    for one, other in zip(before, after, strict=True):
-        np.testing.assert_allclose(one.astype(int), other, atol=1)
-
-
-def test_the_warm_up_waits_for_graphs_and_no_later_frame_does() -> None:
-    model = make_model(is_shared=True)
-    capture = CountingRerun()
-    with ThreadPoolExecutor(1) as maker:
-        backend = GraphBackend(RecordingBackend(model), capture, 2, model.device, maker, frame_graphs=False)
-        engine = DiffusionEngine(model, backend, max_rows=2)
-        engine.warm_up()
-        warm, may_go_on = capture.captures, threading.Event()
-        maker.submit(may_go_on.wait)
-        try:
-            outcomes = [run(engine, some_jobs(1, num_inference_steps=1, width=72)) for _ in range(EAGER_CALLS + 3)]
-        finally:
-            may_go_on.set()
-
-    assert warm == 2 * 3 and len(outcomes) == EAGER_CALLS + 3
-
-
-def test_a_graph_that_could_not_be_made_beside_is_done_without(caplog: pytest.LogCaptureFixture) -> None:
-    engine, _, capture, maker = made_beside(make_model(is_shared=True))
-    capture.error = torch.OutOfMemoryError("CUDA out of memory")
-    for _ in range(EAGER_CALLS + 1):
-        pictures(engine, some_jobs(2, num_inference_steps=1))
-    while maker.asked:
-        maker.make_next()
-    with caplog.at_level(logging.WARNING):
-        for _ in range(3):
-            pictures(engine, some_jobs(2, num_inference_steps=1))
-
-    assert caplog.messages == ["64x64 runs without CUDA graphs, slower: too little memory"]
-    assert engine.info.batches.most_work == 64 * 64
-    engine.close()
-    assert maker.is_shut_down
-
-
-def test_the_old_graph_answers_until_the_faster_one_is_made() -> None:
-    model, capture, maker = make_model(is_shared=True), CountingRerun(), Maker()
-    under = CompiledBackend(model, "aoti", "compiled")
-    engine = DiffusionEngine(
-        model, GraphBackend(under, capture, 2, model.device, maker, frame_graphs=False), max_rows=2
-    )
-    jobs, answered = some_jobs(1, num_inference_steps=1), list[Signature]()
-    for _ in range(EAGER_CALLS + 1):
-        before = pictures(engine, jobs)
-    while maker.asked:
-        maker.make_next()
-    pictures(engine, jobs)
-
-    put_all(under, answered)
-    meanwhile = [pictures(engine, jobs) for _ in range(3)]
-    assert not answered and len(maker.asked) == 3
-    while maker.asked:
-        maker.make_next()
-    after = pictures(engine, jobs)
-
-    assert {signature.call.kind for signature in answered} == set(FRAME_KINDS)
-    assert all((one[0] == before[0]).all() for one in [*meanwhile, after])
-
-
-def compiled_under_graphs(model: Model) -> tuple[DiffusionEngine, CompiledBackend, CountingRerun]:
-    under, capture = CompiledBackend(model, "aoti", "compiled"), CountingRerun()
-    backend = GraphBackend(under, capture, 2, model.device, frame_graphs=False)
-    return DiffusionEngine(model, backend, max_rows=2), under, capture
-
-
-def put_all(under: CompiledBackend, answered: list[Signature]) -> None:
-    """As an upgrade does with the packages of what was called until now."""
-    for signature in under.compiled.demand.so_far():
-        region = under.compiled.module(signature)
-
-        def call(signature: Signature = signature, region: Any = region, **inputs: torch.Tensor) -> Outputs:
-            answered.append(signature)
-            return region(**inputs)
-
-        under.compiled.put(signature, call)
-
-
-def test_what_is_compiled_meanwhile_is_captured_in_place_of_what_was() -> None:
-    engine, under, capture = compiled_under_graphs(make_model(is_shared=True))
-    jobs = some_jobs(1, num_inference_steps=1)
-    before = [pictures(engine, jobs) for _ in range(EAGER_CALLS + 1)][-1]
-    captures, answered = capture.captures, list[Signature]()
-
-    put_all(under, answered)
-    after = [pictures(engine, jobs) for _ in range(2)]
-
-    assert capture.captures == captures + 3, "each region once, at the batch that is in use"
-    assert {signature.call.batch for signature in answered} == {1}
-    assert {signature.call.kind for signature in answered} == set(FRAME_KINDS)
-    assert all((one == other).all() for one, other in zip([*before, *before], after[0] + after[1], strict=True))
-    assert engine.info.rung.name == "graphs"
-    assert [(made.kind, made.batch) for made in engine.info.rung.made_for] == [(kind, 1) for kind in FRAME_KINDS]
-    assert "over compiled for encode 1" in str(engine.info.rung)
-
-
-def test_what_is_compiled_and_can_not_be_captured_leaves_the_graph_that_is_there(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    engine, under, capture = compiled_under_graphs(make_model(is_shared=True))
-    jobs = some_jobs(1, num_inference_steps=1)
-    before, answered = [pictures(engine, jobs) for _ in range(EAGER_CALLS + 1)][-1], list[Signature]()
-    put_all(under, answered)
-    capture.error = RuntimeError("operation not permitted when stream is capturing")
-
-    with caplog.at_level(logging.WARNING):
-        after = [pictures(engine, jobs) for _ in range(2)]
-
-    assert not answered
-    assert len(caplog.records) == 3 and "not permitted" in caplog.text
-    assert all((one == other).all() for one, other in zip([*before, *before], after[0] + after[1], strict=True))
-
-
-def test_calls_that_a_graph_answers_are_worth_compiling_too() -> None:
-    engine, under, _ = compiled_under_graphs(make_model(is_shared=True))
-    jobs = some_jobs(1, num_inference_steps=1)
-    for _ in range(EAGER_CALLS + 1):
-        pictures(engine, jobs)
-    noted: list[Signature] = []
-    under.compiled.demand.note = noted.append  # type: ignore[method-assign]
-
-    pictures(engine, jobs)
-
-    assert [signature.call.kind for signature in noted] == list(FRAME_KINDS)
-
-
 def test_closed_backend_holds_no_graphs() -> None:
     engine, backend, capture = with_graphs(make_model(is_shared=True))
     engine.warm_up()
@@ -552,137 +285,6 @@ def test_closed_backend_holds_no_graphs() -> None:
     gc.collect()
 
     assert len(backend._sizes) == 0 and not backend._buffers and capture.releases == 1
-
-
-class Pools:
-    """Stands for what `torch.cuda` does in a capture: which pools it takes.
-
-    Source: `beginAllocateToPool` and `create_or_incref_pool` in PyTorch's `CUDACachingAllocator.cpp` and
-    `CachingHostAllocator.h`, and `CUDAGraph::capture_end`, which leaves a capture under way where ending it fails.
-    """
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.graphs: dict[int, list[weakref.ref[Any]]] = {}
-        self.streams: list[str] = []
-        self.emptied = 0
-        self.under_way: set[int] = set()
-        self.error: RuntimeError | None = None
-        self._handles = itertools.count(1)
-        names, pools = itertools.count(1), self
-
-        def stream() -> Any:
-            return SimpleNamespace(wait_stream=lambda other: None, synchronize=lambda: None, name=next(names))
-
-        class Graph:
-            """Stands for `torch.cuda.CUDAGraph`."""
-
-            pool = 0
-
-            def capture_begin(self, pool: int, capture_error_mode: str) -> None:
-                assert capture_error_mode == "thread_local"
-                if pool in pools.under_way:
-                    raise RuntimeError("beginAllocateToPool: already recording to mempool_id")
-                if pool in pools.graphs and not any(reference() for reference in pools.graphs[pool]):
-                    raise RuntimeError("use_count > 0 INTERNAL ASSERT FAILED")
-                self.pool = pool
-                pools.under_way.add(pool)
-                pools.graphs.setdefault(pool, []).append(weakref.ref(self))
-
-            def capture_end(self) -> None:
-                if pools.error is not None:
-                    raise pools.error
-                pools.under_way.remove(self.pool)
-
-            def replay(self) -> None:
-                pass
-
-            def reset(self) -> None:
-                pass
-
-        stand_ins = {
-            "graph_pool_handle": lambda: next(self._handles),
-            "current_stream": lambda device: stream(),
-            "stream": self._on,
-            "Stream": lambda device: stream(),
-            "CUDAGraph": Graph,
-            "empty_cache": self._empty_cache,
-        }
-        for name, stand_in in stand_ins.items():
-            monkeypatch.setattr(torch.cuda, name, stand_in)
-
-    @contextlib.contextmanager
-    def _on(self, stream: Any) -> Iterator[None]:
-        self.streams.append(stream.name)
-        yield
-
-    def _empty_cache(self) -> None:
-        self.emptied += 1
-
-
-CPU = torch.device("cpu")
-"""Of the tensors of captures whose graphs are stand-ins."""
-
-
-def test_a_capture_that_failed_spoils_no_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    pools = Pools(monkeypatch)
-    capture = CudaCapture(CPU)
-    before = capture.capture(lambda: {"x": torch.ones(1)})
-    pools.error = RuntimeError("operation failed due to a previous error during capture")
-    with pytest.raises(RuntimeError, match="previous error"):
-        capture.capture(lambda: {"x": torch.ones(1)})
-    pools.error = None
-
-    replays = [before, *(capture.capture(lambda: {"x": torch.ones(1)}) for _ in range(2))]
-
-    assert [replay()["x"].item() for replay in replays] == [1, 1, 1] and len(pools.graphs) == 2
-
-
-def test_capture_without_memory_is_undone_and_the_pool_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    pools = Pools(monkeypatch)
-    capture = CudaCapture(CPU)
-    before = capture.capture(lambda: {"x": torch.ones(1)})
-    calls = itertools.count()
-
-    def too_much() -> Outputs:
-        if next(calls):
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return {}
-
-    with pytest.raises(torch.OutOfMemoryError):
-        capture.capture(too_much)
-    after = capture.capture(lambda: {"x": torch.ones(1)})
-
-    assert len(pools.graphs) == 1 and not capture._failed, "nothing is kept for it, and no second pool is begun"
-    assert pools.emptied == 1, "it is tried again with what other streams have left"
-    assert [replay()["x"].item() for replay in (before, after)] == [1, 1]
-
-
-def test_what_runs_before_a_capture_is_on_another_stream_than_graphs_are_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    """cuBLAS has a workspace for each stream, in which graphs write when they are replayed: at any time."""
-    pools = Pools(monkeypatch)
-    capture = CudaCapture(CPU)
-    ran: list[str] = []
-
-    def call() -> Outputs:
-        ran.append(pools.streams[-1])
-        return {}
-
-    for _ in range(2):
-        capture.capture(call)
-
-    assert ran[0] != ran[1] and ran[:2] == ran[2:]
-
-
-def test_graphs_share_a_pool_as_long_as_one_of_them_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    pools = Pools(monkeypatch)
-    capture = CudaCapture(CPU)
-    replays = [capture.capture(lambda: {"x": torch.ones(1)}) for _ in range(3)]
-    assert len(pools.graphs) == 1
-
-    replays.clear()
-    capture.capture(lambda: {"x": torch.ones(1)})
-
-    assert len(pools.graphs) == 2
 
 
 def test_the_log_says_what_went_wrong_first_in_a_capture(caplog: pytest.LogCaptureFixture) -> None:
@@ -696,55 +298,3 @@ def test_the_log_says_what_went_wrong_first_in_a_capture(caplog: pytest.LogCaptu
 
     why = "operation not permitted when stream is capturing"
     assert caplog.messages == [f"64x64 runs without CUDA graphs, slower: {why}"]
-
-
-# -- nets ----------------------------------------------------------------------------------------------------------
-
-
-def steered_model() -> Model:
-    nets = [a_net(make_controlnet(seed=seed), f"net{seed}") for seed in range(2)]
-    nets += [a_net(make_union_network("sd"), "union"), a_net(make_t2i(), "t2i")]
-    return make_model(guidance=Guidance.CFG, nets=tuple(nets))
-
-
-def steered_jobs() -> list[Job]:
-    controls: list[list[dict[str, Any]]] = [
-        [{"net": "net0", "weight": 0.7}],
-        [{"net": "net1"}, {"net": "union/canny", "end": 0.5}],
-        [{"net": "t2i"}, {"net": "net0", "start": 0.5}],
-        [],
-    ]
-    return [
-        make_job(make_params(prompt=f"{i}", num_inference_steps=2, control=control, guidance_scale=1.0 + i), i)
-        for i, control in enumerate(controls)
-    ]
-
-
-def test_nets_pictures_are_those_of_eager_mode_also_once_they_are_captured() -> None:
-    model, jobs = steered_model(), steered_jobs()
-    eager = DiffusionEngine(model, RecordingBackend(model), max_rows=4)
-    expected = [picture_of(one) for one in run(eager, jobs)]
-    engine, backend, capture = with_graphs(model)
-
-    for number in range(EAGER_CALLS + 3):
-        order = [*jobs[number % 4 :], *jobs[: number % 4]]  # buffers are filled anew
-        found = {int(str(one.order.params.prompt)): picture_of(one) for one in run(engine, order)}
-        for i, picture in enumerate(expected):
-            np.testing.assert_allclose(found[i].astype(int), picture.astype(int), atol=1)
-
-    graphs = {key.kind for key in backend._sizes.called(64, 64).graphs}
-    assert {"control/net0", "control/net1", "control/union", "embed/t2i"} <= graphs
-    forms = {tuple(name for name, _ in key.form) for key in backend._sizes.called(64, 64).graphs if key.kind == "step"}
-    assert any("control" in form for form in forms) and capture.captures >= 6
-
-
-def test_guided_rows_of_a_full_batch_have_a_place_in_the_calls_of_nets() -> None:
-    model = steered_model()
-    engine, backend, _ = with_graphs(model)
-    params = make_params(guidance_scale=3.0, control=[{"net": "net0"}])
-
-    for _ in range(EAGER_CALLS + 1):
-        results = run(engine, [make_job(params, seed) for seed in range(4)])
-
-    places = [key.places for key in backend._sizes.called(64, 64).graphs if key.kind == "control/net0"]
-    assert places == [8] and not any(isinstance(one, Failure) for one in results)

@@ -17,7 +17,7 @@ from realtime.frame import Job
 from realtime.scheduling.scheduler import Scheduler
 from tests.engine.tiny_models import RecordingBackend, make_model, make_params
 from tests.fakes.waiting import PATIENCE_S
-from tests.scheduling.test_scheduler import User
+from tests.scheduling.stepping import User
 
 CAPTURE_S = 0.3
 

@@ -19,6 +19,7 @@ from realtime.errors import EngineError
 from realtime.frame import Air, Format, Frame, Job
 from realtime.params import Params
 from realtime.planes import Planes
+from realtime.server.engine_host import Load
 from realtime.server.engine_state import State
 from realtime.server.placement import NotNow, Placement
 from realtime.server.remote import fleet
@@ -26,10 +27,17 @@ from realtime.server.remote.fleet import Fleet
 from realtime.server.remote.worker_actor import WorkerActor
 from realtime.server.worker import Worker
 from realtime.session import Session
+from tests.fakes.checked import CheckedEcho, load_checked
 from tests.fakes.frames import a_frame
 from tests.fakes.links import DirectLink, echo_of
+from tests.fakes.pictures import a_plain_jpeg
 from tests.fakes.servers import a_config
 from tests.fakes.waiting import PATIENCE_S, until
+
+
+def checked_of(config: Config) -> Load:
+    """Chooses an engine whose pictures are checked."""
+    return load_checked
 
 
 class Machines:
@@ -50,7 +58,8 @@ class Machines:
 
     async def add(self, name: str, **options: Any) -> Worker:
         """Start a worker, and wait until it is ready."""
-        self.links[name] = DirectLink(WorkerActor("cpu", loader=echo_of(**options)))
+        loader = checked_of if self.config.frame_checker is not None else echo_of(**options)
+        self.links[name] = DirectLink(WorkerActor("cpu", loader=loader))
         await self.see()
         worker = self.worker(name)
         await self.until(lambda: worker.host.life is not None)
@@ -88,9 +97,9 @@ class Guest:
         worker = self.placement.worker_of(self.session)
         return None if worker is None else worker.name
 
-    def send(self) -> None:
+    def send(self, data: bytes | None = None) -> None:
         self._seq += 1
-        self.session.offer(self.channel, a_frame(self._seq))
+        self.session.offer(self.channel, a_frame(self._seq, data))
 
     async def answered(self) -> Any:
         """Wait until the newest frame is answered."""
@@ -103,6 +112,14 @@ class Guest:
     async def restyle(self) -> Any:
         self.send()
         return await self.answered()
+
+    async def refused(self, data: bytes) -> str:
+        """Send a picture; the code with which it is refused."""
+        self.channel.take_texts()
+        self.send(data)
+        while (error := await self.text("error")).get("seq") != self._seq:
+            pass
+        return error["code"]
 
     async def text(self, kind: str) -> dict[str, Any]:
         async with asyncio.timeout(PATIENCE_S):
@@ -292,6 +309,24 @@ async def test_worker_that_thaws_takes_sessions_again_and_what_it_had_does_not_c
 
     assert made == 2
     assert {"a-0", "b-0"} == {one.at for one in (guest, *late)}
+
+
+async def test_frame_that_went_to_a_worker_that_was_silent_already_is_not_to_blame_for_it() -> None:
+    async with machines_of("a-0") as machines:
+        guest = Guest(machines, "s")
+        await guest.restyle()
+        await machines.add("b-0")
+        guest.send()
+        for name in ("a-0", "b-0"):
+            machines.links[name].is_frozen = True
+            await asyncio.sleep(0.4)  # so that one is lost before the other, and its frame goes there
+        guest.send()
+        await machines.until(lambda: all(worker.host.life is None for worker in machines.placement.workers))
+        for link in machines.links.values():
+            link.thaw()
+        result = await guest.restyle()
+
+    assert result.format is Format.JPEG
 
 
 async def test_killed_worker_is_lost_and_joins_again_as_another_process() -> None:
@@ -548,3 +583,60 @@ async def test_worker_has_the_environment_of_whoever_started_it(monkeypatch: pyt
         await machines.until(lambda: machines.worker("a-0").host.life is not None)
 
     assert seen == [("2,3", None)]
+
+
+# -- the frame checker ---------------------------------------------------------------------------------------------
+
+SAFE, DOUBTFUL, UNSAFE = a_plain_jpeg(51), a_plain_jpeg(128), a_plain_jpeg(250)
+"""Scores of 0.2, 0.5 and 0.98: between the thresholds 0.4 and 0.6 what was held stays so."""
+
+
+@pytest.mark.parametrize("fate", ["is drained", "dies", "freezes"])
+async def test_pictures_that_a_worker_held_are_held_by_the_next_one_until_one_is_safe(fate: str) -> None:
+    async with machines_of("a-0", "b-0", frame_checker="a/checker") as machines:
+        guest = Guest(machines, "s")
+        codes = [await guest.refused(UNSAFE)]
+        first = str(guest.at)
+        match fate:
+            case "is drained":
+                await machines.placement.drain(machines.worker(first))
+            case "dies":
+                machines.links[first].die()
+            case _:
+                machines.links[first].is_frozen = True
+        codes += [await guest.refused(DOUBTFUL), await guest.refused(DOUBTFUL)]
+        where = guest.at
+        guest.send(SAFE)
+        await guest.answered()
+        guest.send(DOUBTFUL)
+        await guest.answered()
+
+    assert where not in (None, first)
+    assert codes == ["unsafe"] * 3
+
+
+async def test_what_was_unsafe_before_the_checker_failed_is_held_by_the_next_worker() -> None:
+    async with machines_of("a-0", "b-0", frame_checker="a/checker") as machines:
+        guest = Guest(machines, "s")
+        codes = [await guest.refused(UNSAFE)]
+        first = machines.links[str(guest.at)]
+        host = first.actor._host
+        assert host is not None and host.life is not None and isinstance(host.life.engine, CheckedEcho)
+        host.life.engine.score = lambda job: None
+        codes.append(await guest.refused(SAFE))
+        first.die()
+        codes.append(await guest.refused(DOUBTFUL))
+
+    assert codes == ["unsafe", "unchecked", "unsafe"]
+
+
+async def test_session_that_was_not_held_moves_as_one_that_is_not() -> None:
+    async with machines_of("a-0", "b-0", frame_checker="a/checker") as machines:
+        guest = Guest(machines, "s")
+        guest.send(SAFE)
+        await guest.answered()
+        machines.links[str(guest.at)].die()
+        guest.send(DOUBTFUL)
+        result = await guest.answered()
+
+    assert result.format is Format.JPEG

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from realtime.channel import Channel
 from realtime.engine import RowCost
 from realtime.frame import Format, Repeat, Result
 from realtime.params import Params
@@ -28,7 +29,7 @@ from realtime.server.remote.messages import (
     Reply,
     ShownBefore,
 )
-from realtime.session import Channel, Session
+from realtime.session import Session
 from tests.fakes.clock import FakeClock
 from tests.fakes.frames import a_frame
 from tests.fakes.pictures import a_plain_jpeg
@@ -106,7 +107,7 @@ class House:
         if not self.forwarder._thread.is_alive():
             return
         ended = threading.Event()
-        self.forwarder.give_up(ended.set, blames_frames=False)
+        self.forwarder.give_up(ended.set, blames_until_ns=None)
         assert ended.wait(PATIENCE_S)
 
 
@@ -223,7 +224,7 @@ def test_frames_that_a_lost_worker_had_are_run_alone_at_the_next() -> None:
     first.send(1)
     first.worker.offer(0)
     ended = threading.Event()
-    first.forwarder.give_up(ended.set, blames_frames=True)
+    first.forwarder.give_up(ended.set, blames_until_ns=first.clock.now_ns)
     assert ended.wait(PATIENCE_S)
     first.session.name = "suspect"
     second.suspects.broke([_order("suspect")])
@@ -235,6 +236,18 @@ def test_frames_that_a_lost_worker_had_are_run_alone_at_the_next() -> None:
     second.end()
 
     assert (other_is_held, then) == ("suspect", "s")
+
+
+@pytest.mark.parametrize("is_earlier", [True, False])
+def test_frame_that_was_sent_to_a_worker_that_was_silent_already_is_not_suspected(is_earlier: bool) -> None:
+    house = House()
+    house.send(1)
+    house.worker.offer(0)
+    ended = threading.Event()
+    house.forwarder.give_up(ended.set, blames_until_ns=house.clock.now_ns - (0 if is_earlier else 1))
+
+    assert ended.wait(PATIENCE_S)
+    assert ("s" in house.suspects) is is_earlier
 
 
 def _order(session: str) -> Any:

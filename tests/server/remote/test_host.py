@@ -20,6 +20,7 @@ from realtime.server.engine_state import Changes, Stage, State
 from realtime.server.remote.host import RemoteHost
 from realtime.server.remote.messages import Engaged, Status, WorkOrder
 from realtime.server.remote.pulse import BEAT_EVERY_NS, DEADLINE_NS, LOOK_EVERY_NS
+from realtime.version import __version__
 from tests.fakes.clock import FakeClock
 from tests.fakes.servers import a_config
 from tests.fakes.waiting import until
@@ -49,7 +50,7 @@ class Ward:
     """A host whose worker is the test."""
 
     def __init__(self) -> None:
-        self.clock = FakeClock()
+        self.clock, self.package_version = FakeClock(), __version__
         self.calls: list[tuple[str, tuple[object, ...]]] = []
         self.open: list[Future[Any]] = []
         self.lives: list[bool] = []
@@ -71,6 +72,8 @@ class Ward:
         self.calls.append((method, arguments))
         if method == "beat":
             self.open.append(future)
+        if method == "package_version":
+            future.set_result(self.package_version)
         return future
 
     def called(self, method: str) -> int:
@@ -166,13 +169,40 @@ async def test_frames_are_suspected_unless_the_engine_had_a_process_of_its_own(i
         assert life is not None
         blamed: list[bool] = []
         give_up = life.scheduler.give_up
-        life.scheduler.give_up = lambda then, *, blames_frames: (  # type: ignore[method-assign]
-            blamed.append(blames_frames),
-            give_up(then, blames_frames=False),
+        life.scheduler.give_up = lambda then, *, blames_until_ns: (  # type: ignore[method-assign]
+            blamed.append(blames_until_ns is not None),
+            give_up(then, blames_until_ns=None),
         )
         await ward.say(ConnectionError("actor unavailable"))
 
         assert blamed == [not is_apart]
+
+
+async def test_worker_of_another_version_gets_no_work_until_it_has_this_one() -> None:
+    async with following() as ward:
+        ward.package_version = "0.0.9"
+        await ward.say(IDLE)
+        await ward.say(TypeError("a status that this version does not understand"))
+        state, error, begun = ward.host.state, str(ward.host.error), ward.called("begin")
+        ward.package_version = __version__
+        await ward.say(IDLE)
+        await ward.say(READY)
+
+        assert (state, begun) == (State.FAILED, 0)
+        assert error == f"the worker a-0 is realtime 0.0.9, and this server {__version__}: install the same there"
+        assert (ward.host.state, ward.host.error) == (State.READY, None)
+
+
+async def test_ready_worker_that_begins_anew_in_another_version_is_let_go() -> None:
+    async with following() as ward:
+        await ward.say(READY)
+        ward.package_version = "0.0.9"
+        await ward.say(IDLE._replace(process="second"))
+        await ward.settled(lambda: not ward.host._is_giving_up)
+        await ward.say(IDLE._replace(process="second"))
+        await ward.say(IDLE._replace(process="second"))
+
+        assert ward.host.state is State.FAILED
 
 
 async def test_another_process_of_the_same_name_has_to_begin() -> None:

@@ -51,3 +51,12 @@ def test_worker_is_asked_every_quarter_of_a_second_and_not_while_it_owes_an_answ
     soon, later = pulse.due(BEAT_EVERY_NS - 1), pulse.due(BEAT_EVERY_NS)
 
     assert (at_first, owing, soon, later) == (True, False, False, True)
+
+
+def test_worker_that_owes_a_sign_is_surely_silent_a_beat_after_it_was_asked() -> None:
+    pulse = Pulse(0)
+    at_first = pulse.silent_since_ns(DEADLINE_NS)
+    pulse.asked(DEADLINE_NS)
+    soon, later = pulse.silent_since_ns(DEADLINE_NS + 1), pulse.silent_since_ns(2 * DEADLINE_NS)
+
+    assert (at_first, soon, later) == (DEADLINE_NS, DEADLINE_NS + 1, DEADLINE_NS + BEAT_EVERY_NS)

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from realtime.channel import Channel
 from realtime.params import Params
 from realtime.server.webrtc import broadcast
 from realtime.server.webrtc.broadcast import PACKETS_MAX, Broadcaster, Outbound
-from realtime.session import Channel, Session
+from realtime.session import Session
 from tests.fakes.frames import a_job, a_result
 from tests.fakes.waiting import PATIENCE_S
 

@@ -86,6 +86,7 @@ export const english = {
     noPicture: "This browser can't read that as a picture. Take a JPEG, PNG or WebP.",
     pictureRefused: "The server didn't take that picture.",
     noSnapshot: "There is no picture to save yet. Choose Camera or Draw first.",
+    noLink: "The server gives no link to this session now. Try again when the page is live.",
     clipNotKept: "This browser has no room to keep that clip. Remove others first.",
   },
   notes: {

@@ -31,6 +31,7 @@ function show(picture: ImageBitmap | HTMLVideoElement, isStacked: boolean, isBla
 
 /** Nothing is written over the picture: a style sheet of one's own may, by `canvas[data-held]`. */
 function told(message: ServerMessage): void {
+  if (message.type === "ready") canvas.dataset.held = ""; // `safety` follows where pictures are held
   if (message.type === "safety") canvas.dataset.held = message.held ? message.code : "";
 }
 

@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { beside } from "../browser/beside";
 import { fetchLoras } from "../connection/lora_requests";
 import { detailOf } from "../connection/requests";
+import { reasonOf } from "../languages/reason";
 import { strings } from "../languages/strings";
 import { Select } from "./widgets/select";
 
@@ -67,9 +68,13 @@ export function ModelChooser({ showLoras }: { showLoras: () => void }) {
   const ask = async (method: string, body: string | null = null) => {
     refusal.value = null;
     isNews.value = true;
-    const response = await fetch(beside("api/model"), { method, body });
-    if (!response.ok) refusal.value = { text: await detailOf(response), isMemory: response.status === NO_MEMORY };
-    told.value = (await fetchModels()) ?? told.value;
+    try {
+      const response = await fetch(beside("api/model"), { method, body });
+      if (!response.ok) refusal.value = { text: await detailOf(response), isMemory: response.status === NO_MEMORY };
+      told.value = (await fetchModels()) ?? told.value;
+    } catch (error) {
+      refusal.value = { text: reasonOf(error), isMemory: false };
+    }
   };
   const change = (free_first: boolean) =>
     ask("POST", JSON.stringify({ name: chosen, dissolve_s: dissolve_s.value, free_first }));

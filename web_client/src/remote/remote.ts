@@ -22,6 +22,7 @@ bringTicket(asked.get("ticket"));
 
 const screen = new PictureCanvas();
 const state = document.createElement("p");
+const safety = document.createElement("p");
 const pads = new RemotePads(words, (number) => command("pad", { pad: number }));
 const prompt = new RemotePrompt(words, (value) => patch({ prompt: value }));
 const strength = slider(browserClock, 0.01, (value) => patch({ strength: value }));
@@ -32,11 +33,14 @@ let send: ((message: ClientMessage) => void) | null = null;
 let padsVersion: number | undefined;
 
 state.role = "status";
+safety.role = "status";
+safety.hidden = true;
 panic.className = "panic";
 document.documentElement.lang = words.language;
 const playing = document.createElement("main");
 playing.append(
   state,
+  safety,
   pads.element,
   labelled(words.strength, strength),
   row(words.output, [held, bypass, panic]),
@@ -57,8 +61,12 @@ function told(message: ServerMessage, answer: (message: ClientMessage) => void):
       send = answer;
       padsVersion = undefined;
       say("");
+      write(safety, ""); // `safety` follows where pictures are held
       show(message.params);
       showAir(message.air ?? "on_air");
+      break;
+    case "safety":
+      write(safety, message.held ? words[message.code === "unsafe" ? "unsafe" : "unchecked"] : "");
       break;
     case "params":
       show(message.params);
@@ -120,6 +128,10 @@ function showAir(air: Air): void {
 }
 
 function say(text: string): void {
-  state.textContent = text;
-  state.hidden = text === "";
+  write(state, text);
+}
+
+function write(line: HTMLElement, text: string): void {
+  line.textContent = text;
+  line.hidden = text === "";
 }

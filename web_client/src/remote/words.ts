@@ -16,6 +16,8 @@ export interface RemoteWords {
   more: string;
   freeze: string;
   seed: string;
+  unsafe: string;
+  unchecked: string;
 }
 
 const english: RemoteWords = {
@@ -32,6 +34,8 @@ const english: RemoteWords = {
   more: "More",
   freeze: "Freeze",
   seed: "New seed",
+  unsafe: "Held: the frame checker takes the picture for unsafe.",
+  unchecked: "Held: the frame checker fails.",
 };
 
 const german: RemoteWords = {
@@ -48,6 +52,8 @@ const german: RemoteWords = {
   more: "Mehr",
   freeze: "Anhalten",
   seed: "Neuer Seed",
+  unsafe: "Angehalten: Die Bildprüfung hält das Bild für unsicher.",
+  unchecked: "Angehalten: Die Bildprüfung schlägt fehl.",
 };
 
 const french: RemoteWords = {
@@ -64,6 +70,8 @@ const french: RemoteWords = {
   more: "Plus",
   freeze: "Figer",
   seed: "Nouvelle graine",
+  unsafe: "Retenue : le contrôle d’images juge l’image inappropriée.",
+  unchecked: "Retenue : le contrôle d’images échoue.",
 };
 
 export function wordsFor(preferred: readonly string[]): RemoteWords {

@@ -103,8 +103,7 @@ export class Decks implements MixedSource {
 
   /** Goes on with what a reload has interrupted, and keeps from now on what the next one would. */
   async resume(): Promise<void> {
-    const { at, clips } = remembered();
-    if (at > 0) this.fader.set(at);
+    const { clips } = remembered();
     await Promise.all(deckNames.map((deck) => this.#resume(deck, clips[deck])));
     effect(() => {
       const [a, b] = [this.clipOn("a"), this.clipOn("b")];
@@ -205,6 +204,11 @@ export class Decks implements MixedSource {
     context.globalAlpha = fade.b;
     if (b && fade.b > 0) drawCropped(context, b);
   }
+}
+
+/** Where a reload has interrupted the crossfader. */
+export function rememberedAt(): number {
+  return remembered().at;
 }
 
 /** Anyone may have written what the tab keeps. */

@@ -36,7 +36,6 @@ import {
   type ServerMessage,
   type StateMessage,
   type Value,
-  type WireTempo,
 } from "../protocol";
 import { Meter } from "../receiving/meter";
 import { Player } from "../receiving/player";
@@ -161,8 +160,8 @@ export class Client {
     },
   });
 
-  /** Told what is on air there, and whether this page is connected for the first time. */
-  onReady: (air: Air, isFirst: boolean, tempo: WireTempo | undefined) => void = () => {};
+  /** Told what others have made of the session, and whether this page is connected for the first time. */
+  onReady: (ready: Ready, isFirst: boolean) => void = () => {};
   /** Told what others have commanded. */
   onState: (state: StateMessage) => void = () => {};
   /** Called when a picture came onto the screen: with its frame, or null where it is one of a video. */
@@ -235,9 +234,9 @@ export class Client {
     if (!isFrozen) this.#changed();
   }
 
-  /** Chooses what is seen wherever this session is watched. */
-  putOnAir(air: Air): void {
-    this.connection.send({ type: "command", command: air });
+  /** Chooses what is seen wherever this session is watched. False where there is no connection. */
+  putOnAir(air: Air): boolean {
+    return this.connection.send({ type: "command", command: air });
   }
 
   restoreParams(): void {
@@ -279,7 +278,7 @@ export class Client {
     this.#isRenamed = false;
     this.senders.connected(ready.window);
     void this.#loadSettings();
-    this.onReady(ready.air ?? "on_air", before === null, ready.tempo);
+    this.onReady(ready, before === null);
   }
 
   #receive(message: Exclude<ServerMessage, Ready | Closed>): void {

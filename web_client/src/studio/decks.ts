@@ -5,7 +5,7 @@ import { Records } from "../browser/database";
 import { onHiddenTick } from "../browser/hidden_ticks";
 import { clipPicture } from "../sources/clip_picture";
 import { type Clip, ClipBin } from "../sources/clips";
-import { Decks } from "../sources/decks";
+import { Decks, rememberedAt } from "../sources/decks";
 import { Fader } from "../sources/fader";
 import type { Client } from "./client";
 import { FaderThere } from "./fader_there";
@@ -26,6 +26,8 @@ export function openDecks({ inputs, problems, shape, connection }: Client): Open
     mention: (problem, detail) => problems.mention(problem, detail),
   });
   const fader = new Fader(browserClock, onHiddenTick);
+  // Before others' moves are followed: what the page was at is older.
+  fader.set(rememberedAt());
   const decks = new Decks({
     clock: browserClock,
     problems,
@@ -35,6 +37,6 @@ export function openDecks({ inputs, problems, shape, connection }: Client): Open
     size: () => shape.peek(),
   });
   void clips.restore().then(() => decks.resume());
-  const tell = (at: number) => void connection.send({ type: "command", command: "crossfade", at });
+  const tell = (at: number) => connection.send({ type: "command", command: "crossfade", at });
   return { decks, there: new FaderThere({ clock: browserClock, fader, tell }) };
 }

@@ -5,6 +5,7 @@
 
 import { signal } from "@preact/signals";
 import { fetchLoras, type LorasTold, patchLoras } from "../connection/lora_requests";
+import { reasonOf } from "../languages/reason";
 
 export class Loras {
   /** As the server told it last; null before it has. */
@@ -20,7 +21,7 @@ export class Loras {
     try {
       this.told.value = await fetchLoras();
     } catch (error) {
-      this.problem.value = (error as Error).message;
+      this.problem.value = reasonOf(error);
     }
   }
 
@@ -38,7 +39,7 @@ export class Loras {
     try {
       this.told.value = await patchLoras(asked);
     } catch (error) {
-      this.problem.value = (error as Error).message;
+      this.problem.value = reasonOf(error);
     }
     const left = Object.entries(this.wanted.peek()).filter(([name, weight]) => asked[name] !== weight || !(name in asked));
     this.wanted.value = Object.fromEntries(left);

@@ -21,6 +21,8 @@ export class Mixer {
 
   readonly #client: Client;
   #opened: OpenDecks | null = null;
+  #isThere = false;
+  #theirs: WireCrossfade | undefined;
 
   constructor(client: Client) {
     this.#client = client;
@@ -33,8 +35,11 @@ export class Mixer {
 
   async open(): Promise<OpenDecks> {
     const { openDecks } = await import("./decks");
-    this.#opened ??= openDecks(this.#client);
-    this.decks.value = this.#opened.decks;
+    if (!this.#opened) {
+      this.#opened = openDecks(this.#client);
+      this.decks.value = this.#opened.decks;
+      if (this.#isThere) this.#opened.there.connected(this.#theirs);
+    }
     return this.#opened;
   }
 
@@ -68,9 +73,17 @@ export class Mixer {
     if (clip) void decks?.play(clip);
   }
 
-  /** There is a new connection, and maybe another session. */
-  connected(): void {
-    this.#opened?.there.connected();
+  /**
+   * There is a new connection, and maybe another session.
+   * @param theirs where others have moved its crossfader.
+   */
+  async connected(theirs?: WireCrossfade): Promise<void> {
+    const isOpen = this.#opened !== null;
+    this.#isThere = true;
+    this.#theirs = theirs;
+    if (isOpen) this.#opened?.there.connected(theirs);
+    // The first deck alone is what a page without decks shows.
+    else if (theirs && theirs.at > 0) await this.open();
   }
 
   /** Somebody else has moved the crossfader. */

@@ -5,6 +5,7 @@ import { browserClock } from "../browser/clock";
 import { putPads } from "../connection/requests";
 import { sessionName } from "../connection/session";
 import type { Looks } from "../looks/looks";
+import type { Air } from "../protocol";
 import type { Show } from "../vj/show";
 import type { Client } from "./client";
 import type { Mixer } from "./mixer";
@@ -21,21 +22,28 @@ interface Played {
 
 /**
  * Tells the server of this page's cuts, pads and tempo, and takes over what others command. A page that comes back takes
- * over what is on air.
+ * over what is on air: a panic that somebody commanded while it was away holds, unless it was another here meanwhile.
  */
 export function followOthers({ client, view, looks, mixer, openShow }: Played): void {
-  view.air.subscribe((air) => client.putOnAir(air));
+  /** What page and server had on air together last. */
+  let agreed: Air | null = null;
+  view.air.subscribe((air) => {
+    if (client.putOnAir(air)) agreed = air;
+  });
   const pads = new PadsThere({
     clock: browserClock,
     presets: () => looks.presets.value,
     isSeedLocked: () => looks.isSeedLocked.value,
     put: (all) => putPads(sessionName(), all),
   });
-  client.onReady = (air, isFirst, tempo) => {
-    if (isFirst && air !== "on_air") view.follow(air);
+  client.onReady = ({ air = "on_air", tempo, crossfade }, isFirst) => {
+    const isMovedHere = !isFirst && view.air.peek() !== agreed;
+    // A server that has lost the session has the output on air: then what the page has stands, too.
+    if (air !== "on_air" && !isMovedHere) view.follow(air);
     else if (air !== view.air.peek()) client.putOnAir(view.air.peek());
+    agreed = view.air.peek();
     pads.connected();
-    mixer.connected();
+    void mixer.connected(crossfade);
     void openShow().then((show) => {
       const own = show.wireTempo;
       if (own) client.connection.send({ type: "command", command: "tempo", ...own });

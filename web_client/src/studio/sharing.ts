@@ -6,6 +6,7 @@ import { download } from "../browser/download";
 import { giveTicket } from "../connection/requests";
 import { sessionName } from "../connection/session";
 import { lookIn } from "../keep/recipe";
+import { reasonOf } from "../languages/reason";
 import type { NoteKind } from "../languages/strings";
 import { presetIn } from "../looks/fragment";
 import type { Look } from "../looks/look";
@@ -18,6 +19,8 @@ export interface SharingOptions {
   looks: Looks;
   notes: Notes;
   clock: Clock;
+  /** Told why the server gives no link. */
+  onNoLink: (why: string) => void;
 }
 
 export class Sharing {
@@ -70,7 +73,11 @@ export class Sharing {
   async shareSession(role: "viewer" | "controller"): Promise<void> {
     const session = sessionName();
     const link = new URL(role === "viewer" ? "overlay" : "remote", document.baseURI);
-    link.search = new URLSearchParams({ session, ticket: await giveTicket(role, session) }).toString();
+    try {
+      link.search = new URLSearchParams({ session, ticket: await giveTicket(role, session) }).toString();
+    } catch (error) {
+      return this.#options.onNoLink(reasonOf(error));
+    }
     try {
       await navigator.clipboard.writeText(link.href);
       this.#options.notes.say("linkCopied");

@@ -93,7 +93,12 @@ export class Studio {
       unnamed: () => strings.presets.unnamed,
       say: (note, undo) => client.notes.say(note, undo),
     });
-    this.sharing = new Sharing({ looks: this.looks, notes: client.notes, clock: browserClock });
+    this.sharing = new Sharing({
+      looks: this.looks,
+      notes: client.notes,
+      clock: browserClock,
+      onNoLink: (why) => client.problems.mention("noLink", why),
+    });
     this.sizing = new Sizing(client);
     this.mixer = new Mixer(client);
     this.previews = new Previews(client);

@@ -29,6 +29,18 @@ test.each([
   expect(untranslated).toEqual([]);
 });
 
+test.each([
+  // What these words would say is said by others everywhere else: Aussehen, Eingabe, Protokoll; aspect, repère.
+  ["German", german, /\bLooks?\b|\bEingang\b|\bLog\b/],
+  ["French", french, /\blooks?\b|\bpoint (suivant|\d)/i],
+])("%s has one word for one thing", (_, words, others) => {
+  expect(sentences(words).filter(([, text]) => others.test(text))).toEqual([]);
+});
+
+test("one who watches is one, in all languages", () => {
+  expect([english, german, french].map(({ send }) => send.watching(1))).toEqual(["1 watching", "1 sieht zu", "1 regarde"]);
+});
+
 /** What the model in the package says that it knows. */
 const [tiny] = Object.values(
   import.meta.glob<Record<"styles" | "moods" | "pictures", { name: string }[]>>("../../../realtime/engine/models/tiny/realtime.json", {

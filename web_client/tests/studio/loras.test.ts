@@ -62,3 +62,12 @@ test("what the server refuses is told and wanted no more", async () => {
   await next;
   expect(loras.told.value?.loras).toEqual([]);
 });
+
+test("a server that is gone is said in the page's words, not in the browser's", async () => {
+  vi.stubGlobal("fetch", async () => {
+    throw new TypeError("Failed to fetch");
+  });
+  const loras = new Loras();
+  await loras.look();
+  expect(loras.problem.value).toMatch(/^The server can't be reached\./);
+});

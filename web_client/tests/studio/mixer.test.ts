@@ -6,7 +6,7 @@ const opened = vi.hoisted(() => ({ count: 0, followed: [] as unknown[], connecte
 vi.mock("../../src/studio/decks", () => ({
   openDecks: () => {
     opened.count++;
-    const there = { follow: (crossfade: unknown) => opened.followed.push(crossfade), connected: () => opened.connected++ };
+    const there = { follow: (crossfade: unknown) => opened.followed.push(crossfade), connected: (theirs: unknown) => (opened.connected++, theirs && opened.followed.push(theirs)) };
     return { decks: { fader: { at: { peek: () => 0.5 }, set: (at: number) => opened.followed.push(at) } }, there };
   },
 }));
@@ -43,4 +43,11 @@ test("decks that a reload has interrupted are opened, once", async () => {
 test("somebody who moves the crossfader from elsewhere opens them", async () => {
   await mixer.follow({ at: 1, transition_s: 2 });
   expect([opened.count, opened.followed]).toEqual([1, [{ at: 1, transition_s: 2 }]]);
+});
+
+test("where others have moved it while there was no page opens the decks there, and the first deck alone does not", async () => {
+  await mixer.connected({ at: 0, transition_s: 0 });
+  expect(opened.count).toBe(0);
+  await mixer.connected({ at: 0.6, transition_s: 2 });
+  expect([opened.count, opened.followed]).toEqual([1, [{ at: 0.6, transition_s: 2 }]]);
 });
