@@ -129,7 +129,7 @@ def _words(
     for found in learned.pattern.finditer(text) if learned is not None else ():
         yield from _plain_words(tokenizer, section, text, weight_of_char, at, found.start())
         weight, span, at = weight_of_char[found.start()], (section, *found.span()), found.end()
-        yield [(token_id, weight, span) for token_id in learned.words[found[0].lower()]] if learned else []
+        yield [(token_id, weight, span) for token_id in learned.ids_of(found)] if learned else []
     yield from _plain_words(tokenizer, section, text, weight_of_char, at, len(text))
 
 

@@ -9,7 +9,7 @@ Source: Gal et al. 2022, "An Image is Worth One Word"; diffusers' `loaders/textu
 from __future__ import annotations
 
 import re
-import unicodedata
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from ...errors import ConfigError, ModelError
 from .components import one_line, prefixed
 from .header import PICKLE_SUFFIXES, read_header, refuse_pickle
 from .learned_words import LearnedWords
+from .prompt_text import cleaned
 
 if TYPE_CHECKING:
     from .parts import Parts
@@ -83,9 +84,9 @@ def add_embeddings(parts: Parts, specs: Sequence[EmbeddingSpec]) -> None:
     for spec in specs:
         with prefixed(f"embedding {spec.file.name}"):
             token, rows = _read(spec, widths)
-        if token.lower() in words:
+        if token.lower() in map(str.lower, words):
             raise ConfigError(f"embeddings: two are named {token!r}: give one of them another, as FILE=TOKEN")
-        words[token.lower()] = tuple(-1 - row for row in range(count, count + len(rows[0])))
+        words[token] = tuple(-1 - row for row in range(count, count + len(rows[0])))
         count += len(rows[0])
         for table, of_encoder in zip(tables, rows, strict=True):
             table.append(of_encoder)
@@ -116,9 +117,10 @@ def _read(spec: EmbeddingSpec, widths: Sequence[int]) -> tuple[str, list[torch.T
         )
     rows = [None if one is None else one[None] if one.ndim == 1 else one for one in found]
     _check(rows, widths)
-    token = unicodedata.normalize("NFC", spec.token or own)
+    token, _ = cleaned(spec.token or own)  # as prompts are, or none could name it
     if not token or _NO_TOKEN.search(token):
-        raise ConfigError(f"embeddings: a prompt can't name {token[:64]!r}: give it a word, as {spec.file.name}=TOKEN")
+        named = shlex.quote(f"{spec.file.name}=TOKEN")
+        raise ConfigError(f"embeddings: a prompt can't name {token[:64]!r}: give it a word, as --embedding {named}")
     return token, [one.float() for one in rows if one is not None]
 
 

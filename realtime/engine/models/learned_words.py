@@ -21,7 +21,7 @@ class LearnedWords(nn.Module):
 
     Args:
         table: of the tokenizer's tokens.
-        words: the ids of each learned word, by its name in lower case; the same for all encoders of a model.
+        words: the ids of each learned word, by its name in any case; the same for all encoders of a model.
         rows: [n, D].
     """
 
@@ -30,9 +30,17 @@ class LearnedWords(nn.Module):
         self.weight = table.weight
         self.rows: torch.Tensor
         self.register_buffer("rows", rows.to(table.weight.device, table.weight.dtype), persistent=False)
-        self.words = words
         # The longest first: a name may begin as another one does.
-        self.pattern = re.compile("|".join(map(_whole_word, sorted(words, key=len, reverse=True))), re.IGNORECASE)
+        names = sorted(words, key=len, reverse=True)
+        self.pattern = re.compile("|".join(f"({_whole_word(name)})" for name in names), re.IGNORECASE)
+        self._words = [words[name] for name in names]
+
+    def ids_of(self, found: re.Match[str]) -> tuple[int, ...]:
+        """The ids of the word that the pattern has found. Not by its text: `ſ` is an `s` in a pattern, and not in lower
+        case.
+        """
+        assert found.lastindex is not None  # each name is a group
+        return self._words[found.lastindex - 1]
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """The rows [B, L, D] of tokens [B, L]."""

@@ -124,7 +124,7 @@ def read_prompt(text: str, learned: re.Pattern[str] | None = None) -> PromptRead
     Args:
         learned: finds the names of learned words (`embeddings`): ComfyUI's `embedding:NAME` means such a one.
     """
-    plain, hidden = _cleaned(text)
+    plain, hidden = cleaned(text)
     if learned is not None:
         plain = _NAMED_EMBEDDING.sub(lambda found: found[1] if learned.fullmatch(found[1]) else found[0], plain)
     notes = [*_other_syntax(plain)]
@@ -136,6 +136,12 @@ def read_prompt(text: str, learned: re.Pattern[str] | None = None) -> PromptRead
     weighted = parse_weights(plain)
     notes += _weight_notes(plain, weighted.unpaired, weighted.clamped)
     return PromptReading(tuple(_sections(weighted.pieces)), tuple(notes))
+
+
+def cleaned(text: str) -> tuple[str, int]:
+    """The text with plain characters, composed (NFC), and how many that can't be seen were left out of it."""
+    plain = text if text.isascii() else unicodedata.normalize("NFC", text).translate(_PLAIN)
+    return _HIDDEN.subn("", plain)
 
 
 def written_sections(sections: Sequence[Pieces]) -> str:
@@ -152,12 +158,6 @@ def fitted(sections: Sequence[Pieces], max_chunks: int | None) -> Sequence[Piece
         joined += [(" ", 1.0)] if joined else []
         joined += pieces
     return [joined]
-
-
-def _cleaned(text: str) -> tuple[str, int]:
-    """The text with plain characters, composed (NFC), and how many that can't be seen were left out of it."""
-    plain = text if text.isascii() else unicodedata.normalize("NFC", text).translate(_PLAIN)
-    return _HIDDEN.subn("", plain)
 
 
 def _other_syntax(text: str) -> Iterator[Note]:

@@ -193,6 +193,23 @@ def test_a_name_is_a_whole_word_in_any_case_and_weighs_as_words_do(sd: Parts, tm
     assert_near(heavy[0, 2:5], empty[0, 2:5] + 1.5 * (one[0, 2:5] - empty[0, 2:5]))
 
 
+@pytest.mark.parametrize("prompt", ["a <ſtyle> b", "a <STYLE> b", "a embedding:<ſTYLE> b"])
+def test_letters_that_are_one_but_for_their_case_name_a_word(sd: Parts, tmp_path: Path, prompt: str) -> None:
+    save_file({"<style>": vectors(2, WIDTH, 1)}, tmp_path / "style.safetensors")
+    add_embeddings(sd, [EmbeddingSpec(tmp_path / "style.safetensors")])
+
+    assert torch.equal(only(sd, prompt).prompt_embeds, only(sd, "a <style> b").prompt_embeds)
+
+
+@pytest.mark.parametrize("name", ["cat’s", "ｃａｔ", "ﬁsh", "ca\u00adt", "🐈", "a.*+?^$b", "-", "İstanbul", "ß"])
+def test_a_name_is_heard_however_it_is_written(sd: Parts, tmp_path: Path, name: str) -> None:
+    bare = copy.deepcopy(sd)
+    save_file({"emb_params": vectors(2, WIDTH, 1)}, tmp_path / f"{name}.safetensors")
+    add_embeddings(sd, [EmbeddingSpec(tmp_path / f"{name}.safetensors")])
+
+    assert not torch.equal(only(sd, f"a {name} b").prompt_embeds, only(bare, f"a {name} b").prompt_embeds)
+
+
 def test_a_learned_word_is_not_divided_between_chunks(sd: Parts, tmp_path: Path) -> None:
     save_file({"emb_params": vectors(12, WIDTH, 7)}, tmp_path / "long.safetensors")
     add_embeddings(sd, [EmbeddingSpec(tmp_path / "long.safetensors")])
@@ -324,7 +341,7 @@ def test_what_is_no_word_is_refused(text: str) -> None:
 
 def test_a_file_whose_name_is_no_word_wants_one(sd: Parts, tmp_path: Path) -> None:
     save_file({"emb_params": vectors(1, WIDTH, 1)}, path := tmp_path / "my style (v2).safetensors")
-    with pytest.raises(ConfigError, match=r"give it a word, as my style \(v2\)\.safetensors=TOKEN"):
+    with pytest.raises(ConfigError, match=r"give it a word, as --embedding 'my style \(v2\)\.safetensors=TOKEN'$"):
         add_embeddings(sd, [EmbeddingSpec(path)])
     add_embeddings(sd, [EmbeddingSpec(path, "mystyle")])
 
