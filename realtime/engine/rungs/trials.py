@@ -29,7 +29,7 @@ from . import trial as how
 from .aoti import machine_of
 from .rung import capability_of
 from .toolchain import compiler_obstacle
-from .trial import Timing, VariantTrial, first_line
+from .trial import BEGUN, BROKE, Timing, VariantTrial, first_line
 from .tried import TrialCache, Tried
 
 if TYPE_CHECKING:
@@ -99,7 +99,10 @@ def _found(trial: VariantTrial, progress: Progress, *, only_known: bool, in_grap
     tried = cache.find(key)
     names = {variant.name for variant in candidates}
     known = [one for one in tried.variants if one.name in names] if tried is not None else []
-    if len(known) < len(candidates) and not only_known:
+    for one in known:
+        if one.why == BROKE:
+            _log.warning("%s is left out: %s; --variants %s takes it all the same", one.name, one.why, one.name)
+    if sum(one.why != BEGUN for one in known) < len(candidates) and not only_known:
         progress("trying variants", None)
         begin_s = time.monotonic()
         try:
