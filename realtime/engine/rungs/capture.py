@@ -62,11 +62,11 @@ class CudaCapture:
             try:
                 return self._captured(call)
             except torch.OutOfMemoryError as error:
-                _let_go(error)
+                let_go(error)
                 torch.cuda.empty_cache()  # a capture can't take what other streams have left
                 return self._captured(call)
         except Exception as error:
-            _let_go(error)
+            let_go(error)
             raise
 
     def _captured(self, call: Callable[[], Outputs]) -> Replay:
@@ -119,7 +119,7 @@ class CudaCapture:
         torch.cuda.current_stream(self._device).synchronize()
 
 
-def _let_go(error: BaseException) -> None:
+def let_go(error: BaseException) -> None:
     """Free what was calculated until an error, and those before it, were raised: tracebacks hold it else."""
     while (before := error.__context__) is not None:
         clear_frames(error.__traceback__)

@@ -22,6 +22,7 @@ from ...errors import ConfigError
 from ...params import Params
 from ..backend import name_of
 from ..denoisers import contexts, folding
+from ..device_memory import give_back
 from ..state import VariantState
 from ..variants import table
 from ..variants.table import VARIANTS, Variant, named
@@ -109,6 +110,7 @@ def _found(trial: VariantTrial, progress: Progress, *, only_known: bool, in_grap
             known = trial.run(candidates, known, lambda states: cache.keep(key, Tried(about, states)))
         except Exception as error:  # a slower way serves
             _log.warning("no variants are tried", exc_info=error)
+        give_back(model.device)  # how many sizes have graphs follows what is free
         told = ", ".join(f"{one}{'' if one.is_on else f': {one.why}'}" for one in known)
         _log.info("variants, tried in %.1f s: %s", time.monotonic() - begin_s, told)
     return (*known, *without)

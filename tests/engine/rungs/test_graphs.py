@@ -23,7 +23,7 @@ from realtime.engine import Batches, Guidance
 from realtime.engine.backend import PlainBackend
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.models.load import Model, load_model
-from realtime.engine.regions import Outputs
+from realtime.engine.regions import Call, Outputs
 from realtime.engine.rungs import graph, graph_sizes
 from realtime.engine.rungs.capture import CudaCapture, Rerun
 from realtime.engine.rungs.compile import CompiledBackend
@@ -655,6 +655,52 @@ def test_capture_without_memory_is_undone_and_the_pool_goes_on(monkeypatch: pyte
     assert len(pools.graphs) == 1 and not capture._failed, "nothing is kept for it, and no second pool is begun"
     assert pools.emptied == 1, "it is tried again with what other streams have left"
     assert [replay()["x"].item() for replay in (before, after)] == [1, 1]
+
+
+def test_a_tick_without_memory_beside_a_capture_is_tried_again_behind_it() -> None:
+    """While a graph is captured the allocator gives back nothing that is cached for other streams."""
+    failed = threading.Event()
+    under_way = threading.Event()
+
+    class Slow(CountingRerun):
+        def capture(self, call: Callable[[], Outputs]) -> Callable[[], Outputs]:
+            under_way.set()
+            assert failed.wait(60)
+            under_way.clear()
+            return super().capture(call)
+
+    class Short(RecordingBackend):
+        def run(self, call: Call) -> Outputs:
+            if under_way.is_set():
+                failed.set()
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return super().run(call)
+
+    model = make_model(is_shared=True)
+    capture, under = Slow(), Short(model)
+    backend = GraphBackend(under, capture, 1, model.device, ThreadPoolExecutor(1), frame_graphs=False)
+    engine = DiffusionEngine(model, backend, max_rows=1)
+    jobs = some_jobs(1, num_inference_steps=1)
+    most_work = engine._most_work
+
+    outcomes = [outcome for _ in range(EAGER_CALLS + 1) for outcome in run(engine, jobs)]
+
+    assert failed.is_set() and all(isinstance(outcome, Result) for outcome in outcomes)
+    assert engine._most_work == most_work, "nor are later ticks smaller for it"
+    engine.close()
+
+
+def test_memory_that_is_short_for_itself_fails_as_before() -> None:
+    class Short(RecordingBackend):
+        def run(self, call: Call) -> Outputs:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    model = make_model(is_shared=True)
+    engine = DiffusionEngine(model, GraphBackend(Short(model), CountingRerun(), 1, model.device), max_rows=1)
+
+    (outcome,) = run(engine, some_jobs(1))
+
+    assert isinstance(outcome, Failure) and outcome.error.code == "out_of_memory"
 
 
 @pytest.mark.parametrize("fails_at", [0, 1])

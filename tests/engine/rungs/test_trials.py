@@ -256,6 +256,17 @@ def test_being_ended_by_somebody_is_no_fault_of_a_variant(script: Any, monkeypat
     assert choose(make_model(), script({"conv-relu": 0.5}))["conv-relu"].is_on
 
 
+def test_what_a_trial_took_of_a_gpus_memory_is_given_back(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[torch.device] = []
+    monkeypatch.setattr(trials, "give_back", given.append)
+    model = make_model()
+
+    choose(model, script())
+    assert given == [model.device]
+    choose(model, script())
+    assert given == [model.device], "nothing was tried, and nothing taken"
+
+
 def test_frames_that_take_long_are_not_tried(script: Any) -> None:
     made = script({"qkv": 0.5}, call_s=LONGEST_S + 0.1)
 
