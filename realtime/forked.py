@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import multiprocessing
 import os
 import secrets
@@ -24,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 from .process import STOP_SIGNALS
 
+log = logging.getLogger(__name__)
+
 START_METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 """Elsewhere than on Linux what is forked may not use the system's frameworks, Metal among them. Windows has no fork."""
 PR_SET_PDEATHSIG = 1
@@ -33,6 +36,11 @@ REAP_S = 1.0
 AGAIN_S = (0.02, 0.1, 0.5)
 """Waits until a process is tried to be started again: the one that all others are forked from was killed just now, and
 there is another as soon as it is quite gone.
+"""
+
+START_S = 60.0
+"""How long the process that all others are forked from may take to fork one, with what it imports first. Behind that it
+is taken to be stopped, and killed: there is another at the next try. All that was forked from it ends with it.
 """
 
 if TYPE_CHECKING:
@@ -88,25 +96,54 @@ def _started(target: Callable[..., Any], arguments: tuple[Any, ...], name: str) 
     process: BaseProcess = found.Process(  # pyright: ignore[reportAttributeAccessIssue]
         target=target, args=(theirs, *arguments), name=name, daemon=True
     )
+    late = threading.Timer(START_S, _kill_forkserver)
+    late.daemon = True
+    late.start()
     try:
         process.start()
     except BaseException:
         ours.close()
         raise
     finally:
+        late.cancel()
         theirs.close()
+    _ask_one_by_one(process)
     return process, ours
+
+
+def _kill_forkserver() -> None:
+    """End the process that all others are forked from, where one is: whoever waits for it reads its end then."""
+    if (pid := _forkservers_pid()) is not None:
+        log.error(
+            "the process that others are forked from (%d) has forked none for %.0f s: it is killed, and what it forked "
+            "with it; all are started again",
+            pid,
+            START_S,
+        )
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def exit_code(process: BaseProcess, within_s: float = REAP_S) -> int | None:
     """Wait until a process has ended; its exit code, None where it goes on."""
-    end_s = time.monotonic() + within_s
     process.join(within_s)
-    # Whoever starts another process looks after all others too. Of two threads that ask the system for an exit code one
-    # is told that there is no such process, a moment before the other has it.
-    while (code := process.exitcode) is None and time.monotonic() < end_s and wait([process.sentinel], 0):
-        time.sleep(0.001)
-    return code
+    return process.exitcode
+
+
+def _ask_one_by_one(process: BaseProcess) -> None:
+    """Have threads ask for an exit code one after the other.
+
+    It is told once: of two that ask together the other finds the end of a pipe, or no such process, and takes that for
+    the answer. Whoever starts a process asks for those of all others.
+    """
+    popen: Any = process._popen  # pyright: ignore[reportAttributeAccessIssue]
+    asking, poll = threading.Lock(), popen.poll
+
+    def one_by_one(*arguments: Any) -> int | None:
+        with asking:
+            return poll(*arguments)
+
+    popen.poll = one_by_one
 
 
 def end_with_server() -> bool:
@@ -132,11 +169,19 @@ def end_with_server() -> bool:
 
 
 def _forkservers_pipe() -> int | None:
+    return _of_forkserver("_forkserver_alive_fd")
+
+
+def _forkservers_pid() -> int | None:
+    return _of_forkserver("_forkserver_pid")
+
+
+def _of_forkserver(name: str) -> int | None:
     if sys.platform == "win32":
         return None
     from multiprocessing import forkserver
 
-    return getattr(forkserver, "_forkserver")._forkserver_alive_fd  # noqa: B009
+    return getattr(getattr(forkserver, "_forkserver"), name)  # noqa: B009
 
 
 def _end_behind(sentinel: int) -> None:

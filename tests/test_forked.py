@@ -53,7 +53,7 @@ def test_process_is_connected_and_reaped(method: str) -> None:
 
 
 def test_of_several_threads_that_wait_for_the_same_process_each_gets_its_exit_code(method: str) -> None:
-    for _ in range(3):
+    for _ in range(10):
         process, connection = forked.start(end_with, (7,), "one")
         codes: list[int | None] = []
         waiting = [
@@ -67,31 +67,6 @@ def test_of_several_threads_that_wait_for_the_same_process_each_gets_its_exit_co
         connection.close()
 
         assert codes == [7] * 8
-
-
-class _Raced:
-    """A process whose exit code another thread is just being told."""
-
-    sentinel: int
-    asked = 0
-
-    def join(self, within_s: float) -> None:
-        """Waits for its sentinel alone."""
-
-    @property
-    def exitcode(self) -> int | None:
-        self.asked += 1
-        return 7 if self.asked > 3 else None
-
-
-def test_exit_code_that_another_thread_is_being_told_is_waited_for() -> None:
-    process = _Raced()
-    process.sentinel, write = os.pipe()
-    os.close(write)
-    try:
-        assert forked.exit_code(process, PATIENCE_S) == 7  # type: ignore[arg-type]
-    finally:
-        os.close(process.sentinel)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +121,28 @@ def _close(process: BaseProcess, connection: Connection) -> None:
 def write_into(connection: Connection, room: Room) -> None:
     room.put([np.full((4, 5), 7, np.uint8)])
     connection.send("done")
+
+
+@pytest.mark.skipif(forked.START_METHOD != "forkserver", reason="nothing is forked")
+def test_process_is_started_though_the_one_that_forks_stands_still(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is killed, and the wait for what it should have forked ends with it."""
+    first, its_connection = forked.start(answer_and_wait, ("first",), "one")
+    stopped: int = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    os.kill(stopped, signal.SIGSTOP)
+    monkeypatch.setattr(forked, "START_S", 0.5)
+
+    process, connection = forked.start(answer_and_wait, ("here",), "another")
+
+    assert connection.poll(PATIENCE_S) and connection.recv() == "here"
+    assert f"({stopped}) has forked none" in caplog.text
+    assert not psutil.pid_exists(stopped)
+    assert forked.exit_code(first, PATIENCE_S) is not None, "it ends with the one that it was forked from"
+    process.kill()
+    assert forked.exit_code(process, PATIENCE_S) == -signal.SIGKILL
+    for one in (connection, its_connection):
+        one.close()
 
 
 def test_memory_is_shared_and_has_no_name(method: str) -> None:

@@ -168,10 +168,12 @@ class PictureDecoders:
                         raise WorkerDied("it was closed", is_own_doing=False)
                     if self._starts < len(self._waiting):
                         self._start_one()
-                    self._changed.wait()
+                    if waiter.death is None:
+                        self._changed.wait()
                     worker = self._taken()
             finally:
                 self._waiting.remove(waiter)
+                self._changed.notify_all()
         return worker
 
     def _taken(self) -> DecoderWorker | None:
@@ -200,30 +202,38 @@ class PictureDecoders:
             self._start_one()
 
     def _start_one(self) -> None:
-        self._starts += 1
-        threading.Thread(target=self._started, name="decoders", daemon=True).start()
+        try:
+            threading.Thread(target=self._started, name="decoders", daemon=True).start()
+            self._starts += 1
+        except RuntimeError as error:  # the system has no thread left
+            self._tell(f"it can't be started: {error}")
+
+    def _tell(self, problem: str) -> None:
+        """That no process could be started; what waits for one is no reason for that."""
+        _log.warning("no decoder: %s", problem)  # the next picture tries again
+        if self._waiting:
+            self._waiting[0].death = WorkerDied(problem, is_own_doing=False)
 
     def _started(self) -> None:
         """Start a process and put it where it is free, in a thread; where that can't be, whoever waits is told so."""
-        worker, death = None, None
+        worker, problem = None, None
         try:
             worker = self._start()
             with self._changed:
                 self._beginning.add(worker)
             if not self._is_closed:
                 worker.begin()
-        except WorkerDied as error:
-            death = error
-            _log.warning("no decoder: %s", error)  # the next picture tries again
+        except Exception as error:  # whatever it is, whoever waits is to hear of it
+            problem = str(error)
         with self._changed:
             self._starts -= 1
             if worker is not None:
                 self._beginning.discard(worker)
-            is_kept = worker is not None and death is None and not self._is_closed
+            is_kept = worker is not None and problem is None and not self._is_closed
             if worker is not None and is_kept:
                 self._free.append(worker)
-            if death is not None and self._waiting:
-                self._waiting[0].death = death
+            if problem is not None:
+                self._tell(problem)
             self._changed.notify_all()
         if worker is not None and not is_kept:
             worker.close()

@@ -24,7 +24,7 @@ from ..params import Matte, Params
 from . import EngineInfo, LoraChange, Progress, rows
 from .backend import Backend
 from .beside import Beside
-from .device_memory import DeviceRoom, builder_obstacle, room_beside
+from .device_memory import DeviceRoom, builder_obstacle, give_back, room_beside
 from .hearing import Heard
 from .models.nets import works_of
 from .pending import Clock, DiffusionPending, Failed, Leaving, checked_on_host
@@ -298,7 +298,7 @@ class DiffusionEngine:
         except FrameError as error:
             return Failed(job, error)
         except torch.OutOfMemoryError:
-            self._empty_cache()
+            give_back(self._model.device)
             short = "the device has too little memory for these params: take a smaller picture or a shorter prompt"
             return Failed(job, FrameError(short, "out_of_memory"))
         return Entry(job, recipe) if recipe is not None else Passed(job)
@@ -379,12 +379,8 @@ class DiffusionEngine:
 
         leaving = [failed(one) for one in [*self._rows, *new]]
         self._rows = []
-        self._empty_cache()
+        give_back(self._model.device)
         return list(leaving)
-
-    def _empty_cache(self) -> None:
-        if self._model.device.type == "cuda":
-            torch.cuda.empty_cache()
 
     def _mark(self, group: Sequence[Row | Finished], stage: str) -> None:
         mark = self._end_mark()
@@ -414,6 +410,8 @@ class DiffusionEngine:
                 self._warm_up(grey, batches, progress)
         finally:
             self.backend.prepared()
+        # What eager mode took, and what ran before captures, is cached for streams that hardly need it any more.
+        give_back(self._model.device)
 
     def _warm_up(self, grey: GreyFrame, batches: Sequence[int], progress: Progress) -> None:
         for i, batch in enumerate(batches):
@@ -450,7 +448,7 @@ class DiffusionEngine:
             self._beside.close()
         self._rows.clear()
         self.backend.close()
-        self._empty_cache()
+        give_back(self._model.device)
 
 
 def _default_params(model: Model) -> Params:

@@ -45,6 +45,16 @@ def changes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(swapping, "_changes", changed)
 
     monkeypatch.setattr("realtime.bench.servers.serving", serving)
+
+    # No test here needs a model, and drawing one takes long.
+    def model(setting: Setting, shape: str) -> Path:
+        return setting.models
+
+    def machine(setting: Setting) -> Any:
+        return SimpleNamespace(side_px=64, device=SimpleNamespace(type="cpu"))
+
+    monkeypatch.setattr(Setting, "model", model)
+    monkeypatch.setattr(Setting, "machine", machine)
     return made
 
 

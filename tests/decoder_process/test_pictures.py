@@ -153,6 +153,21 @@ def test_decoder_that_cant_be_started_costs_a_picture_and_is_tried_again(
     decode(decoders, a_png_frame())
 
 
+def test_thread_that_cant_be_started_costs_a_picture_and_is_tried_again(
+    decoders: PictureDecoders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_left)
+        assert decoders.waits(a_png_frame())
+        with pytest.raises(FrameError, match=r"gone \(it can't be started: can't start new thread"):
+            decode(decoders, a_png_frame())
+
+    decode(decoders, a_png_frame())
+
+
 def test_what_a_system_has_no_limits_of_is_said() -> None:
     assert missing_limits("linux") == ""
     assert missing_limits("darwin") == "memory"

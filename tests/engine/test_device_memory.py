@@ -12,7 +12,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from benchmarks.engine.models import SHAPES
 from realtime.config import Config
-from realtime.engine import device_memory
+from realtime.engine import device_memory, diffusion
 from realtime.engine.device_memory import (
     BUILDER_BYTES,
     COMFORT_BYTES,
@@ -20,6 +20,7 @@ from realtime.engine.device_memory import (
     ROW_BYTES,
     DeviceRoom,
     builder_obstacle,
+    give_back,
     must_visit,
     room_beside,
     sizes_with_graphs,
@@ -255,6 +256,31 @@ def test_an_engine_has_as_many_rows_as_its_device_has_memory_for(monkeypatch: py
     outcomes = run(engine, [make_job(make_params(), seed) for seed in range(3)])
     assert all(isinstance(outcome, Result) for outcome in outcomes)
     engine.close()
+
+
+def test_what_the_warm_up_took_is_given_back_before_a_builder_asks_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, order = make_model(is_shared=True), list[str]()
+
+    class Noting(RecordingBackend):
+        def prepared(self) -> None:
+            order.append("prepared")
+
+    monkeypatch.setattr(diffusion, "give_back", lambda device: order.append("given back"))  # pyright: ignore
+    engine = DiffusionEngine(model, Noting(model))
+
+    engine.warm_up()
+
+    assert order == ["prepared", "given back"]
+
+
+def test_only_a_gpus_memory_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    emptied: list[str] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append("cuda"))
+
+    for name in ("cpu", "mps", "cuda"):
+        give_back(torch.device(name))
+
+    assert emptied == ["cuda"]
 
 
 def test_an_engine_on_another_device_has_the_rows_that_it_is_given() -> None:

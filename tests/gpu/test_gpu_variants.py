@@ -93,3 +93,19 @@ def test_fused_convolutions_are_those_of_pytorch(gpu: Place, shape: tuple[int, .
         ours = conv_relu(x, weight, bias, residual, (1, 1), (1, 1))
         theirs = F.conv2d(x, weight, bias, padding=1) + (0 if residual is None else residual)
         assert relative_l2(ours.float(), theirs.relu().float()) < LIMITS["float16"] / 5
+
+
+def test_what_memory_had_in_it_before_is_not_in_a_fused_convolution(gpu: Place) -> None:
+    """PyTorch gives cuDNN the result's own memory, times 0, for the residual that there is none of: not a number stays
+    one if that is calculated.
+    """
+    x = torch.randn(1, 64, 64, 64, device=gpu.device).to(torch.float16, memory_format=torch.channels_last)
+    weight = torch.zeros(64, 64, 3, 3, device=gpu.device, dtype=torch.float16)
+    weight = weight.contiguous(memory_format=torch.channels_last)
+
+    for _ in range(8):
+        dirt = [torch.full_like(x, float("nan")) for _ in range(4)]
+        del dirt
+        made = conv_relu(x, weight, None, None, (1, 1), (1, 1))
+        assert made.isfinite().all()
+        del made

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from traceback import clear_frames
 from typing import Any, Protocol
 
 import torch
@@ -56,12 +57,17 @@ class CudaCapture:
         self._failed: list[torch.cuda.CUDAGraph] = []
 
     def capture(self, call: Callable[[], Outputs]) -> Replay:
-        """See `Capture`."""
+        """See `Capture`. An error that is raised holds no memory of the device, whoever keeps it."""
         try:
-            return self._captured(call)
-        except torch.OutOfMemoryError:
-            torch.cuda.empty_cache()  # a capture can't take what other streams have left
-            return self._captured(call)
+            try:
+                return self._captured(call)
+            except torch.OutOfMemoryError as error:
+                let_go(error)
+                torch.cuda.empty_cache()  # a capture can't take what other streams have left
+                return self._captured(call)
+        except Exception as error:
+            let_go(error)
+            raise
 
     def _captured(self, call: Callable[[], Outputs]) -> Replay:
         """Not `torch.cuda.graph`, which waits for all that the device has to do, and empties all caches, each time."""
@@ -111,6 +117,14 @@ class CudaCapture:
     def release(self) -> None:
         """See `Capture`."""
         torch.cuda.current_stream(self._device).synchronize()
+
+
+def let_go(error: BaseException) -> None:
+    """Free what was calculated until an error, and those before it, were raised: tracebacks hold it else."""
+    while (before := error.__context__) is not None:
+        clear_frames(error.__traceback__)
+        error = before
+    clear_frames(error.__traceback__)
 
 
 class Rerun:

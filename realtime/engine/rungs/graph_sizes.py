@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Hashable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -138,6 +138,10 @@ class Sizes(Generic[Key, Graph]):
     def is_making(self) -> bool:
         """Whether some graph is being made."""
         return any(not future.done() for size in self._sizes.values() for _, future in size.making.values())
+
+    def wait(self) -> None:
+        """Until all that is being made is there, or has failed."""
+        wait([future for size in self._sizes.values() for _, future in size.making.values()])
 
     def called(self, width: int, height: int) -> Size[Key, Graph]:
         """The size of a call, or of one that is announced."""

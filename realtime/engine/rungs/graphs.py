@@ -25,7 +25,7 @@ from ..backend import FRAME, Backend, EagerBackend
 from ..device_memory import sizes_with_graphs
 from ..forms import KEPT_S, Forms
 from ..regions import Call, Inputs, Outputs, Run
-from .capture import Capture, CudaCapture
+from .capture import Capture, CudaCapture, let_go
 from .frame_graph import graph_class
 from .graph import GraphKey, InputBuffer, RegionGraph, batch_sizes, joining
 from .graph_sizes import SIZES_KEPT, Size, Sizes
@@ -152,7 +152,20 @@ class GraphBackend:
             return graph.run(call)
         most = max((batch for batch in self._batch_sizes if not size.refuses(batch, key.asks_more)), default=0)
         is_refused = size.refuses(key.places, key.asks_more)
-        return self._in_pieces(call, most) if most and is_refused else self._under.run(call)
+        return self._in_pieces(call, most) if most and is_refused else self._without(call)
+
+    def _without(self, call: Call) -> Outputs:
+        """Run a call without a graph. While one is captured, PyTorch's allocator gives back nothing that is cached for
+        other streams: where memory is short then, it need not be behind that.
+        """
+        try:
+            return self._under.run(call)
+        except torch.OutOfMemoryError as error:
+            if not self.is_making:
+                raise
+            let_go(error)
+        self._sizes.wait()
+        return self._under.run(call)
 
     def _in_pieces(self, call: Call, most: int) -> Outputs:
         """Run a call of which the batch is too large for a graph in several of at most so many rows."""

@@ -42,7 +42,8 @@ TRIED_S = 0.8
 LEAST_TURNS, MOST_TURNS = 5, 60
 LONGEST_S = 0.3
 """Where a frame's regions take longer, trying is left: it would delay the first frame by many seconds."""
-BROKE = "it ended the engine when it was tried"
+BEGUN = "the engine ended while it was tried: it is tried once more at the next start"
+BROKE = "the engine ended twice while it was tried"
 
 Clock = Callable[[], float]
 Inputs = dict[str, torch.Tensor]
@@ -97,10 +98,11 @@ class VariantTrial:
         """Try each variant that is not known yet, over those that were kept before it.
 
         Args:
-            known: what was found of others.
+            known: what was found of others; one whose trial did not end (`BEGUN`) is tried once more.
             keep: called with all that has been found so far, before and behind each.
         """
-        found = {one.name: one for one in known}
+        found = {one.name: one for one in known if one.why != BEGUN}
+        begun = {one.name for one in known} - found.keys()
         broken: dict[str, VariantState] = {}  # by whatever it was: they are tried again at the next start
         samples: list[Sample] = []
         for variant in candidates:
@@ -108,8 +110,11 @@ class VariantTrial:
                 continue
             samples = samples or [sample for batch in self.batches for sample in self.samples(batch)]
             before = tuple(found.values())
-            # What ends the process by its kernels is not tried at the next start again.
-            keep((*before, VariantState(variant.name, is_on=False, why=BROKE)))
+            # Somebody may kill a process once. What ends it by its kernels does so again.
+            if variant.name in begun:
+                _log.warning("%s is tried once more: the engine ended while it was tried before", variant.name)
+            why = BROKE if variant.name in begun else BEGUN
+            keep((*before, VariantState(variant.name, is_on=False, why=why)))
             try:
                 found[variant.name] = self._tried(variant, before, samples)
             except Exception as error:  # a compiler, or a library that lacks a kernel, may raise any

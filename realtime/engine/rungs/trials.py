@@ -22,6 +22,7 @@ from ...errors import ConfigError
 from ...params import Params
 from ..backend import name_of
 from ..denoisers import contexts, folding
+from ..device_memory import give_back
 from ..state import VariantState
 from ..variants import table
 from ..variants.table import VARIANTS, Variant, named
@@ -29,7 +30,7 @@ from . import trial as how
 from .aoti import machine_of
 from .rung import capability_of
 from .toolchain import compiler_obstacle
-from .trial import Timing, VariantTrial, first_line
+from .trial import BEGUN, BROKE, Timing, VariantTrial, first_line
 from .tried import TrialCache, Tried
 
 if TYPE_CHECKING:
@@ -99,13 +100,17 @@ def _found(trial: VariantTrial, progress: Progress, *, only_known: bool, in_grap
     tried = cache.find(key)
     names = {variant.name for variant in candidates}
     known = [one for one in tried.variants if one.name in names] if tried is not None else []
-    if len(known) < len(candidates) and not only_known:
+    for one in known:
+        if one.why == BROKE:
+            _log.warning("%s is left out: %s; --variants %s takes it all the same", one.name, one.why, one.name)
+    if sum(one.why != BEGUN for one in known) < len(candidates) and not only_known:
         progress("trying variants", None)
         begin_s = time.monotonic()
         try:
             known = trial.run(candidates, known, lambda states: cache.keep(key, Tried(about, states)))
         except Exception as error:  # a slower way serves
             _log.warning("no variants are tried", exc_info=error)
+        give_back(model.device)  # how many sizes have graphs follows what is free
         told = ", ".join(f"{one}{'' if one.is_on else f': {one.why}'}" for one in known)
         _log.info("variants, tried in %.1f s: %s", time.monotonic() - begin_s, told)
     return (*known, *without)

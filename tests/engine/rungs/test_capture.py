@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -44,6 +46,32 @@ def test_capture_without_memory_is_undone_and_the_pool_goes_on(monkeypatch: pyte
     assert len(pools.graphs) == 1 and not capture._failed, "nothing is kept for it, and no second pool is begun"
     assert pools.emptied == 1, "it is tried again with what other streams have left"
     assert [replay()["x"].item() for replay in (before, after)] == [1, 1]
+
+
+@pytest.mark.parametrize("fails_at", [0, 1])
+def test_what_was_calculated_until_memory_ran_out_is_free_when_it_is_tried_again_and_behind_that(
+    fails_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A traceback has the frames, and these all that was calculated: nearly what the second try needs."""
+    Pools(monkeypatch)
+    calls = itertools.count()
+    taken: list[weakref.ref[torch.Tensor]] = []
+    there: list[int] = []
+
+    def too_much() -> Outputs:
+        there.append(sum(one() is not None for one in taken))
+        activations = torch.ones(1000)
+        taken.append(weakref.ref(activations))
+        if next(calls) >= fails_at:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return {}
+
+    with ThreadPoolExecutor(1) as maker:
+        error = maker.submit(CudaCapture(CPU).capture, too_much).exception()
+
+    assert isinstance(error, torch.OutOfMemoryError) and len(taken) > 1
+    assert there == [0] * len(there)
+    assert not any(one() is not None for one in taken), "though whoever asked has the error"
 
 
 def test_what_runs_before_a_capture_is_on_another_stream_than_graphs_are_of(monkeypatch: pytest.MonkeyPatch) -> None:

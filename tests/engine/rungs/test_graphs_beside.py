@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,9 +13,11 @@ import torch
 
 from realtime.engine.diffusion import DiffusionEngine
 from realtime.engine.models.load import Model
+from realtime.engine.regions import Call, Outputs
 from realtime.engine.rungs.compile import CompiledBackend
 from realtime.engine.rungs.graphs import EAGER_CALLS, GraphBackend
 from realtime.engine.rungs.specialise import Signature
+from realtime.frame import Failure, Result
 from tests.engine.rungs.capturing import CountingRerun, Maker, compiled_under_graphs, pictures, put_all, some_jobs
 from tests.engine.tiny_models import (
     FRAME_KINDS,
@@ -177,3 +180,49 @@ def test_calls_that_a_graph_answers_are_worth_compiling_too() -> None:
     pictures(engine, jobs)
 
     assert [signature.call.kind for signature in noted] == list(FRAME_KINDS)
+
+
+def test_a_tick_without_memory_beside_a_capture_is_tried_again_behind_it() -> None:
+    """While a graph is captured the allocator gives back nothing that is cached for other streams."""
+    failed = threading.Event()
+    under_way = threading.Event()
+
+    class Slow(CountingRerun):
+        def capture(self, call: Callable[[], Outputs]) -> Callable[[], Outputs]:
+            under_way.set()
+            assert failed.wait(60)
+            under_way.clear()
+            return super().capture(call)
+
+    class Short(RecordingBackend):
+        def run(self, call: Call) -> Outputs:
+            if under_way.is_set():
+                failed.set()
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return super().run(call)
+
+    model = make_model(is_shared=True)
+    capture, under = Slow(), Short(model)
+    backend = GraphBackend(under, capture, 1, model.device, ThreadPoolExecutor(1), frame_graphs=False)
+    engine = DiffusionEngine(model, backend, max_rows=1)
+    jobs = some_jobs(1, num_inference_steps=1)
+    most_work = engine._most_work
+
+    outcomes = [outcome for _ in range(EAGER_CALLS + 1) for outcome in run(engine, jobs)]
+
+    assert failed.is_set() and all(isinstance(outcome, Result) for outcome in outcomes)
+    assert engine._most_work == most_work, "nor are later ticks smaller for it"
+    engine.close()
+
+
+def test_memory_that_is_short_for_itself_fails_as_before() -> None:
+    class Short(RecordingBackend):
+        def run(self, call: Call) -> Outputs:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    model = make_model(is_shared=True)
+    engine = DiffusionEngine(model, GraphBackend(Short(model), CountingRerun(), 1, model.device), max_rows=1)
+
+    (outcome,) = run(engine, some_jobs(1))
+
+    assert isinstance(outcome, Failure) and outcome.error.code == "out_of_memory"

@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 import torch
 
+from realtime import doctor
 from realtime.config import Accelerate, Config
+from realtime.doctor import Verdict
 from realtime.engine.backend import EagerBackend
 from realtime.engine.models.load import Model
 from realtime.engine.regions import Regions
 from realtime.engine.rungs import registry, trials
 from realtime.engine.rungs.folder_cache import cache_folder
 from realtime.engine.rungs.packages import Packages
-from realtime.engine.rungs.trial import BROKE, LEAST_TURNS, LONGEST_S, Sample, Timing, VariantTrial
+from realtime.engine.rungs.trial import BEGUN, BROKE, LEAST_TURNS, LONGEST_S, Sample, Timing, VariantTrial
 from realtime.engine.rungs.tried import KIND, TrialCache, Tried
 from realtime.engine.state import RungState, VariantState
 from realtime.engine.variants import table
@@ -183,29 +185,62 @@ def test_a_damaged_entry_is_tried_again(script: Any, caplog: pytest.LogCaptureFi
     assert "damaged" in caplog.text
 
 
-def test_what_ended_the_process_is_not_tried_again(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Died(BaseException):
-        pass
+class Died(BaseException):
+    """The process was killed."""
 
-    kept: list[Tried] = []
+
+@pytest.fixture
+def dies(monkeypatch: pytest.MonkeyPatch) -> Callable[[Script], None]:
+    """Starts that end where `qkv` is tried: all that is kept of them is what was on disk before."""
     keep = TrialCache.keep
 
     def dying(self: TrialCache, key: str, tried: Tried) -> None:
         keep(self, key, tried)
-        kept.append(tried)
-        if tried.variants[-1].name == "qkv":
+        if tried.variants and tried.variants[-1].name == "qkv":
             raise Died
 
-    with monkeypatch.context() as patch:
-        patch.setattr(TrialCache, "keep", dying)
-        with pytest.raises(Died):
-            choose(make_model(), script())
-    assert kept[-1].variants[-1] == VariantState("qkv", False, None, BROKE)
+    def die(made: Script) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(TrialCache, "keep", dying)
+            with pytest.raises(Died):
+                choose(make_model(), made)
 
-    found = choose(make_model(), script({"qkv": 0.5, "group-norm": 0.5}))
+    return die
 
-    assert found["qkv"].why == BROKE and not found["qkv"].is_on
-    assert found["group-norm"].is_on
+
+def on_disk(name: str) -> VariantState:
+    (tried,) = TrialCache().all()
+    return next(one for one in tried.variants if one.name == name)
+
+
+def test_a_trial_that_was_killed_is_made_once_more(
+    script: Any, dies: Callable[[Script], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    dies(script())
+    assert on_disk("qkv") == VariantState("qkv", False, None, BEGUN)
+    assert choose(make_model(), script(), "known")["qkv"] == VariantState("qkv", False, None, BEGUN), "and says so"
+
+    found = choose(make_model(), script({"qkv": 0.5}))
+
+    assert found["qkv"].is_on and on_disk("qkv") == found["qkv"]
+    assert "qkv is tried once more: the engine ended while it was tried before" in caplog.text
+
+
+def test_what_ended_the_process_twice_is_left_out_and_each_start_says_so(
+    script: Any, dies: Callable[[Script], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        dies(script())
+    assert on_disk("qkv") == VariantState("qkv", False, None, BROKE)
+
+    for _ in range(2):
+        caplog.clear()
+        found = choose(make_model(), script({"qkv": 0.5, "group-norm": 0.5}))
+
+        assert found["qkv"].why == BROKE and not found["qkv"].is_on
+        assert found["group-norm"].is_on
+        assert "qkv is left out: the engine ended twice while it was tried; --variants qkv" in caplog.text
+    assert doctor.variants()[0].verdict is Verdict.NOTE and BROKE in doctor.variants()[0].text
 
 
 def test_being_ended_by_somebody_is_no_fault_of_a_variant(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,6 +254,17 @@ def test_being_ended_by_somebody_is_no_fault_of_a_variant(script: Any, monkeypat
             choose(make_model(), script())
 
     assert choose(make_model(), script({"conv-relu": 0.5}))["conv-relu"].is_on
+
+
+def test_what_a_trial_took_of_a_gpus_memory_is_given_back(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[torch.device] = []
+    monkeypatch.setattr(trials, "give_back", given.append)
+    model = make_model()
+
+    choose(model, script())
+    assert given == [model.device]
+    choose(model, script())
+    assert given == [model.device], "nothing was tried, and nothing taken"
 
 
 def test_frames_that_take_long_are_not_tried(script: Any) -> None:

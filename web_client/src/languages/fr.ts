@@ -277,7 +277,7 @@ export const french: Strings = {
     cancel: "Annuler le changement",
     states: {
       downloading: "Téléchargement",
-      loading: "Chargement à côté",
+      loading: "Chargement en parallèle",
       moving: "Passage au suivant",
       cancelling: "Annulation",
       done: "Changé",
