@@ -292,14 +292,14 @@ def test_clocks_and_power_are_as_the_driver_tells_them_or_not_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\necho '580.65, P0, 1980 MHz, 2619 MHz'\n")
+    tool.write_text("#!/bin/sh\necho 'NVIDIA H200, 580.65, P0, 1980 MHz, 2619 MHz'\n")
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     facts = checks.smi_facts()
 
     tool.write_text("#!/bin/sh\nexit 6\n")
 
-    assert (facts["driver_version"], facts["clocks.sm"]) == ("580.65", "1980 MHz")
+    assert (facts["name"], facts["driver_version"], facts["clocks.sm"]) == ("NVIDIA H200", "580.65", "1980 MHz")
     assert checks.smi_facts() == {}
 
 
