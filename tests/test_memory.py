@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
+import weakref
 from collections.abc import Iterator
 from unittest import mock
 
@@ -50,3 +51,22 @@ def test_settings_are_taken() -> None:
     gc.unfreeze()
     assert library.mallopt(M_TRIM_THRESHOLD, TRIM_BYTES) == 1
     assert library.mallopt(M_ARENA_MAX, ARENAS) == 1
+
+
+def test_what_is_under_way_when_a_later_engine_is_loaded_is_collected_when_it_is_garbage(mallopt: mock.Mock) -> None:
+    class Request:
+        """One that refers to itself, as errors with their tracebacks do."""
+
+        def __init__(self) -> None:
+            self.itself = self
+
+    gc.unfreeze()
+    settle("cuda (NVIDIA H100)")
+    under_way = Request()
+    settle("cuda (NVIDIA H100)")
+    left = weakref.ref(under_way)
+
+    del under_way
+    gc.collect()
+
+    assert left() is None

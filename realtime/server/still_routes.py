@@ -80,3 +80,4 @@ async def _while_wanted(request: Request, ended: asyncio.Event, work: Coroutine[
         return making.result()
     finally:
         making.cancel()
+        del making  # it has the error, whose traceback has this frame, and with the next one the picture

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from types import FrameType
 
 import httpx2
 import numpy as np
@@ -149,6 +151,27 @@ async def test_frame_that_the_engine_fails_ends_it_in_its_words(
         answer = await http.post("/api/sessions/failing/still", content=a_drawing())
 
     assert (answer.status_code, answer.json()["detail"]) == (422, "the engine does not like it")
+
+
+async def test_picture_that_is_refused_is_gone_with_the_answer(http: httpx2.AsyncClient, server: RunningServer) -> None:
+    """Not when the garbage collector comes by, which may be hundreds of pictures later."""
+    faults.append(FrameError("the engine does not like it"))
+    data = a_drawing()
+    async with connected(server.websocket_url, session="e", size=SIZE):
+        gc.collect()
+        gc.disable()
+        try:
+            await http.post("/api/sessions/e/still", content=data)
+            frames = [one for one in gc.get_objects() if isinstance(one, FrameType)]
+            holding = [
+                one.f_code.co_qualname
+                for one in frames
+                if any(isinstance(value, bytes) and value == data for value in one.f_locals.values())
+            ]
+        finally:
+            gc.enable()
+
+    assert holding == []
 
 
 async def test_one_at_a_time_and_hanging_up_ends_it(server: RunningServer, http: httpx2.AsyncClient) -> None:
