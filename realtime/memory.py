@@ -25,9 +25,9 @@ def settle(device: str) -> None:
     """Take what there is by now for what stays: call it when an engine has been loaded.
 
     The garbage collector passes over it: with torch and a model half a million objects, which took 0.5 s at once
-    (measured), in which nobody got a picture. Once, until `give_back`: what serves by then has requests under way, which
-    would be garbage that is never collected (a server whose models were changed while large stills were asked for had
-    grown by 20 MB a second, measured). And glibc gives large pictures' memory back when they are gone, and
+    (measured), in which nobody got a picture. Once, until `give_back`: what is under way when a later engine has been
+    loaded would be garbage that is never collected (a server whose models were changed while large stills were asked
+    for had grown by 20 MB a second, measured). And glibc gives large pictures' memory back when they are gone, and
     shares few heaps among the threads, but where the model calculates on the CPU: there its own intermediate results
     would be given back and fetched again for each frame.
 
