@@ -3,8 +3,10 @@ r"""Regular expressions that are searched for in time proportional to the text, 
 A subset: characters, `.`, classes, groups, `|`, `*`, `+`, `?`, `{m,n}`, `\w`, `\d`, `\s`; at the ends `\b`, `^`, `$`.
 What would need more (references, look-around) is refused. Case is ignored. Must not know what is searched, or why.
 
-Source: Thompson's construction, whose sets of states are kept once they were met (Cox, "Regular Expression Matching Can
-Be Simple And Fast", 2007).
+Sources: Thompson's construction, whose sets of states are kept once they were met (Cox, "Regular Expression Matching
+Can Be Simple And Fast", 2007). An expression may make a set that is new of each character: so sets are bits, and a step
+is a table's look-up for eight states (Navarro and Raffinot, "Compact DFA Representation for Fast Regular Expression
+Search", 2001).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 STATES_MAX = 256
 """Of an expression, whose repetitions are written out."""
@@ -22,8 +25,14 @@ DEPTH_MAX = 32
 """Of groups in groups."""
 KEPT_MAX = 4096
 """Steps from one set of states to the next that are kept; then they are forgotten all at once."""
+CHARS_KEPT_MAX = 1024
+"""Characters of which is kept what states take them; then they are forgotten all at once."""
 MATCH_MAX_CHARS = 200
 """Of a match whose place is wanted."""
+PLACES_MAX_STEPS = 20_000
+"""Characters that are looked at for the places in a text; those after that are not found."""
+_PART_BITS = 8
+"""States whose ways on are looked up at once."""
 _SPECIAL = frozenset("\\.[]()|*+?{}^$")
 
 Matches = Callable[[str], bool]
@@ -53,6 +62,44 @@ class _Node:
     then: list[int]
 
 
+class _TakingNode(NamedTuple):
+    """A state that takes a character."""
+
+    takes: Matches
+    then: list[int]
+
+
+class _Closures:
+    """What states that take a character are reached without one, as bits.
+
+    Attributes:
+        taking: these states, in the order of their bits.
+    """
+
+    def __init__(self, states: Sequence[_Node]) -> None:
+        self._states = states
+        self.taking = [_TakingNode(state.takes, state.then) for state in states if state.takes is not None]
+        numbers = [number for number, state in enumerate(states) if state.takes is not None]
+        self._bits = {number: 1 << bit for bit, number in enumerate(numbers)}
+
+    def of(self, first: int, end: int) -> int:
+        """From this state.
+
+        Args:
+            first: its number.
+            end: of the whole expression, which has the bit behind all others.
+        """
+        waiting, found = [first], {first}
+        while waiting:
+            state = self._states[waiting.pop()]
+            if state.takes is None:
+                new = [number for number in state.then if number not in found]
+                found.update(new)
+                waiting += new
+        reached = sum(self._bits.get(number, 0) for number in found)
+        return reached | (1 << len(self.taking) if end in found else 0)
+
+
 @dataclass(frozen=True, slots=True)
 class _Stretch:
     """A piece of the automaton: where it begins, and the state behind which it ends, which has no way on yet."""
@@ -62,7 +109,10 @@ class _Stretch:
 
 
 class LinearRegex:
-    """An expression. `search` keeps what it has met: one thread at a time.
+    """An expression. Searching keeps what it has met: one thread at a time.
+
+    Attributes:
+        states: how many it has.
 
     Raises:
         ValueError: it is none of the subset, takes the empty text, or has more than `STATES_MAX` states; in words.
@@ -75,16 +125,21 @@ class LinearRegex:
         self._ends_word, self._ends_text = parser.ends("\\b"), parser.ends("$")
         is_marked = self._begins_word or self._begins_text or self._ends_word or self._ends_text
         part = parser.whole(is_marked=is_marked)
-        self._states = parser.states
-        self._end = part.last
-        self._start = self._closure({part.first})
-        if self._end in self._start:
+        closures = _Closures(parser.states)
+        self.states = len(parser.states)
+        self._takes = [state.takes for state in closures.taking]
+        self._end = 1 << len(self._takes)
+        self._ways = [closures.of(state.then[0], part.last) for state in closures.taking]
+        self._start = closures.of(part.first, part.last)
+        if self._start & self._end:
             raise ValueError("takes the empty text, which is everywhere: let it want one character at least")
-        self._kept: dict[tuple[frozenset[int], str, bool], frozenset[int]] = {}
+        self._kept: dict[tuple[int, str, bool], int] = {}
+        self._taking: dict[str, int] = {}
+        self._parts: dict[tuple[int, int], int] = {}
 
     def is_in(self, text: str) -> bool:
         """Whether it is anywhere in a text, which is `folded`."""
-        states: frozenset[int] = frozenset()
+        states = 0
         begins, ends = self._beginnings(text), self._endings(text)
         kept, end = self._kept, self._end
         for at, char in enumerate(text):
@@ -92,7 +147,7 @@ class LinearRegex:
                 continue
             after = kept.get((states, char, begins[at]))
             states = after if after is not None else self._step(states, char, begins=begins[at])
-            if end in states and ends[at + 1]:
+            if states & end and ends[at + 1]:
                 return True
         return False
 
@@ -103,26 +158,28 @@ class LinearRegex:
         Yields:
             Begin and end.
         """
-        at = 0
+        at, left = 0, PLACES_MAX_STEPS
         begins, ends = self._beginnings(text), self._endings(text)
-        while at < len(text):
-            end = self._longest(text, at, ends) if begins[at] else None
+        while at < len(text) and left > 0:
+            seen, end = self._longest(text, at, ends) if begins[at] else (0, None)
+            left -= seen
             if end is not None:
                 yield at, end
             at = end or at + 1
 
-    def _longest(self, text: str, begin: int, ends: Sequence[bool]) -> int | None:
-        states, found = self._start, None
+    def _longest(self, text: str, begin: int, ends: Sequence[bool]) -> tuple[int, int | None]:
+        """How many characters were looked at, and the end of the longest match that begins here."""
+        states, found, at = self._start, None, begin
         for at in range(begin, min(len(text), begin + MATCH_MAX_CHARS)):
             states = self._step(states, text[at])
             if not states:
                 break
-            if self._end in states and ends[at + 1]:
+            if states & self._end and ends[at + 1]:
                 found = at + 1
-        return found
+        return at + 1 - begin, found
 
-    def _step(self, states: frozenset[int], char: str, *, begins: bool = False) -> frozenset[int]:
-        """The states behind a character.
+    def _step(self, states: int, char: str, *, begins: bool = False) -> int:
+        """The states behind a character, as bits; the last one is the end.
 
         Args:
             begins: whether a match may begin with it.
@@ -131,20 +188,38 @@ class LinearRegex:
         if (after := self._kept.get(key)) is None:
             if len(self._kept) >= KEPT_MAX:
                 self._kept.clear()
-            taking = (self._states[number] for number in (states | self._start if begins else states))
-            after = self._closure({state.then[0] for state in taking if state.takes is not None and state.takes(char)})
+            if begins:
+                states |= self._start
+            after = self._behind(states & self._taking_of(char))
             self._kept[key] = after
         return after
 
-    def _closure(self, states: set[int]) -> frozenset[int]:
-        waiting, found = list(states), set(states)
-        while waiting:
-            state = self._states[waiting.pop()]
-            if state.takes is None:
-                new = [number for number in state.then if number not in found]
-                found.update(new)
-                waiting += new
-        return frozenset(found)
+    def _taking_of(self, char: str) -> int:
+        """The states that take a character."""
+        if (taking := self._taking.get(char)) is None:
+            if len(self._taking) >= CHARS_KEPT_MAX:
+                self._taking.clear()
+            taking = sum(1 << number for number, takes in enumerate(self._takes) if takes(char))
+            self._taking[char] = taking
+        return taking
+
+    def _behind(self, states: int) -> int:
+        """Where these states go on to, having taken a character."""
+        after = 0
+        for part, some in enumerate(states.to_bytes(len(self._takes) // _PART_BITS + 1, "little")):
+            if some:
+                ways = self._parts.get((part, some))
+                after |= ways if ways is not None else self._of_part(part, some)
+        return after
+
+    def _of_part(self, part: int, some: int) -> int:
+        """The ways on of some of eight states; kept, as there are few of them."""
+        ways = 0
+        for bit in range(_PART_BITS):
+            if some >> bit & 1:
+                ways |= self._ways[part * _PART_BITS + bit]
+        self._parts[part, some] = ways
+        return ways
 
     def _beginnings(self, text: str) -> Sequence[bool]:
         """Whether a match may begin, at each place."""
