@@ -23,9 +23,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import ConfigError, ParamsError
-from .linear_regex import LinearRegex, folded
+from .linear_regex import LinearRegex
 from .params import Params
 from .prompts import PROMPT_MAX_CHARS, Prompt, WeightedPrompt
+from .regex_syntax import folded
 
 FILE_MAX_BYTES = 256 * 1024
 RULES_MAX = 512

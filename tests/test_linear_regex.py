@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.linear_regex import MATCH_MAX_CHARS, PLACES_MAX_STEPS, STATES_MAX, LinearRegex, folded
+from realtime.linear_regex import MATCH_MAX_CHARS, PLACES_MAX_STEPS, LinearRegex
+from realtime.regex_syntax import STATES_MAX, folded
 
 ATOMS = st.sampled_from(["a", "b", "c", ".", "[ab]", "[^a]", "[a-c]", r"\w", r"\d", r"\s", r"\.", " ", "é"])
 
