@@ -23,13 +23,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import ConfigError, ParamsError
-from .linear_regex import LinearRegex, folded
+from .linear_regex import LinearRegex
 from .params import Params
 from .prompts import PROMPT_MAX_CHARS, Prompt, WeightedPrompt
+from .regex_syntax import folded
 
 FILE_MAX_BYTES = 256 * 1024
 RULES_MAX = 512
 """Nearly all of them are words, which are looked for only where their letters are."""
+EXPRESSION_STATES_MAX = 2048
+"""Of all expressions of a file together, which are looked for in every prompt, while the server does nothing else."""
 SHOWN_CHARS = 40
 _WRITTEN = re.compile(
     r"(?::\s*[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)\s*)?[)\]}>]|[(\[{<|\\]|:\s*[+-]?(?:\d+[.,]?\d*|[.,]\d+)"
@@ -91,6 +94,11 @@ class PromptRules:
                 )
             try:
                 rules.append(_rule(bare))
+                if sum(rule.pattern.states for rule in rules if not rule.is_words) > EXPRESSION_STATES_MAX:
+                    raise ValueError(
+                        f"makes {EXPRESSION_STATES_MAX} states too few for all expressions together, their repetitions "
+                        "written out: write words where words do, or shorter expressions"
+                    )
             except ValueError as error:
                 raise ConfigError(f"prompt rules, line {number}: {bare[:SHOWN_CHARS]!r} {error}") from None
         return cls(tuple(rules))
@@ -128,12 +136,16 @@ class PromptRules:
         for rule in self.rules:
             for seen, is_letters in (heard if rule.instead is None else heard_left).items():
                 if (rule.is_words or not is_letters) and rule.is_in(seen):
-                    begin, end = next(rule.pattern.places(seen), (0, 0))
-                    raise ParamsError(
-                        f"{field}: this server's rules do not allow {seen[begin:end][:SHOWN_CHARS]!r}: leave it out",
-                        field,
-                    )
+                    raise ParamsError(f"{field}: this server's rules do not allow {_shown(seen, rule)}", field)
         return allowed if allowed != plain(text) else text
+
+
+def _shown(seen: str, rule: PromptRule) -> str:
+    """What of a text a rule does not allow, and what to do."""
+    place = next(rule.pattern.places(seen), None)
+    if place is None:  # it is long, or after much that began as it does
+        return "what is in it: write it otherwise"
+    return f"{seen[slice(*place)][:SHOWN_CHARS]!r}: leave it out"
 
 
 def plain(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
 
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.linear_regex import MATCH_MAX_CHARS, STATES_MAX, LinearRegex, folded
+from realtime.linear_regex import MATCH_MAX_CHARS, PLACES_MAX_STEPS, LinearRegex
+from realtime.regex_syntax import STATES_MAX, folded
 
 ATOMS = st.sampled_from(["a", "b", "c", ".", "[ab]", "[^a]", "[a-c]", r"\w", r"\d", r"\s", r"\.", " ", "é"])
 
@@ -94,6 +96,34 @@ def test_place_is_bounded() -> None:
 def test_what_is_none_is_refused_in_words(pattern: str, why: str) -> None:
     with pytest.raises(ValueError, match=re.escape(why)):
         LinearRegex(pattern)
+
+
+def test_sets_of_states_that_are_all_new_cost_a_few_times_what_known_ones_do() -> None:
+    """Nearly each character makes a set that was not met before."""
+    rng = random.Random(1)
+    text = "".join(rng.choice("ab") for _ in range(20_000))
+
+    def taken_s(count: int) -> float:
+        found = LinearRegex(f"(?:a|b)*a(?:a|b){{{count}}}c")
+        begun_s = time.process_time()
+        assert not found.is_in(text)
+        return time.process_time() - begun_s
+
+    taken_s(2)
+    assert min(taken_s(20) for _ in range(3)) < 30 * min(taken_s(2) for _ in range(3))
+
+
+def test_states_are_counted_with_the_repetitions_written_out() -> None:
+    assert LinearRegex("a{20}").states > 19 * LinearRegex("a").states / 2
+    with pytest.raises(ValueError, match=f"more than {STATES_MAX} states"):
+        LinearRegex("(?:a|b){64}")
+
+
+def test_places_are_looked_for_for_a_while_only() -> None:
+    """The place that counts is behind much that begins as it does."""
+    found = LinearRegex("a[ab]{0,20}c")
+    assert list(found.places("a" * PLACES_MAX_STEPS + "c")) == []
+    assert list(found.places("a" * 500 + "c")) == [(479, 501)]
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+b", "(a|aa)+b", "(.*)*b", "(a?){10}a{10}b", "(a*)*(a*)*b", r"(\w+\s?)+b$"])

@@ -203,3 +203,20 @@ def test_line_that_is_no_rule_is_named(text: str, why: str) -> None:
         PromptRules.parse(text)
 
     assert why in str(caught.value)
+
+
+def test_expressions_of_a_file_have_so_many_states_together() -> None:
+    line = "refuse /(?:a|b)*a(?:a|b){20}c/\n"
+    PromptRules.parse(line * 10 + "refuse gore\n" * 100)
+
+    with pytest.raises(ConfigError, match=r"line 11: .* makes 2048 states too few for all expressions together"):
+        PromptRules.parse(line * 11)
+
+
+def test_what_is_too_far_behind_to_be_replaced_is_refused() -> None:
+    rules = PromptRules.parse("replace /a[ab]{0,20}c/ => x")
+    near, far = (Params(prompt="a" * count + "c") for count in (500, 1999))
+
+    assert rules.applied(near).prompt == "a" * 479 + "x"
+    with pytest.raises(ParamsError, match="do not allow what is in it: write it otherwise"):
+        rules.applied(far)

@@ -23,7 +23,7 @@ from ..config import Config
 from ..engine import Engine, LoraChange, Progress
 from ..engine.load import load_engine
 from ..engine_process.engine import restarts
-from ..errors import ConfigError, EngineError, ModelError, RealtimeError
+from ..errors import EngineError, ModelError, RealtimeError
 from ..media.pipeline import Decoding
 from ..scheduling.scheduler import Scheduler
 from ..scheduling.suspects import Suspects
@@ -238,7 +238,7 @@ class EngineHost:
         self._loaded_loras = config.loras
         try:
             return Life.begin(engine, self._config, self._on_tick, self._suspects, self._decoding)
-        except ConfigError:
+        except BaseException:
             engine.close()
             raise
 

@@ -234,8 +234,8 @@ class Succession:
             if tried.is_set():
                 return engine
             tried.set()
-            progress("trying it on what is shown", None)
             try:
+                progress("trying it on what is shown", None)  # raises where the change was called off meanwhile
                 offer = ModelOffer(engine.info, *offered(engine.info, config))
                 _open_samples(engine.info, config.max_pixels)
                 rehearse(engine, offer, shots, references)

@@ -108,10 +108,14 @@ async def test_memory_of_a_model_that_was_in_this_process_is_back(folder: Path) 
     assert left is None
 
 
+def just_ten_megabytes(device: str, name: str) -> int:
+    return 10_000_000
+
+
 async def test_model_that_does_not_fit_is_refused_before_anything_is_loaded(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(swaps, "free_memory", lambda device, name: 10_000_000)
+    monkeypatch.setattr(swaps, "free_memory", just_ten_megabytes)
     models = Models()
     with running(a_config(model=str(folder / "ink"), model_folders=(folder,)), models.plain) as server:
         async with http_client(server.url) as http:

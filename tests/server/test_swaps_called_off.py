@@ -54,6 +54,25 @@ async def test_change_that_is_called_off_leaves_the_model_and_nothing_of_the_nex
     assert bool(aways) is frees_first
 
 
+@pytest.mark.parametrize("frees_first", [False, True])
+async def test_engine_that_is_loaded_when_the_change_was_called_off_is_closed(frees_first: bool) -> None:
+    models = Models()
+    models.hold(WHITE)
+    with serving(models) as server:
+        async with http_client(server.url) as http:
+            await until(lambda: server.service.host.state is State.READY)
+            await ask(http, WHITE, free_first=frees_first)
+            await until(lambda: server.app.state.swaps.change.stage.percent == 40.0)
+            assert (await http.delete("/api/model")).status_code == 202
+            before = len(models.made)
+            models.let(WHITE)
+            swap = await over(http)
+            await until(lambda: len(models.made) > before)
+            await until(lambda: WHITE in models.closed)
+
+    assert swap["state"] == "cancelled"
+
+
 async def test_nothing_is_called_off_where_no_change_is_on_its_way_or_it_is_over() -> None:
     with serving(Models()) as server:
         async with http_client(server.url) as http:

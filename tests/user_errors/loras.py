@@ -247,6 +247,13 @@ LAYERS = [
     ),
     Case(
         "LoRA my.safetensors: layer "
+        "'lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q' is empty (up): it is damaged, "
+        "fetch it again",
+        "to_q",
+        odd("lora_up.weight", (64, 0)),
+    ),
+    Case(
+        "LoRA my.safetensors: layer "
         "'lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q' is quantised (int8): "
         "take one that isn't",
         "to_q",

@@ -49,6 +49,17 @@ LINES = [
     ("forbid gore", "forbid gore", "is no rule: write refuse WORDS, refuse /REGEX/ or replace WORDS => TEXT"),
     ("replace gore", "replace gore", "replaces by nothing that is said: write replace WORDS => TEXT"),
     ("refuse ***", "refuse ***", "has no word: write what is not to be in a prompt"),
+    (
+        "refuse /gore/ # for children",
+        "/gore/",
+        "begins with / and does not end with it: nothing may stand behind an expression",
+    ),
+    ("refuse gore # for children", "# for", "has a remark behind it: put it in a line of its own"),
+    (
+        f"refuse /{'(' * 33}a{')' * 33}/",
+        "refuse",
+        "has more than 32 groups in groups: make it simpler",
+    ),
     (f"replace a => {'b' * 2001}", "replace a", "replaces by more than the 2000 characters of a prompt: shorten it"),
 ]
 """Lines that are no rules, what is at fault in each, and what is said of it."""
@@ -59,6 +70,17 @@ CASES = [
         "prompt rules: more than 512 of them: put several in one, as /(?:one|other)/",
         "512",
         parsed("refuse a\n" * (RULES_MAX + 1)),
+    ),
+    Case(
+        "prompt rules, line 11: 'refuse /(?:a|b)*a(?:a|b){20}c/' makes 2048 states too few for all expressions "
+        "together, their repetitions written out: write words where words do, or shorter expressions",
+        "line 11",
+        parsed("refuse /(?:a|b)*a(?:a|b){20}c/\n" * 11),
+    ),
+    Case(
+        "prompt: this server's rules do not allow what is in it: write it otherwise",
+        "prompt",
+        lambda: PromptRules.parse("refuse /a[ab]{0,20}c/").applied(Params(prompt="a" * 1999 + "c")),
     ),
     Case(
         "negative_prompt: this server's rules do not allow 'gore': leave it out",

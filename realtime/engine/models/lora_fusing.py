@@ -98,6 +98,8 @@ class Edit:
         for part, tensor in self.tensors.items():
             if part == "alpha" and tensor.numel() != 1:
                 raise ModelError(f"the alpha of {shown(self.name)} isn't one number: it is damaged, fetch it again")
+            if not tensor.numel():
+                raise ModelError(f"layer {shown(self.name)} is empty ({part}): it is damaged, fetch it again")
             if part != "alpha" and not tensor.is_floating_point():
                 dtype = str(tensor.dtype).removeprefix("torch.")
                 raise ModelError(f"layer {shown(self.name)} is quantised ({dtype}): take one that isn't")

@@ -516,6 +516,7 @@ def test_lora_for_another_model_is_refused(
         ({"lokr_w1": torch.zeros(8, 8)}, r"parts that make no known format \(down, lokr_w1, up\)"),
         ({"alpha": torch.tensor(float("nan"))}, r"numbers that aren't finite \(alpha\)"),
         ({"alpha": torch.ones(2)}, "isn't one number"),
+        ({"lora_down.weight": torch.zeros(0, 64), "lora_up.weight": torch.zeros(64, 0)}, r"is empty \(down\)"),
         ({"lora_up.weight": torch.full((64, 2), float("inf"))}, r"numbers that aren't finite \(up\)"),
         ({"lora_up.weight": torch.ones(64, 2, dtype=torch.int8)}, r"is quantised \(int8\)"),
         ({"lora_up.weight": torch.ones(64, 3)}, r"matrices don't fit each other"),
