@@ -12,7 +12,7 @@ from realtime.engine import Engine, Progress
 from realtime.server.engine_state import State
 from tests.fakes.waiting import until
 from tests.server.peer import http_client
-from tests.server.swapping import WHITE, WIDE, Models, all_are_answered, ask, call_off, cameras, change, serving
+from tests.server.swapping import WHITE, WIDE, Models, all_are_answered, ask, call_off, cameras, change, over, serving
 
 pytestmark = pytest.mark.slow
 
