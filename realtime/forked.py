@@ -38,8 +38,9 @@ AGAIN_S = (0.02, 0.1, 0.5)
 there is another as soon as it is quite gone.
 """
 
-START_S = 60.0
-"""How long the process that all others are forked from may take to fork one, with what it imports first. Behind that it
+START_S = 180.0
+"""How long the process that all others are forked from may take to fork one, with what it imports first: torch from a
+slow disk takes a minute. Behind that it
 is taken to be stopped, and killed: there is another at the next try. All that was forked from it ends with it.
 """
 
@@ -83,7 +84,7 @@ def start(target: Callable[..., Any], arguments: tuple[Any, ...], name: str) -> 
     for again_s in (*AGAIN_S, None):
         try:
             return _started(target, arguments, name)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, RuntimeError) as error:  # the last where there is no thread left
             if again_s is None or not isinstance(error, EOFError | ConnectionError):
                 raise NotStartedError(str(error) or "the process that it is forked from has ended") from None
             time.sleep(again_s)
@@ -96,10 +97,10 @@ def _started(target: Callable[..., Any], arguments: tuple[Any, ...], name: str) 
     process: BaseProcess = found.Process(  # pyright: ignore[reportAttributeAccessIssue]
         target=target, args=(theirs, *arguments), name=name, daemon=True
     )
-    late = threading.Timer(START_S, _kill_forkserver)
+    late = threading.Timer(START_S, _kill_forkserver, (_forkservers_pid(),))
     late.daemon = True
-    late.start()
     try:
+        late.start()
         process.start()
     except BaseException:
         ours.close()
@@ -111,9 +112,15 @@ def _started(target: Callable[..., Any], arguments: tuple[Any, ...], name: str) 
     return process, ours
 
 
-def _kill_forkserver() -> None:
-    """End the process that all others are forked from, where one is: whoever waits for it reads its end then."""
-    if (pid := _forkservers_pid()) is not None:
+def _kill_forkserver(before: int | None) -> None:
+    """End the process that all others are forked from, where one is: whoever waits for it reads its end then.
+
+    Args:
+        before: the one that it was when something was to be forked, None for none; where there is another by now that
+            one is let be.
+    """
+    pid = _forkservers_pid()
+    if pid is not None and before in (None, pid):
         log.error(
             "the process that others are forked from (%d) has forked none for %.0f s: it is killed, and what it forked "
             "with it; all are started again",

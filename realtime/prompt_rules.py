@@ -128,15 +128,17 @@ class PromptRules:
 
     def _allowed_text(self, field: str, text: str) -> str:
         allowed = left = plain(text)
+        seen = folded(allowed)
         for rule in self.rules:
-            if rule.instead is not None and rule.is_in(folded(allowed)):
+            if rule.instead is not None and rule.is_in(seen):
                 allowed = _replaced(allowed, rule, rule.instead)[:PROMPT_MAX_CHARS]
+                seen = folded(allowed)
                 left = _replaced(left, rule, _GAP)  # what replaces may have what is replaced in it
         heard, heard_left = _heard(allowed), _heard(left)
         for rule in self.rules:
-            for seen, is_letters in (heard if rule.instead is None else heard_left).items():
-                if (rule.is_words or not is_letters) and rule.is_in(seen):
-                    raise ParamsError(f"{field}: this server's rules do not allow {_shown(seen, rule)}", field)
+            for said, is_letters in (heard if rule.instead is None else heard_left).items():
+                if (rule.is_words or not is_letters) and rule.is_in(said):
+                    raise ParamsError(f"{field}: this server's rules do not allow {_shown(said, rule)}", field)
         return allowed if allowed != plain(text) else text
 
 

@@ -131,6 +131,13 @@ def test_process_is_started_though_the_one_that_forks_stands_still(
     first, its_connection = forked.start(answer_and_wait, ("first",), "one")
     stopped: int = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
     os.kill(stopped, signal.SIGSTOP)
+    kill, patience_s = forked._kill_forkserver, forked.START_S
+
+    def kill_once(before: int | None) -> None:
+        monkeypatch.setattr(forked, "START_S", patience_s)  # the next one has all of it
+        kill(before)
+
+    monkeypatch.setattr(forked, "_kill_forkserver", kill_once)
     monkeypatch.setattr(forked, "START_S", 0.5)
 
     process, connection = forked.start(answer_and_wait, ("here",), "another")

@@ -126,7 +126,8 @@ class PictureDecoders:
         try:
             found = self._decoded(PictureAsk(len(data), frame.format, width, height, max_pixels), within_s, data)
         except WorkerDied as death:
-            _log.warning("%s: a decoder died at a picture: %s", session, death)
+            if death.is_own_doing:
+                _log.warning("%s: a decoder died at a picture: %s", session, death)
             raise self._penalties.died(session, str(death), is_own_doing=death.is_own_doing) from None
         return found[0], found[1] if len(found) > 1 else None
 

@@ -124,7 +124,12 @@ class DecoderWorker:
         if self._is_closed:
             raise WorkerDied("it was closed", is_own_doing=False)
         if not self._has_begun:
-            self._received(START_S, until)
+            try:
+                self._received(START_S, until)
+            except (EOFError, OSError):
+                raise WorkerDied(str(self._death()), is_own_doing=False) from None  # nothing was asked of it yet
+            except WorkerDied as death:
+                raise WorkerDied(str(death), is_own_doing=False) from None
             self._has_begun = True
 
     def _received(self, within_s: float, until: Callable[[], bool] | None) -> Any:

@@ -134,8 +134,9 @@ class Swaps:
         return replace(change, stage=named, reason=self._named(change.reason))
 
     def _named(self, text: str) -> str:
-        for model, name in self._service.shown_names.items():
-            text = text.replace(model, name)
+        names = {self._service.config.model: name_of(self._service.config.model), **self._service.shown_names}
+        for model in sorted(names, key=len, reverse=True):  # one folder may be in another
+            text = text.replace(model, names[model])
         return text
 
     async def models(self) -> list[Shelved]:

@@ -84,7 +84,7 @@ def add_embeddings(parts: Parts, specs: Sequence[EmbeddingSpec]) -> None:
     for spec in specs:
         with prefixed(f"embedding {spec.file.name}"):
             token, rows = _read(spec, widths)
-        if token.lower() in map(str.lower, words):
+        if token.casefold() in map(str.casefold, words):
             raise ConfigError(f"embeddings: two are named {token!r}: give one of them another, as FILE=TOKEN")
         words[token] = tuple(-1 - row for row in range(count, count + len(rows[0])))
         count += len(rows[0])

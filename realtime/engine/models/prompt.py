@@ -6,6 +6,7 @@ Must not know sessions, models or sampling.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ...errors import ParamsError
+from ...errors import ParamsError, RealtimeError
 from ...prompts import Prompt, WeightedPrompt, parts_of
 from ..beside import Making
 from .encodings import Encodings
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from ...pixels import Pixels
     from .clip import Encoded, Pairs, TextEncoder
     from .prompt_weights import Pieces
+
+_log = logging.getLogger(__name__)
 
 TEXTS_KEPT = 256
 """Default number of texts in the cache: 80 MB for SDXL in half precision, at 0.3 MB a chunk."""
@@ -206,8 +209,14 @@ class PromptEncoder:
 
     @torch.no_grad()
     def _encode_text(self, prompt: str) -> Conditioning:
-        sections = fitted(read_prompt(prompt, self._learned).sections, self._max_chunks)
-        return self._cast(*self._encode_prompt(self._pairs, sections, self._max_chunks or 1))
+        try:
+            sections = fitted(read_prompt(prompt, self._learned).sections, self._max_chunks)
+            return self._cast(*self._encode_prompt(self._pairs, sections, self._max_chunks or 1))
+        except (RuntimeError, RealtimeError):
+            raise  # the device's, or told already
+        except Exception as error:  # a tokenizer that does not fit its model raises any, at one prompt and not another
+            _log.warning("a prompt can't be encoded", exc_info=error)
+            raise ParamsError("prompt: this model can't encode it: write it otherwise", "prompt") from error
 
     def _seen(self, picture: str) -> Conditioning:
         if (seen := self._pictures.find(picture)) is None:

@@ -27,6 +27,18 @@ MORE = frozenset({CONTROL, FEATURES, *CONTEXTS})
 """Columns of a step that plain frames have not."""
 
 
+class CallForm(NamedTuple):
+    """A form of calls.
+
+    Attributes:
+        group: which have a number of graphs together: those of a kind, plain ones and those that ask for more apart.
+        inputs: names and shapes, see `GraphKey.form`.
+    """
+
+    group: tuple[str, bool]
+    inputs: tuple[tuple[str, tuple[int, ...]], ...]
+
+
 class GraphKey(NamedTuple):
     """What one graph of a picture size can run.
 
@@ -41,9 +53,9 @@ class GraphKey(NamedTuple):
     form: tuple[tuple[str, tuple[int, ...]], ...]
 
     @property
-    def call_form(self) -> tuple[str, tuple[tuple[str, tuple[int, ...]], ...]]:
+    def call_form(self) -> CallForm:
         """What graphs for different numbers of rows have in common."""
-        return self.kind, self.form
+        return CallForm((self.kind, self.asks_more), self.form)
 
     @property
     def places(self) -> int:

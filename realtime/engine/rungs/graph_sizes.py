@@ -8,14 +8,14 @@ from __future__ import annotations
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Hashable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 SIZES_KEPT = 16
 """Largest number of picture sizes that have graphs: the pool is shared, so a further one takes tens of MB."""
 FORMS_KEPT = 6
-"""Forms of one kind of call that have graphs, at one size, beside those of the warm-up: whoever lengthens prompts and
+"""Forms of one group that have graphs, at one size, beside those of the warm-up: whoever lengthens prompts and
 adds pictures and nets, in all ways, would bring about hundreds.
 """
 SIZES_KNOWN = 256
@@ -25,6 +25,8 @@ IDLE_S = 10.0
 
 Key = TypeVar("Key", bound=Hashable)
 Graph = TypeVar("Graph")
+Form: TypeAlias = tuple[Hashable, Hashable]
+"""Of calls: a group that has `FORMS_KEPT`, and which it is."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,10 +48,10 @@ class Size(Generic[Key, Graph]):
     making: dict[Key, tuple[Graph, Future[None]]] = field(default_factory=dict)
     calls: Counter[Key] = field(default_factory=Counter)
     is_expected: bool = False
-    expected: set[tuple[str, Hashable]] = field(default_factory=set[tuple[str, Hashable]])
+    expected: set[Form] = field(default_factory=set[Form])
     undone: set[Key] = field(default_factory=set)
     called_s: float = 0.0
-    forms: OrderedDict[tuple[str, Hashable], float] = field(default_factory=OrderedDict[tuple[str, Hashable], float])
+    forms: OrderedDict[Form, float] = field(default_factory=OrderedDict[Form, float])
     _refused_from: int | None = None
     _more_refused_from: int | None = None
 
@@ -57,6 +59,11 @@ class Size(Generic[Key, Graph]):
     def is_kept(self) -> bool:
         """Whether it has a place among those that have graphs."""
         return bool(self.graphs or self.making)
+
+    @property
+    def kept(self) -> tuple[Key, ...]:
+        """Keys that have a graph, or get one."""
+        return (*self.graphs, *self.making)
 
     def drop(self) -> None:
         """Give its place up. What is being made is thrown away when it is."""
@@ -66,14 +73,14 @@ class Size(Generic[Key, Graph]):
         self.making.clear()
         self.forms.clear()
 
-    def note(self, form: tuple[str, Hashable]) -> None:
+    def note(self, form: Form) -> None:
         """A call of a kind and form."""
         if form in self.forms:
             self.forms[form] = self.called_s
             self.forms.move_to_end(form)
 
-    def idle_form(self, form: tuple[str, Hashable]) -> tuple[str, Hashable] | None:
-        """The form whose graphs have to go before another one, of the same kind, may have some; None where none has.
+    def idle_form(self, form: Form) -> Form | None:
+        """The form whose graphs have to go before another one, of the same group, may have some; None where none has.
 
         Raises:
             LookupError: all are in use.
@@ -85,7 +92,7 @@ class Size(Generic[Key, Graph]):
             raise LookupError
         return others[0]
 
-    def drop_form(self, form: tuple[str, Hashable], keys: Collection[Key]) -> None:
+    def drop_form(self, form: Form, keys: Collection[Key]) -> None:
         """Give a form's place up.
 
         Args:
@@ -133,15 +140,6 @@ class Sizes(Generic[Key, Graph]):
 
     def __len__(self) -> int:
         return len(self._with_graphs)
-
-    @property
-    def is_making(self) -> bool:
-        """Whether some graph is being made."""
-        return any(not future.done() for size in self._sizes.values() for _, future in size.making.values())
-
-    def wait(self) -> None:
-        """Until all that is being made is there, or has failed."""
-        wait([future for size in self._sizes.values() for _, future in size.making.values()])
 
     def called(self, width: int, height: int) -> Size[Key, Graph]:
         """The size of a call, or of one that is announced."""

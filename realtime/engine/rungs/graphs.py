@@ -14,7 +14,7 @@ import logging
 import math
 import weakref
 from collections.abc import Callable, Collection
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -42,6 +42,10 @@ EAGER_CALLS = 2
 """Calls of one batch and picture size that run without a graph before one is captured, so that sizes that occur while
 somebody drags a slider get none. A size that was announced by `prepare` is captured at its first call.
 """
+
+BEHIND_CAPTURES_S = 0.5
+"""How long a call that lacks memory beside captures waits for their end: half of the least that a tick may take before
+the engine is taken for one that hangs."""
 
 _Size: TypeAlias = "Size[GraphKey, RegionGraph]"
 
@@ -98,6 +102,7 @@ class GraphBackend:
         self._maker = maker or AtOnce()
         self._batch_sizes = batch_sizes(max_rows)
         self._sizes: Sizes[GraphKey, RegionGraph] = Sizes(capture.release, kept=sizes_kept)
+        self._making: set[Future[None]] = set()
         self._is_preparing = False
         self._most_work = math.inf
         self._buffers: weakref.WeakValueDictionary[tuple[object, ...], InputBuffer] = weakref.WeakValueDictionary()
@@ -127,7 +132,7 @@ class GraphBackend:
     @property
     def is_making(self) -> bool:
         """Whether graphs are being made; the next calls that they can run are replayed."""
-        return self._sizes.is_making
+        return bool(self._making)
 
     def prepare(self, width: int, height: int) -> tuple[int, ...]:
         """See `Backend`: graphs of this size are captured at their first call, the largest of several first: smaller
@@ -152,20 +157,29 @@ class GraphBackend:
             return graph.run(call)
         most = max((batch for batch in self._batch_sizes if not size.refuses(batch, key.asks_more)), default=0)
         is_refused = size.refuses(key.places, key.asks_more)
-        return self._in_pieces(call, most) if most and is_refused else self._without(call)
+        return self._in_pieces(call, most) if most and is_refused else self._without(call, size, key)
 
-    def _without(self, call: Call) -> Outputs:
+    def _without(self, call: Call, size: _Size, key: GraphKey) -> Outputs:
         """Run a call without a graph. While one is captured, PyTorch's allocator gives back nothing that is cached for
         other streams: where memory is short then, it need not be behind that.
         """
+        was_making = self.is_making
         try:
             return self._under.run(call)
         except torch.OutOfMemoryError as error:
-            if not self.is_making:
+            if not (was_making or self.is_making):
                 raise
             let_go(error)
-        self._sizes.wait()
-        return self._under.run(call)
+        wait(tuple(self._making), BEHIND_CAPTURES_S)
+        graph = self._graph(call, size, key)
+        return self._under.run(call) if graph is None else graph.run(call)
+
+    def _submit(self, graph: RegionGraph) -> Future[None]:
+        """Have a graph made; one that is thrown away meanwhile is made to its end all the same."""
+        future = self._maker.submit(graph.capture, self._capture)
+        self._making.add(future)
+        future.add_done_callback(self._making.discard)
+        return future
 
     def _in_pieces(self, call: Call, most: int) -> Outputs:
         """Run a call of which the batch is too large for a graph in several of at most so many rows."""
@@ -191,7 +205,7 @@ class GraphBackend:
         size.note(key.call_form)
         if self._wants_one(size, key) and key not in size.making:
             graph = graph_class(key.kind)(call, key, self._buffer, self._under)
-            size.making[key] = graph, self._maker.submit(graph.capture, self._capture)
+            size.making[key] = graph, self._submit(graph)
             self._take(call, size, key)
         return size.graphs.get(key)
 
@@ -218,7 +232,7 @@ class GraphBackend:
             return False
         if idle is not None:
             self._capture.release()
-            size.drop_form(idle, [other for other in (*size.graphs, *size.making) if other.call_form == idle])
+            size.drop_form(idle, [other for other in size.kept if other.call_form == idle])
         size.forms[form] = size.called_s
         return True
 
@@ -231,6 +245,8 @@ class GraphBackend:
         del size.making[key]
         if isinstance(error, RuntimeError):
             self._do_without(call, size, key, graph, error)
+            for form in [form for form in size.forms if all(other.call_form != form for other in size.kept)]:
+                del size.forms[form]
         elif error is not None:
             raise error
         elif not size.refuses(key.places, key.asks_more):

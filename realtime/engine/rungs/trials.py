@@ -82,6 +82,7 @@ def _asked_for(trial: VariantTrial, wanted: Sequence[Variant]) -> tuple[VariantS
     except Exception as error:  # whatever a kernel or its compiler raises
         _log.warning("variants can't run this model", exc_info=error)
         wrong = f"end with {first_line(error)}"
+    give_back(trial.model.device)  # how many sizes have graphs follows what is free
     if wrong:
         names = ", ".join(variant.name for variant in wanted)
         raise ConfigError(f"variants: results of {names} {wrong}: --variants auto takes those that can be used")
@@ -97,9 +98,24 @@ def _found(trial: VariantTrial, progress: Progress, *, only_known: bool, in_grap
     if not candidates:
         return tuple(without)
     cache, key, about = TrialCache(), key_of(model, trial.batches, in_graphs=in_graphs), _about(model)
+    with cache.alone(lambda: progress("waiting for the variants that another engine tries", None)):
+        return (*_known_or_tried(trial, candidates, cache, key, about, progress, only_known=only_known), *without)
+
+
+def _known_or_tried(
+    trial: VariantTrial,
+    candidates: Sequence[Variant],
+    cache: TrialCache,
+    key: str,
+    about: str,
+    progress: Progress,
+    *,
+    only_known: bool,
+) -> tuple[VariantState, ...]:
+    """What was found of those that can be used."""
     tried = cache.find(key)
     names = {variant.name for variant in candidates}
-    known = [one for one in tried.variants if one.name in names] if tried is not None else []
+    known = tuple(one for one in tried.variants if one.name in names) if tried is not None else ()
     for one in known:
         if one.why == BROKE:
             _log.warning("%s is left out: %s; --variants %s takes it all the same", one.name, one.why, one.name)
@@ -110,10 +126,10 @@ def _found(trial: VariantTrial, progress: Progress, *, only_known: bool, in_grap
             known = trial.run(candidates, known, lambda states: cache.keep(key, Tried(about, states)))
         except Exception as error:  # a slower way serves
             _log.warning("no variants are tried", exc_info=error)
-        give_back(model.device)  # how many sizes have graphs follows what is free
+        give_back(trial.model.device)  # how many sizes have graphs follows what is free
         told = ", ".join(f"{one}{'' if one.is_on else f': {one.why}'}" for one in known)
         _log.info("variants, tried in %.1f s: %s", time.monotonic() - begin_s, told)
-    return (*known, *without)
+    return known
 
 
 def obstacle(variant: Variant, model: Model) -> str:

@@ -5,10 +5,13 @@ Must not import torch, or know how anything is tried: `doctor` reads it.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +24,7 @@ KIND = "trials"
 """Of the cache's entries."""
 MOST_KEPT = 64
 _FILE = "tried.json"
+_LOCK = ".lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,32 @@ class TrialCache:
             self._folders.make(key, write)
         except OSError as error:
             _log.debug("what was tried is not kept: %s", error)
+
+    @contextlib.contextmanager
+    def alone(self, waits: Callable[[], None]) -> Generator[None]:
+        """Let one process of this machine at a time into the block: engines of several GPUs start together, and would
+        take what another is trying for what has ended it. Not on Windows, and where the folder can't be written to.
+
+        Args:
+            waits: called each second that another is in the block.
+        """
+        if sys.platform == "win32":
+            yield
+            return
+        import fcntl
+
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                file = stack.enter_context((self._folder / _LOCK).open("w"))
+                while True:
+                    try:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        break
+                    except BlockingIOError:
+                        waits()
+                        time.sleep(1.0)
+            yield
 
     def all(self) -> Sequence[Tried]:
         """Everything that is kept, the newest first."""

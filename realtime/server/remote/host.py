@@ -240,9 +240,11 @@ class RemoteHost:
 
     def _told_version(self, done: Future[Any]) -> None:
         """What crosses is understood by the same version alone: any other gets no work."""
-        if self.state is State.STOPPED or done.exception() is not None:
+        error = done.exception()
+        if self.state is State.STOPPED or (error is not None and not isinstance(error, AttributeError)):
             return
-        self._package_version = version = done.result()
+        version = done.result() if error is None else "of a version before this"  # which could not be asked
+        self._package_version = version
         if version == __version__:
             return
         self._pulse.heard()
@@ -263,11 +265,13 @@ class RemoteHost:
         before = self.device, self.is_leaving, self.stage
         self.device, self.is_leaving = status.device, status.is_leaving
         if status.process != self._process:
-            if self._process:
-                self._package_version = None
+            is_anew = self._process != ""
             self._process, self._version, self._engaged, self._has_begun = status.process, -1, None, False
             if self.life is not None:
                 self._lose(f"the worker {self.name} has begun anew")
+            if is_anew:  # it may have another version: nothing is asked of it before it has told
+                self._package_version = None
+                return
         if status.engaged is not None:
             self._version, self._engaged = status.version, status.engaged
         if status.order not in (self._order, self._next_order):

@@ -196,6 +196,8 @@ def test_a_tick_without_memory_beside_a_capture_is_tried_again_behind_it() -> No
 
     class Short(RecordingBackend):
         def run(self, call: Call) -> Outputs:
+            if backend.is_making and not failed.is_set():
+                assert under_way.wait(60)
             if under_way.is_set():
                 failed.set()
                 raise torch.OutOfMemoryError("CUDA out of memory")
@@ -216,8 +218,11 @@ def test_a_tick_without_memory_beside_a_capture_is_tried_again_behind_it() -> No
 
 
 def test_memory_that_is_short_for_itself_fails_as_before() -> None:
+    runs: list[str] = []
+
     class Short(RecordingBackend):
         def run(self, call: Call) -> Outputs:
+            runs.append(call.kind)
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     model = make_model(is_shared=True)
@@ -226,3 +231,4 @@ def test_memory_that_is_short_for_itself_fails_as_before() -> None:
     (outcome,) = run(engine, some_jobs(1))
 
     assert isinstance(outcome, Failure) and outcome.error.code == "out_of_memory"
+    assert len(runs) == 1

@@ -90,9 +90,7 @@ def test_forms_beside_those_of_the_warm_up_that_have_graphs_are_few(
 ) -> None:
     monkeypatch.setattr(graph_sizes, "FORMS_KEPT", 2)
     [plain] = captured.forms()
-    first, second, third, fourth = (
-        {"prompt": prompt, **more} for more in ({}, AVOIDING) for prompt in ("a BREAK b", "a BREAK b BREAK c")
-    )
+    first, second, third, fourth = ({"prompt": " BREAK ".join("abcd"[:count]), **AVOIDING} for count in range(1, 5))
 
     captured.show(first)
     captured.show(second)
@@ -106,5 +104,7 @@ def test_forms_beside_those_of_the_warm_up_that_have_graphs_are_few(
     assert len(captured.forms()) == 3 and len(captured.forms() & kept) == 1, "the first had been idle"
     captured.show(fourth)
     assert len(captured.forms()) == 3
+    captured.show({"prompt": "a BREAK b"})
+    assert len(captured.forms()) == 4, "plain ones are counted apart"
     captured.show({}, times=1)
     assert plain in captured.forms()

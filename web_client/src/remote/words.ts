@@ -52,7 +52,7 @@ const german: RemoteWords = {
   more: "Mehr",
   freeze: "Anhalten",
   seed: "Neuer Seed",
-  unsafe: "Angehalten: Die Bildprüfung hält das Bild für unsicher.",
+  unsafe: "Angehalten: Die Bildprüfung hält das Bild für anstößig.",
   unchecked: "Angehalten: Die Bildprüfung schlägt fehl.",
 };
 

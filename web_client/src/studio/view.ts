@@ -1,6 +1,6 @@
 /** What this page shows, and how: layout, mix, theme, dialogs. Nothing here concerns the server. */
 
-import { computed, type Signal, signal } from "@preact/signals";
+import { batch, computed, type Signal, signal } from "@preact/signals";
 import { flag, kept, oneOf, texts, within } from "../browser/kept";
 import { airOf, blends, layersOf, layouts, type Mix, refuges } from "../program/mix";
 import type { Air } from "../protocol";
@@ -73,9 +73,11 @@ export class View {
 
   /** Takes over what is on air already, as after a reload. */
   follow(air: Air): void {
-    this.isPanicked.value = air === "black";
-    this.isBypassed.value = air === "bypass";
-    if (air === "black") this.refuge.value = "black";
+    batch(() => {
+      this.isPanicked.value = air === "black";
+      this.isBypassed.value = air === "bypass";
+      if (air === "black") this.refuge.value = "black";
+    });
   }
 
   toggleFullscreen(): void {
