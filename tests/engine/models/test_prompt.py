@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from realtime.engine.models.family import SD, SDXL
 from realtime.engine.models.parts import Parts, load_folder
 from realtime.engine.models.prompt import PromptEncoder
 from realtime.engine.models.prompt_weights import EMPHASIS, WEIGHT_MAX, parse_weights
+from realtime.errors import ParamsError
 from realtime.prompts import WeightedPrompt
 from tests import checkpoints
 
@@ -301,6 +303,23 @@ def test_what_stands_behind_77_tokens_is_heard(sd: Parts) -> None:
 
     assert torch.equal(cat[:, :77], dog[:, :77])
     assert (cat - dog).abs().max() > 1e-3
+
+
+def test_prompt_that_the_tokenizer_breaks_at_is_refused_and_others_are_heard(sd: Parts) -> None:
+    """Some have ids that the text encoder has no row for, or raise at what they don't know."""
+    one = encoder(sd)
+    encode_prompt = one._encode_prompt
+
+    def breaks(pairs: Any, sections: Any, max_chunks: int) -> Any:
+        if any("unknown" in str(section) for section in sections):
+            raise IndexError("index out of range in self")
+        return encode_prompt(pairs, sections, max_chunks)
+
+    one._encode_prompt = breaks
+
+    with pytest.raises(ParamsError, match="prompt: this model can't encode it: write it otherwise"):
+        one.encode("the unknown")
+    assert torch.equal(one.encode("a cat").prompt_embeds, encoder(sd).encode("a cat").prompt_embeds)
 
 
 def test_break_begins_a_chunk(sd: Parts) -> None:
