@@ -37,7 +37,7 @@ def test_the_gpus_parts_are_ordered_without_what_they_may_have_to_install() -> N
         "import sys, benchmarks.gpu.__main__\n"
         "here = {name.partition('.')[0] for name in sys.modules if not name.startswith('_')}\n"
         "foreign = here - set(sys.stdlib_module_names) - {'benchmarks', 'sitecustomize'}\n"
-        "sys.exit(str(foreign) if foreign & {'realtime', 'typer', 'rich', 'pydantic', 'torch', 'numpy'} else 0)"
+        "sys.exit(str(foreign) if foreign & {'typer', 'rich', 'pydantic', 'torch', 'numpy'} else 0)"
     )
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)

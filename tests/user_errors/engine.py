@@ -351,4 +351,18 @@ FRAMES = [
     ),
 ]
 
-CASES = [*MISFITS, *MACHINE, *FRAMES]
+
+def prompt_that_breaks_a_tokenizer() -> object:
+    import torch
+
+    from realtime.engine.models.prompt import PromptEncoder
+
+    encode = mock.Mock(side_effect=IndexError("index out of range in self"))
+    return PromptEncoder((), (), encode_prompt=encode, dtype=torch.float32).encode("a cat")
+
+
+PROMPTS = [
+    Case("prompt: this model can't encode it: write it otherwise", "prompt", prompt_that_breaks_a_tokenizer),
+]
+
+CASES = [*MISFITS, *MACHINE, *FRAMES, *PROMPTS]

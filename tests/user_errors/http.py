@@ -54,6 +54,7 @@ def request(*chunks: bytes, is_endless: bool = False, **headers: str) -> Any:
         stream=stream,
         headers={name.replace("_", "-"): value for name, value in headers.items()},
         scope={GRANT: OPERATOR},
+        client=mock.Mock(host="192.0.2.1"),
     )
 
 
@@ -247,7 +248,7 @@ PICTURES = [
     Case(
         "a picture for prompts may have 2097152 bytes: make it smaller",
         "2097152",
-        lambda: bring(mock.Mock(), b"\0" * (PICTURE_MAX_BYTES + 1), "show"),
+        lambda: bring(mock.Mock(), b"\0" * (PICTURE_MAX_BYTES + 1), "show", "192.0.2.1"),
     ),
     Case("this is no picture that this server reads: send a JPEG, PNG or WebP", "JPEG", bringing(b"hello")),
     Case("you have looked at many hints: look at others in 10 s", "hints", with_many_hints),

@@ -165,7 +165,7 @@ CASES = [
         words(NARROW, twice=True),
     ),
     Case(
-        "embeddings: a prompt can't name 'my (2)': give it a word, as my (2).safetensors=TOKEN",
+        "embeddings: a prompt can't name 'my (2)': give it a word, as --embedding 'my (2).safetensors=TOKEN'",
         "my (2)",
         words(NARROW, name="my (2)"),
     ),

@@ -110,6 +110,7 @@ CAUSED_BY_NO_USER = {
         "media/jpeg.py": ["no marker", "no frame"],
         "media/png.py": ["no IHDR", "no such PNG", "the stream does not end"],
         "protocol.py": ["… is not JSON"],
+        "decoder_process/pictures.py": ["it was closed"],
         "decoder_process/worker.py": [
             "it was closed",
             "nobody waits for it any more",

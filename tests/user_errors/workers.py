@@ -15,7 +15,9 @@ from realtime.operate import Asked, _detail
 from realtime.server import worker_routes
 from realtime.server.placement import Placement
 from realtime.server.worker import Worker
+from realtime.version import __version__
 from tests.fakes.servers import a_config
+from tests.server.remote.test_host import IDLE, following
 
 from .case import Case
 from .command_line import option
@@ -49,7 +51,19 @@ def answered(body: bytes) -> Callable[[], object]:
     return lambda: _detail(HTTPError("http://a", 500, "", Message(), BytesIO(body)))
 
 
+async def of_another_version() -> str:
+    async with following() as ward:
+        ward.package_version = "0.0.9"
+        await ward.say(IDLE)
+        return str(ward.host.error)
+
+
 CASES = [
+    Case(
+        f"the worker a-0 is realtime 0.0.9, and this server {__version__}: install the same there",
+        "a-0",
+        of_another_version,
+    ),
     Case(
         "no server answers at http://127.0.0.1:9: check --url (Connection refused)",
         "http://127.0.0.1:9",
