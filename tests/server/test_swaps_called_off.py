@@ -27,9 +27,13 @@ class Endless(Models):
         return super().__call__(config, progress)
 
 
+def engine_threads() -> int:
+    return [one.name for one in threading.enumerate()].count("engine")
+
+
 @pytest.mark.parametrize("frees_first", [False, True])
 async def test_change_that_is_called_off_leaves_the_model_and_nothing_of_the_next(frees_first: bool) -> None:
-    models = Endless()
+    models, before = Endless(), engine_threads()
     with serving(models, devices="cpu,cpu") as server:
         async with cameras(server) as (client,), http_client(server.url) as http:
             await until(lambda: len(client.levels) > 3)
@@ -42,11 +46,11 @@ async def test_change_that_is_called_off_leaves_the_model_and_nothing_of_the_nex
             await until(lambda: client.levels[-1] > 100)
             await client.stop()
             metrics = (await http.get("/metrics")).text
-        threads = [one.name for one in threading.enumerate()]
+        threads = engine_threads() - before
 
     assert swap == {"name": WHITE, "state": "cancelled", "stage": "", "percent": None}
     assert after["state"] == "done"
-    assert threads.count("engine") == 2
+    assert threads == 2
     assert not [text for text in client.peer.texts if text.get("model") == WHITE]
     assert all_are_answered(client, *(["engine_restarted"] if frees_first else []))
     assert 'realtime_swaps_total{state="cancelled"} 1.0' in metrics
