@@ -37,11 +37,10 @@ AGAIN_S = (0.02, 0.1, 0.5)
 """Waits until a process is tried to be started again: the one that all others are forked from was killed just now, and
 there is another as soon as it is quite gone.
 """
-
 START_S = 180.0
 """How long the process that all others are forked from may take to fork one, with what it imports first: torch from a
-slow disk takes a minute. Behind that it
-is taken to be stopped, and killed: there is another at the next try. All that was forked from it ends with it.
+slow disk takes a minute. Behind that it is taken to be stopped, and killed: there is another at the next try. All that
+was forked from it ends with it.
 """
 
 if TYPE_CHECKING:

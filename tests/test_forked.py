@@ -70,7 +70,13 @@ def test_of_several_threads_that_wait_for_the_same_process_each_gets_its_exit_co
 
 
 @pytest.mark.parametrize(
-    ("error", "tries"), [(OSError(errno.EMFILE, "no descriptors"), 1), (EOFError(), 4), (BrokenPipeError("gone"), 4)]
+    ("error", "tries"),
+    [
+        (OSError(errno.EMFILE, "no descriptors"), 1),
+        (EOFError(), 4),
+        (BrokenPipeError("gone"), 4),
+        (RuntimeError("can't start new thread"), 1),
+    ],
 )
 def test_what_cant_be_started_says_why_and_leaves_no_descriptor(
     monkeypatch: pytest.MonkeyPatch, error: Exception, tries: int
@@ -89,7 +95,7 @@ def test_what_cant_be_started_says_why_and_leaves_no_descriptor(
     monkeypatch.setattr(forked, "context", lambda: found)
     before = psutil.Process().num_fds()
 
-    with pytest.raises(forked.NotStartedError, match=r"no descriptors|has ended|gone"):
+    with pytest.raises(forked.NotStartedError, match=r"no descriptors|has ended|gone|new thread"):
         forked.start(end_with, (0,), "one")
 
     assert len(begun) == tries

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +31,7 @@ from realtime.engine.variants.convolutions import ConvRelu
 from realtime.engine.variants.norms import NormSilu
 from realtime.errors import ConfigError
 from tests.engine.tiny_models import make_model
+from tests.fakes.waiting import PATIENCE_S
 
 MARKS: dict[str, type] = {"conv-relu": ConvRelu, "group-norm": NormSilu, "qkv": JoinedAttention}
 
@@ -373,3 +376,29 @@ def test_a_real_trial_of_a_tiny_model_says_something_of_each() -> None:
     timed = {state.name: state for state in found.variants}
     assert stages == ["trying variants"]
     assert all(timed[name].ratio is not None for name in ("conv-relu", "qkv", "group-norm"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there all try at once")
+def test_engines_of_several_gpus_try_one_after_the_other(tmp_path: Path) -> None:
+    """Else what one is trying is what has ended it, to the others."""
+    waited, said = threading.Event(), list[str]()
+
+    def second() -> None:
+        with TrialCache(tmp_path).alone(waited.set):
+            said.append("second")
+
+    other = threading.Thread(target=second)
+    with TrialCache(tmp_path).alone(lambda: None):
+        other.start()
+        assert waited.wait(PATIENCE_S)
+        said.append("first")
+    other.join(PATIENCE_S)
+
+    assert said == ["first", "second"]
+
+
+def test_what_can_not_be_kept_is_tried_all_the_same(tmp_path: Path) -> None:
+    (file := tmp_path / "file").touch()
+
+    with TrialCache(file / "trials").alone(lambda: None):
+        pass
